@@ -1,0 +1,56 @@
+//! Small constraints that the circuits share.
+
+use ark_bn254::Fr;
+use ark_ff::{BigInteger, Field, One, PrimeField, Zero};
+
+use super::{Builder, Unsatisfied};
+
+/// b is 0 or 1: one constraint.
+pub(crate) fn enforce_boolean<B: Builder>(builder: &mut B, bit: &B::Num) -> Result<(), Unsatisfied> {
+    let one = B::constant(Fr::one());
+    builder.enforce(bit, &(one - bit.clone()), &B::constant(Fr::zero()))
+}
+
+/// `value` lies in [0, 2^bits): one constraint a bit. The top bit is not a variable but what the others leave of the
+/// value, so that no further constraint ties them together.
+pub(crate) fn enforce_bits<B: Builder>(builder: &mut B, value: &B::Num, bits: usize) -> Result<(), Unsatisfied> {
+    let mut rest = value.clone();
+    let mut weight = Fr::one();
+    for i in 0..bits - 1 {
+        let bit = builder.hint(value, |value| Fr::from(value.into_bigint().get_bit(i)));
+        enforce_boolean(builder, &bit)?;
+        rest = rest - bit * weight;
+        weight += weight;
+    }
+    // A power of two has an inverse in a field of odd order.
+    let top = rest * weight.inverse().unwrap_or_default();
+    enforce_boolean(builder, &top)
+}
+
+/// `value` is one of the four: three constraints. Which one is not shown.
+pub(crate) fn enforce_one_of<B: Builder>(
+    builder: &mut B,
+    value: &B::Num,
+    [c0, c1, c2, c3]: &[B::Num; 4],
+) -> Result<(), Unsatisfied> {
+    let difference = |child: &B::Num| value.clone() - child.clone();
+    let u = builder.product(&difference(c0), &difference(c1))?;
+    let v = builder.product(&difference(c2), &difference(c3))?;
+    builder.enforce(&u, &v, &B::constant(Fr::zero()))
+}
+
+/// `(a, b)` when `swap` is 0 and `(b, a)` when it is 1: one constraint.
+pub(crate) fn select_pair<B: Builder>(
+    builder: &mut B,
+    swap: &B::Num,
+    a: &B::Num,
+    b: &B::Num,
+) -> Result<(B::Num, B::Num), Unsatisfied> {
+    let moved = builder.product(swap, &(b.clone() - a.clone()))?;
+    Ok((a.clone() + moved.clone(), b.clone() - moved))
+}
+
+/// Makes a public input take part in a constraint, so that no proof can be carried over to another value of it.
+pub(crate) fn bind<B: Builder>(builder: &mut B, public: &B::Num) -> Result<(), Unsatisfied> {
+    builder.product(public, public).map(|_| ())
+}

@@ -1,0 +1,111 @@
+//! One description of a circuit, run in two ways.
+//!
+//! A circuit is a function over a [`Builder`]. [`shape`] runs it to collect its R1CS (for setup, export and the
+//! prover's matrices); [`assignment`] runs it to compute the values of all variables (for proving), and does nothing
+//! else. Both meet the same calls in the same order, so that variables and constraints always correspond.
+
+pub mod assignment;
+mod gadgets;
+pub mod shape;
+
+use core::ops::{Add, Mul, Sub};
+
+use ark_bn254::Fr;
+
+pub(crate) use gadgets::{bind, enforce_bits, enforce_boolean, enforce_one_of, select_pair};
+
+/// A clause of the protocol's section 5; every constraint belongs to exactly one.
+pub type Clause = &'static str;
+
+/// The witness does not satisfy a constraint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the witness does not satisfy the clause `{clause}`")]
+pub struct Unsatisfied {
+    /// The clause the first violated constraint belongs to.
+    pub clause: Clause,
+}
+
+/// Receives the variables and constraints of a circuit, in order.
+///
+/// Private variables take their values through closures, which are called only where values are computed.
+pub trait Builder {
+    /// A linear combination of variables.
+    type Num: Clone + Add<Output = Self::Num> + Sub<Output = Self::Num> + Mul<Fr, Output = Self::Num>;
+
+    /// The linear combination that is `value` times one.
+    fn constant(value: Fr) -> Self::Num;
+
+    /// Inner product of coefficients and linear combinations.
+    fn sum_of_products<const T: usize>(coefficients: &[Fr; T], terms: &[Self::Num; T]) -> Self::Num;
+
+    /// Begins a clause: constraints and variables from here on belong to it.
+    fn clause(&mut self, clause: Clause);
+
+    /// A new private variable.
+    fn witness(&mut self, value: impl FnOnce() -> Fr) -> Self::Num;
+
+    /// A new private variable whose value is computed from that of `from`.
+    fn hint(&mut self, from: &Self::Num, value: impl FnOnce(Fr) -> Fr) -> Self::Num;
+
+    /// A new private variable constrained to a * b.
+    fn product(&mut self, a: &Self::Num, b: &Self::Num) -> Result<Self::Num, Unsatisfied>;
+
+    /// The constraint a * b = c.
+    fn enforce(&mut self, a: &Self::Num, b: &Self::Num, c: &Self::Num) -> Result<(), Unsatisfied>;
+}
+
+/// A statement that can be proved: its public inputs, its witness, and its constraints.
+pub trait Circuit {
+    /// Which of the protocol's circuits it is.
+    const KIND: CircuitKind;
+    /// The public inputs.
+    type Public;
+    /// The private inputs.
+    type Witness;
+
+    /// The public inputs as field elements in the order of the protocol's section 5.
+    fn public_inputs(public: &Self::Public) -> Vec<Fr>;
+
+    /// The names of the public inputs, in the same order.
+    fn public_names() -> &'static [&'static str];
+
+    /// Describes the circuit. `public` holds as many entries as [`public_names`](Self::public_names), and `witness` is
+    /// absent when only the shape is wanted.
+    fn constrain<B: Builder>(
+        builder: &mut B,
+        levels: crate::membership::Levels,
+        public: &[B::Num],
+        witness: Option<&Self::Witness>,
+    ) -> Result<(), Unsatisfied>;
+}
+
+/// The circuits of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CircuitKind {
+    /// One anonymous message within a quota.
+    Post,
+    /// A pseudonym for a chat key.
+    Badge,
+    /// Knowledge of a member's secret.
+    Slash,
+}
+
+impl CircuitKind {
+    /// All circuits.
+    pub const ALL: [Self; 3] = [Self::Post, Self::Badge, Self::Slash];
+
+    /// The stable lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Badge => "badge",
+            Self::Slash => "slash",
+        }
+    }
+}
+
+impl core::fmt::Display for CircuitKind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,48 @@
+//! The project's own tasks: `cargo xtask help` lists them.
+
+mod poseidon;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, generates and tests what cargo alone does not")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Write the generated source files, or check that they are what would be written
+    Generate {
+        /// Write nothing; fail if a file differs
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Generate { check } => generate(check),
+    }
+}
+
+/// The repository's root, the folder above this crate.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn generate(check: bool) -> Result<()> {
+    for (path, content) in poseidon::generated_files() {
+        let file = root().join(&path);
+        if !check {
+            std::fs::write(&file, content).with_context(|| format!("cannot write {}", path.display()))?;
+        } else if std::fs::read_to_string(&file).unwrap_or_default() != content {
+            bail!("{} is not what the generator writes; run `cargo xtask generate`", path.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Poseidon parameters from their definition: the Grain LFSR of the Poseidon paper (2019/458, appendix E) gives round
+//! constants and the MDS matrix, and the transformation of its appendix B turns partial rounds sparse.
+
+use ark_bn254::Fr;
+use ark_crypto_primitives::sponge::poseidon::find_poseidon_ark_and_mds;
+use ark_ff::{Field, One, PrimeField, Zero};
+
+type Matrix = Vec<Vec<Fr>>;
+
+/// Full rounds of every width, half of them before the partial rounds.
+pub const FULL_ROUNDS: usize = 8;
+
+/// Partial rounds by width t = 2..=5 (circomlib).
+pub const PARTIAL_ROUNDS: [usize; 4] = [56, 57, 56, 60];
+
+/// One partial round: S-box on lane 0, a constant onto lane 0, then a matrix that is the identity but for its first
+/// row and first column.
+pub struct PartialRound {
+    pub constant: Fr,
+    pub row: Vec<Fr>,
+    pub column: Vec<Fr>,
+}
+
+/// All constants of one width, ready for the optimised permutation.
+pub struct Parameters {
+    pub width: usize,
+    /// Constants added before the S-boxes of the first four rounds.
+    pub first: Matrix,
+    /// The MDS matrix, row by row.
+    pub mds: Matrix,
+    /// The matrix of the fourth round: the MDS matrix times what the sparse rounds left over.
+    pub transition: Matrix,
+    /// Constants added before the first partial round.
+    pub before_partial: Vec<Fr>,
+    pub partial: Vec<PartialRound>,
+    /// Constants added before the S-boxes of the last four rounds.
+    pub last: Matrix,
+}
+
+impl Parameters {
+    /// Derives the parameters for `width` lanes (2 to 5).
+    pub fn derive(width: usize) -> Self {
+        let partial_rounds = PARTIAL_ROUNDS[width - 2];
+        let (constants, mds) = find_poseidon_ark_and_mds::<Fr>(
+            Fr::MODULUS_BIT_SIZE as u64,
+            width - 1,
+            FULL_ROUNDS as u64,
+            partial_rounds as u64,
+            0,
+        );
+        let half = FULL_ROUNDS / 2;
+        let last_partial = half + partial_rounds - 1;
+
+        // Lanes 1.. of a partial round are linear, so what is added to them moves back through the matrix before it;
+        // the part that lands on lane 0 stays behind that round's S-box as one scalar.
+        let inverse = invert(&mds);
+        let mut scalars = vec![Fr::zero(); partial_rounds];
+        let mut carried = constants[last_partial].clone();
+        for round in (half..last_partial).rev() {
+            let moved = apply(&inverse, &carried);
+            scalars[round - half] = moved[0];
+            carried = constants[round].clone();
+            for lane in 1..width {
+                carried[lane] += moved[lane];
+            }
+        }
+
+        // M = S * diag(1, m) with S sparse; diag(1, m) commutes with everything a partial round does to lane 0, so it
+        // joins the matrix of the round before.
+        let mut matrix = mds.clone();
+        let mut partial = Vec::with_capacity(partial_rounds);
+        let mut left_over = identity(width);
+        for round in (0..partial_rounds).rev() {
+            let minor: Matrix = matrix[1..].iter().map(|row| row[1..].to_vec()).collect();
+            let minor_inverse = invert(&minor);
+            let mut row = vec![matrix[0][0]];
+            for column in 0..width - 1 {
+                row.push((0..width - 1).map(|k| matrix[0][k + 1] * minor_inverse[k][column]).sum());
+            }
+            let column = matrix.iter().map(|row| row[0]).collect();
+            partial.push(PartialRound { constant: scalars[round], row, column });
+            left_over = identity(width);
+            for i in 1..width {
+                left_over[i][1..].copy_from_slice(&minor[i - 1]);
+            }
+            matrix = multiply(&left_over, &mds);
+        }
+        partial.reverse();
+
+        Self {
+            width,
+            first: constants[..half].to_vec(),
+            transition: multiply(&left_over, &mds),
+            before_partial: apply(&left_over, &carried),
+            mds,
+            partial,
+            last: constants[last_partial + 1..].to_vec(),
+        }
+    }
+}
+
+fn identity(size: usize) -> Matrix {
+    (0..size).map(|i| (0..size).map(|j| if i == j { Fr::one() } else { Fr::zero() }).collect()).collect()
+}
+
+fn apply(matrix: &Matrix, vector: &[Fr]) -> Vec<Fr> {
+    matrix.iter().map(|row| row.iter().zip(vector).map(|(a, b)| *a * b).sum()).collect()
+}
+
+fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
+    let columns = right[0].len();
+    left.iter()
+        .map(|row| (0..columns).map(|j| row.iter().zip(right).map(|(a, r)| *a * r[j]).sum()).collect())
+        .collect()
+}
+
+/// Gauss-Jordan elimination; the matrices here are Cauchy matrices and their products, always invertible.
+fn invert(matrix: &Matrix) -> Matrix {
+    let size = matrix.len();
+    let mut left = matrix.clone();
+    let mut right = identity(size);
+    for pivot in 0..size {
+        let swap = (pivot..size).find(|&row| !left[row][pivot].is_zero()).expect("matrix is invertible");
+        left.swap(pivot, swap);
+        right.swap(pivot, swap);
+        let scale = left[pivot][pivot].inverse().expect("pivot is not zero");
+        for column in 0..size {
+            left[pivot][column] *= scale;
+            right[pivot][column] *= scale;
+        }
+        for row in 0..size {
+            let factor = left[row][pivot];
+            if row == pivot || factor.is_zero() {
+                continue;
+            }
+            for column in 0..size {
+                let (l, r) = (left[pivot][column], right[pivot][column]);
+                left[row][column] -= factor * l;
+                right[row][column] -= factor * r;
+            }
+        }
+    }
+    right
+}
