@@ -1,1 +1,3 @@
-fn main(){}
+//! The program `quotapass`.
+
+fn main() {}

@@ -141,4 +141,8 @@ impl Builder for Values {
         }
         Ok(())
     }
+
+    fn enforce_equal(&mut self, a: &Value, b: &Value) -> Result<(), Unsatisfied> {
+        self.enforce(a, &Value(Fr::one()), b)
+    }
 }

@@ -52,6 +52,9 @@ pub trait Builder {
 
     /// The constraint a * b = c.
     fn enforce(&mut self, a: &Self::Num, b: &Self::Num, c: &Self::Num) -> Result<(), Unsatisfied>;
+
+    /// The constraint a = b.
+    fn enforce_equal(&mut self, a: &Self::Num, b: &Self::Num) -> Result<(), Unsatisfied>;
 }
 
 /// A statement that can be proved: its public inputs, its witness, and its constraints.

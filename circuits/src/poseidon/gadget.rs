@@ -58,8 +58,7 @@ pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
         }
         state = mix::<B, T>(&parameters.mds, &state);
     }
-    let [output, ..] = state;
-    Ok(output)
+    Ok(state[0].clone())
 }
 
 fn mix<B: Builder, const T: usize>(matrix: &[[Fr; T]; T], state: &[B::Num; T]) -> [B::Num; T] {

@@ -1,0 +1,274 @@
+//! Runs a circuit to collect its constraints.
+
+use core::ops::{Add, Mul, Sub};
+
+use ark_bn254::Fr;
+use ark_ff::Zero;
+use ark_r1cs_std::{
+    GR1CSVar,
+    alloc::AllocVar,
+    eq::EqGadget,
+    fields::{FieldVar, fp::FpVar},
+};
+use ark_relations::gr1cs::{
+    ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, Matrix, OptimizationGoal, R1CS_PREDICATE_LABEL,
+    SynthesisError, SynthesisMode,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Builder, Circuit, CircuitKind, Clause, Unsatisfied};
+use crate::membership::Levels;
+
+/// The part of a circuit that belongs to one clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClauseShape {
+    /// Its name.
+    pub clause: Clause,
+    /// The rows of its constraints.
+    pub constraints: core::ops::Range<usize>,
+    /// The indices of the private variables it introduces, counted over all variables.
+    pub variables: core::ops::Range<usize>,
+}
+
+/// A circuit as rank-1 constraints: for each row i, (A_i z)(B_i z) = (C_i z), with z = (1, public inputs, private
+/// variables).
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Which circuit.
+    pub kind: CircuitKind,
+    /// Levels of the tree it proves membership in; `slash` has none and ignores the number.
+    pub levels: Levels,
+    /// Number of public variables, the constant one included.
+    pub public: usize,
+    /// Number of all variables.
+    pub variables: usize,
+    /// A, B and C: for each row, coefficients and variable indices, ascending.
+    pub matrices: [Matrix<Fr>; 3],
+    /// What each clause contributes, in order.
+    pub clauses: Vec<ClauseShape>,
+}
+
+impl Shape {
+    /// Collects the constraints of a circuit.
+    pub fn of<C: Circuit>(levels: Levels) -> Result<Self, SynthesisError> {
+        let system = ConstraintSystem::new_ref();
+        system.set_optimization_goal(OptimizationGoal::Constraints);
+        system.set_mode(SynthesisMode::Setup);
+        let clauses = describe::<C>(levels, &system)?;
+        system.finalize();
+        let matrices = system
+            .to_matrices()?
+            .remove(R1CS_PREDICATE_LABEL)
+            .and_then(|matrices| <[Matrix<Fr>; 3]>::try_from(matrices).ok())
+            .ok_or(SynthesisError::Unsatisfiable)?;
+        Ok(Self {
+            kind: C::KIND,
+            levels,
+            public: system.num_instance_variables(),
+            variables: system.num_instance_variables() + system.num_witness_variables(),
+            matrices,
+            clauses,
+        })
+    }
+
+    /// Number of constraints.
+    pub fn constraints(&self) -> usize {
+        self.matrices[0].len()
+    }
+
+    /// Size of the QAP domain: the power of two that holds the constraints and one row a public variable.
+    pub fn domain(&self) -> usize {
+        (self.constraints() + self.public).next_power_of_two()
+    }
+
+    /// The circuit's hash: SHA-256 of its iden3 `.r1cs` file, so that anybody can recompute it with other tools.
+    pub fn hash(&self) -> CircuitHash {
+        CircuitHash(Sha256::digest(crate::formats::iden3::r1cs(self)).into())
+    }
+
+    /// The rows that an assignment violates.
+    #[cfg(test)]
+    pub(crate) fn violated(&self, values: &[Fr]) -> Vec<usize> {
+        let product = |row: &[(Fr, usize)]| row.iter().map(|(c, i)| *c * values[*i]).sum::<Fr>();
+        let [a, b, c] = &self.matrices;
+        (0..self.constraints()).filter(|&i| product(&a[i]) * product(&b[i]) != product(&c[i])).collect()
+    }
+
+    /// The clause a row belongs to.
+    #[cfg(test)]
+    pub(crate) fn clause_of(&self, row: usize) -> Clause {
+        self.clauses.iter().find(|c| c.constraints.contains(&row)).map_or("", |c| c.clause)
+    }
+}
+
+/// Identifies a circuit; see [`Shape::hash`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CircuitHash(pub [u8; 32]);
+
+impl core::fmt::Display for CircuitHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl core::fmt::Debug for CircuitHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "CircuitHash({self})")
+    }
+}
+
+/// The circuit as arkworks' setup wants it.
+pub(crate) struct Synthesizer<C> {
+    levels: Levels,
+    circuit: core::marker::PhantomData<C>,
+}
+
+impl<C> Synthesizer<C> {
+    pub(crate) fn new(levels: Levels) -> Self {
+        Self { levels, circuit: core::marker::PhantomData }
+    }
+}
+
+impl<C: Circuit> ConstraintSynthesizer<Fr> for Synthesizer<C> {
+    fn generate_constraints(self, system: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
+        describe::<C>(self.levels, &system).map(|_| ())
+    }
+}
+
+fn describe<C: Circuit>(levels: Levels, system: &ConstraintSystemRef<Fr>) -> Result<Vec<ClauseShape>, SynthesisError> {
+    let public = C::public_names()
+        .iter()
+        .map(|_| FpVar::new_input(system.clone(), || Ok(Fr::zero())).map(Linear))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut builder = Constraints::new(system.clone());
+    let described = C::constrain(&mut builder, levels, &public, None);
+    match (builder.failure.take(), described) {
+        (Some(error), _) => Err(error),
+        (None, Err(_)) => Err(SynthesisError::Unsatisfiable),
+        (None, Ok(())) => Ok(builder.finish()),
+    }
+}
+
+/// A builder on an arkworks constraint system.
+pub(crate) struct Constraints {
+    system: ConstraintSystemRef<Fr>,
+    clauses: Vec<ClauseShape>,
+    failure: Option<SynthesisError>,
+}
+
+impl Constraints {
+    pub(crate) fn new(system: ConstraintSystemRef<Fr>) -> Self {
+        Self { system, clauses: Vec::new(), failure: None }
+    }
+
+    fn finish(mut self) -> Vec<ClauseShape> {
+        self.end_clause();
+        self.clauses
+    }
+
+    fn position(&self) -> (usize, usize) {
+        let variables = self.system.num_instance_variables() + self.system.num_witness_variables();
+        (self.system.num_constraints(), variables)
+    }
+
+    fn end_clause(&mut self) {
+        let (constraints, variables) = self.position();
+        if let Some(last) = self.clauses.last_mut() {
+            last.constraints.end = constraints;
+            last.variables.end = variables;
+        }
+    }
+
+    /// Keeps the first error of arkworks; the circuit's own error type speaks of witnesses alone.
+    fn keep<T>(&mut self, result: Result<T, SynthesisError>) -> Result<T, Unsatisfied> {
+        result.map_err(|error| {
+            self.failure.get_or_insert(error);
+            Unsatisfied { clause: self.clauses.last().map_or("", |c| c.clause) }
+        })
+    }
+
+    /// What went wrong inside arkworks, if anything did.
+    pub(crate) fn failure(self) -> Option<SynthesisError> {
+        self.failure
+    }
+}
+
+/// A linear combination over arkworks' variables.
+#[derive(Clone)]
+pub(crate) struct Linear(pub(crate) FpVar<Fr>);
+
+impl Add for Linear {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Linear {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl Mul<Fr> for Linear {
+    type Output = Self;
+    fn mul(self, factor: Fr) -> Self {
+        Self(self.0 * factor)
+    }
+}
+
+impl Builder for Constraints {
+    type Num = Linear;
+
+    fn constant(value: Fr) -> Linear {
+        Linear(FpVar::Constant(value))
+    }
+
+    fn sum_of_products<const T: usize>(coefficients: &[Fr; T], terms: &[Linear; T]) -> Linear {
+        coefficients
+            .iter()
+            .zip(terms)
+            .fold(Self::constant(Fr::zero()), |sum, (coefficient, term)| sum + term.clone() * *coefficient)
+    }
+
+    fn clause(&mut self, clause: Clause) {
+        self.end_clause();
+        let (constraints, variables) = self.position();
+        self.clauses.push(ClauseShape {
+            clause,
+            constraints: constraints..constraints,
+            variables: variables..variables,
+        });
+    }
+
+    fn witness(&mut self, value: impl FnOnce() -> Fr) -> Linear {
+        let system = self.system.clone();
+        match FpVar::new_witness(system, || Ok(value())) {
+            Ok(variable) => Linear(variable),
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                Self::constant(Fr::zero())
+            }
+        }
+    }
+
+    fn hint(&mut self, from: &Linear, value: impl FnOnce(Fr) -> Fr) -> Linear {
+        let from = from.0.value().unwrap_or_default();
+        self.witness(|| value(from))
+    }
+
+    fn product(&mut self, a: &Linear, b: &Linear) -> Result<Linear, Unsatisfied> {
+        Ok(Linear(&a.0 * &b.0))
+    }
+
+    fn enforce(&mut self, a: &Linear, b: &Linear, c: &Linear) -> Result<(), Unsatisfied> {
+        let enforced = a.0.mul_equals(&b.0, &c.0);
+        self.keep(enforced)
+    }
+
+    fn enforce_equal(&mut self, a: &Linear, b: &Linear) -> Result<(), Unsatisfied> {
+        let enforced = a.0.enforce_equal(&b.0);
+        self.keep(enforced)
+    }
+}

@@ -1,0 +1,51 @@
+//! The `.r1cs` binary format, version 1 (iden3/r1csfile, doc/r1cs_bin_format.md).
+
+use ark_bn254::Fr;
+use ark_ff::{BigInteger, PrimeField};
+
+use crate::constraints::shape::Shape;
+
+const HEADER: u32 = 1;
+const CONSTRAINTS: u32 = 2;
+const WIRE_TO_LABEL: u32 = 3;
+
+/// The constraints of a circuit as an `.r1cs` file. Wire 0 is the constant one, then come the public inputs, then the
+/// private variables; there are no outputs. All integers are little-endian.
+pub fn r1cs(shape: &Shape) -> Vec<u8> {
+    let public = shape.public as u32 - 1;
+    let wires = shape.variables as u32;
+    let private = wires - 1 - public;
+
+    let mut header = Vec::new();
+    header.extend(32u32.to_le_bytes());
+    header.extend(Fr::MODULUS.to_bytes_le());
+    for count in [wires, 0, public, private] {
+        header.extend(count.to_le_bytes());
+    }
+    header.extend(u64::from(wires).to_le_bytes());
+    header.extend((shape.constraints() as u32).to_le_bytes());
+
+    let mut constraints = Vec::new();
+    for row in 0..shape.constraints() {
+        for matrix in &shape.matrices {
+            let terms = &matrix[row];
+            constraints.extend((terms.len() as u32).to_le_bytes());
+            for (coefficient, wire) in terms {
+                constraints.extend((*wire as u32).to_le_bytes());
+                constraints.extend(coefficient.into_bigint().to_bytes_le());
+            }
+        }
+    }
+    let labels = (0..u64::from(wires)).flat_map(u64::to_le_bytes).collect();
+
+    let sections: [(u32, Vec<u8>); 3] = [(HEADER, header), (CONSTRAINTS, constraints), (WIRE_TO_LABEL, labels)];
+    let mut file = b"r1cs".to_vec();
+    file.extend(1u32.to_le_bytes());
+    file.extend((sections.len() as u32).to_le_bytes());
+    for (kind, content) in sections {
+        file.extend(kind.to_le_bytes());
+        file.extend((content.len() as u64).to_le_bytes());
+        file.extend(content);
+    }
+    file
+}

@@ -1,0 +1,142 @@
+//! Passes as JSON: the fields of the binary form, numbers as numbers, field elements, keys and proofs as hex strings
+//! with `0x`. Unknown and missing fields are refused, and so is whatever the binary form refuses.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use super::wire::{BadgePass, PostPass, VERSION};
+use crate::{
+    membership::{Day, Root},
+    proof::{PROOF_BYTES, Proof},
+    requirement::Requirement,
+    share::{Nullifier, Pseudonym, ShareValue},
+    signal::Epoch,
+};
+
+#[derive(Serialize, Deserialize)]
+enum Kind {
+    #[serde(rename = "post")]
+    Post,
+    #[serde(rename = "badge")]
+    Badge,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostJson {
+    version: u8,
+    kind: Kind,
+    epoch_seconds: NonZeroU32,
+    epoch: u64,
+    min_stake: u32,
+    since_max: Day,
+    limit_cap: NonZeroU16,
+    root: Root,
+    y: ShareValue,
+    nullifier: Nullifier,
+    proof: Proof,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BadgeJson {
+    version: u8,
+    kind: Kind,
+    min_stake: u32,
+    since_max: Day,
+    root: Root,
+    pseudonym: Pseudonym,
+    chat_key: String,
+    proof: Proof,
+}
+
+impl Serialize for PostPass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        PostJson {
+            version: VERSION,
+            kind: Kind::Post,
+            epoch_seconds: self.epoch.seconds(),
+            epoch: self.epoch.number(),
+            min_stake: self.requirement.min_stake,
+            since_max: self.requirement.since_max,
+            limit_cap: self.limit_cap,
+            root: self.root,
+            y: self.y,
+            nullifier: self.nullifier,
+            proof: self.proof.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PostPass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = PostJson::deserialize(deserializer)?;
+        check_version(json.version)?;
+        if !matches!(json.kind, Kind::Post) {
+            return Err(D::Error::custom("expected a pass of the kind `post`"));
+        }
+        Ok(Self {
+            epoch: Epoch::new(json.epoch_seconds, json.epoch),
+            requirement: Requirement { min_stake: json.min_stake, since_max: json.since_max },
+            limit_cap: json.limit_cap,
+            root: json.root,
+            y: json.y,
+            nullifier: json.nullifier,
+            proof: json.proof,
+        })
+    }
+}
+
+impl Serialize for BadgePass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        BadgeJson {
+            version: VERSION,
+            kind: Kind::Badge,
+            min_stake: self.requirement.min_stake,
+            since_max: self.requirement.since_max,
+            root: self.root,
+            pseudonym: self.pseudonym,
+            chat_key: format!("0x{}", hex::encode(self.chat_key())),
+            proof: self.proof.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for BadgePass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = BadgeJson::deserialize(deserializer)?;
+        check_version(json.version)?;
+        if !matches!(json.kind, Kind::Badge) {
+            return Err(D::Error::custom("expected a pass of the kind `badge`"));
+        }
+        let chat_key = hex::decode(digits(&json.chat_key)).map_err(D::Error::custom)?;
+        let requirement = Requirement { min_stake: json.min_stake, since_max: json.since_max };
+        Self::from_parts(requirement, json.root, json.pseudonym, chat_key, json.proof).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("0x{}", hex::encode(self.to_bytes())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Proof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; PROOF_BYTES];
+        hex::decode_to_slice(digits(&text), &mut bytes).map_err(D::Error::custom)?;
+        Self::from_bytes(&bytes).map_err(D::Error::custom)
+    }
+}
+
+fn digits(text: &str) -> &str {
+    text.strip_prefix("0x").unwrap_or(text)
+}
+
+fn check_version<E: Error>(version: u8) -> Result<(), E> {
+    if version == VERSION { Ok(()) } else { Err(E::custom(format_args!("version {version} is unknown"))) }
+}

@@ -1,0 +1,223 @@
+//! The member tree, kept whole.
+
+use ark_bn254::Fr;
+use ark_ff::Zero;
+
+use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms};
+use crate::{identity::IdentityCommitment, poseidon};
+
+/// An operation that the tree refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// All slots are taken.
+    #[error("the tree is full: it holds {0} members, removed ones included")]
+    Full(u64),
+    /// No member was ever appended at this index.
+    #[error("no member was ever appended at index {0}")]
+    NoSuchIndex(MemberIndex),
+    /// The slot is zero.
+    #[error("the member at index {0} was removed")]
+    Removed(MemberIndex),
+    /// The commitment zero marks a removed member and belongs to nobody.
+    #[error("zero is not an identity commitment")]
+    ZeroCommitment,
+}
+
+/// What one change does to the tree: the slot's new content and the new hash of every node above it. Whoever keeps a
+/// path, and no tree, follows changes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The slot that changed.
+    pub index: MemberIndex,
+    /// Its new commitment and word, both zero for a removed member.
+    pub cell: [Fr; 2],
+    /// The new hashes from the bottom node to the root.
+    pub nodes: Vec<Fr>,
+}
+
+/// A tree with four children a node, whose bottom nodes hold two members each: `H4(idc_a, word_a, idc_b, word_b)`.
+///
+/// Nodes lie in one array a level, as far as members have been appended; what lies beyond is empty. A member costs 40
+/// bytes and about 21 more for the nodes above it.
+#[derive(Clone, Debug)]
+pub struct MemberTree {
+    levels: Levels,
+    commitments: Vec<Fr>,
+    /// Terms in 64 bits each; zero for a removed member, for no terms pack to it.
+    terms: Vec<u64>,
+    nodes: Vec<Vec<Fr>>,
+    empty: Vec<Fr>,
+}
+
+impl MemberTree {
+    /// A tree without members.
+    pub fn new(levels: Levels) -> Self {
+        Self {
+            levels,
+            commitments: Vec::new(),
+            terms: Vec::new(),
+            nodes: vec![Vec::new(); levels.get()],
+            empty: levels.empty_roots().into_iter().map(Root::to_field).collect(),
+        }
+    }
+
+    /// Builds a tree at once; `None` is a removed member. Faster than appending one by one, and on all cores with the
+    /// feature `parallel`.
+    ///
+    /// # Errors
+    /// [`TreeError`] if they do not fit, or a commitment is zero.
+    pub fn build(levels: Levels, members: impl IntoIterator<Item = Option<Member>>) -> Result<Self, TreeError> {
+        let mut tree = Self::new(levels);
+        for member in members {
+            tree.push(member)?;
+        }
+        let bottom = Self::compute(tree.commitments.len().div_ceil(2), |node| tree.hash_bottom(node));
+        tree.nodes[0] = bottom;
+        for level in 1..levels.get() {
+            let count = tree.nodes[level - 1].len().div_ceil(ARITY);
+            tree.nodes[level] = Self::compute(count, |node| tree.hash_node(level, node));
+        }
+        Ok(tree)
+    }
+
+    fn compute(count: usize, hash: impl Fn(usize) -> Fr + Sync + Send) -> Vec<Fr> {
+        #[cfg(feature = "parallel")]
+        {
+            use rayon::prelude::*;
+            (0..count).into_par_iter().with_min_len(64).map(hash).collect()
+        }
+        #[cfg(not(feature = "parallel"))]
+        (0..count).map(hash).collect()
+    }
+
+    /// How many levels it has.
+    pub fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// How many slots were ever filled; the index of the next member.
+    pub fn len(&self) -> usize {
+        self.commitments.len()
+    }
+
+    /// Whether no member was ever appended.
+    pub fn is_empty(&self) -> bool {
+        self.commitments.is_empty()
+    }
+
+    /// The root.
+    pub fn root(&self) -> Root {
+        Root::from_field(self.node(self.levels.get() - 1, 0))
+    }
+
+    /// The member at an index; none if it was removed or never there.
+    pub fn member(&self, index: MemberIndex) -> Option<Member> {
+        let slot = index.0 as usize;
+        let packed = *self.terms.get(slot)?;
+        (packed != 0).then(|| Member {
+            commitment: IdentityCommitment::from_field(self.commitments[slot]),
+            terms: Terms::unpack(packed),
+        })
+    }
+
+    /// Appends a member.
+    ///
+    /// # Errors
+    /// [`TreeError::Full`] and [`TreeError::ZeroCommitment`]; the tree is then unchanged.
+    pub fn append(&mut self, member: Member) -> Result<Update, TreeError> {
+        self.push(Some(member))?;
+        Ok(self.rehash(self.len() - 1))
+    }
+
+    /// Zeroes the slot of a member.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`]; the tree is then unchanged.
+    pub fn remove(&mut self, index: MemberIndex) -> Result<Update, TreeError> {
+        let slot = index.0 as usize;
+        match self.terms.get(slot) {
+            None => Err(TreeError::NoSuchIndex(index)),
+            Some(0) => Err(TreeError::Removed(index)),
+            Some(_) => {
+                self.commitments[slot] = Fr::zero();
+                self.terms[slot] = 0;
+                Ok(self.rehash(slot))
+            }
+        }
+    }
+
+    /// The path of a member.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`].
+    pub fn path(&self, index: MemberIndex) -> Result<MemberPath, TreeError> {
+        let slot = index.0 as usize;
+        if slot >= self.len() {
+            return Err(TreeError::NoSuchIndex(index));
+        }
+        if self.terms[slot] == 0 {
+            return Err(TreeError::Removed(index));
+        }
+        let mut node = slot / 2;
+        let mut children = Vec::with_capacity(self.levels.get() - 1);
+        for level in 0..self.levels.get() - 1 {
+            let first = node - node % ARITY;
+            children.push(core::array::from_fn(|child| self.node(level, first + child)));
+            node /= ARITY;
+        }
+        Ok(MemberPath::new(index, self.cell(slot ^ 1), children))
+    }
+
+    fn push(&mut self, member: Option<Member>) -> Result<(), TreeError> {
+        if self.len() as u64 >= self.levels.capacity() {
+            return Err(TreeError::Full(self.levels.capacity()));
+        }
+        let (commitment, terms) = member.map_or((Fr::zero(), 0), |m| (m.commitment.to_field(), m.terms.pack()));
+        if terms != 0 && commitment.is_zero() {
+            return Err(TreeError::ZeroCommitment);
+        }
+        self.commitments.push(commitment);
+        self.terms.push(terms);
+        Ok(())
+    }
+
+    /// Recomputes the nodes above a slot.
+    fn rehash(&mut self, slot: usize) -> Update {
+        let mut node = slot / 2;
+        let mut hash = self.hash_bottom(node);
+        let mut nodes = Vec::with_capacity(self.levels.get());
+        for level in 0..self.levels.get() {
+            if level > 0 {
+                node /= ARITY;
+                hash = self.hash_node(level, node);
+            }
+            match self.nodes[level].get_mut(node) {
+                Some(stored) => *stored = hash,
+                None => self.nodes[level].push(hash),
+            }
+            nodes.push(hash);
+        }
+        Update { index: MemberIndex(slot as u32), cell: self.cell(slot), nodes }
+    }
+
+    fn cell(&self, slot: usize) -> [Fr; 2] {
+        match self.terms.get(slot) {
+            None | Some(0) => [Fr::zero(); 2],
+            Some(packed) => [self.commitments[slot], Terms::unpack(*packed).word().to_field()],
+        }
+    }
+
+    fn node(&self, level: usize, node: usize) -> Fr {
+        self.nodes[level].get(node).copied().unwrap_or(self.empty[level])
+    }
+
+    fn hash_bottom(&self, node: usize) -> Fr {
+        let ([idc_a, word_a], [idc_b, word_b]) = (self.cell(2 * node), self.cell(2 * node + 1));
+        poseidon::hash(&[idc_a, word_a, idc_b, word_b])
+    }
+
+    fn hash_node(&self, level: usize, node: usize) -> Fr {
+        poseidon::hash(&core::array::from_fn::<Fr, ARITY, _>(|child| self.node(level - 1, ARITY * node + child)))
+    }
+}

@@ -1,0 +1,204 @@
+//! The statement `post`: this one message comes from a member, within the member's quota.
+//!
+//! Public inputs, in this order: `root, ext, x, min_stake, since_max, limit_cap, y, nullifier`. Private: the secret
+//! `a0`, the terms `stake, message_limit, since`, the `message_id`, and the other cells of every node on the path.
+//!
+//! 1. `idc = H1(a0)` and `word = stake + 2^40 message_limit + 2^64 since`.
+//! 2. `(idc, word)` is a member of the tree with this `root`.
+//! 3. `message_id`, `message_limit - 1 - message_id` and `limit_cap - 1 - message_id` lie in `[0, 2^16)`, so that
+//!    `message_id < min(message_limit, limit_cap)`.
+//! 4. `stake - min_stake` lies in `[0, 2^32)` and `since_max - since` in `[0, 2^16)`.
+//! 5. `a1 = H3(a0, ext, message_id)`, `y = a0 + a1 x`, `nullifier = H1(a1)`: share and nullifier of RLN-V2.
+//!
+//! The decoding of `word` is unique. Verifiers check `min_stake < 2^32`, `since_max < 2^16` and `limit_cap < 2^16`, so
+//! clause 4 leaves `stake < 2^33`, which never reaches bit 40; clause 3 leaves `message_limit < 2^17 + 1`, which never
+//! carries from bit 40 into bit 64; and a negative `since` would put the word near the field's order, where no word
+//! of a registry lies.
+
+use core::num::NonZeroU16;
+
+use ark_bn254::Fr;
+use ark_ff::One;
+use zeroize::Zeroize;
+
+use crate::{
+    constraints::{Builder, Circuit, CircuitKind, Clause, Unsatisfied, enforce_bits},
+    identity::IdentitySecret,
+    membership::{
+        Levels, Member, MemberPath, Root,
+        gadget::{self, MembershipWitness, enforce_membership},
+    },
+    poseidon::hash_gadget,
+    requirement::{Ineligible, Requirement},
+    share::{Line, Nullifier, Share},
+    signal::{ExternalNullifier, SignalHash},
+};
+
+/// The clauses that `post` adds to those of [membership](crate::membership).
+pub mod clause {
+    use super::Clause;
+
+    /// `message_id` lies in `[0, 2^16)`.
+    pub const MESSAGE_ID: Clause = "quota: message_id in [0, 2^16)";
+    /// The message id is below the member's own limit.
+    pub const LIMIT: Clause = "quota: message_limit - 1 - message_id in [0, 2^16)";
+    /// The message id is below the scope's cap.
+    pub const CAP: Clause = "quota: limit_cap - 1 - message_id in [0, 2^16)";
+    /// `a1 = H3(a0, ext, message_id)`.
+    pub const SLOPE: Clause = "share: a1 = H3(a0, ext, message_id)";
+    /// `y = a0 + a1 x`.
+    pub const SHARE: Clause = "share: y = a0 + a1 * x";
+    /// `nullifier = H1(a1)`.
+    pub const NULLIFIER: Clause = "share: nullifier = H1(a1)";
+}
+
+/// The public inputs of `post`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostPublic {
+    /// Root of the member tree.
+    pub root: Root,
+    /// External nullifier of epoch and scope.
+    pub external_nullifier: ExternalNullifier,
+    /// Stake and age the scope asks for.
+    pub requirement: Requirement,
+    /// The scope's cap on messages per epoch, whatever the member's own limit.
+    pub limit_cap: NonZeroU16,
+    /// The share: signal hash and ordinate.
+    pub share: Share,
+    /// The nullifier of the message id.
+    pub nullifier: Nullifier,
+}
+
+/// The private inputs of `post`; zeroized on drop.
+pub struct PostWitness {
+    pub(crate) secret: Fr,
+    pub(crate) message_id: Fr,
+    pub(crate) membership: MembershipWitness,
+}
+
+impl Drop for PostWitness {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+        self.message_id.zeroize();
+    }
+}
+
+/// A post that cannot be proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostError {
+    /// Secret, stake or age are not what the scope asks for.
+    #[error(transparent)]
+    Ineligible(#[from] Ineligible),
+    /// The quota is used up, or capped by the scope.
+    #[error("message id {message_id} is not below the limit of {limit} messages an epoch")]
+    OverQuota {
+        /// The id asked for.
+        message_id: u16,
+        /// The lower of the member's limit and the scope's cap.
+        limit: u16,
+    },
+}
+
+/// The statement that a member posts one message, ready to be proved.
+///
+/// # Errors
+/// [`PostError`] if the member does not meet the requirements.
+pub fn post(
+    secret: &IdentitySecret,
+    member: &Member,
+    path: &MemberPath,
+    external_nullifier: ExternalNullifier,
+    x: SignalHash,
+    requirement: Requirement,
+    limit_cap: NonZeroU16,
+    message_id: u16,
+) -> Result<(PostPublic, PostWitness), PostError> {
+    requirement.check(secret, member)?;
+    let limit = member.terms.message_limit.min(limit_cap.get());
+    if message_id >= limit {
+        return Err(PostError::OverQuota { message_id, limit });
+    }
+    let line = Line::new(secret, external_nullifier, message_id);
+    let public = PostPublic {
+        root: path.root(member),
+        external_nullifier,
+        requirement,
+        limit_cap,
+        share: line.share(x),
+        nullifier: line.nullifier(),
+    };
+    let witness = PostWitness {
+        secret: secret.to_field(),
+        message_id: message_id.into(),
+        membership: MembershipWitness::new(member, path),
+    };
+    Ok((public, witness))
+}
+
+/// The circuit `post`.
+#[derive(Clone, Copy, Debug)]
+pub struct Post;
+
+impl Circuit for Post {
+    const KIND: CircuitKind = CircuitKind::Post;
+    type Public = PostPublic;
+    type Witness = PostWitness;
+
+    fn public_inputs(public: &PostPublic) -> Vec<Fr> {
+        let PostPublic { root, external_nullifier, requirement, limit_cap, share, nullifier } = public;
+        vec![
+            root.to_field(),
+            external_nullifier.to_field(),
+            share.x.to_field(),
+            requirement.min_stake.into(),
+            requirement.since_max.0.into(),
+            limit_cap.get().into(),
+            share.y.to_field(),
+            nullifier.to_field(),
+        ]
+    }
+
+    fn public_names() -> &'static [&'static str] {
+        &["root", "ext", "x", "min_stake", "since_max", "limit_cap", "y", "nullifier"]
+    }
+
+    fn constrain<B: Builder>(
+        builder: &mut B,
+        levels: Levels,
+        public: &[B::Num],
+        witness: Option<&PostWitness>,
+    ) -> Result<(), Unsatisfied> {
+        let [root, external, x, min_stake, since_max, limit_cap, y, nullifier] = public else {
+            return Err(Unsatisfied { clause: "eight public inputs" });
+        };
+        let one = B::constant(Fr::one());
+        builder.clause("private inputs");
+        let secret = builder.witness(|| witness.map(|w| w.secret).unwrap_or_default());
+        let message_id = builder.witness(|| witness.map(|w| w.message_id).unwrap_or_default());
+        let membership = witness.map(|w| &w.membership);
+        let terms = gadget::terms(builder, membership);
+
+        enforce_membership(builder, levels, &secret, &terms, root, membership)?;
+
+        builder.clause(clause::MESSAGE_ID);
+        enforce_bits(builder, &message_id, 16)?;
+        builder.clause(clause::LIMIT);
+        enforce_bits(builder, &(terms.message_limit - one.clone() - message_id.clone()), 16)?;
+        builder.clause(clause::CAP);
+        enforce_bits(builder, &(limit_cap.clone() - one - message_id.clone()), 16)?;
+
+        builder.clause(gadget::clause::STAKE);
+        enforce_bits(builder, &(terms.stake - min_stake.clone()), 32)?;
+        builder.clause(gadget::clause::AGE);
+        enforce_bits(builder, &(since_max.clone() - terms.since), 16)?;
+
+        builder.clause(clause::SLOPE);
+        let slope = hash_gadget(builder, &[secret.clone(), external.clone(), message_id])?;
+        builder.clause(clause::SHARE);
+        builder.enforce(&slope, x, &(y.clone() - secret))?;
+        builder.clause(clause::NULLIFIER);
+        let hashed = hash_gadget(builder, &[slope])?;
+        builder.enforce_equal(&hashed, nullifier)
+    }
+}

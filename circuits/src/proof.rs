@@ -1,0 +1,158 @@
+//! A Groth16 proof and its 128 bytes.
+
+use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{BigInteger, PrimeField};
+
+/// Bytes of a compressed proof.
+pub const PROOF_BYTES: usize = 128;
+
+/// A proof. Its points lie on their curves and in the subgroups of order r, and none is the point at infinity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof(ark_groth16::Proof<Bn254>);
+
+/// Bytes that are not a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The two flag bits of a point are not those of a compressed point.
+    #[error("a point's flag bits are not those of a compressed point other than infinity")]
+    Flags,
+    /// A coordinate is not below the base field's order.
+    #[error("a coordinate is not below the order of the base field")]
+    NotCanonical,
+    /// No point has this coordinate.
+    #[error("a point is not on its curve")]
+    NotOnCurve,
+    /// The point is outside the subgroup of order r.
+    #[error("a point is outside the subgroup of order r")]
+    NotInSubgroup,
+    /// A point at infinity.
+    #[error("a point is the point at infinity")]
+    Infinity,
+}
+
+/// Where in the 128 bytes a point stands that is not valid, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {offset} of the proof: {error}")]
+pub struct ProofDecodeError {
+    /// Offset of the point in the proof: 0 (A), 32 (B) or 96 (C).
+    pub offset: usize,
+    /// What is wrong with it.
+    pub error: ProofError,
+}
+
+const FLAG_MASK: u8 = 0b1100_0000;
+const SMALLER: u8 = 0b1000_0000;
+const LARGER: u8 = 0b1100_0000;
+
+impl Proof {
+    /// Takes a proof of arkworks, checking its points.
+    ///
+    /// # Errors
+    /// [`ProofError`] if a point is not on its curve, outside the subgroup, or at infinity.
+    pub fn new(proof: ark_groth16::Proof<Bn254>) -> Result<Self, ProofError> {
+        let ark_groth16::Proof { a, b, c } = &proof;
+        if a.is_zero() || b.is_zero() || c.is_zero() {
+            return Err(ProofError::Infinity);
+        }
+        if !(a.is_on_curve() && b.is_on_curve() && c.is_on_curve()) {
+            return Err(ProofError::NotOnCurve);
+        }
+        if !b.is_in_correct_subgroup_assuming_on_curve() {
+            return Err(ProofError::NotInSubgroup);
+        }
+        Ok(Self(proof))
+    }
+
+    /// The points.
+    pub fn as_groth16(&self) -> &ark_groth16::Proof<Bn254> {
+        &self.0
+    }
+
+    /// The 128 bytes: A (32), B (64), C (32).
+    ///
+    /// A point is its x coordinate, big-endian, with the two top bits 10 if y is the smaller of the two square roots
+    /// and 11 if it is the larger; an x in Fq2 is `c1` then `c0`, and its order is that of `c1` first. This is the
+    /// compressed form of gnark-crypto. Infinity has no encoding.
+    pub fn to_bytes(&self) -> [u8; PROOF_BYTES] {
+        let ark_groth16::Proof { a, b, c } = &self.0;
+        let mut bytes = [0; PROOF_BYTES];
+        bytes[..32].copy_from_slice(&g1_to_bytes(a));
+        write_fq(&mut bytes[32..64], &b.x.c1);
+        write_fq(&mut bytes[64..96], &b.x.c0);
+        bytes[32] |= if b.y > -b.y { LARGER } else { SMALLER };
+        bytes[96..].copy_from_slice(&g1_to_bytes(c));
+        bytes
+    }
+
+    /// Reads 128 bytes.
+    ///
+    /// # Errors
+    /// [`ProofDecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    pub fn from_bytes(bytes: &[u8; PROOF_BYTES]) -> Result<Self, ProofDecodeError> {
+        let at = |offset| move |error| ProofDecodeError { offset, error };
+        let a = g1_from_bytes(&bytes[..32]).map_err(at(0))?;
+        let c = g1_from_bytes(&bytes[96..]).map_err(at(96))?;
+        let b = g2_from_bytes(&bytes[32..96]).map_err(at(32))?;
+        Ok(Self(ark_groth16::Proof { a, b, c }))
+    }
+
+    /// The eight words that the on-chain verifier takes, big-endian, in the order of EIP-197: A (x, y), B (x c1, x c0,
+    /// y c1, y c0), C (x, y).
+    pub fn to_evm_words(&self) -> [[u8; 32]; 8] {
+        let ark_groth16::Proof { a, b, c } = &self.0;
+        [a.x, a.y, b.x.c1, b.x.c0, b.y.c1, b.y.c0, c.x, c.y].map(|coordinate| fq_to_bytes(&coordinate))
+    }
+}
+
+/// Big-endian bytes of a base field element.
+pub(crate) fn fq_to_bytes(value: &Fq) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    write_fq(&mut bytes, value);
+    bytes
+}
+
+fn write_fq(bytes: &mut [u8], value: &Fq) {
+    bytes.copy_from_slice(&value.into_bigint().to_bytes_be());
+}
+
+fn g1_to_bytes(point: &G1Affine) -> [u8; 32] {
+    let mut bytes = fq_to_bytes(&point.x);
+    bytes[0] |= if point.y > -point.y { LARGER } else { SMALLER };
+    bytes
+}
+
+/// Splits the flag from the first coordinate; true if y is the larger root.
+fn read_flag(bytes: &[u8]) -> Result<(bool, [u8; 32]), ProofError> {
+    let mut coordinate = [0; 32];
+    coordinate.copy_from_slice(&bytes[..32]);
+    let larger = match coordinate[0] & FLAG_MASK {
+        SMALLER => false,
+        LARGER => true,
+        _ => return Err(ProofError::Flags),
+    };
+    coordinate[0] &= !FLAG_MASK;
+    Ok((larger, coordinate))
+}
+
+fn read_fq(bytes: &[u8]) -> Result<Fq, ProofError> {
+    let mut limbs = [0u64; 4];
+    for (limb, chunk) in limbs.iter_mut().rev().zip(bytes.chunks_exact(8)) {
+        *limb = chunk.iter().fold(0, |limb, byte| limb << 8 | u64::from(*byte));
+    }
+    Fq::from_bigint(ark_ff::BigInt::new(limbs)).ok_or(ProofError::NotCanonical)
+}
+
+fn g1_from_bytes(bytes: &[u8]) -> Result<G1Affine, ProofError> {
+    let (larger, x) = read_flag(bytes)?;
+    // The curve over Fq has prime order: every point on it is in the subgroup.
+    G1Affine::get_point_from_x_unchecked(read_fq(&x)?, larger).ok_or(ProofError::NotOnCurve)
+}
+
+fn g2_from_bytes(bytes: &[u8]) -> Result<G2Affine, ProofError> {
+    let (larger, c1) = read_flag(bytes)?;
+    let x = Fq2::new(read_fq(&bytes[32..])?, read_fq(&c1)?);
+    let point = G2Affine::get_point_from_x_unchecked(x, larger).ok_or(ProofError::NotOnCurve)?;
+    if point.is_in_correct_subgroup_assuming_on_curve() { Ok(point) } else { Err(ProofError::NotInSubgroup) }
+}

@@ -1,0 +1,9 @@
+//! Making proofs: proving keys, their setup for development, and the prover.
+
+mod development;
+mod key;
+mod prove;
+
+pub use development::{DEVELOPMENT_SEED, development_setup};
+pub use key::{KeyError, KeyOrigin, ProvingKey};
+pub use prove::{ProveError, Prover};

@@ -1,0 +1,130 @@
+//! What a proof speaks about: scope, epoch, message, chat key and receiver, each reduced to a field element.
+
+use ark_bn254::Fr;
+use ark_ff::{PrimeField, Zero};
+use sha3::{Digest, Keccak256};
+
+use crate::{field::field_type, poseidon, registry_id::RegistryId};
+
+/// `int_be(keccak256(tag || 0x00 || data)) >> 8`: 248 bits, always below the field's order and unbiased.
+pub fn hash_to_field(tag: &str, data: &[&[u8]]) -> Fr {
+    let mut hasher = Keccak256::new();
+    hasher.update(tag.as_bytes());
+    hasher.update([0]);
+    for part in data {
+        hasher.update(part);
+    }
+    // Shifted right by eight bits, the lowest byte of the digest goes.
+    Fr::from_be_bytes_mod_order(&hasher.finalize()[..31])
+}
+
+field_type! {
+    /// A scope: what a quota is counted over, for example all that a relay carries, or one room.
+    Scope
+}
+
+impl Scope {
+    /// The scope of this name at this registry.
+    pub fn new(registry: &RegistryId, name: &str) -> Self {
+        Self(hash_to_field("quotapass.scope.v1", &[&registry.to_bytes(), name.as_bytes()]))
+    }
+}
+
+/// An epoch: its length, and its number counted from the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch {
+    seconds: core::num::NonZeroU32,
+    number: u64,
+}
+
+impl Epoch {
+    /// The epoch with this number.
+    pub const fn new(seconds: core::num::NonZeroU32, number: u64) -> Self {
+        Self { seconds, number }
+    }
+
+    /// The epoch that a moment lies in: `floor(unix_seconds / seconds)`.
+    pub const fn at(seconds: core::num::NonZeroU32, unix_seconds: u64) -> Self {
+        Self { seconds, number: unix_seconds / seconds.get() as u64 }
+    }
+
+    /// Its length in seconds.
+    pub const fn seconds(self) -> core::num::NonZeroU32 {
+        self.seconds
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+
+    /// The Unix second it begins with; saturates for numbers no clock reaches.
+    pub const fn begins(self) -> u64 {
+        self.number.saturating_mul(self.seconds.get() as u64)
+    }
+
+    /// The first Unix second after it; saturates likewise.
+    pub const fn ends(self) -> u64 {
+        self.begins().saturating_add(self.seconds.get() as u64)
+    }
+}
+
+field_type! {
+    /// The external nullifier `ext = H3(scope, epoch_seconds, epoch)`.
+    ExternalNullifier
+}
+
+impl ExternalNullifier {
+    /// That of an epoch in a scope.
+    pub fn new(scope: Scope, epoch: Epoch) -> Self {
+        Self(poseidon::hash(&[scope.0, Fr::from(epoch.seconds.get()), Fr::from(epoch.number)]))
+    }
+}
+
+/// The signal hash came out as zero: such a share would be the secret itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message hashes to zero, which no proof may speak about; change any byte of it")]
+pub struct ZeroSignal;
+
+field_type! {
+    /// The signal hash `x` of a message in an epoch and scope. Zero is refused by prover and verifier.
+    SignalHash
+}
+
+impl SignalHash {
+    /// Hashes a message.
+    ///
+    /// # Errors
+    /// [`ZeroSignal`], with probability 2^-248.
+    pub fn new(scope: Scope, epoch: Epoch, message: &[u8]) -> Result<Self, ZeroSignal> {
+        let x = hash_to_field(
+            "quotapass.signal.v1",
+            &[&scope.to_be_bytes(), &epoch.seconds.get().to_be_bytes(), &epoch.number.to_be_bytes(), message],
+        );
+        if x.is_zero() { Err(ZeroSignal) } else { Ok(Self(x)) }
+    }
+}
+
+field_type! {
+    /// The hash of a chat key that a badge speaks for.
+    ChatKeyHash
+}
+
+impl ChatKeyHash {
+    /// Hashes a chat key's bytes, whatever their kind.
+    pub fn new(chat_key: &[u8]) -> Self {
+        Self(hash_to_field("quotapass.chat-key.v1", &[chat_key]))
+    }
+}
+
+field_type! {
+    /// Whom the reward of a slash is paid to, at which registry.
+    Receiver
+}
+
+impl Receiver {
+    /// The receiver with this address.
+    pub fn new(registry: &RegistryId, address: &[u8; 20]) -> Self {
+        Self(hash_to_field("quotapass.receiver.v1", &[&registry.to_bytes(), address]))
+    }
+}

@@ -1,0 +1,86 @@
+//! The statement `slash`: somebody knows the secret behind a commitment, and names who is paid for it.
+//!
+//! Public inputs, in this order: `idc, receiver`. Private: the secret `a0`. `idc = H1(a0)`, and `receiver` takes part
+//! in a constraint so that a copied transaction pays the same receiver.
+
+use ark_bn254::Fr;
+use zeroize::Zeroize;
+
+use crate::{
+    constraints::{Builder, Circuit, CircuitKind, Clause, Unsatisfied, bind},
+    identity::{IdentityCommitment, IdentitySecret},
+    membership::Levels,
+    poseidon::hash_gadget,
+    signal::Receiver,
+};
+
+/// The clauses of `slash`.
+pub mod clause {
+    use super::Clause;
+
+    /// `idc = H1(a0)`.
+    pub const IDENTITY: Clause = "identity: idc = H1(a0)";
+    /// The receiver takes part in a constraint.
+    pub const RECEIVER: Clause = "receiver: its hash is bound";
+}
+
+/// The public inputs of `slash`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlashPublic {
+    /// The commitment of the member to slash.
+    pub commitment: IdentityCommitment,
+    /// Who is paid the reward.
+    pub receiver: Receiver,
+}
+
+/// The private input of `slash`; zeroized on drop.
+pub struct SlashWitness {
+    pub(crate) secret: Fr,
+}
+
+impl Drop for SlashWitness {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
+}
+
+/// The statement that a secret is known, ready to be proved.
+pub fn slash(secret: &IdentitySecret, receiver: Receiver) -> (SlashPublic, SlashWitness) {
+    (SlashPublic { commitment: secret.commitment(), receiver }, SlashWitness { secret: secret.to_field() })
+}
+
+/// The circuit `slash`.
+#[derive(Clone, Copy, Debug)]
+pub struct Slash;
+
+impl Circuit for Slash {
+    const KIND: CircuitKind = CircuitKind::Slash;
+    type Public = SlashPublic;
+    type Witness = SlashWitness;
+
+    fn public_inputs(public: &SlashPublic) -> Vec<Fr> {
+        vec![public.commitment.to_field(), public.receiver.to_field()]
+    }
+
+    fn public_names() -> &'static [&'static str] {
+        &["idc", "receiver"]
+    }
+
+    fn constrain<B: Builder>(
+        builder: &mut B,
+        _: Levels,
+        public: &[B::Num],
+        witness: Option<&SlashWitness>,
+    ) -> Result<(), Unsatisfied> {
+        let [commitment, receiver] = public else {
+            return Err(Unsatisfied { clause: "two public inputs" });
+        };
+        builder.clause("private inputs");
+        let secret = builder.witness(|| witness.map(|w| w.secret).unwrap_or_default());
+        builder.clause(clause::IDENTITY);
+        let hashed = hash_gadget(builder, &[secret])?;
+        builder.enforce_equal(&hashed, commitment)?;
+        builder.clause(clause::RECEIVER);
+        bind(builder, receiver)
+    }
+}

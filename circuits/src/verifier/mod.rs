@@ -1,0 +1,9 @@
+//! Checking proofs, one by one or many at once.
+
+mod batch;
+mod key;
+mod single;
+
+pub use batch::BatchError;
+pub use key::VerifyingKey;
+pub use single::{InvalidProof, Verifier, WrongKey};
