@@ -82,8 +82,7 @@ pub fn badge(
         requirement,
         pseudonym: Pseudonym::new(secret, scope),
     };
-    let witness =
-        BadgeWitness { secret: secret.to_field(), membership: MembershipWitness::new(member, path) };
+    let witness = BadgeWitness { secret: secret.to_field(), membership: MembershipWitness::new(member, path) };
     Ok((public, witness))
 }
 

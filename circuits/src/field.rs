@@ -35,11 +35,11 @@ pub(crate) fn from_be_bytes(bytes: &[u8; 32]) -> Result<Fr, FieldError> {
 }
 
 /// Reads 64 hexadecimal digits, most significant first, with or without `0x`.
-pub(crate) fn from_hex(text: &str) -> Result<Fr, FieldError> {
+pub(crate) fn bytes_from_hex(text: &str) -> Result<[u8; 32], FieldError> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let mut bytes = [0; 32];
     hex::decode_to_slice(digits, &mut bytes).map_err(|_| FieldError::NotHex)?;
-    from_be_bytes(&bytes)
+    Ok(bytes)
 }
 
 /// Writes `0x` and 64 digits.
@@ -47,27 +47,26 @@ pub(crate) fn to_hex(value: Fr) -> String {
     format!("0x{}", hex::encode(to_be_bytes(value)))
 }
 
-/// Defines a public field element type: 32 canonical big-endian bytes, hex in text and JSON.
+/// Reads the one hex form that JSON carries: `0x` and lower-case digits.
+pub(crate) fn deserialize_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    use serde::de::{Deserialize, Error};
+    let text = String::deserialize(deserializer)?;
+    let digits = text.strip_prefix("0x").filter(|digits| !digits.bytes().any(|byte| byte.is_ascii_uppercase()));
+    digits
+        .and_then(|digits| hex::decode(digits).ok())
+        .ok_or_else(|| D::Error::custom("expected 0x and lower-case hexadecimal digits"))
+}
+
+/// Defines a public field element type: 32 canonical big-endian bytes, hex in text and JSON. With `nonzero`, no value
+/// of the type is zero.
 macro_rules! field_type {
     ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(ark_bn254::Fr);
+        crate::field::field_type!(@common $(#[$doc])* $name);
 
         impl $name {
             /// Gives a field element this meaning.
             pub const fn from_field(value: ark_bn254::Fr) -> Self {
                 Self(value)
-            }
-
-            /// The field element.
-            pub const fn to_field(self) -> ark_bn254::Fr {
-                self.0
-            }
-
-            /// The canonical 32 bytes, big-endian.
-            pub fn to_be_bytes(self) -> [u8; 32] {
-                crate::field::to_be_bytes(self.0)
             }
 
             /// Reads canonical big-endian bytes.
@@ -77,6 +76,45 @@ macro_rules! field_type {
             /// field's order.
             pub fn from_be_bytes(bytes: &[u8; 32]) -> Result<Self, crate::field::FieldError> {
                 crate::field::from_be_bytes(bytes).map(Self)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident nonzero) => {
+        crate::field::field_type!(@common $(#[$doc])* $name);
+
+        impl $name {
+            /// Gives a field element this meaning.
+            ///
+            /// # Errors
+            /// [`FieldError::Zero`](crate::field::FieldError::Zero) for zero.
+            pub fn from_field(value: ark_bn254::Fr) -> Result<Self, crate::field::FieldError> {
+                use ark_ff::Zero;
+                if value.is_zero() { Err(crate::field::FieldError::Zero) } else { Ok(Self(value)) }
+            }
+
+            /// Reads canonical big-endian bytes.
+            ///
+            /// # Errors
+            /// [`FieldError`](crate::field::FieldError) if the number is zero or not below the field's order.
+            pub fn from_be_bytes(bytes: &[u8; 32]) -> Result<Self, crate::field::FieldError> {
+                Self::from_field(crate::field::from_be_bytes(bytes)?)
+            }
+        }
+    };
+    (@common $(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ark_bn254::Fr);
+
+        impl $name {
+            /// The field element.
+            pub const fn to_field(self) -> ark_bn254::Fr {
+                self.0
+            }
+
+            /// The canonical 32 bytes, big-endian.
+            pub fn to_be_bytes(self) -> [u8; 32] {
+                crate::field::to_be_bytes(self.0)
             }
         }
 
@@ -95,7 +133,7 @@ macro_rules! field_type {
         impl core::str::FromStr for $name {
             type Err = crate::field::FieldError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                crate::field::from_hex(text).map(Self)
+                Self::from_be_bytes(&crate::field::bytes_from_hex(text)?)
             }
         }
 
@@ -107,8 +145,9 @@ macro_rules! field_type {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                let bytes = crate::field::deserialize_hex(deserializer)?;
+                bytes.as_slice().try_into().map_err(|_| crate::field::FieldError::NotHex).and_then(Self::from_be_bytes)
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
@@ -130,14 +169,14 @@ mod tests {
         assert_eq!(from_be_bytes(&[0xff; 32]), Err(FieldError::NotCanonical));
         order[31] -= 1;
         assert_eq!(from_be_bytes(&order), Ok(-Fr::from(1)));
-        assert_eq!(from_hex("0x12"), Err(FieldError::NotHex));
+        assert_eq!(bytes_from_hex("0x12"), Err(FieldError::NotHex));
     }
 
     #[test]
     fn bytes_and_hex_return() {
         let value = Fr::rand(&mut ark_std::test_rng());
         assert_eq!(from_be_bytes(&to_be_bytes(value)), Ok(value));
-        assert_eq!(from_hex(&to_hex(value)), Ok(value));
+        assert_eq!(bytes_from_hex(&to_hex(value)), Ok(to_be_bytes(value)));
     }
 
     proptest! {

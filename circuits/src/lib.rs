@@ -15,4 +15,6 @@ pub mod requirement;
 pub mod share;
 pub mod signal;
 pub mod slash;
+#[cfg(test)]
+mod soundness;
 pub mod verifier;

@@ -87,8 +87,8 @@ impl ExternalNullifier {
 pub struct ZeroSignal;
 
 field_type! {
-    /// The signal hash `x` of a message in an epoch and scope. Zero is refused by prover and verifier.
-    SignalHash
+    /// The signal hash `x` of a message in an epoch and scope. Never zero, for prover and verifier refuse it.
+    SignalHash nonzero
 }
 
 impl SignalHash {

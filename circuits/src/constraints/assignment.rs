@@ -22,11 +22,7 @@ impl Assignment {
     ///
     /// # Errors
     /// [`Unsatisfied`] names the first clause that the witness violates.
-    pub fn compute<C: Circuit>(
-        levels: Levels,
-        public: &C::Public,
-        witness: &C::Witness,
-    ) -> Result<Self, Unsatisfied> {
+    pub fn compute<C: Circuit>(levels: Levels, public: &C::Public, witness: &C::Witness) -> Result<Self, Unsatisfied> {
         Self::run::<C>(levels, public, witness, true)
     }
 

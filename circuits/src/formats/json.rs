@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::wire::{BadgePass, PostPass, VERSION};
 use crate::{
+    field::deserialize_hex,
     membership::{Day, Root},
     proof::{PROOF_BYTES, Proof},
     requirement::Requirement,
@@ -47,7 +48,7 @@ struct BadgeJson {
     since_max: Day,
     root: Root,
     pseudonym: Pseudonym,
-    chat_key: String,
+    chat_key: HexBytes,
     proof: Proof,
 }
 
@@ -98,7 +99,7 @@ impl Serialize for BadgePass {
             since_max: self.requirement.since_max,
             root: self.root,
             pseudonym: self.pseudonym,
-            chat_key: format!("0x{}", hex::encode(self.chat_key())),
+            chat_key: HexBytes(self.chat_key().to_vec()),
             proof: self.proof.clone(),
         }
         .serialize(serializer)
@@ -112,9 +113,8 @@ impl<'de> Deserialize<'de> for BadgePass {
         if !matches!(json.kind, Kind::Badge) {
             return Err(D::Error::custom("expected a pass of the kind `badge`"));
         }
-        let chat_key = hex::decode(digits(&json.chat_key)).map_err(D::Error::custom)?;
         let requirement = Requirement { min_stake: json.min_stake, since_max: json.since_max };
-        Self::from_parts(requirement, json.root, json.pseudonym, chat_key, json.proof).map_err(D::Error::custom)
+        Self::from_parts(requirement, json.root, json.pseudonym, json.chat_key.0, json.proof).map_err(D::Error::custom)
     }
 }
 
@@ -126,15 +126,25 @@ impl Serialize for Proof {
 
 impl<'de> Deserialize<'de> for Proof {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let mut bytes = [0; PROOF_BYTES];
-        hex::decode_to_slice(digits(&text), &mut bytes).map_err(D::Error::custom)?;
+        let bytes = deserialize_hex(deserializer)?;
+        let bytes = <[u8; PROOF_BYTES]>::try_from(bytes).map_err(|_| D::Error::custom("a proof has 128 bytes"))?;
         Self::from_bytes(&bytes).map_err(D::Error::custom)
     }
 }
 
-fn digits(text: &str) -> &str {
-    text.strip_prefix("0x").unwrap_or(text)
+/// Bytes of any length as `0x` and lower-case digits.
+struct HexBytes(Vec<u8>);
+
+impl Serialize for HexBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("0x{}", hex::encode(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for HexBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_hex(deserializer).map(Self)
+    }
 }
 
 fn check_version<E: Error>(version: u8) -> Result<(), E> {

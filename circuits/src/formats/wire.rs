@@ -349,9 +349,7 @@ impl<'a> Reader<'a> {
         if self.offset != self.bytes.len() {
             return Err(self.before(0, DecodeErrorKind::TrailingBytes));
         }
-        Proof::from_bytes(&bytes).map_err(|error| DecodeError {
-            offset: self.offset - PROOF_BYTES + error.offset,
-            kind: error.error.into(),
-        })
+        Proof::from_bytes(&bytes)
+            .map_err(|error| DecodeError { offset: self.offset - PROOF_BYTES + error.offset, kind: error.error.into() })
     }
 }

@@ -5,9 +5,7 @@ use ark_bn254::Fr;
 use crate::field::field_type;
 
 /// A day: whole days since the Unix epoch, UTC.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Day(pub u16);
 
@@ -58,9 +56,7 @@ impl Terms {
     }
 
     fn to_u128(self) -> u128 {
-        u128::from(self.stake)
-            | u128::from(self.message_limit) << LIMIT_SHIFT
-            | u128::from(self.since.0) << SINCE_SHIFT
+        u128::from(self.stake) | u128::from(self.message_limit) << LIMIT_SHIFT | u128::from(self.since.0) << SINCE_SHIFT
     }
 
     /// Decodes a word.

@@ -142,7 +142,8 @@ impl ProvingKey {
         let ark_groth16::ProvingKey { vk, beta_g1, delta_g1, a_query, b_g1_query, b_g2_query, h_query, l_query } =
             &self.key;
         let singles = [vk.alpha_g1, *beta_g1, *delta_g1];
-        for point in singles.iter().chain(&vk.gamma_abc_g1).chain(a_query).chain(b_g1_query).chain(h_query).chain(l_query)
+        for point in
+            singles.iter().chain(&vk.gamma_abc_g1).chain(a_query).chain(b_g1_query).chain(h_query).chain(l_query)
         {
             write_point(&mut bytes, point);
         }
@@ -176,7 +177,11 @@ impl ProvingKey {
         if usize::from(file_levels) != levels.get() {
             return Err(KeyError::WrongLevels { found: file_levels.into(), expected: levels.get() });
         }
-        let origin = if origin == KeyOrigin::Development.code() { KeyOrigin::Development } else { return Err(KeyError::Header) };
+        let origin = if origin == KeyOrigin::Development.code() {
+            KeyOrigin::Development
+        } else {
+            return Err(KeyError::Header);
+        };
         let shape = Shape::of::<C>(levels).map_err(|_| KeyError::Header)?;
         let found = CircuitHash(hash.try_into().map_err(|_| KeyError::Header)?);
         let expected = shape.hash();

@@ -81,12 +81,18 @@ impl<C: Circuit> Verifier<C> {
         }
         inputs[0] = sum;
 
-        let scaled: Vec<G1Projective> =
-            coefficients.iter().zip(items).map(|(r, item)| item.proof.as_groth16().a.mul_bigint(r.into_bigint())).collect();
+        let scaled: Vec<G1Projective> = coefficients
+            .iter()
+            .zip(items)
+            .map(|(r, item)| item.proof.as_groth16().a.mul_bigint(r.into_bigint()))
+            .collect();
         let mut left = G1Projective::normalize_batch(&scaled);
         let (Ok(combination), Ok(c)) = (
             G1Projective::msm(&self.combination, &inputs),
-            G1Projective::msm(&items.iter().map(|item| item.proof.as_groth16().c).collect::<Vec<G1Affine>>(), &coefficients),
+            G1Projective::msm(
+                &items.iter().map(|item| item.proof.as_groth16().c).collect::<Vec<G1Affine>>(),
+                &coefficients,
+            ),
         ) else {
             return false;
         };
@@ -112,10 +118,7 @@ impl<C: Circuit> Verifier<C> {
             transcript.update(item.proof.to_bytes());
         }
         let mut stream = ChaCha20Rng::from_seed(transcript.finalize().into());
-        items
-            .iter()
-            .map(|_| Fr::from(u128::from(stream.next_u64()) << 64 | u128::from(stream.next_u64())))
-            .collect()
+        items.iter().map(|_| Fr::from(u128::from(stream.next_u64()) << 64 | u128::from(stream.next_u64()))).collect()
     }
 }
 

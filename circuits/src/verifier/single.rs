@@ -3,10 +3,16 @@
 use core::marker::PhantomData;
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
-use ark_ec::{AffineRepr, CurveGroup, pairing::{Pairing, PairingOutput}};
+use ark_ec::{
+    AffineRepr, CurveGroup,
+    pairing::{Pairing, PairingOutput},
+};
 
 use super::VerifyingKey;
-use crate::{constraints::{Circuit, CircuitKind}, proof::Proof};
+use crate::{
+    constraints::{Circuit, CircuitKind},
+    proof::Proof,
+};
 
 type Prepared = <Bn254 as Pairing>::G2Prepared;
 

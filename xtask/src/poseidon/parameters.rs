@@ -109,9 +109,7 @@ fn apply(matrix: &Matrix, vector: &[Fr]) -> Vec<Fr> {
 
 fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
     let columns = right[0].len();
-    left.iter()
-        .map(|row| (0..columns).map(|j| row.iter().zip(right).map(|(a, r)| *a * r[j]).sum()).collect())
-        .collect()
+    left.iter().map(|row| (0..columns).map(|j| row.iter().zip(right).map(|(a, r)| *a * r[j]).sum()).collect()).collect()
 }
 
 /// Gauss-Jordan elimination; the matrices here are Cauchy matrices and their products, always invertible.
