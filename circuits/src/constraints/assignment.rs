@@ -54,11 +54,6 @@ impl Assignment {
         &self.values
     }
 
-    #[cfg(test)]
-    pub(crate) fn values_mut(&mut self) -> &mut [Fr] {
-        &mut self.values
-    }
-
     /// How many values are public, the constant one included.
     pub fn public_count(&self) -> usize {
         self.public

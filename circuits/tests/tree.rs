@@ -1,0 +1,155 @@
+//! The member tree against its definition, at 11 and 16 levels.
+
+use ark_bn254::Fr;
+use ark_ff::UniformRand;
+use proptest::prelude::*;
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::{Day, Levels, Member, MemberIndex, MemberPath, MemberTree, Root, Terms, TreeError},
+    poseidon::hash,
+};
+
+/// The root by the definition: all slots up to the last, level by level, with empty subtrees beyond.
+fn root_by_definition(levels: Levels, slots: &[Option<Member>]) -> Root {
+    let cell = |i: usize| match slots.get(i) {
+        Some(Some(member)) => [member.commitment.to_field(), member.terms.word().to_field()],
+        _ => [Fr::from(0); 2],
+    };
+    let bottom = slots.len().div_ceil(2).max(1);
+    let mut row: Vec<Fr> = (0..bottom)
+        .map(|node| {
+            let ([a, b], [c, d]) = (cell(2 * node), cell(2 * node + 1));
+            hash(&[a, b, c, d])
+        })
+        .collect();
+    let mut empty = hash(&[Fr::from(0); 4]);
+    for _ in 1..levels.get() {
+        row = row.chunks(4).map(|c| hash::<4>(&std::array::from_fn(|i| c.get(i).copied().unwrap_or(empty)))).collect();
+        empty = hash(&[empty; 4]);
+    }
+    assert_eq!(row.len(), 1);
+    Root::from_field(row[0])
+}
+
+fn member(number: u64) -> Member {
+    let mut rng = ark_std::test_rng();
+    let offset = Fr::rand(&mut rng);
+    let terms = Terms::new(number as u32 + 1, (number % 65_535) as u16 + 1, Day(number as u16)).unwrap();
+    Member { commitment: IdentityCommitment::from_field(offset + Fr::from(number)), terms }
+}
+
+#[test]
+fn empty_roots_of_the_protocol() {
+    let roots = Levels::STANDARD.empty_roots();
+    let decimal = |i: usize| roots[i].to_field().to_string();
+    assert_eq!(decimal(0), "2351654555892372227640888372176282444150254868378439619268573230312091195718");
+    assert_eq!(decimal(1), "13867732332339151465497925642082178974038372652152621168903203076445231043372");
+    assert_eq!(decimal(10), "3579753298464347968175446964060349222759138522794226670675282662699379573112");
+    assert_eq!(MemberTree::new(Levels::STANDARD).root(), roots[10]);
+}
+
+#[test]
+fn levels_and_capacity() {
+    assert_eq!(Levels::STANDARD.capacity(), 2_097_152);
+    assert_eq!(Levels::new(16).unwrap().capacity(), 2_147_483_648);
+    assert!(Levels::new(0).is_err());
+    assert!(Levels::new(17).is_err());
+}
+
+#[test]
+fn a_full_tree_refuses_and_stays() {
+    let levels = Levels::new(2).unwrap();
+    let mut tree = MemberTree::build(levels, (0..8).map(|i| Some(member(i)))).unwrap();
+    let root = tree.root();
+    assert_eq!(tree.append(member(8)), Err(TreeError::Full(8)));
+    assert_eq!(tree.remove(MemberIndex(8)), Err(TreeError::NoSuchIndex(MemberIndex(8))));
+    assert_eq!((tree.root(), tree.len()), (root, 8));
+    tree.remove(MemberIndex(3)).unwrap();
+    assert_eq!(tree.remove(MemberIndex(3)), Err(TreeError::Removed(MemberIndex(3))));
+    assert_eq!(tree.path(MemberIndex(3)), Err(TreeError::Removed(MemberIndex(3))));
+    assert_eq!(tree.append(member(9)), Err(TreeError::Full(8)), "a removed slot is not used again");
+    let zero = Member { commitment: IdentityCommitment::from_field(Fr::from(0)), ..member(1) };
+    assert_eq!(MemberTree::new(levels).append(zero), Err(TreeError::ZeroCommitment));
+}
+
+/// Appends and removals in any order: the tree agrees with a batch build and with the definition, and followed paths
+/// with fresh ones.
+fn operations(levels: Levels, operations: &[(bool, u16)]) {
+    let mut tree = MemberTree::new(levels);
+    let mut slots: Vec<Option<Member>> = Vec::new();
+    let mut followed: Option<MemberPath> = None;
+    for (append, choice) in operations {
+        let update = if *append || slots.is_empty() {
+            let member = member(slots.len() as u64);
+            slots.push(Some(member));
+            tree.append(member).unwrap()
+        } else {
+            let index = usize::from(*choice) % slots.len();
+            let result = tree.remove(MemberIndex(index as u32));
+            if slots[index].take().is_none() {
+                assert_eq!(result, Err(TreeError::Removed(MemberIndex(index as u32))));
+                continue;
+            }
+            result.unwrap()
+        };
+        assert_eq!(update.nodes.last().copied(), Some(tree.root().to_field()));
+        match &mut followed {
+            Some(path) if path.index() == update.index => {
+                assert!(path.apply(&update).is_err());
+                followed = None;
+            }
+            Some(path) => {
+                path.apply(&update).unwrap();
+                assert_eq!(*path, tree.path(path.index()).unwrap());
+            }
+            None => {
+                let index = u32::from(choice % slots.len() as u16);
+                followed = tree.path(MemberIndex(index)).ok();
+            }
+        }
+    }
+    assert_eq!(tree.root(), root_by_definition(levels, &slots));
+    assert_eq!(MemberTree::build(levels, slots.clone()).unwrap().root(), tree.root());
+    for (i, slot) in slots.iter().enumerate() {
+        let index = MemberIndex(i as u32);
+        assert_eq!(tree.member(index), *slot);
+        if let Some(member) = slot {
+            assert_eq!(tree.path(index).unwrap().root(member), tree.root());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_sequence_at_11_and_16_levels(
+        sequence in prop::collection::vec((prop::bool::weighted(0.7), any::<u16>()), 1..80),
+        levels in prop_oneof![Just(11u32), Just(16)],
+    ) {
+        operations(Levels::new(levels).unwrap(), &sequence);
+    }
+}
+
+#[test]
+fn a_large_build_agrees_with_appends() {
+    let levels = Levels::STANDARD;
+    let built = MemberTree::build(levels, (0..1000).map(|i| Some(member(i)))).unwrap();
+    let mut appended = MemberTree::new(levels);
+    for i in 0..1000 {
+        appended.append(member(i)).unwrap();
+    }
+    assert_eq!(built.root(), appended.root());
+}
+
+#[test]
+fn a_path_of_another_tree_is_refused() {
+    let mut small = MemberTree::new(Levels::new(3).unwrap());
+    small.append(member(0)).unwrap();
+    let mut path = small.path(MemberIndex(0)).unwrap();
+    let mut standard = MemberTree::new(Levels::STANDARD);
+    standard.append(member(0)).unwrap();
+    let update = standard.append(member(1)).unwrap();
+    let before = path.clone();
+    assert!(path.apply(&update).is_err());
+    assert_eq!(path, before);
+}
