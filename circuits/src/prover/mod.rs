@@ -2,8 +2,10 @@
 
 mod development;
 mod key;
+mod pinned;
 mod prove;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
 pub use key::{KeyError, KeyOrigin, ProvingKey};
+pub use pinned::{PINS, Pin, pin};
 pub use prove::{ProveError, Prover};

@@ -1,0 +1,59 @@
+//! What the circuits and their development keys are known to hash to, at the standard number of levels.
+
+use crate::constraints::{CircuitKind, shape::CircuitHash};
+
+/// The hash of a circuit and the checksum of its development key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The circuit.
+    pub kind: CircuitKind,
+    /// SHA-256 of its `.r1cs` file.
+    pub circuit: CircuitHash,
+    /// SHA-256 that its development key file ends with.
+    pub development_key: [u8; 32],
+}
+
+/// The pins of all circuits. A change of a circuit, or of how its keys are made, must change them; all keys made
+/// before are then refused.
+pub const PINS: [Pin; 3] = [
+    Pin {
+        kind: CircuitKind::Post,
+        circuit: CircuitHash(hex32(b"96cbcb10acc98ac2cf3ac85e552170eec6149b72cb652e05c51dd99cdc03f156")),
+        development_key: hex32(b"94716dc5a0415a70866e7faca4037de8e24243f762462d26c8b30894f7df4cdb"),
+    },
+    Pin {
+        kind: CircuitKind::Badge,
+        circuit: CircuitHash(hex32(b"b171552e274a1288f567e53b4234e700dfa64d7a86dd0f226b483bce0104fff7")),
+        development_key: hex32(b"9d84ddf6513539efd335ff64a232a0dd991a4136f2674370f13e167ef977457c"),
+    },
+    Pin {
+        kind: CircuitKind::Slash,
+        circuit: CircuitHash(hex32(b"fde675b21a66b898a3d429c47b1bdfbcdede458ccfeda1749b40f971e813db5d")),
+        development_key: hex32(b"2363c751d51ad7ca2558d1152754ac82cae38eeb2ac59a9c04c93052d0199436"),
+    },
+];
+
+/// The pin of a circuit.
+pub fn pin(kind: CircuitKind) -> Pin {
+    match kind {
+        CircuitKind::Post => PINS[0],
+        CircuitKind::Badge => PINS[1],
+        CircuitKind::Slash => PINS[2],
+    }
+}
+
+const fn hex32(text: &[u8; 64]) -> [u8; 32] {
+    const fn digit(character: u8) -> u8 {
+        match character {
+            b'0'..=b'9' => character - b'0',
+            _ => character - b'a' + 10,
+        }
+    }
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        bytes[i] = digit(text[2 * i]) << 4 | digit(text[2 * i + 1]);
+        i += 1;
+    }
+    bytes
+}

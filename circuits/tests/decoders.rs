@@ -1,0 +1,266 @@
+//! Every decoder under random and mutated bytes: no panic, and nothing accepted that is not written so.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{BigInteger, Field, PrimeField};
+use common::*;
+use proptest::prelude::*;
+use quotapass_circuits::{
+    field::FieldError,
+    formats::wire::{BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, POST_BYTES, PostPass},
+    membership::Levels,
+    proof::{PROOF_BYTES, Proof, ProofError},
+    prover::{KeyError, ProvingKey, development_setup},
+    slash::Slash,
+};
+
+static POST_PASS: LazyLock<PostPass> = LazyLock::new(post_pass);
+static BADGE_PASS: LazyLock<BadgePass> = LazyLock::new(badge_pass);
+static SLASH_KEY: LazyLock<Vec<u8>> =
+    LazyLock::new(|| development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes());
+
+#[test]
+fn passes_return_from_every_form() {
+    let bytes = POST_PASS.to_bytes();
+    assert_eq!(bytes.len(), POST_BYTES);
+    assert_eq!(bytes[..2], [1, 1]);
+    assert_eq!(PostPass::from_bytes(&bytes).unwrap(), *POST_PASS);
+    assert_eq!(PostPass::from_text(&POST_PASS.to_text()).unwrap(), *POST_PASS);
+    let json = serde_json::to_string(&*POST_PASS).unwrap();
+    assert_eq!(serde_json::from_str::<PostPass>(&json).unwrap(), *POST_PASS);
+
+    let bytes = BADGE_PASS.to_bytes();
+    assert_eq!(bytes.len(), BADGE_BYTES + CHAT_KEY.len());
+    assert_eq!(bytes[..2], [1, 2]);
+    assert_eq!(BadgePass::from_bytes(&bytes).unwrap(), *BADGE_PASS);
+    assert_eq!(BadgePass::from_text(&BADGE_PASS.to_text()).unwrap(), *BADGE_PASS);
+    let json = serde_json::to_string(&*BADGE_PASS).unwrap();
+    assert_eq!(serde_json::from_str::<BadgePass>(&json).unwrap(), *BADGE_PASS);
+}
+
+#[test]
+fn the_layout_is_the_protocols() {
+    let (pass, bytes) = (&*POST_PASS, POST_PASS.to_bytes());
+    assert_eq!(bytes[2..6], 600u32.to_be_bytes());
+    assert_eq!(bytes[6..14], 3_000_000u64.to_be_bytes());
+    assert_eq!(bytes[14..18], 10u32.to_be_bytes());
+    assert_eq!(bytes[18..20], 20_800u16.to_be_bytes());
+    assert_eq!(bytes[20..22], 15u16.to_be_bytes());
+    assert_eq!(bytes[22..54], pass.root.to_be_bytes());
+    assert_eq!(bytes[54..86], pass.y.to_be_bytes());
+    assert_eq!(bytes[86..118], pass.nullifier.to_be_bytes());
+    assert_eq!(bytes[118..], pass.proof.to_bytes());
+}
+
+fn refused(offset: usize, kind: DecodeErrorKind) -> Result<PostPass, DecodeError> {
+    Err(DecodeError { offset, kind })
+}
+
+#[test]
+fn each_fault_is_named_with_its_place() {
+    use DecodeErrorKind as Kind;
+    let change = |range: std::ops::Range<usize>, value: u8| {
+        let mut bytes = POST_PASS.to_bytes();
+        bytes[range].fill(value);
+        PostPass::from_bytes(&bytes)
+    };
+    assert_eq!(change(0..1, 2), refused(0, Kind::UnknownVersion(2)));
+    assert_eq!(change(1..2, 2), refused(1, Kind::UnexpectedKind(2)));
+    assert_eq!(change(2..6, 0), refused(2, Kind::ZeroEpochLength));
+    assert_eq!(change(20..22, 0), refused(20, Kind::ZeroLimitCap));
+    assert_eq!(change(22..54, 255), refused(22, Kind::Field(FieldError::NotCanonical)));
+    assert_eq!(change(54..86, 255), refused(54, Kind::Field(FieldError::NotCanonical)));
+    assert_eq!(change(86..118, 255), refused(86, Kind::Field(FieldError::NotCanonical)));
+    assert_eq!(change(118..150, 0), refused(118, Kind::Proof(ProofError::Flags)));
+    assert_eq!(change(118..150, 255), refused(118, Kind::Proof(ProofError::NotCanonical)));
+    assert_eq!(change(150..214, 255), refused(150, Kind::Proof(ProofError::NotCanonical)));
+    let bytes = POST_PASS.to_bytes();
+    assert_eq!(PostPass::from_bytes(&bytes[..245]), refused(245, Kind::Truncated));
+    assert_eq!(PostPass::from_bytes(&[]), refused(0, Kind::Truncated));
+    assert_eq!(PostPass::from_bytes(&[&bytes[..], &[0]].concat()), refused(246, Kind::TrailingBytes));
+    assert_eq!(PostPass::from_text("AQ*A"), refused(2, Kind::NotBase64));
+}
+
+/// A point of the twist that is not in the subgroup of order r, and its 64 bytes.
+fn outside_the_subgroup() -> [u8; 64] {
+    for i in 1u64.. {
+        let x = Fq2::new(Fq::from(i), Fq::from(1));
+        let Some(point) = G2Affine::get_point_from_x_unchecked(x, false) else { continue };
+        if point.is_in_correct_subgroup_assuming_on_curve() {
+            continue;
+        }
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&x.c1.into_bigint().to_bytes_be());
+        bytes[32..].copy_from_slice(&x.c0.into_bigint().to_bytes_be());
+        bytes[0] |= 0x80;
+        return bytes;
+    }
+    unreachable!()
+}
+
+#[test]
+fn points_off_the_curve_outside_the_subgroup_and_at_infinity_are_refused() {
+    let good = POST_PASS.proof.to_bytes();
+    let error = |change: &dyn Fn(&mut [u8; PROOF_BYTES])| {
+        let mut bytes = good;
+        change(&mut bytes);
+        let error = Proof::from_bytes(&bytes).unwrap_err();
+        (error.offset, error.error)
+    };
+    let outside = outside_the_subgroup();
+    assert_eq!(error(&|b| b[32..96].copy_from_slice(&outside)), (32, ProofError::NotInSubgroup));
+    // gnark-crypto's flag for infinity, and arkworks' too.
+    assert_eq!(error(&|b| b[..32].copy_from_slice(&[&[0x40][..], &[0; 31]].concat())), (0, ProofError::Flags));
+    let off_curve = (0u8..).find(|&x| {
+        let x = Fq::from(x);
+        (x.square() * x + Fq::from(3)).sqrt().is_none()
+    });
+    let off_curve = off_curve.unwrap();
+    let not_a_point = [&[0x80][..], &[0; 30], &[off_curve]].concat();
+    assert_eq!(error(&|b| b[96..].copy_from_slice(&not_a_point)), (96, ProofError::NotOnCurve));
+
+    let mut proof = POST_PASS.proof.as_groth16().clone();
+    proof.a = G1Affine::zero();
+    assert_eq!(Proof::new(proof), Err(ProofError::Infinity));
+    let mut proof = POST_PASS.proof.as_groth16().clone();
+    proof.b = G2Affine::get_point_from_x_unchecked(
+        Fq2::new(
+            Fq::from_be_bytes_mod_order(&outside[32..]),
+            Fq::from_be_bytes_mod_order(&[&[outside[0] & 0x3f][..], &outside[1..32]].concat()),
+        ),
+        false,
+    )
+    .unwrap();
+    assert_eq!(Proof::new(proof), Err(ProofError::NotInSubgroup));
+}
+
+#[test]
+fn json_refuses_what_the_bytes_refuse() {
+    let good = serde_json::to_value(&*POST_PASS).unwrap();
+    let refused = |field: &str, value: serde_json::Value| {
+        let mut json = good.clone();
+        json[field] = value;
+        serde_json::from_value::<PostPass>(json).unwrap_err().to_string()
+    };
+    assert!(refused("version", 2.into()).contains("version 2 is unknown"));
+    assert!(refused("kind", "badge".into()).contains("expected a pass of the kind `post`"));
+    assert!(refused("epoch_seconds", 0.into()).contains("nonzero"));
+    assert!(refused("limit_cap", 0.into()).contains("nonzero"));
+    assert!(refused("limit_cap", 65_536.into()).contains("65536"));
+    assert!(refused("root", format!("0x{}", "f".repeat(64)).into()).contains("canonical"));
+    let upper_case = good["root"].as_str().unwrap().to_uppercase();
+    assert!(refused("root", upper_case.into()).contains("lower-case"));
+    assert!(refused("proof", "0x00".into()).contains("128 bytes"));
+    assert!(refused("more", 1.into()).contains("unknown field"));
+    let mut missing = good.clone();
+    missing.as_object_mut().unwrap().remove("y");
+    assert!(serde_json::from_value::<PostPass>(missing).unwrap_err().to_string().contains("missing field"));
+}
+
+#[test]
+fn key_files_return_and_each_fault_is_named() {
+    let file = &*SLASH_KEY;
+    let levels = Levels::STANDARD;
+    let read = |bytes: &[u8]| ProvingKey::from_bytes::<Slash>(levels, bytes);
+    assert_eq!(read(file).unwrap().to_bytes(), *file);
+
+    let change = |at: usize| {
+        let mut bytes = file.clone();
+        bytes[at] ^= 0xff;
+        read(&bytes).unwrap_err()
+    };
+    assert_eq!(change(0), KeyError::NotAKey);
+    assert!(matches!(change(9), KeyError::Version(_)));
+    assert_eq!(change(10), KeyError::Header);
+    assert!(matches!(change(11), KeyError::WrongLevels { .. }));
+    assert_eq!(change(12), KeyError::Header);
+    assert!(matches!(change(13), KeyError::CircuitChanged { .. }));
+    assert_eq!(change(100), KeyError::Checksum);
+    assert_eq!(change(file.len() - 1), KeyError::Checksum);
+    assert_eq!(read(&file[..20]).unwrap_err(), KeyError::NotAKey);
+    assert!(matches!(read(&file[..file.len() - 1]).unwrap_err(), KeyError::Length { .. }));
+    assert!(matches!(read(&[&file[..], &[0]].concat()).unwrap_err(), KeyError::Length { .. }));
+    let other = ProvingKey::from_bytes::<quotapass_circuits::badge::Badge>(levels, file).unwrap_err();
+    assert!(matches!(other, KeyError::WrongCircuit { .. }));
+}
+
+/// Bytes changed at a few places, cut off, or with something behind.
+fn mutated(good: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let length = good.len();
+    let changes = prop::collection::vec((0..length, any::<u8>()), 0..4);
+    (changes, 0..=length, prop::collection::vec(any::<u8>(), 0..4), prop::bool::weighted(0.8)).prop_map(
+        move |(changes, cut, tail, whole)| {
+            let mut bytes = good.clone();
+            for (at, value) in changes {
+                bytes[at] = value;
+            }
+            if !whole {
+                bytes.truncate(cut);
+                bytes.extend(tail);
+            }
+            bytes
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn random_bytes_are_read_only_as_written(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(PostPass::from_bytes(&bytes).is_err());
+        prop_assert!(BadgePass::from_bytes(&bytes).is_err());
+        prop_assert!(ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &bytes).is_err());
+        if let Ok(array) = <[u8; PROOF_BYTES]>::try_from(&bytes[..bytes.len().min(PROOF_BYTES)])
+            && let Ok(proof) = Proof::from_bytes(&array)
+        {
+            prop_assert_eq!(proof.to_bytes(), array);
+        }
+    }
+
+    #[test]
+    fn mutated_posts_are_read_only_as_written(bytes in mutated(POST_PASS.to_bytes().to_vec())) {
+        if let Ok(pass) = PostPass::from_bytes(&bytes) {
+            prop_assert_eq!(&pass.to_bytes()[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn mutated_badges_are_read_only_as_written(bytes in mutated(BADGE_PASS.to_bytes())) {
+        if let Ok(pass) = BadgePass::from_bytes(&bytes) {
+            prop_assert_eq!(pass.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn mutated_texts_are_read_only_as_written(bytes in mutated(POST_PASS.to_text().into_bytes())) {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok(pass) = PostPass::from_text(&text) {
+            prop_assert_eq!(pass.to_text(), text.as_ref());
+        }
+        let _ = BadgePass::from_text(&text);
+    }
+
+    #[test]
+    fn mutated_json_does_not_panic(bytes in mutated(serde_json::to_vec(&*POST_PASS).unwrap())) {
+        if let Ok(pass) = serde_json::from_slice::<PostPass>(&bytes) {
+            prop_assert_eq!(PostPass::from_bytes(&pass.to_bytes()), Ok(pass));
+        }
+        let _ = serde_json::from_slice::<BadgePass>(&bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn mutated_keys_are_read_only_as_written(bytes in mutated(SLASH_KEY.clone())) {
+        if let Ok(key) = ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &bytes) {
+            prop_assert_eq!(key.to_bytes(), bytes);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Keys and circuits stay together.
+
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::{Circuit, CircuitKind, shape::Shape},
+    membership::Levels,
+    post::Post,
+    prover::{PINS, ProvingKey, development_setup, pin},
+    slash::Slash,
+};
+
+/// Fails when a circuit changes and its pin does not, or when its development keys come out otherwise.
+fn pinned<C: Circuit>() {
+    let circuit = Shape::of::<C>(Levels::STANDARD).unwrap().hash();
+    let key = development_setup::<C>(Levels::STANDARD).unwrap().to_bytes();
+    let checksum = ProvingKey::checksum(&key).unwrap();
+    assert_eq!(
+        (pin(C::KIND).circuit, hex::encode(pin(C::KIND).development_key)),
+        (circuit, hex::encode(checksum)),
+        "the circuit `{}` or its keys have changed: if that is meant, change its pin, and say so in CHANGELOG.md, for \
+         every key made before is void",
+        C::KIND
+    );
+}
+
+#[test]
+fn circuits_and_development_keys_are_the_pinned_ones() {
+    pinned::<Post>();
+    pinned::<Badge>();
+    pinned::<Slash>();
+    assert_eq!(PINS.map(|pin| pin.kind), CircuitKind::ALL);
+}
+
+#[test]
+fn a_key_of_another_shape_of_the_circuit_is_refused() {
+    let levels = Levels::new(3).unwrap();
+    let file = development_setup::<Post>(levels).unwrap().to_bytes();
+    assert!(ProvingKey::from_bytes::<Post>(levels, &file).is_ok());
+    // The header says 11 levels, the circuit hash is that of 3.
+    let mut relabelled = file.clone();
+    relabelled[11] = 11;
+    let error = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &relabelled).unwrap_err();
+    assert!(error.to_string().starts_with("the key was made for circuit"), "{error}");
+}
