@@ -1,3 +1,10 @@
 //! The program `quotapass`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use quotapass::cli::Arguments;
+
+fn main() -> ExitCode {
+    quotapass::cli::run(Arguments::parse())
+}

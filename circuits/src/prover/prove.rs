@@ -62,6 +62,11 @@ impl<C: Circuit> Prover<C> {
         self.key.shape().levels
     }
 
+    /// The key.
+    pub fn key(&self) -> &ProvingKey {
+        &self.key
+    }
+
     /// Where the key comes from.
     pub fn origin(&self) -> KeyOrigin {
         self.key.origin()

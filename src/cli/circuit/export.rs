@@ -1,0 +1,70 @@
+//! `quotapass circuit export`.
+
+use std::{
+    io::{self, Write},
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use quotapass_circuits::{
+    badge::{Badge, badge},
+    constraints::Circuit,
+    formats::iden3,
+    identity::IdentitySecret,
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
+    post::{Post, post},
+    registry_id::RegistryId,
+    requirement::Requirement,
+    signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
+    slash::{Slash, slash},
+};
+use rand::rngs::OsRng;
+
+use crate::{cli::keys::development_prover, files::write_atomically, keys::KeyStore};
+
+pub(super) fn run(store: &KeyStore, levels: Levels, out: &Path) -> Result<()> {
+    let secret = IdentitySecret::generate(&mut OsRng);
+    let registry = RegistryId { chain_id: 31_337, address: [0; 20] };
+    let scope = Scope::new(&registry, "export");
+    let since = Day(20_000);
+    let requirement = Requirement { min_stake: 1, since_max: since };
+    let member = Member { commitment: secret.commitment(), terms: Terms::new(10, 20, since)? };
+    let mut tree = MemberTree::new(levels);
+    tree.append(member)?;
+    let path = tree.path(MemberIndex(0))?;
+
+    let epoch = Epoch::at(NonZeroU32::MIN, 0);
+    let x = SignalHash::new(scope, epoch, b"a message")?;
+    let external = ExternalNullifier::new(scope, epoch);
+    let statement = post(&secret, &member, &path, external, x, requirement, NonZeroU16::MAX, 0)?;
+    write::<Post>(store, levels, out, &statement)?;
+    let statement = badge(&secret, &member, &path, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
+    write::<Badge>(store, levels, out, &statement)?;
+    let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
+    write::<Slash>(store, levels, out, &statement)
+}
+
+/// Proves the statement and writes the circuit's four files.
+fn write<C: Circuit>(
+    store: &KeyStore,
+    levels: Levels,
+    out: &Path,
+    (public, witness): &(C::Public, C::Witness),
+) -> Result<()> {
+    let prover = development_prover::<C>(store, levels)?;
+    let proof = prover.prove(public, witness, &mut OsRng)?;
+    let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
+    let files = [
+        (format!("{}.r1cs", C::KIND), iden3::r1cs(prover.key().shape())),
+        ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
+        ("proof.json".into(), json(iden3::proof_json(&proof))?),
+        ("public.json".into(), json(iden3::public_json(&C::public_inputs(public)))?),
+    ];
+    for (name, content) in files {
+        let path = out.join(C::KIND.name()).join(name);
+        write_atomically(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(io::stdout(), "{}", path.display())?;
+    }
+    Ok(())
+}

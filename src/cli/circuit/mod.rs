@@ -1,0 +1,47 @@
+//! `quotapass circuit`: what the circuits are, and their files for other tools.
+
+mod export;
+mod info;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+use quotapass_circuits::membership::Levels;
+
+use crate::keys::KeyStore;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show each circuit's size, its hash, and its keys
+    Info {
+        /// Levels of the member tree, 1 to 16
+        #[arg(long, default_value = "11", value_parser = levels)]
+        levels: Levels,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write each circuit's constraints, verification key and one real proof in the formats of iden3's tools
+    Export {
+        /// Folder to write into, one folder a circuit: CIRCUIT.r1cs, verification_key.json, proof.json, public.json
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Levels of the member tree, 1 to 16
+        #[arg(long, default_value = "11", value_parser = levels)]
+        levels: Levels,
+    },
+}
+
+pub(super) fn run(verb: Verb) -> Result<()> {
+    let store = KeyStore::of_user()?;
+    match verb {
+        Verb::Info { levels, json } => info::run(&store, levels, json),
+        Verb::Export { out, levels } => export::run(&store, levels, &out),
+    }
+}
+
+fn levels(text: &str) -> Result<Levels, String> {
+    let number = text.parse().map_err(|error| format!("{error}"))?;
+    Levels::new(number).map_err(|error| error.to_string())
+}

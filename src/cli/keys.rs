@@ -1,0 +1,26 @@
+//! The keys that verbs prove and verify with, and what is said while they are made.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use quotapass_circuits::{constraints::Circuit, membership::Levels, prover::Prover};
+
+use crate::keys::{KeyProgress, KeyStore};
+
+/// The prover of a circuit; progress goes to standard error.
+pub(super) fn development_prover<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
+    let prover = store.development_prover::<C>(levels, |progress| {
+        let mut out = io::stderr();
+        // Progress that cannot be shown is no reason to stop.
+        let _ = match progress {
+            KeyProgress::Making(kind) => {
+                write!(out, "Making development keys for `{kind}` (INSECURE: from a public seed) ... ")
+                    .and_then(|()| out.flush())
+            }
+            KeyProgress::Made { elapsed, path, .. } => {
+                writeln!(out, "done in {:.1} s, kept in {}", elapsed.as_secs_f64(), path.display())
+            }
+        };
+    })?;
+    Ok(prover)
+}

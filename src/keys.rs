@@ -1,0 +1,199 @@
+//! Proving keys on disk: made on first use, then loaded.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use etcetera::{BaseStrategy, choose_base_strategy};
+use quotapass_circuits::{
+    constraints::{Circuit, CircuitKind, shape::Shape},
+    membership::Levels,
+    prover::{KeyError, KeyOrigin, ProveError, Prover, ProvingKey, development_setup, pin},
+};
+
+use crate::files::write_atomically;
+
+/// Names a data folder other than the platform's usual one.
+pub const DATA_FOLDER_VARIABLE: &str = "QUOTAPASS_DATA_DIR";
+
+/// Keys that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyStoreError {
+    /// The platform names no data folder.
+    #[error("found no data folder for this user; name one in the environment variable {DATA_FOLDER_VARIABLE}")]
+    NoFolder,
+    /// The file is not the key it should be.
+    #[error("the key file {} cannot be used: {reason}. Delete it and run again: development keys are made anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: KeyFault,
+    },
+    /// The file cannot be read or written.
+    #[error("cannot {action} the key file {}: {error}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The keys could not be made or put to use.
+    #[error(transparent)]
+    Prover(#[from] ProveError),
+}
+
+/// What is wrong with a key file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// It does not decode.
+    #[error(transparent)]
+    Decode(#[from] KeyError),
+    /// It decodes, but is not the key that this program pins.
+    #[error("it is not the development key that this program knows by its hash")]
+    NotPinned,
+}
+
+/// What a store does while it is asked for a key.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeyProgress {
+    /// A key is being made.
+    Making(CircuitKind),
+    /// It was made and saved.
+    Made {
+        /// The circuit.
+        kind: CircuitKind,
+        /// How long it took.
+        elapsed: Duration,
+        /// Where it is.
+        path: PathBuf,
+    },
+}
+
+/// A folder of keys.
+#[derive(Clone, Debug)]
+pub struct KeyStore {
+    folder: PathBuf,
+}
+
+impl KeyStore {
+    /// The store in `keys` of the user's data folder for quotapass, or of the folder that
+    /// [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NoFolder`].
+    pub fn of_user() -> Result<Self, KeyStoreError> {
+        let folder = match std::env::var_os(DATA_FOLDER_VARIABLE) {
+            Some(folder) => PathBuf::from(folder),
+            None => choose_base_strategy().map_err(|_| KeyStoreError::NoFolder)?.data_dir().join("quotapass"),
+        };
+        Ok(Self::in_folder(&folder.join("keys")))
+    }
+
+    /// The store in this folder, which is made when it is needed.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
+    }
+
+    /// The prover of a circuit with its **insecure** development keys, loaded if they were made before.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`]; a file that cannot be used stays as it is.
+    pub fn development_prover<C: Circuit>(
+        &self,
+        levels: Levels,
+        mut progress: impl FnMut(KeyProgress),
+    ) -> Result<Prover<C>, KeyStoreError> {
+        let shape = Shape::of::<C>(levels).map_err(ProveError::from)?;
+        let hash = shape.hash().to_string();
+        let name = format!("{}-{}-{}.development.key", C::KIND, levels.get(), &hash[..16]);
+        let path = self.folder.join(name);
+        let key = match fs::read(&path) {
+            Ok(file) => Self::check::<C>(levels, &file)
+                .map_err(|reason| KeyStoreError::Damaged { path: path.clone(), reason })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                progress(KeyProgress::Making(C::KIND));
+                let begun = Instant::now();
+                let key = development_setup::<C>(levels).map_err(ProveError::from)?;
+                write_atomically(&path, &key.to_bytes()).map_err(|error| KeyStoreError::Io {
+                    action: "write",
+                    path: path.clone(),
+                    error,
+                })?;
+                progress(KeyProgress::Made { kind: C::KIND, elapsed: begun.elapsed(), path });
+                key
+            }
+            Err(error) => return Err(KeyStoreError::Io { action: "read", path, error }),
+        };
+        Ok(Prover::new(key)?)
+    }
+
+    fn check<C: Circuit>(levels: Levels, file: &[u8]) -> Result<ProvingKey, KeyFault> {
+        let key = ProvingKey::from_bytes::<C>(levels, file)?;
+        let pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
+        if levels == Levels::STANDARD && key.origin() == KeyOrigin::Development && !pinned {
+            return Err(KeyFault::NotPinned);
+        }
+        Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quotapass_circuits::slash::Slash;
+
+    use super::*;
+
+    fn events(store: &KeyStore) -> Result<usize, KeyStoreError> {
+        let mut events = 0;
+        store.development_prover::<Slash>(Levels::STANDARD, |_| events += 1)?;
+        Ok(events)
+    }
+
+    #[test]
+    fn keys_are_made_once_and_a_damaged_file_is_an_error_that_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::in_folder(&folder.path().join("keys"));
+        assert_eq!(events(&store).unwrap(), 2);
+        assert_eq!(events(&store).unwrap(), 0);
+
+        let path = fs::read_dir(folder.path().join("keys")).unwrap().next().unwrap().unwrap().path();
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[5000] ^= 1;
+        for content in [&bad[..], &good[..100], b""] {
+            fs::write(&path, content).unwrap();
+            let message = events(&store).unwrap_err().to_string();
+            assert!(message.contains("Delete it and run again"), "{message}");
+            assert_eq!(fs::read(&path).unwrap(), content, "a damaged file is not replaced behind one's back");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(events(&store).unwrap(), 2);
+        assert_eq!(fs::read(&path).unwrap(), good);
+    }
+
+    #[test]
+    fn a_key_that_is_whole_but_not_ours_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::in_folder(folder.path());
+        assert_eq!(events(&store).unwrap(), 2);
+        let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        let mut file = fs::read(&path).unwrap();
+        // Another valid point in the place of alpha, and a checksum that fits.
+        let (from, to) = (45 + 64, 45);
+        let other = file[from..from + 64].to_vec();
+        file[to..to + 64].copy_from_slice(&other);
+        let end = file.len() - 32;
+        let checksum = <sha2::Sha256 as sha2::Digest>::digest(&file[..end]);
+        file[end..].copy_from_slice(&checksum);
+        fs::write(&path, &file).unwrap();
+        assert!(matches!(events(&store), Err(KeyStoreError::Damaged { reason: KeyFault::NotPinned, .. })));
+    }
+}
