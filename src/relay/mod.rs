@@ -1,0 +1,43 @@
+//! What a relay runs: the verdict on every pass (protocol, sections 7 and 8).
+//!
+//! A [`Relay`] takes a pass and its message and answers with a [`Verdict`]. In a straight line:
+//! decode, scope, epoch, requirement, root, signal, slashed members, known replay (all cheap), then the pairing, then
+//! the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix
+//! seconds, and a log that needs a disk or a network stands behind the trait.
+//!
+//! All methods take `&self`, so that one relay serves many threads.
+
+mod badges;
+mod nullifiers;
+mod pipeline;
+mod policy;
+mod roots;
+mod slashed;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
+pub use nullifiers::{Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome};
+pub use pipeline::{PostRequest, Relay};
+pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope};
+pub use roots::{RootHistory, RootStatus};
+pub use slashed::SlashedMembers;
+pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
+
+// A thread that panics under one of the relay's locks leaves the data as it was before or after a whole change, so
+// the others go on with it.
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

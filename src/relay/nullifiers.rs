@@ -1,0 +1,321 @@
+//! Which nullifiers were used: one atomic operation a pass.
+
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Mutex,
+};
+
+use quotapass_circuits::{
+    share::{Nullifier, Share},
+    signal::{Epoch, ExternalNullifier, Scope},
+};
+
+use super::lock;
+
+/// The part of a log that one epoch of one scope fills, and that goes as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogEpoch {
+    external_nullifier: ExternalNullifier,
+    keep_until: u64,
+}
+
+impl LogEpoch {
+    /// That of an epoch in a scope.
+    pub fn new(scope: Scope, epoch: Epoch) -> Self {
+        Self::with(ExternalNullifier::new(scope, epoch), epoch)
+    }
+
+    /// As [`new`](Self::new), where the epoch's external nullifier is at hand.
+    pub(super) fn with(external_nullifier: ExternalNullifier, epoch: Epoch) -> Self {
+        Self {
+            external_nullifier,
+            // No policy allows a clock difference above one epoch, so this holds whatever the policy becomes.
+            keep_until: epoch.ends().saturating_add(epoch.seconds().get().into()),
+        }
+    }
+
+    /// The external nullifier.
+    pub const fn external_nullifier(&self) -> ExternalNullifier {
+        self.external_nullifier
+    }
+
+    /// The Unix second from which on no policy lets the epoch in, so that its nullifiers may go: one epoch length after
+    /// its end.
+    pub const fn keep_until(&self) -> u64 {
+        self.keep_until
+    }
+}
+
+/// One nullifier to record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it belongs.
+    pub epoch: LogEpoch,
+    /// The nullifier.
+    pub nullifier: Nullifier,
+    /// The share of the message.
+    pub share: Share,
+}
+
+/// What a log knew of a nullifier before it was recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing; it is recorded now.
+    New,
+    /// It was recorded with the same x.
+    Replay,
+    /// It was recorded with another x, in this share, which stays.
+    Conflict(Share),
+}
+
+impl core::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::New => "New",
+            Self::Replay => "Replay",
+            Self::Conflict(_) => "Conflict(..)",
+        })
+    }
+}
+
+impl Outcome {
+    /// The outcome of meeting a recorded share with a new one of the same nullifier.
+    pub fn of(recorded: Share, share: Share) -> Self {
+        if recorded.x == share.x { Self::Replay } else { Self::Conflict(recorded) }
+    }
+}
+
+/// A log that could not do what was asked; nothing was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The log cannot be reached or written.
+    #[error("the nullifier log does not answer ({0}); nothing was recorded, try again")]
+    Unavailable(String),
+    /// The epoch was expired before. A clock that went back asks for it.
+    #[error("the epoch's nullifiers were expired already; check the clock")]
+    Expired,
+    /// The log holds a share that does not lie on the line of a proved one.
+    #[error("the nullifier log is damaged: a share in it belongs to no proof; restore it")]
+    Damaged,
+}
+
+/// The nullifiers of the epochs in range.
+///
+/// [`record`](Self::record) is one atomic operation: of any number of callers, on any number of machines, that record
+/// one nullifier, exactly one gets [`Outcome::New`], and all others meet that caller's share. Only entries whose proof
+/// verified may be recorded.
+pub trait NullifierLog: Send + Sync {
+    /// Records a nullifier unless it is recorded already.
+    ///
+    /// # Errors
+    /// [`LogError`]; the nullifier is then not recorded.
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError>;
+
+    /// Records many, as [`record`](Self::record) in this order would. A log with a disk or a network makes one write of
+    /// it.
+    fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+        entries.iter().map(|entry| self.record(entry)).collect()
+    }
+
+    /// The share recorded for a nullifier.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError>;
+
+    /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn expire(&self, now: u64) -> Result<(), LogError>;
+}
+
+impl<L: NullifierLog + ?Sized> NullifierLog for Box<L> {
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+        (**self).record(entry)
+    }
+
+    fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+        (**self).record_all(entries)
+    }
+
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        (**self).lookup(epoch, nullifier)
+    }
+
+    fn expire(&self, now: u64) -> Result<(), LogError> {
+        (**self).expire(now)
+    }
+}
+
+/// A log in memory. It forgets everything when the process ends: a member who then repeats an id in the same epoch is
+/// not caught.
+#[derive(Default)]
+pub struct MemoryLog {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    epochs: HashMap<LogEpoch, HashMap<Nullifier, Share>>,
+    expired_until: u64,
+}
+
+impl State {
+    fn check(&self, epoch: &LogEpoch) -> Result<(), LogError> {
+        if epoch.keep_until <= self.expired_until { Err(LogError::Expired) } else { Ok(()) }
+    }
+
+    fn record(&mut self, entry: &Entry) -> Result<Outcome, LogError> {
+        self.check(&entry.epoch)?;
+        Ok(match self.epochs.entry(entry.epoch).or_default().entry(entry.nullifier) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(entry.share);
+                Outcome::New
+            }
+            hash_map::Entry::Occupied(recorded) => Outcome::of(*recorded.get(), entry.share),
+        })
+    }
+}
+
+impl MemoryLog {
+    /// An empty log.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many nullifiers it holds.
+    pub fn len(&self) -> usize {
+        lock(&self.state).epochs.values().map(HashMap::len).sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl core::fmt::Debug for MemoryLog {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "MemoryLog({} nullifiers)", self.len())
+    }
+}
+
+impl NullifierLog for MemoryLog {
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+        lock(&self.state).record(entry)
+    }
+
+    fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+        let mut state = lock(&self.state);
+        entries.iter().map(|entry| state.record(entry)).collect()
+    }
+
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        let state = lock(&self.state);
+        state.check(epoch)?;
+        Ok(state.epochs.get(epoch).and_then(|shares| shares.get(&nullifier)).copied())
+    }
+
+    fn expire(&self, now: u64) -> Result<(), LogError> {
+        let mut state = lock(&self.state);
+        state.epochs.retain(|epoch, _| epoch.keep_until > now);
+        state.expired_until = state.expired_until.max(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+    use std::{sync::Barrier, thread};
+
+    use quotapass_circuits::{registry_id::RegistryId, share::ShareValue, signal::SignalHash};
+
+    use super::*;
+
+    fn number(value: u64) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&value.to_be_bytes());
+        bytes
+    }
+
+    fn entry(epoch: u64, nullifier: u64, x: u64) -> Entry {
+        let scope = Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, "room");
+        let epoch = LogEpoch::new(scope, Epoch::new(NonZeroU32::new(60).unwrap(), epoch));
+        let share = Share {
+            x: SignalHash::from_be_bytes(&number(x)).unwrap(),
+            y: ShareValue::from_be_bytes(&number(x + 1000)).unwrap(),
+        };
+        Entry { epoch, nullifier: Nullifier::from_be_bytes(&number(nullifier)).unwrap(), share }
+    }
+
+    #[test]
+    fn first_replay_and_conflict_are_told_apart() {
+        let log = MemoryLog::new();
+        let (first, other) = (entry(1, 7, 1), entry(1, 7, 2));
+        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(None));
+        assert_eq!(log.record(&first), Ok(Outcome::New));
+        assert_eq!(log.record(&first), Ok(Outcome::Replay));
+        assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
+        // The first share stays, whatever comes.
+        assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
+        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share)));
+        assert_eq!(log.record(&entry(2, 7, 2)), Ok(Outcome::New));
+        assert_eq!(log.len(), 2);
+    }
+
+    #[test]
+    fn many_are_recorded_in_order() {
+        let log: Box<dyn NullifierLog> = Box::new(MemoryLog::new());
+        let (first, other) = (entry(1, 7, 1), entry(1, 7, 2));
+        let outcomes = log.record_all(&[first, other, first]);
+        assert_eq!(outcomes, [Ok(Outcome::New), Ok(Outcome::Conflict(first.share)), Ok(Outcome::Replay)]);
+    }
+
+    #[test]
+    fn whole_epochs_expire_and_stay_expired() {
+        let log = MemoryLog::new();
+        let (old, young) = (entry(1, 7, 1), entry(2, 7, 1));
+        assert_eq!(old.epoch.keep_until(), 180);
+        assert!(log.record(&old).is_ok() && log.record(&young).is_ok());
+        log.expire(179).unwrap();
+        assert_eq!(log.len(), 2);
+        log.expire(180).unwrap();
+        assert_eq!(log.len(), 1);
+        // A clock that goes back does not open the epoch again.
+        log.expire(10).unwrap();
+        assert_eq!(log.record(&old), Err(LogError::Expired));
+        assert_eq!(log.lookup(&old.epoch, old.nullifier), Err(LogError::Expired));
+        assert_eq!(log.record(&young), Ok(Outcome::Replay));
+    }
+
+    #[test]
+    fn of_many_threads_exactly_one_is_new() {
+        const THREADS: u64 = 16;
+        for distinct in [false, true] {
+            for nullifier in 0..50 {
+                let (log, barrier) = (MemoryLog::new(), Barrier::new(THREADS as usize));
+                let outcomes: Vec<(Entry, Outcome)> = thread::scope(|scope| {
+                    let run = |x| {
+                        let (log, barrier) = (&log, &barrier);
+                        move || {
+                            let entry = entry(1, nullifier, if distinct { x } else { 0 });
+                            barrier.wait();
+                            (entry, log.record(&entry).unwrap())
+                        }
+                    };
+                    let threads: Vec<_> = (0..THREADS).map(|x| scope.spawn(run(x))).collect();
+                    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+                });
+                let new: Vec<Share> =
+                    outcomes.iter().filter(|(_, o)| *o == Outcome::New).map(|(e, _)| e.share).collect();
+                let [winner] = new[..] else { panic!("{} threads were first", new.len()) };
+                for (_, outcome) in outcomes.iter().filter(|(_, o)| *o != Outcome::New) {
+                    assert!(*outcome == if distinct { Outcome::Conflict(winner) } else { Outcome::Replay });
+                }
+            }
+        }
+    }
+}

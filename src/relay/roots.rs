@@ -1,0 +1,239 @@
+//! The roots that the registry's tree had, and until when each is accepted.
+
+use std::collections::{HashMap, VecDeque};
+
+use quotapass_circuits::membership::Root;
+
+/// How many stale roots are remembered at least: 40 bytes each, twice.
+const REMEMBERED: usize = 16_384;
+
+/// What a history knows of a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootStatus {
+    /// The tree has this root now.
+    Current,
+    /// Superseded at this Unix second, at most the window ago.
+    Recent {
+        /// When it was superseded.
+        superseded_at: u64,
+    },
+    /// Superseded at this Unix second, longer ago than the window.
+    Stale {
+        /// When it was superseded.
+        superseded_at: u64,
+    },
+    /// Never seen, undone by a reorganisation, or stale so long that it is forgotten.
+    Unknown,
+}
+
+/// The roots in the order in which they were current.
+///
+/// A root is accepted while it is current and for a window after it was *superseded*; how long it was current before, and
+/// how many came after it, does not matter. An empty history accepts nothing.
+///
+/// Stale roots are remembered so that a late pass hears `stale_root` and not `unknown_root`, as long as they are among
+/// the latest 16,384 roots; older ones are forgotten when [pruned](Self::prune), roots within the window never.
+/// `ignore` is a gossip node's answer to both, so that forgetting punishes nobody.
+#[derive(Clone, Debug, Default)]
+pub struct RootHistory {
+    /// All but the current root, oldest first, each with the time it was superseded.
+    superseded: VecDeque<(Root, u64)>,
+    current: Option<Root>,
+    /// The last time at which each root in `superseded` was superseded.
+    latest: HashMap<Root, u64>,
+}
+
+impl RootHistory {
+    /// A history without roots, which accepts nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A history that begins with a current root.
+    pub fn starting_at(root: Root) -> Self {
+        Self { current: Some(root), ..Self::default() }
+    }
+
+    /// The current root.
+    pub fn current(&self) -> Option<Root> {
+        self.current
+    }
+
+    /// How many roots it remembers, the current one included.
+    pub fn len(&self) -> usize {
+        self.superseded.len() + usize::from(self.current.is_some())
+    }
+
+    /// Whether it has no root at all.
+    pub fn is_empty(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// The tree has a new root since Unix second `at`, which supersedes the one before. The same root again changes
+    /// nothing; a root that was current before is so again.
+    pub fn advance(&mut self, root: Root, at: u64) {
+        if self.current == Some(root) {
+            return;
+        }
+        if let Some(former) = self.current.replace(root) {
+            self.superseded.push_back((former, at));
+            self.latest.insert(former, at);
+        }
+    }
+
+    /// The chain was reorganised: the last `undone` roots never were, and those of the other branch follow, each with
+    /// the Unix second since when it is current. Passes on undone roots are refused from now on, for a deposit on the
+    /// branch that was left may not exist.
+    ///
+    /// If more are undone than are remembered, nothing is left but the new branch.
+    pub fn reorganise(&mut self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
+        if undone > 0 {
+            // The root before the first undone one is current again, and its supersession is undone too.
+            let kept = (self.superseded.len() + 1).saturating_sub(undone);
+            self.superseded.truncate(kept);
+            self.current = self.superseded.pop_back().map(|(root, _)| root);
+            self.latest = self.superseded.iter().copied().collect();
+        }
+        for (root, at) in branch {
+            self.advance(root, at);
+        }
+    }
+
+    /// What is known of a root at `now`, with a window in seconds.
+    pub fn status(&self, root: Root, now: u64, window: u32) -> RootStatus {
+        if self.current == Some(root) {
+            return RootStatus::Current;
+        }
+        match self.latest.get(&root) {
+            None => RootStatus::Unknown,
+            Some(&superseded_at) if is_over(superseded_at, now, window) => RootStatus::Stale { superseded_at },
+            Some(&superseded_at) => RootStatus::Recent { superseded_at },
+        }
+    }
+
+    /// Forgets the oldest roots that are stale under a window of this many seconds, as long as there are more than are
+    /// remembered. `window` is the longest of all scopes.
+    pub fn prune(&mut self, now: u64, window: u32) {
+        self.prune_to(REMEMBERED, now, window);
+    }
+
+    fn prune_to(&mut self, remembered: usize, now: u64, window: u32) {
+        while self.superseded.len() > remembered {
+            match self.superseded.front() {
+                Some(&(root, at)) if is_over(at, now, window) => {
+                    self.superseded.pop_front();
+                    // The root may have been current once more since.
+                    if self.latest.get(&root) == Some(&at) {
+                        self.latest.remove(&root);
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Whether something that ended at `ended` did so longer than `window` seconds ago.
+pub(super) fn is_over(ended: u64, now: u64, window: u32) -> bool {
+    now.saturating_sub(ended) > u64::from(window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: u32 = 100;
+
+    fn root(number: u8) -> Root {
+        let mut bytes = [0; 32];
+        bytes[31] = number;
+        Root::from_be_bytes(&bytes).unwrap()
+    }
+
+    #[test]
+    fn an_empty_history_accepts_nothing() {
+        let history = RootHistory::new();
+        assert!(history.is_empty());
+        assert_eq!(history.status(root(0), 0, u32::MAX), RootStatus::Unknown);
+    }
+
+    #[test]
+    fn the_window_counts_from_supersession_not_from_creation() {
+        let mut history = RootHistory::starting_at(root(1));
+        // Current for a year, then superseded: it still has its whole window.
+        let year = 31_536_000;
+        assert_eq!(history.status(root(1), year, WINDOW), RootStatus::Current);
+        history.advance(root(2), year);
+        let at = |now| history.status(root(1), now, WINDOW);
+        assert_eq!(at(year), RootStatus::Recent { superseded_at: year });
+        assert_eq!(at(year + 100), RootStatus::Recent { superseded_at: year });
+        assert_eq!(at(year + 101), RootStatus::Stale { superseded_at: year });
+        assert_eq!(history.status(root(2), year + 101, WINDOW), RootStatus::Current);
+        assert_eq!(history.status(root(3), year, WINDOW), RootStatus::Unknown);
+    }
+
+    #[test]
+    fn a_burst_of_deposits_does_not_shorten_the_window() {
+        let mut history = RootHistory::starting_at(root(0));
+        for number in 1..=200 {
+            history.advance(root(number), 1000);
+        }
+        for number in 0..200 {
+            assert_eq!(history.status(root(number), 1100, WINDOW), RootStatus::Recent { superseded_at: 1000 });
+        }
+    }
+
+    #[test]
+    fn a_root_may_become_current_again() {
+        let mut history = RootHistory::starting_at(root(1));
+        history.advance(root(2), 10);
+        history.advance(root(2), 15);
+        history.advance(root(1), 500);
+        assert_eq!(history.status(root(1), 9999, WINDOW), RootStatus::Current);
+        assert_eq!(history.status(root(2), 501, WINDOW), RootStatus::Recent { superseded_at: 500 });
+        history.advance(root(3), 600);
+        assert_eq!(history.status(root(1), 700, WINDOW), RootStatus::Recent { superseded_at: 600 });
+        // Its first supersession is long over and may be forgotten without forgetting the second.
+        history.prune_to(1, 700, WINDOW);
+        assert_eq!(history.status(root(1), 700, WINDOW), RootStatus::Recent { superseded_at: 600 });
+    }
+
+    #[test]
+    fn only_what_is_stale_is_forgotten_and_the_oldest_first() {
+        let mut history = RootHistory::starting_at(root(0));
+        for number in 1..=10 {
+            history.advance(root(number), u64::from(number) * 100);
+        }
+        history.prune_to(4, 500, WINDOW);
+        // Roots 0 to 2 were superseded by 300 and are stale at 500; root 3 is not.
+        assert_eq!(history.status(root(2), 500, WINDOW), RootStatus::Unknown);
+        assert_eq!(history.status(root(3), 500, WINDOW), RootStatus::Recent { superseded_at: 400 });
+        assert_eq!(history.len(), 8);
+        history.prune_to(4, 2000, WINDOW);
+        assert_eq!(history.len(), 5);
+        assert_eq!(history.status(root(6), 2000, WINDOW), RootStatus::Stale { superseded_at: 700 });
+        assert_eq!(history.status(root(10), 2000, WINDOW), RootStatus::Current);
+    }
+
+    #[test]
+    fn a_reorganisation_undoes_roots_and_supersessions() {
+        let mut history = RootHistory::starting_at(root(1));
+        history.advance(root(2), 10);
+        history.advance(root(3), 20);
+        history.reorganise(2, [(root(4), 300)]);
+        for undone in [2, 3] {
+            assert_eq!(history.status(root(undone), 300, WINDOW), RootStatus::Unknown);
+        }
+        // It was current until 300 on the branch that holds.
+        assert_eq!(history.status(root(1), 400, WINDOW), RootStatus::Recent { superseded_at: 300 });
+        assert_eq!(history.status(root(4), 400, WINDOW), RootStatus::Current);
+        history.reorganise(0, []);
+        assert_eq!(history.current(), Some(root(4)));
+        history.reorganise(1, []);
+        assert_eq!(history.current(), Some(root(1)));
+        history.reorganise(1, []);
+        assert!(history.is_empty());
+        history.reorganise(5, [(root(9), 1000)]);
+        assert_eq!((history.current(), history.len()), (Some(root(9)), 1));
+    }
+}

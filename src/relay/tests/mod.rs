@@ -1,0 +1,8 @@
+//! The relay on real proofs.
+
+mod badges;
+mod inputs;
+mod posts;
+mod slashing;
+mod verdicts;
+mod world;

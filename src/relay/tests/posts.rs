@@ -1,0 +1,333 @@
+//! Verdicts on posts, row by row of the protocol's table.
+
+use core::num::NonZeroU32;
+
+use quotapass_circuits::{
+    formats::wire::{DecodeErrorKind, POST_BYTES, PostPass},
+    membership::Day,
+    requirement::Requirement,
+    share::{Nullifier, Share},
+};
+
+use super::world::*;
+use crate::relay::{
+    Entry, LogEpoch, LogError, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy, PolicyError, PolicyTable,
+    PostRequest, RequirementMismatch, RootHistory, Verdict,
+};
+
+fn mismatch(mismatch: RequirementMismatch) -> Verdict {
+    Verdict::RequirementMismatch(mismatch)
+}
+
+#[test]
+fn an_honest_post_is_accepted_once_and_then_a_replay() {
+    let relay = relay();
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    assert_eq!(honest().to(&relay, NOW), Verdict::Replay);
+    // The same message and message id proved anew has other proof bytes, and is still a replay.
+    let mut again = honest().clone();
+    let other = posting(0, 0, MESSAGE);
+    again.pass = PostPass { proof: posting(1, 1, MESSAGE).pass().proof, ..other.pass() }.to_bytes().to_vec();
+    assert_eq!(again.to(&relay, NOW), Verdict::Replay);
+    assert_eq!(relay.log().len(), 1);
+    assert!(relay.slashed().is_empty());
+}
+
+#[test]
+fn every_message_id_below_the_cap_is_accepted() {
+    let relay = relay();
+    let sent: Vec<_> = (0..5).map(|id| posting(1, id, &[id as u8]).prove()).collect();
+    let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
+    assert!(relay.verify_posts(&requests, NOW).iter().all(Verdict::is_accepted));
+    assert_eq!(relay.log().len(), 5);
+    assert_eq!(relay.verify_posts(&[], NOW), []);
+}
+
+#[test]
+fn epoch_edges_are_exact_to_the_second() {
+    let (begins, ends) = (epoch().begins(), epoch().ends());
+    assert_eq!((begins, ends), (NOW, NOW + 600));
+    for (now, in_range) in [
+        (begins - 21, false),
+        (begins - 20, true),
+        (begins, true),
+        (ends, true),
+        (ends + 19, true),
+        (ends + 20, false),
+        (0, false),
+        (u64::MAX, false),
+    ] {
+        let expected = if in_range { Verdict::Accepted } else { Verdict::EpochOutOfRange { epoch: epoch(), now } };
+        assert_eq!(honest().to(&relay(), now), expected, "at {now}");
+    }
+}
+
+#[test]
+fn requirements_must_be_equal_neither_lower_nor_higher() {
+    let Requirement { min_stake, since_max } = policy().requirement(epoch());
+    assert_eq!((min_stake, since_max), (10, Day(TODAY.0 - 7)));
+    let base = posting(0, 0, MESSAGE);
+    let relay = relay();
+    let stating =
+        |min_stake, since_max: Day| Posting { requirement: Requirement { min_stake, since_max }, ..base.clone() };
+    for stated in [9, 11] {
+        let expected = mismatch(RequirementMismatch::MinStake { stated, expected: 10 });
+        assert_eq!(stating(stated, since_max).prove().to(&relay, NOW), expected);
+    }
+    for stated in [Day(since_max.0 - 1), Day(since_max.0 + 1)] {
+        let expected = mismatch(RequirementMismatch::SinceMax { stated, expected: since_max });
+        assert_eq!(stating(min_stake, stated).prove().to(&relay, NOW), expected);
+    }
+    for stated in [4, 6] {
+        let expected = mismatch(RequirementMismatch::LimitCap { stated, expected: 5 });
+        assert_eq!(Posting { limit_cap: cap(stated), ..base.clone() }.prove().to(&relay, NOW), expected);
+    }
+    let hour = Policy { epoch_seconds: NonZeroU32::new(3600).unwrap(), ..policy() };
+    let expected = mismatch(RequirementMismatch::EpochSeconds { stated: 3600, expected: 600 });
+    assert_eq!(posting_for(&hour, hour.epoch_at(NOW), 0, 0, MESSAGE).prove().to(&relay, NOW), expected);
+
+    let elsewhere = PostRequest { scope: "elsewhere", ..honest().request() };
+    assert_eq!(relay.verify_post(elsewhere, NOW), mismatch(RequirementMismatch::UnlistedScope));
+    assert!(relay.log().is_empty());
+}
+
+#[test]
+fn since_max_is_of_the_day_on_which_the_epoch_begins() {
+    let young = Policy { min_age_days: u16::MAX, ..policy() };
+    assert_eq!(young.requirement(epoch()).since_max, Day(0));
+    // An epoch that begins before midnight keeps its day after midnight.
+    let midnight = (NOW / 86_400 + 1) * 86_400;
+    let odd = Policy { epoch_seconds: NonZeroU32::new(7000).unwrap(), ..policy() };
+    let across = odd.epoch_at(midnight);
+    assert!(across.begins() < midnight && across.ends() > midnight);
+    assert_eq!(odd.requirement(across).since_max, Day(TODAY.0 - 7));
+    assert_eq!(odd.requirement(odd.epoch_at(across.ends())).since_max, Day(TODAY.0 + 1 - 7));
+}
+
+#[test]
+fn after_a_change_of_policy_the_former_values_hold_for_the_window() {
+    let stricter =
+        Policy { min_stake: 20, limit_cap: cap(3), epoch_seconds: NonZeroU32::new(7200).unwrap(), ..policy() };
+    let wide = Policy { epoch_seconds: NonZeroU32::new(7200).unwrap(), ..policy() };
+    let epoch = wide.epoch_at(NOW);
+    assert!(epoch.ends() > NOW + 3602);
+    let old = posting_for(&wide, epoch, 0, 0, MESSAGE).prove();
+    let new = posting_for(&stricter, epoch, 1, 0, MESSAGE).prove();
+    let mixed = Posting { limit_cap: cap(3), ..posting_for(&wide, epoch, 2, 0, MESSAGE) }.prove();
+    let at = |sent: &Sent, now: u64| {
+        let roots = RootHistory::starting_at(world().tree.root());
+        let relay = relay_with(vec![wide.clone()], roots, MemoryLog::new());
+        if now < NOW {
+            return sent.to(&relay, now);
+        }
+        relay.change_policies([stricter.clone()], NOW).unwrap();
+        sent.to(&relay, now)
+    };
+    let too_high = mismatch(RequirementMismatch::MinStake { stated: 20, expected: 10 });
+    let too_low = mismatch(RequirementMismatch::MinStake { stated: 10, expected: 20 });
+    assert_eq!(at(&old, NOW - 1), Verdict::Accepted);
+    assert_eq!(at(&new, NOW - 1), too_high);
+    assert_eq!(at(&old, NOW), Verdict::Accepted);
+    assert_eq!(at(&new, NOW), Verdict::Accepted);
+    assert_eq!(at(&old, NOW + 3600), Verdict::Accepted);
+    assert_eq!(at(&old, NOW + 3601), too_low);
+    assert_eq!(at(&new, NOW + 3601), Verdict::Accepted);
+    // One value of the one and one of the other marks the sender as no policy ever did.
+    assert_eq!(at(&mixed, NOW), too_low);
+}
+
+#[test]
+fn policies_that_cannot_be_change_nothing() {
+    let relay = relay();
+    let check = |policies: Vec<Policy>, error: PolicyError| {
+        assert_eq!(PolicyTable::new(REGISTRY, policies.clone()).err(), Some(error.clone()));
+        assert_eq!(relay.change_policies(policies, NOW), Err(error));
+    };
+    check(vec![Policy { name: String::new(), ..policy() }], PolicyError::NoName);
+    check(vec![Policy { name: "x".repeat(256), ..policy() }], PolicyError::LongName(256));
+    let skewed = Policy { max_clock_skew: 601, ..policy() };
+    check(vec![skewed], PolicyError::SkewAboveEpoch { name: ROOM.into(), skew: 601, epoch: 600 });
+    check(vec![Policy { min_stake: 99, ..policy() }, policy()], PolicyError::Duplicate(ROOM.into()));
+    assert_eq!(relay.policies().get(ROOM).unwrap().history().current(), &policy());
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    relay.change_policies([], NOW).unwrap();
+    assert!(relay.policies().get(ROOM).is_err());
+}
+
+#[test]
+fn a_policy_reads_back_from_json_and_refuses_what_it_does_not_know() {
+    let text = serde_json::to_string(&policy()).unwrap();
+    assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy());
+    let zero = text.replace("\"limit_cap\":5", "\"limit_cap\":0");
+    assert!(zero != text && serde_json::from_str::<Policy>(&zero).is_err());
+    assert!(serde_json::from_str::<Policy>(&text.replace("min_stake", "minimum_stake")).is_err());
+}
+
+#[test]
+fn a_root_is_unknown_accepted_stale_by_time_since_superseded() {
+    let empty = relay_with(vec![policy()], RootHistory::new(), MemoryLog::new());
+    assert_eq!(honest().to(&empty, NOW), Verdict::UnknownRoot);
+    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)), MemoryLog::new());
+    assert_eq!(honest().to(&behind, NOW), Verdict::UnknownRoot);
+    behind.advance_root(world().tree.root(), NOW - 1_000_000);
+    assert_eq!(honest().to(&behind, NOW), Verdict::Accepted);
+
+    for (superseded_at, stale) in [(NOW - 3600, false), (NOW - 3601, true)] {
+        let relay = relay();
+        relay.advance_root(root(1), superseded_at);
+        let expected = if stale { Verdict::StaleRoot { superseded_at } } else { Verdict::Accepted };
+        assert_eq!(honest().to(&relay, NOW), expected);
+        relay.reorganise_roots(1, [(root(2), NOW)]);
+        let once_more = if stale { Verdict::Accepted } else { Verdict::Replay };
+        assert_eq!(honest().to(&relay, NOW), once_more);
+        relay.reorganise_roots(2, [(root(3), NOW)]);
+        assert_eq!(honest().to(&relay, NOW), Verdict::UnknownRoot);
+    }
+}
+
+#[test]
+fn a_forged_proof_changes_nothing() {
+    let relay = relay();
+    let mut pass = posting(0, 0, MESSAGE).pass();
+    pass.proof = posting(1, 1, MESSAGE).pass().proof;
+    let forged = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
+    assert_eq!(forged.to(&relay, NOW), Verdict::InvalidProof);
+    let misattributed = Sent { message: b"another text".into(), ..honest().clone() };
+    assert_eq!(misattributed.to(&relay, NOW), Verdict::InvalidProof);
+    assert!(relay.log().is_empty());
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+}
+
+#[test]
+fn a_copied_nullifier_with_an_invented_share_convicts_nobody() {
+    for accepted_before in [true, false] {
+        let relay = relay();
+        if accepted_before {
+            assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+        }
+        // Nullifier and proof of the victim, y and message of the attacker.
+        let victim = PostPass::from_bytes(&honest().pass).unwrap();
+        let own = posting(1, 0, b"framed").pass();
+        for pass in [PostPass { y: own.y, ..victim.clone() }, PostPass { nullifier: victim.nullifier, ..own.clone() }] {
+            let framed = Sent { message: b"framed".into(), pass: pass.to_bytes().to_vec() };
+            assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
+            // The victim's own message with an invented y is no replay either.
+            let framed = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
+            assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
+        }
+        assert!(relay.slashed().is_empty());
+        let expected = if accepted_before { Verdict::Replay } else { Verdict::Accepted };
+        assert_eq!(honest().to(&relay, NOW), expected);
+    }
+}
+
+#[test]
+fn malformed_says_what_and_where() {
+    let relay = relay();
+    for (pass, kind, offset) in [
+        (&honest().pass[..100], DecodeErrorKind::Truncated, None),
+        (&[], DecodeErrorKind::Truncated, Some(0)),
+        (&[2; POST_BYTES], DecodeErrorKind::UnknownVersion(2), Some(0)),
+        (&[1, 2], DecodeErrorKind::UnexpectedKind(2), Some(1)),
+        (&[&honest().pass[..], &[0]].concat(), DecodeErrorKind::TrailingBytes, Some(POST_BYTES)),
+    ] {
+        let verdict = relay.verify_post(PostRequest { pass, ..honest().request() }, NOW);
+        let Verdict::Malformed(Malformed::Pass(error)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(error.kind, kind);
+        assert!(offset.is_none_or(|offset| error.offset == offset), "{error}");
+    }
+}
+
+/// A log that fails when it is told to.
+#[derive(Default)]
+struct Failing {
+    inner: MemoryLog,
+    on_lookup: bool,
+    on_record: bool,
+}
+
+fn down() -> LogError {
+    LogError::Unavailable("connection refused".into())
+}
+
+impl NullifierLog for Failing {
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+        if self.on_record { Err(down()) } else { self.inner.record(entry) }
+    }
+
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        if self.on_lookup { Err(down()) } else { self.inner.lookup(epoch, nullifier) }
+    }
+
+    fn expire(&self, now: u64) -> Result<(), LogError> {
+        self.inner.expire(now)
+    }
+}
+
+#[test]
+fn a_failing_log_means_overloaded_and_nothing_recorded() {
+    for (on_lookup, on_record) in [(true, false), (false, true)] {
+        let log = Failing { on_lookup, on_record, ..Failing::default() };
+        let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), log);
+        assert_eq!(honest().to(&relay, NOW), Verdict::Overloaded(Overload::Log(down())));
+        assert!(relay.log().inner.is_empty());
+    }
+}
+
+#[test]
+fn a_log_that_answers_too_little_never_means_accepted() {
+    struct Silent;
+    impl NullifierLog for Silent {
+        fn record(&self, _: &Entry) -> Result<Outcome, LogError> {
+            Err(down())
+        }
+        fn record_all(&self, _: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+            Vec::new()
+        }
+        fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Share>, LogError> {
+            Ok(None)
+        }
+        fn expire(&self, _: u64) -> Result<(), LogError> {
+            Ok(())
+        }
+    }
+    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Silent);
+    assert_eq!(honest().to(&relay, NOW).name(), "overloaded");
+}
+
+#[test]
+fn an_expired_epoch_stays_closed_when_the_clock_goes_back() {
+    let relay = relay();
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    relay.expire(NOW + 1199).unwrap();
+    assert_eq!(relay.log().len(), 1);
+    relay.expire(NOW + 1200).unwrap();
+    assert!(relay.log().is_empty());
+    assert_eq!(honest().to(&relay, NOW), Verdict::EpochOutOfRange { epoch: epoch(), now: NOW });
+}
+
+#[test]
+fn a_batch_says_of_each_what_it_would_say_alone() {
+    let relay = relay();
+    let other = posting(3, 2, b"third member").prove();
+    let forged = Sent { message: b"forged".into(), ..other.clone() };
+    let garbage = Sent { message: MESSAGE.into(), pass: vec![7; 40] };
+    let strict = Posting { limit_cap: cap(1), ..posting(4, 0, MESSAGE) }.prove();
+    let sent = [&forged, honest(), &garbage, &other, honest(), &strict, &other, &forged];
+    let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
+    let names: Vec<_> = relay.verify_posts(&requests, NOW).iter().map(Verdict::name).collect();
+    assert_eq!(
+        names,
+        [
+            "invalid_proof",
+            "accepted",
+            "malformed",
+            "accepted",
+            "replay",
+            "requirement_mismatch",
+            "replay",
+            "invalid_proof"
+        ]
+    );
+    assert_eq!(relay.log().len(), 2);
+}

@@ -1,0 +1,361 @@
+//! The answers of a relay, and how a gossip node treats the sender after each (protocol, section 7).
+
+use core::fmt;
+
+use quotapass_circuits::{
+    formats::wire::DecodeError,
+    identity::{IdentityCommitment, IdentitySecret},
+    membership::Day,
+    share::{Nullifier, Share},
+    signal::{Epoch, Scope, ZeroSignal},
+};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
+
+use super::LogError;
+
+/// How a gossip node treats the message and whoever forwarded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gossip {
+    /// Forward it.
+    Accept,
+    /// Drop it, and hold nothing against the sender.
+    Ignore,
+    /// Drop it, and lower the sender's score.
+    Reject,
+}
+
+/// The verdict on a pass.
+///
+/// As JSON: `{"verdict": name, "gossip": "accept" | "ignore" | "reject", "detail": {...}}`, `detail` only where there is
+/// one. Neither JSON nor `Debug` nor `Display` gives away a recovered secret, nor the two shares that would.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Within quota, and recorded.
+    Accepted,
+    /// The same nullifier and the same message as before: not an offence.
+    Replay,
+    /// The same nullifier with another message; both proofs verified, and the secret is out.
+    QuotaExceeded(Box<QuotaExceeded>),
+    /// A nullifier or pseudonym of a member whose secret is known.
+    SlashedMember,
+    /// A root never seen: perhaps this node is behind.
+    UnknownRoot,
+    /// A root superseded longer ago than the window.
+    StaleRoot {
+        /// When it was superseded, in Unix seconds.
+        superseded_at: u64,
+    },
+    /// The epoch is outside the allowed clock difference.
+    EpochOutOfRange {
+        /// The epoch stated.
+        epoch: Epoch,
+        /// The verifier's time, in Unix seconds.
+        now: u64,
+    },
+    /// Stated values are not the scope's own.
+    RequirementMismatch(RequirementMismatch),
+    /// A restriction in force names this pseudonym.
+    Restricted {
+        /// The last Unix second it is in force; without end if none.
+        until: Option<u64>,
+    },
+    /// The proof does not prove the statement.
+    InvalidProof,
+    /// No pass at all.
+    Malformed(Malformed),
+    /// Nothing was decided and nothing recorded; try later.
+    Overloaded(Overload),
+}
+
+/// Why bytes are no pass for their message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The bytes do not decode; says what is wrong and at which offset.
+    #[error(transparent)]
+    Pass(#[from] DecodeError),
+    /// The message hashes to zero, which happens to nobody (probability 2^-248).
+    #[error(transparent)]
+    Signal(#[from] ZeroSignal),
+}
+
+/// A value of a pass that is not the scope's own. `expected` is that of the policy in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequirementMismatch {
+    /// This relay has no policy for the scope, so that no value can be the scope's own.
+    UnlistedScope,
+    /// Length of the epoch.
+    EpochSeconds {
+        /// Stated by the pass.
+        stated: u32,
+        /// The scope's.
+        expected: u32,
+    },
+    /// Least stake.
+    MinStake {
+        /// Stated by the pass.
+        stated: u32,
+        /// The scope's.
+        expected: u32,
+    },
+    /// Latest day of the deposit.
+    SinceMax {
+        /// Stated by the pass.
+        stated: Day,
+        /// The scope's.
+        expected: Day,
+    },
+    /// Cap on messages per epoch.
+    LimitCap {
+        /// Stated by the pass.
+        stated: u16,
+        /// The scope's.
+        expected: u16,
+    },
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Overload {
+    /// The nullifier log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// A member's two messages under one nullifier, and the secret they gave away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaExceeded {
+    /// The recovered secret; hand it to the slash prover.
+    pub secret: IdentitySecret,
+    /// What it was recovered from.
+    pub evidence: Evidence,
+}
+
+impl QuotaExceeded {
+    /// The offender's commitment. Both proofs verified against accepted roots, so that it was a member of those; whether
+    /// it still is one is for the registry to say.
+    pub fn commitment(&self) -> IdentityCommitment {
+        self.secret.commitment()
+    }
+}
+
+/// Two shares of one nullifier. Whoever has them has the secret, so `Debug` leaves the shares out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The scope.
+    pub scope: Scope,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The nullifier of both.
+    pub nullifier: Nullifier,
+    /// The share that was recorded.
+    pub recorded: Share,
+    /// The share that came later.
+    pub second: Share,
+}
+
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, epoch, nullifier, .. } = self;
+        f.debug_struct("Evidence")
+            .field("scope", scope)
+            .field("epoch", epoch)
+            .field("nullifier", nullifier)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Verdict {
+    /// The stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Replay => "replay",
+            Self::QuotaExceeded(_) => "quota_exceeded",
+            Self::SlashedMember => "slashed_member",
+            Self::UnknownRoot => "unknown_root",
+            Self::StaleRoot { .. } => "stale_root",
+            Self::EpochOutOfRange { .. } => "epoch_out_of_range",
+            Self::RequirementMismatch(_) => "requirement_mismatch",
+            Self::Restricted { .. } => "restricted",
+            Self::InvalidProof => "invalid_proof",
+            Self::Malformed(_) => "malformed",
+            Self::Overloaded(_) => "overloaded",
+        }
+    }
+
+    /// How a gossip node treats the sender.
+    pub const fn gossip(&self) -> Gossip {
+        match self {
+            Self::Accepted => Gossip::Accept,
+            Self::Replay
+            | Self::UnknownRoot
+            | Self::StaleRoot { .. }
+            | Self::EpochOutOfRange { .. }
+            | Self::Overloaded(_) => Gossip::Ignore,
+            Self::QuotaExceeded(_)
+            | Self::SlashedMember
+            | Self::RequirementMismatch(_)
+            | Self::Restricted { .. }
+            | Self::InvalidProof
+            | Self::Malformed(_) => Gossip::Reject,
+        }
+    }
+
+    /// Whether the pass was accepted.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted)
+    }
+
+    const fn has_detail(&self) -> bool {
+        !matches!(self, Self::Accepted | Self::Replay | Self::SlashedMember | Self::UnknownRoot | Self::InvalidProof)
+    }
+}
+
+impl From<DecodeError> for Verdict {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed(error.into())
+    }
+}
+
+impl From<ZeroSignal> for Verdict {
+    fn from(error: ZeroSignal) -> Self {
+        Self::Malformed(error.into())
+    }
+}
+
+impl From<LogError> for Verdict {
+    fn from(error: LogError) -> Self {
+        Self::Overloaded(error.into())
+    }
+}
+
+impl From<RequirementMismatch> for Verdict {
+    fn from(mismatch: RequirementMismatch) -> Self {
+        Self::RequirementMismatch(mismatch)
+    }
+}
+
+impl RequirementMismatch {
+    /// The field's stable name.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::UnlistedScope => "scope",
+            Self::EpochSeconds { .. } => "epoch_seconds",
+            Self::MinStake { .. } => "min_stake",
+            Self::SinceMax { .. } => "since_max",
+            Self::LimitCap { .. } => "limit_cap",
+        }
+    }
+
+    /// What was stated and what the scope has, as plain numbers; none for a scope without a policy.
+    pub const fn values(&self) -> Option<(u32, u32)> {
+        match *self {
+            Self::UnlistedScope => None,
+            Self::EpochSeconds { stated, expected } | Self::MinStake { stated, expected } => Some((stated, expected)),
+            Self::SinceMax { stated, expected } => Some((stated.0 as u32, expected.0 as u32)),
+            Self::LimitCap { stated, expected } => Some((stated as u32, expected as u32)),
+        }
+    }
+}
+
+impl fmt::Display for RequirementMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.values() {
+            None => f.write_str("this relay does not carry the scope"),
+            Some((stated, expected)) => {
+                write!(f, "the pass states {} = {stated}, the scope has {expected}", self.field())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name())?;
+        match self {
+            Self::Accepted => f.write_str("within quota"),
+            Self::Replay => f.write_str("this message was accepted before"),
+            Self::QuotaExceeded(_) => f.write_str("a second message under one message id gave the secret away"),
+            Self::SlashedMember => f.write_str("the member's secret is known"),
+            Self::UnknownRoot => f.write_str("this root was never seen here"),
+            Self::StaleRoot { superseded_at } => write!(f, "the root was superseded at {superseded_at}"),
+            Self::EpochOutOfRange { epoch, now } => {
+                write!(f, "the epoch runs from {} to {}, the time is {now}", epoch.begins(), epoch.ends())
+            }
+            Self::RequirementMismatch(mismatch) => mismatch.fmt(f),
+            Self::Restricted { until: None } => f.write_str("the pseudonym is restricted"),
+            Self::Restricted { until: Some(until) } => write!(f, "the pseudonym is restricted until {until}"),
+            Self::InvalidProof => f.write_str("the proof does not prove the statement"),
+            Self::Malformed(reason) => reason.fmt(f),
+            Self::Overloaded(reason) => reason.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let detail = self.has_detail().then_some(Detail(self));
+        let mut object = serializer.serialize_struct("Verdict", 2 + usize::from(detail.is_some()))?;
+        object.serialize_field("verdict", self.name())?;
+        object.serialize_field("gossip", &self.gossip())?;
+        match detail {
+            Some(detail) => object.serialize_field("detail", &detail)?,
+            None => object.skip_field("detail")?,
+        }
+        object.end()
+    }
+}
+
+/// The detail of a verdict that has one.
+struct Detail<'a>(&'a Verdict);
+
+impl Serialize for Detail<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        match self.0 {
+            Verdict::Accepted
+            | Verdict::Replay
+            | Verdict::SlashedMember
+            | Verdict::UnknownRoot
+            | Verdict::InvalidProof => {}
+            Verdict::QuotaExceeded(exceeded) => {
+                let Evidence { scope, epoch, nullifier, .. } = &exceeded.evidence;
+                object.serialize_entry("scope", scope)?;
+                object.serialize_entry("epoch_seconds", &epoch.seconds())?;
+                object.serialize_entry("epoch", &epoch.number())?;
+                object.serialize_entry("nullifier", nullifier)?;
+                object.serialize_entry("commitment", &exceeded.commitment())?;
+            }
+            Verdict::StaleRoot { superseded_at } => object.serialize_entry("superseded_at", superseded_at)?,
+            Verdict::EpochOutOfRange { epoch, now } => {
+                object.serialize_entry("epoch_seconds", &epoch.seconds())?;
+                object.serialize_entry("epoch", &epoch.number())?;
+                object.serialize_entry("now", now)?;
+            }
+            Verdict::RequirementMismatch(mismatch) => {
+                object.serialize_entry("field", mismatch.field())?;
+                if let Some((stated, expected)) = mismatch.values() {
+                    object.serialize_entry("stated", &stated)?;
+                    object.serialize_entry("expected", &expected)?;
+                }
+            }
+            Verdict::Restricted { until } => object.serialize_entry("until", until)?,
+            Verdict::Malformed(Malformed::Pass(error)) => {
+                object.serialize_entry("reason", &error.kind.to_string())?;
+                object.serialize_entry("offset", &error.offset)?;
+            }
+            Verdict::Malformed(reason @ Malformed::Signal(_)) => {
+                object.serialize_entry("reason", &reason.to_string())?;
+            }
+            Verdict::Overloaded(reason) => object.serialize_entry("reason", &reason.to_string())?,
+        }
+        object.end()
+    }
+}
