@@ -24,7 +24,7 @@ fn an_honest_post_is_accepted_once_and_then_a_replay() {
     let relay = relay();
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(honest().to(&relay, NOW), Verdict::Replay);
-    // The same message and message id proved anew has other proof bytes, and is still a replay.
+    // The same share is a replay whatever proof comes with it: it was proved before.
     let mut again = honest().clone();
     let other = posting(0, 0, MESSAGE);
     again.pass = PostPass { proof: posting(1, 1, MESSAGE).pass().proof, ..other.pass() }.to_bytes().to_vec();
