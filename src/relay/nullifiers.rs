@@ -301,12 +301,12 @@ mod tests {
                     let run = |x| {
                         let (log, barrier) = (&log, &barrier);
                         move || {
-                            let entry = entry(1, nullifier, if distinct { x } else { 0 });
+                            let entry = entry(1, nullifier, if distinct { x } else { 1 });
                             barrier.wait();
                             (entry, log.record(&entry).unwrap())
                         }
                     };
-                    let threads: Vec<_> = (0..THREADS).map(|x| scope.spawn(run(x))).collect();
+                    let threads: Vec<_> = (1..=THREADS).map(|x| scope.spawn(run(x))).collect();
                     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
                 });
                 let new: Vec<Share> =
