@@ -62,9 +62,7 @@ interface IRegistry {
 
     /// @notice A member was appended.
     /// @param word stake + 2^40 * messageLimit + 2^64 * since
-    event MemberAdded(
-        uint256 indexed index, uint256 indexed idc, address indexed depositor, uint256 word, uint8 tier
-    );
+    event MemberAdded(uint256 indexed index, uint256 indexed idc, address indexed depositor, uint256 word, uint8 tier);
 
     /// @notice A member's slot of the tree became (0, 0). Sent for every zeroed slot, once.
     event SlotZeroed(uint256 indexed index, uint256 indexed idc);

@@ -1,7 +1,8 @@
-//! Generates what is derived from the Poseidon parameters: the constants of the circuits crate.
+//! Generates what is derived from the Poseidon parameters: the constants of the circuits crate and the contracts' hash.
 
 mod parameters;
 mod rust;
+mod solidity;
 
 use std::path::PathBuf;
 
@@ -10,5 +11,9 @@ use parameters::Parameters;
 /// The generated files, path from the repository's root and content.
 pub fn generated_files() -> Vec<(PathBuf, String)> {
     let parameters: Vec<_> = (2..=5).map(Parameters::derive).collect();
-    vec![(PathBuf::from("circuits/src/poseidon/constants.rs"), rust::source(&parameters))]
+    let widest = parameters.last().map(solidity::source).unwrap_or_default();
+    vec![
+        (PathBuf::from("circuits/src/poseidon/constants.rs"), rust::source(&parameters)),
+        (PathBuf::from("contracts/src/libraries/PoseidonT5.sol"), widest),
+    ]
 }

@@ -5,7 +5,7 @@ use ark_bn254::Fr;
 use ark_crypto_primitives::sponge::poseidon::find_poseidon_ark_and_mds;
 use ark_ff::{Field, One, PrimeField, Zero};
 
-type Matrix = Vec<Vec<Fr>>;
+pub type Matrix = Vec<Vec<Fr>>;
 
 /// Full rounds of every width, half of them before the partial rounds.
 pub const FULL_ROUNDS: usize = 8;
@@ -99,21 +99,21 @@ impl Parameters {
     }
 }
 
-fn identity(size: usize) -> Matrix {
+pub fn identity(size: usize) -> Matrix {
     (0..size).map(|i| (0..size).map(|j| if i == j { Fr::one() } else { Fr::zero() }).collect()).collect()
 }
 
-fn apply(matrix: &Matrix, vector: &[Fr]) -> Vec<Fr> {
+pub fn apply(matrix: &Matrix, vector: &[Fr]) -> Vec<Fr> {
     matrix.iter().map(|row| row.iter().zip(vector).map(|(a, b)| *a * b).sum()).collect()
 }
 
-fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
+pub fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
     let columns = right[0].len();
     left.iter().map(|row| (0..columns).map(|j| row.iter().zip(right).map(|(a, r)| *a * r[j]).sum()).collect()).collect()
 }
 
 /// Gauss-Jordan elimination; the matrices here are Cauchy matrices and their products, always invertible.
-fn invert(matrix: &Matrix) -> Matrix {
+pub fn invert(matrix: &Matrix) -> Matrix {
     let size = matrix.len();
     let mut left = matrix.clone();
     let mut right = identity(size);
