@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
+mod contracts;
 mod poseidon;
 
 use std::path::{Path, PathBuf};
@@ -22,11 +23,15 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Build, check, test or measure the contracts
+    #[command(subcommand)]
+    Contracts(contracts::Task),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
+        Task::Contracts(task) => contracts::run(&task),
     }
 }
 
