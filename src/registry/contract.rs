@@ -1,0 +1,266 @@
+//! The registry contract behind the [`Registry`] trait, on any chain.
+
+use core::ops::{Range, RangeInclusive};
+
+use alloy_primitives::{Address, B256, BlockNumber, Bytes, U256, keccak256};
+use alloy_sol_types::{SolCall, SolValue};
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::{Day, Levels, Member, MemberIndex},
+    proof::Proof,
+    registry_id::RegistryId,
+};
+
+use super::{
+    Block, Head, LoggedEvent, MemberRecord, MemberStatus, Permit, PermitDigest, Receipt, Registry, RegistryError,
+    RegistryEvent, RegistryInfo, Tier, TierNumber, TokenInfo, UnexpectedAnswer,
+    bindings::{RegistryAbi, TokenAbi},
+    convert,
+    node::{Call, ChainLog, Node, NodeReceipt},
+};
+
+/// The type that an owner of tokens signs, as ERC-2612 has it.
+const PERMIT_TYPE: &[u8] = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)";
+
+/// A registry contract on a chain.
+#[derive(Clone, Debug)]
+pub struct RegistryContract<N> {
+    node: N,
+    address: Address,
+    token: Address,
+}
+
+impl<N: Node> RegistryContract<N> {
+    /// Connects to the registry at an address.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if there is none.
+    pub fn connect(node: N, address: Address) -> Result<Self, RegistryError> {
+        let mut contract = Self { node, address, token: Address::ZERO };
+        contract.token = contract.view(RegistryAbi::tokenCall {})?;
+        // A contract with a token need not be a registry; one with a root and a count in range is close enough to try.
+        contract.head()?;
+        Ok(contract)
+    }
+
+    /// The chain it is on.
+    pub fn node(&self) -> &N {
+        &self.node
+    }
+
+    /// The token's contract.
+    pub fn token(&self) -> Address {
+        self.token
+    }
+
+    /// Several calls of the registry on the state of one block.
+    fn views<C: SolCall>(&self, calls: impl IntoIterator<Item = C>) -> Result<Vec<C::Return>, RegistryError> {
+        let calls: Vec<_> = calls.into_iter().map(|call| self.call(call)).collect();
+        let (_, answers) = self.node.call(&calls)?;
+        answers.iter().map(decode::<C>).collect()
+    }
+
+    fn view<C: SolCall>(&self, call: C) -> Result<C::Return, RegistryError> {
+        view(&self.node, self.address, call)
+    }
+
+    fn view_token<C: SolCall>(&self, call: C) -> Result<C::Return, RegistryError> {
+        view(&self.node, self.token, call)
+    }
+
+    fn call(&self, call: impl SolCall) -> Call {
+        Call { to: self.address, data: call.abi_encode().into() }
+    }
+
+    fn send(&self, from: Address, call: impl SolCall) -> Result<Receipt, RegistryError> {
+        self.receipt(self.node.send(from, &self.call(call))?)
+    }
+
+    fn receipt(&self, receipt: NodeReceipt) -> Result<Receipt, RegistryError> {
+        let NodeReceipt { transaction, block, gas_used, logs } = receipt;
+        let own = logs.iter().filter(|log| log.log.address == self.address);
+        Ok(Receipt { transaction, block, gas_used, events: own.map(logged).collect::<Result<_, _>>()? })
+    }
+}
+
+fn view<C: SolCall>(node: &impl Node, to: Address, call: C) -> Result<C::Return, RegistryError> {
+    let (_, answers) = node.call(&[Call { to, data: call.abi_encode().into() }])?;
+    decode::<C>(answer(&answers, 0)?)
+}
+
+fn answer(answers: &[Bytes], place: usize) -> Result<&Bytes, UnexpectedAnswer> {
+    answers.get(place).ok_or_else(|| UnexpectedAnswer("fewer answers than it was asked".into()))
+}
+
+fn decode<C: SolCall>(data: &Bytes) -> Result<C::Return, RegistryError> {
+    Ok(C::abi_decode_returns_validate(data)
+        .map_err(|error| UnexpectedAnswer(format!("{data} to {}: {error}", C::SIGNATURE)))?)
+}
+
+fn logged(log: &ChainLog) -> Result<LoggedEvent, RegistryError> {
+    let event = RegistryEvent::decode(&log.log)?;
+    Ok(LoggedEvent { block: log.block, log_index: log.index, transaction: log.transaction, event })
+}
+
+impl<N: Node> Registry for RegistryContract<N> {
+    fn id(&self) -> RegistryId {
+        RegistryId { chain_id: self.node.chain_id(), address: self.address.into_array() }
+    }
+
+    fn info(&self) -> Result<RegistryInfo, RegistryError> {
+        let calls = [
+            self.call(RegistryAbi::tierCountCall {}),
+            self.call(RegistryAbi::exitDelayCall {}),
+            self.call(RegistryAbi::rewardBpsCall {}),
+            self.call(RegistryAbi::treasuryCall {}),
+            self.call(RegistryAbi::verifierCall {}),
+            self.call(RegistryAbi::memberCountCall {}),
+            self.call(RegistryAbi::totalOwedCall {}),
+            Call { to: self.token, data: TokenAbi::symbolCall {}.abi_encode().into() },
+            Call { to: self.token, data: TokenAbi::decimalsCall {}.abi_encode().into() },
+        ];
+        let (_, answers) = self.node.call(&calls)?;
+        let answer = |place| answer(&answers, place);
+        let tier_count = decode::<RegistryAbi::tierCountCall>(answer(0)?)?;
+        let tier_count = u8::try_from(tier_count).map_err(|_| UnexpectedAnswer(format!("{tier_count} tiers")))?;
+        let tiers = self.views((0..tier_count).map(|number| RegistryAbi::tierCall { number: U256::from(number) }))?;
+        Ok(RegistryInfo {
+            token: TokenInfo {
+                address: self.token,
+                symbol: decode::<TokenAbi::symbolCall>(answer(7)?)?,
+                decimals: decode::<TokenAbi::decimalsCall>(answer(8)?)?,
+            },
+            tiers: tiers
+                .into_iter()
+                .map(|tier| Tier { amount: tier.amount, stake: tier.stake, message_limit: tier.messageLimit })
+                .collect(),
+            exit_delay: decode::<RegistryAbi::exitDelayCall>(answer(1)?)?,
+            reward_bps: decode::<RegistryAbi::rewardBpsCall>(answer(2)?)?,
+            treasury: decode::<RegistryAbi::treasuryCall>(answer(3)?)?,
+            verifier: decode::<RegistryAbi::verifierCall>(answer(4)?)?,
+            member_count: convert::count(decode::<RegistryAbi::memberCountCall>(answer(5)?)?)?,
+            total_owed: decode::<RegistryAbi::totalOwedCall>(answer(6)?)?,
+        })
+    }
+
+    fn head(&self) -> Result<Head, RegistryError> {
+        let calls = [self.call(RegistryAbi::rootCall {}), self.call(RegistryAbi::memberCountCall {})];
+        let (block, answers) = self.node.call(&calls)?;
+        let member_count = convert::count(decode::<RegistryAbi::memberCountCall>(answer(&answers, 1)?)?)?;
+        if member_count > Levels::STANDARD.capacity() {
+            return Err(UnexpectedAnswer(format!("{member_count} members, more than its tree holds")).into());
+        }
+        let root = convert::root(decode::<RegistryAbi::rootCall>(answer(&answers, 0)?)?)?;
+        Ok(Head { block, root, member_count })
+    }
+
+    fn block(&self, number: BlockNumber) -> Result<Option<Block>, RegistryError> {
+        Ok(self.node.block(number)?)
+    }
+
+    fn member_at(&self, index: MemberIndex) -> Result<Option<Member>, RegistryError> {
+        let slot = self.view(RegistryAbi::memberAtCall { index: U256::from(index.0) })?;
+        Ok(convert::member(slot.idc, slot.word)?)
+    }
+
+    fn members_in(&self, range: Range<MemberIndex>) -> Result<Vec<Option<Member>>, RegistryError> {
+        let (from, to) = (U256::from(range.start.0), U256::from(range.end.0));
+        let leaves = self.view(RegistryAbi::membersInCall { from, to })?;
+        Ok(leaves.iter().map(|leaf| convert::member(leaf.idc, leaf.word)).collect::<Result<_, _>>()?)
+    }
+
+    fn record(&self, index: MemberIndex) -> Result<MemberRecord, RegistryError> {
+        let member = self.view(RegistryAbi::memberCall { index: U256::from(index.0) })?;
+        // The variants of the contract's enum, in order; its ABI has their numbers alone.
+        let status = match member.status {
+            0 => MemberStatus::Active,
+            1 => MemberStatus::Exiting { withdrawable_at: member.withdrawableAt.to::<u64>() },
+            2 => MemberStatus::Withdrawn,
+            3 => MemberStatus::Slashed,
+            other => return Err(UnexpectedAnswer(format!("status {other} of a member")).into()),
+        };
+        Ok(MemberRecord {
+            commitment: convert::commitment(member.idc)?,
+            depositor: member.depositor,
+            tier: TierNumber(member.tier),
+            since: Day(member.since),
+            status,
+        })
+    }
+
+    fn index_of(&self, commitment: IdentityCommitment) -> Result<Option<MemberIndex>, RegistryError> {
+        let place = self.view(RegistryAbi::indexOfCall { idc: convert::to_u256(commitment) })?;
+        Ok(if place.used { Some(convert::index(place.index)?) } else { None })
+    }
+
+    fn events(&self, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<LoggedEvent>, RegistryError> {
+        self.node.logs(self.address, blocks)?.iter().map(logged).collect()
+    }
+
+    fn balance_of(&self, account: Address) -> Result<U256, RegistryError> {
+        self.view_token(TokenAbi::balanceOfCall { account })
+    }
+
+    fn allowance(&self, owner: Address) -> Result<U256, RegistryError> {
+        self.view_token(TokenAbi::allowanceCall { owner, spender: self.address })
+    }
+
+    fn permit_digest(&self, owner: Address, amount: U256, deadline: u64) -> Result<PermitDigest, RegistryError> {
+        let nonce = self.view_token(TokenAbi::noncesCall { owner })?;
+        let domain: B256 = self.view_token(TokenAbi::DOMAIN_SEPARATORCall {})?;
+        let fields = (keccak256(PERMIT_TYPE), owner, self.address, amount, nonce, U256::from(deadline));
+        let message = keccak256(fields.abi_encode());
+        Ok(PermitDigest(keccak256([b"\x19\x01", &domain[..], &message[..]].concat())))
+    }
+
+    fn approve(&self, from: Address, amount: U256) -> Result<Receipt, RegistryError> {
+        let call = TokenAbi::approveCall { spender: self.address, value: amount };
+        self.receipt(self.node.send(from, &Call { to: self.token, data: call.abi_encode().into() })?)
+    }
+
+    fn deposit(
+        &self,
+        from: Address,
+        commitment: IdentityCommitment,
+        tier: TierNumber,
+    ) -> Result<Receipt, RegistryError> {
+        self.send(from, RegistryAbi::depositCall { idc: convert::to_u256(commitment), tierNumber: tier.0 })
+    }
+
+    fn deposit_with_permit(
+        &self,
+        from: Address,
+        commitment: IdentityCommitment,
+        tier: TierNumber,
+        permit: &Permit,
+    ) -> Result<Receipt, RegistryError> {
+        let call = RegistryAbi::depositWithPermitCall {
+            idc: convert::to_u256(commitment),
+            tierNumber: tier.0,
+            deadline: U256::from(permit.deadline),
+            v: 27 + u8::from(permit.signature.v()),
+            r: permit.signature.r().into(),
+            s: permit.signature.s().into(),
+        };
+        self.send(from, call)
+    }
+
+    fn request_exit(&self, from: Address, index: MemberIndex) -> Result<Receipt, RegistryError> {
+        self.send(from, RegistryAbi::requestExitCall { index: U256::from(index.0) })
+    }
+
+    fn withdraw(&self, from: Address, index: MemberIndex, to: Address) -> Result<Receipt, RegistryError> {
+        self.send(from, RegistryAbi::withdrawCall { index: U256::from(index.0), to })
+    }
+
+    fn slash(
+        &self,
+        from: Address,
+        index: MemberIndex,
+        receiver: Address,
+        proof: &Proof,
+    ) -> Result<Receipt, RegistryError> {
+        let proof = proof.to_evm_words().map(U256::from_be_bytes);
+        self.send(from, RegistryAbi::slashCall { index: U256::from(index.0), receiver, proof })
+    }
+}

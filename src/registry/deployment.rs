@@ -1,0 +1,66 @@
+//! What it takes to deploy a registry.
+
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::SolConstructor;
+use quotapass_circuits::{
+    slash::Slash,
+    verifier::{Verifier, VerifyingKey, WrongKey},
+};
+
+use super::{
+    Tier,
+    bindings::{IRegistry, RegistryAbi, SlashVerifierAbi, TokenAbi},
+};
+
+/// The terms of a registry to be deployed. Nothing of it can be changed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryConfig {
+    /// The ERC-20 token of its deposits; one without a fee on transfer.
+    pub token: Address,
+    /// 1 to 255 tiers.
+    pub tiers: Vec<Tier>,
+    /// Seconds between the request to exit and the withdrawal; more than a relay's root window and one epoch.
+    pub exit_delay: u32,
+    /// Part of a slashed deposit that goes to the slasher, in 1/10,000; never all of it.
+    pub reward_bps: u16,
+    /// Who gets the rest of a slashed deposit; without one it is burnt.
+    pub treasury: Option<Address>,
+    /// The verifier of slash proofs.
+    pub verifier: Address,
+}
+
+impl RegistryConfig {
+    /// The code of the transaction that deploys the registry.
+    pub fn init_code(&self) -> Bytes {
+        let tiers = self.tiers.iter().map(|tier| IRegistry::Tier {
+            amount: tier.amount,
+            stake: tier.stake,
+            messageLimit: tier.message_limit,
+        });
+        let config = IRegistry::Config {
+            token: self.token,
+            tiers: tiers.collect(),
+            exitDelay: self.exit_delay,
+            rewardBps: self.reward_bps,
+            treasury: self.treasury.unwrap_or_default(),
+            verifier: self.verifier,
+        };
+        let arguments = RegistryAbi::constructorCall { config }.abi_encode();
+        [&RegistryAbi::BYTECODE[..], &arguments].concat().into()
+    }
+}
+
+/// The code of the transaction that deploys the verifier of slash proofs.
+///
+/// # Errors
+/// [`WrongKey`] if the key is not one of the circuit `slash`.
+pub fn slash_verifier_init_code(key: &VerifyingKey) -> Result<Bytes, WrongKey> {
+    Verifier::<Slash>::new(key.clone())?;
+    // The constructor takes the points as one tuple of words, which is encoded as the words in a row.
+    Ok([&SlashVerifierAbi::BYTECODE[..], key.to_evm_words().as_flattened()].concat().into())
+}
+
+/// The code of the transaction that deploys a token for development, which anybody may mint.
+pub fn development_token_init_code() -> Bytes {
+    TokenAbi::BYTECODE.clone()
+}

@@ -1,0 +1,242 @@
+//! Why a registry did not do what it was asked, in words that say what to do.
+
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
+use quotapass_circuits::membership::MemberIndex;
+
+use super::{
+    bindings::{RegistryAbi::RegistryAbiErrors, SlashVerifierAbi, TokenAbi::TokenAbiErrors},
+    convert::UnexpectedAnswer,
+    node::NodeError,
+};
+
+/// Why a registry did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// A contract refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The chain did not get as far as the contract's own answer.
+    #[error(transparent)]
+    Node(NodeError),
+    /// The contract answered with something that no registry of this version answers.
+    #[error("this contract is not a registry that this version of quotapass understands: it answered with {0}")]
+    Unexpected(#[from] UnexpectedAnswer),
+}
+
+impl From<NodeError> for RegistryError {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Reverted(data) => Self::Refused(Refusal::decode(&data)),
+            other => Self::Node(other),
+        }
+    }
+}
+
+/// A contract's reason to revert.
+///
+/// One variant for each custom error of the registry and for those of its token that a depositor meets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Deployment: no tiers, or too many.
+    #[error("a registry has 1 to 255 tiers, not {0}")]
+    TierCountInvalid(U256),
+    /// Deployment: a tier whose amount, stake or limit is zero, or whose amount has more than 128 bits.
+    #[error("tier {0} is not valid: amount, stake and message limit must be above zero, the amount below 2^128")]
+    TierInvalid(U256),
+    /// Deployment: no delay.
+    #[error("the exit delay must be above zero, or a spammer withdraws before being slashed")]
+    ExitDelayZero,
+    /// Deployment: the slasher would get it all.
+    #[error("a reward of {reward_bps}/10000 is too high, at most {max}/10000: else a spammer slashes himself for free")]
+    RewardTooHigh {
+        /// The reward asked for, in 1/10,000.
+        reward_bps: U256,
+        /// The highest that is allowed.
+        max: U256,
+    },
+    /// Deployment: token or verifier is no contract.
+    #[error("there is no contract at {0}; deploy it first, or correct the address")]
+    NoCode(Address),
+    /// Deployment: the verifier does not take the verifying key.
+    #[error("the verifying key has a point that is not in its group; make the key anew")]
+    KeyInvalid,
+    /// No such tier.
+    #[error("this registry has no tier {0}; choose one that it lists")]
+    UnknownTier(U256),
+    /// Zero, or not a field element.
+    #[error("{0} is not an identity commitment: it must be above zero and below the order of the BN254 scalar field")]
+    CommitmentOutOfRange(U256),
+    /// It is, or once was, in the registry.
+    #[error("the commitment {0} was used here before; deposit with a new identity (another account of the same seed)")]
+    CommitmentUsed(U256),
+    /// All slots are taken.
+    #[error("the registry is full; deposit at another")]
+    TreeFull,
+    /// The token takes a fee on transfer.
+    #[error("the token took a fee ({received} of {expected} arrived), which this registry does not accept")]
+    TokenTookFee {
+        /// The tier's amount.
+        expected: U256,
+        /// What arrived.
+        received: U256,
+    },
+    /// No member has this index.
+    #[error("no member was ever added at index {0}; check the index")]
+    UnknownMember(U256),
+    /// Somebody else made the deposit.
+    #[error("{caller} did not make the deposit of member {index}; send this from the depositor's account")]
+    NotDepositor {
+        /// The member.
+        index: U256,
+        /// Who sent the transaction.
+        caller: Address,
+    },
+    /// The exit is already under way.
+    #[error("the exit of member {0} was already requested; wait for its delay, then withdraw")]
+    ExitAlreadyRequested(U256),
+    /// Withdrawals start with a request.
+    #[error("the exit of member {0} was not requested yet; request it first")]
+    ExitNotRequested(U256),
+    /// The delay is not over.
+    #[error("member {index} can withdraw at Unix time {withdrawable_at}, not before")]
+    ExitPending {
+        /// The member.
+        index: U256,
+        /// When `withdraw` opens, in Unix seconds.
+        withdrawable_at: U256,
+    },
+    /// Withdrawn or slashed.
+    #[error("member {0} is gone: its deposit was withdrawn or slashed before")]
+    MemberGone(U256),
+    /// Money would go to nobody.
+    #[error("the receiver is the zero address; name an account that can be paid")]
+    ReceiverZero,
+    /// The slash proof does not hold for this member and this receiver.
+    #[error("the slash proof does not hold for this member, receiver, registry and verifying key; prove it anew")]
+    ProofInvalid,
+    /// A range that is not one.
+    #[error(
+        "the range {from}..{to} of members does not lie in the registry; ask for one that ends at its member count"
+    )]
+    RangeInvalid {
+        /// First index.
+        from: U256,
+        /// Index after the last.
+        to: U256,
+    },
+    /// The depositor does not have the tokens.
+    #[error("{account} holds {balance} of the token's smallest unit and needs {needed}; get more tokens first")]
+    InsufficientBalance {
+        /// Who pays.
+        account: Address,
+        /// What it holds.
+        balance: U256,
+        /// What the tier costs.
+        needed: U256,
+    },
+    /// The registry may not take the tokens.
+    #[error("{spender} may take {allowance} of the token's smallest unit and needs {needed}; approve the amount first")]
+    InsufficientAllowance {
+        /// The registry.
+        spender: Address,
+        /// What the depositor allowed.
+        allowance: U256,
+        /// What the tier costs.
+        needed: U256,
+    },
+    /// The token did not do what it was asked and did not say why.
+    #[error("the token {0} refused the transfer without a reason; check balance and allowance")]
+    TokenFailed(Address),
+    /// A contract called back into the registry.
+    #[error("the registry was called again during its own transfer, which it does not allow")]
+    Reentrancy,
+    /// A contract of another make gave its reason as text.
+    #[error("the contract refused: {0}")]
+    Message(String),
+    /// A Solidity panic, which is a defect of the contract.
+    #[error("the contract panicked with code {0:#x}, which is a defect in it; please report it")]
+    Panic(U256),
+    /// No reason was given.
+    #[error("the contract reverted without a reason; check that the address is that of a registry")]
+    NoReason,
+    /// An error that this version does not know.
+    #[error("the contract refused with an error unknown to this version of quotapass: {0}")]
+    Unknown(Bytes),
+}
+
+impl Refusal {
+    /// Decodes the data of a revert.
+    pub fn decode(data: &Bytes) -> Self {
+        if data.is_empty() {
+            return Self::NoReason;
+        }
+        if let Ok(Revert { reason }) = Revert::abi_decode(data) {
+            return Self::Message(reason);
+        }
+        if let Ok(Panic { code }) = Panic::abi_decode(data) {
+            return Self::Panic(code);
+        }
+        if SlashVerifierAbi::KeyInvalid::abi_decode(data).is_ok() {
+            return Self::KeyInvalid;
+        }
+        Self::of_registry(data).or_else(|| Self::of_token(data)).unwrap_or_else(|| Self::Unknown(data.clone()))
+    }
+
+    fn of_registry(data: &[u8]) -> Option<Self> {
+        use RegistryAbiErrors as E;
+        Some(match E::abi_decode(data).ok()? {
+            E::TierCountInvalid(error) => Self::TierCountInvalid(error.count),
+            E::TierInvalid(error) => Self::TierInvalid(error.tier),
+            E::ExitDelayZero(_) => Self::ExitDelayZero,
+            E::RewardTooHigh(error) => Self::RewardTooHigh { reward_bps: error.rewardBps, max: error.maxRewardBps },
+            E::NoCode(error) => Self::NoCode(error.account),
+            E::UnknownTier(error) => Self::UnknownTier(error.tier),
+            E::CommitmentOutOfRange(error) => Self::CommitmentOutOfRange(error.idc),
+            E::CommitmentUsed(error) => Self::CommitmentUsed(error.idc),
+            E::TreeFull(_) => Self::TreeFull,
+            E::TokenTookFee(error) => Self::TokenTookFee { expected: error.expected, received: error.received },
+            E::UnknownMember(error) => Self::UnknownMember(error.index),
+            E::NotDepositor(error) => Self::NotDepositor { index: error.index, caller: error.caller },
+            E::ExitAlreadyRequested(error) => Self::ExitAlreadyRequested(error.index),
+            E::ExitNotRequested(error) => Self::ExitNotRequested(error.index),
+            E::ExitPending(error) => Self::ExitPending { index: error.index, withdrawable_at: error.withdrawableAt },
+            E::MemberGone(error) => Self::MemberGone(error.index),
+            E::ReceiverZero(_) => Self::ReceiverZero,
+            E::ProofInvalid(_) => Self::ProofInvalid,
+            E::RangeInvalid(error) => Self::RangeInvalid { from: error.from, to: error.to },
+            E::SafeERC20FailedOperation(error) => Self::TokenFailed(error.token),
+            E::ReentrancyGuardReentrantCall(_) => Self::Reentrancy,
+        })
+    }
+
+    fn of_token(data: &[u8]) -> Option<Self> {
+        use TokenAbiErrors as E;
+        match E::abi_decode(data).ok()? {
+            E::ERC20InsufficientBalance(error) => {
+                Some(Self::InsufficientBalance { account: error.sender, balance: error.balance, needed: error.needed })
+            }
+            E::ERC20InsufficientAllowance(error) => Some(Self::InsufficientAllowance {
+                spender: error.spender,
+                allowance: error.allowance,
+                needed: error.needed,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The member that the refusal is about, if it is about one.
+    pub fn member(&self) -> Option<MemberIndex> {
+        match self {
+            Self::UnknownMember(index)
+            | Self::NotDepositor { index, .. }
+            | Self::ExitAlreadyRequested(index)
+            | Self::ExitNotRequested(index)
+            | Self::ExitPending { index, .. }
+            | Self::MemberGone(index) => u32::try_from(*index).ok().map(MemberIndex),
+            _ => None,
+        }
+    }
+}

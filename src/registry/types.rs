@@ -1,0 +1,148 @@
+//! What a registry says about itself, its members and its chain.
+
+use alloy_primitives::{Address, BlockHash, BlockNumber, TxHash, U256};
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::{Day, MemberIndex, Root},
+};
+use serde::{Deserialize, Serialize};
+
+use super::event::{LoggedEvent, RegistryEvent};
+
+/// The number of a tier, from 0, in the order fixed at deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TierNumber(pub u8);
+
+impl core::fmt::Display for TierNumber {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What one kind of membership costs and grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    /// Tokens locked, in the token's smallest unit.
+    pub amount: U256,
+    /// Stake units that the member can prove.
+    pub stake: u32,
+    /// Messages per epoch and scope.
+    pub message_limit: u16,
+}
+
+/// The ERC-20 token that deposits are made in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenInfo {
+    /// The token's contract.
+    pub address: Address,
+    /// Its symbol.
+    pub symbol: String,
+    /// How many decimals its amounts are shown with.
+    pub decimals: u8,
+}
+
+/// The terms of a registry, fixed at deployment, and how much it holds now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryInfo {
+    /// The token of its deposits.
+    pub token: TokenInfo,
+    /// Its tiers; a [`TierNumber`] is the place in this list.
+    pub tiers: Vec<Tier>,
+    /// Seconds between the request to exit and the withdrawal.
+    pub exit_delay: u32,
+    /// Part of a slashed deposit that goes to the slasher, in 1/10,000.
+    pub reward_bps: u16,
+    /// Where the rest of a slashed deposit goes: the treasury, or the address that tokens are burnt at.
+    pub treasury: Address,
+    /// The contract that verifies slash proofs.
+    pub verifier: Address,
+    /// Members ever added; the next index.
+    pub member_count: u64,
+    /// Sum of all deposits neither withdrawn nor slashed, in the token's smallest unit.
+    pub total_owed: U256,
+}
+
+impl RegistryInfo {
+    /// A tier, if there is one of this number.
+    pub fn tier(&self, number: TierNumber) -> Option<&Tier> {
+        self.tiers.get(usize::from(number.0))
+    }
+}
+
+/// Where a member stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    /// In the tree.
+    Active,
+    /// Out of the tree, the deposit still locked and still liable to a slash.
+    Exiting {
+        /// When the deposit can be withdrawn, in Unix seconds.
+        withdrawable_at: u64,
+    },
+    /// Out of the tree, the deposit paid back.
+    Withdrawn,
+    /// Out of the tree, the deposit lost.
+    Slashed,
+}
+
+/// What the registry knows of a member, gone or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// The commitment it was added with, kept when its slot is zeroed.
+    pub commitment: IdentityCommitment,
+    /// Who made the deposit, and may take it back.
+    pub depositor: Address,
+    /// The tier it bought.
+    pub tier: TierNumber,
+    /// The day of the deposit.
+    pub since: Day,
+    /// Where it stands.
+    pub status: MemberStatus,
+}
+
+/// A block of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Its height.
+    pub number: BlockNumber,
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Its time in Unix seconds.
+    pub timestamp: u64,
+}
+
+/// The state of the tree at the latest block, read at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The latest block.
+    pub block: Block,
+    /// The root as of this block.
+    pub root: Root,
+    /// Members ever added as of this block.
+    pub member_count: u64,
+}
+
+/// A transaction that was included in a block and succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The transaction's hash.
+    pub transaction: TxHash,
+    /// The block it was included in.
+    pub block: BlockNumber,
+    /// Gas used, intrinsic gas included and refunds deducted.
+    pub gas_used: u64,
+    /// What the registry recorded in it.
+    pub events: Vec<LoggedEvent>,
+}
+
+impl Receipt {
+    /// The index of the member that the transaction added, if it added one.
+    pub fn added(&self) -> Option<MemberIndex> {
+        self.events.iter().find_map(|logged| match logged.event {
+            RegistryEvent::MemberAdded { index, .. } => Some(index),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! The follower on honest chains, on reorganised ones, and on nodes that lie.
+
+use core::ops::RangeInclusive;
+
+use quotapass::{
+    circuits::membership::MemberIndex,
+    registry::{
+        Block, FollowError, Follower, Refusal, Registry, RegistryContract, RegistryError,
+        alloy_primitives::{Address, Bytes, U256},
+        embedded::EmbeddedChain,
+        node::{Call, ChainLog, Node, NodeError, NodeReceipt},
+    },
+};
+
+use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
+
+#[test]
+fn it_has_the_contracts_root_after_every_operation() {
+    let bench = EmbeddedBench::new();
+    let registry = &bench.registry;
+    let mut follower = Follower::new(0);
+    let mut path_owner = None;
+    let mut follow = |changed: usize| {
+        let changes = follower.sync(registry).unwrap();
+        assert_eq!(changes.iter().filter(|change| change.update.is_some()).count(), changed);
+        let head = registry.head().unwrap();
+        assert_eq!((follower.tree().root(), follower.head()), (head.root, Some(head.block)));
+        if let Some(root) = changes.iter().rev().find_map(|change| change.root()) {
+            assert_eq!(root, head.root);
+        }
+        if let Some((path, member)) = &mut path_owner {
+            changes.iter().filter_map(|change| change.update.as_ref()).for_each(|update| {
+                path.apply(update).unwrap();
+            });
+            assert_eq!(path.root(member), head.root);
+        } else if let Some(member) = follower.tree().member(MemberIndex(0)) {
+            path_owner = Some((follower.tree().path(MemberIndex(0)).unwrap(), member));
+        }
+    };
+    follow(0);
+    for (n, tier) in [SMALL, MIDDLE, LARGE, SMALL, SMALL].into_iter().enumerate() {
+        join(&bench, 0, n as u64, tier);
+        follow(1);
+    }
+    let from = bench.account(0);
+    registry.request_exit(from, MemberIndex(2)).unwrap();
+    follow(1);
+    registry.slash(from, MemberIndex(3), from, &slash_proof(registry, &secret(3), from)).unwrap();
+    follow(1);
+    registry.slash(from, MemberIndex(2), from, &slash_proof(registry, &secret(2), from)).unwrap();
+    follow(0);
+    bench.advance(u64::from(EXIT_DELAY));
+    bench.chain.mine().unwrap();
+    follow(0);
+    registry.request_exit(from, MemberIndex(4)).unwrap();
+    join(&bench, 1, 9, SMALL);
+    follow(2);
+    follow(0);
+    // A late follower reads the same at once, also from the block of the first deposit.
+    let mut late = Follower::new(registry.events(0..=1_000).unwrap()[0].block);
+    assert_eq!(late.sync(registry).unwrap().len(), 13);
+    assert_eq!(late.tree().root(), registry.root().unwrap());
+}
+
+#[test]
+fn a_reorganisation_is_noticed() {
+    let bench = EmbeddedBench::new();
+    join(&bench, 0, 0, SMALL);
+    let before = bench.chain.snapshot().unwrap();
+    join(&bench, 0, 1, SMALL);
+    let mut follower = Follower::new(0);
+    follower.sync(&bench.registry).unwrap();
+    let read = follower.head().unwrap();
+
+    let mut shorter = follower.clone();
+    bench.chain.revert(&before).unwrap();
+    assert_eq!(shorter.sync(&bench.registry), Err(FollowError::Reorganised(read)));
+
+    join(&bench, 0, 2, SMALL);
+    join(&bench, 0, 3, SMALL);
+    assert_eq!(follower.sync(&bench.registry), Err(FollowError::Reorganised(read)));
+    assert_eq!(follower.sync(&bench.registry), Err(FollowError::Failed));
+    let mut anew = Follower::new(0);
+    anew.sync(&bench.registry).unwrap();
+    assert_eq!(anew.tree().root(), bench.registry.root().unwrap());
+}
+
+/// A node that changes the logs it is asked for.
+struct Liar<F>(EmbeddedChain, F);
+
+impl<F: Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync> Node for Liar<F> {
+    fn chain_id(&self) -> u64 {
+        self.0.chain_id()
+    }
+
+    fn call(&self, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError> {
+        self.0.call(calls)
+    }
+
+    fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
+        self.0.send(from, call)
+    }
+
+    fn logs(&self, contract: Address, blocks: RangeInclusive<u64>) -> Result<Vec<ChainLog>, NodeError> {
+        let mut logs = self.0.logs(contract, blocks)?;
+        (self.1)(&mut logs)?;
+        Ok(logs)
+    }
+
+    fn block(&self, number: u64) -> Result<Option<Block>, NodeError> {
+        self.0.block(number)
+    }
+}
+
+fn lie(change: impl Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync) -> FollowError {
+    let bench = EmbeddedBench::new();
+    for n in 0..3 {
+        join(&bench, 0, n, SMALL);
+    }
+    bench.registry.request_exit(bench.account(0), MemberIndex(1)).unwrap();
+    let address = bench.registry.id().address.into();
+    let registry = RegistryContract::connect(Liar(bench.chain.clone(), change), address).unwrap();
+    let mut follower = Follower::new(0);
+    let error = follower.sync(&registry).unwrap_err();
+    let again = follower.sync(&registry).unwrap_err();
+    if matches!(error, FollowError::Registry(_)) {
+        assert_eq!(again, error);
+    } else {
+        assert_eq!(again, FollowError::Failed);
+    }
+    error
+}
+
+#[test]
+fn a_node_that_lies_is_not_followed() {
+    let gap = lie(|logs| {
+        logs.remove(1);
+        Ok(())
+    });
+    assert_eq!(gap, FollowError::Gap { expected: MemberIndex(1), found: MemberIndex(2) });
+    let missing_last = lie(|logs| {
+        logs.truncate(2);
+        Ok(())
+    });
+    assert!(matches!(missing_last, FollowError::RootMismatch { .. }));
+    let swapped = lie(|logs| {
+        logs.swap(0, 1);
+        Ok(())
+    });
+    assert!(matches!(swapped, FollowError::Gap { .. } | FollowError::OutOfOrder { .. }));
+    let twice = lie(|logs| {
+        logs.insert(1, logs[0].clone());
+        Ok(())
+    });
+    assert!(matches!(twice, FollowError::OutOfOrder { .. }));
+    let from_elsewhere = lie(|logs| {
+        logs[2].block = 1_000_000;
+        Ok(())
+    });
+    assert!(matches!(from_elsewhere, FollowError::OutOfOrder { block: 1_000_000, .. }));
+    let wrong_slot = lie(|logs| {
+        let topics = logs[3].log.data.topics_mut_unchecked();
+        topics[1] = U256::ZERO.into();
+        Ok(())
+    });
+    assert!(matches!(wrong_slot, FollowError::WrongSlot { index: MemberIndex(0), .. }));
+    let wrong_commitment = lie(|logs| {
+        let topics = logs[2].log.data.topics_mut_unchecked();
+        topics[2] = U256::from(5).into();
+        Ok(())
+    });
+    assert!(matches!(wrong_commitment, FollowError::RootMismatch { .. }));
+}
+
+#[test]
+fn answers_that_mean_nothing_are_errors() {
+    let no_field_element = lie(|logs| {
+        logs[0].log.data.topics_mut_unchecked()[2] = U256::MAX.into();
+        Ok(())
+    });
+    assert!(matches!(no_field_element, FollowError::Registry(RegistryError::Unexpected(_))));
+    let no_word = lie(|logs| {
+        let mut data = logs[0].log.data.data.to_vec();
+        data[0] = 1;
+        logs[0].log.data.data = data.into();
+        Ok(())
+    });
+    assert!(matches!(no_word, FollowError::Registry(RegistryError::Unexpected(_))));
+    let unknown = lie(|logs| {
+        logs[0].log.data.topics_mut_unchecked()[0] = U256::from(1).into();
+        Ok(())
+    });
+    assert!(matches!(unknown, FollowError::Registry(RegistryError::Unexpected(_))));
+    let silent = lie(|_| Err(NodeError::Reverted(Bytes::new())));
+    assert_eq!(silent, FollowError::Registry(Refusal::NoReason.into()));
+}
