@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 
 use quotapass::{
-    circuits::membership::MemberIndex,
+    circuits::membership::{Member, MemberIndex, MemberPath},
     registry::{
         Block, FollowError, Follower, Refusal, Registry, RegistryContract, RegistryError,
         alloy_primitives::{Address, Bytes, U256},
@@ -19,7 +19,7 @@ fn it_has_the_contracts_root_after_every_operation() {
     let bench = EmbeddedBench::new();
     let registry = &bench.registry;
     let mut follower = Follower::new(0);
-    let mut path_owner = None;
+    let mut path_owner: Option<(MemberPath, Member)> = None;
     let mut follow = |changed: usize| {
         let changes = follower.sync(registry).unwrap();
         assert_eq!(changes.iter().filter(|change| change.update.is_some()).count(), changed);

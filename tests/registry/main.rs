@@ -2,6 +2,7 @@
 //!
 //! `suite` is written against the trait and a `Bench`, and runs on every backend.
 #![cfg(feature = "registry")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
 mod differential;
