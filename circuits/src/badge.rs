@@ -12,9 +12,8 @@ use zeroize::Zeroize;
 
 use crate::{
     constraints::{Builder, Circuit, CircuitKind, Clause, Unsatisfied, bind, enforce_bits},
-    identity::IdentitySecret,
     membership::{
-        Levels, Member, MemberPath, Root,
+        Levels, Membership, Root,
         gadget::{self, MembershipWitness, enforce_membership},
     },
     poseidon::hash_gadget,
@@ -67,14 +66,13 @@ impl Drop for BadgeWitness {
 /// # Errors
 /// [`Ineligible`] if the member does not meet the requirements.
 pub fn badge(
-    secret: &IdentitySecret,
-    member: &Member,
-    path: &MemberPath,
+    membership: Membership<'_>,
     scope: Scope,
     chat_key_hash: ChatKeyHash,
     requirement: Requirement,
 ) -> Result<(BadgePublic, BadgeWitness), Ineligible> {
-    requirement.check(secret, member)?;
+    requirement.check(membership)?;
+    let Membership { secret, member, path } = membership;
     let public = BadgePublic {
         root: path.root(member),
         scope,

@@ -23,9 +23,8 @@ use zeroize::Zeroize;
 
 use crate::{
     constraints::{Builder, Circuit, CircuitKind, Clause, Unsatisfied, enforce_bits},
-    identity::IdentitySecret,
     membership::{
-        Levels, Member, MemberPath, Root,
+        Levels, Membership, Root,
         gadget::{self, MembershipWitness, enforce_membership},
     },
     poseidon::hash_gadget,
@@ -105,16 +104,15 @@ pub enum PostError {
 /// # Errors
 /// [`PostError`] if the member does not meet the requirements.
 pub fn post(
-    secret: &IdentitySecret,
-    member: &Member,
-    path: &MemberPath,
+    membership: Membership<'_>,
     external_nullifier: ExternalNullifier,
     x: SignalHash,
     requirement: Requirement,
     limit_cap: NonZeroU16,
     message_id: u16,
 ) -> Result<(PostPublic, PostWitness), PostError> {
-    requirement.check(secret, member)?;
+    requirement.check(membership)?;
+    let Membership { secret, member, path } = membership;
     let limit = member.terms.message_limit.min(limit_cap.get());
     if message_id >= limit {
         return Err(PostError::OverQuota { message_id, limit });

@@ -1,9 +1,6 @@
 //! What a scope requires of its members.
 
-use crate::{
-    identity::IdentitySecret,
-    membership::{Day, Member},
-};
+use crate::membership::{Day, Membership};
 
 /// Stake and age that a scope asks for; the scope's own, published, and the same for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -40,11 +37,11 @@ pub enum Ineligible {
 }
 
 impl Requirement {
-    /// Whether the holder of `secret` can prove that it is `member` and meets this.
+    /// Whether the secret is the member's and the member meets this.
     ///
     /// # Errors
     /// [`Ineligible`] says what is missing.
-    pub fn check(&self, secret: &IdentitySecret, member: &Member) -> Result<(), Ineligible> {
+    pub fn check(&self, Membership { secret, member, .. }: Membership<'_>) -> Result<(), Ineligible> {
         let terms = &member.terms;
         if secret.commitment() != member.commitment {
             return Err(Ineligible::NotTheMember);

@@ -64,13 +64,14 @@ fn sixteen_levels_prove_too() {
     let path = tree(levels).path(MemberIndex(6)).unwrap();
     let external = ExternalNullifier::new(scope(), epoch());
     let x = SignalHash::new(scope(), epoch(), b"deep").unwrap();
-    let (public, witness) = post(&secret(6), &member(6), &path, external, x, REQUIREMENT, NonZeroU16::MAX, 19).unwrap();
+    let (public, witness) =
+        post(membership(&secret(6), &member(6), &path), external, x, REQUIREMENT, NonZeroU16::MAX, 19).unwrap();
     let proof = prover.prove(&public, &witness, &mut rng()).unwrap();
     prover.verifier().unwrap().verify(&public, &proof).unwrap();
 
     let standard = tree(Levels::STANDARD).path(MemberIndex(6)).unwrap();
     let (public, witness) =
-        post(&secret(6), &member(6), &standard, external, x, REQUIREMENT, NonZeroU16::MAX, 19).unwrap();
+        post(membership(&secret(6), &member(6), &standard), external, x, REQUIREMENT, NonZeroU16::MAX, 19).unwrap();
     assert!(matches!(prover.prove(&public, &witness, &mut rng()), Err(ProveError::Unsatisfied(_))));
 }
 
@@ -90,7 +91,9 @@ fn a_statement_that_is_not_true_is_refused_with_the_reason() {
     let external = ExternalNullifier::new(scope(), epoch());
     let x = SignalHash::new(scope(), epoch(), b"hello").unwrap();
     let attempt = |secret: &IdentitySecret, requirement, cap, id| {
-        post(secret, &member(3), &path, external, x, requirement, NonZeroU16::new(cap).unwrap(), id).err().unwrap()
+        post(membership(secret, &member(3), &path), external, x, requirement, NonZeroU16::new(cap).unwrap(), id)
+            .err()
+            .unwrap()
     };
     assert_eq!(attempt(&secret(4), REQUIREMENT, 15, 0), PostError::Ineligible(Ineligible::NotTheMember));
     assert_eq!(attempt(&secret(3), REQUIREMENT, 15, 15), PostError::OverQuota { message_id: 15, limit: 15 });
@@ -101,12 +104,13 @@ fn a_statement_that_is_not_true_is_refused_with_the_reason() {
     let old = Requirement { since_max: Day(20_699), ..REQUIREMENT };
     let too_young = Ineligible::TooYoung { since: Day(20_700), required: Day(20_699) };
     assert_eq!(attempt(&secret(3), old, 15, 0), PostError::Ineligible(too_young));
-    let refused = badge(&secret(3), &member(3), &path, scope(), ChatKeyHash::new(b""), old);
+    let refused = badge(membership(&secret(3), &member(3), &path), scope(), ChatKeyHash::new(b""), old);
     assert_eq!(refused.err().unwrap(), too_young);
 
     // A statement changed after it was made.
     let cap = NonZeroU16::new(15).unwrap();
-    let (mut public, witness) = post(&secret(3), &member(3), &path, external, x, REQUIREMENT, cap, 0).unwrap();
+    let (mut public, witness) =
+        post(membership(&secret(3), &member(3), &path), external, x, REQUIREMENT, cap, 0).unwrap();
     public.share.y = ShareValue::from_field(Fr::from(1));
     let error = POST.prove(&public, &witness, &mut rng()).err().unwrap();
     assert_eq!(error.to_string(), "the witness does not satisfy the clause `share: y = a0 + a1 * x`");

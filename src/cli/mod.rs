@@ -1,6 +1,7 @@
 //! The command line: one file a verb, dispatched here.
 
 mod circuit;
+mod demo;
 mod keys;
 
 use std::{
@@ -21,6 +22,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the whole system once: deposits, posts, a relay, a spammer caught and slashed
+    Demo(demo::Arguments),
     /// Look into the circuits, or export them for other tools
     #[command(subcommand)]
     Circuit(circuit::Verb),
@@ -30,6 +33,7 @@ enum Verb {
 /// no sense.
 pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.verb {
+        Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Circuit(verb) => circuit::run(verb),
     };
     match outcome {

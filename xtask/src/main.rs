@@ -1,7 +1,9 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
 mod contracts;
+mod npm;
 mod poseidon;
+mod suites;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run every suite: Rust, the contracts under forge, the exports under snarkjs
+    Test,
     /// Build, check, test or measure the contracts
     #[command(subcommand)]
     Contracts(contracts::Task),
@@ -31,6 +35,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
+        Task::Test => suites::run(),
         Task::Contracts(task) => contracts::run(&task),
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn enforce_membership<B: Builder>(
     witness: Option<&MembershipWitness>,
 ) -> Result<(), Unsatisfied> {
     builder.clause(clause::IDENTITY);
-    let commitment = hash_gadget(builder, &[secret.clone()])?;
+    let commitment = hash_gadget(builder, core::array::from_ref(secret))?;
     let word = word(terms);
 
     builder.clause(clause::SELECTOR);

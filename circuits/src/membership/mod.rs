@@ -11,7 +11,11 @@ pub use path::{MemberPath, PathError};
 pub use terms::{Day, Terms, TermsError, Word};
 pub use tree::{MemberTree, TreeError, Update};
 
-use crate::{field::field_type, identity::IdentityCommitment, poseidon};
+use crate::{
+    field::field_type,
+    identity::{IdentityCommitment, IdentitySecret},
+    poseidon,
+};
 
 /// Children of every node above the bottom.
 pub(crate) const ARITY: usize = 4;
@@ -39,6 +43,17 @@ pub struct Member {
     pub commitment: IdentityCommitment,
     /// Stake, message limit and day of the deposit.
     pub terms: Terms,
+}
+
+/// A membership as its holder has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Membership<'a> {
+    /// The identity secret.
+    pub secret: &'a IdentitySecret,
+    /// Commitment and terms.
+    pub member: &'a Member,
+    /// The path to the root that is proved on.
+    pub path: &'a MemberPath,
 }
 
 /// A tree must have 1 to 16 levels.

@@ -13,7 +13,7 @@ use quotapass_circuits::{
     badge::{Badge, BadgePublic, badge},
     formats::wire::{BadgePass, PostPass},
     identity::IdentitySecret,
-    membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
+    membership::{Day, Levels, Member, MemberIndex, MemberPath, MemberTree, Membership, Terms},
     post::{Post, PostPublic, post},
     proof::Proof,
     prover::{Prover, development_setup},
@@ -47,6 +47,10 @@ pub fn member(number: u64) -> Member {
     Member { commitment: secret(number).commitment(), terms: Terms::new(10, 20, Day(20_700)).unwrap() }
 }
 
+pub fn membership<'a>(secret: &'a IdentitySecret, member: &'a Member, path: &'a MemberPath) -> Membership<'a> {
+    Membership { secret, member, path }
+}
+
 pub fn tree(levels: Levels) -> MemberTree {
     MemberTree::build(levels, (0..20).map(|i| Some(member(i)))).unwrap()
 }
@@ -65,7 +69,7 @@ pub fn prove_post(number: u64, message_id: u16, message: &[u8]) -> (PostPublic, 
     let x = SignalHash::new(scope(), epoch(), message).unwrap();
     let cap = NonZeroU16::new(15).unwrap();
     let (public, witness) =
-        post(&secret(number), &member(number), &path, external, x, REQUIREMENT, cap, message_id).unwrap();
+        post(membership(&secret(number), &member(number), &path), external, x, REQUIREMENT, cap, message_id).unwrap();
     let proof = POST.prove(&public, &witness, &mut rng()).unwrap();
     (public, proof)
 }
@@ -78,7 +82,7 @@ pub fn post_pass() -> PostPass {
 pub fn prove_badge() -> (BadgePublic, Proof) {
     let path = tree(Levels::STANDARD).path(MemberIndex(4)).unwrap();
     let key = ChatKeyHash::new(CHAT_KEY);
-    let (public, witness) = badge(&secret(4), &member(4), &path, scope(), key, REQUIREMENT).unwrap();
+    let (public, witness) = badge(membership(&secret(4), &member(4), &path), scope(), key, REQUIREMENT).unwrap();
     let proof = BADGE.prove(&public, &witness, &mut rng()).unwrap();
     (public, proof)
 }

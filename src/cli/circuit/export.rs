@@ -12,7 +12,7 @@ use quotapass_circuits::{
     constraints::Circuit,
     formats::iden3,
     identity::IdentitySecret,
-    membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
     post::{Post, post},
     registry_id::RegistryId,
     requirement::Requirement,
@@ -33,13 +33,14 @@ pub(super) fn run(store: &KeyStore, levels: Levels, out: &Path) -> Result<()> {
     let mut tree = MemberTree::new(levels);
     tree.append(member)?;
     let path = tree.path(MemberIndex(0))?;
+    let membership = Membership { secret: &secret, member: &member, path: &path };
 
     let epoch = Epoch::at(NonZeroU32::MIN, 0);
     let x = SignalHash::new(scope, epoch, b"a message")?;
     let external = ExternalNullifier::new(scope, epoch);
-    let statement = post(&secret, &member, &path, external, x, requirement, NonZeroU16::MAX, 0)?;
+    let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;
     write::<Post>(store, levels, out, &statement)?;
-    let statement = badge(&secret, &member, &path, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
+    let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
     write::<Badge>(store, levels, out, &statement)?;
     let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
     write::<Slash>(store, levels, out, &statement)

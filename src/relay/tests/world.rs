@@ -7,7 +7,7 @@ use quotapass_circuits::{
     badge::{Badge, badge},
     formats::wire::{BadgePass, PostPass},
     identity::IdentitySecret,
-    membership::{Day, Levels, Member, MemberIndex, MemberTree, Root, Terms},
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Root, Terms},
     post::{Post, post},
     prover::{Prover, development_setup},
     registry_id::RegistryId,
@@ -118,10 +118,9 @@ impl Posting {
     pub fn pass(&self) -> PostPass {
         let World { tree, secrets, posts, .. } = world();
         let index = MemberIndex(self.member as u32);
+        let (member, path) = (tree.member(index).unwrap(), tree.path(index).unwrap());
         let (public, witness) = post(
-            &secrets[self.member],
-            &tree.member(index).unwrap(),
-            &tree.path(index).unwrap(),
+            Membership { secret: &secrets[self.member], member: &member, path: &path },
             ExternalNullifier::new(scope(), self.epoch),
             SignalHash::new(scope(), self.epoch, &self.message).unwrap(),
             self.requirement,
@@ -170,10 +169,9 @@ pub fn second() -> &'static Sent {
 pub fn badge_pass(member: usize, chat_key: &[u8], requirement: Requirement) -> BadgePass {
     let World { tree, secrets, badges, .. } = world();
     let index = MemberIndex(member as u32);
+    let (holder, path) = (tree.member(index).unwrap(), tree.path(index).unwrap());
     let (public, witness) = badge(
-        &secrets[member],
-        &tree.member(index).unwrap(),
-        &tree.path(index).unwrap(),
+        Membership { secret: &secrets[member], member: &holder, path: &path },
         scope(),
         ChatKeyHash::new(chat_key),
         requirement,

@@ -1,0 +1,44 @@
+//! `quotapass demo`: the whole system in one process. The registry's real bytecode runs on the embedded chain, the
+//! proofs are real, and so is the relay; only time is made to pass.
+
+mod report;
+mod story;
+mod world;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::keys::KeyStore;
+use report::Report;
+use story::Story;
+use world::World;
+
+/// What the demo shows.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How many members deposit, 4 to 2000
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(4..=2000))]
+    members: u16,
+    /// Makes a run repeatable: the same seed gives the same identities, messages and verdicts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object a step, and a summary as the last
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let store = KeyStore::of_user()?;
+    let mut report = Report::new(arguments.json);
+    let world = World::set_up(&store, arguments.seed, &mut report)?;
+    let mut story = Story::new(world, report, arguments.members);
+    story.members_deposit()?;
+    story.members_post()?;
+    story.relay_refuses()?;
+    story.wallet_that_did_not_sync()?;
+    story.spammer_is_caught()?;
+    story.spammer_is_slashed()?;
+    story.badge_is_shown()?;
+    story.member_leaves()?;
+    story.end()
+}
