@@ -8,8 +8,6 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::npm;
-
 /// The contracts whose artifacts are committed: source file below contracts/src and name.
 const PUBLISHED: [(&str, &str); 3] =
     [("Registry.sol", "Registry"), ("SlashVerifier.sol", "SlashVerifier"), ("DevToken.sol", "DevToken")];
@@ -51,8 +49,22 @@ struct Forge {
 }
 
 impl Forge {
+    /// Installs the npm packages that the lock names unless they are there already.
     fn install(contracts: PathBuf) -> Result<Self> {
-        npm::install(&contracts)?;
+        let modified = |path: &str| fs::metadata(contracts.join(path)).and_then(|m| m.modified()).ok();
+        // npm writes this file last.
+        let installed = modified("node_modules/.package-lock.json");
+        if installed.is_none() || installed < modified("package-lock.json") {
+            let status =
+                Command::new("npm")
+                    .args(["ci", "--no-audit", "--no-fund"])
+                    .current_dir(&contracts)
+                    .status()
+                    .context("cannot run npm; install Node.js 20 or newer, which brings npm (https://nodejs.org)")?;
+            if !status.success() {
+                bail!("npm ci failed in {}", contracts.display());
+            }
+        }
         let program = contracts.join("node_modules").join(platform_package()?).join("bin/forge");
         Ok(Self { contracts, program })
     }
@@ -91,7 +103,7 @@ impl Forge {
 
     fn gas(&self, check: bool) -> Result<()> {
         let check = if check { "true" } else { "false" };
-        self.run(&["test", "--match-path", GAS_TESTS], &[("FORGE_SNAPSHOT_CHECK", check)])
+        self.run(&["test", "--isolate", "--match-path", GAS_TESTS], &[("FORGE_SNAPSHOT_CHECK", check)])
             .context("gas tests failed; if a figure changed on purpose, run `cargo xtask contracts gas`")
     }
 }

@@ -1,104 +1,110 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {RegistryTest} from "../utils/RegistryTest.sol";
+import {IRegistry} from "../../src/interfaces/IRegistry.sol";
+import {Registry} from "../../src/Registry.sol";
 import {SlashVerifier} from "../../src/SlashVerifier.sol";
+import {Groth16Instance} from "../utils/Groth16Instance.sol";
+import {RegistryTest} from "../utils/RegistryTest.sol";
 
-/// @notice Gas of whole transactions, intrinsic gas and calldata included, from cold storage. `cargo xtask contracts
-/// gas` writes the figures to snapshots/.
-/// @dev Beyond a few thousand members the storage is written directly: what a member costs depends only on its index
-/// and on whether the nodes around it are stored, not on what they hold.
+/// @notice Gas of whole transactions: `cargo xtask contracts gas` runs each call as one of its own (forge's isolation)
+/// and writes the figures to snapshots/.
+/// @dev Large registries are written to storage directly: what a call costs depends on the index and on which nodes
+/// are stored, not on what they hold.
 contract GasTest is RegistryTest {
-    uint256 private constant SAMPLE = 2_048;
+    uint256 private constant SAMPLE = 1_024;
+    uint256 private constant TREE_SLOT = 2;
 
     function setUp() public override {
         super.setUp();
-        // No first-time costs of the token's accounts, as in a registry in use.
+        IRegistry.Config memory c = config();
+        c.verifier = new SlashVerifier(Groth16Instance.key());
+        registry = new Registry(c);
+        fund(DEPOSITOR);
+        // In a registry in use these accounts hold tokens already.
         token.mint(TREASURY, 1);
         token.mint(RECEIVER, 1);
+        deposit(1, 0);
+        deposit(2, 0);
     }
 
-    function test_gas_DepositsFromTheFirst() public {
-        sample("deposit, members 2 to 2,049");
+    function test_gas_DepositFrom2() public {
+        sample("deposit, from 2 members");
     }
 
-    function test_gas_DepositsAt1000() public {
-        seed(1_000);
+    function test_gas_DepositFrom1000() public {
+        pretend(1_000);
         sample("deposit, from 1,000 members");
     }
 
-    function test_gas_DepositsAt100000() public {
-        seed(100_000);
+    function test_gas_DepositFrom100000() public {
+        pretend(100_000);
         sample("deposit, from 100,000 members");
     }
 
-    function test_gas_ExitAndSlash() public {
-        uint256[3] memory counts = [uint256(2), 1_000, 100_000];
-        string[3] memory names = ["2", "1,000", "100,000"];
-        for (uint256 i = 0; i < 3; ++i) {
-            seed(counts[i]);
-            cool();
-            vm.prank(DEPOSITOR);
-            bytes memory call = abi.encodeCall(registry.requestExit, (0));
-            vm.snapshotValue("registry", string.concat("requestExit, ", names[i], " members"), transact(call));
-
-            uint256[8] memory proof = proofFor(1, RECEIVER);
-            call = abi.encodeCall(registry.slash, (1, RECEIVER, proof));
-            cool();
-            uint256 used = transact(call);
-            // The mock verifier takes a few words for a proof: the real one's gas and full words are added.
-            vm.snapshotValue("registry", string.concat("slash without the proof's check, ", names[i], " members"), used);
-        }
+    function test_gas_ExitAt2() public {
+        exitAndSlash("2");
     }
 
-    /// @dev Deposits SAMPLE members, and writes average, 99th percentile and maximum.
+    function test_gas_ExitAt1000() public {
+        pretend(1_000);
+        exitAndSlash("1,000");
+    }
+
+    function test_gas_ExitAt100000() public {
+        pretend(100_000);
+        exitAndSlash("100,000");
+    }
+
+    function test_gas_ExitWhenFull() public {
+        pretend(2_097_152);
+        exitAndSlash("2,097,152");
+    }
+
+    function exitAndSlash(string memory members) private {
+        requestExit(0);
+        note(string.concat("requestExit, ", members, " members"), lastCall());
+        registry.slash(1, RECEIVER, Groth16Instance.proofOf(2, registry.receiverHash(RECEIVER)));
+        note(string.concat("slash, ", members, " members"), lastCall());
+        vm.warp(1_795_000_000 + EXIT_DELAY);
+        withdraw(0, DEPOSITOR);
+        note(string.concat("withdraw, ", members, " members"), lastCall());
+    }
+
     function sample(string memory name) private {
-        if (registry.memberCount() == 0) deposit(1, 0);
         uint256[] memory used = new uint256[](SAMPLE);
         uint256 total = 0;
         for (uint256 i = 0; i < SAMPLE; ++i) {
-            uint256 idc = uint256(keccak256(abi.encode("gas", i))) % ORDER;
-            bytes memory call = abi.encodeCall(registry.deposit, (idc, 0));
-            cool();
-            vm.prank(DEPOSITOR);
-            used[i] = transact(call);
+            deposit(uint256(keccak256(abi.encode(name, i))) % ORDER, 0);
+            used[i] = lastCall();
             total += used[i];
         }
         sort(used);
-        vm.snapshotValue("registry", string.concat(name, ": average"), total / SAMPLE);
-        vm.snapshotValue("registry", string.concat(name, ": 99th percentile"), used[SAMPLE * 99 / 100]);
-        vm.snapshotValue("registry", string.concat(name, ": maximum"), used[SAMPLE - 1]);
+        note(string.concat(name, ", average"), total / SAMPLE);
+        note(string.concat(name, ", 99th percentile"), used[SAMPLE * 99 / 100]);
+        note(string.concat(name, ", maximum"), used[SAMPLE - 1]);
     }
 
-    function cool() private {
-        vm.cool(address(registry));
-        vm.cool(address(token));
-        vm.cool(address(registry.hasher()));
-        vm.cool(address(registry.verifier()));
+    function note(string memory name, uint256 value) private {
+        vm.snapshotValue("registry", name, value);
     }
 
-    function transact(bytes memory call) private returns (uint256 used) {
-        used = 21_000;
-        for (uint256 i = 0; i < call.length; ++i) {
-            used += call[i] == 0 ? 4 : 16;
+    function lastCall() private view returns (uint256) {
+        return vm.lastCallGas().gasTotalUsed;
+    }
+
+    /// @dev Makes the registry one of `count` members, with the first nodes of each level that it would have stored.
+    function pretend(uint256 count) private {
+        uint256 owed = count * 1 ether;
+        token.mint(address(registry), owed - token.balanceOf(address(registry)));
+        vm.store(address(registry), 0, bytes32(count | (owed << 32)));
+        for (uint256 level = 1; level <= 10; ++level) {
+            uint256 complete = (count / 2) >> (2 * (level - 1));
+            for (uint256 number = 0; number < complete && number < 4; ++number) {
+                uint256 key = (level << 32) | number;
+                vm.store(address(registry), keccak256(abi.encode(key, TREE_SLOT)), bytes32(key));
+            }
         }
-        address target = address(registry);
-        bool success;
-        uint256 before = gasleft();
-        assembly ("memory-safe") {
-            success := call(gas(), target, 0, add(call, 0x20), mload(call), 0, 0)
-        }
-        used += before - gasleft();
-        vm.assertTrue(success);
-    }
-
-    /// @dev Writes the storage of `count` members of tier 0 directly, nodes included, with made-up contents.
-    function seed(uint256 count) private {
-        super.setUp();
-        token.mint(TREASURY, 1);
-        token.mint(RECEIVER, 1);
-        token.mint(address(registry), count * 1 ether);
-        vm.store(address(registry), 0, bytes32(count | ((count * 1 ether) << 32)));
     }
 
     function sort(uint256[] memory values) private pure {

@@ -4,6 +4,14 @@ pragma solidity 0.8.37;
 /// @dev The cheatcodes used here. npm's forge-std is an unofficial copy of an old release and does not compile without
 /// a package that npm lacks, and these few lines are all of it that the tests need.
 interface Vm {
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
     function addr(uint256 key) external pure returns (address);
     function assertEq(uint256 left, uint256 right) external pure;
     function assertEq(address left, address right) external pure;
@@ -11,19 +19,15 @@ interface Vm {
     function assertTrue(bool condition) external pure;
     function assertTrue(bool condition, string calldata message) external pure;
     function assertFalse(bool condition) external pure;
-    function assertLe(uint256 left, uint256 right, string calldata message) external pure;
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
-    function cool(address target) external;
-    function deployCodeTo(string calldata artifact, bytes calldata arguments, address where) external;
     function etch(address target, bytes calldata code) external;
-    function exists(string calldata path) external view returns (bool);
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
     function expectRevert() external;
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
-    function load(address target, bytes32 slot) external view returns (bytes32);
+    function lastCallGas() external view returns (Gas memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function parseJsonStringArray(string calldata json, string calldata key) external pure returns (string[] memory);
@@ -33,7 +37,6 @@ interface Vm {
     function prank(address sender) external;
     function readFile(string calldata path) external view returns (string memory);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
-    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function store(address target, bytes32 slot, bytes32 value) external;
     function toString(uint256 value) external pure returns (string memory);
