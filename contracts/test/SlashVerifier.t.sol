@@ -70,6 +70,40 @@ contract SlashVerifierTest is Test {
         vm.assertFalse(accepts(IDC, RECEIVER, zeros));
     }
 
+    /// @dev A proof of the real circuit, if the Rust side has written one: `vk` (20 words in the constructor's order),
+    /// `proof` (8 words), `idc`, `receiver`, `receiverAddress`, `chainId`, `registry`; all numbers as strings.
+    function test_verify_AcceptsAProofOfTheCircuit() public {
+        string memory path = "test/fixtures/slash.json";
+        vm.skip(!vm.exists(path), "no test/fixtures/slash.json");
+        string memory json = vm.readFile(path);
+        string[] memory vk = vm.parseJsonStringArray(json, ".vk");
+        string[] memory words = vm.parseJsonStringArray(json, ".proof");
+        vm.assertEq(vk.length, 20);
+        vm.assertEq(words.length, 8);
+        uint256[20] memory keyWords;
+        for (uint256 i = 0; i < 20; ++i) {
+            keyWords[i] = vm.parseUint(vk[i]);
+        }
+        uint256[8] memory proof;
+        for (uint256 i = 0; i < 8; ++i) {
+            proof[i] = vm.parseUint(words[i]);
+        }
+        verifier = new SlashVerifier(abi.decode(abi.encode(keyWords), (SlashVerifier.VerifyingKey)));
+        uint256 idc = vm.parseUint(vm.parseJsonString(json, ".idc"));
+        uint256 receiver = vm.parseUint(vm.parseJsonString(json, ".receiver"));
+        bytes memory preimage = abi.encodePacked(
+            "quotapass.receiver.v1",
+            uint8(0),
+            vm.parseUint(vm.parseJsonString(json, ".chainId")),
+            vm.parseJsonAddress(json, ".registry"),
+            vm.parseJsonAddress(json, ".receiverAddress")
+        );
+        vm.assertEq(uint256(keccak256(preimage)) >> 8, receiver);
+        vm.assertTrue(accepts(idc, receiver, proof));
+        vm.assertFalse(accepts(idc + 1, receiver, proof));
+        vm.assertFalse(accepts(idc, receiver + 1, proof));
+    }
+
     function test_constructor_RefusesWhatIsNoKey() public {
         for (uint256 i = 0; i < 20; ++i) {
             uint256[20] memory words = abi.decode(abi.encode(Groth16Instance.key()), (uint256[20]));

@@ -74,9 +74,9 @@ impl Parameters {
             let minor: Matrix = matrix[1..].iter().map(|row| row[1..].to_vec()).collect();
             let minor_inverse = invert(&minor);
             let mut row = vec![matrix[0][0]];
-            for column in 0..width - 1 {
-                row.push((0..width - 1).map(|k| matrix[0][k + 1] * minor_inverse[k][column]).sum());
-            }
+            row.extend((0..width - 1).map(|column| {
+                minor_inverse.iter().zip(&matrix[0][1..]).map(|(inverse, m)| *m * inverse[column]).sum::<Fr>()
+            }));
             let column = matrix.iter().map(|row| row[0]).collect();
             partial.push(PartialRound { constant: scalars[round], row, column });
             left_over = identity(width);
