@@ -65,7 +65,11 @@ impl Forge {
                 bail!("npm ci failed in {}", contracts.display());
             }
         }
-        let program = contracts.join("node_modules").join(platform_package()?).join("bin/forge");
+        let mut program = contracts.join(platform_program());
+        if !program.exists() {
+            // npm has no forge for this machine; one that the user installed will do.
+            program = PathBuf::from("forge");
+        }
         Ok(Self { contracts, program })
     }
 
@@ -76,7 +80,7 @@ impl Forge {
             .current_dir(&self.contracts)
             .status()
             .with_context(|| {
-                format!("cannot run {}; delete contracts/node_modules and try again", self.program.display())
+                format!("cannot run {}; install Foundry 1.7 or newer (https://getfoundry.sh)", self.program.display())
             })?;
         if !status.success() {
             bail!("forge {} failed", arguments.join(" "));
@@ -108,19 +112,20 @@ impl Forge {
     }
 }
 
-/// npm's package of forge for this machine.
-fn platform_package() -> Result<String> {
-    let system = match std::env::consts::OS {
+/// Where npm's package of forge for this machine, if there is one, puts it.
+fn platform_program() -> PathBuf {
+    use std::env::consts::{ARCH, EXE_SUFFIX, OS};
+    let system = match OS {
         "macos" => "darwin",
         "windows" => "win32",
         other => other,
     };
-    let processor = match std::env::consts::ARCH {
+    let processor = match ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
-        other => bail!("npm has no forge for {other}"),
+        other => other,
     };
-    Ok(format!("@foundry-rs/forge-{system}-{processor}"))
+    PathBuf::from(format!("node_modules/@foundry-rs/forge-{system}-{processor}/bin/forge{EXE_SUFFIX}"))
 }
 
 /// What is committed of a compiled contract: enough to bind, deploy and compile it again.
