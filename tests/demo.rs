@@ -1,4 +1,6 @@
 //! The demo as a user runs it.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};
 

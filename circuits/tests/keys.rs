@@ -1,4 +1,5 @@
 //! Keys and circuits stay together.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use quotapass_circuits::{
     badge::Badge,

@@ -1,4 +1,5 @@
 //! Proving and verifying, one by one and in batches.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The member tree against its definition, at 11 and 16 levels.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use ark_bn254::Fr;
 use ark_ff::UniformRand;

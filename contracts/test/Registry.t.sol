@@ -427,7 +427,7 @@ contract RegistrySlashTest is RegistryTest {
     }
 
     function test_receiverHash_ProtocolVector() public {
-        string memory json = vm.readFile("test/fixtures/protocol-v1.json");
+        string memory json = vm.readFile("../circuits/tests/vectors/protocol-v1.json");
         address where = vm.parseJsonAddress(json, ".slash.registry");
         vm.etch(where, address(registry).code);
         vm.chainId(vm.parseUint(vm.parseJsonString(json, ".slash.chain_id")));

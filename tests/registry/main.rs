@@ -7,6 +7,7 @@
 mod bench;
 mod differential;
 mod embedded;
+mod fixture;
 mod follower;
 mod state_file;
 mod suite;

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::npm;
+
 /// The contracts whose artifacts are committed: source file below contracts/src and name.
 const PUBLISHED: [(&str, &str); 3] =
     [("Registry.sol", "Registry"), ("SlashVerifier.sol", "SlashVerifier"), ("DevToken.sol", "DevToken")];
@@ -49,22 +51,8 @@ struct Forge {
 }
 
 impl Forge {
-    /// Installs the npm packages that the lock names unless they are there already.
     fn install(contracts: PathBuf) -> Result<Self> {
-        let modified = |path: &str| fs::metadata(contracts.join(path)).and_then(|m| m.modified()).ok();
-        // npm writes this file last.
-        let installed = modified("node_modules/.package-lock.json");
-        if installed.is_none() || installed < modified("package-lock.json") {
-            let status =
-                Command::new("npm")
-                    .args(["ci", "--no-audit", "--no-fund"])
-                    .current_dir(&contracts)
-                    .status()
-                    .context("cannot run npm; install Node.js 20 or newer, which brings npm (https://nodejs.org)")?;
-            if !status.success() {
-                bail!("npm ci failed in {}", contracts.display());
-            }
-        }
+        npm::install(&contracts)?;
         let mut program = contracts.join(platform_program());
         if !program.exists() {
             // npm has no forge for this machine; one that the user installed will do.

@@ -1,5 +1,6 @@
 //! Soundness, clause by clause: for every clause of every circuit a witness that breaks this clause alone. It is
 //! refused, and every row that refuses it belongs to the clause, so that without the clause it would pass.
+#![allow(clippy::unwrap_used)]
 
 mod badge;
 mod membership;

@@ -11,7 +11,7 @@ import {Test} from "../utils/Test.sol";
 contract MemberTreeTest is Test {
     using MemberTree for MemberTree.Tree;
 
-    string private constant VECTORS = "test/fixtures/protocol-v1.json";
+    string private constant VECTORS = "../circuits/tests/vectors/protocol-v1.json";
 
     MemberTree.Tree private tree;
     IRegistry.Leaf[] private leaves;

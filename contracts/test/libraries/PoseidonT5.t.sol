@@ -10,7 +10,7 @@ contract PoseidonT5Test is Test {
         vm.assertEq(
             PoseidonT5.hash4(1, 2, 3, 4), 18821383157269793795438455681495246036402687001665670618754263018637548127333
         );
-        string memory json = vm.readFile("test/fixtures/protocol-v1.json");
+        string memory json = vm.readFile("../circuits/tests/vectors/protocol-v1.json");
         uint256 found = 0;
         for (uint256 i = 0; vm.keyExistsJson(json, string.concat(".poseidon[", vm.toString(i), "]")); ++i) {
             string memory entry = string.concat(".poseidon[", vm.toString(i), "]");
