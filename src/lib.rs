@@ -1,4 +1,15 @@
 //! Spam protection for anonymous chat: a deposit once, then a proof with every message that its sender is within quota.
+//!
+//! What a phone needs is in [`circuits`]; what does input and output is here:
+//!
+//! - [`registry`] (feature `registry`): the chain. One trait, contract bindings, the member tree that follows the events,
+//!   and an embedded EVM that runs the real bytecode.
+//! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
+//!   pass.
+//! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
+//! - [`cli`] (feature `cli`, the default): the program `quotapass`.
+//!
+//! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
 
 #[cfg(feature = "cli")]
 pub mod cli;

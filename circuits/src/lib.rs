@@ -1,4 +1,88 @@
-//! Anonymous rate limiting with deposits.
+//! Anonymous rate limiting with deposits: everything a phone needs, and nothing else.
+//!
+//! Somebody locks a deposit for an [identity commitment](identity::IdentityCommitment). From then on the holder of the
+//! [secret](identity::IdentitySecret) can show, without revealing which deposit is theirs:
+//!
+//! | statement | says |
+//! |---|---|
+//! | [`post`] | this one message comes from a member with at least this stake and age, within quota |
+//! | [`badge`] | this chat key belongs to such a member, whose only pseudonym in this scope it is |
+//! | [`slash`] | I know the secret behind this commitment; pay the reward to this receiver |
+//!
+//! Whoever posts two messages under one message id reveals the secret: see [`share::recover`]. The construction is RLN-V2
+//! (Rate-Limiting Nullifier), with the stake and the age of the deposit proved too, in a tree with four children a node;
+//! the proofs are Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) over BN254.
+//!
+//! This crate knows no clock, no file, no socket and no chain. It forbids `unsafe`, and reads outside bytes without
+//! panicking. Proving and verifying are not constant-time.
+//!
+//! # From a deposit to a verified post
+//!
+//! A member is a commitment and the terms of its deposit. The tree of all members comes from the registry:
+//!
+//! ```
+//! use quotapass_circuits::identity::IdentitySecret;
+//! use quotapass_circuits::membership::{Day, Levels, Member, MemberTree, Membership, Terms};
+//! # use ark_std::rand::{SeedableRng, rngs::StdRng};
+//! # let mut rng = StdRng::seed_from_u64(1); // use the system's generator instead
+//!
+//! let secret = IdentitySecret::generate(&mut rng);
+//! let terms = Terms::new(100, 20, Day(20_700))?; // stake, messages an epoch, day of the deposit
+//! let member = Member { commitment: secret.commitment(), terms };
+//! let mut tree = MemberTree::new(Levels::STANDARD);
+//! let index = tree.append(member)?.index;
+//! let path = tree.path(index)?;
+//!
+//! // A room at a registry, and the ten minutes that a quota is counted over.
+//! use quotapass_circuits::registry_id::RegistryId;
+//! use quotapass_circuits::signal::{Epoch, ExternalNullifier, Scope, SignalHash};
+//! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
+//! let scope = Scope::new(&registry, "lobby");
+//! let epoch = Epoch::at(600.try_into()?, 1_800_000_000);
+//! let message = b"hello";
+//!
+//! // What the room asks for, and the number of this message among those of the epoch. Never use a number twice: the
+//! // second message would give the secret away.
+//! use quotapass_circuits::{post::{Post, post}, requirement::Requirement};
+//! let requirement = Requirement { min_stake: 10, since_max: Day(20_800) };
+//! let (limit_cap, message_id) = (5.try_into()?, 0);
+//! let (public, witness) = post(
+//!     Membership { secret: &secret, member: &member, path: &path },
+//!     ExternalNullifier::new(scope, epoch),
+//!     SignalHash::new(scope, epoch, message)?,
+//!     requirement,
+//!     limit_cap,
+//!     message_id,
+//! )?;
+//!
+//! // Development keys: good for trying it out, and INSECURE, for anybody can make them and forge proofs.
+//! use quotapass_circuits::{formats::wire::PostPass, prover::{Prover, development_setup}};
+//! let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD)?)?;
+//! let proof = prover.prove(&public, &witness, &mut rng)?;
+//! let pass = PostPass::new(epoch, &public, proof).to_bytes();
+//! assert_eq!(pass.len(), 246);
+//!
+//! // On the other side: the verifier has the message and the scope, and checks what the pass states about epoch, root
+//! // and requirement before it comes to the proof.
+//! let verifier = prover.verifier()?;
+//! let pass = PostPass::from_bytes(&pass)?;
+//! assert_eq!((pass.root, pass.requirement), (tree.root(), requirement));
+//! verifier.verify(&pass.public(scope, message)?, &pass.proof)?;
+//! assert!(verifier.verify(&pass.public(scope, b"another message")?, &pass.proof).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`]: the protocol's values, typed.
+//! - [`poseidon`]: the hash, native and as constraints.
+//! - [`constraints`]: how a circuit is described once, and run for setup and for proving.
+//! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
+//! - [`formats`]: passes in bytes, text and JSON; files for iden3's tools.
+//!
+//! # Features
+//!
+//! - `parallel` (default): proves, verifies and builds trees on all cores with rayon.
 
 pub mod badge;
 pub mod constraints;

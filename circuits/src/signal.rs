@@ -128,3 +128,30 @@ impl Receiver {
         Self(hash_to_field("quotapass.receiver.v1", &[&registry.to_bytes(), address]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::FieldError;
+
+    /// With x = 0 the share would be the secret itself.
+    #[test]
+    fn no_signal_hash_is_zero() {
+        assert_eq!(SignalHash::from_field(Fr::from(0)), Err(FieldError::Zero));
+        assert_eq!(SignalHash::from_be_bytes(&[0; 32]), Err(FieldError::Zero));
+        let zero = format!("0x{}", "0".repeat(64));
+        assert_eq!(zero.parse::<SignalHash>(), Err(FieldError::Zero));
+        assert!(serde_json::from_value::<SignalHash>(zero.into()).is_err());
+    }
+
+    #[test]
+    fn an_epoch_is_the_floor_of_time() {
+        let ten_minutes = core::num::NonZeroU32::new(600).unwrap();
+        for (time, number) in [(0, 0), (599, 0), (600, 1), (1_800_000_599, 3_000_000)] {
+            let epoch = Epoch::at(ten_minutes, time);
+            assert_eq!(epoch.number(), number);
+            assert!(epoch.begins() <= time && time < epoch.ends());
+        }
+        assert_eq!(Epoch::new(ten_minutes, u64::MAX).ends(), u64::MAX, "no overflow");
+    }
+}

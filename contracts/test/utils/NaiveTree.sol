@@ -6,7 +6,7 @@ import {IRegistry} from "../../src/interfaces/IRegistry.sol";
 
 /// @notice The tree of the protocol from its definition, from scratch.
 library NaiveTree {
-    function root(IPoseidonT5 hasher, IRegistry.Leaf[] memory leaves, uint256 levels) internal view returns (uint256) {
+    function root(IPoseidonT5 hasher, IRegistry.Leaf[] memory leaves, uint256 levels) internal pure returns (uint256) {
         uint256[] memory nodes = new uint256[]((leaves.length + 1) / 2);
         for (uint256 i = 0; i < nodes.length; ++i) {
             IRegistry.Leaf memory a = leaves[2 * i];

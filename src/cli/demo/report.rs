@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,8 @@ use crate::relay::Verdict;
 pub(super) struct Report {
     json: bool,
     begun: Instant,
+    /// When progress was shown last.
+    shown: Instant,
     prove: Vec<Duration>,
     verify: Vec<Duration>,
     /// Verdicts on posts, by name.
@@ -32,7 +34,8 @@ pub(super) struct Totals {
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, begun: Instant::now(), prove: Vec::new(), verify: Vec::new(), verdicts: BTreeMap::new() }
+        let now = Instant::now();
+        Self { json, begun: now, shown: now, prove: Vec::new(), verify: Vec::new(), verdicts: BTreeMap::new() }
     }
 
     /// One step: a sentence, and the same as fields.
@@ -48,6 +51,17 @@ impl Report {
             writeln!(out, "{:6.2} s  {sentence}", self.begun.elapsed().as_secs_f64())?;
         }
         Ok(())
+    }
+
+    /// Shows a person how far long work has come, about once a second, on a line that the next step overwrites.
+    pub(super) fn progress(&mut self, what: &str, done: usize, of: usize) {
+        let mut out = io::stderr();
+        if self.json || !out.is_terminal() || self.shown.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        self.shown = Instant::now();
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(out, "\r          {done} of {of} {what}\r").and_then(|()| out.flush());
     }
 
     /// Notes how long a proof took.

@@ -90,7 +90,9 @@ impl Story {
     pub(super) fn members_post(&mut self) -> Result<()> {
         let mut accepted = 0;
         let mut last = None;
-        for number in 0..self.people.len() {
+        let count = self.people.len();
+        for number in 0..count {
+            self.report.progress("posts", number, count);
             let message = format!("message number {number}, from somebody");
             let pass = self.world.pass(&self.people[number], message.as_bytes(), 0, &mut self.report)?.to_bytes();
             let verdict = self.world.judge(message.as_bytes(), &pass, &mut self.report)?;
