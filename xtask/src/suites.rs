@@ -15,6 +15,8 @@ use crate::{contracts, npm, root};
 pub fn run() -> Result<()> {
     announce("Rust");
     cargo(["test", "--workspace"])?;
+    announce("benchmarks, once each");
+    cargo(["test", "--bench", "peer", "--", "--test"])?;
     announce("contracts");
     contracts::run(&contracts::Task::Test)?;
     announce("snarkjs");
