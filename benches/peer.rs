@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench peer`; `RAYON_NUM_THREADS=1` in the environment measures one thread. Both sides take turns, the
 //! figures are medians, and a ratio above one means that quotapass is faster. `-- --test` runs everything once.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
     hint::black_box,
@@ -127,8 +128,12 @@ fn main() {
     println!("{:<44}{:>15}{:>15}{:>8}", "", "quotapass", "rln 3.0.0", "ratio");
     let full = alternate(
         rounds(15),
-        || drop(black_box(ours.prove(1, &mut rng))),
-        || drop(black_box(rln.generate_proof(&witness(1)).unwrap())),
+        || {
+            black_box(ours.prove(1, &mut rng));
+        },
+        || {
+            black_box(rln.generate_proof(&witness(1)).unwrap());
+        },
     );
     row("a proof, nothing prepared but keys", full);
 
@@ -188,7 +193,9 @@ fn main() {
     let slots: Vec<_> = (0..members).map(|_| Some(ours.member)).collect();
     let tree = alternate(
         rounds(3),
-        || drop(black_box(MemberTree::build(Levels::STANDARD, slots.iter().copied()).unwrap())),
+        || {
+            black_box(MemberTree::build(Levels::STANDARD, slots.iter().copied()).unwrap());
+        },
         || {
             let mut tree = TheirTree::default(20).unwrap();
             tree.set_range(0, leaves.iter().copied()).unwrap();

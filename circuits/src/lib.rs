@@ -101,4 +101,5 @@ pub mod signal;
 pub mod slash;
 #[cfg(test)]
 mod soundness;
+mod subgroup;
 pub mod verifier;

@@ -4,6 +4,8 @@ use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{BigInteger, PrimeField};
 
+use crate::subgroup::is_in_g2;
+
 /// Bytes of a compressed proof.
 pub const PROOF_BYTES: usize = 128;
 
@@ -59,7 +61,7 @@ impl Proof {
         if !(a.is_on_curve() && b.is_on_curve() && c.is_on_curve()) {
             return Err(ProofError::NotOnCurve);
         }
-        if !b.is_in_correct_subgroup_assuming_on_curve() {
+        if !is_in_g2(b) {
             return Err(ProofError::NotInSubgroup);
         }
         Ok(Self(proof))
@@ -154,5 +156,5 @@ fn g2_from_bytes(bytes: &[u8]) -> Result<G2Affine, ProofError> {
     let (larger, c1) = read_flag(bytes)?;
     let x = Fq2::new(read_fq(&bytes[32..])?, read_fq(&c1)?);
     let point = G2Affine::get_point_from_x_unchecked(x, larger).ok_or(ProofError::NotOnCurve)?;
-    if point.is_in_correct_subgroup_assuming_on_curve() { Ok(point) } else { Err(ProofError::NotInSubgroup) }
+    if is_in_g2(&point) { Ok(point) } else { Err(ProofError::NotInSubgroup) }
 }

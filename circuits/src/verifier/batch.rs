@@ -1,7 +1,7 @@
 //! Many proofs at once.
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective};
-use ark_ec::{AffineRepr, CurveGroup, ScalarMul, VariableBaseMSM, pairing::Pairing};
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM, pairing::Pairing};
 use ark_ff::PrimeField;
 use ark_std::rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -72,7 +72,7 @@ impl<C: Circuit> Verifier<C> {
     fn combined(&self, items: &[Item<'_>]) -> bool {
         let coefficients = self.coefficients(items);
         let mut sum = Fr::default();
-        let mut inputs = vec![Fr::default(); self.combination.len()];
+        let mut inputs = vec![Fr::default(); C::public_names().len() + 1];
         for (coefficient, item) in coefficients.iter().zip(items) {
             sum += coefficient;
             for (total, input) in inputs[1..].iter_mut().zip(&item.inputs) {
@@ -81,22 +81,16 @@ impl<C: Circuit> Verifier<C> {
         }
         inputs[0] = sum;
 
-        let scaled: Vec<G1Projective> = coefficients
+        let mut left: Vec<G1Projective> = coefficients
             .iter()
             .zip(items)
-            .map(|(r, item)| item.proof.as_groth16().a.mul_bigint(r.into_bigint()))
+            .map(|(coefficient, item)| item.proof.as_groth16().a.mul_bigint(coefficient.into_bigint()))
             .collect();
-        let mut left = G1Projective::normalize_batch(&scaled);
-        let (Ok(combination), Ok(c)) = (
-            G1Projective::msm(&self.combination, &inputs),
-            G1Projective::msm(
-                &items.iter().map(|item| item.proof.as_groth16().c).collect::<Vec<G1Affine>>(),
-                &coefficients,
-            ),
-        ) else {
-            return false;
-        };
-        left.extend(<G1Projective as ScalarMul>::batch_convert_to_mul_base(&[combination, c]));
+        left.push(self.combination.sum(&inputs));
+        let c: Vec<G1Affine> = items.iter().map(|item| item.proof.as_groth16().c).collect();
+        let Ok(c) = G1Projective::msm(&c, &coefficients) else { return false };
+        left.push(c);
+        let left = G1Projective::normalize_batch(&left);
 
         let prepared = items.iter().map(|item| item.proof.as_groth16().b.into());
         let right = prepared.chain([self.minus_gamma.clone(), self.minus_delta.clone()]).collect::<Vec<_>>();

@@ -2,13 +2,14 @@
 
 use core::marker::PhantomData;
 
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
+use ark_bn254::{Bn254, Fr, G2Affine};
 use ark_ec::{
-    AffineRepr, CurveGroup,
+    CurveGroup,
     pairing::{Pairing, PairingOutput},
 };
+use ark_ff::One;
 
-use super::VerifyingKey;
+use super::{VerifyingKey, combination::InputCombination};
 use crate::{
     constraints::{Circuit, CircuitKind},
     proof::Proof,
@@ -39,8 +40,7 @@ pub struct Verifier<C> {
     pub(super) alpha_beta: PairingOutput<Bn254>,
     pub(super) minus_gamma: Prepared,
     pub(super) minus_delta: Prepared,
-    /// The constant term of the input combination, then a point for each public input.
-    pub(super) combination: Vec<G1Affine>,
+    pub(super) combination: InputCombination,
     key: VerifyingKey,
     circuit: PhantomData<C>,
 }
@@ -61,7 +61,7 @@ impl<C: Circuit> Verifier<C> {
             alpha_beta: Bn254::pairing(groth16.alpha_g1, groth16.beta_g2),
             minus_gamma: minus(groth16.gamma_g2),
             minus_delta: minus(groth16.delta_g2),
-            combination: groth16.gamma_abc_g1.clone(),
+            combination: InputCombination::new(&groth16.gamma_abc_g1),
             key,
             circuit: PhantomData,
         })
@@ -83,10 +83,8 @@ impl<C: Circuit> Verifier<C> {
 
     pub(super) fn verify_inputs(&self, inputs: &[Fr], proof: &Proof) -> Result<(), InvalidProof> {
         let proof = proof.as_groth16();
-        let mut combined: G1Projective = self.combination[0].into_group();
-        for (point, input) in self.combination[1..].iter().zip(inputs) {
-            combined += *point * input;
-        }
+        let scalars: Vec<Fr> = core::iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
+        let combined = self.combination.sum(&scalars);
         let product = Bn254::multi_pairing(
             [proof.a, combined.into_affine(), proof.c],
             [Prepared::from(proof.b), self.minus_gamma.clone(), self.minus_delta.clone()],

@@ -13,8 +13,8 @@
 //!
 //! So eight constants serve all rounds, where the sparse matrices of the Poseidon paper need nine a round.
 //!
-//! **Scaled lanes.** (s y)^5 = s^5 y^5, so each lane may be kept multiplied by a constant s. With s0^4 = mds[0][0] and
-//! s_i = s0^5 / mds[i][0] the first column of the matrix is all ones, and so is the coefficient of x above.
+//! **Scaled lanes.** (s y)^5 = s^5 y^5, so each lane may be kept multiplied by a constant s. With s0^4 = `mds[0][0]` and
+//! s_i = s0^5 / `mds[i][0]` the first column of the matrix is all ones, and so is the coefficient of x above.
 
 use std::fmt::Write;
 

@@ -1,0 +1,96 @@
+//! Whether a point of the twist is in the subgroup of order r.
+
+use ark_bn254::{Config, Fq2, G2Affine, G2Projective};
+use ark_ec::{AffineRepr, bn::BnConfig};
+use ark_ff::{AdditiveGroup, Field, Zero};
+
+/// The curve's parameter x, of which the orders of field and groups are polynomials.
+const X: [u64; 1] = [4_965_661_367_192_848_881];
+
+/// Whether a point that lies on the twist is in G2.
+///
+/// With the endomorphism ψ (untwist, Frobenius, twist), a point `P` of the twist is in the subgroup of order r exactly if
+/// `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
+/// section 5.1, for BN curves): one multiplication by a scalar of 63 bits.
+pub(crate) fn is_in_g2(point: &G2Affine) -> bool {
+    let multiple = point.mul_bigint(X);
+    let once = psi(&multiple);
+    let twice = psi(&once);
+    let left = multiple + point + once + twice;
+    left == psi(&twice).double()
+}
+
+/// The endomorphism ψ in Jacobian coordinates: Frobenius on each coordinate, then two constants of the twist.
+fn psi(point: &G2Projective) -> G2Projective {
+    if point.is_zero() {
+        return *point;
+    }
+    let frobenius = |mut coordinate: Fq2| {
+        coordinate.frobenius_map_in_place(1);
+        coordinate
+    };
+    G2Projective::new_unchecked(
+        frobenius(point.x) * Config::TWIST_MUL_BY_Q_X,
+        frobenius(point.y) * Config::TWIST_MUL_BY_Q_Y,
+        frobenius(point.z),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_bn254::Fr;
+    use ark_ec::{CurveGroup, PrimeGroup};
+    use ark_ff::{PrimeField, UniformRand};
+    use ark_std::test_rng;
+
+    use super::*;
+
+    /// The definition: r times the point is the point at infinity.
+    fn by_definition(point: &G2Affine) -> bool {
+        point.mul_bigint(Fr::MODULUS).is_zero()
+    }
+
+    /// Any point of the twist; of these, one in about 2^254 is in the subgroup.
+    fn on_the_twist(rng: &mut impl ark_std::rand::Rng) -> G2Affine {
+        loop {
+            if let Some(point) = G2Affine::get_point_from_x_unchecked(Fq2::rand(rng), bool::rand(rng)) {
+                return point;
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_definition_inside_and_outside() {
+        let mut rng = test_rng();
+        for _ in 0..50 {
+            let inside = G2Affine::rand(&mut rng);
+            assert!(by_definition(&inside) && is_in_g2(&inside));
+            let outside = on_the_twist(&mut rng);
+            assert!(!by_definition(&outside) && !is_in_g2(&outside));
+            // What lies outside, moved by what lies inside; and its part of the cofactor's order alone.
+            let moved = (outside + inside).into();
+            assert!(!by_definition(&moved) && !is_in_g2(&moved));
+            let cofactor_part = outside.mul_bigint(Fr::MODULUS).into();
+            assert!(!by_definition(&cofactor_part) && !is_in_g2(&cofactor_part));
+        }
+    }
+
+    /// The cofactor is 10,069 times a prime: a check by endomorphism must not take in points of this small order.
+    #[test]
+    fn refuses_points_of_small_order() {
+        const SMALL: u64 = 10_069;
+        const COFACTOR_WITHOUT_SMALL: [u64; 4] =
+            [0x6c3cd334915f1659, 0x207142f7671af448, 0x9e28bcf65b5681da, 0x13af7a58fce69];
+        let mut rng = test_rng();
+        for _ in 0..20 {
+            let point = on_the_twist(&mut rng).mul_bigint(Fr::MODULUS).mul_bigint(COFACTOR_WITHOUT_SMALL).into_affine();
+            assert!(!point.is_zero() && point.mul_bigint([SMALL]).is_zero());
+            assert!(!is_in_g2(&point));
+        }
+    }
+
+    #[test]
+    fn infinity_is_in_the_subgroup() {
+        assert!(is_in_g2(&G2Affine::zero()));
+    }
+}
