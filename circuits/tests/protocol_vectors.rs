@@ -134,8 +134,10 @@ fn secret(text: &str) -> IdentitySecret {
 }
 
 fn load() -> Vectors {
-    let copy = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/protocol-v1.json"));
-    let file = std::env::var_os("QUOTAPASS_VECTORS").map_or(copy, PathBuf::from);
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // Cargo runs tests in their package's folder; a relative path is meant from the repository's.
+    let named = std::env::var_os("QUOTAPASS_VECTORS").map(|file| root.join(file));
+    let file = named.unwrap_or_else(|| root.join("circuits/tests/vectors/protocol-v1.json"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_str(&text).unwrap()
 }

@@ -16,7 +16,7 @@ pub fn run() -> Result<()> {
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
-    cargo(["test", "--bench", "peer", "--", "--test"])?;
+    cargo(["test", "--workspace", "--bench", "peer", "--", "--test"])?;
     announce("contracts");
     contracts::run(&contracts::Task::Test)?;
     announce("snarkjs");
@@ -35,16 +35,19 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
     check(Command::new(cargo).args(arguments).current_dir(root()), &format!("cargo {}", arguments.join(" ")))
 }
 
-/// Exports the circuits with the program that the Rust tests have just built, and lets snarkjs check them.
+/// Exports the circuits and lets snarkjs check them.
 fn snarkjs() -> Result<()> {
     let tests = root().join("tests/snarkjs");
     npm::install(&tests)?;
-    let work = root().join("target/snarkjs");
+    // The tests above have built the program; building it alone would compile everything with other features.
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder));
+    let program = target.join("debug").join(format!("quotapass{}", std::env::consts::EXE_SUFFIX));
+    let work = target.join("snarkjs");
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let (export, info) = (work.join("export"), work.join("info.json"));
-    cargo(["build", "--package", "quotapass", "--bin", "quotapass"])?;
     let quotapass = |arguments: &[&OsStr]| {
-        let mut command = Command::new(root().join("target/debug/quotapass"));
+        let mut command = Command::new(&program);
         command.arg("circuit").args(arguments).env("QUOTAPASS_DATA_DIR", &work);
         command
     };

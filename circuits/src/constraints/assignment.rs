@@ -33,7 +33,8 @@ impl Assignment {
         checked: bool,
     ) -> Result<Self, Unsatisfied> {
         let public_inputs = C::public_inputs(public);
-        let mut values = Vec::with_capacity(4096);
+        // Room for every circuit, for a vector that grows leaves copies behind that nobody zeroizes.
+        let mut values = Vec::with_capacity(8192);
         values.push(Fr::one());
         values.extend_from_slice(&public_inputs);
         let public_count = values.len();
