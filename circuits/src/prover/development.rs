@@ -21,7 +21,7 @@ pub const DEVELOPMENT_SEED: [u8; 32] = *b"quotapass INSECURE development 1";
 /// Makes a circuit's development keys: always the same ones, and **insecure**, for the seed is public. They serve
 /// tests, demonstrations and test networks, never a deposit of value.
 ///
-/// Takes about two seconds on one core at the standard number of levels.
+/// Takes less than a second on two cores at the standard number of levels.
 ///
 /// # Errors
 /// [`SynthesisError`] if arkworks cannot set up the circuit, which no circuit of this crate causes.
