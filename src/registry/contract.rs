@@ -197,6 +197,10 @@ impl<N: Node> Registry for RegistryContract<N> {
         self.node.logs(self.address, blocks)?.iter().map(logged).collect()
     }
 
+    fn deployment_block(&self) -> Result<Option<BlockNumber>, RegistryError> {
+        Ok(self.node.deployment_block(self.address)?)
+    }
+
     fn balance_of(&self, account: Address) -> Result<U256, RegistryError> {
         self.view_token(TokenAbi::balanceOfCall { account })
     }

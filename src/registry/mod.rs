@@ -13,6 +13,9 @@ mod error;
 mod event;
 mod follower;
 pub mod node;
+mod observer;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 mod types;
 
 use core::ops::{Range, RangeInclusive};
@@ -31,6 +34,7 @@ pub use convert::UnexpectedAnswer;
 pub use error::{Refusal, RegistryError};
 pub use event::{LoggedEvent, RegistryEvent};
 pub use follower::{Change, FollowError, Follower};
+pub use observer::Observer;
 pub use types::{Block, Head, MemberRecord, MemberStatus, Receipt, RegistryInfo, Tier, TierNumber, TokenInfo};
 
 /// The EIP-712 digest of an ERC-2612 permit, which the owner of the tokens signs.
@@ -118,6 +122,14 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// [`RegistryError`] likewise.
     fn events(&self, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<LoggedEvent>, RegistryError>;
+
+    /// The block that the registry was deployed in, or one before; none if the chain's node cannot tell.
+    ///
+    /// # Errors
+    /// [`RegistryError`] likewise.
+    fn deployment_block(&self) -> Result<Option<BlockNumber>, RegistryError> {
+        Ok(None)
+    }
 
     /// How much of the token an account holds.
     ///

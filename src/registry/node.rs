@@ -1,8 +1,8 @@
 //! The little that a registry needs of a chain. The embedded chain is one node; a JSON-RPC endpoint is another.
 
-use core::ops::RangeInclusive;
+use core::{ops::RangeInclusive, time::Duration};
 
-use alloy_primitives::{Address, BlockNumber, Bytes, Log, TxHash};
+use alloy_primitives::{Address, BlockNumber, Bytes, Log, TxHash, U256};
 use serde::{Deserialize, Serialize};
 
 use super::Block;
@@ -61,6 +61,106 @@ pub enum NodeError {
     /// The node failed in the middle of something and its state cannot be trusted.
     #[error("the chain failed during an earlier operation; open it again from its file")]
     Failed,
+    /// The address of the endpoint is of no known kind.
+    #[error("{0} is not the address of an endpoint; give http(s)://, ws(s)://, or the path of an IPC socket")]
+    InvalidEndpoint(String),
+    /// Nobody answers at the endpoint.
+    #[error("cannot reach {endpoint}: {reason}; check the address and that the node runs")]
+    Unreachable {
+        /// The endpoint, without what may be a key in its address.
+        endpoint: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The endpoint took longer than allowed.
+    #[error("{endpoint} did not answer within {} s; try again later, allow it more time, or use another endpoint",
+        timeout.as_secs_f32())]
+    TimedOut {
+        /// The endpoint, without what may be a key in its address.
+        endpoint: String,
+        /// How long it had.
+        timeout: Duration,
+    },
+    /// The endpoint answers no more for now.
+    #[error("the endpoint has had too many requests{}; wait, or use another endpoint", in_words(*retry_after))]
+    RateLimited {
+        /// When it asks to be tried again.
+        retry_after: Option<Duration>,
+    },
+    /// The endpoint does not look through so many blocks, or has too many logs in them.
+    #[error("the endpoint refuses so many blocks or logs at once ({0}); ask for fewer blocks")]
+    RangeTooWide(String),
+    /// The endpoint belongs to another chain.
+    #[error("the endpoint is on chain {found}, expected was chain {expected}; use an endpoint of chain {expected}")]
+    WrongChain {
+        /// The chain id that was asked for.
+        expected: u64,
+        /// The chain id of the endpoint.
+        found: u64,
+    },
+    /// The endpoint answered with an error of its own.
+    #[error("the endpoint answered with error {code}: {message}")]
+    Rpc {
+        /// The code, as JSON-RPC has it.
+        code: i64,
+        /// The message.
+        message: String,
+    },
+    /// The endpoint answered with something that no node answers.
+    #[error("the endpoint's answer makes no sense: {0}; check its address, or use another endpoint")]
+    BadAnswer(String),
+    /// The chain moves or the endpoint's servers disagree: no two reads were of one block.
+    #[error("the endpoint's latest block changed with every request; try again, or use another endpoint")]
+    Unsteady,
+    /// There is no key to sign with.
+    #[error("there is no key for account {0}; give its private key, its keystore file or its hardware wallet")]
+    NoKey(Address),
+    /// The key did not sign.
+    #[error("the transaction could not be signed: {0}")]
+    Signing(String),
+    /// The account cannot pay for the gas.
+    #[error(
+        "account {account} holds {balance} wei and may need {needed} wei for the transaction; send it some of the \
+             chain's own coin"
+    )]
+    InsufficientFunds {
+        /// The account.
+        account: Address,
+        /// What it holds, in wei.
+        balance: U256,
+        /// What the transaction may cost at most, in wei.
+        needed: U256,
+    },
+    /// Another transaction of the account took the nonce.
+    #[error("another transaction of account {0} came first; wait until it is included, then try again")]
+    NonceConflict(Address),
+    /// The network does not take transactions with this fee.
+    #[error("the network does not take the transaction for its fee ({0}); try again in a while")]
+    FeeTooLow(String),
+    /// The endpoint did not say whether it took the transaction.
+    #[error(
+        "the endpoint did not say whether it took transaction {transaction} ({reason}); look for it before you \
+             send it again"
+    )]
+    Unconfirmed {
+        /// The transaction.
+        transaction: TxHash,
+        /// Why its fate is unknown.
+        reason: String,
+    },
+    /// The transaction is in no block yet.
+    #[error("transaction {transaction} is in no block after {} s; it may still be included: look for it before you \
+             send it again", waited.as_secs())]
+    NotIncluded {
+        /// The transaction, the latest one if it was replaced.
+        transaction: TxHash,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+fn in_words(retry_after: Option<Duration>) -> String {
+    retry_after.map(|delay| format!(" and asks to wait {} s", delay.as_secs())).unwrap_or_default()
 }
 
 /// An EVM chain.
@@ -92,4 +192,14 @@ pub trait Node: Send + Sync {
     /// # Errors
     /// [`NodeError`] if the node cannot tell.
     fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError>;
+
+    /// The block that a contract was deployed in, or one before; none if the node cannot tell, for instance because it
+    /// does not keep old states.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the node does not answer at all; [`NodeError::NoContract`] if there is no such contract.
+    fn deployment_block(&self, contract: Address) -> Result<Option<BlockNumber>, NodeError> {
+        let _ = contract;
+        Ok(None)
+    }
 }

@@ -1,0 +1,225 @@
+//! The key of the account that pays: deposits, gas, and the signature that an identity can be derived from.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy::{
+    consensus::SignableTransaction,
+    network::TxSigner,
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use alloy_primitives::{Address, B256, Signature, hex};
+use alloy_sol_types::{Eip712Domain, SolStruct};
+use eth_keystore::KeystoreError;
+use zeroize::Zeroizing;
+
+/// Why there is no key, or it did not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// Not a private key.
+    #[error("this is not a private key: give 64 hexadecimal digits, with or without 0x before them")]
+    InvalidPrivateKey,
+    /// The keystore file cannot be read.
+    #[error("cannot read the keystore file {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The file is not an encrypted Ethereum key.
+    #[error("{path} is not an encrypted Ethereum keystore (version 3): {reason}; check the path")]
+    NotAKeystore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The password does not open the keystore file.
+    #[error("the password does not open the keystore file {0}; type it again")]
+    WrongPassword(PathBuf),
+    /// The Ledger did not answer or refused.
+    #[error("the Ledger does not do it: {0}; connect and unlock it, open its Ethereum app, and confirm there")]
+    Ledger(String),
+    /// A hardware wallet signs only what it can show.
+    #[error("a Ledger does not sign a bare hash; approve the amount in a transaction of its own instead of a permit")]
+    HashUnsupported,
+    /// The key did not sign.
+    #[error("the key does not sign: {0}")]
+    Signing(String),
+}
+
+/// The key of an account, in memory or in a hardware wallet. It is zeroized when dropped and shows its address alone.
+#[derive(Clone)]
+pub struct AccountKey(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Local(Arc<PrivateKeySigner>),
+    #[cfg(feature = "ledger")]
+    Ledger(Arc<alloy_signer_ledger::LedgerSigner>),
+}
+
+impl AccountKey {
+    /// Reads a private key: 64 hexadecimal digits, with or without `0x`. Take it from an environment variable or a
+    /// file, never from the command line, which other users of the machine can see.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidPrivateKey`].
+    pub fn from_private_key(digits: &str) -> Result<Self, AccountError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let digits = digits.trim();
+        let digits = digits.strip_prefix("0x").unwrap_or(digits);
+        hex::decode_to_slice(digits, &mut *bytes).map_err(|_| AccountError::InvalidPrivateKey)?;
+        Self::from_bytes(&bytes[..]).ok_or(AccountError::InvalidPrivateKey)
+    }
+
+    /// Decrypts an Ethereum keystore file (Web3 Secret Storage, version 3), as geth, foundry and most wallets write it.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongPassword`], and others if the file cannot be read or is something else.
+    pub fn from_keystore(path: &Path, password: &str) -> Result<Self, AccountError> {
+        let unreadable =
+            |error: std::io::Error| AccountError::Unreadable { path: path.into(), reason: error.to_string() };
+        let foreign = |reason: String| AccountError::NotAKeystore { path: path.into(), reason };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        check_keystore(&text).map_err(|reason| foreign(reason.into()))?;
+        let key = eth_keystore::decrypt_key(path, password).map_err(|error| match error {
+            KeystoreError::MacMismatch => AccountError::WrongPassword(path.into()),
+            other => foreign(other.to_string()),
+        })?;
+        Self::from_bytes(&Zeroizing::new(key)).ok_or_else(|| foreign("what it holds is not a private key".into()))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let signer = PrivateKeySigner::from_slice(bytes).ok()?;
+        Some(Self(Kind::Local(Arc::new(signer))))
+    }
+
+    /// The n-th account of a Ledger, in the order of Ledger Live (`m/44'/60'/n'/0/0`). The device must be connected and
+    /// unlocked, its Ethereum app open.
+    ///
+    /// # Errors
+    /// [`AccountError::Ledger`].
+    #[cfg(feature = "ledger")]
+    pub fn from_ledger(n: u32) -> Result<Self, AccountError> {
+        use alloy_signer_ledger::{HDPath, LedgerSigner};
+        let signer = on_device(async move { LedgerSigner::new(HDPath::LedgerLive(n as usize), None).await })?;
+        Ok(Self(Kind::Ledger(Arc::new(signer))))
+    }
+
+    /// The account.
+    pub fn address(&self) -> Address {
+        match &self.0 {
+            Kind::Local(signer) => signer.address(),
+            #[cfg(feature = "ledger")]
+            Kind::Ledger(signer) => alloy::signers::Signer::address(&**signer),
+        }
+    }
+
+    /// Signs a hash as it is, such as the digest of an ERC-2612 permit.
+    ///
+    /// # Errors
+    /// [`AccountError::HashUnsupported`] for a Ledger, which signs only what it can show.
+    pub fn sign_hash(&self, hash: &B256) -> Result<Signature, AccountError> {
+        match &self.0 {
+            Kind::Local(signer) => signer.sign_hash_sync(hash).map_err(signing),
+            #[cfg(feature = "ledger")]
+            Kind::Ledger(_) => Err(AccountError::HashUnsupported),
+        }
+    }
+
+    /// Signs structured data (EIP-712). The nonce of the signature is derived from key and data (RFC 6979), here as on
+    /// a Ledger, so that the same data always has the same signature.
+    ///
+    /// # Errors
+    /// [`AccountError`] if a Ledger refuses.
+    pub fn sign_typed_data<T: SolStruct + Clone + Send + Sync + 'static>(
+        &self,
+        data: &T,
+        domain: &Eip712Domain,
+    ) -> Result<Signature, AccountError> {
+        match &self.0 {
+            Kind::Local(signer) => signer.sign_hash_sync(&data.eip712_signing_hash(domain)).map_err(signing),
+            #[cfg(feature = "ledger")]
+            Kind::Ledger(signer) => {
+                let (signer, data, domain) = (Arc::clone(signer), data.clone(), domain.clone());
+                on_device(async move { alloy::signers::Signer::sign_typed_data(&*signer, &data, &domain).await })
+            }
+        }
+    }
+
+    /// Signs a transaction; on the runtime of the caller.
+    pub(super) async fn sign_transaction(
+        &self,
+        transaction: &mut dyn SignableTransaction<Signature>,
+    ) -> Result<Signature, AccountError> {
+        match &self.0 {
+            Kind::Local(signer) => signer.sign_transaction(transaction).await.map_err(signing),
+            #[cfg(feature = "ledger")]
+            Kind::Ledger(signer) => {
+                signer.sign_transaction(transaction).await.map_err(|error| AccountError::Ledger(error.to_string()))
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "AccountKey({})", self.address())
+    }
+}
+
+fn signing(error: alloy::signers::Error) -> AccountError {
+    AccountError::Signing(error.to_string())
+}
+
+/// Talks to a device from a thread of its own, since the caller may stand in a runtime.
+#[cfg(feature = "ledger")]
+fn on_device<T: Send + 'static, E: core::fmt::Display + Send + 'static>(
+    conversation: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, AccountError> {
+    let ledger = |reason: String| AccountError::Ledger(reason);
+    let talk = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(conversation).map_err(|error| error.to_string())
+    };
+    std::thread::spawn(talk).join().map_err(|_| ledger("its driver failed".into()))?.map_err(ledger)
+}
+
+/// Refuses what the decryption takes for granted, and costs that no honest file asks for.
+fn check_keystore(text: &str) -> Result<(), &'static str> {
+    let file: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is not JSON")?;
+    let crypto = file.get("crypto").ok_or("it has no `crypto`")?;
+    if file.get("version").and_then(serde_json::Value::as_u64) != Some(3) {
+        return Err("its version is not 3");
+    }
+    let text = |pointer: &str| crypto.pointer(pointer).and_then(serde_json::Value::as_str);
+    let number = |pointer: &str| crypto.pointer(pointer).and_then(serde_json::Value::as_u64);
+    let hex_bytes = |pointer: &str| text(pointer).map(|digits| digits.trim_start_matches("0x").len() / 2);
+    if text("/cipher") != Some("aes-128-ctr") {
+        return Err("its cipher is not aes-128-ctr");
+    }
+    if hex_bytes("/cipherparams/iv") != Some(16) || hex_bytes("/ciphertext") != Some(32) {
+        return Err("its ciphertext or initialisation vector has the wrong length");
+    }
+    if number("/kdfparams/dklen") != Some(32) {
+        return Err("its derived key does not have 32 bytes");
+    }
+    let costs = match text("/kdf") {
+        Some("scrypt") => {
+            let (n, r, p) = (number("/kdfparams/n"), number("/kdfparams/r"), number("/kdfparams/p"));
+            n.is_some_and(|n| n.is_power_of_two() && (2..=1 << 22).contains(&n))
+                && r.is_some_and(|r| (1..=64).contains(&r))
+                && p.is_some_and(|p| (1..=64).contains(&p))
+        }
+        Some("pbkdf2") => number("/kdfparams/c").is_some_and(|c| (1..=10_000_000).contains(&c)),
+        _ => return Err("its key derivation is neither scrypt nor pbkdf2"),
+    };
+    if costs { Ok(()) } else { Err("the costs of its key derivation are out of range") }
+}
