@@ -6,7 +6,10 @@ use ark_ff::UniformRand;
 use proptest::prelude::*;
 use quotapass_circuits::{
     identity::IdentityCommitment,
-    membership::{Day, Levels, Member, MemberIndex, MemberPath, MemberTree, Root, Terms, TreeError},
+    membership::{
+        Day, Levels, Member, MemberIndex, MemberPath, MemberTree, RestoreError, Root, Terms, TreeChange, TreeError,
+        TreeNode,
+    },
     poseidon::hash,
 };
 
@@ -140,6 +143,124 @@ fn a_large_build_agrees_with_appends() {
         appended.append(member(i)).unwrap();
     }
     assert_eq!(built.root(), appended.root());
+}
+
+/// Random changes that a tree of `slots` takes.
+fn changes(slots: &mut Vec<Option<Member>>, choices: &[(bool, u16)]) -> Vec<TreeChange> {
+    let mut changes = Vec::new();
+    for (append, choice) in choices {
+        let index = usize::from(*choice) % slots.len().max(1);
+        if *append || slots.get(index).copied().flatten().is_none() {
+            let member = member(slots.len() as u64);
+            slots.push(Some(member));
+            changes.push(TreeChange::Append(member));
+        } else {
+            slots[index] = None;
+            changes.push(TreeChange::Remove(MemberIndex(index as u32)));
+        }
+    }
+    changes
+}
+
+fn same(left: &MemberTree, right: &MemberTree) {
+    assert_eq!(left.len(), right.len());
+    assert_eq!(left.nodes().collect::<Vec<_>>(), right.nodes().collect::<Vec<_>>());
+    for index in (0..left.len() as u32).map(MemberIndex) {
+        assert_eq!(left.member(index), right.member(index));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn changes_at_once_are_changes_one_by_one_and_can_be_taken_back(
+        before in prop::collection::vec((prop::bool::weighted(0.7), any::<u16>()), 0..60),
+        after in prop::collection::vec((prop::bool::weighted(0.6), any::<u16>()), 0..60),
+    ) {
+        let mut slots = Vec::new();
+        let mut tree = MemberTree::new(Levels::STANDARD);
+        let stored = tree.extend(changes(&mut slots, &before)).unwrap();
+        prop_assert_eq!(tree.root(), root_by_definition(Levels::STANDARD, &slots));
+        // The nodes that changed are all there are: the tree was empty.
+        prop_assert_eq!(stored, tree.nodes().collect::<Vec<_>>());
+
+        let (former, former_slots) = (tree.clone(), slots.clone());
+        let further = changes(&mut slots, &after);
+        let mut single = tree.clone();
+        for change in &further {
+            match change {
+                TreeChange::Append(member) => single.append(*member).unwrap(),
+                TreeChange::Remove(index) => single.remove(*index).unwrap(),
+            };
+        }
+        let changed = tree.extend(further).unwrap();
+        same(&tree, &single);
+
+        // Whoever stores the changed nodes has the tree.
+        let mut store: std::collections::BTreeMap<_, _> =
+            former.nodes().map(|node| ((node.level, node.place), node)).collect();
+        store.extend(changed.into_iter().map(|node| ((node.level, node.place), node)));
+        let restored = MemberTree::restore(Levels::STANDARD, slots.clone(), store.values().copied()).unwrap();
+        same(&restored, &tree);
+
+        let gone: Vec<_> = former_slots.iter().zip(&slots).enumerate()
+            .filter(|(_, (former, now))| former != now)
+            .map(|(index, (former, _))| (MemberIndex(index as u32), former.unwrap()))
+            .collect();
+        let changed = tree.rewind(former.len(), &gone).unwrap();
+        same(&tree, &former);
+        store.extend(changed.into_iter().map(|node| ((node.level, node.place), node)));
+        store.retain(|(level, place), _| (*place as usize) < tree.node_count(usize::from(*level)));
+        let restored = MemberTree::restore(Levels::STANDARD, former_slots, store.values().copied()).unwrap();
+        same(&restored, &tree);
+    }
+}
+
+#[test]
+fn a_refused_change_leaves_the_tree_as_it_was() {
+    let mut tree = MemberTree::new(Levels::new(2).unwrap());
+    tree.extend((0..3).map(|n| TreeChange::Append(member(n)))).unwrap();
+    let before = tree.clone();
+    let append = |n| TreeChange::Append(member(n));
+    let remove = |index| TreeChange::Remove(MemberIndex(index));
+    let zero = TreeChange::Append(Member { commitment: IdentityCommitment::from_field(Fr::from(0)), ..member(1) });
+    let refused = [
+        (vec![append(3), remove(0), remove(0)], TreeError::Removed(MemberIndex(0))),
+        (vec![remove(1), append(3), remove(4)], TreeError::NoSuchIndex(MemberIndex(4))),
+        (vec![remove(2), zero], TreeError::ZeroCommitment),
+        ((3..9).map(append).collect(), TreeError::Full(8)),
+    ];
+    for (changes, error) in refused {
+        assert_eq!(tree.extend(changes), Err(error));
+        same(&tree, &before);
+    }
+    assert_eq!(tree.rewind(2, &[(MemberIndex(2), member(2))]), Err(TreeError::NoSuchIndex(MemberIndex(2))));
+    same(&tree, &before);
+}
+
+#[test]
+fn what_is_no_stored_tree_is_not_restored() {
+    let mut tree = MemberTree::new(Levels::STANDARD);
+    tree.extend((0..20).map(|n| TreeChange::Append(member(n)))).unwrap();
+    let members = || (0..20).map(|n| Some(member(n)));
+    let nodes: Vec<TreeNode> = tree.nodes().collect();
+    let restore = |members: usize, nodes: &[TreeNode]| {
+        MemberTree::restore(Levels::STANDARD, (0..members as u64).map(|n| Some(member(n))), nodes.iter().copied())
+    };
+    same(&restore(20, &nodes).unwrap(), &tree);
+    assert_eq!(members().count(), tree.len());
+    let expected = RestoreError::Nodes { level: 0, found: 10, expected: 9 };
+    assert_eq!(restore(18, &nodes).map(|tree| tree.root()), Err(expected));
+    assert_eq!(
+        restore(20, &nodes[..nodes.len() - 1]).map(|tree| tree.root()),
+        Err(RestoreError::Nodes { level: 10, found: 0, expected: 1 })
+    );
+    let mut swapped = nodes.clone();
+    swapped.swap(0, 1);
+    assert_eq!(restore(20, &swapped).map(|tree| tree.root()), Err(RestoreError::OutOfPlace { level: 0, place: 1 }));
+    let beyond = TreeNode { level: 11, ..nodes[0] };
+    assert_eq!(restore(20, &[beyond]).map(|tree| tree.root()), Err(RestoreError::OutOfPlace { level: 11, place: 0 }));
 }
 
 #[test]

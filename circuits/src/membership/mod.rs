@@ -9,7 +9,7 @@ use ark_bn254::Fr;
 
 pub use path::{MemberPath, PathError};
 pub use terms::{Day, Terms, TermsError, Word};
-pub use tree::{MemberTree, TreeError, Update};
+pub use tree::{MemberTree, RestoreError, TreeChange, TreeError, TreeNode, Update};
 
 use crate::{
     field::field_type,

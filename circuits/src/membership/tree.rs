@@ -1,7 +1,11 @@
 //! The member tree, kept whole.
 
+mod bulk;
+
 use ark_bn254::Fr;
 use ark_ff::Zero;
+
+pub use bulk::{RestoreError, TreeChange, TreeNode};
 
 use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms};
 use crate::{identity::IdentityCommitment, poseidon};
@@ -135,16 +139,8 @@ impl MemberTree {
     /// # Errors
     /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`]; the tree is then unchanged.
     pub fn remove(&mut self, index: MemberIndex) -> Result<Update, TreeError> {
-        let slot = index.0 as usize;
-        match self.terms.get(slot) {
-            None => Err(TreeError::NoSuchIndex(index)),
-            Some(0) => Err(TreeError::Removed(index)),
-            Some(_) => {
-                self.commitments[slot] = Fr::zero();
-                self.terms[slot] = 0;
-                Ok(self.rehash(slot))
-            }
-        }
+        self.zero(index)?;
+        Ok(self.rehash(index.0 as usize))
     }
 
     /// The path of a member.
@@ -167,6 +163,18 @@ impl MemberTree {
             node /= ARITY;
         }
         Ok(MemberPath::new(index, self.cell(slot ^ 1), children))
+    }
+
+    /// Zeroes a slot, not the nodes above it. Returns who was there.
+    fn zero(&mut self, index: MemberIndex) -> Result<Member, TreeError> {
+        let slot = index.0 as usize;
+        let Some(member) = self.member(index) else {
+            let removed = slot < self.len();
+            return Err(if removed { TreeError::Removed(index) } else { TreeError::NoSuchIndex(index) });
+        };
+        self.commitments[slot] = Fr::zero();
+        self.terms[slot] = 0;
+        Ok(member)
     }
 
     fn push(&mut self, member: Option<Member>) -> Result<(), TreeError> {

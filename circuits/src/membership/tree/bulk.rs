@@ -1,0 +1,187 @@
+//! Many changes at once, each touched node hashed once; and the way back.
+
+use ark_bn254::Fr;
+use ark_ff::Zero;
+
+use super::{ARITY, Member, MemberIndex, MemberTree, TreeError};
+use crate::membership::{Levels, Root};
+
+/// A change of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TreeChange {
+    /// A member is appended.
+    Append(Member),
+    /// The slot of a member is zeroed.
+    Remove(MemberIndex),
+}
+
+/// A node of the tree and its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeNode {
+    /// Its level, 0 for a bottom node.
+    pub level: u8,
+    /// Its place in the level, from the left.
+    pub place: u32,
+    /// Its hash.
+    pub hash: Root,
+}
+
+/// Stored members and nodes that do not make a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The members do not fit in a tree.
+    #[error(transparent)]
+    Members(#[from] TreeError),
+    /// A level has too few nodes for its members, or too many.
+    #[error("level {level} has {found} nodes, its members have {expected} above them")]
+    Nodes {
+        /// The level, 0 for bottom nodes.
+        level: usize,
+        /// Nodes that were given.
+        found: usize,
+        /// Nodes that there must be.
+        expected: usize,
+    },
+    /// A node that is in no level, or not in its turn.
+    #[error("node {place} of level {level} is out of its place")]
+    OutOfPlace {
+        /// The level it names.
+        level: u8,
+        /// The place it names.
+        place: u32,
+    },
+}
+
+impl MemberTree {
+    /// Makes many changes, in order, and rehashes each node above them once: on all cores with the feature `parallel`.
+    /// Returns the nodes that changed, level by level, for whoever stores them.
+    ///
+    /// # Errors
+    /// [`TreeError`] of the first change that the tree refuses; the tree is then unchanged.
+    pub fn extend(&mut self, changes: impl IntoIterator<Item = TreeChange>) -> Result<Vec<TreeNode>, TreeError> {
+        let len = self.len();
+        let mut removed = Vec::new();
+        let mut touched = Vec::new();
+        for change in changes {
+            let done = match change {
+                TreeChange::Append(member) => self.push(Some(member)).map(|()| self.len() - 1),
+                TreeChange::Remove(index) => self.zero(index).map(|member| {
+                    removed.push((index, member));
+                    index.0 as usize
+                }),
+            };
+            match done {
+                Ok(slot) => touched.push(slot / 2),
+                Err(refused) => {
+                    self.put_back(len, &removed);
+                    return Err(refused);
+                }
+            }
+        }
+        Ok(self.rehash_all(touched))
+    }
+
+    /// Goes back to fewer members, and puts removed ones into their slots again: what a reorganisation of the chain
+    /// does. Returns the nodes that changed; those beyond [`node_count`](Self::node_count) are gone.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSuchIndex`] if a member would be put where none is left; the tree is then unchanged.
+    pub fn rewind(&mut self, len: usize, restored: &[(MemberIndex, Member)]) -> Result<Vec<TreeNode>, TreeError> {
+        let len = len.min(self.len());
+        if let Some((beyond, _)) = restored.iter().find(|(index, _)| index.0 as usize >= len) {
+            return Err(TreeError::NoSuchIndex(*beyond));
+        }
+        if restored.iter().any(|(_, member)| member.commitment.to_field().is_zero()) {
+            return Err(TreeError::ZeroCommitment);
+        }
+        let shrunk = len < self.len();
+        self.put_back(len, restored);
+        for level in 0..self.levels.get() {
+            let count = self.node_count(level);
+            self.nodes[level].truncate(count);
+        }
+        let mut touched: Vec<usize> = restored.iter().map(|(index, _)| index.0 as usize / 2).collect();
+        // The last node that is left had members, or nodes, that are gone.
+        touched.extend((shrunk && len > 0).then(|| (len - 1) / 2));
+        Ok(self.rehash_all(touched))
+    }
+
+    /// How many nodes of a level have members below them.
+    pub fn node_count(&self, level: usize) -> usize {
+        (0..level).fold(self.len().div_ceil(2), |count, _| count.div_ceil(ARITY))
+    }
+
+    /// All nodes that have members below them, level by level from the bottom.
+    pub fn nodes(&self) -> impl Iterator<Item = TreeNode> + '_ {
+        let levels = self.nodes.iter().enumerate();
+        levels.flat_map(|(level, nodes)| nodes.iter().enumerate().map(move |(place, hash)| node(level, place, *hash)))
+    }
+
+    /// Puts a stored tree together without hashing anything; `None` is a removed member, and the nodes come as
+    /// [`nodes`](Self::nodes) gives them.
+    ///
+    /// That the nodes are the hashes of what is below them is not checked. Whoever takes a path from the tree compares
+    /// the path's root with the tree's, and the tree's with the registry's.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if the members do not fit or the nodes are not those that have members below them.
+    pub fn restore(
+        levels: Levels,
+        members: impl IntoIterator<Item = Option<Member>>,
+        nodes: impl IntoIterator<Item = TreeNode>,
+    ) -> Result<Self, RestoreError> {
+        let mut tree = Self::new(levels);
+        for member in members {
+            tree.push(member)?;
+        }
+        for TreeNode { level, place, hash } in nodes {
+            match tree.nodes.get_mut(usize::from(level)) {
+                Some(nodes) if nodes.len() == place as usize => nodes.push(hash.to_field()),
+                _ => return Err(RestoreError::OutOfPlace { level, place }),
+            }
+        }
+        for level in 0..levels.get() {
+            let (found, expected) = (tree.nodes[level].len(), tree.node_count(level));
+            if found != expected {
+                return Err(RestoreError::Nodes { level, found, expected });
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Takes back slots alone: members beyond `len` go, others return.
+    fn put_back(&mut self, len: usize, restored: &[(MemberIndex, Member)]) {
+        self.commitments.truncate(len);
+        self.terms.truncate(len);
+        for (index, member) in restored.iter().filter(|(index, _)| (index.0 as usize) < len) {
+            self.commitments[index.0 as usize] = member.commitment.to_field();
+            self.terms[index.0 as usize] = member.terms.pack();
+        }
+    }
+
+    /// Recomputes the nodes above the bottom nodes that were touched.
+    fn rehash_all(&mut self, mut touched: Vec<usize>) -> Vec<TreeNode> {
+        let mut changed = Vec::new();
+        for level in 0..self.levels.get() {
+            touched.sort_unstable();
+            touched.dedup();
+            let hashes = Self::compute(touched.len(), |n| match level {
+                0 => self.hash_bottom(touched[n]),
+                _ => self.hash_node(level, touched[n]),
+            });
+            let count = self.node_count(level);
+            self.nodes[level].resize(count, Fr::zero());
+            for (place, hash) in touched.iter().zip(hashes) {
+                self.nodes[level][*place] = hash;
+                changed.push(node(level, *place, hash));
+            }
+            touched.iter_mut().for_each(|place| *place /= ARITY);
+        }
+        changed
+    }
+}
+
+fn node(level: usize, place: usize, hash: Fr) -> TreeNode {
+    TreeNode { level: level as u8, place: place as u32, hash: Root::from_field(hash) }
+}
