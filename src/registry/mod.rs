@@ -11,7 +11,7 @@ pub mod deployment;
 pub mod embedded;
 mod error;
 mod event;
-mod follower;
+pub mod follower;
 pub mod node;
 mod observer;
 #[cfg(feature = "rpc")]
@@ -33,7 +33,7 @@ pub use contract::RegistryContract;
 pub use convert::UnexpectedAnswer;
 pub use error::{Refusal, RegistryError};
 pub use event::{LoggedEvent, RegistryEvent};
-pub use follower::{Change, FollowError, Follower};
+pub use follower::{Change, FollowError, Follower, FollowerSettings, StoreError, SyncProgress, Synced};
 pub use observer::Observer;
 pub use types::{Block, Head, MemberRecord, MemberStatus, Receipt, RegistryInfo, Tier, TierNumber, TokenInfo};
 

@@ -125,6 +125,16 @@ impl MemberTree {
         })
     }
 
+    /// Where a commitment stands; none if it does not, or was removed. It is looked for from the first to the last.
+    pub fn index_of(&self, commitment: IdentityCommitment) -> Option<MemberIndex> {
+        let (wanted, mut slots) = (commitment.to_field(), self.commitments.iter());
+        if wanted.is_zero() {
+            None
+        } else {
+            slots.position(|stored| *stored == wanted).map(|slot| MemberIndex(slot as u32))
+        }
+    }
+
     /// Appends a member.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ impl Story {
         let begun = Instant::now();
         let events = self.world.sync()?;
         let root = self.world.registry.root()?;
-        ensure!(self.world.follower.tree().root() == root, "the followed tree has another root than the contract");
+        ensure!(self.world.follower.root()? == root, "the followed tree has another root than the contract");
         self.report.step(
             "sync",
             &format!(
@@ -228,7 +228,7 @@ impl Story {
         let requirement = self.world.requirement()?;
         let pass = self.pass_on(SPAMMER, &old_path, b"it was not me", requirement)?.to_bytes();
         self.expect("slashed_member", "The spammer posts on a root that is still accepted", b"it was not me", &pass)?;
-        ensure!(self.world.follower.tree().path(index).is_err(), "a slashed member is still in the tree");
+        ensure!(self.world.follower.path(index).is_err(), "a slashed member is still in the tree");
         Ok(())
     }
 
@@ -301,7 +301,7 @@ impl Story {
 
     /// The path of one of the cast in the newest tree.
     fn path(&self, number: usize) -> Result<MemberPath> {
-        Ok(self.world.follower.tree().path(self.people[number].index)?)
+        Ok(self.world.follower.path(self.people[number].index)?)
     }
 
     /// A pass with an unused message id of its epoch.

@@ -2,7 +2,7 @@
 
 use std::{
     num::{NonZeroU16, NonZeroU32},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -25,7 +25,7 @@ use crate::{
     cli::keys::development_prover,
     keys::KeyStore,
     registry::{
-        Follower, Registry, Tier, TierNumber,
+        Follower, FollowerSettings, Registry, Tier, TierNumber,
         alloy_primitives::{Address, U256},
         deployment::RegistryConfig,
         embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
@@ -135,7 +135,8 @@ impl World {
         let policies = PolicyTable::new(registry.id(), [policy.clone()])?;
         let relay = Relay::new(posts.verifier()?, badges.verifier()?, policies, RootHistory::new(), MemoryLog::new());
         let rng = StdRng::seed_from_u64(seed);
-        let follower = Follower::new(0);
+        let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
+        let follower = Follower::in_memory(registry.id(), settings)?;
         Ok(Self { chain, registry, follower, relay, policy, posts, badges, slashes, rng, token, unit })
     }
 
@@ -170,19 +171,16 @@ impl World {
     /// Relay and wallets read the chain: the tree follows the events, its root is checked against the contract's, and
     /// the relay learns when each root was superseded. Returns how many events there were.
     pub(super) fn sync(&mut self) -> Result<usize> {
-        let changes = self.follower.sync(&self.registry)?;
-        for change in &changes {
-            if let Some(root) = change.root() {
-                let block = self.registry.block(change.event.block)?.context("the block of an event exists")?;
-                self.relay.advance_root(root, block.timestamp);
-            }
+        let synced = self.follower.sync(&self.registry)?;
+        for change in &synced.roots {
+            self.relay.advance_root(change.root, change.since);
         }
-        Ok(changes.len())
+        Ok(synced.changes.len())
     }
 
     /// A pass for a message of now, on the newest root.
     pub(super) fn pass(&mut self, person: &Person, message: &[u8], id: u16, report: &mut Report) -> Result<PostPass> {
-        let path = self.follower.tree().path(person.index)?;
+        let path = self.follower.path(person.index)?;
         self.pass_on(person, &path, message, id, self.requirement()?, report)
     }
 

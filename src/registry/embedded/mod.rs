@@ -8,7 +8,7 @@
 //! use quotapass::{
 //!     circuits::{identity::IdentitySecret, membership::Levels, prover::development_setup, slash::Slash},
 //!     registry::{
-//!         Follower, Registry, Tier, TierNumber,
+//!         Follower, FollowerSettings, Registry, Tier, TierNumber,
 //!         alloy_primitives::{Address, U256},
 //!         deployment::RegistryConfig,
 //!         embedded::{ChainSettings, EmbeddedChain},
@@ -29,9 +29,9 @@
 //! let secret = IdentitySecret::from_seed(b"a seed", &registry.id(), 0)?;
 //! let index = registry.deposit(alice, secret.commitment(), TierNumber(0))?.added().expect("a deposit adds a member");
 //!
-//! let mut follower = Follower::new(0);
+//! let mut follower = Follower::in_memory(registry.id(), FollowerSettings::default())?;
 //! follower.sync(&registry)?;
-//! assert_eq!(follower.tree().root(), registry.root()?);
+//! assert_eq!(follower.root()?, registry.root()?);
 //!
 //! registry.request_exit(alice, index)?;
 //! chain.advance(3_600)?;

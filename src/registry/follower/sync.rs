@@ -1,0 +1,474 @@
+//! Reading events, applying them, and taking them back.
+
+use core::mem;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Instant,
+};
+
+use alloy_primitives::BlockNumber;
+use quotapass_circuits::membership::{MemberIndex, Root, TreeChange, TreeNode, Update};
+
+use super::{
+    Change, FollowError, Follower, RootChange, SyncProgress, Synced, Undone,
+    range::RangeWidth,
+    record::{End, StoredMember},
+    store::State,
+};
+use crate::registry::{Block, Head, LoggedEvent, Registry, RegistryError, RegistryEvent, node::NodeError};
+
+/// How often the chain may be reorganised while a sync is under way.
+const REORGANISATIONS: u32 = 8;
+/// How many ranges in a row an endpoint may fail to answer in time.
+const TIMEOUTS: u32 = 3;
+
+/// What was done and not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    undone: Option<Undone>,
+    roots: Vec<PendingRoot>,
+    changes: Vec<Change>,
+    blocks: u64,
+    events: u64,
+}
+
+/// A root, and how many changes of the tree led to it from the one before.
+#[derive(Debug)]
+struct PendingRoot {
+    change: RootChange,
+    events: usize,
+}
+
+/// What a range of events changes.
+struct Applied {
+    members: BTreeMap<MemberIndex, StoredMember>,
+    nodes: BTreeMap<(u8, u32), TreeNode>,
+    roots: Vec<PendingRoot>,
+    changes: Vec<Change>,
+}
+
+/// What a step of a sync came to.
+enum Step {
+    Done(Synced),
+    /// The chain has other blocks now than a moment ago.
+    Reorganised,
+}
+
+impl Follower {
+    /// Reads all events up to the latest block, applies them in order and compares the root with the contract's at
+    /// that block. Returns what happened since the last call that succeeded.
+    ///
+    /// # Errors
+    /// [`FollowError`]. What was read stays, so that the call can be repeated and goes on from there; after
+    /// [`FollowError::RootMismatch`] it goes on from the last root that agreed.
+    pub fn sync(&mut self, registry: &dyn Registry) -> Result<Synced, FollowError> {
+        let given = registry.id();
+        if given != self.registry {
+            return Err(FollowError::WrongRegistry { followed: self.registry, given });
+        }
+        for _ in 0..REORGANISATIONS {
+            let head = registry.head()?;
+            self.return_to_common_ancestor(registry)?;
+            if let Step::Done(synced) = self.read_up_to(registry, head)? {
+                return Ok(synced);
+            }
+        }
+        Err(FollowError::Unsteady(REORGANISATIONS))
+    }
+
+    fn read_up_to(&mut self, registry: &dyn Registry, head: Head) -> Result<Step, FollowError> {
+        let first = self.first(registry)?;
+        let begun = Instant::now();
+        let (from, members) = (self.next_block(first), self.tree.len() as u64);
+        let (mut width, mut timeouts) = (RangeWidth::new(), 0);
+        loop {
+            let start = self.next_block(first);
+            if start > head.block.number {
+                break;
+            }
+            let end = self.range_end(start, width.get(), head.block.number);
+            let asked = Instant::now();
+            // The last block first: if the chain changes before its events are read, the block is not in the new chain,
+            // which the next step or the next sync notices.
+            let last = if end == head.block.number { Some(head.block) } else { registry.block(end)? };
+            let Some(last) = last else { return Ok(Step::Reorganised) };
+            let events = match registry.events(start..=end) {
+                Ok(events) => events,
+                Err(RegistryError::Node(NodeError::RangeTooWide(_))) if width.refused(end - start + 1) => continue,
+                Err(RegistryError::Node(NodeError::TimedOut { .. }))
+                    if timeouts < TIMEOUTS && width.refused(end - start + 1) =>
+                {
+                    timeouts += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            timeouts = 0;
+            width.answered(end - start + 1, events.len() as u64, asked.elapsed());
+            self.take_in(registry, start, last, &head, events)?;
+            self.settings.progress.notify(SyncProgress {
+                block: end,
+                head: head.block.number,
+                members: self.tree.len() as u64,
+                member_count: head.member_count,
+                blocks_read: end + 1 - from,
+                members_read: (self.tree.len() as u64).saturating_sub(members),
+                range: width.get(),
+                elapsed: begun.elapsed(),
+            });
+        }
+        self.verify(registry, head)
+    }
+
+    /// The first block to read, which is looked for once.
+    fn first(&mut self, registry: &dyn Registry) -> Result<BlockNumber, FollowError> {
+        if let Some(first) = self.state.first {
+            return Ok(first);
+        }
+        let first = registry.deployment_block()?.unwrap_or(0);
+        self.state.first = Some(first);
+        self.store.write()?.commit(&self.state)?;
+        Ok(first)
+    }
+
+    fn next_block(&self, first: BlockNumber) -> BlockNumber {
+        self.state.read.map_or(first, |read| read.number + 1)
+    }
+
+    /// Where a range ends: no later than the last block that no reorganisation may take back, so that there is one to
+    /// return to.
+    fn range_end(&self, start: BlockNumber, width: u64, head: BlockNumber) -> BlockNumber {
+        let end = start.saturating_add(width - 1).min(head);
+        let settled = head.saturating_sub(self.settings.reorganisation_limit);
+        if (start..end).contains(&settled) { settled } else { end }
+    }
+
+    /// Compares the root with the contract's.
+    fn verify(&mut self, registry: &dyn Registry, head: Head) -> Result<Step, FollowError> {
+        let computed = self.tree.root();
+        let ahead = self.state.read.is_some_and(|read| read.number > head.block.number);
+        let head = match self.head() {
+            // One of the endpoint's servers is behind the others: there is nothing new.
+            Some(own) if ahead => own,
+            _ if ahead => return Ok(Step::Reorganised),
+            _ => head,
+        };
+        let agreed = computed == head.root && self.tree.len() as u64 == head.member_count;
+        if !agreed || self.state.read != Some(head.block) {
+            if registry.block(head.block.number)? != Some(head.block) {
+                return Ok(Step::Reorganised);
+            }
+            self.rewind(self.state.verified)?;
+            return Err(FollowError::RootMismatch { block: head.block.number, expected: head.root, computed });
+        }
+        if self.state.verified != Some(head.block.number) {
+            let state = State { verified: Some(head.block.number), ..self.state };
+            self.store.write()?.commit(&state)?;
+            self.state = state;
+        }
+        let Pending { undone, roots, changes, blocks, events } = mem::take(&mut self.pending);
+        let roots = roots.into_iter().map(|root| root.change).collect();
+        Ok(Step::Done(Synced { head, undone, roots, changes, blocks, events }))
+    }
+
+    /// Applies the events of a range and writes them with one transaction.
+    fn take_in(
+        &mut self,
+        registry: &dyn Registry,
+        start: BlockNumber,
+        last: Block,
+        head: &Head,
+        events: Vec<LoggedEvent>,
+    ) -> Result<(), FollowError> {
+        check_order(start, last.number, &events)?;
+        let count = events.len() as u64;
+        let recent = self.recent(registry, start, last, head, &events)?;
+        let times = Times::read(registry, &events[recent..], last, self.history_since(head))?;
+        let written = self.apply(&events, recent, &times).and_then(|applied| {
+            let state = State { read: Some(last), root: self.tree.root(), ..self.state };
+            let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
+            // What is on trial may have to be taken back as well.
+            let oldest = settled.min(self.state.verified.unwrap_or(0));
+            let writing = self.store.write()?;
+            writing.put_members(&applied.members)?;
+            writing.put_nodes(applied.nodes.into_values())?;
+            writing.put_block(last, oldest)?;
+            writing.commit(&state)?;
+            Ok((state, applied.roots, applied.changes))
+        });
+        let (state, roots, changes) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // The tree has taken some of what the store has not.
+                self.load()?;
+                return Err(error);
+            }
+        };
+        self.state = state;
+        self.pending.roots.extend(roots);
+        self.pending.changes.extend(changes);
+        self.pending.blocks += last.number - start + 1;
+        self.pending.events += count;
+        Ok(())
+    }
+
+    /// Since when events are told one by one, in Unix seconds.
+    fn history_since(&self, head: &Head) -> u64 {
+        head.block.timestamp.saturating_sub(self.settings.history.as_secs())
+    }
+
+    /// The place of the first event that is told by itself.
+    fn recent(
+        &self,
+        registry: &dyn Registry,
+        start: BlockNumber,
+        last: Block,
+        head: &Head,
+        events: &[LoggedEvent],
+    ) -> Result<usize, FollowError> {
+        let since = self.history_since(head);
+        if self.settings.history.is_zero() || last.timestamp < since {
+            return Ok(events.len());
+        }
+        let before = self.state.read.filter(|read| read.number < start);
+        if since == 0 || before.is_some_and(|read| read.timestamp >= since) {
+            return Ok(0);
+        }
+        // Blocks grow later with their number.
+        let (mut low, mut high) = (0, events.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let time = Times::of_block(registry, events[middle].block, last)?;
+            if time < since {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    fn apply(&mut self, events: &[LoggedEvent], recent: usize, times: &Times) -> Result<Applied, FollowError> {
+        let mut applied = Applied {
+            members: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            roots: Vec::new(),
+            changes: Vec::with_capacity(events.len() - recent),
+        };
+        let (older, newer) = events.split_at(recent);
+        let (mut changes, mut len) = (Vec::with_capacity(older.len()), self.tree.len() as u32);
+        for event in older {
+            let change = self.note(event, len, &mut applied.members)?;
+            len += u32::from(matches!(change, Some(TreeChange::Append(_))));
+            changes.extend(change);
+        }
+        if let (Some(last), false) = (older.last(), changes.is_empty()) {
+            let count = changes.len();
+            applied.nodes.extend(self.tree.extend(changes)?.into_iter().map(keyed));
+            let change = RootChange { root: self.tree.root(), since: times.older, block: last.block };
+            applied.roots.push(PendingRoot { change, events: count });
+        }
+        for event in newer {
+            let update = match self.note(event, self.tree.len() as u32, &mut applied.members)? {
+                Some(TreeChange::Append(member)) => Some(self.tree.append(member)?),
+                Some(TreeChange::Remove(index)) => Some(self.tree.remove(index)?),
+                None => None,
+            };
+            if let Some(update) = &update {
+                applied.nodes.extend(nodes_of(update).map(keyed));
+            }
+            let change = Change { event: *event, timestamp: times.get(event.block), update };
+            if let Some(root) = change.root() {
+                let change = RootChange { root, since: change.timestamp, block: event.block };
+                applied.roots.push(PendingRoot { change, events: 1 });
+            }
+            applied.changes.push(change);
+        }
+        Ok(applied)
+    }
+
+    /// Notes an event with its member, and says what it does to the tree, which has `len` members by then.
+    fn note(
+        &self,
+        logged: &LoggedEvent,
+        len: u32,
+        members: &mut BTreeMap<MemberIndex, StoredMember>,
+    ) -> Result<Option<TreeChange>, FollowError> {
+        let block = logged.block;
+        if let RegistryEvent::MemberAdded { index, member, depositor, tier } = logged.event {
+            let expected = MemberIndex(len);
+            if index != expected {
+                return Err(FollowError::Gap { expected, found: index });
+            }
+            let stored = StoredMember { member, depositor, tier, added: block, zeroed: None, exit: None, end: None };
+            members.insert(index, stored);
+            return Ok(Some(TreeChange::Append(member)));
+        }
+        let index = logged.event.index();
+        let stored = match members.entry(index) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(entry) => self.store.member(index)?.map(|stored| entry.insert(stored)),
+        };
+        match logged.event {
+            RegistryEvent::SlotZeroed { commitment, .. } => {
+                let stored = stored
+                    .filter(|stored| stored.zeroed.is_none() && stored.member.commitment == commitment)
+                    .ok_or(FollowError::WrongSlot { index, commitment })?;
+                stored.zeroed = Some(block);
+                return Ok(Some(TreeChange::Remove(index)));
+            }
+            RegistryEvent::ExitRequested { withdrawable_at, .. } => {
+                stored.ok_or(FollowError::UnknownMember(index))?.exit = Some((block, withdrawable_at));
+            }
+            RegistryEvent::Withdrawn { .. } => {
+                stored.ok_or(FollowError::UnknownMember(index))?.end = Some((block, End::Withdrawn));
+            }
+            RegistryEvent::Slashed { .. } => {
+                stored.ok_or(FollowError::UnknownMember(index))?.end = Some((block, End::Slashed));
+            }
+            RegistryEvent::MemberAdded { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// If the chain no longer has the block that was read last, takes back what follows the latest one that it has.
+    fn return_to_common_ancestor(&mut self, registry: &dyn Registry) -> Result<(), FollowError> {
+        let Some(read) = self.state.read else { return Ok(()) };
+        if registry.block(read.number)? == Some(read) {
+            return Ok(());
+        }
+        let known = self.store.blocks()?;
+        // A chain that has a block has all before it.
+        let (mut low, mut high) = (0, known.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if registry.block(known[middle].number)? == Some(known[middle]) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let ancestor = low.checked_sub(1).map(|place| known[place]);
+        let limit = self.settings.reorganisation_limit;
+        // Without any, it may still be that all that was read is younger than the limit.
+        let first = self.state.first.unwrap_or(0);
+        if ancestor.is_none() && read.number.saturating_sub(first) >= limit {
+            return Err(FollowError::ReorganisedTooDeep { limit });
+        }
+        let roots = self.rewind(ancestor.map(|block| block.number))?;
+        let undone = self.pending.undone.get_or_insert(Undone { ancestor, roots: 0 });
+        undone.ancestor = ancestor;
+        undone.roots += roots;
+        Ok(())
+    }
+
+    /// Takes back all that blocks after this one did, or everything. Returns how many roots that were told before never
+    /// were.
+    fn rewind(&mut self, block: Option<BlockNumber>) -> Result<usize, FollowError> {
+        let (mut len, mut restored, mut rewound, mut undone) = (0, Vec::new(), BTreeMap::new(), 0);
+        self.store.for_each_member(|index, stored| {
+            let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
+            let zeroed = stored.zeroed.is_some_and(is_after);
+            let added = is_after(stored.added);
+            undone += usize::from(added) + usize::from(zeroed);
+            if added {
+                return;
+            }
+            len = index.0 as usize + 1;
+            let mut former = stored;
+            former.rewind(block.unwrap_or(0));
+            if former != stored {
+                rewound.insert(index, former);
+            }
+            if zeroed {
+                restored.push((index, stored.member));
+            }
+        })?;
+        let known = self.store.blocks()?;
+        let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));
+        let written = self.tree.rewind(len, &restored).map_err(FollowError::from).and_then(|nodes| {
+            let verified = self.state.verified.zip(read).map(|(verified, read)| verified.min(read.number));
+            let state = State { read, verified, root: self.tree.root(), ..self.state };
+            let writing = self.store.write()?;
+            writing.truncate_to(&self.tree)?;
+            writing.put_members(&rewound)?;
+            writing.put_nodes(nodes)?;
+            writing.remove_blocks_after(block)?;
+            writing.commit(&state)?;
+            Ok(state)
+        });
+        match written {
+            Ok(state) => self.state = state,
+            Err(error) => {
+                self.load()?;
+                return Err(error);
+            }
+        }
+        let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
+        self.pending.changes.retain(|change| !is_after(change.event.block));
+        let untold: usize =
+            self.pending.roots.iter().filter(|root| is_after(root.change.block)).map(|root| root.events).sum();
+        self.pending.roots.retain(|root| !is_after(root.change.block));
+        Ok(undone.saturating_sub(untold))
+    }
+}
+
+/// Events come in order and from the blocks that were asked for.
+fn check_order(from: BlockNumber, to: BlockNumber, events: &[LoggedEvent]) -> Result<(), FollowError> {
+    let mut before = None;
+    for event in events {
+        let place = (event.block, event.log_index);
+        if before.is_some_and(|before| place <= before) || !(from..=to).contains(&event.block) {
+            return Err(FollowError::OutOfOrder { block: event.block, log_index: event.log_index });
+        }
+        before = Some(place);
+    }
+    Ok(())
+}
+
+/// The times of blocks.
+struct Times {
+    blocks: BTreeMap<BlockNumber, u64>,
+    /// A time for events that are applied at once: none of them is later.
+    older: u64,
+}
+
+impl Times {
+    /// Reads those of events that are told one by one.
+    fn read(registry: &dyn Registry, events: &[LoggedEvent], last: Block, since: u64) -> Result<Self, FollowError> {
+        let mut blocks = BTreeMap::new();
+        for event in events {
+            if let Entry::Vacant(entry) = blocks.entry(event.block) {
+                entry.insert(Self::of_block(registry, event.block, last)?);
+            }
+        }
+        Ok(Self { blocks, older: since.min(last.timestamp) })
+    }
+
+    fn of_block(registry: &dyn Registry, number: BlockNumber, last: Block) -> Result<u64, FollowError> {
+        if number == last.number {
+            return Ok(last.timestamp);
+        }
+        let block = registry.block(number)?;
+        let missing = || RegistryError::Node(NodeError::BadAnswer(format!("events of block {number}, and no block")));
+        Ok(block.ok_or_else(missing)?.timestamp)
+    }
+
+    fn get(&self, block: BlockNumber) -> u64 {
+        self.blocks.get(&block).copied().unwrap_or_default()
+    }
+}
+
+/// The nodes that an update changes.
+fn nodes_of(update: &Update) -> impl Iterator<Item = TreeNode> + '_ {
+    let bottom = update.index.0 / 2;
+    (0u8..).zip(&update.nodes).map(move |(level, hash)| TreeNode {
+        level,
+        place: bottom >> (2 * u32::from(level)).min(31),
+        hash: Root::from_field(*hash),
+    })
+}
+
+fn keyed(node: TreeNode) -> ((u8, u32), TreeNode) {
+    ((node.level, node.place), node)
+}
