@@ -7,6 +7,7 @@
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
 //!   pass.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
+//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
@@ -21,5 +22,7 @@ pub mod keys;
 pub mod registry;
 #[cfg(feature = "relay")]
 pub mod relay;
+#[cfg(feature = "wallet")]
+pub mod wallet;
 
 pub use quotapass_circuits as circuits;

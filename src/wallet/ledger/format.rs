@@ -1,0 +1,202 @@
+//! The ledger's files as bytes: big-endian, versioned, sealed with SHA-256, one form for one content.
+
+use core::num::{NonZeroU16, NonZeroU32};
+use std::collections::BTreeMap;
+
+use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, signal::Scope};
+
+use super::{
+    book::{Book, Entry, EntryKey, MAX_ENTRIES},
+    disk::Stamp,
+    epochs::EnteredEpochs,
+    quota::{DeviceShare, LedgerOwner},
+};
+use crate::wallet::bytes::{Checksum, FormatError, FormatErrorKind, Reader, seal};
+
+const BOOK_MAGIC: &[u8] = b"quotapass-book";
+const LEDGER_MAGIC: &[u8] = b"quotapass-ledger";
+const WITNESS_MAGIC: &[u8] = b"quotapass-witness";
+const VERSION: u8 = 1;
+
+/// What a ledger's file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LedgerFile {
+    /// How many times the ledger was written, this time included.
+    pub(super) generation: u64,
+    /// The checksum of the file before this one; zeros in the first.
+    pub(super) previous: Checksum,
+    /// The marks of the file that this was written to, where the system has such.
+    pub(super) stamp: Option<Stamp>,
+    pub(super) book: Book,
+}
+
+impl LedgerFile {
+    /// The bytes: magic | version u8 | generation u64 | previous 32 | has stamp u8, inode u64, born u64 (zeros without
+    /// a stamp) | body of the book | SHA-256 of all before.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [LEDGER_MAGIC, &[VERSION]].concat();
+        bytes.extend(self.generation.to_be_bytes());
+        bytes.extend(self.previous.0);
+        put_option(&mut bytes, self.stamp.map(|stamp| [stamp.inode, stamp.born]));
+        put_book(&mut bytes, &self.book);
+        seal(bytes)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::unseal(bytes, LEDGER_MAGIC, VERSION)?;
+        let generation = reader.u64()?;
+        let previous = Checksum(reader.array()?);
+        let stamp = read_option(&mut reader)?.map(|[inode, born]| Stamp { inode, born });
+        let book = read_book(&mut reader)?;
+        reader.end()?;
+        Ok(Self { generation, previous, stamp, book })
+    }
+}
+
+/// What is kept in a second place: which state of the ledger is the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Witness {
+    /// The checksum of the ledger's bytes.
+    pub(super) ledger: Checksum,
+    pub(super) generation: u64,
+    /// When the last id was reserved, in Unix seconds; zero if none ever was.
+    pub(super) last_use: u64,
+}
+
+impl Witness {
+    /// The bytes: magic | version u8 | checksum of the ledger 32 | generation u64 | last use u64 | SHA-256.
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = [WITNESS_MAGIC, &[VERSION]].concat();
+        bytes.extend(self.ledger.0);
+        bytes.extend(self.generation.to_be_bytes());
+        bytes.extend(self.last_use.to_be_bytes());
+        seal(bytes)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::unseal(bytes, WITNESS_MAGIC, VERSION)?;
+        let witness = Self { ledger: Checksum(reader.array()?), generation: reader.u64()?, last_use: reader.u64()? };
+        reader.end()?;
+        Ok(witness)
+    }
+}
+
+impl Book {
+    /// The bytes: magic `quotapass-book` | version u8 = 1 | body | SHA-256 of all before. The body, big-endian: chain id
+    /// u64 | registry 20 | commitment 32 | device u16 | devices u16 | last use u64 | suspect until (flag u8, u64) |
+    /// forgotten until (flag u8, u64) | count u16 | entries, ascending by scope and length of the epoch. An entry: scope
+    /// 32 | epoch_seconds u32 | current epoch u64 | used u16 | count u8 | spans of entered epochs (first u64, last u64).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [BOOK_MAGIC, &[VERSION]].concat();
+        put_book(&mut bytes, self);
+        seal(bytes)
+    }
+
+    /// Reads a book.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::unseal(bytes, BOOK_MAGIC, VERSION)?;
+        let book = read_book(&mut reader)?;
+        reader.end()?;
+        Ok(book)
+    }
+}
+
+fn put_book(bytes: &mut Vec<u8>, book: &Book) {
+    bytes.extend(book.owner.registry.chain_id.to_be_bytes());
+    bytes.extend(book.owner.registry.address);
+    bytes.extend(book.owner.commitment.to_be_bytes());
+    bytes.extend(book.share.device().to_be_bytes());
+    bytes.extend(book.share.devices().get().to_be_bytes());
+    bytes.extend(book.last_use.to_be_bytes());
+    put_option(bytes, book.suspect_until.map(|until| [until]));
+    put_option(bytes, book.forgotten_until.map(|until| [until]));
+    // A book has at most MAX_ENTRIES entries, and an entry a handful of spans.
+    bytes.extend((book.entries.len() as u16).to_be_bytes());
+    for ((scope, epoch_seconds), entry) in &book.entries {
+        bytes.extend(scope.to_be_bytes());
+        bytes.extend(epoch_seconds.get().to_be_bytes());
+        bytes.extend(entry.current.to_be_bytes());
+        bytes.extend(entry.used.to_be_bytes());
+        let spans = entry.entered.spans();
+        bytes.push(spans.len() as u8);
+        for (first, last) in spans {
+            bytes.extend(first.to_be_bytes());
+            bytes.extend(last.to_be_bytes());
+        }
+    }
+}
+
+fn read_book(reader: &mut Reader<'_>) -> Result<Book, FormatError> {
+    let registry = RegistryId { chain_id: reader.u64()?, address: reader.array()? };
+    let commitment = reader.array()?;
+    let commitment = IdentityCommitment::from_be_bytes(&commitment)
+        .map_err(|_| invalid(reader, 32, "the commitment is not a canonical field element"))?;
+    let (device, devices) = (reader.u16()?, reader.u16()?);
+    let share = NonZeroU16::new(devices)
+        .and_then(|devices| DeviceShare::new(device, devices).ok())
+        .ok_or_else(|| invalid(reader, 4, "there is no such device among so many"))?;
+    let last_use = reader.u64()?;
+    let suspect_until = read_option(reader)?.map(|[until]| until);
+    let forgotten_until = read_option(reader)?.map(|[until]| until);
+    let count = usize::from(reader.u16()?);
+    if count > MAX_ENTRIES {
+        return Err(invalid(reader, 2, "there are more entries than are ever kept"));
+    }
+    let mut entries = BTreeMap::new();
+    for _ in 0..count {
+        let (key, entry) = read_entry(reader, share)?;
+        if entries.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(invalid(reader, 0, "the entries are not in ascending order"));
+        }
+        entries.insert(key, entry);
+    }
+    let owner = LedgerOwner { registry, commitment };
+    Ok(Book { owner, share, last_use, suspect_until, forgotten_until, entries })
+}
+
+fn read_entry(reader: &mut Reader<'_>, share: DeviceShare) -> Result<(EntryKey, Entry), FormatError> {
+    let scope = reader.array()?;
+    let scope =
+        Scope::from_be_bytes(&scope).map_err(|_| invalid(reader, 32, "the scope is not a canonical field element"))?;
+    let epoch_seconds = reader.u32()?;
+    let epoch_seconds = NonZeroU32::new(epoch_seconds).ok_or_else(|| invalid(reader, 4, "an epoch has no seconds"))?;
+    let current = reader.u64()?;
+    let used = reader.u16()?;
+    if used.checked_sub(1).and_then(|last| share.id(last)).is_none() {
+        return Err(invalid(reader, 2, "no such number of ids can be used"));
+    }
+    let count = reader.u8()?;
+    let spans = (0..count).map(|_| Ok((reader.u64()?, reader.u64()?))).collect::<Result<_, FormatError>>()?;
+    let entered = EnteredEpochs::from_spans(spans).filter(|entered| entered.contains(current)).ok_or_else(|| {
+        invalid(reader, 0, "the spans of entered epochs are not ascending, or lack the current epoch")
+    })?;
+    Ok(((scope, epoch_seconds), Entry { current, used, entered }))
+}
+
+fn invalid(reader: &Reader<'_>, before: usize, what: &'static str) -> FormatError {
+    reader.before(before, FormatErrorKind::Invalid(what))
+}
+
+/// A flag, then the numbers; zeros if there are none.
+fn put_option<const N: usize>(bytes: &mut Vec<u8>, numbers: Option<[u64; N]>) {
+    bytes.push(u8::from(numbers.is_some()));
+    for number in numbers.unwrap_or([0; N]) {
+        bytes.extend(number.to_be_bytes());
+    }
+}
+
+fn read_option<const N: usize>(reader: &mut Reader<'_>) -> Result<Option<[u64; N]>, FormatError> {
+    let flag = reader.u8()?;
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        *number = reader.u64()?;
+    }
+    match flag {
+        1 => Ok(Some(numbers)),
+        0 if numbers == [0; N] => Ok(None),
+        _ => Err(invalid(reader, 1 + 8 * N, "a value that is there or not is neither")),
+    }
+}

@@ -1,0 +1,166 @@
+//! What a quota is, whose it is, and what is left of it.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::Terms,
+    registry_id::RegistryId,
+    signal::{Epoch, Scope},
+};
+
+use crate::wallet::bytes::Checksum;
+
+/// Whose message ids a ledger counts: an identity at a registry. There must be one ledger for it on a device, and no
+/// more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerOwner {
+    /// The registry.
+    pub registry: RegistryId,
+    /// The identity's commitment.
+    pub commitment: IdentityCommitment,
+}
+
+impl LedgerOwner {
+    /// A name for its files: 32 hexadecimal digits of SHA-256 over chain id (32 bytes big-endian), the registry's address
+    /// and the commitment.
+    pub fn file_name(&self) -> String {
+        let bytes = [&self.registry.to_bytes()[..], &self.commitment.to_be_bytes()].concat();
+        hex::encode(&Checksum::of(&bytes).0[..16])
+    }
+}
+
+/// A device that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no device {device} among {devices}: devices are numbered from 0")]
+pub struct NoSuchDevice {
+    /// The device's number.
+    pub device: u16,
+    /// How many there are.
+    pub devices: NonZeroU16,
+}
+
+/// Which message ids are a device's own, among several that share one identity: device `k` of `n` takes those that leave
+/// `k` when divided by `n`.
+///
+/// The sets are disjoint whatever the limit is. Ranges computed from a limit would overlap when a scope's cap changes
+/// within an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceShare {
+    device: u16,
+    devices: NonZeroU16,
+}
+
+impl DeviceShare {
+    /// The only device.
+    pub const SOLE: Self = Self { device: 0, devices: NonZeroU16::MIN };
+
+    /// Device `device`, from 0, of `devices`.
+    ///
+    /// # Errors
+    /// [`NoSuchDevice`] unless `device < devices`.
+    pub const fn new(device: u16, devices: NonZeroU16) -> Result<Self, NoSuchDevice> {
+        if device < devices.get() { Ok(Self { device, devices }) } else { Err(NoSuchDevice { device, devices }) }
+    }
+
+    /// The device's number, from 0.
+    pub const fn device(self) -> u16 {
+        self.device
+    }
+
+    /// How many devices share the identity.
+    pub const fn devices(self) -> NonZeroU16 {
+        self.devices
+    }
+
+    /// How many ids below a limit are the device's own.
+    pub const fn ids_below(self, limit: NonZeroU16) -> u16 {
+        match limit.get().checked_sub(self.device) {
+            None => 0,
+            Some(above) => above.div_ceil(self.devices.get()),
+        }
+    }
+
+    /// The device's own id number `position`, from 0; none if it is not below the highest limit there is.
+    pub(super) fn id(self, position: u16) -> Option<u16> {
+        let id = position.checked_mul(self.devices.get())?.checked_add(self.device)?;
+        (id < u16::MAX).then_some(id)
+    }
+}
+
+impl core::fmt::Display for DeviceShare {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "device {} of {}", self.device, self.devices)
+    }
+}
+
+/// How many messages a member may send in a scope in an epoch of a given length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The scope.
+    pub scope: Scope,
+    /// Length of its epochs in seconds.
+    pub epoch_seconds: NonZeroU32,
+    /// The lower of the member's own limit and the scope's cap; of all devices together.
+    pub limit: NonZeroU16,
+}
+
+impl Quota {
+    /// The quota of a member with these terms in a scope that caps messages at `limit_cap`.
+    pub fn new(scope: Scope, epoch_seconds: NonZeroU32, terms: &Terms, limit_cap: NonZeroU16) -> Self {
+        // Terms with a message limit of zero do not exist; a literal that has one is read as one message.
+        let own = NonZeroU16::new(terms.message_limit).unwrap_or(NonZeroU16::MIN);
+        Self { scope, epoch_seconds, limit: own.min(limit_cap) }
+    }
+}
+
+/// A message id that nobody else gets. Prove at most one message with it, and in no other epoch.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the message id is used up whether or not a message is proved with it"]
+pub struct Reservation {
+    /// The epoch to prove in, whatever the clock says by then.
+    pub epoch: Epoch,
+    /// The message id.
+    pub message_id: u16,
+    /// How many more this device can reserve in this epoch.
+    pub left: u16,
+}
+
+/// How a quota stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaStatus {
+    /// The epoch that the asked moment lies in.
+    pub epoch: Epoch,
+    /// Ids that this device has used in it.
+    pub used: u16,
+    /// Ids that it can still reserve in it.
+    pub left: u16,
+    /// Unix second at which the next epoch begins in which ids can be reserved.
+    pub next_begins: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn devices_split_all_ids_whatever_the_limit(limit in 1..=u16::MAX, devices in 1..=9u16) {
+            let (limit, devices) = (NonZeroU16::new(limit).unwrap(), NonZeroU16::new(devices).unwrap());
+            let mut ids: Vec<u16> = (0..devices.get())
+                .map(|device| DeviceShare::new(device, devices).unwrap())
+                .flat_map(|share| (0..share.ids_below(limit)).map(move |position| share.id(position).unwrap()))
+                .collect();
+            ids.sort_unstable();
+            prop_assert!(ids.iter().copied().eq(0..limit.get()));
+        }
+    }
+
+    #[test]
+    fn a_device_beyond_their_number_is_refused() {
+        let devices = NonZeroU16::new(2).unwrap();
+        assert_eq!(DeviceShare::new(2, devices), Err(NoSuchDevice { device: 2, devices }));
+    }
+}

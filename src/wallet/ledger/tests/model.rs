@@ -1,0 +1,275 @@
+//! Devices, clocks, crashes and backups in any order: no id is ever given twice in an epoch.
+//!
+//! The model is the set of all ids that were given. Three things cannot be seen by any ledger and are left out: ledger,
+//! inode and witness set back together; a clock that is behind at the first use after a restoration; and ids used ahead
+//! of the clock, then lost. The last two are left out by letting the clock stand at or after every past use whenever a
+//! restored ledger is first used.
+
+use std::{collections::HashSet, path::Path};
+
+use proptest::prelude::*;
+use quotapass_circuits::signal::{Epoch, Scope};
+
+use super::{disk::SimulatedDisk, *};
+use crate::wallet::ledger::{Book, History, LedgerError, Refusal, Reservation, store::Store};
+
+const LEDGER: &str = "data/ledger";
+const WITNESS: &str = "state/witness";
+const START: u64 = 1_800_000_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Restored {
+    LedgerAsCopy,
+    LedgerInPlace,
+    BothAsCopies,
+    BothInPlace,
+    LedgerAndNoWitness,
+    WitnessAlone,
+    NoWitness,
+    NothingAtAll,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve {
+        device: usize,
+        scope: u8,
+        seconds: u32,
+        limit: u16,
+    },
+    /// Power is lost within a reservation, or the opening before it.
+    Crash {
+        device: usize,
+        steps: u32,
+        seed: u64,
+        reopen: bool,
+    },
+    Kill {
+        device: usize,
+        steps: u32,
+    },
+    FullDisk {
+        device: usize,
+    },
+    Reopen {
+        device: usize,
+    },
+    Backup {
+        device: usize,
+    },
+    Restore {
+        device: usize,
+        backup: prop::sample::Index,
+        kind: Restored,
+    },
+    Wait(u64),
+    ClockBack(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    use Restored::*;
+    let device = 0..2usize;
+    let kind = prop::sample::select(vec![
+        LedgerAsCopy,
+        LedgerInPlace,
+        BothAsCopies,
+        BothInPlace,
+        LedgerAndNoWitness,
+        WitnessAlone,
+        NoWitness,
+        NothingAtAll,
+    ]);
+    let reserve = (device.clone(), 0..2u8, prop::sample::select(vec![60u32, 600]), 1..9u16);
+    prop_oneof![
+        12 => reserve.prop_map(|(device, scope, seconds, limit)| Step::Reserve { device, scope, seconds, limit }),
+        4 => (device.clone(), 0..18u32, any::<u64>(), any::<bool>())
+            .prop_map(|(device, steps, seed, reopen)| Step::Crash { device, steps, seed, reopen }),
+        2 => (device.clone(), 0..18u32).prop_map(|(device, steps)| Step::Kill { device, steps }),
+        1 => device.clone().prop_map(|device| Step::FullDisk { device }),
+        1 => device.clone().prop_map(|device| Step::Reopen { device }),
+        3 => device.clone().prop_map(|device| Step::Backup { device }),
+        3 => (device, any::<prop::sample::Index>(), kind)
+            .prop_map(|(device, backup, kind)| Step::Restore { device, backup, kind }),
+        3 => prop_oneof![1..100u64, 500..2_000u64].prop_map(Step::Wait),
+        1 => prop_oneof![Just(2_400_000_000u64), Just(3 * 86_400)].prop_map(Step::Wait),
+        2 => prop_oneof![1..2_000u64, Just(START), Just(2_400_000_000)].prop_map(Step::ClockBack),
+    ]
+}
+
+struct Device {
+    share: DeviceShare,
+    disk: SimulatedDisk,
+    store: Option<Store<SimulatedDisk>>,
+    backups: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    /// The latest moment at which an id was given.
+    latest_use: u64,
+    /// Whether something was restored and not used since.
+    is_restored: bool,
+}
+
+impl Device {
+    fn new(device: u16) -> Self {
+        Self {
+            share: share(device, 2),
+            disk: SimulatedDisk::default(),
+            store: None,
+            backups: Vec::new(),
+            latest_use: 0,
+            is_restored: false,
+        }
+    }
+
+    /// The store, opened or created if it is not open.
+    fn store(&mut self, now: u64) -> Result<&mut Store<SimulatedDisk>, LedgerError> {
+        if self.store.is_none() {
+            let (disk, ledger, witness) = (self.disk.clone(), Path::new(LEDGER), Path::new(WITNESS));
+            let opened = match Store::open(disk.clone(), ledger, witness, &owner(0), self.share) {
+                Err(LedgerError::Missing(_)) => {
+                    let history = if self.latest_use == 0 { History::None } else { History::Unknown };
+                    Store::create(disk, ledger, witness, Book::new(owner(0), self.share), now, history)
+                }
+                other => other,
+            };
+            self.store = Some(opened?);
+        }
+        Ok(self.store.as_mut().unwrap())
+    }
+
+    fn reserve(&mut self, clock: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
+        let now = if self.is_restored { clock.max(self.latest_use) } else { clock };
+        let result = self.store(now).and_then(|store| store.reserve(now, quota));
+        match &result {
+            Ok(_) => {
+                self.latest_use = self.latest_use.max(now);
+                self.is_restored = false;
+            }
+            Err(LedgerError::Refused(_)) => self.is_restored = false,
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn restore(&mut self, backup: prop::sample::Index, kind: Restored) {
+        // Nobody restores files under an open program.
+        self.store = None;
+        self.is_restored = true;
+        let (ledger, witness) = (Path::new(LEDGER), Path::new(WITNESS));
+        if self.backups.is_empty() {
+            return self.disk.remove(witness);
+        }
+        let (old_ledger, old_witness) = self.backups[backup.index(self.backups.len())].clone();
+        type Put = fn(&SimulatedDisk, &Path, Vec<u8>);
+        let put = |path: &Path, content: Option<Vec<u8>>, put: Put| match content {
+            Some(content) => put(&self.disk, path, content),
+            None => self.disk.remove(path),
+        };
+        match kind {
+            Restored::LedgerAsCopy => put(ledger, old_ledger, SimulatedDisk::put_copy),
+            Restored::LedgerInPlace => put(ledger, old_ledger, SimulatedDisk::put_in_place),
+            Restored::BothAsCopies => {
+                put(ledger, old_ledger, SimulatedDisk::put_copy);
+                put(witness, old_witness, SimulatedDisk::put_copy);
+            }
+            Restored::BothInPlace => {
+                put(ledger, old_ledger, SimulatedDisk::put_in_place);
+                put(witness, old_witness, SimulatedDisk::put_in_place);
+            }
+            Restored::LedgerAndNoWitness => {
+                put(ledger, old_ledger, SimulatedDisk::put_copy);
+                self.disk.remove(witness);
+            }
+            Restored::WitnessAlone => put(witness, old_witness, SimulatedDisk::put_copy),
+            Restored::NoWitness => self.disk.remove(witness),
+            Restored::NothingAtAll => {
+                self.disk.remove(ledger);
+                self.disk.remove(witness);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Given(HashSet<(Scope, Epoch, u16)>);
+
+impl Given {
+    fn take(&mut self, device: &mut Device, clock: u64, quota: &Quota) -> Result<(), LedgerError> {
+        let reservation = device.reserve(clock, quota)?;
+        let id = reservation.message_id;
+        assert!(id < quota.limit.get() && id % 2 == device.share.device());
+        assert!(
+            self.0.insert((quota.scope, reservation.epoch, id)),
+            "id {id} was given twice in {:?}",
+            reservation.epoch
+        );
+        Ok(())
+    }
+}
+
+fn run(steps: Vec<Step>) {
+    let mut devices = [Device::new(0), Device::new(1)];
+    let (mut given, mut clock) = (Given::default(), START);
+    let usual = quota("0", 60, 40);
+    for step in steps {
+        match step {
+            Step::Reserve { device, scope, seconds, limit } => {
+                let result = given.take(&mut devices[device], clock, &quota(&scope.to_string(), seconds, limit));
+                assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_))), "{result:?}");
+            }
+            Step::Crash { device, steps, seed, reopen } => {
+                let device = &mut devices[device];
+                if reopen {
+                    device.store = None;
+                }
+                device.disk.lose_power_after(steps);
+                let result = given.take(device, clock, &usual);
+                assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
+                device.disk.restart(seed);
+                device.store = None;
+            }
+            Step::Kill { device, steps } => {
+                // The process ends, the system goes on: nothing is lost but what was not done.
+                let device = &mut devices[device];
+                device.disk.lose_power_after(steps);
+                let result = given.take(device, clock, &usual);
+                assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
+                device.disk.lose_power_after(u32::MAX);
+                device.store = None;
+            }
+            Step::FullDisk { device } => {
+                let device = &mut devices[device];
+                let before = device.disk.content(Path::new(LEDGER));
+                device.disk.set_full(true);
+                let result = given.take(device, clock, &usual);
+                assert!(matches!(result, Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
+                assert_eq!(device.disk.content(Path::new(LEDGER)), before);
+                device.disk.set_full(false);
+            }
+            Step::Reopen { device } => devices[device].store = None,
+            Step::Backup { device } => {
+                let device = &mut devices[device];
+                let content = |path: &str| device.disk.content(Path::new(path));
+                let backup = (content(LEDGER), content(WITNESS));
+                device.backups.push(backup);
+            }
+            Step::Restore { device, backup, kind } => devices[device].restore(backup, kind),
+            Step::Wait(seconds) => clock += seconds,
+            Step::ClockBack(seconds) => clock = clock.saturating_sub(seconds),
+        }
+    }
+    // Whatever happened, posting goes on an epoch after the next use with a clock that is right.
+    clock = clock.max(devices.iter().map(|device| device.latest_use).max().unwrap_or(0)) + 1_000_000;
+    for device in &mut devices {
+        let first = given.take(device, clock, &usual);
+        assert!(matches!(first, Ok(()) | Err(LedgerError::Refused(Refusal::MayBeStale { .. }))), "{first:?}");
+        given.take(device, clock + 60, &usual).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_id_is_given_twice_in_an_epoch(steps in prop::collection::vec(step(), 1..80)) {
+        run(steps);
+    }
+}
