@@ -6,21 +6,46 @@ use std::{
     path::Path,
 };
 
+use tempfile::NamedTempFile;
+
 /// Replaces a file's content: a temporary file beside it is written, synced and renamed. Missing folders are made.
 ///
 /// # Errors
 /// Those of the file system; the former content is then untouched.
 pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
+    let folder = folder_of(path);
+    draft(folder, content)?.persist(path)?;
+    sync_folder(folder)
+}
+
+/// Writes a file that is not there yet, in the same way. Only its owner can read it.
+///
+/// # Errors
+/// Those of the file system, [`io::ErrorKind::AlreadyExists`] among them; nothing is left behind then.
+pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    draft(folder, content)?.persist_noclobber(path)?;
+    sync_folder(folder)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A temporary file with this content, synced.
+fn draft(folder: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The rename itself lasts only once the folder is synced, where folders can be opened at all.
+    Ok(file)
+}
+
+/// A rename lasts only once the folder is synced, where folders can be opened at all.
+fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
@@ -36,5 +61,15 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_does_not_replace_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create_new(&path, b"one").unwrap();
+        assert_eq!(create_new(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
