@@ -59,7 +59,7 @@ pub enum NodeError {
     #[error("there is no contract at {0}; check the address and that the chain is the right one")]
     NoContract(Address),
     /// The node failed in the middle of something and its state cannot be trusted.
-    #[error("the chain failed during an earlier operation; open it again from its file")]
+    #[error("the chain failed during an earlier operation; open it again, or connect to it again")]
     Failed,
     /// The address of the endpoint is of no known kind.
     #[error("{0} is not the address of an endpoint; give http(s)://, ws(s)://, or the path of an IPC socket")]
@@ -137,10 +137,9 @@ pub enum NodeError {
     /// The network does not take transactions with this fee.
     #[error("the network does not take the transaction for its fee ({0}); try again in a while")]
     FeeTooLow(String),
-    /// The endpoint did not say whether it took the transaction.
+    /// The endpoint stopped answering while the transaction was on its way.
     #[error(
-        "the endpoint did not say whether it took transaction {transaction} ({reason}); look for it before you \
-             send it again"
+        "it is not known what became of transaction {transaction} ({reason}); look for it before you send it again"
     )]
     Unconfirmed {
         /// The transaction.

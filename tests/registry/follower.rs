@@ -1,11 +1,11 @@
 //! The follower on honest chains, on reorganised ones, and on nodes that lie.
 
-use core::ops::RangeInclusive;
+use core::{ops::RangeInclusive, time::Duration};
 
 use quotapass::{
     circuits::membership::{Member, MemberIndex, MemberPath},
     registry::{
-        Block, FollowError, Follower, Refusal, Registry, RegistryContract, RegistryError,
+        Block, FollowError, Follower, FollowerSettings, Refusal, Registry, RegistryContract, RegistryError,
         alloy_primitives::{Address, Bytes, U256},
         embedded::EmbeddedChain,
         node::{Call, ChainLog, Node, NodeError, NodeReceipt},
@@ -14,17 +14,25 @@ use quotapass::{
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
 
+/// A follower in memory that tells every event.
+fn follower(registry: &dyn Registry) -> Follower {
+    let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
+    Follower::in_memory(registry.id(), settings).unwrap()
+}
+
 #[test]
 fn it_has_the_contracts_root_after_every_operation() {
     let bench = EmbeddedBench::new();
     let registry = &bench.registry;
-    let mut follower = Follower::new(0);
+    let mut follower = follower(registry);
     let mut path_owner: Option<(MemberPath, Member)> = None;
     let mut follow = |changed: usize| {
-        let changes = follower.sync(registry).unwrap();
+        let synced = follower.sync(registry).unwrap();
+        let changes = synced.changes;
         assert_eq!(changes.iter().filter(|change| change.update.is_some()).count(), changed);
         let head = registry.head().unwrap();
-        assert_eq!((follower.tree().root(), follower.head()), (head.root, Some(head.block)));
+        assert_eq!((synced.head, follower.head()), (head, Some(head)));
+        assert_eq!(synced.roots.len(), changed);
         if let Some(root) = changes.iter().rev().find_map(|change| change.root()) {
             assert_eq!(root, head.root);
         }
@@ -33,8 +41,8 @@ fn it_has_the_contracts_root_after_every_operation() {
                 path.apply(update).unwrap();
             });
             assert_eq!(path.root(member), head.root);
-        } else if let Some(member) = follower.tree().member(MemberIndex(0)) {
-            path_owner = Some((follower.tree().path(MemberIndex(0)).unwrap(), member));
+        } else if let Some(member) = follower.member(MemberIndex(0)).unwrap() {
+            path_owner = Some((follower.path(MemberIndex(0)).unwrap(), member));
         }
     };
     follow(0);
@@ -57,32 +65,37 @@ fn it_has_the_contracts_root_after_every_operation() {
     follow(2);
     follow(0);
     // A late follower reads the same at once, also from the block of the first deposit.
-    let mut late = Follower::new(registry.events(0..=1_000).unwrap()[0].block);
-    assert_eq!(late.sync(registry).unwrap().len(), 13);
-    assert_eq!(late.tree().root(), registry.root().unwrap());
+    let first_block = Some(registry.events(0..=1_000).unwrap()[0].block);
+    let settings = FollowerSettings { first_block, ..FollowerSettings::default() };
+    let mut late = Follower::in_memory(registry.id(), settings).unwrap();
+    let synced = late.sync(registry).unwrap();
+    // Most of it is long ago, and told as one root.
+    assert_eq!((synced.events, synced.roots.len(), synced.changes.len()), (13, 1, 0));
+    assert_eq!(late.root().unwrap(), registry.root().unwrap());
 }
 
 #[test]
-fn a_reorganisation_is_noticed() {
+fn a_reorganisation_is_followed() {
     let bench = EmbeddedBench::new();
+    let registry = &bench.registry;
     join(&bench, 0, 0, SMALL);
     let before = bench.chain.snapshot().unwrap();
+    let mut follower = follower(registry);
+    follower.sync(registry).unwrap();
+    let ancestor = follower.head().unwrap();
     join(&bench, 0, 1, SMALL);
-    let mut follower = Follower::new(0);
-    follower.sync(&bench.registry).unwrap();
-    let read = follower.head().unwrap();
+    follower.sync(registry).unwrap();
 
-    let mut shorter = follower.clone();
     bench.chain.revert(&before).unwrap();
-    assert_eq!(shorter.sync(&bench.registry), Err(FollowError::Reorganised(read)));
+    let undone = follower.sync(registry).unwrap().undone.unwrap();
+    assert_eq!((undone.ancestor, undone.roots), (Some(ancestor.block), 1));
+    assert_eq!(follower.head(), Some(ancestor));
 
     join(&bench, 0, 2, SMALL);
     join(&bench, 0, 3, SMALL);
-    assert_eq!(follower.sync(&bench.registry), Err(FollowError::Reorganised(read)));
-    assert_eq!(follower.sync(&bench.registry), Err(FollowError::Failed));
-    let mut anew = Follower::new(0);
-    anew.sync(&bench.registry).unwrap();
-    assert_eq!(anew.tree().root(), bench.registry.root().unwrap());
+    let synced = follower.sync(registry).unwrap();
+    assert_eq!((synced.undone, synced.roots.len()), (None, 2));
+    assert_eq!(follower.root().unwrap(), registry.root().unwrap());
 }
 
 /// A node that changes the logs it is asked for.
@@ -120,14 +133,14 @@ fn lie(change: impl Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Syn
     bench.registry.request_exit(bench.account(0), MemberIndex(1)).unwrap();
     let address = bench.registry.id().address.into();
     let registry = RegistryContract::connect(Liar(bench.chain.clone(), change), address).unwrap();
-    let mut follower = Follower::new(0);
+    let mut follower = follower(&registry);
     let error = follower.sync(&registry).unwrap_err();
-    let again = follower.sync(&registry).unwrap_err();
-    if matches!(error, FollowError::Registry(_)) {
-        assert_eq!(again, error);
-    } else {
-        assert_eq!(again, FollowError::Failed);
-    }
+    // It answers nothing, and comes to the same again.
+    assert_eq!((follower.head(), follower.root()), (None, Err(FollowError::NotSynced)));
+    assert_eq!(follower.sync(&registry).unwrap_err(), error);
+    // Nothing of the lie is left when an honest node is asked.
+    follower.sync(&bench.registry).unwrap();
+    assert_eq!(follower.root().unwrap(), bench.registry.root().unwrap());
     error
 }
 

@@ -13,10 +13,13 @@ use crate::{contracts, npm, root};
 
 /// Runs all suites, or says which failed first.
 pub fn run() -> Result<()> {
+    // The Rust tests start anvil, which npm brings with the contracts' tools.
+    npm::install(&root().join("contracts"))?;
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
     cargo(["test", "--workspace", "--bench", "peer", "--", "--test"])?;
+    cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;
     announce("contracts");
     contracts::run(&contracts::Task::Test)?;
     announce("snarkjs");

@@ -204,12 +204,15 @@ impl<'a> Intent<'a> {
         let mut sent = vec![first];
         let mut first_block: Option<u64> = None;
         loop {
-            let (receipt, block) = self.look(&sent).await?;
+            let latest = sent.last().copied().unwrap_or(first);
+            let looked = self.look(&sent).await;
+            let unknown =
+                |failed: NodeError| NodeError::Unconfirmed { transaction: latest, reason: failed.to_string() };
+            let (receipt, block) = looked.map_err(unknown)?;
             if let Some(receipt) = receipt {
                 return Ok(receipt);
             }
             let waited = begun.elapsed();
-            let latest = sent.last().copied().unwrap_or(first);
             if waited >= settings.give_up_after {
                 return Err(NodeError::NotIncluded { transaction: latest, waited });
             }
@@ -220,7 +223,7 @@ impl<'a> Intent<'a> {
             }
             if last_sent.elapsed() >= settings.replace_after && sent.len() <= settings.replacements as usize {
                 last_sent = Instant::now();
-                if let Some(transaction) = self.replace(&mut fees).await? {
+                if let Some(transaction) = self.replace(&mut fees).await {
                     sent.push(transaction);
                     let max_fee_per_gas = fees.max_fee_per_gas;
                     let replaced = NodeProgress::Replaced { former: latest, transaction, max_fee_per_gas };
@@ -232,27 +235,20 @@ impl<'a> Intent<'a> {
         }
     }
 
-    /// Sends it again with higher fees. None if that cannot help: the one sent before was included meanwhile, or the
-    /// account cannot pay more.
-    async fn replace(&self, fees: &mut Eip1559Estimation) -> Result<Option<TxHash>, NodeError> {
-        let now = self::fees(self.client).await?;
+    /// Sends it again with higher fees. None if that does not succeed, for instance since the one before was included
+    /// meanwhile, or since the account cannot pay more: what was sent is waited for all the same.
+    async fn replace(&self, fees: &mut Eip1559Estimation) -> Option<TxHash> {
+        let now = self::fees(self.client).await.ok()?;
         let higher = Eip1559Estimation {
             max_fee_per_gas: raised(fees.max_fee_per_gas).max(now.max_fee_per_gas),
             max_priority_fee_per_gas: raised(fees.max_priority_fee_per_gas).max(now.max_priority_fee_per_gas),
         };
         if self.cost(&higher) > self.balance {
-            return Ok(None);
+            return None;
         }
         // Also if it is refused: what the endpoint has may be dearer than it says.
         *fees = higher;
-        match self.submit(&higher).await {
-            Ok(hash) => Ok(Some(hash)),
-            Err(NodeError::NonceConflict(_) | NodeError::FeeTooLow(_) | NodeError::InsufficientFunds { .. }) => {
-                Ok(None)
-            }
-            Err(NodeError::Unconfirmed { .. } | NodeError::RateLimited { .. }) => Ok(None),
-            Err(failed) => Err(failed),
-        }
+        self.submit(&higher).await.ok()
     }
 
     /// Asks for the receipts of all that was sent, and for the height of the chain.

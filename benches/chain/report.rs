@@ -1,0 +1,112 @@
+//! The tables of docs/chain.md.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::json;
+
+use crate::{gas::Costs, stage::Stage, sync::Sync};
+
+const BEGIN: &str = "<!-- written by `cargo bench --bench chain`: begin -->";
+const END: &str = "<!-- written by `cargo bench --bench chain`: end -->";
+
+/// Gas elsewhere: what, how much, and where the figure is from.
+const ELSEWHERE: [(&str, u64); 8] = [
+    ("Tornado Cash: deposit", 1_088_354),
+    ("Status: estimate for a deposit for zero-knowledge proofs", 1_050_000),
+    ("WakuRlnV2: approve and register", 277_614),
+    ("WakuRlnV2: erase", 1_303_567),
+    ("vacp2p/rln-contract: register, without a tree on chain", 135_845),
+    ("vacp2p/rln-contract: register, lazy binary tree", 210_499),
+    ("Status RLN.sol: slash", 542_065),
+    ("Semaphore v4: addMember", 133_880),
+];
+
+pub fn tables(costs: &[Costs], sync: &Sync, stage: &Stage) -> String {
+    let sizes: Vec<_> = costs.iter().map(|cost| members(cost.members)).collect();
+    let mut text = format!("| gas, from receipts | {} |\n|---|{}\n", sizes.join(" | "), "---:|".repeat(costs.len()));
+    let rows: [(&str, fn(&Costs) -> u64); 6] = [
+        ("deposit, token transfer included: average", |cost| cost.deposit_average),
+        ("deposit: 99th percentile", |cost| cost.deposit_99th),
+        ("deposit: highest", |cost| cost.deposit_highest),
+        ("exit", |cost| cost.exit),
+        ("slash, proof verified", |cost| cost.slash),
+        ("withdraw", |cost| cost.withdraw),
+    ];
+    for (name, figure) in rows {
+        let cells: Vec<_> = costs.iter().map(|cost| grouped(figure(cost))).collect();
+        text += &format!("| {name} | {} |\n", cells.join(" | "));
+    }
+    text += &format!(
+        "\nDeposits are {} in a row from the given number of members; exit and withdraw are the dearest of the first, \
+         the middle and the last member.\n\n| elsewhere | gas |\n|---|---:|\n",
+        costs[0].sample
+    );
+    for (name, gas) in ELSEWHERE {
+        text += &format!("| {name} | {} |\n", grouped(gas));
+    }
+    let seconds = sync.time.as_secs_f64();
+    text += &format!(
+        "\n| a copy from nothing | quotapass | peers |\n|---|---:|---:|\n\
+         | members | {} | 2,653 |\n| requests | {} | 702 |\n| calls in them | {} | |\n| received | {:.1} MB | |\n\
+         | time | {seconds:.1} s | 4 min |\n| members a second | {} | 11 |\n\
+         | file | {:.1} MB | |\n| open it again | {:.0} ms | |\n| look up a member and check its path | {:.1} ms | |\n\
+         | sync one new block | {:.0} ms, {} requests | |\n\n",
+        grouped(sync.members),
+        grouped(sync.requests),
+        grouped(sync.calls),
+        sync.bytes as f64 / 1e6,
+        grouped((sync.members as f64 / seconds) as u64),
+        sync.file_bytes as f64 / 1e6,
+        sync.reopen.as_secs_f64() * 1e3,
+        sync.path.as_secs_f64() * 1e3,
+        sync.one_block.as_secs_f64() * 1e3,
+        sync.one_block_requests,
+    );
+    text += &format!(
+        "{} deposits in {} blocks, made in {:.0} s. {}\n",
+        grouped(sync.members),
+        grouped(sync.blocks),
+        stage.filling.as_secs_f64(),
+        circumstances(stage)
+    );
+    text
+}
+
+fn members(count: u64) -> String {
+    if count == 1 { "1 member".into() } else { format!("{} members", grouped(count)) }
+}
+
+/// Machine, commit and versions.
+fn circumstances(stage: &Stage) -> String {
+    let output = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.lines().next().unwrap_or("unknown").to_owned()
+    };
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    format!(
+        "Commit {}, {}, {}; {} with {threads} threads, which anvil and the client share.",
+        output("git", &["rev-parse", "--short", "HEAD"]),
+        output("rustc", &["--version"]),
+        stage.anvil.rpc("web3_clientVersion", json!([])).as_str().unwrap_or("anvil"),
+        processor.trim_start_matches([' ', '\t', ':']),
+    )
+}
+
+/// A number with commas.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    parts.join(",")
+}
+
+/// Puts the tables between their marks.
+pub fn write(tables: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/chain.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("docs/chain.md has the mark of the tables' beginning");
+    let (_, after) = rest.split_once(END).expect("docs/chain.md has the mark of the tables' end");
+    fs::write(&path, format!("{before}{BEGIN}\n\n{tables}\n{END}{after}")).unwrap();
+}

@@ -1,0 +1,106 @@
+//! Wallet keys: what opens them, what they sign, and what they do not show.
+
+use std::{fs, path::Path};
+
+use quotapass::registry::{
+    alloy_primitives::{Address, B256, hex},
+    bindings::sol_types::{Eip712Domain, SolStruct, eip712_domain, sol},
+    rpc::{AccountError, AccountKey},
+};
+
+/// The key and the address of the Web3 Secret Storage definition's own test vectors.
+const VECTOR_KEY: &str = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
+const PBKDF2: &str = r#"{ "crypto": { "cipher": "aes-128-ctr", "cipherparams": { "iv": "6087dab2f9fdbbfaddc31a909735c1e6" },
+  "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46", "kdf": "pbkdf2", "kdfparams":
+  { "c": 262144, "dklen": 32, "prf": "hmac-sha256",
+    "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd" },
+  "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2" },
+  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3 }"#;
+const SCRYPT: &str = r#"{ "crypto": { "cipher": "aes-128-ctr", "cipherparams": { "iv": "83dbcc02d8ccb40e466191a123791e0e" },
+  "ciphertext": "d172bf743a674da9cdad04534d56926ef8358534d458fffccd4e6ad2fbde479c", "kdf": "scrypt", "kdfparams":
+  { "dklen": 32, "n": 262144, "p": 8, "r": 1,
+    "salt": "ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19" },
+  "mac": "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097" },
+  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3 }"#;
+
+sol! {
+    struct Statement {
+        string purpose;
+        uint256 account;
+    }
+}
+
+fn domain() -> Eip712Domain {
+    eip712_domain! { name: "quotapass", version: "1", chain_id: 100 }
+}
+
+#[test]
+fn keystore_files_open_with_their_password_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = AccountKey::from_private_key(VECTOR_KEY).unwrap().address();
+    for (name, content) in [("pbkdf2", PBKDF2), ("scrypt", SCRYPT)] {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        assert_eq!(AccountKey::from_keystore(&path, "testpassword").unwrap().address(), expected);
+        let wrong = AccountKey::from_keystore(&path, "testpasswort").map(|key| key.address());
+        assert_eq!(wrong, Err(AccountError::WrongPassword(path)));
+    }
+}
+
+#[test]
+fn what_is_no_keystore_file_is_refused_before_it_is_decrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.json");
+    let spoilt = [
+        ("\"dklen\": 32", "\"dklen\": 8"),
+        ("6087dab2f9fdbbfaddc31a909735c1e6", "6087"),
+        ("5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46", "53"),
+        ("\"c\": 262144", "\"c\": 4000000000"),
+        ("\"version\": 3", "\"version\": 4"),
+        ("pbkdf2", "argon2"),
+        ("aes-128-ctr", "rot13"),
+        ("{ \"crypto\"", "\"crypto\""),
+    ];
+    for (good, bad) in spoilt {
+        assert!(PBKDF2.contains(good), "{good}");
+        fs::write(&path, PBKDF2.replacen(good, bad, 1)).unwrap();
+        let refused = AccountKey::from_keystore(&path, "testpassword").unwrap_err();
+        assert!(matches!(refused, AccountError::NotAKeystore { .. }), "{bad}: {refused}");
+    }
+    let missing = AccountKey::from_keystore(Path::new("/no/such/key"), "").unwrap_err();
+    assert!(matches!(missing, AccountError::Unreadable { .. }));
+}
+
+#[test]
+fn private_keys_are_read_with_and_without_a_prefix() {
+    // The first account of every development chain.
+    let digits = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+    let expected: Address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".parse().unwrap();
+    for text in [digits.to_owned(), format!("0x{digits}"), format!(" {digits}\n")] {
+        assert_eq!(AccountKey::from_private_key(&text).unwrap().address(), expected);
+    }
+    for text in ["", "0x", &digits[1..], &"0".repeat(64), &"f".repeat(64), &"g".repeat(64)] {
+        let refused = AccountKey::from_private_key(text).map(|key| key.address());
+        assert_eq!(refused, Err(AccountError::InvalidPrivateKey), "{text}");
+    }
+}
+
+#[test]
+fn the_same_statement_always_has_the_same_signature() {
+    let key = AccountKey::from_private_key(VECTOR_KEY).unwrap();
+    let statement = Statement { purpose: "derive an identity".into(), account: Default::default() };
+    let first = key.sign_typed_data(&statement, &domain()).unwrap();
+    assert_eq!(key.sign_typed_data(&statement, &domain()).unwrap(), first);
+    let hash: B256 = statement.eip712_signing_hash(&domain());
+    assert_eq!(first.recover_address_from_prehash(&hash).unwrap(), key.address());
+    assert_eq!(key.sign_hash(&hash).unwrap(), first);
+    let other = Statement { purpose: "derive another".into(), ..statement };
+    assert_ne!(key.sign_typed_data(&other, &domain()).unwrap(), first);
+}
+
+#[test]
+fn a_key_is_not_printed() {
+    let key = AccountKey::from_private_key(VECTOR_KEY).unwrap();
+    let shown = format!("{key:?}").to_lowercase();
+    assert!(shown.contains(&hex::encode(key.address())) && !shown.contains(&VECTOR_KEY[..8]), "{shown}");
+}

@@ -1,0 +1,127 @@
+//! Syncs that end in the middle.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use quotapass::registry::{
+    FollowError, Follower, FollowerSettings, Registry, RegistryContract, RegistryError,
+    node::NodeError,
+    rpc::{JsonRpcNode, RpcSettings},
+};
+
+use crate::{
+    anvil::AnvilBench,
+    common::{
+        crowd::Crowd,
+        proxy::{Answer, Proxy},
+    },
+    sync::{follower, range, through},
+};
+
+/// Tells a second process of the test what to sync.
+const URL: &str = "QUOTAPASS_TEST_URL";
+const REGISTRY: &str = "QUOTAPASS_TEST_REGISTRY";
+const STORE: &str = "QUOTAPASS_TEST_STORE";
+
+#[test]
+fn an_endpoint_that_stops_answering_is_left_where_it_stopped() {
+    let bench = AnvilBench::http();
+    let mut crowd = Crowd::new(&bench.anvil, bench.address(), bench.registry.token());
+    crowd.deposit(200, 10);
+    let stops: [fn() -> Answer; 3] = [|| Answer::Silence, || Answer::HangUp, || Answer::Http(500, "", "out of order")];
+    for stop in stops {
+        let answered = AtomicU32::new(0);
+        let proxy = Proxy::start(bench.anvil.port(), move |method, params| {
+            let (from, to) = if method == "eth_getLogs" { range(params) } else { (0, 0) };
+            if to - from >= 4 {
+                return Answer::Error(-32000, "exceeds maximum block range");
+            }
+            let logs = u32::from(method == "eth_getLogs");
+            if answered.fetch_add(logs, Ordering::SeqCst) < 3 { Answer::Pass } else { stop() }
+        });
+        let registry = through(&bench, &proxy);
+        let mut follower = follower(&registry);
+        let error = follower.sync(&registry).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                FollowError::Registry(RegistryError::Node(
+                    NodeError::TimedOut { .. } | NodeError::Unreachable { .. } | NodeError::Rpc { code: 500, .. }
+                ))
+            ),
+            "{error:?}"
+        );
+        assert_eq!((follower.head(), follower.root()), (None, Err(FollowError::NotSynced)));
+        // Three ranges are kept, and another endpoint goes on from there.
+        let read = follower.read_to().unwrap();
+        let synced = follower.sync(&bench.registry).unwrap();
+        assert_eq!(synced.head, bench.registry.head().unwrap());
+        assert!(read < synced.head.block.number && synced.events == 200, "{read} {}", synced.events);
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_goes_on_where_it_was() {
+    let bench = AnvilBench::http();
+    let mut crowd = Crowd::new(&bench.anvil, bench.address(), bench.registry.token());
+    crowd.deposit(400, 2);
+    let expected = bench.registry.head().unwrap();
+    // Ranges of two blocks, each a while: there is much to interrupt.
+    let proxy = Proxy::start(bench.anvil.port(), |method, params| {
+        if method == "eth_getLogs" {
+            let (from, to) = range(params);
+            if to - from >= 2 {
+                return Answer::Error(-32000, "exceeds maximum block range");
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Answer::Pass
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("members.redb");
+    let mut read = None;
+    let mut interrupted = 0;
+    for kill in 0..12u64 {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "interruptions::sync_in_a_process_of_its_own", "--ignored"])
+            .env(URL, proxy.http())
+            .env(REGISTRY, bench.address().to_string())
+            .env(STORE, &store)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(40 + 61 * kill % 200));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !store.exists() {
+            continue;
+        }
+        let follower = Follower::open(&store, bench.registry.id(), FollowerSettings::default()).unwrap();
+        assert!(follower.read_to() >= read, "{:?} after {read:?}", follower.read_to());
+        read = follower.read_to();
+        interrupted += u32::from(follower.head().is_none());
+    }
+    assert!(interrupted >= 3, "only {interrupted} syncs were interrupted");
+    let mut follower = Follower::open(&store, bench.registry.id(), FollowerSettings::default()).unwrap();
+    let synced = follower.sync(&bench.registry).unwrap();
+    assert_eq!((synced.head, follower.member_count().unwrap()), (expected, 400));
+}
+
+/// Not a test of its own: what the test above kills.
+#[test]
+#[ignore = "runs in a process of its own, which is killed"]
+fn sync_in_a_process_of_its_own() {
+    let Ok(url) = env::var(URL) else { return };
+    let node = JsonRpcNode::connect(&url, RpcSettings::default()).unwrap();
+    let registry = RegistryContract::connect(node, env::var(REGISTRY).unwrap().parse().unwrap()).unwrap();
+    let store = env::var(STORE).unwrap();
+    let mut follower = Follower::open_or_create(Path::new(&store), registry.id(), FollowerSettings::default()).unwrap();
+    follower.sync(&registry).unwrap();
+}

@@ -1,0 +1,80 @@
+//! Many depositors at once: one unlocked account of anvil deposits for whole blocks of commitments.
+#![allow(dead_code)]
+
+use quotapass::registry::{
+    alloy_primitives::{Address, B256, U256},
+    bindings::{RegistryAbi, TokenAbi, sol_types::SolCall},
+};
+use serde_json::{Value, json};
+
+use super::anvil::{Anvil, post};
+
+/// Gas that a transaction may use; the dearest deposit is well below.
+const GAS: u64 = 400_000;
+
+/// An account that deposits, and how often it has.
+pub struct Crowd<'a> {
+    anvil: &'a Anvil,
+    registry: Address,
+    pub account: Address,
+    pub count: u64,
+}
+
+impl<'a> Crowd<'a> {
+    /// Gives an account all it needs for any number of deposits.
+    pub fn new(anvil: &'a Anvil, registry: Address, token: Address) -> Self {
+        let account = Address::repeat_byte(0xc0);
+        anvil.rpc("anvil_impersonateAccount", json!([account]));
+        anvil.rpc("anvil_setBalance", json!([account, "0xffffffffffffffffffffffff"]));
+        let crowd = Self { anvil, registry, account, count: 0 };
+        let mint = TokenAbi::mintCall { to: account, amount: U256::MAX >> 1 };
+        let approve = TokenAbi::approveCall { spender: registry, value: U256::MAX };
+        crowd.send(&[(token, mint.abi_encode()), (token, approve.abi_encode())]);
+        anvil.mine(1);
+        crowd
+    }
+
+    /// The commitment of the n-th deposit: any number will do for the registry.
+    pub fn commitment(n: u64) -> U256 {
+        U256::from(0x1111_1111_1111_1111_u64) << 128 | U256::from(n) << 64 | U256::from(n + 1)
+    }
+
+    /// Deposits, so many in every block. Returns the hashes of the transactions.
+    pub fn deposit(&mut self, count: u64, per_block: u64) -> Vec<B256> {
+        self.anvil.stop_mining();
+        let (mut hashes, end) = (Vec::new(), self.count + count);
+        while self.count < end {
+            let block = per_block.min(end - self.count);
+            let calls: Vec<_> = (self.count..self.count + block)
+                .map(|n| RegistryAbi::depositCall { idc: Self::commitment(n), tierNumber: (n % 3) as u8 })
+                .map(|call| (self.registry, call.abi_encode()))
+                .collect();
+            hashes.extend(self.send(&calls));
+            self.anvil.mine(1);
+            self.count += block;
+        }
+        self.anvil.rpc("evm_setAutomine", json!([true]));
+        hashes
+    }
+
+    /// Sends transactions in one batch.
+    pub fn send(&self, calls: &[(Address, Vec<u8>)]) -> Vec<B256> {
+        let requests: Vec<Value> = calls
+            .iter()
+            .enumerate()
+            .map(|(id, (to, data))| {
+                let data = quotapass::registry::alloy_primitives::hex::encode_prefixed(data);
+                let gas = format!("{GAS:#x}");
+                let call = json!({ "from": self.account, "to": to, "data": data, "gas": gas });
+                json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": [call] })
+            })
+            .collect();
+        let answers = post(self.anvil.port(), &serde_json::to_vec(&requests).unwrap());
+        let answers: Vec<Value> = serde_json::from_slice(&answers).unwrap();
+        let hash = |answer: &Value| {
+            let hash = answer["result"].as_str().unwrap_or_else(|| panic!("a transaction was refused: {answer}"));
+            hash.parse().unwrap()
+        };
+        answers.iter().map(hash).collect()
+    }
+}

@@ -1,0 +1,5 @@
+//! What several test targets stand on.
+
+pub mod anvil;
+pub mod crowd;
+pub mod proxy;

@@ -1,0 +1,102 @@
+//! The suite on a real node behind JSON-RPC.
+
+use quotapass::registry::{
+    Registry, RegistryContract,
+    alloy_primitives::{Address, Bytes, U256, hex},
+    bindings::{TokenAbi, sol_types::SolCall},
+    deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
+    node::{Call, Node},
+    rpc::{AccountKey, JsonRpcNode, RpcSettings},
+};
+
+use crate::{
+    bench::{Bench, EXIT_DELAY, REWARD_BPS, START, prover, tiers, treasury},
+    common::anvil::Anvil,
+};
+
+/// How many accounts have keys and ether.
+const ACCOUNTS: u8 = 10;
+
+/// A fresh anvil with a registry.
+pub struct AnvilBench {
+    pub anvil: Anvil,
+    pub node: JsonRpcNode,
+    pub registry: RegistryContract<JsonRpcNode>,
+}
+
+impl AnvilBench {
+    pub fn http() -> Self {
+        let anvil = Anvil::start(START);
+        let node = node(&anvil, &anvil.http(), RpcSettings::default());
+        Self::on(anvil, node)
+    }
+
+    pub fn ws() -> Self {
+        let anvil = Anvil::start(START);
+        let node = node(&anvil, &anvil.ws(), RpcSettings::default());
+        Self::on(anvil, node)
+    }
+
+    pub fn ipc() -> Self {
+        let anvil = Anvil::with_ipc(START);
+        let node = node(&anvil, &format!("ipc://{}", anvil.ipc().display()), RpcSettings::default());
+        Self::on(anvil, node)
+    }
+
+    /// Deploys a registry.
+    pub fn on(anvil: Anvil, node: JsonRpcNode) -> Self {
+        let from = node.account().unwrap();
+        let token = node.deploy(from, development_token_init_code()).unwrap().0;
+        let verifier = slash_verifier_init_code(&prover().verifying_key()).unwrap();
+        let config = RegistryConfig {
+            token,
+            tiers: tiers(),
+            exit_delay: EXIT_DELAY,
+            reward_bps: REWARD_BPS,
+            treasury: Some(treasury()),
+            verifier: node.deploy(from, verifier).unwrap().0,
+        };
+        let address = node.deploy(from, config.init_code()).unwrap().0;
+        let registry = RegistryContract::connect(node.clone(), address).unwrap();
+        Self { anvil, node, registry }
+    }
+
+    /// The registry's address.
+    #[allow(dead_code)]
+    pub fn address(&self) -> Address {
+        self.registry.id().address.into()
+    }
+}
+
+/// The key of the n-th account.
+pub fn key(n: u8) -> AccountKey {
+    AccountKey::from_private_key(&hex::encode([n + 1; 32])).unwrap()
+}
+
+/// A connection with all accounts, funded.
+pub fn node(anvil: &Anvil, url: &str, settings: RpcSettings) -> JsonRpcNode {
+    let node = JsonRpcNode::connect(url, settings).unwrap();
+    (0..ACCOUNTS).map(key).fold(node, |node, key| {
+        anvil.fund(key.address());
+        node.with_account(key)
+    })
+}
+
+impl Bench for AnvilBench {
+    fn registry(&self) -> &dyn Registry {
+        &self.registry
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.anvil.advance(seconds);
+    }
+
+    fn mint(&self, to: Address, amount: U256) {
+        let data = TokenAbi::mintCall { to, amount }.abi_encode().into();
+        self.send(self.account(9), self.registry.token(), data);
+    }
+
+    fn send(&self, from: Address, to: Address, data: Bytes) {
+        self.node.send(from, &Call { to, data }).unwrap();
+    }
+}
