@@ -77,6 +77,18 @@ pub enum KeyProgress {
     },
 }
 
+/// The user's data folder for quotapass: the one that [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names, or the
+/// platform's usual one.
+///
+/// # Errors
+/// [`KeyStoreError::NoFolder`].
+pub fn data_folder() -> Result<PathBuf, KeyStoreError> {
+    match std::env::var_os(DATA_FOLDER_VARIABLE) {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(choose_base_strategy().map_err(|_| KeyStoreError::NoFolder)?.data_dir().join("quotapass")),
+    }
+}
+
 /// A folder of keys.
 #[derive(Clone, Debug)]
 pub struct KeyStore {
@@ -84,17 +96,12 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// The store in `keys` of the user's data folder for quotapass, or of the folder that
-    /// [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names.
+    /// The store in `keys` of the [user's data folder](data_folder).
     ///
     /// # Errors
     /// [`KeyStoreError::NoFolder`].
     pub fn of_user() -> Result<Self, KeyStoreError> {
-        let folder = match std::env::var_os(DATA_FOLDER_VARIABLE) {
-            Some(folder) => PathBuf::from(folder),
-            None => choose_base_strategy().map_err(|_| KeyStoreError::NoFolder)?.data_dir().join("quotapass"),
-        };
-        Ok(Self::in_folder(&folder.join("keys")))
+        Ok(Self::in_folder(&data_folder()?.join("keys")))
     }
 
     /// The store in this folder, which is made when it is needed.

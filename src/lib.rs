@@ -6,8 +6,9 @@
 //!   and an embedded EVM that runs the real bytecode.
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
 //!   pass.
+//! - [`identity`] (feature `identity`): who posts. Seeds, and the encrypted files they are kept in.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
-//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger.
+//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger, and the member's path.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
@@ -16,6 +17,8 @@
 pub mod cli;
 #[cfg(feature = "keys")]
 pub mod files;
+#[cfg(feature = "identity")]
+pub mod identity;
 #[cfg(feature = "keys")]
 pub mod keys;
 #[cfg(feature = "registry")]

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use quotapass_circuits::{constraints::Circuit, membership::Levels, prover::Prover};
 
+use super::config::Config;
 use crate::keys::{KeyProgress, KeyStore};
 
 /// The prover of a circuit; progress goes to standard error.
@@ -23,4 +24,16 @@ pub(super) fn development_prover<C: Circuit>(store: &KeyStore, levels: Levels) -
         };
     })?;
     Ok(prover)
+}
+
+/// Refuses development keys on a chain that is not listed as a test chain: whoever knows the public seed forges passes
+/// and slashes honest members.
+pub(super) fn require_test_chain(config: &Config, chain_id: u64) -> Result<()> {
+    if config.is_test_chain(chain_id)? {
+        return Ok(());
+    }
+    bail!(
+        "there are only development keys so far, which are INSECURE, and chain {chain_id} is not known as a test chain; if \
+         it is one, add it to the setting `test_chains`"
+    )
 }

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn the_message_that_wallets_sign_never_changes() {
         let hash = WalletSeedMessage::default().signing_hash().to_string();
-        assert_eq!(hash, "0x");
+        assert_eq!(hash, "0xf9f3bcf8e78e0065b536cf255c2f24e05ca3c154a4f26a27cdce7d28ee1adb0f");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use quotapass_circuits::membership::Levels;
 
-use crate::keys::KeyStore;
+use super::context::Context;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -18,9 +18,6 @@ pub(super) enum Verb {
         /// Levels of the member tree, 1 to 16
         #[arg(long, default_value = "11", value_parser = levels)]
         levels: Levels,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
     },
     /// Write each circuit's constraints, verification key and one real proof in the formats of iden3's tools
     Export {
@@ -33,11 +30,11 @@ pub(super) enum Verb {
     },
 }
 
-pub(super) fn run(verb: Verb) -> Result<()> {
-    let store = KeyStore::of_user()?;
+pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
+    let store = context.keys()?;
     match verb {
-        Verb::Info { levels, json } => info::run(&store, levels, json),
-        Verb::Export { out, levels } => export::run(&store, levels, &out),
+        Verb::Info { levels } => info::run(&store, *levels, context.output().is_json()),
+        Verb::Export { out, levels } => export::run(&store, *levels, out),
     }
 }
 

@@ -8,7 +8,7 @@ mod world;
 use anyhow::Result;
 use clap::Args;
 
-use crate::keys::KeyStore;
+use super::context::Context;
 use report::Report;
 use story::Story;
 use world::World;
@@ -22,15 +22,11 @@ pub(super) struct Arguments {
     /// Makes a run repeatable: the same seed gives the same identities, messages and verdicts
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Print one JSON object a step, and a summary as the last
-    #[arg(long)]
-    json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let store = KeyStore::of_user()?;
-    let mut report = Report::new(arguments.json);
-    let world = World::set_up(&store, arguments.seed, &mut report)?;
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let mut report = Report::new(context.output().is_json());
+    let world = World::set_up(&context.keys()?, arguments.seed, &mut report)?;
     let mut story = Story::new(world, report, arguments.members);
     story.members_deposit()?;
     story.members_post()?;

@@ -38,6 +38,7 @@
 
 mod change;
 mod error;
+mod history;
 mod range;
 mod record;
 mod store;

@@ -140,8 +140,10 @@ mod tests {
     proptest! {
         #[test]
         fn members_return(
-            (commitment, stake, limit, since): (u64, u32, u16, u16), (depositor, tier): ([u8; 20], u8),
-            added in 0..BlockNumber::MAX, zeroed in block(), exit in block(), at: u64, end in block(), slashed: bool,
+            (commitment, stake, limit, since) in any::<(u64, u32, u16, u16)>(),
+            (depositor, tier) in any::<([u8; 20], u8)>(),
+            added in 0..BlockNumber::MAX, zeroed in block(), exit in block(), at in any::<u64>(),
+            end in block(), slashed in any::<bool>(),
         ) {
             let mut bytes = [0; 32];
             bytes[24..].copy_from_slice(&commitment.to_be_bytes());

@@ -1,0 +1,61 @@
+//! `quotapass badge`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use quotapass_circuits::{
+    badge::{Badge, badge},
+    formats::wire::BadgePass,
+    membership::{Day, Levels, Membership},
+    signal::{ChatKeyHash, Scope},
+};
+use rand::rngs::OsRng;
+use serde_json::json;
+
+use super::{
+    context::Context,
+    keys::{development_prover, require_test_chain},
+    time::now,
+};
+use crate::files::create_new;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The chat key that the badge speaks for, in hexadecimal; for example an Ed25519 public key
+    #[arg(long, value_name = "HEX")]
+    chat_key: String,
+    /// Where the badge is worn: the name of a scope in the configuration
+    #[arg(long)]
+    scope: String,
+    /// Write the badge to a new file in place of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let policy = context.config().scope(&arguments.scope)?;
+    let digits = arguments.chat_key.strip_prefix("0x").unwrap_or(&arguments.chat_key);
+    let chat_key = hex::decode(digits).context("--chat-key is not hexadecimal")?;
+    let registry = context.registry_id()?;
+    require_test_chain(context.config(), registry.chain_id)?;
+    let secret = context.open_secret(&registry)?;
+    let prover = development_prover::<Badge>(&context.keys()?, Levels::STANDARD)?;
+    let located = context.locate(&secret)?;
+    let (public, witness) = badge(
+        Membership { secret: &secret, member: &located.member, path: &located.path },
+        Scope::new(&registry, &policy.name),
+        ChatKeyHash::new(&chat_key),
+        policy.requirement_on(Day::at(now()?)),
+    )?;
+    let pass = BadgePass::new(&public, chat_key, prover.prove(&public, &witness, &mut OsRng)?)?;
+    let text = pass.to_text();
+    if let Some(path) = &arguments.out {
+        create_new(path, format!("{text}\n").as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let written = arguments.out.as_ref().map(|path| format!("Wrote the badge to {}.", path.display()));
+    context.output().result(
+        written.as_ref().unwrap_or(&text),
+        json!({ "scope": policy.name, "badge": text, "pseudonym": public.pseudonym, "file": arguments.out }),
+    )
+}

@@ -1,0 +1,131 @@
+//! The configuration file.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use super::Key;
+use crate::relay::Policy;
+
+/// What a file sets.
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) values: BTreeMap<Key, String>,
+    pub(super) scopes: Vec<Policy>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    data_dir: Option<Value>,
+    state_dir: Option<Value>,
+    rpc_url: Option<Value>,
+    chain_id: Option<Value>,
+    registry: Option<Value>,
+    identity: Option<Value>,
+    account: Option<Value>,
+    passphrase_file: Option<Value>,
+    wallet_keystore: Option<Value>,
+    wallet_password_file: Option<Value>,
+    wallet_ledger: Option<Value>,
+    members_from: Option<Value>,
+    rpc_timeout: Option<Value>,
+    max_reorg_depth: Option<Value>,
+    test_chains: Option<Value>,
+    #[serde(default)]
+    scopes: Vec<Spanned<Policy>>,
+}
+
+impl Document {
+    fn take(&mut self, key: Key) -> Option<Value> {
+        match key {
+            Key::DataDir => &mut self.data_dir,
+            Key::StateDir => &mut self.state_dir,
+            Key::RpcUrl => &mut self.rpc_url,
+            Key::ChainId => &mut self.chain_id,
+            Key::Registry => &mut self.registry,
+            Key::Identity => &mut self.identity,
+            Key::Account => &mut self.account,
+            Key::PassphraseFile => &mut self.passphrase_file,
+            Key::WalletKeystore => &mut self.wallet_keystore,
+            Key::WalletPasswordFile => &mut self.wallet_password_file,
+            Key::WalletLedger => &mut self.wallet_ledger,
+            Key::MembersFrom => &mut self.members_from,
+            Key::RpcTimeout => &mut self.rpc_timeout,
+            Key::MaxReorgDepth => &mut self.max_reorg_depth,
+            Key::TestChains => &mut self.test_chains,
+        }
+        .take()
+    }
+}
+
+/// Reads a file; one that is not there sets nothing, unless it was named.
+pub(super) fn read(path: &Path, named: bool) -> Result<Content> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return Ok(Content::default()),
+        Err(error) => bail!("cannot read the configuration file {}: {error}", path.display()),
+    };
+    parse(&text).with_context(|| format!("the configuration file {} is not valid", path.display()))
+}
+
+fn parse(text: &str) -> Result<Content> {
+    let mut document: Document = toml::from_str(text)?;
+    let mut content = Content::default();
+    for key in Key::ALL {
+        let Some(value) = document.take(key) else { continue };
+        let value = match value {
+            Value::String(text) => text,
+            Value::Integer(number) => number.to_string(),
+            Value::Array(items) if key == Key::TestChains => {
+                items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            }
+            _ => bail!("`{}` must be a text or a number, for example {}", key.name(), key.example()),
+        };
+        content.values.insert(key, value);
+    }
+    for policy in document.scopes {
+        let line = text[..policy.span().start].lines().count().max(1);
+        let policy = policy.into_inner();
+        policy.validate().with_context(|| format!("section [[scopes]] at line {line}"))?;
+        if content.scopes.iter().any(|other| other.name == policy.name) {
+            bail!("scope `{}` stands there twice; keep one of them", policy.name);
+        }
+        content.scopes.push(policy);
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: &str = "[[scopes]]\nname = \"lobby\"\nepoch_seconds = 3600\nlimit_cap = 10\nmin_stake = 1\n\
+                         min_age_days = 0\nroot_window = 3600\nmax_clock_skew = 60\n";
+
+    #[test]
+    fn reads_settings_and_scopes() {
+        let content = parse(&format!("rpc_url = \"http://x\"\nchain_id = 5\ntest_chains = [1, 2]\n{SCOPE}")).unwrap();
+        assert_eq!(content.values[&Key::RpcUrl], "http://x");
+        assert_eq!(content.values[&Key::ChainId], "5");
+        assert_eq!(content.values[&Key::TestChains], "1,2");
+        assert_eq!(content.scopes[0].name, "lobby");
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let says = |text: &str, part: &str| {
+            let error = format!("{:#}", parse(text).map(|content| content.values).unwrap_err());
+            assert!(error.contains(part), "{text}: {error}");
+        };
+        says("rpc_ulr = \"x\"", "unknown field `rpc_ulr`, expected one of `data_dir`");
+        says("rpc_url = true", "must be a text or a number");
+        says("rpc_url = ", "line 1");
+        says(&format!("{SCOPE}limit = 3\n"), "unknown field `limit`");
+        says(&format!("{SCOPE}{SCOPE}"), "twice");
+        says(&SCOPE.replace("skew = 60", "skew = 7200"), "longer than its epoch");
+        says(&SCOPE.replace("limit_cap = 10\n", ""), "missing field `limit_cap`");
+    }
+}

@@ -1,0 +1,338 @@
+//! What is set, and where: one TOML file, the environment, flags. What comes later in this list goes before.
+
+mod file;
+pub(super) mod verbs;
+
+use std::{collections::BTreeMap, env, fmt, path::PathBuf, str::FromStr};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use etcetera::{BaseStrategy, choose_base_strategy};
+
+use crate::relay::Policy;
+
+/// Names another file than the platform's usual one.
+const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
+
+/// Flags that every verb takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings (also from the configuration file and the environment)")]
+pub(super) struct Flags {
+    /// Configuration file, TOML [env: QUOTAPASS_CONFIG; default: the platform's usual folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where keys, identities, the ledger and the copy of the registry are kept
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Where the witness of the ledger is kept, apart from the ledger
+    #[arg(long, global = true, value_name = "FOLDER")]
+    state_dir: Option<String>,
+    /// JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket
+    #[arg(long, global = true, value_name = "URL")]
+    rpc_url: Option<String>,
+    /// Refuse an endpoint of another chain
+    #[arg(long, global = true, value_name = "ID")]
+    chain_id: Option<String>,
+    /// Address of the registry
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    registry: Option<String>,
+    /// Name of the identity
+    #[arg(long, global = true, value_name = "NAME")]
+    identity: Option<String>,
+    /// Account of the identity: one seed has many, each for a deposit of its own
+    #[arg(long, global = true, value_name = "NUMBER")]
+    account: Option<String>,
+    /// File with the identity's passphrase; QUOTAPASS_PASSPHRASE holds the passphrase itself
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<String>,
+    /// Encrypted Ethereum keystore (V3) of the wallet that pays; QUOTAPASS_WALLET_KEY holds a plain private key instead
+    #[arg(long, global = true, value_name = "FILE")]
+    wallet_keystore: Option<String>,
+    /// File with the keystore's password; QUOTAPASS_WALLET_PASSWORD holds the password itself
+    #[arg(long, global = true, value_name = "FILE")]
+    wallet_password_file: Option<String>,
+    /// Use the account of this number on a Ledger as the wallet
+    #[arg(long, global = true, value_name = "NUMBER")]
+    wallet_ledger: Option<String>,
+    /// Relay to take members from, a bucket at a time, in place of a full copy of the registry
+    #[arg(long, global = true, value_name = "URL")]
+    members_from: Option<String>,
+    /// Seconds to wait for one answer of the endpoint
+    #[arg(long, global = true, value_name = "SECONDS")]
+    rpc_timeout: Option<String>,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    DataDir,
+    StateDir,
+    RpcUrl,
+    ChainId,
+    Registry,
+    Identity,
+    Account,
+    PassphraseFile,
+    WalletKeystore,
+    WalletPasswordFile,
+    WalletLedger,
+    MembersFrom,
+    RpcTimeout,
+    MaxReorgDepth,
+    TestChains,
+}
+
+impl Key {
+    const ALL: [Self; 15] = [
+        Self::DataDir,
+        Self::StateDir,
+        Self::RpcUrl,
+        Self::ChainId,
+        Self::Registry,
+        Self::Identity,
+        Self::Account,
+        Self::PassphraseFile,
+        Self::WalletKeystore,
+        Self::WalletPasswordFile,
+        Self::WalletLedger,
+        Self::MembersFrom,
+        Self::RpcTimeout,
+        Self::MaxReorgDepth,
+        Self::TestChains,
+    ];
+
+    /// Its name in the file.
+    fn name(self) -> &'static str {
+        match self {
+            Self::DataDir => "data_dir",
+            Self::StateDir => "state_dir",
+            Self::RpcUrl => "rpc_url",
+            Self::ChainId => "chain_id",
+            Self::Registry => "registry",
+            Self::Identity => "identity",
+            Self::Account => "account",
+            Self::PassphraseFile => "passphrase_file",
+            Self::WalletKeystore => "wallet_keystore",
+            Self::WalletPasswordFile => "wallet_password_file",
+            Self::WalletLedger => "wallet_ledger",
+            Self::MembersFrom => "members_from",
+            Self::RpcTimeout => "rpc_timeout",
+            Self::MaxReorgDepth => "max_reorg_depth",
+            Self::TestChains => "test_chains",
+        }
+    }
+
+    fn variable(self) -> String {
+        format!("QUOTAPASS_{}", self.name().to_uppercase())
+    }
+
+    /// Its flag; some settings have none.
+    pub(in crate::cli) fn flag(self) -> Option<String> {
+        match self {
+            Self::MaxReorgDepth | Self::TestChains => None,
+            key => Some(format!("--{}", key.name().replace('_', "-"))),
+        }
+    }
+
+    fn default(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => Some("default"),
+            Self::Account => Some("0"),
+            Self::RpcTimeout => Some("30"),
+            Self::MaxReorgDepth => Some("256"),
+            // anvil, Hardhat and Foundry's scripts; and geth's --dev
+            Self::TestChains => Some("31337,1337"),
+            _ => None,
+        }
+    }
+
+    /// An example for messages and for a new file.
+    fn example(self) -> &'static str {
+        match self {
+            Self::DataDir => "\"/home/you/.local/share/quotapass\"",
+            Self::StateDir => "\"/home/you/.local/state/quotapass\"",
+            Self::RpcUrl => "\"http://127.0.0.1:8545\"",
+            Self::ChainId => "31337",
+            Self::Registry => "\"0x5FbDB2315678afecb367f032d93F642f64180aa3\"",
+            Self::Identity => "\"default\"",
+            Self::Account => "0",
+            Self::PassphraseFile => "\"/run/secrets/quotapass\"",
+            Self::WalletKeystore => "\"/home/you/.ethereum/keystore/wallet.json\"",
+            Self::WalletPasswordFile => "\"/run/secrets/wallet\"",
+            Self::WalletLedger => "0",
+            Self::MembersFrom => "\"https://relay.example\"",
+            Self::RpcTimeout => "30",
+            Self::MaxReorgDepth => "256",
+            Self::TestChains => "\"31337,11155111\"",
+        }
+    }
+}
+
+impl Flags {
+    fn of(&self, key: Key) -> Option<&String> {
+        match key {
+            Key::DataDir => self.data_dir.as_ref(),
+            Key::StateDir => self.state_dir.as_ref(),
+            Key::RpcUrl => self.rpc_url.as_ref(),
+            Key::ChainId => self.chain_id.as_ref(),
+            Key::Registry => self.registry.as_ref(),
+            Key::Identity => self.identity.as_ref(),
+            Key::Account => self.account.as_ref(),
+            Key::PassphraseFile => self.passphrase_file.as_ref(),
+            Key::WalletKeystore => self.wallet_keystore.as_ref(),
+            Key::WalletPasswordFile => self.wallet_password_file.as_ref(),
+            Key::WalletLedger => self.wallet_ledger.as_ref(),
+            Key::MembersFrom => self.members_from.as_ref(),
+            Key::RpcTimeout => self.rpc_timeout.as_ref(),
+            Key::MaxReorgDepth | Key::TestChains => None,
+        }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}
+
+/// All settings in force.
+#[derive(Debug)]
+pub(super) struct Config {
+    values: BTreeMap<Key, (String, Origin)>,
+    scopes: Vec<Policy>,
+    /// The file, whether or not it is there.
+    file: PathBuf,
+}
+
+impl Config {
+    /// Reads the file and the environment. A file that was named must be there, unless it is about to be written.
+    pub(super) fn load(flags: &Flags, is_new: bool) -> Result<Self> {
+        let named = flags.config.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
+        let file = match &named {
+            Some(file) => file.clone(),
+            None => usual_file()?,
+        };
+        let content = file::read(&file, named.is_some() && !is_new)?;
+        let mut values = BTreeMap::new();
+        for key in Key::ALL {
+            let variable = key.variable();
+            let value = if let Some(value) = flags.of(key) {
+                Some((value.clone(), Origin::Flag(key.flag().unwrap_or_default())))
+            } else if let Some(value) = env::var_os(&variable).filter(|value| !value.is_empty()) {
+                let value = value.into_string().map_err(|_| anyhow!("{variable} is not UTF-8"))?;
+                Some((value, Origin::Environment(variable)))
+            } else if let Some(value) = content.values.get(&key) {
+                Some((value.clone(), Origin::File(file.clone())))
+            } else {
+                key.default().map(|value| (value.into(), Origin::Default))
+            };
+            if let Some(value) = value {
+                values.insert(key, value);
+            }
+        }
+        Ok(Self { values, scopes: content.scopes, file })
+    }
+
+    /// A setting, if it is set.
+    pub(super) fn get<T>(&self, key: Key) -> Result<Option<T>>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        let Some((text, origin)) = self.values.get(&key) else { return Ok(None) };
+        match text.parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => bail!(
+                "`{}` is `{text}`, from {origin}, which is not valid: {error} (an example: {})",
+                key.name(),
+                key.example()
+            ),
+        }
+    }
+
+    /// A setting that the verb cannot do without.
+    pub(super) fn require<T>(&self, key: Key) -> Result<T>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        self.get(key)?.with_context(|| {
+            let flag = key.flag().map(|flag| format!("pass {flag}, ")).unwrap_or_default();
+            format!(
+                "`{}` is not set: {flag}set {}, or write `{} = {}` to {}",
+                key.name(),
+                key.variable(),
+                key.name(),
+                key.example(),
+                self.file.display()
+            )
+        })
+    }
+
+    /// The policy of a scope.
+    pub(super) fn scope(&self, name: &str) -> Result<&Policy> {
+        if let Some(policy) = self.scopes.iter().find(|policy| policy.name == name) {
+            return Ok(policy);
+        }
+        let known: Vec<_> = self.scopes.iter().map(|policy| policy.name.as_str()).collect();
+        if known.is_empty() {
+            bail!(
+                "no scope is configured, so that `{name}` is unknown: write its policy, which its relay publishes, to a \
+                 section [[scopes]] of {}; `quotapass config init` writes an example",
+                self.file.display()
+            );
+        }
+        bail!("no scope `{name}` is configured; {} has {}", self.file.display(), known.join(", "))
+    }
+
+    /// All policies.
+    pub(super) fn scopes(&self) -> &[Policy] {
+        &self.scopes
+    }
+
+    /// The folder that everything is kept in.
+    pub(super) fn data_folder(&self) -> Result<PathBuf> {
+        match self.get::<PathBuf>(Key::DataDir)? {
+            Some(folder) => Ok(folder),
+            None => Ok(crate::keys::data_folder()?),
+        }
+    }
+
+    /// Whether a chain is one of those on which development keys are accepted.
+    pub(super) fn is_test_chain(&self, chain_id: u64) -> Result<bool> {
+        let list: String = self.require(Key::TestChains)?;
+        for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let listed: u64 = part.parse().map_err(|_| {
+                anyhow!(
+                    "`{}` lists `{part}`, which is no chain id: write ids with commas between",
+                    Key::TestChains.name()
+                )
+            })?;
+            if listed == chain_id {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn usual_file() -> Result<PathBuf> {
+    let folders = choose_base_strategy().map_err(|_| {
+        anyhow!("found no configuration folder for this user; name a file with --config or in {FILE_VARIABLE}")
+    })?;
+    Ok(folders.config_dir().join("quotapass").join("config.toml"))
+}

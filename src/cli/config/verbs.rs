@@ -1,0 +1,97 @@
+//! `quotapass config`.
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Config, FILE_VARIABLE, Key};
+use crate::{
+    cli::{context::Context, output::Output},
+    files::create_new,
+};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Verb {
+    /// Show every setting in force and where its value comes from
+    Show,
+    /// Write a configuration file with the settings given by flags and environment, and an example of a scope
+    Init,
+}
+
+pub(in crate::cli) fn run(verb: &Verb, context: &Context) -> Result<()> {
+    let (config, output) = (context.config(), context.output());
+    match verb {
+        Verb::Show => show(config, output),
+        Verb::Init => init(config, output),
+    }
+}
+
+fn show(config: &Config, output: &Output) -> Result<()> {
+    let set = |key| config.values.get(&key);
+    if output.is_json() {
+        let settings: serde_json::Map<_, _> = Key::ALL
+            .into_iter()
+            .map(|key| {
+                let value = set(key).map(|(value, origin)| json!({ "value": value, "from": origin.to_string() }));
+                (key.name().to_owned(), json!(value))
+            })
+            .collect();
+        return output.json(&json!({ "file": config.file, "settings": settings, "scopes": config.scopes }));
+    }
+    let presence = if config.file.exists() { "" } else { " (not there)" };
+    output.line(format!("file {}{presence}", config.file.display()))?;
+    for key in Key::ALL {
+        let (value, origin) = set(key).map_or(("-", String::from("not set")), |(v, o)| (v, o.to_string()));
+        output.line(format!("{:<22}{value:<46}{origin}", key.name()))?;
+    }
+    for policy in &config.scopes {
+        output.line(format!(
+            "scope `{}`: {} messages in {} s, stake {} or more, {} days old or more",
+            policy.name, policy.limit_cap, policy.epoch_seconds, policy.min_stake, policy.min_age_days
+        ))?;
+    }
+    Ok(())
+}
+
+fn init(config: &Config, output: &Output) -> Result<()> {
+    let mut text = String::from(
+        "# quotapass. Every setting can also be given by its flag, or in the environment as QUOTAPASS_<SETTING>, both of\n\
+         # which go before this file. `quotapass config show` tells what is in force.\n\n",
+    );
+    for key in Key::ALL {
+        let given = config.values.get(&key).filter(|(_, origin)| *origin != super::Origin::Default);
+        text += &match given {
+            Some((value, _)) if value.parse::<u64>().is_ok() => format!("{} = {value}\n", key.name()),
+            Some((value, _)) => format!("{} = {}\n", key.name(), toml::Value::from(value.as_str())),
+            None => format!("# {} = {}\n", key.name(), key.example()),
+        };
+    }
+    text += SCOPE;
+    create_new(&config.file, text.as_bytes()).with_context(|| {
+        format!(
+            "cannot write {} (a file that is there is not overwritten; name another with --config or {FILE_VARIABLE})",
+            config.file.display()
+        )
+    })?;
+    output.result(&format!("wrote {}", config.file.display()), json!({ "file": config.file }))
+}
+
+/// A scope to begin with.
+const SCOPE: &str = r#"
+# A scope is a room, or all that a relay carries. Take its policy from the relay: a pass that was made for any other
+# values is refused.
+[[scopes]]
+name = "lobby"
+# length of an epoch in seconds
+epoch_seconds = 3600
+# messages an epoch, whatever the deposit allows
+limit_cap = 10
+# least stake, in the registry's stake units
+min_stake = 1
+# least age of the deposit in days
+min_age_days = 0
+# seconds for which a former root or policy is accepted
+root_window = 3600
+# seconds by which clocks may differ
+max_clock_skew = 60
+"#;

@@ -1,0 +1,44 @@
+//! `quotapass identity export`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::json;
+
+use super::Name;
+use crate::{
+    cli::{context::Context, prompt::confirm},
+    files::create_new,
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    name: Name,
+    /// Copy the encrypted file to this path, in place of showing the words
+    #[arg(long, value_name = "FILE")]
+    encrypted: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let name = arguments.name.get(context)?;
+    let output = context.output();
+    if let Some(path) = &arguments.encrypted {
+        let file = context.identities()?.read(&name)?;
+        create_new(path, &file).with_context(|| format!("cannot write {}", path.display()))?;
+        return output.result(
+            &format!("Copied identity `{name}`, still encrypted, to {}.", path.display()),
+            json!({ "identity": name, "file": path }),
+        );
+    }
+    let identity = context.open_identity(&name)?;
+    let words = identity.seed.words().with_context(|| {
+        format!("identity `{name}` has no words: `identity new --from-wallet` makes it again with the same wallet")
+    })?;
+    confirm("Show the words that everything can be restored from?", arguments.yes || output.is_json())?;
+    output.result(&words, json!({ "identity": name, "mnemonic": words.as_str() }))
+}

@@ -1,0 +1,89 @@
+//! `quotapass identity new`.
+
+use anyhow::Result;
+use clap::Args;
+use rand::rngs::OsRng;
+use serde_json::json;
+
+use super::{Device, Name, describe};
+use crate::{
+    cli::{
+        context::Context,
+        output::note,
+        prompt::{confirm, new_passphrase},
+    },
+    identity::{Identity, Seed, SeedKind, WalletSeedMessage},
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    name: Name,
+    /// Derive the seed from a signature of the wallet, so that the wallet is its only backup
+    ///
+    /// Whoever gets hold of the wallet's key, or of this signature, can then post in your name, recognise all that you
+    /// ever posted, and take your deposits.
+    #[arg(long)]
+    from_wallet: bool,
+    #[command(flatten)]
+    device: Device,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let name = arguments.name.get(context)?;
+    context.identities()?.must_be_free(&name)?;
+    let seed = if arguments.from_wallet { from_wallet(arguments, context)? } else { Seed::generate(&mut OsRng) };
+    let identity = Identity { seed, device: arguments.device.device };
+    let passphrase = new_passphrase(context.config())?;
+    let path = context.identities()?.add(&name, &identity, &passphrase)?;
+
+    let words = identity.seed.words();
+    if context.output().is_json() {
+        return context.output().json(&json!({
+            "identity": name,
+            "file": path,
+            "device": describe(identity.device),
+            "mnemonic": words.as_ref().map(|words| words.as_str()),
+            "wallet": wallet_of(&identity),
+        }));
+    }
+    let output = context.output();
+    output.line(format!("Made identity `{name}`, kept encrypted in {}.", path.display()))?;
+    match words {
+        Some(words) => {
+            output
+                .line("\nIts 24 words, which restore it anywhere. Write them on paper; nobody can give them back:\n")?;
+            for (row, chunk) in words.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
+                let numbered = chunk.iter().enumerate().map(|(i, word)| format!("{:>2} {word:<9}", 6 * row + i + 1));
+                output.line(format!("  {}", numbered.collect::<String>().trim_end()))?;
+            }
+            output.line("")
+        }
+        None => output.line("The wallet that signed is its only backup: `identity new --from-wallet` makes it again."),
+    }
+}
+
+/// The address of the wallet that an identity comes from.
+pub(super) fn wallet_of(identity: &Identity) -> Option<String> {
+    match identity.seed.kind() {
+        SeedKind::Wallet(address) => Some(address.to_string()),
+        SeedKind::Mnemonic => None,
+    }
+}
+
+fn from_wallet(arguments: &Arguments, context: &Context) -> Result<Seed> {
+    let wallet = context.wallet()?;
+    let address = wallet.address();
+    note(
+        "The seed will be a signature of this wallet. Whoever gets hold of the wallet's key, or of this one signature, can \
+         post in your name, recognise all that you ever posted, and take your deposits. A mnemonic keeps the two apart.",
+    );
+    confirm(&format!("Let the wallet {address} sign the seed message?"), arguments.yes)?;
+    let message = WalletSeedMessage::default();
+    // Twice, for a wallet that signs differently each time could not restore the identity.
+    let [first, second] = [(); 2].map(|()| wallet.sign_typed_data(&message.content, &message.domain));
+    Ok(Seed::from_wallet(address, &first?, &second?)?)
+}

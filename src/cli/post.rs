@@ -1,0 +1,181 @@
+//! `quotapass post`.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use quotapass_circuits::{
+    formats::wire::PostPass,
+    membership::{Levels, Membership},
+    post::{Post, post},
+    signal::{ExternalNullifier, Scope, SignalHash},
+};
+use rand::rngs::OsRng;
+use serde_json::json;
+
+use super::{
+    context::Context,
+    envelope::Envelope,
+    keys::{development_prover, require_test_chain},
+    output::note,
+    time::{duration, moment, now},
+};
+use crate::{
+    files::create_new,
+    wallet::ledger::{LedgerError, LedgerOwner, Quota, Refusal},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The message; standard input without it
+    message: Option<String>,
+    /// Read the message from a file, byte for byte
+    #[arg(long, value_name = "FILE", conflicts_with = "message")]
+    file: Option<PathBuf>,
+    /// Where to post: the name of a scope in the configuration
+    #[arg(long)]
+    scope: String,
+    /// Write to a new file in place of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = Format::Envelope)]
+    format: Format,
+    /// The ledger is not older than what was really used, although it looks so
+    ///
+    /// If it is, a message id is used twice, and the deposit is lost.
+    #[arg(long)]
+    trust_ledger: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// JSON with scope, message and pass
+    Envelope,
+    /// The pass alone, base64url
+    Text,
+    /// The pass alone, 246 bytes
+    Binary,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let policy = context.config().scope(&arguments.scope)?;
+    if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
+        bail!("{} is there already; no message id was used", path.display());
+    }
+    let message = message(arguments)?;
+    let registry = context.registry_id()?;
+    require_test_chain(context.config(), registry.chain_id)?;
+    let identity = context.open_identity(&context.identity_name()?)?;
+    let secret = identity.seed.secret(&registry, context.account()?)?;
+    let prover = development_prover::<Post>(&context.keys()?, Levels::STANDARD)?;
+    let located = context.locate(&secret)?;
+    let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
+
+    // Whatever can fail is tried before an id is used up.
+    let scope = Scope::new(&registry, &policy.name);
+    policy.requirement(policy.epoch_at(now()?)).check(membership)?;
+    let owner = LedgerOwner { registry, commitment: secret.commitment() };
+    let mut ledger = context.ledger(&owner, identity.device)?;
+    if arguments.trust_ledger {
+        ledger.confirm_current()?;
+    }
+    let quota = Quota::new(scope, policy.epoch_seconds, &located.member.terms, policy.limit_cap);
+    let reserved = ledger.reserve(now()?, &quota).map_err(in_words)?;
+
+    let epoch = reserved.epoch;
+    let (public, witness) = post(
+        membership,
+        ExternalNullifier::new(scope, epoch),
+        SignalHash::new(scope, epoch, &message)?,
+        policy.requirement(epoch),
+        policy.limit_cap,
+        reserved.message_id,
+    )?;
+    let pass = PostPass::new(epoch, &public, prover.prove(&public, &witness, &mut OsRng)?);
+    let envelope = Envelope::new(&policy.name, &message, &pass);
+    let left = format!(
+        "{} messages left in this epoch of `{}`, which ends at {} (in {}).",
+        reserved.left,
+        policy.name,
+        moment(epoch.ends()),
+        duration(epoch.ends().saturating_sub(now()?)),
+    );
+    if context.output().is_json() {
+        if let Some(path) = &arguments.out {
+            write(path, &encode(arguments.format, &envelope, &pass)?)?;
+        }
+        return context.output().json(&json!({
+            "post": envelope,
+            "file": arguments.out,
+            "left": reserved.left,
+            "epoch_ends": epoch.ends(),
+        }));
+    }
+    let content = encode(arguments.format, &envelope, &pass)?;
+    match &arguments.out {
+        Some(path) => write(path, &content)?,
+        None => io::Write::write_all(&mut io::stdout().lock(), &content)?,
+    }
+    note(left);
+    Ok(())
+}
+
+/// No message can be sent now; says when one can be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotNow(String);
+
+/// The ledger's reason in times that people read.
+fn in_words(error: LedgerError) -> anyhow::Error {
+    let LedgerError::Refused(refusal) = &error else { return error.into() };
+    let text = match refusal {
+        Refusal::QuotaUsed { used, next_begins, .. } => format!(
+            "the quota is used: all {used} messages of this device are sent; the next epoch begins at {}",
+            moment(*next_begins)
+        ),
+        Refusal::EpochLeft { next_begins, .. } => format!(
+            "the clock has gone back to an epoch that was left before; check the clock, or wait until {}",
+            moment(*next_begins)
+        ),
+        Refusal::MayBeStale { resumes_at } => format!(
+            "the ledger may be older than what was really used, and a message id used twice costs the deposit; posting \
+             resumes at {}. If you know that nothing was posted since, pass --trust-ledger",
+            moment(*resumes_at)
+        ),
+        refusal => refusal.to_string(),
+    };
+    NotNow(text).into()
+}
+
+fn encode(format: Format, envelope: &Envelope, pass: &PostPass) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Envelope => format!("{}\n", serde_json::to_string(envelope)?).into_bytes(),
+        Format::Text => format!("{}\n", pass.to_text()).into_bytes(),
+        Format::Binary => pass.to_bytes().to_vec(),
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    create_new(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn message(arguments: &Arguments) -> Result<Vec<u8>> {
+    if let Some(message) = &arguments.message {
+        return Ok(message.clone().into_bytes());
+    }
+    if let Some(path) = &arguments.file {
+        return fs::read(path).with_context(|| format!("cannot read the message from {}", path.display()));
+    }
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        note("Reading the message from the terminal; end it with Ctrl-D on a line of its own.");
+    }
+    let mut message = Vec::new();
+    input.read_to_end(&mut message).context("cannot read the message from standard input")?;
+    Ok(message)
+}

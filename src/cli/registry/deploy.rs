@@ -1,0 +1,141 @@
+//! `quotapass registry deploy`.
+
+use alloy_primitives::{Address, U256};
+use alloy_sol_types::SolCall;
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgGroup, Args};
+use quotapass_circuits::{membership::Levels, slash::Slash};
+use serde_json::json;
+
+use crate::{
+    cli::{
+        amount,
+        context::Context,
+        keys::{development_prover, require_test_chain},
+        output::note,
+        prompt::confirm,
+        time::{duration, parse_duration},
+    },
+    registry::{
+        Registry, RegistryContract, Tier,
+        bindings::TokenAbi,
+        deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
+        node::{Call, Node},
+    },
+};
+
+/// Tokens that a new development token mints for its deployer.
+const MINTED: u64 = 1_000_000;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["token", "dev_token"]))]
+pub(in crate::cli) struct Arguments {
+    /// The ERC-20 token of the deposits
+    #[arg(long, value_name = "ADDRESS")]
+    token: Option<Address>,
+    /// Deploy a token without value as well, which anybody may mint, and mint a million for the deployer
+    #[arg(long)]
+    dev_token: bool,
+    /// A tier: amount in tokens, stake units, messages an epoch and scope; for example 10:10:100. Repeat it for more
+    #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT", required = true)]
+    tiers: Vec<String>,
+    /// Time between the request to exit and the withdrawal; more than a relay's root window and one epoch
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
+    exit_delay: u64,
+    /// Percentage of a slashed deposit that goes to whoever proves it, at most 90
+    #[arg(long, value_name = "PERCENT", default_value_t = 25)]
+    reward: u16,
+    /// Where the rest of a slashed deposit goes; it is burnt without
+    #[arg(long, value_name = "ADDRESS")]
+    treasury: Option<Address>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let (node, from) = context.paying_node()?;
+    // The keys of slash proofs are development keys so far, with which anybody can forge one.
+    require_test_chain(context.config(), node.chain_id())?;
+    let prover = development_prover::<Slash>(&context.keys()?, Levels::STANDARD)?;
+    let (symbol, decimals) = match arguments.token {
+        Some(token) => describe(&node, token).with_context(|| format!("{token} is no ERC-20 token"))?,
+        None => ("DEV".into(), 18),
+    };
+    let tiers = arguments.tiers.iter().map(|text| tier(text, decimals)).collect::<Result<Vec<_>>>()?;
+    let exit_delay = u32::try_from(arguments.exit_delay).context("the exit delay is too long")?;
+    note(format!(
+        "On chain {}, from {from}: {} tiers in {symbol}, exit delay {}.",
+        node.chain_id(),
+        tiers.len(),
+        duration(exit_delay.into())
+    ));
+    confirm("Deploy? None of it can be changed afterwards.", arguments.yes)?;
+
+    let token = match arguments.token {
+        Some(token) => token,
+        None => {
+            let (token, _) = node.deploy(from, development_token_init_code())?;
+            let amount = U256::from(MINTED) * U256::from(10).pow(U256::from(decimals));
+            let data = TokenAbi::mintCall { to: from, amount }.abi_encode().into();
+            node.send(from, &Call { to: token, data })?;
+            token
+        }
+    };
+    let (verifier, _) = node.deploy(from, slash_verifier_init_code(&prover.verifying_key())?)?;
+    let config = RegistryConfig {
+        token,
+        tiers,
+        exit_delay,
+        reward_bps: arguments.reward.checked_mul(100).context("the reward is a percentage")?,
+        treasury: arguments.treasury,
+        verifier,
+    };
+    let (address, receipt) = node.deploy(from, config.init_code())?;
+    let registry = RegistryContract::connect(node.clone(), address)?;
+    let info = registry.info()?;
+    context.output().result(
+        &format!(
+            "Deployed with development keys, which are INSECURE: fit for tests alone.\n\
+             registry  {address} (block {})\nverifier  {verifier}\ntoken     {token} ({})\n\
+             Next: `quotapass config init --rpc-url {} --chain-id {} --registry {address}`",
+            receipt.block,
+            amount::show(registry.balance_of(from)?, &info.token),
+            context.rpc_url()?,
+            node.chain_id(),
+        ),
+        json!({
+            "chain_id": node.chain_id(),
+            "registry": address,
+            "verifier": verifier,
+            "token": token,
+            "block": receipt.block,
+            "keys": "development",
+        }),
+    )
+}
+
+/// A token's symbol and decimals.
+fn describe(node: &impl Node, token: Address) -> Result<(String, u8)> {
+    let calls = [TokenAbi::symbolCall {}.abi_encode(), TokenAbi::decimalsCall {}.abi_encode()]
+        .map(|data| Call { to: token, data: data.into() });
+    let (_, answers) = node.call(&calls)?;
+    let [symbol, decimals] = &answers[..] else { bail!("it does not answer") };
+    Ok((
+        TokenAbi::symbolCall::abi_decode_returns_validate(symbol)?,
+        TokenAbi::decimalsCall::abi_decode_returns_validate(decimals)?,
+    ))
+}
+
+fn tier(text: &str, decimals: u8) -> Result<Tier> {
+    let parts: Vec<_> = text.split(':').collect();
+    let [amount, stake, limit] = parts[..] else {
+        bail!("tier `{text}`: write amount, stake and message limit with colons between, for example 10:10:100");
+    };
+    let number = |what, text: &str| format!("tier `{what}`: `{text}` is no number in range");
+    Ok(Tier {
+        amount: amount::parse(amount, decimals).with_context(|| format!("tier `{text}`"))?,
+        stake: stake.parse().with_context(|| number(text, stake))?,
+        message_limit: limit.parse().with_context(|| number(text, limit))?,
+    })
+}

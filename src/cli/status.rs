@@ -1,0 +1,116 @@
+//! `quotapass status`.
+
+use core::num::NonZeroU16;
+
+use anyhow::Result;
+use clap::Args;
+use quotapass_circuits::signal::Scope;
+use serde_json::{Value, json};
+
+use super::{
+    amount,
+    context::Context,
+    time::{duration, moment, now},
+};
+use crate::{
+    registry::{MemberRecord, MemberStatus, Registry, RegistryInfo},
+    wallet::ledger::{LedgerOwner, Quota},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
+    let registry = context.registry()?;
+    let (id, info) = (registry.id(), registry.info()?);
+    let name = context.identity_name()?;
+    let identity = context.open_identity(&name)?;
+    let commitment = identity.seed.secret(&id, context.account()?)?.commitment();
+    let index = registry.index_of(commitment)?;
+    let record = index.map(|index| registry.record(index)).transpose()?;
+    let quotas = match &record {
+        Some(record) => quotas(context, &LedgerOwner { registry: id, commitment }, record, &info)?,
+        None => Vec::new(),
+    };
+    if context.output().is_json() {
+        return context.output().json(&json!({
+            "identity": name,
+            "account": context.account()?,
+            "commitment": commitment,
+            "index": index,
+            "record": record,
+            "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
+        }));
+    }
+    let output = context.output();
+    output.line(format!("identity    {name}, account {}", context.account()?))?;
+    output.line(format!("commitment  {commitment}"))?;
+    let (Some(index), Some(record)) = (index, record) else {
+        return output.line("membership  none yet; `quotapass deposit` makes one");
+    };
+    output.line(format!("membership  {index}, {}", describe(&record.status)))?;
+    if let Some(tier) = info.tier(record.tier) {
+        output.line(format!(
+            "deposit     {} (tier {}): stake {}, {} messages an epoch and scope",
+            amount::show(tier.amount, &info.token),
+            record.tier,
+            tier.stake,
+            tier.message_limit
+        ))?;
+    }
+    output.line(format!("since       {}", &moment(u64::from(record.since.0) * 86_400)[..10]))?;
+    output.line(format!("depositor   {}", record.depositor))?;
+    for quota in quotas {
+        output.line(format!("quota       {}", quota.text))?;
+    }
+    Ok(())
+}
+
+fn describe(status: &MemberStatus) -> String {
+    match status {
+        MemberStatus::Active => "active".into(),
+        MemberStatus::Exiting { withdrawable_at } => format!("leaving, can withdraw from {}", moment(*withdrawable_at)),
+        MemberStatus::Withdrawn => "withdrawn".into(),
+        MemberStatus::Slashed => "slashed".into(),
+    }
+}
+
+/// What is left in one scope.
+struct Left {
+    text: String,
+    json: Value,
+}
+
+fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord, info: &RegistryInfo) -> Result<Vec<Left>> {
+    let files = context.ledger_files(owner)?;
+    let (Some(tier), MemberStatus::Active) = (info.tier(record.tier), record.status) else { return Ok(Vec::new()) };
+    if !files.exists()? {
+        return Ok(Vec::new());
+    }
+    let (book, now) = (files.read_book()?, now()?);
+    let scopes = context.config().scopes().iter();
+    Ok(scopes
+        .map(|policy| {
+            let scope = Scope::new(&owner.registry, &policy.name);
+            let limit = NonZeroU16::new(tier.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
+            let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };
+            let status = book.status(now, &quota);
+            Left {
+                text: format!(
+                    "`{}`: {} of {} left in this epoch; the next begins at {} (in {})",
+                    policy.name,
+                    status.left,
+                    status.left + status.used,
+                    moment(status.next_begins),
+                    duration(status.next_begins.saturating_sub(now))
+                ),
+                json: json!({
+                    "scope": policy.name,
+                    "used": status.used,
+                    "left": status.left,
+                    "next_epoch_begins": status.next_begins,
+                }),
+            }
+        })
+        .collect())
+}

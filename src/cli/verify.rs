@@ -1,0 +1,123 @@
+//! `quotapass verify`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use quotapass_circuits::{
+    badge::Badge,
+    formats::wire::{BadgePass, PostPass},
+    membership::Levels,
+    post::Post,
+};
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    envelope::{self, Envelope},
+    evidence::EvidenceFile,
+    keys::{development_prover, require_test_chain},
+    output::note,
+    time::now,
+};
+use crate::{
+    registry::Registry,
+    relay::{BadgeRequest, Malformed, MemoryLog, PolicyTable, PostRequest, Relay, RootHistory, Verdict},
+};
+
+/// Something was not accepted. What it was has been printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} not accepted")]
+pub(super) struct NotAccepted(usize);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files of posts as `quotapass post` writes them, judged in this order; `-` is standard input
+    ///
+    /// Posts of one call are judged together: one that is there twice is a replay, and two messages under one nullifier
+    /// exceed a quota. Nothing is remembered from one call to the next.
+    #[arg(required_unless_present = "badge")]
+    posts: Vec<PathBuf>,
+    /// A file with a badge, to check in place of posts
+    #[arg(long, value_name = "FILE", requires = "scope", conflicts_with = "posts")]
+    badge: Option<PathBuf>,
+    /// The scope in which the badge is worn
+    #[arg(long, requires = "badge")]
+    scope: Option<String>,
+    /// Write the evidence of a double post to a new file, for `quotapass slash`
+    ///
+    /// Whoever has it has the offender's secret.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let posts = arguments.posts.iter().map(|path| envelope::read(path)).collect::<Result<Vec<_>>>()?.concat();
+    let registry = context.registry()?;
+    require_test_chain(context.config(), registry.id().chain_id)?;
+    let (copy, _) = context.synced_copy(&registry)?;
+    let now = now()?;
+    let mut roots = RootHistory::new();
+    let window = context.config().scopes().iter().map(|policy| policy.root_window).max().unwrap_or(0);
+    for change in copy.roots_since(&registry, now.saturating_sub(window.into()))? {
+        roots.advance(change.root, change.since);
+    }
+    let keys = context.keys()?;
+    let relay = Relay::new(
+        development_prover::<Post>(&keys, Levels::STANDARD)?.verifier()?,
+        development_prover::<Badge>(&keys, Levels::STANDARD)?.verifier()?,
+        PolicyTable::new(registry.id(), context.config().scopes().iter().cloned())?,
+        roots,
+        MemoryLog::default(),
+    );
+    if let (Some(path), Some(scope)) = (&arguments.badge, &arguments.scope) {
+        return badge(path, scope, &relay, now, context);
+    }
+    let mut refused = 0;
+    for post in &posts {
+        let verdict = judge(post, &relay, now)?;
+        refused += usize::from(verdict != Verdict::Accepted);
+        if let (Verdict::QuotaExceeded(exceeded), Some(path)) = (&verdict, &arguments.evidence) {
+            EvidenceFile::from(&exceeded.evidence).write(path)?;
+            note(format!("Evidence against {} is in {}.", exceeded.commitment(), path.display()));
+        }
+        show(&verdict, context)?;
+    }
+    if refused == 0 { Ok(()) } else { Err(NotAccepted(refused).into()) }
+}
+
+fn judge(post: &Envelope, relay: &Relay<MemoryLog>, now: u64) -> Result<Verdict> {
+    Ok(match PostPass::from_text(&post.pass) {
+        Err(error) => Verdict::Malformed(Malformed::Pass(error)),
+        Ok(pass) => {
+            let (message, pass) = (post.message()?, pass.to_bytes());
+            relay.verify_post(PostRequest { scope: &post.scope, message: &message, pass: &pass }, now)
+        }
+    })
+}
+
+fn badge(path: &Path, scope: &str, relay: &Relay<MemoryLog>, now: u64, context: &Context) -> Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (verdict, holder) = match BadgePass::from_text(text.trim()) {
+        Err(error) => (Verdict::Malformed(Malformed::Pass(error)), None),
+        Ok(pass) => {
+            let answer = relay.verify_badge(BadgeRequest { scope, pass: &pass.to_bytes() }, now);
+            (answer.verdict, answer.holder.map(|holder| (holder.pseudonym, hex::encode(pass.chat_key()))))
+        }
+    };
+    match &holder {
+        Some((pseudonym, chat_key)) => {
+            let value = json!({ "verdict": "accepted", "pseudonym": pseudonym, "chat_key": chat_key });
+            context.output().result(&format!("accepted: chat key {chat_key} is pseudonym {pseudonym}"), value)
+        }
+        None => {
+            show(&verdict, context)?;
+            Err(NotAccepted(1).into())
+        }
+    }
+}
+
+fn show(verdict: &Verdict, context: &Context) -> Result<()> {
+    let value: Value = serde_json::to_value(verdict)?;
+    context.output().result(&verdict.to_string(), value)
+}

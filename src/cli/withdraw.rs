@@ -1,0 +1,59 @@
+//! `quotapass withdraw`.
+
+use alloy_primitives::Address;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    amount,
+    context::Context,
+    prompt::confirm,
+    time::{duration, moment},
+};
+use crate::registry::{MemberStatus, Registry};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Index of the member, in place of that of the identity
+    #[arg(long)]
+    index: Option<u32>,
+    /// Who gets the tokens, in place of the wallet that sends
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let payer = context.payer()?;
+    let registry = &payer.registry;
+    let index = context.member_index(registry, arguments.index)?;
+    let (info, record) = (registry.info()?, registry.record(index)?);
+    if let MemberStatus::Exiting { withdrawable_at } = record.status {
+        let time = registry.latest_block()?.timestamp;
+        if time < withdrawable_at {
+            bail!(
+                "member {index} can withdraw from {} on, in {} by the chain's clock",
+                moment(withdrawable_at),
+                duration(withdrawable_at - time)
+            );
+        }
+    }
+    let deposit = info.tier(record.tier).map(|tier| amount::show(tier.amount, &info.token)).unwrap_or_default();
+    let to = arguments.to.unwrap_or(payer.address);
+    confirm(&format!("Pay {deposit} of member {index} to {to}?"), arguments.yes)?;
+    let receipt = registry.withdraw(payer.address, index, to)?;
+    context.output().result(
+        &format!("Paid {deposit} to {to}, in block {}.", receipt.block),
+        json!({
+            "index": index,
+            "to": to,
+            "amount": info.tier(record.tier).map(|tier| tier.amount.to_string()),
+            "transaction": receipt.transaction,
+            "block": receipt.block,
+            "gas_used": receipt.gas_used,
+        }),
+    )
+}

@@ -1,0 +1,10 @@
+//! The program as its users run it, with a real chain: anvil.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod depositor;
+mod offline;
+mod story;
+mod world;

@@ -1,0 +1,93 @@
+//! What works without a chain.
+
+use std::fs;
+
+use crate::world::{Device, WALLETS};
+
+#[test]
+fn an_identity_is_made_listed_exported_and_restored() {
+    let device = Device::new(WALLETS[0]);
+    assert!(device.run(&["identity", "list"]).succeeds().out.contains("`quotapass identity new` makes one"));
+    let made = device.run(&["identity", "new", "work", "--device", "2/3", "--json"]).json();
+    let words = made["mnemonic"].as_str().unwrap();
+    assert_eq!((words.split(' ').count(), &made["device"]), (24, &"2/3".into()));
+    device.run(&["identity", "new", "work"]).fails(1, "there is an identity `work` already");
+    device.run(&["identity", "new", "a/b"]).fails(1, "is no name for an identity");
+    device.run(&["identity", "new", "--device", "3/2"]).fails(2, "there is no device 3 among 2");
+    assert_eq!(device.run(&["identity", "export", "work", "--json"]).json()["mnemonic"], words);
+    device.run(&["identity", "export", "work"]).fails(1, "pass --yes if you mean it");
+
+    let restored = |words: &str| device.run_with(&["identity", "restore", "again"], words.as_bytes());
+    restored("one two").fails(1, "has 24 words, this one 2");
+    restored(&words.replacen(words.split(' ').next().unwrap(), "zzz", 1)).fails(1, "word 1 is not in the BIP-39 list");
+    restored(words).succeeds();
+    let show = |name: &str| {
+        let place = ["--registry", "0x00000000000000000000000000000000000000aa", "--chain-id", "5", "--json"];
+        device.run(&[&["identity", "show", name], &place[..]].concat()).json()["commitment"].clone()
+    };
+    assert_eq!(show("work"), show("again"));
+    assert_eq!(device.run(&["identity", "list", "--json"]).json()["identities"], serde_json::json!(["again", "work"]));
+
+    let copy = device.path("copy.age");
+    device.run(&["identity", "export", "work", "--encrypted", copy.to_str().unwrap()]).succeeds();
+    assert_eq!(fs::read(copy).unwrap(), fs::read(device.path("data/identities/work.age")).unwrap());
+}
+
+#[test]
+fn a_wallet_makes_the_same_identity_each_time() {
+    let (mut one, two) = (Device::new(WALLETS[0]), Device::new(WALLETS[0]));
+    let place = ["--registry", "0x00000000000000000000000000000000000000aa", "--chain-id", "5", "--json"];
+    let commitment = |device: &Device| {
+        device.run(&["identity", "new", "--from-wallet", "--yes"]).succeeds();
+        device.run(&[&["identity", "show"], &place[..]].concat()).json()["commitment"].clone()
+    };
+    assert_eq!(commitment(&one), commitment(&two));
+    one.run(&["identity", "export", "--yes"]).fails(1, "has no words");
+    one.unset("QUOTAPASS_WALLET_KEY");
+    one.run(&["identity", "new", "other", "--from-wallet", "--yes"]).fails(1, "no wallet is set");
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
+    let mut device = Device::new(WALLETS[0]);
+    fs::remove_file(device.path("config.toml")).unwrap();
+    device.run(&["config", "init", "--rpc-url", "http://file.example", "--chain-id", "5"]).succeeds();
+    device.run(&["config", "init"]).fails(1, "a file that is there is not overwritten");
+    let setting = |device: &Device, flags: &[&str]| {
+        let shown = device.run(&[&["config", "show", "--json"], flags].concat()).json();
+        let setting = &shown["settings"]["rpc_url"];
+        (setting["value"].as_str().unwrap().to_owned(), setting["from"].as_str().unwrap().to_owned())
+    };
+    let (value, origin) = setting(&device, &[]);
+    assert!(value == "http://file.example" && origin.ends_with("config.toml"), "{value} {origin}");
+    device.set("QUOTAPASS_RPC_URL", "http://environment.example");
+    let expected = ("http://environment.example".into(), "environment variable QUOTAPASS_RPC_URL".into());
+    assert_eq!(setting(&device, &[]), expected);
+    let expected = ("http://flag.example".into(), "flag --rpc-url".into());
+    assert_eq!(setting(&device, &["--rpc-url", "http://flag.example"]), expected);
+    let text = device.run(&["config", "show"]).succeeds().out.clone();
+    assert!(text.contains("scope `lobby`: 10 messages in 3600 s"), "{text}");
+
+    let nobody = format!("0x{:040x}", 0xaa);
+    device.set("QUOTAPASS_CHAIN_ID", "five");
+    device
+        .run(&["registry", "info", "--registry", &nobody])
+        .fails(1, "`chain_id` is `five`, from environment variable QUOTAPASS_CHAIN_ID");
+    device.run(&["sync", "--config", "nowhere.toml"]).fails(1, "cannot read the configuration file nowhere.toml");
+    fs::write(device.path("config.toml"), "rpc_url = \"http://x\"\nregistri = 1\n").unwrap();
+    device.run(&["sync"]).fails(1, "unknown field `registri`");
+    device.run(&["deposit"]).fails(2, "--tier");
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let device = Device::new(WALLETS[0]);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(device.run(&["completions", shell]).succeeds().out.contains("quotapass"), "{shell}");
+    }
+    assert!(device.run(&["man"]).succeeds().out.starts_with(".ie"));
+    device.run(&["man", "--out", "pages"]).succeeds();
+    let pages = fs::read_dir(device.path("pages")).unwrap().count();
+    assert!(pages > 20 && device.path("pages/quotapass-identity-new.1").exists(), "{pages}");
+    assert!(device.run(&["--help"]).succeeds().out.contains("Exit codes:"));
+}

@@ -1,0 +1,153 @@
+//! A chain, and people with folders of their own who run the program there.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::anvil::Anvil;
+
+/// Private keys that anvil gives ether to.
+pub const WALLETS: [&str; 3] = [
+    "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+];
+
+/// The Unix second that the system's clock shows.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// What a run of the program printed, and its exit code.
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
+    pub error: String,
+}
+
+impl Answer {
+    /// The last object that was printed.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.error);
+        serde_json::from_str(self.out.lines().last().unwrap()).unwrap()
+    }
+
+    #[track_caller]
+    pub fn succeeds(&self) -> &Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.error);
+        self
+    }
+
+    /// Fails with this code and these words.
+    #[track_caller]
+    pub fn fails(&self, code: i32, words: &str) -> &Self {
+        assert!(self.code == code && self.error.contains(words), "code {}:\n{}\n{}", self.code, self.out, self.error);
+        self
+    }
+}
+
+/// A device: folders, settings and a wallet.
+pub struct Device {
+    folder: TempDir,
+    pub environment: Vec<(String, String)>,
+}
+
+impl Device {
+    pub fn new(wallet: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("data")).unwrap();
+        // All devices share the development keys, which take a while to make.
+        let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-keys");
+        fs::create_dir_all(&keys).unwrap();
+        std::os::unix::fs::symlink(&keys, folder.path().join("data/keys")).unwrap();
+        fs::write(folder.path().join("config.toml"), "").unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let environment = [
+            ("QUOTAPASS_CONFIG", path("config.toml")),
+            ("QUOTAPASS_DATA_DIR", path("data")),
+            ("QUOTAPASS_STATE_DIR", path("state")),
+            ("QUOTAPASS_PASSPHRASE", "correct horse".into()),
+            ("QUOTAPASS_WALLET_KEY", wallet.into()),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { folder, environment }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.environment.push((name.into(), value.into()));
+    }
+
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+    }
+
+    /// Runs the program without a terminal.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_with(arguments, b"")
+    }
+
+    /// Likewise, with something on standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
+        command.args(arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that does not read its input closes it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        Answer {
+            code: status.code().unwrap(),
+            out: String::from_utf8(stdout).unwrap(),
+            error: String::from_utf8(stderr).unwrap(),
+        }
+    }
+}
+
+/// A configuration with a registry on a chain, and one scope `lobby`.
+pub fn configure(device: &Device, anvil: &Anvil, registry: &str) {
+    let text = format!(
+        "rpc_url = \"{}\"\nchain_id = 31337\nregistry = \"{registry}\"\n\
+         [[scopes]]\nname = \"lobby\"\nepoch_seconds = 86400\nlimit_cap = 3\nmin_stake = 1\nmin_age_days = 0\n\
+         root_window = 3600\nmax_clock_skew = 60\n",
+        anvil.http()
+    );
+    fs::write(device.path("config.toml"), text).unwrap();
+}
+
+/// A chain with a registry on it, deployed by the first wallet.
+pub fn deploy(anvil: &Anvil) -> String {
+    let device = Device::new(WALLETS[0]);
+    let deployed = device
+        .run(&[
+            "registry",
+            "deploy",
+            "--rpc-url",
+            &anvil.http(),
+            "--dev-token",
+            "--tier",
+            "1:1:3",
+            "--tier",
+            "10:10:100",
+            "--tier",
+            "5000000:11:12",
+            "--exit-delay",
+            "2h",
+            "--yes",
+            "--json",
+        ])
+        .json();
+    deployed["registry"].as_str().unwrap().to_owned()
+}
