@@ -8,7 +8,7 @@ use quotapass::registry::{
     rpc::{AccountError, AccountKey},
 };
 
-/// The key and the address of the Web3 Secret Storage definition's own test vectors.
+/// The Web3 Secret Storage definition's own test vector.
 const VECTOR_KEY: &str = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
 const PBKDF2: &str = r#"{ "crypto": { "cipher": "aes-128-ctr", "cipherparams": { "iv": "6087dab2f9fdbbfaddc31a909735c1e6" },
   "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46", "kdf": "pbkdf2", "kdfparams":
@@ -16,13 +16,6 @@ const PBKDF2: &str = r#"{ "crypto": { "cipher": "aes-128-ctr", "cipherparams": {
     "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd" },
   "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2" },
   "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3 }"#;
-const SCRYPT: &str = r#"{ "crypto": { "cipher": "aes-128-ctr", "cipherparams": { "iv": "83dbcc02d8ccb40e466191a123791e0e" },
-  "ciphertext": "d172bf743a674da9cdad04534d56926ef8358534d458fffccd4e6ad2fbde479c", "kdf": "scrypt", "kdfparams":
-  { "dklen": 32, "n": 262144, "p": 8, "r": 1,
-    "salt": "ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19" },
-  "mac": "2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097" },
-  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3 }"#;
-
 sol! {
     struct Statement {
         string purpose;
@@ -31,16 +24,18 @@ sol! {
 }
 
 fn domain() -> Eip712Domain {
-    eip712_domain! { name: "quotapass", version: "1", chain_id: 100 }
+    eip712_domain! { name: "quotapass", version: "1", chain_id: 100, }
 }
 
 #[test]
 fn keystore_files_open_with_their_password_alone() {
     let folder = tempfile::tempdir().unwrap();
     let expected = AccountKey::from_private_key(VECTOR_KEY).unwrap().address();
-    for (name, content) in [("pbkdf2", PBKDF2), ("scrypt", SCRYPT)] {
+    fs::write(folder.path().join("pbkdf2"), PBKDF2).unwrap();
+    let key = hex::decode(VECTOR_KEY).unwrap();
+    eth_keystore::encrypt_key(folder.path(), &mut rand::thread_rng(), key, "testpassword", Some("scrypt")).unwrap();
+    for name in ["pbkdf2", "scrypt"] {
         let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
         assert_eq!(AccountKey::from_keystore(&path, "testpassword").unwrap().address(), expected);
         let wrong = AccountKey::from_keystore(&path, "testpasswort").map(|key| key.address());
         assert_eq!(wrong, Err(AccountError::WrongPassword(path)));

@@ -128,7 +128,8 @@ fn what_is_read_together_is_of_one_block() {
         }
         Answer::Pass
     });
-    let bench = AnvilBench::on(anvil, crate::anvil::node(&Anvil::start(START), &proxy.http(), hasty()));
+    let node = crate::anvil::node(&anvil, &proxy.http(), RpcSettings::default());
+    let bench = AnvilBench::on(anvil, node);
     join(&bench, 0, 0, SMALL);
     let head = bench.registry.head().unwrap();
     assert_eq!(head.member_count, 1);

@@ -235,13 +235,17 @@ fn a_transaction_that_fails_in_its_block_says_why() {
         bench.mint(bench.account(n), amount);
         bench.registry.approve(bench.account(n), amount).unwrap();
     }
-    // Both are promised the same commitment, and the block has room for both.
+    // Both ask while the commitment is free, and the block has room for both.
     bench.anvil.stop_mining();
+    let proxy = Proxy::start(bench.anvil.port(), |method, _| match method {
+        "eth_estimateGas" => Answer::Result(json!("0x493e0")),
+        _ => Answer::Pass,
+    });
     let senders: Vec<_> = [0, 1]
         .map(|n| {
             let told = Told::default();
             let settings = RpcSettings { progress: told.observer(), ..RpcSettings::default() };
-            let (registry, from) = (through(&bench, &bench.anvil.http(), settings), bench.account(n));
+            let (registry, from) = (through(&bench, &proxy.http(), settings), bench.account(n));
             let sender = thread::spawn(move || registry.deposit(from, secret(1).commitment(), SMALL));
             (sender, told)
         })

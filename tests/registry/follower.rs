@@ -98,7 +98,7 @@ fn a_reorganisation_is_followed() {
     assert_eq!(follower.root().unwrap(), registry.root().unwrap());
 }
 
-/// A node that changes the logs it is asked for.
+/// A node that changes the logs it is asked for, where there are any.
 struct Liar<F>(EmbeddedChain, F);
 
 impl<F: Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync> Node for Liar<F> {
@@ -116,7 +116,9 @@ impl<F: Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync> Node for 
 
     fn logs(&self, contract: Address, blocks: RangeInclusive<u64>) -> Result<Vec<ChainLog>, NodeError> {
         let mut logs = self.0.logs(contract, blocks)?;
-        (self.1)(&mut logs)?;
+        if !logs.is_empty() {
+            (self.1)(&mut logs)?;
+        }
         Ok(logs)
     }
 

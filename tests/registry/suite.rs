@@ -20,7 +20,7 @@ use crate::bench::{
 #[macro_export]
 macro_rules! suite_on {
     ($bench:expr) => {
-        suite_on!($bench;
+        $crate::suite_on!($bench;
             the_terms_are_those_of_the_deployment, an_empty_registry_has_the_empty_root,
             deposits_in_several_tiers_show_everywhere, a_deposit_is_refused_for_a_reason,
             slots_and_ranges_beyond_the_members, a_permit_replaces_the_approval,

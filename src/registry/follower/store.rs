@@ -12,6 +12,8 @@
 
 use std::{
     fs,
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -103,19 +105,9 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.into()));
         }
-        let mut database = builder().open(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.into()),
-            DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                StoreError::Foreign(path.into())
-            }
-            DatabaseError::UpgradeRequired(version) => StoreError::Version { path: path.into(), found: version.into() },
-            DatabaseError::Storage(StorageError::Io(error)) => failed("open", path, &error),
-            other => damaged(path, &other),
-        })?;
-        // The database trusts its pages, and may stumble over one that was changed.
-        if !database.check_integrity().map_err(|error| damaged(path, &error))? {
-            return Err(damaged(path, &"its checksums do not match"));
-        }
+        // The database trusts its pages, and stumbles over some that were changed. Once all are checked it is safe.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_checked(path)));
+        let database = opened.unwrap_or_else(|_| Err(damaged(path, &"the database cannot read it")))?;
         let store = Self { database, path: path.into() };
         store.check_meta(registry)?;
         Ok(store)
@@ -326,6 +318,22 @@ impl Writing<'_> {
         let path = &self.store.path;
         self.transaction.commit().map_err(|error| failed("write", path, &error))
     }
+}
+
+fn open_checked(path: &Path) -> Result<Database, StoreError> {
+    let mut database = builder().open(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.into()),
+        DatabaseError::UpgradeRequired(version) => StoreError::Version { path: path.into(), found: version.into() },
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+            StoreError::Foreign(path.into())
+        }
+        DatabaseError::Storage(StorageError::Io(error)) => failed("open", path, &error),
+        other => damaged(path, &other),
+    })?;
+    if !database.check_integrity().map_err(|error| damaged(path, &error))? {
+        return Err(damaged(path, &"its checksums do not match"));
+    }
+    Ok(database)
 }
 
 fn builder() -> Builder {

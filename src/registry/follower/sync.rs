@@ -159,6 +159,7 @@ impl Follower {
                 return Ok(Step::Reorganised);
             }
             self.rewind(self.state.verified)?;
+            (self.pending.blocks, self.pending.events) = (0, 0);
             return Err(FollowError::RootMismatch { block: head.block.number, expected: head.root, computed });
         }
         if self.state.verified != Some(head.block.number) {

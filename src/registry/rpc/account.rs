@@ -214,7 +214,9 @@ fn check_keystore(text: &str) -> Result<(), &'static str> {
     let costs = match text("/kdf") {
         Some("scrypt") => {
             let (n, r, p) = (number("/kdfparams/n"), number("/kdfparams/r"), number("/kdfparams/p"));
-            n.is_some_and(|n| n.is_power_of_two() && (2..=1 << 22).contains(&n))
+            // RFC 7914 has n below 2^(16 r).
+            n.zip(r)
+                .is_some_and(|(n, r)| n.is_power_of_two() && (2..=1 << 22).contains(&n) && n.ilog2() < 16 * r as u32)
                 && r.is_some_and(|r| (1..=64).contains(&r))
                 && p.is_some_and(|p| (1..=64).contains(&p))
         }
