@@ -38,7 +38,10 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
         stage.crowd.count = count;
         gas
     };
-    let mut deposits = undone(stage, &mut |stage| gas_of(stage, &stage_deposits(stage, sample)));
+    let mut deposits = undone(stage, &mut |stage| {
+        let hashes = stage.crowd.deposit(sample, 64);
+        gas_of(stage, &hashes)
+    });
     deposits.sort_unstable();
     // The first member, the last, and one between: the dearest of them counts.
     let mut chosen = vec![0, members / 2, members - 1];
@@ -75,10 +78,6 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
         slash: slashed[0],
         withdraw,
     }
-}
-
-fn stage_deposits(stage: &mut Stage, sample: u64) -> Vec<B256> {
-    stage.crowd.deposit(sample, 64)
 }
 
 /// Gas used by transactions, all of which must have succeeded.

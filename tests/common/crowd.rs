@@ -2,15 +2,15 @@
 #![allow(dead_code)]
 
 use quotapass::registry::{
-    alloy_primitives::{Address, B256, U256},
+    alloy_primitives::{Address, B256, U256, hex},
     bindings::{RegistryAbi, TokenAbi, sol_types::SolCall},
 };
 use serde_json::{Value, json};
 
 use super::anvil::{Anvil, post};
 
-/// Gas that a transaction may use; the dearest deposit is well below.
-const GAS: u64 = 400_000;
+/// Gas that a transaction may use; a slash is well below.
+const GAS: u64 = 1_000_000;
 
 /// An account that deposits, and how often it has.
 pub struct Crowd<'a> {
@@ -59,13 +59,14 @@ impl<'a> Crowd<'a> {
 
     /// Sends transactions in one batch.
     pub fn send(&self, calls: &[(Address, Vec<u8>)]) -> Vec<B256> {
-        let requests: Vec<Value> = calls
-            .iter()
-            .enumerate()
+        // anvil takes the calls of a batch in any order.
+        let nonce = self.anvil.rpc("eth_getTransactionCount", json!([self.account, "pending"]));
+        let nonce = u64::from_str_radix(&nonce.as_str().unwrap()[2..], 16).unwrap();
+        let requests: Vec<Value> = (nonce..)
+            .zip(calls)
             .map(|(id, (to, data))| {
-                let data = quotapass::registry::alloy_primitives::hex::encode_prefixed(data);
-                let gas = format!("{GAS:#x}");
-                let call = json!({ "from": self.account, "to": to, "data": data, "gas": gas });
+                let (data, gas, nonce) = (hex::encode_prefixed(data), format!("{GAS:#x}"), format!("{id:#x}"));
+                let call = json!({ "from": self.account, "to": to, "data": data, "gas": gas, "nonce": nonce });
                 json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": [call] })
             })
             .collect();
@@ -75,6 +76,8 @@ impl<'a> Crowd<'a> {
             let hash = answer["result"].as_str().unwrap_or_else(|| panic!("a transaction was refused: {answer}"));
             hash.parse().unwrap()
         };
-        answers.iter().map(hash).collect()
+        let mut answers: Vec<_> = answers.iter().collect();
+        answers.sort_by_key(|answer| answer["id"].as_u64());
+        answers.into_iter().map(hash).collect()
     }
 }
