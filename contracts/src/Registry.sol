@@ -10,7 +10,6 @@ import {IRegistry} from "./interfaces/IRegistry.sol";
 import {ISlashVerifier} from "./interfaces/ISlashVerifier.sol";
 import {IPoseidonT5} from "./interfaces/IPoseidonT5.sol";
 import {MemberTree} from "./libraries/MemberTree.sol";
-import {PoseidonT5Hasher} from "./PoseidonT5Hasher.sol";
 import {PoseidonT5} from "./libraries/PoseidonT5.sol";
 
 /// @title Registry
@@ -62,10 +61,12 @@ contract Registry is IRegistry, ReentrancyGuardTransient {
     /// @dev One slot with `_totalOwed`, for every deposit writes both.
     uint32 private _memberCount;
     uint224 private _totalOwed;
-    StoredTier[] private _tiers;
-    MemberTree.Tree private _tree;
+    uint8 private _tierCount;
+    mapping(uint256 number => StoredTier) private _tiers;
     mapping(uint256 index => uint256 idc) private _idcAt;
     mapping(uint256 idc => Record) private _records;
+    /// @dev Last, for it spans many slots.
+    MemberTree.Tree private _tree;
 
     constructor(Config memory config) {
         if (config.tiers.length == 0 || config.tiers.length > type(uint8).max) {
@@ -77,15 +78,17 @@ contract Registry is IRegistry, ReentrancyGuardTransient {
                 revert TierInvalid(i);
             }
             // forge-lint: disable-next-line(unsafe-typecast)
-            _tiers.push(StoredTier({amount: uint128(t.amount), stake: t.stake, messageLimit: t.messageLimit}));
+            _tiers[i] = StoredTier({amount: uint128(t.amount), stake: t.stake, messageLimit: t.messageLimit});
         }
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _tierCount = uint8(config.tiers.length);
         if (config.exitDelay == 0) revert ExitDelayZero();
         if (config.rewardBps > MAX_REWARD_BPS) revert RewardTooHigh(config.rewardBps, MAX_REWARD_BPS);
         if (address(config.token).code.length == 0) revert NoCode(address(config.token));
         if (address(config.verifier).code.length == 0) revert NoCode(address(config.verifier));
         token = config.token;
         verifier = config.verifier;
-        hasher = new PoseidonT5Hasher();
+        hasher = PoseidonT5.deploy();
         exitDelay = config.exitDelay;
         rewardBps = config.rewardBps;
         treasury = config.treasury == address(0) ? BURN_ADDRESS : config.treasury;
@@ -212,7 +215,7 @@ contract Registry is IRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IRegistry
     function tierCount() external view returns (uint256) {
-        return _tiers.length;
+        return _tierCount;
     }
 
     /// @inheritdoc IRegistry
@@ -270,10 +273,11 @@ contract Registry is IRegistry, ReentrancyGuardTransient {
         if (received != amount) revert TokenTookFee(amount, received);
     }
 
-    /// @dev Call it after the member's `exitAt` is set, for that is what makes `_leaf` zero.
+    /// @dev Zeroes the member's slot of the tree; its `exitAt` says so already.
     function _zeroSlot(uint256 index, uint256 idc) private {
-        (uint256 idcA, uint256 wordA, uint256 idcB, uint256 wordB) = _bottomOf(index);
-        _tree.update(hasher, index, idcA, wordA, idcB, wordB);
+        (uint256 otherIdc, uint256 otherWord) = _leaf(index ^ 1);
+        if (index % 2 == 0) _tree.update(hasher, index, 0, 0, otherIdc, otherWord);
+        else _tree.update(hasher, index, otherIdc, otherWord, 0, 0);
         emit SlotZeroed(index, idc);
     }
 
@@ -298,9 +302,10 @@ contract Registry is IRegistry, ReentrancyGuardTransient {
         (idcB, wordB) = _leaf(index | 1);
     }
 
-    function _tier(uint256 number) private view returns (StoredTier memory) {
-        if (number >= _tiers.length) revert UnknownTier(number);
-        return _tiers[number];
+    function _tier(uint256 number) private view returns (StoredTier memory t) {
+        t = _tiers[number];
+        // No tier costs nothing, so the number of tiers need not be read.
+        if (t.amount == 0) revert UnknownTier(number);
     }
 
     function _word(StoredTier memory t, uint16 since) private pure returns (uint256) {

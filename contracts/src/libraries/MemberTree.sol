@@ -13,10 +13,12 @@ import {IPoseidonT5} from "../interfaces/IPoseidonT5.sol";
 library MemberTree {
     uint256 internal constant LEVELS = 11;
     uint256 internal constant CAPACITY = 2 * 4 ** (LEVELS - 1);
+    uint256 private constant LEVEL_SHIFT = 32;
 
     struct Tree {
-        /// Stored nodes by `key`; none of them is zero, for nobody knows a preimage of zero
-        mapping(uint256 => uint256) nodes;
+        /// Stored nodes by `key`; none of them is zero, for nobody knows a preimage of zero. An array of fixed size
+        /// costs no hash to find a slot.
+        uint256[LEVELS << LEVEL_SHIFT] nodes;
     }
 
     /// @dev Stores the bottom node that the member at the odd index `index` completes.
@@ -29,7 +31,7 @@ library MemberTree {
         uint256 idcB,
         uint256 wordB
     ) internal {
-        self.nodes[key(1, index / 2)] = hasher.hash4(idcA, wordA, idcB, wordB);
+        self.nodes[key(1, index / 2)] = hash4(hasher, idcA, wordA, idcB, wordB);
     }
 
     /// @dev Stores the node whose turn comes with the member at the even index `index`, if there is one.
@@ -57,14 +59,19 @@ library MemberTree {
         uint256 wordB
     ) internal {
         uint256 number = index / 2;
-        if (self.nodes[key(1, number)] == 0) return;
-        uint256 hash = hasher.hash4(idcA, wordA, idcB, wordB);
+        uint256 slot = slotOf(self, key(1, number));
+        if (load(slot) == 0) return;
+        uint256 hash = hash4(hasher, idcA, wordA, idcB, wordB);
         for (uint256 level = 1;; ++level) {
-            self.nodes[key(level, number)] = hash;
-            number /= 4;
+            store(slot, hash);
+            uint256 first = slotOf(self, key(level, number & ~uint256(3)));
+            number >>= 2;
+            slot = slotOf(self, key(level + 1, number));
             // A node is stored after its children, so above one that is not stored none is.
-            if (self.nodes[key(level + 1, number)] == 0) return;
-            hash = hashChildren(self, hasher, level + 1, number, 0);
+            if (load(slot) == 0) return;
+            unchecked {
+                hash = hash4(hasher, load(first), load(first + 1), load(first + 2), load(first + 3));
+            }
         }
     }
 
@@ -79,7 +86,7 @@ library MemberTree {
         uint256 wordB
     ) internal view returns (uint256) {
         // On each level: the first node that is not complete, and the complete one before it if it is not stored.
-        uint256 edge = hasher.hash4(idcA, wordA, idcB, wordB);
+        uint256 edge = hash4(hasher, idcA, wordA, idcB, wordB);
         uint256 pending = 0;
         uint256 edgeNumber = count / 2;
         for (uint256 level = 2; level <= LEVELS; ++level) {
@@ -91,7 +98,7 @@ library MemberTree {
                 else children[i] = i == position ? edge : zero(level - 1);
             }
             if (position != 0 && pending != 0) children[position - 1] = pending;
-            edge = hasher.hash4(children[0], children[1], children[2], children[3]);
+            edge = hash4(hasher, children[0], children[1], children[2], children[3]);
 
             uint256 pendingChild = position == 0 ? pending : 0;
             pending = 0;
@@ -102,6 +109,22 @@ library MemberTree {
         return count == CAPACITY ? pending : edge;
     }
 
+    /// @dev hasher.hash4 without the copies that the compiler makes of what goes in and out.
+    function hash4(IPoseidonT5 hasher, uint256 a, uint256 b, uint256 c, uint256 d) private view returns (uint256 hash) {
+        uint256 selector = uint32(IPoseidonT5.hash4.selector);
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x20), a)
+            mstore(add(data, 0x40), b)
+            mstore(add(data, 0x60), c)
+            mstore(add(data, 0x80), d)
+            // It fails for want of gas alone, and then there is nothing to say.
+            if iszero(staticcall(gas(), hasher, add(data, 0x1c), 0x84, 0x00, 0x20)) { revert(0x00, 0x00) }
+            hash := mload(0x00)
+        }
+    }
+
     /// @dev `pendingChild`, if not zero, stands for the last child.
     function hashChildren(Tree storage self, IPoseidonT5 hasher, uint256 level, uint256 number, uint256 pendingChild)
         private
@@ -109,7 +132,8 @@ library MemberTree {
         returns (uint256)
     {
         uint256 first = key(level - 1, 4 * number);
-        return hasher.hash4(
+        return hash4(
+            hasher,
             self.nodes[first],
             self.nodes[first + 1],
             self.nodes[first + 2],
@@ -117,9 +141,28 @@ library MemberTree {
         );
     }
 
+    /// @dev Of a node up to level LEVELS, so that it lies in the array and needs no check.
+    function slotOf(Tree storage self, uint256 nodeKey) private pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            slot := add(self.slot, nodeKey)
+        }
+    }
+
+    function load(uint256 slot) private view returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := sload(slot)
+        }
+    }
+
+    function store(uint256 slot, uint256 value) private {
+        assembly ("memory-safe") {
+            sstore(slot, value)
+        }
+    }
+
     /// @dev Where a node is stored: level and number, side by side.
     function key(uint256 level, uint256 number) private pure returns (uint256) {
-        return (level << 32) | number;
+        return ((level - 1) << LEVEL_SHIFT) | number;
     }
 
     /// @dev Root of an empty subtree: zero(1) = H4(0, 0, 0, 0), zero(l) = H4 of four times zero(l - 1).

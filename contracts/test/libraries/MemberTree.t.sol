@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IPoseidonT5} from "../../src/interfaces/IPoseidonT5.sol";
 import {IRegistry} from "../../src/interfaces/IRegistry.sol";
 import {MemberTree} from "../../src/libraries/MemberTree.sol";
-import {PoseidonT5Hasher} from "../../src/PoseidonT5Hasher.sol";
+import {PoseidonT5} from "../../src/libraries/PoseidonT5.sol";
 import {NaiveTree} from "../utils/NaiveTree.sol";
 import {Test} from "../utils/Test.sol";
 
@@ -18,7 +18,7 @@ contract MemberTreeTest is Test {
     IPoseidonT5 private hasher;
 
     function setUp() public {
-        hasher = new PoseidonT5Hasher();
+        hasher = PoseidonT5.deploy();
     }
 
     function test_root_ProtocolVectors() public {
@@ -79,6 +79,41 @@ contract MemberTreeTest is Test {
         vm.assertEq(root(), NaiveTree.root(hasher, leaves, MemberTree.LEVELS));
     }
 
+    /// @dev A path of any length from any slot, left, right or between, among siblings that are stored or not yet.
+    function testFuzz_update_EveryLevel(uint256 index, uint256 levels, uint256 seed) public {
+        index = bound(index, 0, MemberTree.CAPACITY - 1);
+        levels = bound(levels, 0, MemberTree.LEVELS - 1);
+        uint256 number = index / 2;
+        for (uint256 level = 1; level <= levels; ++level) {
+            for (uint256 i = 0; i < 4; ++i) {
+                uint256 sibling = (number & ~uint256(3)) + i;
+                uint256 value = uint256(keccak256(abi.encode(seed, level, i))) % ORDER;
+                // On the highest stored level some siblings may wait for their turn.
+                if (level == levels && sibling != number && value % 2 == 0) value = 0;
+                tree.nodes[key(level, sibling)] = value;
+            }
+            number /= 4;
+        }
+
+        tree.update(hasher, index, 1, 2, 0, 0);
+
+        uint256 expected = hasher.hash4(1, 2, 0, 0);
+        number = index / 2;
+        for (uint256 level = 1; level <= levels; ++level) {
+            vm.assertEq(tree.nodes[key(level, number)], expected);
+            uint256[4] memory c;
+            for (uint256 i = 0; i < 4; ++i) {
+                c[i] = tree.nodes[key(level, (number & ~uint256(3)) + i)];
+                bool changed = i == number % 4;
+                uint256 before = uint256(keccak256(abi.encode(seed, level, i))) % ORDER;
+                vm.assertTrue(changed || c[i] == before || (level == levels && c[i] == 0));
+            }
+            expected = hasher.hash4(c[0], c[1], c[2], c[3]);
+            number /= 4;
+        }
+        vm.assertEq(tree.nodes[key(levels + 1, number)], 0);
+    }
+
     /// @dev Every node's turn comes once and after its children's, to the tree's last member.
     function test_storeDue_NoNodeIsForgotten() public pure {
         uint256[12] memory stored;
@@ -96,6 +131,11 @@ contract MemberTreeTest is Test {
             vm.assertTrue(level == 2 || stored[level - 1] >= 4 * complete);
         }
         vm.assertTrue(stored[2] == 4 ** 7 - 1 && stored[8] == 3);
+    }
+
+    /// @dev As MemberTree has it.
+    function key(uint256 level, uint256 number) private pure returns (uint256) {
+        return ((level - 1) << 32) | number;
     }
 
     function append(uint256 idc, uint256 word) private {

@@ -1,5 +1,8 @@
 //! Generates what is derived from the Poseidon parameters: the constants of the circuits crate and the contracts' hash.
 
+mod coordinates;
+mod evm;
+mod hasher;
 mod parameters;
 mod rust;
 mod solidity;
