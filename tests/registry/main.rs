@@ -14,6 +14,7 @@ mod differential;
 mod embedded;
 mod fixture;
 mod follower;
+mod hasher;
 mod state_file;
 mod suite;
 
