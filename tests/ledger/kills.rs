@@ -1,0 +1,139 @@
+//! Thousands of kills at random moments, with a real process and real files.
+
+use std::{
+    collections::HashSet,
+    env,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use quotapass::wallet::ledger::{LedgerError, LedgerFiles, Refusal};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::*;
+
+/// How many kills; `QUOTAPASS_KILLS` says otherwise.
+const KILLS: u64 = 2_000;
+const WALLETS: u64 = 2;
+/// Kills before the clock goes on to the next epoch.
+const KILLS_AN_EPOCH: u64 = 25;
+
+const FOLDER: &str = "QUOTAPASS_TEST_LEDGER_OF_CHILD";
+const NOW: &str = "QUOTAPASS_TEST_CLOCK_OF_CHILD";
+
+#[derive(Debug, Default)]
+struct Counts {
+    kills: u64,
+    /// Kills before the child had given an id.
+    before_the_first_id: u64,
+    given: u64,
+    /// Ids that were reserved and never given.
+    lost: u64,
+    /// Children that refused a clock that had gone back.
+    clocks_back: u64,
+}
+
+#[test]
+fn no_kill_makes_the_ledger_give_an_id_twice() {
+    let kills = env::var("QUOTAPASS_KILLS").map_or(KILLS, |count| count.parse().unwrap());
+    let begin = Instant::now();
+    let wallets: Vec<_> =
+        (0..WALLETS).map(|wallet| thread::spawn(move || kill_again_and_again(wallet, kills / WALLETS))).collect();
+    for wallet in wallets {
+        println!("{:?} in {:.0?}", wallet.join().unwrap(), begin.elapsed());
+    }
+}
+
+fn kill_again_and_again(wallet: u64, kills: u64) -> Counts {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    let mut rng = StdRng::seed_from_u64(wallet);
+    let mut counts = Counts::default();
+    let mut given = HashSet::new();
+    while counts.kills < kills {
+        let epoch = NOON / EPOCH_SECONDS + counts.kills / KILLS_AN_EPOCH;
+        let is_back = epoch > NOON / EPOCH_SECONDS && rng.gen_ratio(1, 100);
+        let now = (epoch - u64::from(is_back)) * EPOCH_SECONDS;
+        let before = used(&files, now);
+        let (ids, refused) = run_and_kill(folder.path(), now, &mut rng);
+        counts.kills += 1;
+        if is_back && used(&files, now + EPOCH_SECONDS) > 0 {
+            assert!(ids.is_empty());
+            counts.clocks_back += u64::from(refused);
+            continue;
+        }
+        assert!(!refused);
+        for id in &ids {
+            assert!(given.insert((now, *id)), "id {id} was given twice in the epoch of {now}, after {counts:?}");
+        }
+        let after = used(&files, now);
+        assert!(ids.iter().all(|id| *id < after), "{ids:?} were given and {after} are used");
+        counts.before_the_first_id += u64::from(ids.is_empty());
+        counts.given += ids.len() as u64;
+        counts.lost += u64::from(after - before) - ids.len() as u64;
+    }
+    counts
+}
+
+/// How many ids of the epoch are used, by the file alone.
+fn used(files: &LedgerFiles, now: u64) -> u16 {
+    match files.read_book() {
+        Ok(book) => book.status(now, &quota(u16::MAX)).used,
+        Err(LedgerError::Missing(_)) => 0,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first word. Returns the ids it
+/// gave, and whether it refused.
+fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "kills::child_that_reserves_until_killed", "--ignored", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .env(NOW, now.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("begin")));
+    thread::sleep(Duration::from_micros(rng.gen_range(0..20_000)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut ids = Vec::new();
+    for line in lines {
+        match line.split_once(' ') {
+            // The last line may be cut off, and then is no id that anybody was given.
+            Some(("id", rest)) => ids.extend(rest.strip_suffix('.').map(|id| id.parse::<u16>().unwrap())),
+            Some(("error", error)) => panic!("the child failed: {error}"),
+            _ if line == "refused" => return (ids, true),
+            _ => {}
+        }
+    }
+    (ids, false)
+}
+
+#[test]
+#[ignore = "run by no_kill_makes_the_ledger_give_an_id_twice, which kills it"]
+fn child_that_reserves_until_killed() {
+    let Some(folder) = env::var_os(FOLDER) else { return };
+    let now = env::var(NOW).unwrap().parse().unwrap();
+    say("begin");
+    let files = files(Path::new(&folder));
+    let ledger = if files.exists().unwrap() { open(&files) } else { Ok(create(&files)) };
+    let result = ledger.and_then(|mut ledger| {
+        loop {
+            say(&format!("id {}.", reserve(&mut ledger, now)?));
+        }
+    });
+    match result {
+        Err(LedgerError::Refused(Refusal::EpochLeft { .. })) => say("refused"),
+        Err(error) => say(&format!("error {error}")),
+        Ok(()) => {}
+    }
+    // Wait for the end: the parent kills what it started.
+    thread::sleep(Duration::from_secs(60));
+}

@@ -1,0 +1,58 @@
+//! The quota ledger with real files and real processes.
+#![cfg(feature = "wallet")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod files;
+mod kills;
+mod processes;
+
+use std::{
+    io::{Write, stdout},
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+};
+
+use quotapass::{
+    circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Scope},
+    wallet::ledger::{DeviceShare, History, Ledger, LedgerError, LedgerFiles, LedgerOwner, Quota},
+};
+
+const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [0x11; 20] };
+const NOON: u64 = 1_800_000_000;
+const EPOCH_SECONDS: u64 = 600;
+
+fn owner() -> LedgerOwner {
+    let secret = IdentitySecret::from_seed(b"the ledger's tests", &REGISTRY, 0).unwrap();
+    LedgerOwner { registry: REGISTRY, commitment: secret.commitment() }
+}
+
+fn quota(limit: u16) -> Quota {
+    Quota {
+        scope: Scope::new(&REGISTRY, "room"),
+        epoch_seconds: NonZeroU32::new(EPOCH_SECONDS as u32).unwrap(),
+        limit: NonZeroU16::new(limit).unwrap(),
+    }
+}
+
+fn files(folder: &Path) -> LedgerFiles {
+    LedgerFiles::in_folders(&folder.join("data"), &folder.join("state"), &owner())
+}
+
+fn create(files: &LedgerFiles) -> Ledger {
+    Ledger::create(files, &owner(), DeviceShare::SOLE, NOON, History::None).unwrap()
+}
+
+fn open(files: &LedgerFiles) -> Result<Ledger, LedgerError> {
+    Ledger::open(files, &owner(), DeviceShare::SOLE)
+}
+
+fn reserve(ledger: &mut Ledger, now: u64) -> Result<u16, LedgerError> {
+    ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id)
+}
+
+/// A line for the parent process, past the capture of the test's own output.
+fn say(line: &str) {
+    let mut stdout = stdout().lock();
+    stdout.write_all(format!("{line}\n").as_bytes()).unwrap();
+    stdout.flush().unwrap();
+}
