@@ -1,5 +1,6 @@
-//! Bytes and text: passes on the wire, JSON, and the files of iden3's tools.
+//! Bytes and text: passes and parts of the member tree on the wire, JSON, and the files of iden3's tools.
 
 pub mod iden3;
 mod json;
+pub mod members;
 pub mod wire;

@@ -1,13 +1,16 @@
 //! Passes as bytes (protocol, section 6): big-endian, versioned, exact in length.
 
-use core::num::{NonZeroU16, NonZeroU32};
+use core::{
+    cmp::Ordering,
+    num::{NonZeroU16, NonZeroU32},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     badge::BadgePublic,
     field::FieldError,
-    membership::{Day, Root},
+    membership::{BucketError, Day, LevelsError, Root, TermsError},
     post::PostPublic,
     proof::{PROOF_BYTES, Proof, ProofError},
     requirement::Requirement,
@@ -25,7 +28,7 @@ pub const BADGE_BYTES: usize = 2 + 4 + 2 + 32 + 32 + 2 + PROOF_BYTES;
 const POST: u8 = 1;
 const BADGE: u8 = 2;
 
-/// What is wrong with bytes that are no pass.
+/// What is wrong with bytes that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -53,12 +56,21 @@ pub enum DecodeErrorKind {
     /// A proof that is none.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// A tree that cannot be.
+    #[error(transparent)]
+    Levels(#[from] LevelsError),
+    /// Terms of a member that are not valid.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// A part of a tree that has no place in it.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// Text that is not base64url without padding.
     #[error("not base64url without padding")]
     NotBase64,
 }
 
-/// Bytes that are no pass: what is wrong, and where.
+/// Bytes that do not decode: what is wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {offset}: {kind}")]
 pub struct DecodeError {
@@ -284,14 +296,15 @@ impl Writer {
     }
 }
 
-struct Reader<'a> {
+/// Reads from front to back and knows where it is.
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads version and kind.
-    fn begin(bytes: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
+    pub(super) fn begin(bytes: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
         let mut reader = Self { bytes, offset: 0 };
         let [version] = reader.array()?;
         if version != VERSION {
@@ -305,7 +318,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An error about what was just read.
-    fn before(&self, bytes: usize, kind: DecodeErrorKind) -> DecodeError {
+    pub(super) fn before(&self, bytes: usize, kind: DecodeErrorKind) -> DecodeError {
         DecodeError { offset: self.offset - bytes, kind }
     }
 
@@ -316,29 +329,39 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
-    fn u16(&mut self) -> Result<u16, DecodeError> {
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u32(&mut self) -> Result<u32, DecodeError> {
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, DecodeError> {
+    pub(super) fn u64(&mut self) -> Result<u64, DecodeError> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    /// Exactly so many bytes must be left.
+    pub(super) fn remain(&self, count: usize) -> Result<(), DecodeError> {
+        let left = self.bytes.len() - self.offset;
+        match left.cmp(&count) {
+            Ordering::Less => Err(DecodeError { offset: self.bytes.len(), kind: DecodeErrorKind::Truncated }),
+            Ordering::Greater => Err(DecodeError { offset: self.offset + count, kind: DecodeErrorKind::TrailingBytes }),
+            Ordering::Equal => Ok(()),
+        }
     }
 
     fn requirement(&mut self) -> Result<Requirement, DecodeError> {
         Ok(Requirement { min_stake: self.u32()?, since_max: Day(self.u16()?) })
     }
 
-    fn field<T>(&mut self, read: fn(&[u8; 32]) -> Result<T, FieldError>) -> Result<T, DecodeError> {
+    pub(super) fn field<T>(&mut self, read: fn(&[u8; 32]) -> Result<T, FieldError>) -> Result<T, DecodeError> {
         let bytes = self.array()?;
         read(&bytes).map_err(|error| self.before(32, error.into()))
     }

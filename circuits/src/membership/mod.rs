@@ -1,5 +1,6 @@
 //! Members and the tree that holds them.
 
+mod bucket;
 pub(crate) mod gadget;
 mod path;
 mod terms;
@@ -7,6 +8,7 @@ mod tree;
 
 use ark_bn254::Fr;
 
+pub use bucket::{Bucket, BucketError, BucketNumber, UpperNodes, VerifiedBucket};
 pub use path::{MemberPath, PathError};
 pub use terms::{Day, Terms, TermsError, Word};
 pub use tree::{MemberTree, RestoreError, TreeChange, TreeError, TreeNode, Update};
@@ -69,6 +71,8 @@ impl Levels {
     /// The standard tree: 11 levels, 2,097,152 members.
     pub const STANDARD: Self = Self(11);
 
+    const BUCKET: u8 = 6;
+
     /// # Errors
     /// [`LevelsError`] unless `levels` is 1 to 16.
     pub const fn new(levels: u32) -> Result<Self, LevelsError> {
@@ -83,6 +87,16 @@ impl Levels {
     /// How many members fit.
     pub const fn capacity(self) -> u64 {
         2 * 4u64.pow(self.0 as u32 - 1)
+    }
+
+    /// How many levels of hashes a [`Bucket`] has: 6, or all that there are.
+    pub const fn of_bucket(self) -> Self {
+        if self.0 < Self::BUCKET { self } else { Self(Self::BUCKET) }
+    }
+
+    /// How many buckets a tree of `members` slots has begun, the last one perhaps in part.
+    pub const fn buckets(self, members: u32) -> u32 {
+        (members as u64).div_ceil(self.of_bucket().capacity()) as u32
     }
 
     /// Roots of empty subtrees, lowest level first: `z1 = H4(0, 0, 0, 0)`, `z2 = H4(z1, z1, z1, z1)`, ...

@@ -37,6 +37,13 @@ impl MemberPath {
         Self { index, neighbour, children }
     }
 
+    /// The path of a subtree's member in a whole tree, where it has another index and the subtree's root more nodes above.
+    pub(super) fn extended(mut self, index: MemberIndex, above: Vec<[Fr; ARITY]>) -> Self {
+        self.index = index;
+        self.children.extend(above);
+        self
+    }
+
     /// The member's index.
     pub fn index(&self) -> MemberIndex {
         self.index

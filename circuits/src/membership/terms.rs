@@ -83,8 +83,15 @@ impl Terms {
         u64::from(self.stake) | u64::from(self.message_limit) << 32 | u64::from(self.since.0) << 48
     }
 
+    /// Only for what [`pack`](Self::pack) gave.
     pub(crate) fn unpack(packed: u64) -> Self {
         Self { stake: packed as u32, message_limit: (packed >> 32) as u16, since: Day((packed >> 48) as u16) }
+    }
+
+    /// Packed terms from outside.
+    pub(crate) fn try_unpack(packed: u64) -> Result<Self, TermsError> {
+        let Self { stake, message_limit, since } = Self::unpack(packed);
+        Self::new(stake, message_limit, since)
     }
 }
 

@@ -226,7 +226,7 @@ impl MemberTree {
         }
     }
 
-    fn node(&self, level: usize, node: usize) -> Fr {
+    pub(super) fn node(&self, level: usize, node: usize) -> Fr {
         self.nodes[level].get(node).copied().unwrap_or(self.empty[level])
     }
 

@@ -1,0 +1,288 @@
+//! How a wallet without the whole tree gets a path, and does not say whose.
+//!
+//! It asks for a *bucket*, a subtree of six levels with 2,048 members, and for the *upper nodes*, the roots of all
+//! buckets, which are the same for everybody. The bucket is checked against its upper node, and the upper nodes against
+//! the root that the chain has. The path then comes out of what was checked.
+
+use ark_bn254::Fr;
+
+use super::{ARITY, Levels, Member, MemberIndex, MemberPath, MemberTree, Root, TreeError};
+use crate::poseidon;
+
+/// The number of a bucket: that of the indices in it, divided by the slots of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct BucketNumber(pub u32);
+
+impl BucketNumber {
+    /// The bucket that an index lies in.
+    pub const fn of(levels: Levels, index: MemberIndex) -> Self {
+        Self((index.0 as u64 / levels.of_bucket().capacity()) as u32)
+    }
+}
+
+impl core::fmt::Display for BucketNumber {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Buckets and upper nodes that do not fit, or do not hold the member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BucketError {
+    /// The tree has no such bucket, or it has not been begun.
+    #[error("the tree has no members in bucket {0}")]
+    NoSuchBucket(BucketNumber),
+    /// A bucket of another length.
+    #[error("bucket {number} has {found} slots and not {expected}, as the number of members says")]
+    Length {
+        /// The bucket.
+        number: BucketNumber,
+        /// Slots in it.
+        found: usize,
+        /// Slots there should be.
+        expected: usize,
+    },
+    /// Trees of different heights.
+    #[error("a tree of {found} levels was found where one of {expected} was expected")]
+    Levels {
+        /// Levels found.
+        found: usize,
+        /// Levels expected.
+        expected: usize,
+    },
+    /// More members than fit.
+    #[error("a tree of so many levels does not hold {0} members")]
+    TooMany(u32),
+    /// The upper nodes do not lead to the root.
+    #[error("the upper nodes lead to the root {found} and not to {expected}")]
+    Root {
+        /// The root they lead to.
+        found: Root,
+        /// The root that was to be found.
+        expected: Root,
+    },
+    /// The members do not hash to the upper node.
+    #[error("the members of bucket {0} do not hash to the upper node that stands for them")]
+    UpperNode(BucketNumber),
+    /// The path of no member, or of a removed one.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// The roots of all buckets that have been begun, and how many slots were ever filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpperNodes {
+    levels: Levels,
+    member_count: u32,
+    roots: Vec<Fr>,
+}
+
+impl UpperNodes {
+    /// There must be a root for each bucket begun.
+    pub(crate) fn new(levels: Levels, member_count: u32, roots: Vec<Fr>) -> Self {
+        Self { levels, member_count, roots }
+    }
+
+    /// How many levels the tree has.
+    pub fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// How many slots were ever filled. The root does not prove this number; compare it with the registry's.
+    pub fn member_count(&self) -> u32 {
+        self.member_count
+    }
+
+    /// The roots, in the order of the buckets.
+    pub fn bucket_roots(&self) -> impl ExactSizeIterator<Item = Root> + '_ {
+        self.roots.iter().map(|root| Root::from_field(*root))
+    }
+
+    /// The root of a bucket; none if it has not been begun.
+    pub fn bucket_root(&self, number: BucketNumber) -> Option<Root> {
+        self.roots.get(number.0 as usize).map(|root| Root::from_field(*root))
+    }
+
+    /// The root that they lead to.
+    pub fn root(&self) -> Root {
+        Root::from_field(self.climb(0).1)
+    }
+
+    /// Checks that they lead to a root. Take it from the chain: whoever answers can make up a tree of one member, and
+    /// know it by its root.
+    ///
+    /// # Errors
+    /// [`BucketError::Root`].
+    pub fn verify(&self, expected: Root) -> Result<(), BucketError> {
+        let found = self.root();
+        if found == expected { Ok(()) } else { Err(BucketError::Root { found, expected }) }
+    }
+
+    /// Children on the way from a bucket to the root, and the root.
+    fn climb(&self, bucket: usize) -> (Vec<[Fr; ARITY]>, Fr) {
+        let first = self.levels.of_bucket().get();
+        let empty = self.levels.empty_roots();
+        let (mut nodes, mut place) = (self.roots.clone(), bucket);
+        let mut way = Vec::with_capacity(self.levels.get() - first);
+        for below in &empty[first - 1..self.levels.get() - 1] {
+            let child = |node: usize| nodes.get(node).copied().unwrap_or(below.to_field());
+            let eldest = place - place % ARITY;
+            way.push(core::array::from_fn(|offset| child(eldest + offset)));
+            nodes = (0..nodes.len().div_ceil(ARITY))
+                .map(|node| {
+                    poseidon::hash(&core::array::from_fn::<Fr, ARITY, _>(|offset| child(ARITY * node + offset)))
+                })
+                .collect();
+            place /= ARITY;
+        }
+        // A tree without members has no bucket and the empty root.
+        let root = nodes.first().copied().or(empty.last().map(|root| root.to_field())).unwrap_or_default();
+        (way, root)
+    }
+}
+
+/// The members of one bucket, as far as its slots were ever filled; none in a slot whose member was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    levels: Levels,
+    number: BucketNumber,
+    members: Vec<Option<Member>>,
+}
+
+impl Bucket {
+    /// # Errors
+    /// [`BucketError::NoSuchBucket`] if it lies outside the tree or has no slots, [`BucketError::Length`] if it has too
+    /// many, [`TreeError::ZeroCommitment`] for a member that is nobody.
+    pub(crate) fn new(levels: Levels, number: BucketNumber, members: Vec<Option<Member>>) -> Result<Self, BucketError> {
+        let capacity = levels.of_bucket().capacity();
+        if u64::from(number.0) >= levels.capacity() / capacity || members.is_empty() {
+            return Err(BucketError::NoSuchBucket(number));
+        }
+        if members.len() as u64 > capacity {
+            return Err(BucketError::Length { number, found: members.len(), expected: capacity as usize });
+        }
+        Ok(Self { levels, number, members })
+    }
+
+    /// How many levels the tree has that it is from.
+    pub fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// Its number.
+    pub fn number(&self) -> BucketNumber {
+        self.number
+    }
+
+    /// Its slots in the order of their indices.
+    pub fn members(&self) -> &[Option<Member>] {
+        &self.members
+    }
+
+    /// How many of its members have not left.
+    pub fn active_members(&self) -> usize {
+        self.members.iter().flatten().count()
+    }
+
+    /// The member at an index of the whole tree; none if it lies elsewhere, or was removed.
+    pub fn member(&self, index: MemberIndex) -> Option<Member> {
+        let slot = index.0.checked_sub(self.first_index())?;
+        self.members.get(slot as usize).copied().flatten()
+    }
+
+    /// Checks it against its upper node, and gives the tree that paths come from. That costs about 1,400 hashes.
+    ///
+    /// # Errors
+    /// [`BucketError`] if the bucket is not of this tree, or not as long as the number of members says, or its members
+    /// do not hash to the upper node.
+    pub fn verify(self, upper: &UpperNodes) -> Result<VerifiedBucket, BucketError> {
+        if self.levels != upper.levels {
+            return Err(BucketError::Levels { found: self.levels.get(), expected: upper.levels.get() });
+        }
+        let expected = upper.bucket_root(self.number).ok_or(BucketError::NoSuchBucket(self.number))?;
+        let capacity = self.levels.of_bucket().capacity() as usize;
+        let slots = (upper.member_count as usize).saturating_sub(self.first_index() as usize).min(capacity);
+        if self.members.len() != slots {
+            return Err(BucketError::Length { number: self.number, found: self.members.len(), expected: slots });
+        }
+        let tree = MemberTree::build(self.levels.of_bucket(), self.members.iter().copied())?;
+        if tree.root() != expected {
+            return Err(BucketError::UpperNode(self.number));
+        }
+        Ok(VerifiedBucket { bucket: self, tree })
+    }
+
+    fn first_index(&self) -> u32 {
+        // `new` lets no number pass whose indices do not fit.
+        (u64::from(self.number.0) * self.levels.of_bucket().capacity()) as u32
+    }
+}
+
+/// A bucket whose members hash to its upper node.
+#[derive(Clone, Debug)]
+pub struct VerifiedBucket {
+    bucket: Bucket,
+    tree: MemberTree,
+}
+
+impl VerifiedBucket {
+    /// The bucket.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// The root of the bucket.
+    pub fn root(&self) -> Root {
+        self.tree.root()
+    }
+
+    /// The path of a member of the bucket to the root that the upper nodes lead to. The bucket's own root must not have
+    /// changed since it was verified; the other upper nodes may have.
+    ///
+    /// # Errors
+    /// [`BucketError`] if the member is not in the bucket or has left, or the upper nodes have another root for it.
+    pub fn path(&self, upper: &UpperNodes, index: MemberIndex) -> Result<MemberPath, BucketError> {
+        let number = self.bucket.number;
+        if self.bucket.levels != upper.levels {
+            return Err(BucketError::Levels { found: self.bucket.levels.get(), expected: upper.levels.get() });
+        }
+        if upper.bucket_root(number) != Some(self.tree.root()) {
+            return Err(BucketError::UpperNode(number));
+        }
+        let slot = index.0.checked_sub(self.bucket.first_index()).ok_or(TreeError::NoSuchIndex(index))?;
+        let within = self.tree.path(MemberIndex(slot)).map_err(|error| match error {
+            TreeError::Removed(_) => TreeError::Removed(index),
+            _ => TreeError::NoSuchIndex(index),
+        })?;
+        Ok(within.extended(index, upper.climb(number.0 as usize).0))
+    }
+}
+
+/// What a full copy answers.
+impl MemberTree {
+    /// The roots of all buckets: the same answer for everybody.
+    pub fn upper_nodes(&self) -> UpperNodes {
+        let level = self.levels().of_bucket().get() - 1;
+        // A tree has at most 2^31 slots.
+        let member_count = self.len() as u32;
+        let roots = (0..self.levels().buckets(member_count)).map(|bucket| self.node(level, bucket as usize)).collect();
+        UpperNodes::new(self.levels(), member_count, roots)
+    }
+
+    /// The root of one bucket; none if it has not been begun.
+    pub fn bucket_root(&self, number: BucketNumber) -> Option<Root> {
+        let is_begun = number.0 < self.levels().buckets(self.len() as u32);
+        is_begun.then(|| Root::from_field(self.node(self.levels().of_bucket().get() - 1, number.0 as usize)))
+    }
+
+    /// The members of one bucket; none if it has not been begun.
+    pub fn bucket(&self, number: BucketNumber) -> Option<Bucket> {
+        let capacity = self.levels().of_bucket().capacity() as usize;
+        let first = (number.0 as usize).checked_mul(capacity)?;
+        let last = self.len().min(first.checked_add(capacity)?);
+        let members = (first..last).map(|slot| self.member(MemberIndex(slot as u32))).collect();
+        Bucket::new(self.levels(), number, members).ok()
+    }
+}
