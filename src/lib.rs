@@ -8,7 +8,8 @@
 //!   pass.
 //! - [`identity`] (feature `identity`): who posts. Seeds, and the encrypted files they are kept in.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
-//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger, and the member's path.
+//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger, and the path of a member from a relay
+//!   (over HTTP with the feature `wallet-http`) or from a copy of the tree.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.

@@ -5,9 +5,13 @@
 //! the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix
 //! seconds, and a log that needs a disk or a network stands behind the trait.
 //!
+//! The routes that serve the member tree to light wallets are in `http` (feature `relay-http`).
+//!
 //! All methods take `&self`, so that one relay serves many threads.
 
 mod badges;
+#[cfg(feature = "relay-http")]
+pub mod http;
 mod nullifiers;
 mod pipeline;
 mod policy;

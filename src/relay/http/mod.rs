@@ -1,0 +1,5 @@
+//! What a relay answers over HTTP.
+
+mod members;
+
+pub use members::{Members, members_routes};

@@ -1,0 +1,127 @@
+//! A relay as the source, over HTTP.
+
+use std::{error::Error, thread, time::Duration};
+
+use quotapass_circuits::membership::{Bucket, BucketNumber, Levels, UpperNodes};
+use reqwest::{Client, Proxy, StatusCode, Url, redirect::Policy};
+
+use super::{MembersSource, SourceError};
+
+/// Why a relay cannot even be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is none.
+    #[error("`{0}` is not the address of a relay; give one such as https://relay.example")]
+    Address(String),
+    /// The proxy's address is none.
+    #[error("`{0}` is not the address of a proxy; give one such as socks5h://127.0.0.1:9050")]
+    Proxy(String),
+    /// No client can be made.
+    #[error("cannot set up connections: {0}")]
+    Setup(String),
+}
+
+/// How a relay is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// Time for one answer as a whole, from the connection to its last byte.
+    pub timeout: Duration,
+    /// A proxy for all requests, for example Tor's: `socks5h://127.0.0.1:9050`.
+    pub proxy: Option<String>,
+}
+
+impl Default for ClientOptions {
+    /// 30 seconds, no proxy.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), proxy: None }
+    }
+}
+
+/// The member tree as a relay gives it.
+///
+/// Nothing is sent that tells one wallet from another: no cookie, no name of the program, no condition on what was had
+/// before, a new connection for each request. Redirects are not followed. Each request runs in a thread of its own, so
+/// that it may be made from anywhere, an asynchronous task included, and blocks there.
+#[derive(Clone, Debug)]
+pub struct RelayMembers {
+    base: String,
+    client: Client,
+    levels: Levels,
+}
+
+impl RelayMembers {
+    /// The relay at an address, without the path of the routes. A tree of `levels` levels is expected.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn new(address: &str, levels: Levels, options: &ClientOptions) -> Result<Self, ClientError> {
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let url = Url::parse(address).ok().filter(is_web).ok_or_else(|| ClientError::Address(address.into()))?;
+        let mut client = Client::builder()
+            .timeout(options.timeout)
+            .redirect(Policy::none())
+            .referer(false)
+            .pool_max_idle_per_host(0);
+        if let Some(proxy) = &options.proxy {
+            client = client.proxy(Proxy::all(proxy).map_err(|_| ClientError::Proxy(proxy.clone()))?);
+        }
+        let client = client.build().map_err(|error| ClientError::Setup(reason(&error)))?;
+        Ok(Self { base: url.as_str().trim_end_matches('/').into(), client, levels })
+    }
+
+    fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let unreachable = |reason: &str| SourceError::Unreachable { url: url.into(), reason: reason.into() };
+        let request = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_err(|error| unreachable(&error.to_string()))?.block_on(self.fetch(url, limit))
+        };
+        thread::scope(|scope| scope.spawn(request).join()).unwrap_or_else(|_| Err(unreachable("the request broke off")))
+    }
+
+    /// Reads an answer no further than it can be long.
+    async fn fetch(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let failed = |error: reqwest::Error| match error.is_timeout() {
+            true => SourceError::Timeout { url: url.into() },
+            false => SourceError::Unreachable { url: url.into(), reason: reason(&error) },
+        };
+        let mut answer = self.client.get(url).send().await.map_err(failed)?;
+        if answer.status() != StatusCode::OK {
+            return Err(SourceError::Status { url: url.into(), status: answer.status().as_u16() });
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if chunk.len() > limit - body.len() {
+                return Err(SourceError::TooLong { url: url.into(), limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+impl MembersSource for RelayMembers {
+    fn upper_nodes(&self) -> Result<UpperNodes, SourceError> {
+        let url = format!("{}/v1/members/upper", self.base);
+        let body = self.get(&url, UpperNodes::max_bytes(self.levels))?;
+        UpperNodes::from_bytes(&body).map_err(|error| SourceError::Malformed { url, error })
+    }
+
+    fn bucket(&self, number: BucketNumber) -> Result<Bucket, SourceError> {
+        let url = format!("{}/v1/members/buckets/{number}", self.base);
+        let body = self.get(&url, Bucket::max_bytes(self.levels)).map_err(|error| match error {
+            SourceError::Status { status: 404, .. } => SourceError::NoSuchBucket(number),
+            other => other,
+        })?;
+        Bucket::from_bytes(&body).map_err(|error| SourceError::Malformed { url, error })
+    }
+}
+
+/// The innermost cause, which says more than the outer ones.
+fn reason(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
