@@ -1,0 +1,26 @@
+//! The book of a quota ledger in bytes: no panic, what is read is written the same, and no id comes twice. The checksum
+//! is put right, for no fuzzer finds one.
+#![no_main]
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use libfuzzer_sys::fuzz_target;
+use quotapass::{
+    circuits::signal::Scope,
+    wallet::ledger::{Book, Quota},
+};
+use sha2::{Digest, Sha256};
+
+fuzz_target!(|content: &[u8]| {
+    let _ = Book::from_bytes(content);
+    let bytes = [content, &Sha256::digest(content)].concat();
+    if let Ok(mut book) = Book::from_bytes(&bytes) {
+        assert_eq!(book.to_bytes(), bytes);
+        let scope = Scope::from_field(1u8.into());
+        let quota = Quota { scope, epoch_seconds: NonZeroU32::MIN, limit: NonZeroU16::MAX };
+        if let (Ok(first), Ok(second)) = (book.reserve(1_800_000_000, &quota), book.reserve(1_800_000_000, &quota)) {
+            assert_ne!(first.message_id, second.message_id);
+        }
+        assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book));
+    }
+});

@@ -1,0 +1,14 @@
+//! The cache of a light wallet in bytes: no panic, and what is read is written the same. The checksum is put right, for no
+//! fuzzer finds one.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quotapass::{circuits::membership::Levels, wallet::members::LightMembers};
+use sha2::{Digest, Sha256};
+
+fuzz_target!(|content: &[u8]| {
+    let bytes = [content, &Sha256::digest(content)].concat();
+    if let Ok(members) = LightMembers::from_bytes(&bytes, Levels::STANDARD) {
+        assert_eq!(members.to_bytes(), bytes);
+    }
+});
