@@ -116,7 +116,6 @@ impl Quota {
 
 /// A message id that nobody else gets. Prove at most one message with it, and in no other epoch.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use = "the message id is used up whether or not a message is proved with it"]
 pub struct Reservation {
     /// The epoch to prove in, whatever the clock says by then.
     pub epoch: Epoch,
