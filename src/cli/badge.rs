@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Where the badge is worn: the name of a scope in the configuration
     #[arg(long)]
     scope: String,
+    /// Index of the member, which this device may not know if it deposited elsewhere; needed with --members-from alone
+    #[arg(long)]
+    index: Option<u32>,
     /// Write the badge to a new file in place of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -41,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     require_test_chain(context.config(), registry.chain_id)?;
     let secret = context.open_secret(&registry)?;
     let prover = development_prover::<Badge>(&context.keys()?, Levels::STANDARD)?;
-    let located = context.locate(&secret)?;
+    let located = context.locate(&secret, arguments.index)?;
     let (public, witness) = badge(
         Membership { secret: &secret, member: &located.member, path: &located.path },
         Scope::new(&registry, &policy.name),

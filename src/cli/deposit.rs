@@ -82,6 +82,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     let receipt = send(arguments, &payer, &info, tier, number, commitment)?;
     let index = receipt.added().context("the deposit's receipt names no member; see `quotapass status`")?;
+    context.keep_index(&owner, index)?;
     context.output().result(
         &format!("Deposited {price} as member {index}, in block {} ({} gas).", receipt.block, receipt.gas_used),
         json!({

@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     /// Where to post: the name of a scope in the configuration
     #[arg(long)]
     scope: String,
+    /// Index of the member, which this device may not know if it deposited elsewhere; needed with --members-from alone
+    #[arg(long)]
+    index: Option<u32>,
     /// Write to a new file in place of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let identity = context.open_identity(&context.identity_name()?)?;
     let secret = identity.seed.secret(&registry, context.account()?)?;
     let prover = development_prover::<Post>(&context.keys()?, Levels::STANDARD)?;
-    let located = context.locate(&secret)?;
+    let located = context.locate(&secret, arguments.index)?;
     let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
 
     // Whatever can fail is tried before an id is used up.

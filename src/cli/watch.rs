@@ -26,7 +26,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (mut copy, synced) = context.synced_copy(&registry)?;
     let mut head = synced.head;
     note(format!("{} members at block {}; following, until Ctrl-C.", head.member_count, head.block.number));
-    while !arguments.once {
+    if arguments.once {
+        return Ok(());
+    }
+    loop {
         thread::sleep(Duration::from_secs(arguments.interval));
         let synced = match copy.sync(&registry) {
             Ok(synced) => synced,
@@ -56,7 +59,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         }
         head = synced.head;
     }
-    Ok(())
 }
 
 fn show(event: &RegistryEvent, block: u64, timestamp: u64, token: &TokenInfo, context: &Context) -> Result<()> {

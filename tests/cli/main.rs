@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod depositor;
+mod light;
 mod offline;
 mod story;
 mod world;

@@ -57,7 +57,10 @@ pub(super) struct Flags {
     /// Relay to take members from, a bucket at a time, in place of a full copy of the registry
     #[arg(long, global = true, value_name = "URL")]
     members_from: Option<String>,
-    /// Seconds to wait for one answer of the endpoint
+    /// Proxy for the requests to that relay, for example Tor's
+    #[arg(long, global = true, value_name = "URL")]
+    members_proxy: Option<String>,
+    /// Seconds to wait for one answer of the endpoint or the relay
     #[arg(long, global = true, value_name = "SECONDS")]
     rpc_timeout: Option<String>,
 }
@@ -77,13 +80,14 @@ pub(super) enum Key {
     WalletPasswordFile,
     WalletLedger,
     MembersFrom,
+    MembersProxy,
     RpcTimeout,
     MaxReorgDepth,
     TestChains,
 }
 
 impl Key {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -96,6 +100,7 @@ impl Key {
         Self::WalletPasswordFile,
         Self::WalletLedger,
         Self::MembersFrom,
+        Self::MembersProxy,
         Self::RpcTimeout,
         Self::MaxReorgDepth,
         Self::TestChains,
@@ -116,6 +121,7 @@ impl Key {
             Self::WalletPasswordFile => "wallet_password_file",
             Self::WalletLedger => "wallet_ledger",
             Self::MembersFrom => "members_from",
+            Self::MembersProxy => "members_proxy",
             Self::RpcTimeout => "rpc_timeout",
             Self::MaxReorgDepth => "max_reorg_depth",
             Self::TestChains => "test_chains",
@@ -161,6 +167,7 @@ impl Key {
             Self::WalletPasswordFile => "\"/run/secrets/wallet\"",
             Self::WalletLedger => "0",
             Self::MembersFrom => "\"https://relay.example\"",
+            Self::MembersProxy => "\"socks5h://127.0.0.1:9050\"",
             Self::RpcTimeout => "30",
             Self::MaxReorgDepth => "256",
             Self::TestChains => "\"31337,11155111\"",
@@ -183,6 +190,7 @@ impl Flags {
             Key::WalletPasswordFile => self.wallet_password_file.as_ref(),
             Key::WalletLedger => self.wallet_ledger.as_ref(),
             Key::MembersFrom => self.members_from.as_ref(),
+            Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
             Key::MaxReorgDepth | Key::TestChains => None,
         }

@@ -96,11 +96,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Ledger and witness as they once were.
+type Backup = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 struct Device {
     share: DeviceShare,
     disk: SimulatedDisk,
     store: Option<Store<SimulatedDisk>>,
-    backups: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    backups: Vec<Backup>,
     /// The latest moment at which an id was given.
     latest_use: u64,
     /// Whether a ledger was ever to be created here.
