@@ -2,8 +2,8 @@
 //!
 //! What a phone needs is in [`circuits`]; what does input and output is here:
 //!
-//! - [`registry`] (feature `registry`): the chain. One trait, contract bindings, the member tree that follows the events,
-//!   and an embedded EVM that runs the real bytecode.
+//! - [`registry`] (feature `registry`): the chain. One trait, contract bindings, a copy of the members that follows the
+//!   events, an embedded EVM that runs the real bytecode, and (feature `rpc`) any chain behind a JSON-RPC endpoint.
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
 //!   pass.
 //! - [`identity`] (feature `identity`): who posts. Seeds, and the encrypted files they are kept in.

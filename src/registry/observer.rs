@@ -6,7 +6,8 @@ use std::sync::Arc;
 pub struct Observer<T>(Option<Arc<dyn Fn(T) + Send + Sync>>);
 
 impl<T> Observer<T> {
-    /// Calls a function with every piece of progress. It should return soon, for the work waits for it.
+    /// Calls a function with every piece of progress. It should return soon, for the work waits for it, and must not
+    /// call what it watches.
     pub fn new(observe: impl Fn(T) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observe)))
     }

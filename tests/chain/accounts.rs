@@ -99,3 +99,12 @@ fn a_key_is_not_printed() {
     let shown = format!("{key:?}").to_lowercase();
     assert!(shown.contains(&hex::encode(key.address())) && !shown.contains(&VECTOR_KEY[..8]), "{shown}");
 }
+
+#[cfg(feature = "ledger")]
+#[test]
+fn a_ledger_that_is_not_there_is_an_error() {
+    // Whoever runs this may have one.
+    if let Err(error) = AccountKey::from_ledger(0) {
+        assert!(matches!(error, AccountError::Ledger(_)), "{error:?}");
+    }
+}

@@ -1,8 +1,9 @@
 //! Reading events, applying them, and taking them back.
 
-use core::mem;
+use core::{mem, time::Duration};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    thread,
     time::Instant,
 };
 
@@ -21,6 +22,8 @@ use crate::registry::{Block, Head, LoggedEvent, Registry, RegistryError, Registr
 const REORGANISATIONS: u32 = 8;
 /// How many ranges in a row an endpoint may fail to answer in time.
 const TIMEOUTS: u32 = 3;
+/// How long an endpoint whose servers disagree has to come to terms.
+const SECOND_THOUGHTS: Duration = Duration::from_millis(500);
 
 /// What was done and not told yet.
 #[derive(Debug, Default)]
@@ -52,6 +55,8 @@ enum Step {
     Done(Synced),
     /// The chain has other blocks now than a moment ago.
     Reorganised,
+    /// The events do not give the contract's root.
+    Mismatch(FollowError),
 }
 
 impl Follower {
@@ -66,11 +71,25 @@ impl Follower {
         if given != self.registry {
             return Err(FollowError::WrongRegistry { followed: self.registry, given });
         }
+        let mut doubted = false;
         for _ in 0..REORGANISATIONS {
             let head = registry.head()?;
             self.return_to_common_ancestor(registry)?;
-            if let Step::Done(synced) = self.read_up_to(registry, head)? {
-                return Ok(synced);
+            match self.read_up_to(registry, head)? {
+                Step::Done(synced) => return Ok(synced),
+                Step::Reorganised => {}
+                // Perhaps the events came from a server that does not have the latest ones yet.
+                Step::Mismatch(_) if !doubted => {
+                    doubted = true;
+                    thread::sleep(SECOND_THOUGHTS);
+                    let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
+                    self.rewind(Some(settled.max(self.state.verified.unwrap_or(0))))?;
+                }
+                Step::Mismatch(error) => {
+                    self.rewind(self.state.verified)?;
+                    (self.pending.blocks, self.pending.events) = (0, 0);
+                    return Err(error);
+                }
             }
         }
         Err(FollowError::Unsteady(REORGANISATIONS))
@@ -158,9 +177,8 @@ impl Follower {
             if registry.block(head.block.number)? != Some(head.block) {
                 return Ok(Step::Reorganised);
             }
-            self.rewind(self.state.verified)?;
-            (self.pending.blocks, self.pending.events) = (0, 0);
-            return Err(FollowError::RootMismatch { block: head.block.number, expected: head.root, computed });
+            let (block, expected) = (head.block.number, head.root);
+            return Ok(Step::Mismatch(FollowError::RootMismatch { block, expected, computed }));
         }
         if self.state.verified != Some(head.block.number) {
             let state = State { verified: Some(head.block.number), ..self.state };
@@ -363,9 +381,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes back all that blocks after this one did, or everything. Returns how many roots that were told before never
-    /// were.
+    /// Takes back all that later blocks did, to this one or the latest before it whose hash is known, or everything.
+    /// Returns how many roots that were told before never were.
     fn rewind(&mut self, block: Option<BlockNumber>) -> Result<usize, FollowError> {
+        let known = self.store.blocks()?;
+        let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));
+        let block = read.map(|read| read.number);
         let (mut len, mut restored, mut rewound, mut undone) = (0, Vec::new(), BTreeMap::new(), 0);
         self.store.for_each_member(|index, stored| {
             let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
@@ -385,8 +406,6 @@ impl Follower {
                 restored.push((index, stored.member));
             }
         })?;
-        let known = self.store.blocks()?;
-        let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));
         let written = self.tree.rewind(len, &restored).map_err(FollowError::from).and_then(|nodes| {
             let verified = self.state.verified.zip(read).map(|(verified, read)| verified.min(read.number));
             let state = State { read, verified, root: self.tree.root(), ..self.state };

@@ -231,7 +231,7 @@ fn parse(url: &str) -> Result<BuiltInConnectionString, NodeError> {
 /// Scheme and host: what comes before and after may be a password or a provider's key.
 fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
-        Some((scheme, rest)) if scheme.starts_with("http") || scheme.starts_with("ws") => {
+        Some((scheme, rest)) if !matches!(scheme, "ipc" | "file") => {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             format!("{scheme}://{}", authority.rsplit('@').next().unwrap_or_default())
         }
@@ -248,6 +248,7 @@ mod tests {
         assert_eq!(without_credentials("https://mainnet.infura.io/v3/0123456789"), "https://mainnet.infura.io");
         assert_eq!(without_credentials("wss://user:secret@host:8546/?key=1"), "wss://host:8546");
         assert_eq!(without_credentials("/run/geth.ipc"), "/run/geth.ipc");
+        assert_eq!(without_credentials("ftp://user:secret@host/key"), "ftp://host");
     }
 
     #[test]

@@ -189,7 +189,9 @@ fn innermost(error: &(dyn Error + Send + Sync + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    // The address may have a provider's key in it.
+    let text = error.to_string();
+    text.split(" for url (").next().unwrap_or_default().into()
 }
 
 fn shortened(text: &str) -> String {
