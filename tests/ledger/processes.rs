@@ -162,6 +162,7 @@ fn a_full_file_system_gives_no_id_and_keeps_the_ledger() {
     let error = reserve(&mut ledger, NOON).unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
     assert_eq!(std::fs::read(files.ledger()).unwrap(), before);
+    drop(file);
     std::fs::remove_file(filler).unwrap();
     assert_eq!(reserve(&mut ledger, NOON).unwrap(), 1);
 }
