@@ -96,7 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Ledger and witness as they once were.
+/// What ledger and witness held; none if they were not there.
 type Backup = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 struct Device {
