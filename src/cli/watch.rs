@@ -25,10 +25,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let token = registry.info()?.token;
     let (mut copy, synced) = context.synced_copy(&registry)?;
     let mut head = synced.head;
-    note(format!("{} members at block {}; following, until Ctrl-C.", head.member_count, head.block.number));
+    let standing = format!("{} members at block {}", head.member_count, head.block.number);
     if arguments.once {
+        note(format!("{standing}."));
         return Ok(());
     }
+    note(format!("{standing}; following, until Ctrl-C."));
     loop {
         thread::sleep(Duration::from_secs(arguments.interval));
         let synced = match copy.sync(&registry) {

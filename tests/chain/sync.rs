@@ -152,7 +152,8 @@ fn an_endpoint_that_lies_leaves_nothing_behind() {
     for n in 4..8 {
         join(&bench, 0, n, SMALL);
     }
-    let lies: [(&str, fn(Value) -> Value); 3] = [
+    type Lie = fn(Value) -> Value;
+    let lies: [(&str, Lie); 3] = [
         // The latest member is left out.
         ("eth_getLogs", |mut logs| {
             logs.as_array_mut().unwrap().pop();

@@ -63,11 +63,11 @@ impl Document {
     }
 }
 
-/// Reads a file; one that is not there sets nothing, unless it was named.
-pub(super) fn read(path: &Path, named: bool) -> Result<Content> {
+/// Reads a file; one that is not there sets nothing, unless `must_exist`.
+pub(super) fn read(path: &Path, must_exist: bool) -> Result<Content> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return Ok(Content::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Content::default()),
         Err(error) => bail!("cannot read the configuration file {}: {error}", path.display()),
     };
     parse(&text).with_context(|| format!("the configuration file {} is not valid", path.display()))

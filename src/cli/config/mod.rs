@@ -227,14 +227,14 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Reads the file and the environment. A file that was named must be there, unless it is about to be written.
+    /// Reads the file and the environment. A file that a flag names must be there, unless it is about to be written.
     pub(super) fn load(flags: &Flags, is_new: bool) -> Result<Self> {
         let named = flags.config.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
         let file = match &named {
             Some(file) => file.clone(),
             None => usual_file()?,
         };
-        let content = file::read(&file, named.is_some() && !is_new)?;
+        let content = file::read(&file, flags.config.is_some() && !is_new)?;
         let mut values = BTreeMap::new();
         for key in Key::ALL {
             let variable = key.variable();
