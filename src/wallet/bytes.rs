@@ -9,6 +9,8 @@ pub(super) struct Checksum(pub(super) [u8; Self::LENGTH]);
 impl Checksum {
     /// Bytes of a digest.
     pub(super) const LENGTH: usize = 32;
+    /// That of no bytes at all: it stands where there is nothing yet.
+    pub(super) const NOTHING: Self = Self([0; Self::LENGTH]);
 
     /// The digest of these bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {

@@ -17,7 +17,10 @@ use crate::*;
 
 /// How many kills; `QUOTAPASS_KILLS` says otherwise.
 const KILLS: u64 = 2_000;
-const WALLETS: u64 = 2;
+/// How many wallets are killed at a time.
+const THREADS: u64 = 2;
+/// Kills before a new wallet takes the place of the old one, so that creations are killed too.
+const KILLS_A_WALLET: u64 = 100;
 /// Kills before the clock goes on to the next epoch.
 const KILLS_AN_EPOCH: u64 = 25;
 
@@ -26,6 +29,7 @@ const NOW: &str = "QUOTAPASS_TEST_CLOCK_OF_CHILD";
 
 #[derive(Debug, Default)]
 struct Counts {
+    wallets: u64,
     kills: u64,
     /// Kills before the child had given an id.
     before_the_first_id: u64,
@@ -40,25 +44,33 @@ struct Counts {
 fn no_kill_makes_the_ledger_give_an_id_twice() {
     let kills = env::var("QUOTAPASS_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     let begin = Instant::now();
-    let wallets: Vec<_> =
-        (0..WALLETS).map(|wallet| thread::spawn(move || kill_again_and_again(wallet, kills / WALLETS))).collect();
-    for wallet in wallets {
-        println!("{:?} in {:.0?}", wallet.join().unwrap(), begin.elapsed());
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            thread::spawn(move || {
+                let (mut rng, mut counts) = (StdRng::seed_from_u64(thread), Counts::default());
+                while counts.kills < kills / THREADS {
+                    kill_a_wallet(&mut rng, &mut counts);
+                }
+                counts
+            })
+        })
+        .collect();
+    for thread in threads {
+        println!("{:?} in {:.0?}", thread.join().unwrap(), begin.elapsed());
     }
 }
 
-fn kill_again_and_again(wallet: u64, kills: u64) -> Counts {
+fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
     let folder = tempfile::tempdir().unwrap();
     let files = files(folder.path());
-    let mut rng = StdRng::seed_from_u64(wallet);
-    let mut counts = Counts::default();
     let mut given = HashSet::new();
-    while counts.kills < kills {
-        let epoch = NOON / EPOCH_SECONDS + counts.kills / KILLS_AN_EPOCH;
-        let is_back = epoch > NOON / EPOCH_SECONDS && rng.gen_ratio(1, 100);
+    counts.wallets += 1;
+    for kill in 0..KILLS_A_WALLET {
+        let epoch = NOON / EPOCH_SECONDS + kill / KILLS_AN_EPOCH;
+        let is_back = kill >= KILLS_AN_EPOCH && rng.gen_ratio(1, 50);
         let now = (epoch - u64::from(is_back)) * EPOCH_SECONDS;
         let before = used(&files, now);
-        let (ids, refused) = run_and_kill(folder.path(), now, &mut rng);
+        let (ids, refused) = run_and_kill(folder.path(), now, rng);
         counts.kills += 1;
         if is_back && used(&files, now + EPOCH_SECONDS) > 0 {
             assert!(ids.is_empty());
@@ -75,7 +87,6 @@ fn kill_again_and_again(wallet: u64, kills: u64) -> Counts {
         counts.given += ids.len() as u64;
         counts.lost += u64::from(after - before) - ids.len() as u64;
     }
-    counts
 }
 
 /// How many ids of the epoch are used, by the file alone.

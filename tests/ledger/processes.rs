@@ -70,7 +70,10 @@ fn two_ledgers_of_one_identity_exclude_each_other_and_never_share_an_epoch() {
         files.with_lock_wait(Duration::from_millis(20))
     };
     let mut first = create(&files("first"));
-    reserve(&mut first, NOON).unwrap();
+    // Written more often than the second will be: how often says nothing about which is newer.
+    for _ in 0..9 {
+        reserve(&mut first, NOON).unwrap();
+    }
     let second = |history| Ledger::create(&files("second"), &owner(), DeviceShare::SOLE, NOON, history);
     assert!(matches!(second(History::Unknown), Err(LedgerError::InUse(_))));
     drop(first);

@@ -82,13 +82,14 @@ impl<D: Disk> Store<D> {
         if read(&disk, ledger)?.is_some() {
             return Err(LedgerError::Exists(ledger.into()));
         }
-        let seen = read(&disk, witness)?;
-        if history == History::None && seen.is_some() {
+        let seen = read(&disk, witness)?.map(|seen| Witness::from_bytes(&seen.content).ok());
+        // A creation that was broken off has left a witness of no ledger.
+        let is_first = seen.is_none_or(|seen| seen.is_some_and(|seen| seen.ledger == Checksum::NOTHING));
+        if history == History::None && !is_first {
             return Err(LedgerError::AnotherLedger { witness: witness.into() });
         }
         if history == History::Unknown {
-            let last_use =
-                seen.and_then(|seen| Witness::from_bytes(&seen.content).ok()).map_or(0, |seen| seen.last_use);
+            let last_use = seen.flatten().map_or(0, |seen| seen.last_use);
             book.suspect(now.max(last_use));
         }
         let mut store = Self {
@@ -97,8 +98,9 @@ impl<D: Disk> Store<D> {
             witness: witness.into(),
             book: book.clone(),
             generation: 0,
-            checksum: Checksum([0; Checksum::LENGTH]),
-            is_witnessed: true,
+            checksum: Checksum::NOTHING,
+            // The first ledger gets a witness of nothing before it, so that a crash between the two is no gap.
+            is_witnessed: !is_first,
             gap: None,
             witnessed_use: 0,
         };

@@ -106,7 +106,7 @@ struct Device {
     backups: Vec<Backup>,
     /// The latest moment at which an id was given.
     latest_use: u64,
-    /// Whether a ledger was ever to be created here.
+    /// Whether no ledger was ever open here.
     is_new: bool,
     /// Whether something was restored and not used since.
     is_restored: bool,
@@ -132,12 +132,12 @@ impl Device {
             let opened = match Store::open(disk.clone(), ledger, witness, &owner(0), self.share) {
                 Err(LedgerError::Missing(_)) => {
                     let history = if self.is_new { History::None } else { History::Unknown };
-                    self.is_new = false;
                     Store::create(disk, ledger, witness, Book::new(owner(0), self.share), now, history)
                 }
                 other => other,
             };
             self.store = Some(opened?);
+            self.is_new = false;
         }
         Ok(self.store.as_mut().unwrap())
     }
@@ -160,6 +160,7 @@ impl Device {
         // Nobody restores files under an open program.
         self.store = None;
         self.is_restored = true;
+        self.is_new = false;
         let (ledger, witness) = (Path::new(LEDGER), Path::new(WITNESS));
         if self.backups.is_empty() {
             return self.disk.remove(witness);

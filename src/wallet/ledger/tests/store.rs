@@ -126,6 +126,26 @@ fn a_crash_at_any_step_is_no_gap_and_repeats_no_id() {
     }
 }
 
+/// A creation has fifteen steps: five for the witness of nothing, and those of a commit.
+#[test]
+fn a_crash_at_any_step_of_the_creation_is_no_gap() {
+    for steps in 0..=16 {
+        for seed in 0..40 {
+            let bench = Bench { disk: SimulatedDisk::default(), quota: quota("room", 600, 100) };
+            bench.disk.lose_power_after(steps);
+            let created = bench.create(History::None);
+            bench.disk.restart(seed);
+            match bench.create(History::None) {
+                Ok(_) => assert!(created.is_err()),
+                Err(error) => assert!(matches!(error, LedgerError::Exists(_)), "after {steps} steps: {error}"),
+            }
+            let mut store = bench.open();
+            assert_eq!(store.gap(), None, "after {steps} steps");
+            assert_eq!(store.reserve(NOON, &bench.quota).unwrap().message_id, 0);
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_gives_no_id_and_leaves_the_ledger_as_it_was() {
     let bench = Bench::new();
