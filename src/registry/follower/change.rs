@@ -44,7 +44,7 @@ pub struct Synced {
     pub head: Head,
     /// What a reorganisation took back, if there was one. It comes before all else.
     pub undone: Option<Undone>,
-    /// The roots that are new, oldest first. Events that were applied at once leave one root between them.
+    /// The roots that are new, oldest first. Events that were applied at once leave one root for a range of blocks.
     pub roots: Vec<RootChange>,
     /// The events that were applied one by one, oldest first.
     pub changes: Vec<Change>,

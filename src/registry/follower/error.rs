@@ -91,6 +91,21 @@ pub enum FollowError {
     },
 }
 
+impl FollowError {
+    /// Whether events contradict one another, or the contract.
+    pub(super) fn is_contradiction(&self) -> bool {
+        matches!(
+            self,
+            Self::Gap { .. }
+                | Self::OutOfOrder { .. }
+                | Self::WrongSlot { .. }
+                | Self::UnknownMember(_)
+                | Self::Tree(_)
+                | Self::RootMismatch { .. }
+        )
+    }
+}
+
 /// Why a follower's store was not opened, read or written. It is never replaced by a new one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

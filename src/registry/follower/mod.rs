@@ -41,6 +41,7 @@ mod error;
 mod history;
 mod range;
 mod record;
+mod rewind;
 mod store;
 mod sync;
 

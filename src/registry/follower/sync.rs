@@ -1,4 +1,4 @@
-//! Reading events, applying them, and taking them back.
+//! Reading events and applying them.
 
 use core::{mem, time::Duration};
 use std::{
@@ -28,18 +28,18 @@ const SECOND_THOUGHTS: Duration = Duration::from_millis(500);
 /// What was done and not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    undone: Option<Undone>,
-    roots: Vec<PendingRoot>,
-    changes: Vec<Change>,
+    pub(super) undone: Option<Undone>,
+    pub(super) roots: Vec<PendingRoot>,
+    pub(super) changes: Vec<Change>,
     blocks: u64,
     events: u64,
 }
 
 /// A root, and how many changes of the tree led to it from the one before.
 #[derive(Debug)]
-struct PendingRoot {
-    change: RootChange,
-    events: usize,
+pub(super) struct PendingRoot {
+    pub(super) change: RootChange,
+    pub(super) events: usize,
 }
 
 /// What a range of events changes.
@@ -55,8 +55,8 @@ enum Step {
     Done(Synced),
     /// The chain has other blocks now than a moment ago.
     Reorganised,
-    /// The events do not give the contract's root.
-    Mismatch(FollowError),
+    /// The events do not fit one another, or do not give the contract's root.
+    Contradiction(FollowError),
 }
 
 impl Follower {
@@ -64,8 +64,9 @@ impl Follower {
     /// that block. Returns what happened since the last call that succeeded.
     ///
     /// # Errors
-    /// [`FollowError`]. What was read stays, so that the call can be repeated and goes on from there; after
-    /// [`FollowError::RootMismatch`] it goes on from the last root that agreed.
+    /// [`FollowError`]. What was read stays, so that the call can be repeated and goes on from there. If events contradict
+    /// one another or the root, they are read once more; if that does not help, all that was read since the last root
+    /// that agreed is discarded.
     pub fn sync(&mut self, registry: &dyn Registry) -> Result<Synced, FollowError> {
         let given = registry.id();
         if given != self.registry {
@@ -75,17 +76,28 @@ impl Follower {
         for _ in 0..REORGANISATIONS {
             let head = registry.head()?;
             self.return_to_common_ancestor(registry)?;
-            match self.read_up_to(registry, head)? {
+            let step = match self.read_up_to(registry, head) {
+                Err(error) if error.is_contradiction() => {
+                    if self.is_in_chain(registry)? {
+                        Step::Contradiction(error)
+                    } else {
+                        Step::Reorganised
+                    }
+                }
+                step => step?,
+            };
+            match step {
                 Step::Done(synced) => return Ok(synced),
                 Step::Reorganised => {}
                 // Perhaps the events came from a server that does not have the latest ones yet.
-                Step::Mismatch(_) if !doubted => {
+                Step::Contradiction(_) if !doubted => {
                     doubted = true;
                     thread::sleep(SECOND_THOUGHTS);
                     let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
                     self.rewind(Some(settled.max(self.state.verified.unwrap_or(0))))?;
                 }
-                Step::Mismatch(error) => {
+                // What was read before may be wrong as well, if it is on trial.
+                Step::Contradiction(error) => {
                     self.rewind(self.state.verified)?;
                     (self.pending.blocks, self.pending.events) = (0, 0);
                     return Err(error);
@@ -178,7 +190,7 @@ impl Follower {
                 return Ok(Step::Reorganised);
             }
             let (block, expected) = (head.block.number, head.root);
-            return Ok(Step::Mismatch(FollowError::RootMismatch { block, expected, computed }));
+            return Ok(Step::Contradiction(FollowError::RootMismatch { block, expected, computed }));
         }
         if self.state.verified != Some(head.block.number) {
             let state = State { verified: Some(head.block.number), ..self.state };
@@ -348,88 +360,6 @@ impl Follower {
             RegistryEvent::MemberAdded { .. } => {}
         }
         Ok(None)
-    }
-
-    /// If the chain no longer has the block that was read last, takes back what follows the latest one that it has.
-    fn return_to_common_ancestor(&mut self, registry: &dyn Registry) -> Result<(), FollowError> {
-        let Some(read) = self.state.read else { return Ok(()) };
-        if registry.block(read.number)? == Some(read) {
-            return Ok(());
-        }
-        let known = self.store.blocks()?;
-        // A chain that has a block has all before it.
-        let (mut low, mut high) = (0, known.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if registry.block(known[middle].number)? == Some(known[middle]) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let ancestor = low.checked_sub(1).map(|place| known[place]);
-        let limit = self.settings.reorganisation_limit;
-        // Without any, it may still be that all that was read is younger than the limit.
-        let first = self.state.first.unwrap_or(0);
-        if ancestor.is_none() && read.number.saturating_sub(first) >= limit {
-            return Err(FollowError::ReorganisedTooDeep { limit });
-        }
-        let roots = self.rewind(ancestor.map(|block| block.number))?;
-        let undone = self.pending.undone.get_or_insert(Undone { ancestor, roots: 0 });
-        undone.ancestor = ancestor;
-        undone.roots += roots;
-        Ok(())
-    }
-
-    /// Takes back all that later blocks did, to this one or the latest before it whose hash is known, or everything.
-    /// Returns how many roots that were told before never were.
-    fn rewind(&mut self, block: Option<BlockNumber>) -> Result<usize, FollowError> {
-        let known = self.store.blocks()?;
-        let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));
-        let block = read.map(|read| read.number);
-        let (mut len, mut restored, mut rewound, mut undone) = (0, Vec::new(), BTreeMap::new(), 0);
-        self.store.for_each_member(|index, stored| {
-            let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
-            let zeroed = stored.zeroed.is_some_and(is_after);
-            let added = is_after(stored.added);
-            undone += usize::from(added) + usize::from(zeroed);
-            if added {
-                return;
-            }
-            len = index.0 as usize + 1;
-            let mut former = stored;
-            former.rewind(block.unwrap_or(0));
-            if former != stored {
-                rewound.insert(index, former);
-            }
-            if zeroed {
-                restored.push((index, stored.member));
-            }
-        })?;
-        let written = self.tree.rewind(len, &restored).map_err(FollowError::from).and_then(|nodes| {
-            let verified = self.state.verified.zip(read).map(|(verified, read)| verified.min(read.number));
-            let state = State { read, verified, root: self.tree.root(), ..self.state };
-            let writing = self.store.write()?;
-            writing.truncate_to(&self.tree)?;
-            writing.put_members(&rewound)?;
-            writing.put_nodes(nodes)?;
-            writing.remove_blocks_after(block)?;
-            writing.commit(&state)?;
-            Ok(state)
-        });
-        match written {
-            Ok(state) => self.state = state,
-            Err(error) => {
-                self.load()?;
-                return Err(error);
-            }
-        }
-        let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
-        self.pending.changes.retain(|change| !is_after(change.event.block));
-        let untold: usize =
-            self.pending.roots.iter().filter(|root| is_after(root.change.block)).map(|root| root.events).sum();
-        self.pending.roots.retain(|root| !is_after(root.change.block));
-        Ok(undone.saturating_sub(untold))
     }
 }
 
