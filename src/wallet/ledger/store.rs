@@ -126,7 +126,13 @@ impl<D: Disk> Store<D> {
             return Err(LedgerError::OtherShare { path: ledger.into(), found: file.book.share, expected: share });
         }
         let checksum = Checksum::of(&stored.content);
-        let seen = read(&disk, witness)?.map(|seen| Witness::from_bytes(&seen.content));
+        let seen = read(&disk, witness)?;
+        // Whoever wrote them may have been killed before their names were flushed. What is concluded here must not be
+        // lost with the power later.
+        for path in [ledger, witness] {
+            disk.sync_folder(path).map_err(|source| io_error("flush the folder of", path, source))?;
+        }
+        let seen = seen.map(|seen| Witness::from_bytes(&seen.content));
         let gap = match &seen {
             None => Some(Gap::WitnessMissing),
             Some(Err(_)) => Some(Gap::WitnessDamaged),

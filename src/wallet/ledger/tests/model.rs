@@ -82,9 +82,9 @@ fn step() -> impl Strategy<Value = Step> {
     let reserve = (device.clone(), 0..2u8, prop::sample::select(vec![60u32, 600]), 1..9u16);
     prop_oneof![
         12 => reserve.prop_map(|(device, scope, seconds, limit)| Step::Reserve { device, scope, seconds, limit }),
-        4 => (device.clone(), 0..18u32, any::<u64>(), any::<bool>())
+        4 => (device.clone(), 0..22u32, any::<u64>(), any::<bool>())
             .prop_map(|(device, steps, seed, reopen)| Step::Crash { device, steps, seed, reopen }),
-        2 => (device.clone(), 0..18u32).prop_map(|(device, steps)| Step::Kill { device, steps }),
+        2 => (device.clone(), 0..22u32).prop_map(|(device, steps)| Step::Kill { device, steps }),
         1 => device.clone().prop_map(|device| Step::FullDisk { device }),
         1 => device.clone().prop_map(|device| Step::Reopen { device }),
         3 => device.clone().prop_map(|device| Step::Backup { device }),
