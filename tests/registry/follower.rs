@@ -69,8 +69,9 @@ fn it_has_the_contracts_root_after_every_operation() {
     let settings = FollowerSettings { first_block, ..FollowerSettings::default() };
     let mut late = Follower::in_memory(registry.id(), settings).unwrap();
     let synced = late.sync(registry).unwrap();
-    // Most of it is long ago, and told as one root.
-    assert_eq!((synced.events, synced.roots.len(), synced.changes.len()), (13, 1, 0));
+    // Most of it is long ago, and told as one root for a range of blocks.
+    assert_eq!((synced.events, synced.changes.len()), (13, 0));
+    assert!((1..=3).contains(&synced.roots.len()), "{} roots", synced.roots.len());
     assert_eq!(late.root().unwrap(), registry.root().unwrap());
 }
 
