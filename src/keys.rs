@@ -118,8 +118,11 @@ impl KeyStore {
         levels: Levels,
         mut progress: impl FnMut(KeyProgress),
     ) -> Result<Prover<C>, KeyStoreError> {
-        let shape = Shape::of::<C>(levels).map_err(ProveError::from)?;
-        let hash = shape.hash().to_string();
+        let hash = match levels {
+            Levels::STANDARD => pin(C::KIND).circuit,
+            _ => Shape::of::<C>(levels).map_err(ProveError::from)?.hash(),
+        }
+        .to_string();
         let name = format!("{}-{}-{}.development.key", C::KIND, levels.get(), &hash[..16]);
         let path = self.folder.join(name);
         let key = match fs::read(&path) {
@@ -193,8 +196,11 @@ mod tests {
         assert_eq!(events(&store).unwrap(), 2);
         let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         let mut file = fs::read(&path).unwrap();
-        // Another valid point in the place of alpha, and a checksum that fits.
-        let (from, to) = (45 + 64, 45);
+        // Another valid point in the place of alpha, and a checksum that fits. Before the points come the header and the
+        // variables of A, B and C, whose numbers it gives.
+        let variables: usize = file[57..69].chunks(4).map(|n| u32::from_be_bytes(n.try_into().unwrap()) as usize).sum();
+        let to = 69 + 4 * variables;
+        let from = to + 64;
         let other = file[from..from + 64].to_vec();
         file[to..to + 64].copy_from_slice(&other);
         let end = file.len() - 32;

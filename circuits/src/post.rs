@@ -170,33 +170,112 @@ impl Circuit for Post {
         let [root, external, x, min_stake, since_max, limit_cap, y, nullifier] = public else {
             return Err(Unsatisfied { clause: "eight public inputs" });
         };
-        let one = B::constant(Fr::one());
-        builder.clause("private inputs");
-        let secret = builder.witness(|| witness.map(|w| w.secret).unwrap_or_default());
-        let message_id = builder.witness(|| witness.map(|w| w.message_id).unwrap_or_default());
-        let membership = witness.map(|w| &w.membership);
-        let terms = gadget::terms(builder, membership);
+        let member = MemberNums { root, min_stake, since_max };
+        let witness_of_member = witness.map(|w| (w.secret, &w.membership));
+        let (secret, message_limit) = constrain_member(builder, levels, member, witness_of_member)?;
+        let message = MessageNums { secret, message_limit, external, x, limit_cap, y, nullifier };
+        constrain_message(builder, message, || witness.map(|w| w.message_id).unwrap_or_default())
+    }
+}
 
-        enforce_membership(builder, levels, &secret, &terms, root, membership)?;
+/// How many private variables, the last of all, differ between two messages of one member under one root.
+pub(crate) const MESSAGE_VARIABLES: usize = 520;
+/// How many constraints, the last of all, they occur in.
+pub(crate) const MESSAGE_CONSTRAINTS: usize = 524;
 
-        builder.clause(clause::MESSAGE_ID);
-        enforce_bits(builder, &message_id, 16)?;
-        builder.clause(clause::LIMIT);
-        enforce_bits(builder, &(terms.message_limit - one.clone() - message_id.clone()), 16)?;
-        builder.clause(clause::CAP);
-        enforce_bits(builder, &(limit_cap.clone() - one - message_id.clone()), 16)?;
+/// Whether a variable, of so many, differs between two messages of one member under one root: `ext`, `x`, `y`, `nullifier`
+/// and the last private ones.
+pub(crate) fn is_of_message(variable: usize, variables: usize) -> bool {
+    matches!(variable, 2 | 3 | 7 | 8) || variable + MESSAGE_VARIABLES >= variables
+}
 
-        builder.clause(gadget::clause::STAKE);
-        enforce_bits(builder, &(terms.stake - min_stake.clone()), 32)?;
-        builder.clause(gadget::clause::AGE);
-        enforce_bits(builder, &(since_max.clone() - terms.since), 16)?;
+/// The public inputs that the constraints of the member take.
+pub(crate) struct MemberNums<'a, N> {
+    pub(crate) root: &'a N,
+    pub(crate) min_stake: &'a N,
+    pub(crate) since_max: &'a N,
+}
 
-        builder.clause(clause::SLOPE);
-        let slope = hash_gadget(builder, &[secret.clone(), external.clone(), message_id])?;
-        builder.clause(clause::SHARE);
-        builder.enforce(&slope, x, &(y.clone() - secret))?;
-        builder.clause(clause::NULLIFIER);
-        let hashed = hash_gadget(builder, &[slope])?;
-        builder.enforce_equal(&hashed, nullifier)
+/// Clauses 1, 2 and 4; returns the secret and the message limit. The witness are the secret and the membership.
+pub(crate) fn constrain_member<B: Builder>(
+    builder: &mut B,
+    levels: Levels,
+    MemberNums { root, min_stake, since_max }: MemberNums<'_, B::Num>,
+    witness: Option<(Fr, &MembershipWitness)>,
+) -> Result<(B::Num, B::Num), Unsatisfied> {
+    builder.clause("private inputs");
+    let secret = builder.witness(|| witness.map(|(secret, _)| secret).unwrap_or_default());
+    let membership = witness.map(|(_, membership)| membership);
+    let terms = gadget::terms(builder, membership);
+
+    enforce_membership(builder, levels, &secret, &terms, root, membership)?;
+    builder.clause(gadget::clause::STAKE);
+    enforce_bits(builder, &(terms.stake - min_stake.clone()), 32)?;
+    builder.clause(gadget::clause::AGE);
+    enforce_bits(builder, &(since_max.clone() - terms.since), 16)?;
+    Ok((secret, terms.message_limit))
+}
+
+/// What the constraints of one message take from the rest of the circuit.
+pub(crate) struct MessageNums<'a, N> {
+    pub(crate) secret: N,
+    pub(crate) message_limit: N,
+    pub(crate) external: &'a N,
+    pub(crate) x: &'a N,
+    pub(crate) limit_cap: &'a N,
+    pub(crate) y: &'a N,
+    pub(crate) nullifier: &'a N,
+}
+
+/// Clauses 3 and 5: all private variables and constraints that differ between two messages of one member under one
+/// root. They stand last, so that the prover can prepare what comes before them.
+pub(crate) fn constrain_message<B: Builder>(
+    builder: &mut B,
+    MessageNums { secret, message_limit, external, x, limit_cap, y, nullifier }: MessageNums<'_, B::Num>,
+    message_id: impl FnOnce() -> Fr,
+) -> Result<(), Unsatisfied> {
+    let one = B::constant(Fr::one());
+    builder.clause("message id");
+    let message_id = builder.witness(message_id);
+    builder.clause(clause::MESSAGE_ID);
+    enforce_bits(builder, &message_id, 16)?;
+    builder.clause(clause::LIMIT);
+    enforce_bits(builder, &(message_limit - one.clone() - message_id.clone()), 16)?;
+    builder.clause(clause::CAP);
+    enforce_bits(builder, &(limit_cap.clone() - one - message_id.clone()), 16)?;
+
+    builder.clause(clause::SLOPE);
+    let slope = hash_gadget(builder, &[secret.clone(), external.clone(), message_id])?;
+    builder.clause(clause::SHARE);
+    builder.enforce(&slope, x, &(y.clone() - secret))?;
+    builder.clause(clause::NULLIFIER);
+    let hashed = hash_gadget(builder, &[slope])?;
+    builder.enforce_equal(&hashed, nullifier)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{constraints::shape::Shape, soundness::MembershipStatement};
+
+    #[test]
+    fn what_differs_between_two_messages_stands_last() {
+        let shape = Shape::of::<Post>(Levels::STANDARD).unwrap();
+        let first = shape.clauses.iter().find(|clause| clause.clause == "message id").unwrap();
+        assert_eq!(shape.variables - first.variables.start, MESSAGE_VARIABLES);
+        assert_eq!(shape.constraints() - first.constraints.start, MESSAGE_CONSTRAINTS);
+
+        // Rows before the message's have none of its variables, private or public.
+        for row in 0..first.constraints.start {
+            for matrix in &shape.matrices {
+                assert!(
+                    matrix[row].iter().all(|(_, variable)| !is_of_message(*variable, shape.variables)),
+                    "row {row}"
+                );
+            }
+        }
+        let (public, _) = Post::honest();
+        assert_eq!(Post::public_inputs(&public).len() + 1, shape.public);
     }
 }

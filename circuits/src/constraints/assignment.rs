@@ -3,7 +3,7 @@
 use core::ops::{Add, Mul, Sub};
 
 use ark_bn254::Fr;
-use ark_ff::One;
+use ark_ff::{One, Zero};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Builder, Circuit, Clause, Unsatisfied};
@@ -15,7 +15,42 @@ use crate::membership::Levels;
 pub struct Assignment {
     values: Vec<Fr>,
     public: usize,
+    rows: Rows,
 }
+
+/// What the two factors of each constraint come to, `(A z)_i` and `(B z)_i`, in the order of the constraints. The
+/// circuit computes them on its way, so that proving needs no matrix.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Rows {
+    pub(crate) a: Vec<Fr>,
+    pub(crate) b: Vec<Fr>,
+}
+
+impl Rows {
+    fn with_capacity(rows: usize) -> Self {
+        Self { a: Vec::with_capacity(rows), b: Vec::with_capacity(rows) }
+    }
+
+    fn push(&mut self, a: Fr, b: Fr) {
+        self.a.push(a);
+        self.b.push(b);
+    }
+
+    /// Adds the rows that a QAP has for its public inputs: they occur in A, and nothing in B.
+    pub(crate) fn extend_public(&mut self, values: &[Fr]) {
+        self.a.extend_from_slice(values);
+        self.b.resize(self.a.len(), Fr::zero());
+    }
+
+    /// Leaves rows of zeros up to a row.
+    pub(crate) fn skip_to(&mut self, row: usize) {
+        self.a.resize(row, Fr::zero());
+        self.b.resize(row, Fr::zero());
+    }
+}
+
+// Room for every circuit, for a vector that grows leaves copies behind that nobody zeroizes.
+const ROOM: usize = 8192;
 
 impl Assignment {
     /// Computes the assignment and checks every constraint on the way.
@@ -33,15 +68,21 @@ impl Assignment {
         checked: bool,
     ) -> Result<Self, Unsatisfied> {
         let public_inputs = C::public_inputs(public);
-        // Room for every circuit, for a vector that grows leaves copies behind that nobody zeroizes.
-        let mut values = Vec::with_capacity(8192);
+        let mut values = Vec::with_capacity(ROOM);
         values.push(Fr::one());
         values.extend_from_slice(&public_inputs);
-        let public_count = values.len();
-        let nums: Vec<_> = public_inputs.into_iter().map(Value).collect();
-        let mut builder = Values { values, clause: "", checked };
-        C::constrain(&mut builder, levels, &nums, Some(witness))?;
-        Ok(Self { values: core::mem::take(&mut builder.values), public: public_count })
+        let public = values.len();
+        let mut builder = Values { values, rows: Rows::with_capacity(ROOM), clause: "", checked };
+        C::constrain(&mut builder, levels, &public_inputs.into_iter().map(Value).collect::<Vec<_>>(), Some(witness))?;
+        Ok(builder.finish(public))
+    }
+
+    /// Computes a part of a circuit that a function describes: its private variables and its rows alone.
+    pub(crate) fn part(describe: impl FnOnce(&mut Values) -> Result<(), Unsatisfied>) -> Result<Self, Unsatisfied> {
+        let (values, rows) = (Vec::with_capacity(ROOM), Rows::with_capacity(ROOM));
+        let mut builder = Values { values, rows, clause: "", checked: true };
+        describe(&mut builder)?;
+        Ok(builder.finish(0))
     }
 
     /// Computes the assignment of a witness that may violate constraints, to test that they matter.
@@ -59,12 +100,25 @@ impl Assignment {
     pub fn public_count(&self) -> usize {
         self.public
     }
+
+    /// What the factors of each constraint come to.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
 }
 
-struct Values {
+/// A builder that computes.
+pub(crate) struct Values {
     values: Vec<Fr>,
+    rows: Rows,
     clause: Clause,
     checked: bool,
+}
+
+impl Values {
+    fn finish(mut self, public: usize) -> Assignment {
+        Assignment { values: core::mem::take(&mut self.values), public, rows: core::mem::take(&mut self.rows) }
+    }
 }
 
 impl Drop for Values {
@@ -73,8 +127,9 @@ impl Drop for Values {
     }
 }
 
+/// The value of a linear combination.
 #[derive(Clone, Copy)]
-struct Value(Fr);
+pub(crate) struct Value(pub(crate) Fr);
 
 impl Add for Value {
     type Output = Self;
@@ -124,6 +179,7 @@ impl Builder for Values {
     }
 
     fn product(&mut self, a: &Value, b: &Value) -> Result<Value, Unsatisfied> {
+        self.rows.push(a.0, b.0);
         Ok(self.witness(|| a.0 * b.0))
     }
 
@@ -131,10 +187,46 @@ impl Builder for Values {
         if self.checked && a.0 * b.0 != c.0 {
             return Err(Unsatisfied { clause: self.clause });
         }
+        self.rows.push(a.0, b.0);
         Ok(())
     }
 
     fn enforce_equal(&mut self, a: &Value, b: &Value) -> Result<(), Unsatisfied> {
-        self.enforce(a, &Value(Fr::one()), b)
+        // As `shape` writes it: (a - b) * 1 = 0.
+        self.enforce(&Value(a.0 - b.0), &Value(Fr::one()), &Value(Fr::zero()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        badge::Badge,
+        constraints::shape::Shape,
+        post::Post,
+        signal::Receiver,
+        slash::{Slash, slash},
+        soundness::MembershipStatement,
+    };
+
+    fn rows_are_those_of_the_matrices<C: Circuit>(public: &C::Public, witness: &C::Witness) {
+        let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
+        let assignment = Assignment::compute::<C>(Levels::STANDARD, public, witness).unwrap();
+        let product = |row: &Vec<(Fr, usize)>| row.iter().map(|(c, i)| *c * assignment.values()[*i]).sum::<Fr>();
+        let [a, b, _] = &shape.matrices;
+        assert_eq!(assignment.rows().a, a.iter().map(product).collect::<Vec<_>>(), "{}", C::KIND);
+        assert_eq!(assignment.rows().b, b.iter().map(product).collect::<Vec<_>>(), "{}", C::KIND);
+    }
+
+    #[test]
+    fn recorded_rows_are_the_products_of_matrices_and_values() {
+        let (public, witness) = Post::honest();
+        rows_are_those_of_the_matrices::<Post>(&public, &witness);
+        let (public, witness) = Badge::honest();
+        rows_are_those_of_the_matrices::<Badge>(&public, &witness);
+        let secret = crate::identity::IdentitySecret::from_field(Fr::from(5)).unwrap();
+        let (public, witness) = slash(&secret, Receiver::from_field(Fr::from(9)));
+        rows_are_those_of_the_matrices::<Slash>(&public, &witness);
     }
 }

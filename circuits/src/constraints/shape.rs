@@ -86,6 +86,18 @@ impl Shape {
         CircuitHash(Sha256::digest(crate::formats::iden3::r1cs(self)).into())
     }
 
+    /// What is said of a circuit without its constraints.
+    pub fn info(&self) -> CircuitInfo {
+        CircuitInfo {
+            kind: self.kind,
+            levels: self.levels,
+            hash: self.hash(),
+            public: self.public,
+            variables: self.variables,
+            constraints: self.constraints(),
+        }
+    }
+
     /// The rows that an assignment violates.
     #[cfg(test)]
     pub(crate) fn violated(&self, values: &[Fr]) -> Vec<usize> {
@@ -98,6 +110,30 @@ impl Shape {
     #[cfg(test)]
     pub(crate) fn clause_of(&self, row: usize) -> Clause {
         self.clauses.iter().find(|c| c.constraints.contains(&row)).map_or("", |c| c.clause)
+    }
+}
+
+/// Which circuit it is, and how large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitInfo {
+    /// Which circuit.
+    pub kind: CircuitKind,
+    /// Levels of the tree it proves membership in.
+    pub levels: Levels,
+    /// Its hash, see [`Shape::hash`].
+    pub hash: CircuitHash,
+    /// Number of public variables, the constant one included.
+    pub public: usize,
+    /// Number of all variables.
+    pub variables: usize,
+    /// Number of constraints.
+    pub constraints: usize,
+}
+
+impl CircuitInfo {
+    /// Size of the QAP domain: the power of two that holds the constraints and one row a public variable.
+    pub fn domain(&self) -> usize {
+        (self.constraints + self.public).next_power_of_two()
     }
 }
 

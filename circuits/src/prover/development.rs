@@ -6,7 +6,7 @@ use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use super::{KeyOrigin, ProvingKey};
+use super::{KeyOrigin, ProvingKey, quotient::OddCosetReduction};
 use crate::{
     constraints::{
         Circuit,
@@ -27,6 +27,7 @@ pub const DEVELOPMENT_SEED: [u8; 32] = *b"quotapass INSECURE development 1";
 /// [`SynthesisError`] if arkworks cannot set up the circuit, which no circuit of this crate causes.
 pub fn development_setup<C: Circuit>(levels: Levels) -> Result<ProvingKey, SynthesisError> {
     let mut rng = ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
-    let key = Groth16::<Bn254>::generate_random_parameters_with_reduction(Synthesizer::<C>::new(levels), &mut rng)?;
-    Ok(ProvingKey::new(KeyOrigin::Development, Shape::of::<C>(levels)?, key))
+    let circuit = Synthesizer::<C>::new(levels);
+    let key = Groth16::<Bn254, OddCosetReduction>::generate_random_parameters_with_reduction(circuit, &mut rng)?;
+    Ok(ProvingKey::new(KeyOrigin::Development, Shape::of::<C>(levels)?.info(), key))
 }

@@ -1,17 +1,30 @@
 //! The prover.
 
 use core::marker::PhantomData;
+use std::sync::Arc;
 
-use ark_bn254::{Bn254, Fr};
-use ark_ff::UniformRand;
-use ark_groth16::Groth16;
+use ark_bn254::{Fr, G1Projective};
+use ark_ec::{AffineRepr, VariableBaseMSM};
+use ark_ff::Zero;
 use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::{CryptoRng, RngCore};
+use zeroize::Zeroizing;
 
-use super::{KeyOrigin, ProvingKey};
+use super::{
+    KeyOrigin, ProvingKey, Tables, TablesError,
+    blinding::{Blinding, Sums},
+    key::Query,
+    quotient::Evaluations,
+    threads,
+    transform::OddCoset,
+};
 use crate::{
-    constraints::{Circuit, CircuitKind, Unsatisfied, assignment::Assignment},
+    constraints::{
+        Circuit, CircuitKind, Unsatisfied,
+        assignment::{Assignment, Rows},
+    },
     membership::Levels,
+    post::PostError,
     proof::{Proof, ProofError},
     verifier::{Verifier, VerifyingKey, WrongKey},
 };
@@ -23,6 +36,9 @@ pub enum ProveError {
     /// The statement is not true of the witness.
     #[error(transparent)]
     Unsatisfied(#[from] Unsatisfied),
+    /// The member may not post this message, or not under these requirements.
+    #[error(transparent)]
+    Post(#[from] PostError),
     /// The key is of another circuit.
     #[error("the proving key is of the circuit `{found}`, not `{expected}`; load the key of `{expected}`")]
     WrongCircuit {
@@ -31,6 +47,9 @@ pub enum ProveError {
         /// The circuit wanted.
         expected: CircuitKind,
     },
+    /// The key holds another number of points than the circuit has variables and constraints.
+    #[error("the proving key does not fit its circuit; make or fetch it again")]
+    WrongSize,
     /// arkworks failed.
     #[error("the proving system failed: {0}")]
     Synthesis(#[from] SynthesisError),
@@ -39,10 +58,28 @@ pub enum ProveError {
     Degenerate(#[from] ProofError),
 }
 
-/// Makes proofs of one circuit.
+/// Makes proofs of one circuit. Clones share the key.
 pub struct Prover<C> {
-    key: ProvingKey,
-    circuit: PhantomData<C>,
+    pub(super) key: Arc<ProvingKey>,
+    pub(super) coset: Arc<OddCoset>,
+    tables: Option<Arc<Tables>>,
+    circuit: PhantomData<fn() -> C>,
+}
+
+impl<C> Clone for Prover<C> {
+    fn clone(&self) -> Self {
+        let (key, coset) = (Arc::clone(&self.key), Arc::clone(&self.coset));
+        Self { key, coset, tables: self.tables.clone(), circuit: PhantomData }
+    }
+}
+
+/// Which variables a sum runs over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Any.
+    All,
+    /// Those of one message alone.
+    Message,
 }
 
 impl<C: Circuit> Prover<C> {
@@ -51,15 +88,32 @@ impl<C: Circuit> Prover<C> {
     /// # Errors
     /// [`ProveError::WrongCircuit`] if it is not of this circuit.
     pub fn new(key: ProvingKey) -> Result<Self, ProveError> {
-        if key.shape().kind != C::KIND {
-            return Err(ProveError::WrongCircuit { found: key.shape().kind, expected: C::KIND });
+        let found = key.circuit.kind;
+        if found != C::KIND {
+            return Err(ProveError::WrongCircuit { found, expected: C::KIND });
         }
-        Ok(Self { key, circuit: PhantomData })
+        let coset = OddCoset::new(key.circuit.domain()).map_err(SynthesisError::from)?;
+        if key.quotient.len() != coset.size() {
+            return Err(ProveError::WrongSize);
+        }
+        Ok(Self { key: Arc::new(key), coset: Arc::new(coset), tables: None, circuit: PhantomData })
+    }
+
+    /// Proves with tables from now on, several times faster than with the key alone.
+    ///
+    /// # Errors
+    /// [`TablesError::OtherKey`] if the tables are of another key.
+    pub fn with_tables(mut self, tables: Tables) -> Result<Self, TablesError> {
+        if !tables.belong_to(&self.key) {
+            return Err(TablesError::OtherKey);
+        }
+        self.tables = Some(Arc::new(tables));
+        Ok(self)
     }
 
     /// Levels of the tree that this prover proves membership in.
     pub fn levels(&self) -> Levels {
-        self.key.shape().levels
+        self.key.circuit.levels
     }
 
     /// The key.
@@ -85,8 +139,11 @@ impl<C: Circuit> Prover<C> {
         Verifier::new(self.key.verifying_key())
     }
 
-    /// Proves a statement. Each call draws fresh `r` and `s` (Groth16, 2016/260), so that two proofs of one statement
-    /// have nothing in common.
+    /// Proves a statement. Each call draws fresh randomness, so that two proofs of one statement have nothing in common.
+    ///
+    /// Proofs are summed as in Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) with `r = s = 0`, and then
+    /// rerandomised ([2020/811](https://eprint.iacr.org/2020/811)). The result has the distribution of a proof blinded by
+    /// `r` and `s`, and needs no sum for B in G1.
     ///
     /// # Errors
     /// [`ProveError::Unsatisfied`] if the witness does not fit the statement.
@@ -96,18 +153,89 @@ impl<C: Circuit> Prover<C> {
         witness: &C::Witness,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Proof, ProveError> {
-        let shape = self.key.shape();
-        let assignment = Assignment::compute::<C>(shape.levels, public, witness)?;
-        let (r, s) = (Fr::rand(rng), Fr::rand(rng));
-        let proof = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
-            self.key.as_groth16(),
-            r,
-            s,
-            &shape.matrices,
-            shape.public,
-            shape.constraints(),
-            assignment.values(),
-        )?;
-        Ok(Proof::new(proof)?)
+        let assignment = Assignment::compute::<C>(self.levels(), public, witness)?;
+        let blinding = Blinding::random(rng);
+        Ok(blinding.apply(&self.sums(&assignment, blinding.delta())?)?)
     }
+
+    /// The sums of a whole assignment, delta added to B so many times.
+    pub(super) fn sums(&self, assignment: &Assignment, delta: Fr) -> Result<Sums, ProveError> {
+        let circuit = &self.key.circuit;
+        let values = assignment.values();
+        let mut rows: Rows = assignment.rows().clone();
+        if values.len() != circuit.variables || rows.a.len() != circuit.constraints {
+            return Err(ProveError::WrongSize);
+        }
+        rows.extend_public(&values[..circuit.public]);
+        let quotient = || Evaluations::new(&self.coset, &rows, 0).quotient();
+        let mut sums = self.sum(Part::All, values, quotient, delta);
+        sums += &self.constants();
+        Ok(sums)
+    }
+
+    /// What belongs to every proof: alpha in A and beta in B.
+    pub(super) fn constants(&self) -> Sums {
+        let verifying = &self.key.verifying;
+        Sums { a: verifying.alpha_g1.into(), b: verifying.beta_g2.into(), c: G1Projective::zero() }
+    }
+
+    /// Sums all queries over values of variables, the quotient's points over its scalars, and delta in B.
+    pub(super) fn sum(&self, part: Part, values: &[Fr], quotient: impl FnOnce() -> Vec<Fr> + Send, delta: Fr) -> Sums {
+        let quotient = || Zeroizing::new(quotient());
+        let (b, (a, c)) = match self.tables.as_deref() {
+            Some(tables) => {
+                let (a, b) = match part {
+                    Part::All => (&tables.a, &tables.b),
+                    Part::Message => (&tables.message_a, &tables.message_b),
+                };
+                let sum_b = || {
+                    let mut terms = terms(&b.variables, values, 0);
+                    terms.push((b.variables.len() as u32, delta));
+                    b.bases.sum(&terms)
+                };
+                let sum_a = || a.bases.sum(&terms(&a.variables, values, 0));
+                let sum_c = || {
+                    let quotient = quotient();
+                    let mut terms = terms(&tables.c.variables, values, self.key.quotient.len() as u32);
+                    terms.extend((0..).zip(quotient.iter().copied()));
+                    tables.c.bases.sum(&terms)
+                };
+                threads::join(sum_b, || threads::join(sum_a, sum_c))
+            }
+            None => {
+                let key = &*self.key;
+                let sum_b = || plain(&key.b, values) + key.verifying.delta_g2 * delta;
+                let sum_c = || {
+                    let quotient = quotient();
+                    let quotient = match quotient.is_empty() {
+                        true => G1Projective::zero(),
+                        false => G1Projective::msm_unchecked(&key.quotient, &quotient),
+                    };
+                    quotient + plain(&key.c, values)
+                };
+                threads::join(sum_b, || threads::join(|| plain(&key.a, values), sum_c))
+            }
+        };
+        Sums { a, b, c }
+    }
+}
+
+/// The variables whose value is not zero, each as the number of its base and its value.
+fn terms(variables: &[u32], values: &[Fr], first: u32) -> Zeroizing<Vec<(u32, Fr)>> {
+    // Room for the quotient too, so that no copy of values is left behind.
+    let mut terms = Vec::with_capacity(2 * values.len() + 1);
+    let values = (first..).zip(variables).map(|(base, variable)| (base, values[*variable as usize]));
+    terms.extend(values.filter(|(_, value)| !value.is_zero()));
+    Zeroizing::new(terms)
+}
+
+/// A sum by arkworks, without tables.
+fn plain<G: AffineRepr<ScalarField = Fr>>(query: &Query<G>, values: &[Fr]) -> G::Group
+where
+    G::Group: VariableBaseMSM<MulBase = G>,
+{
+    let pairs = query.variables.iter().zip(&query.points);
+    let pairs = pairs.map(|(variable, point)| (values[*variable as usize], *point));
+    let (scalars, points): (Vec<_>, Vec<_>) = pairs.filter(|(value, _)| !value.is_zero()).unzip();
+    G::Group::msm_unchecked(&points, &Zeroizing::new(scalars))
 }

@@ -13,9 +13,14 @@ use crate::{
 };
 
 /// A statement about a member, with whatever secret, terms and path.
-pub(super) trait MembershipStatement: Circuit {
+pub(crate) trait MembershipStatement: Circuit {
     fn state(secret: Fr, membership: MembershipWitness, root: Root) -> (Self::Public, Self::Witness);
 
+    fn honest() -> (Self::Public, Self::Witness) {
+        Self::state(secret(VICTIM).to_field(), honest_membership(VICTIM), tree().root())
+    }
+
+    #[allow(private_interfaces)]
     fn forge(bench: &Bench<Self>, secret: Fr, membership: MembershipWitness, root: Root) -> Vec<Fr>
     where
         Self: Sized,

@@ -9,6 +9,8 @@ mod slash;
 
 use std::collections::BTreeSet;
 
+pub(crate) use membership::MembershipStatement;
+
 use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 

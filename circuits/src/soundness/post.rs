@@ -173,7 +173,7 @@ fn share(bench: &mut Bench<Post>) {
     // The slope of another message id: a nullifier not yet used.
     let other = Draft { message_id: Fr::from(4), ..Draft::honest() }.forge(bench);
     let mut forged = other.clone();
-    let message_id = bench.variables("private inputs").start + 1;
+    let message_id = bench.variables("message id").start;
     forged[message_id] = Fr::from(3);
     for clause in [clause::MESSAGE_ID, clause::LIMIT, clause::CAP] {
         bench.graft(&mut forged, &honest, clause, None);

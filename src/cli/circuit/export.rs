@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use quotapass_circuits::{
     badge::{Badge, badge},
-    constraints::Circuit,
+    constraints::{Circuit, shape::Shape},
     formats::iden3,
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
@@ -57,7 +57,7 @@ fn write<C: Circuit>(
     let proof = prover.prove(public, witness, &mut OsRng)?;
     let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
     let files = [
-        (format!("{}.r1cs", C::KIND), iden3::r1cs(prover.key().shape())),
+        (format!("{}.r1cs", C::KIND), iden3::r1cs(&Shape::of::<C>(levels)?)),
         ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
         ("proof.json".into(), json(iden3::proof_json(&proof))?),
         ("public.json".into(), json(iden3::public_json(&C::public_inputs(public)))?),

@@ -33,16 +33,16 @@ struct Info {
 
 fn info<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Info> {
     let prover = development_prover::<C>(store, levels)?;
-    let shape = prover.key().shape();
+    let circuit = prover.key().circuit();
     let in_a_tree = C::KIND != CircuitKind::Slash;
     Ok(Info {
         circuit: C::KIND.name(),
         levels: in_a_tree.then(|| levels.get()),
         members: in_a_tree.then(|| levels.capacity()),
-        constraints: shape.constraints(),
+        constraints: circuit.constraints,
         public_inputs: C::public_names(),
-        domain: shape.domain(),
-        circuit_hash: shape.hash().to_string(),
+        domain: circuit.domain(),
+        circuit_hash: circuit.hash.to_string(),
         proving_key_bytes: prover.key().to_bytes().len(),
         verifying_key_bytes: 32 * prover.verifying_key().to_evm_words().len(),
         proof_bytes: PROOF_BYTES,

@@ -1,0 +1,208 @@
+//! The key file; [`ProvingKey::to_bytes`] describes it.
+
+use ark_bn254::{g1, g2};
+use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
+use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use sha2::{Digest, Sha256};
+
+use super::{KeyError, KeyOrigin, ProvingKey, key::Query, pin};
+use crate::{
+    constraints::{
+        Circuit, CircuitKind,
+        shape::{CircuitHash, CircuitInfo, Shape},
+    },
+    membership::Levels,
+};
+
+const MAGIC: &[u8; 8] = b"QUOTAKEY";
+pub(super) const VERSION: u16 = 2;
+const HASH_END: usize = 8 + 2 + 1 + 1 + 1 + 32;
+const COUNTS: usize = 6;
+const HEADER_BYTES: usize = HASH_END + 4 * COUNTS;
+const CHECKSUM_BYTES: usize = 32;
+const G1_BYTES: usize = 64;
+const G2_BYTES: usize = 128;
+/// No circuit comes near; keeps sizes computed from a damaged header from overflowing.
+const MOST: u32 = 1 << 24;
+
+pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
+    let CircuitInfo { kind, levels, hash, public, variables, constraints } = key.circuit;
+    let mut bytes = Vec::with_capacity(2 << 20);
+    bytes.extend(MAGIC);
+    bytes.extend(VERSION.to_be_bytes());
+    bytes.extend([kind as u8 + 1, levels.get() as u8, key.origin.code()]);
+    bytes.extend(hash.0);
+    let lists = [&key.a.variables, &key.b.variables, &key.c.variables];
+    let [a, b, c] = lists.map(Vec::len);
+    for count in [public, variables, constraints, a, b, c] {
+        bytes.extend((count as u32).to_be_bytes());
+    }
+    for variable in lists.into_iter().flatten() {
+        bytes.extend(variable.to_be_bytes());
+    }
+    let verifying = &key.verifying;
+    let first = [verifying.alpha_g1];
+    for point in
+        first.iter().chain(&verifying.gamma_abc_g1).chain(&key.a.points).chain(&key.c.points).chain(&key.quotient)
+    {
+        write_point(&mut bytes, point);
+    }
+    for point in [verifying.beta_g2, verifying.gamma_g2, verifying.delta_g2].iter().chain(&key.b.points) {
+        write_point(&mut bytes, point);
+    }
+    bytes.extend(Sha256::digest(&bytes));
+    bytes
+}
+
+pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKey, KeyError> {
+    let (header, rest) = bytes.split_at_checked(HEADER_BYTES).ok_or(KeyError::NotAKey)?;
+    let header = header.strip_prefix(MAGIC).ok_or(KeyError::NotAKey)?;
+    let &[version_high, version_low, circuit, file_levels, origin, ref header @ ..] = header else {
+        return Err(KeyError::Header);
+    };
+    let version = u16::from_be_bytes([version_high, version_low]);
+    if version != VERSION {
+        return Err(KeyError::Version(version));
+    }
+    let kind = CircuitKind::ALL.into_iter().find(|kind| *kind as u8 + 1 == circuit).ok_or(KeyError::Header)?;
+    if kind != C::KIND {
+        return Err(KeyError::WrongCircuit { found: kind, expected: C::KIND });
+    }
+    if usize::from(file_levels) != levels.get() {
+        return Err(KeyError::WrongLevels { found: file_levels.into(), expected: levels.get() });
+    }
+    let origin = if origin == KeyOrigin::Development.code() {
+        KeyOrigin::Development
+    } else {
+        return Err(KeyError::Header);
+    };
+    let (hash, counts) = header.split_first_chunk().ok_or(KeyError::Header)?;
+    let (found, expected) = (CircuitHash(*hash), circuit_hash::<C>(levels)?);
+    if found != expected {
+        return Err(KeyError::CircuitChanged { found, expected });
+    }
+    let layout = Layout::read(counts)?;
+    if bytes.len() != layout.bytes() {
+        return Err(KeyError::Length { found: bytes.len(), expected: layout.bytes() });
+    }
+    let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
+    if Sha256::digest(content)[..] != *checksum {
+        return Err(KeyError::Checksum);
+    }
+    let checksum = checksum.try_into().map_err(|_| KeyError::Header)?;
+    layout.key(KeyHead { kind, levels, hash: found, origin, checksum }, rest)
+}
+
+/// What a file says before its points.
+struct KeyHead {
+    kind: CircuitKind,
+    levels: Levels,
+    hash: CircuitHash,
+    origin: KeyOrigin,
+    checksum: [u8; CHECKSUM_BYTES],
+}
+
+/// The hash of the circuit as it is.
+fn circuit_hash<C: Circuit>(levels: Levels) -> Result<CircuitHash, KeyError> {
+    if levels == Levels::STANDARD {
+        return Ok(pin(C::KIND).circuit);
+    }
+    Ok(Shape::of::<C>(levels).map_err(|_| KeyError::Header)?.hash())
+}
+
+fn write_point(bytes: &mut Vec<u8>, point: &impl CanonicalSerialize) {
+    // Writing to a Vec cannot fail.
+    let _ = point.serialize_uncompressed(bytes);
+}
+
+/// How many variables, points and constraints there are.
+struct Layout {
+    public: usize,
+    variables: usize,
+    constraints: usize,
+    a: usize,
+    b: usize,
+    c: usize,
+}
+
+impl Layout {
+    fn read(counts: &[u8]) -> Result<Self, KeyError> {
+        let mut numbers = [0; COUNTS];
+        for (number, bytes) in numbers.iter_mut().zip(counts.as_chunks().0) {
+            let count = u32::from_be_bytes(*bytes);
+            if count > MOST {
+                return Err(KeyError::Header);
+            }
+            *number = count as usize;
+        }
+        let [public, variables, constraints, a, b, c] = numbers;
+        if public == 0 || public > variables || [a, b, c].iter().any(|count| *count > variables) {
+            return Err(KeyError::Header);
+        }
+        Ok(Self { public, variables, constraints, a, b, c })
+    }
+
+    fn domain(&self) -> usize {
+        (self.constraints + self.public).next_power_of_two()
+    }
+
+    fn bytes(&self) -> usize {
+        let g1 = 1 + self.public + self.a + self.c + self.domain();
+        let g2 = 3 + self.b;
+        HEADER_BYTES + 4 * (self.a + self.b + self.c) + g1 * G1_BYTES + g2 * G2_BYTES + CHECKSUM_BYTES
+    }
+
+    fn key(&self, head: KeyHead, mut rest: &[u8]) -> Result<ProvingKey, KeyError> {
+        let KeyHead { kind, levels, hash, origin, checksum } = head;
+        let mut variables = |count| read_variables(&mut rest, count, self.variables);
+        let (a, b, c) = (variables(self.a)?, variables(self.b)?, variables(self.c)?);
+        if c.first().is_some_and(|first| (*first as usize) < self.public) {
+            return Err(KeyError::Header);
+        }
+        let mut g1 = |count| read_points::<g1::Config>(&mut rest, count, G1_BYTES);
+        let alpha = g1(1)?;
+        let gamma_abc_g1 = g1(self.public)?;
+        let a = Query { variables: a, points: g1(self.a)? };
+        let c = Query { variables: c, points: g1(self.c)? };
+        let quotient = g1(self.domain())?;
+        let singles = read_points::<g2::Config>(&mut rest, 3, G2_BYTES)?;
+        let b = Query { variables: b, points: read_points(&mut rest, self.b, G2_BYTES)? };
+        let (&[alpha_g1], &[beta_g2, gamma_g2, delta_g2]) = (&alpha[..], &singles[..]) else {
+            return Err(KeyError::Point);
+        };
+        let circuit = CircuitInfo {
+            kind,
+            levels,
+            hash,
+            public: self.public,
+            variables: self.variables,
+            constraints: self.constraints,
+        };
+        let verifying = ark_groth16::VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 };
+        Ok(ProvingKey { origin, circuit, verifying, a, b, c, quotient, fingerprint: checksum })
+    }
+}
+
+/// Reads numbers of variables, which must ascend and exist.
+fn read_variables(rest: &mut &[u8], count: usize, limit: usize) -> Result<Vec<u32>, KeyError> {
+    let (bytes, after) = rest.split_at_checked(4 * count).ok_or(KeyError::Header)?;
+    *rest = after;
+    let variables: Vec<_> = bytes.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
+    let ascend = variables.is_sorted_by(|a, b| a < b);
+    let exist = variables.last().is_none_or(|last| (*last as usize) < limit);
+    if ascend && exist { Ok(variables) } else { Err(KeyError::Header) }
+}
+
+/// Reads points that must lie on their curve. Subgroups are not checked: it would take a second, and a key is trusted
+/// by its hash or not at all.
+fn read_points<P: SWCurveConfig>(rest: &mut &[u8], count: usize, bytes: usize) -> Result<Vec<Affine<P>>, KeyError> {
+    let (points, after) = rest.split_at_checked(count * bytes).ok_or(KeyError::Point)?;
+    *rest = after;
+    points
+        .chunks_exact(bytes)
+        .map(|chunk| {
+            let point = Affine::<P>::deserialize_uncompressed_unchecked(chunk).map_err(|_| KeyError::Point)?;
+            if point.is_on_curve() { Ok(point) } else { Err(KeyError::Point) }
+        })
+        .collect()
+}

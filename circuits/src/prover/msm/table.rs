@@ -1,0 +1,230 @@
+//! Tables of the multiples of fixed bases, and sums over them.
+
+use ark_bn254::Fr;
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ff::{AdditiveGroup, Zero};
+
+use super::{
+    affine::{Point, Segment, sum_segments, to_points},
+    digits::{Buckets, Entry, windows},
+};
+use crate::prover::threads;
+
+/// How many additions share an inversion at most: enough to hide it, few enough to stay in the second cache.
+const GROUP: usize = 4096;
+
+/// Fixed bases with their multiples by powers of `2^window`.
+#[derive(Clone, PartialEq, Debug)]
+pub(in crate::prover) struct FixedBases<P: SWCurveConfig> {
+    window: usize,
+    /// All multiples of the first base, then of the second, and so on.
+    multiples: Vec<Point<P::BaseField>>,
+}
+
+impl<P: SWCurveConfig<ScalarField = Fr>> FixedBases<P> {
+    /// Computes the table for windows of 2 to 16 bits.
+    pub(in crate::prover) fn new(bases: &[Affine<P>], window: usize) -> Self {
+        let window = window.clamp(2, 16);
+        let multiples = threads::map(bases.chunks(128).collect(), |bases| Self::multiples(bases, window)).concat();
+        Self { window, multiples }
+    }
+
+    /// Takes a table of such windows that was computed before.
+    pub(in crate::prover) fn from_multiples(window: usize, multiples: Vec<Point<P::BaseField>>) -> Self {
+        Self { window, multiples }
+    }
+
+    /// How many multiples each base has in a table of such windows.
+    pub(in crate::prover) const fn multiples_per_base(window: usize) -> usize {
+        windows(window)
+    }
+
+    /// The table, base by base.
+    pub(in crate::prover) fn as_multiples(&self) -> &[Point<P::BaseField>] {
+        &self.multiples
+    }
+
+    fn multiples(bases: &[Affine<P>], window: usize) -> Vec<Point<P::BaseField>> {
+        let windows = windows(window);
+        let mut multiples = vec![Point::INFINITY; bases.len() * windows];
+        let mut current: Vec<Projective<P>> = bases.iter().map(|base| (*base).into()).collect();
+        for index in 0..windows {
+            for (base, point) in to_points::<P>(&current).into_iter().enumerate() {
+                multiples[base * windows + index] = point;
+                current[base] = point.to_projective();
+                for _ in 0..window {
+                    current[base].double_in_place();
+                }
+            }
+        }
+        multiples
+    }
+
+    /// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
+    pub(in crate::prover) fn sum(&self, terms: &[(u32, Fr)]) -> Projective<P> {
+        let buckets = Buckets::new(terms, self.window);
+        let groups = threads::map(buckets.groups(GROUP), |group| {
+            let entries: usize = group.clone().map(|bucket| buckets.bucket(bucket).len()).sum();
+            let mut points = Vec::with_capacity(entries);
+            let mut segments = Vec::with_capacity(group.len());
+            for bucket in group.clone() {
+                let entries = buckets.bucket(bucket);
+                segments.push(Segment { start: points.len(), len: entries.len() });
+                points.extend(entries.iter().map(|entry| self.multiple(*entry)));
+            }
+            let starts: Vec<_> = segments.iter().map(|segment| (segment.start, segment.len)).collect();
+            sum_segments::<P>(&mut points, segments);
+            starts.into_iter().map(|(start, len)| if len == 0 { Point::INFINITY } else { points[start] }).collect()
+        });
+        let groups: Vec<Vec<_>> = groups;
+        debug_assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), buckets.len());
+        weigh::<P>(&groups.concat())
+    }
+
+    fn multiple(&self, entry: Entry) -> Point<P::BaseField> {
+        self.multiples[entry.index()].negated_if(entry.is_negative())
+    }
+}
+
+/// The sum of `i * buckets[i]`.
+///
+/// With `i = 2^m row + column`, that is `2^m` times the weighted sum of all rows' sums, and the weighted sum of all
+/// columns' sums. Both need one addition a bucket, in batches, and only the few sums of rows and columns are left to
+/// weigh.
+fn weigh<P: SWCurveConfig>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
+    let bits = buckets.len().next_power_of_two().trailing_zeros() as usize / 2;
+    let columns = 1 << bits;
+    let rows = buckets.len().div_ceil(columns);
+    let (by_row, by_column) = threads::join(
+        || {
+            sums::<P>((0..rows).map(|row| {
+                let end = buckets.len().min((row + 1) * columns);
+                buckets[row * columns..end].iter()
+            }))
+        },
+        || sums::<P>((0..columns).map(|column| buckets.iter().skip(column).step_by(columns))),
+    );
+    let mut rows = weigh_few::<P>(&by_row);
+    for _ in 0..bits {
+        rows.double_in_place();
+    }
+    rows + weigh_few::<P>(&by_column)
+}
+
+/// The sum of each group of points.
+fn sums<'a, P: SWCurveConfig>(
+    groups: impl Iterator<Item = impl Iterator<Item = &'a Point<P::BaseField>>>,
+) -> Vec<Point<P::BaseField>> {
+    let mut points = Vec::new();
+    let mut segments = Vec::new();
+    for group in groups {
+        let start = points.len();
+        points.extend(group.filter(|point| !point.is_infinity()));
+        if points.len() == start {
+            points.push(Point::INFINITY);
+        }
+        segments.push(Segment { start, len: points.len() - start });
+    }
+    let starts: Vec<_> = segments.iter().map(|segment| segment.start).collect();
+    sum_segments::<P>(&mut points, segments);
+    starts.into_iter().map(|start| points[start]).collect()
+}
+
+/// The sum of `i * points[i]`, by running sums from the end.
+fn weigh_few<P: SWCurveConfig>(points: &[Point<P::BaseField>]) -> Projective<P> {
+    let (mut running, mut total) = (Projective::<P>::zero(), Projective::<P>::zero());
+    for point in points.iter().skip(1).rev() {
+        if !point.is_infinity() {
+            running += Affine::<P>::new_unchecked(point.x, point.y);
+        }
+        total += running;
+    }
+    total
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ark_bn254::{g1, g2};
+    use ark_ec::{CurveGroup, scalar_mul::variable_base::VariableBaseMSM};
+    use ark_ff::UniformRand;
+    use ark_std::{rand::Rng, test_rng};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// arkworks' own sum.
+    fn plain<P: SWCurveConfig<ScalarField = Fr>>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
+        Projective::<P>::msm(bases, scalars).unwrap()
+    }
+
+    fn agrees<P: SWCurveConfig<ScalarField = Fr>>(bases: &[Affine<P>], scalars: &[Fr], window: usize) {
+        let terms: Vec<_> = (0..).zip(scalars.iter().copied()).collect();
+        assert_eq!(FixedBases::new(bases, window).sum(&terms), plain(bases, scalars), "window {window}");
+    }
+
+    /// Scalars of the kinds that a witness has, and the extremes.
+    fn scalar(rng: &mut impl Rng) -> Fr {
+        match rng.gen_range(0..6) {
+            0 => Fr::from(0),
+            1 => Fr::from(1),
+            2 => -Fr::from(1),
+            3 => Fr::from(rng.r#gen::<u16>()),
+            _ => Fr::rand(rng),
+        }
+    }
+
+    /// Bases among which some are equal, opposite, or infinity.
+    fn base<P: SWCurveConfig>(rng: &mut impl Rng, before: &[Affine<P>]) -> Affine<P> {
+        let earlier =
+            |rng: &mut _| before.get(Rng::gen_range(rng, 0..before.len().max(1))).copied().unwrap_or_default();
+        match rng.gen_range(0..8) {
+            0 => Affine::identity(),
+            1 => earlier(rng),
+            2 => -earlier(rng),
+            _ => Projective::<P>::rand(rng).into_affine(),
+        }
+    }
+
+    fn random<P: SWCurveConfig<ScalarField = Fr>>(seed: u64, count: usize, window: usize) {
+        use ark_std::rand::SeedableRng;
+        let mut rng = ark_std::rand::rngs::StdRng::seed_from_u64(seed);
+        let mut bases: Vec<Affine<P>> = Vec::new();
+        for _ in 0..count {
+            let next = base(&mut rng, &bases);
+            bases.push(next);
+        }
+        let scalars: Vec<_> = bases.iter().map(|_| scalar(&mut rng)).collect();
+        agrees(&bases, &scalars, window);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn sums_agree_with_arkworks(seed: u64, count in 0..60usize, window in 2..12usize) {
+            random::<g1::Config>(seed, count, window);
+            random::<g2::Config>(seed, count / 3, window);
+        }
+    }
+
+    #[test]
+    fn sums_agree_with_arkworks_in_the_size_of_a_key() {
+        random::<g1::Config>(1, 2000, 13);
+        random::<g2::Config>(1, 500, 10);
+    }
+
+    #[test]
+    fn points_that_cancel_and_points_that_double() {
+        let mut rng = test_rng();
+        let point = Projective::<g1::Config>::rand(&mut rng).into_affine();
+        for window in [2, 5, 13] {
+            agrees(&[point, -point], &[Fr::from(7), Fr::from(7)], window);
+            agrees(&[point; 9], &[Fr::from(3); 9], window);
+            agrees(&[point, point, -point, -point], &[Fr::from(1); 4], window);
+            agrees(&[point; 2], &[-Fr::from(1), Fr::from(1)], window);
+            agrees::<g1::Config>(&[], &[], window);
+            agrees(&[Affine::<g1::Config>::identity(); 3], &[Fr::from(5); 3], window);
+        }
+    }
+}

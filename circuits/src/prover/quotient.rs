@@ -1,0 +1,121 @@
+//! The quotient of a proof, in the Lagrange basis of the odd coset.
+//!
+//! A satisfied circuit has polynomials a, b, c of degree below n, interpolated over its rows, with `ab - c` divisible by
+//! `t(X) = X^n - 1`. Groth16 wants the quotient h in the exponent, as `h(tau) t(tau) / delta`. The product `h t = ab - c`
+//! has degree below 2n and is zero on the domain, so that its values on the odd coset determine it: with L_i the Lagrange
+//! polynomials of the domain of size 2n, `h t` is the sum of `(ab - c)(z^(2i + 1)) L_(2i + 1)` over i below n. With the points
+//! `L_(2i + 1)(tau) / delta` in the key, neither a division nor the coefficients of h are needed. It is the basis that
+//! snarkjs writes into section 9 of a `.zkey` file (its `zkey_new.js`, `groth16_prove.js`), so keys of its ceremonies
+//! fit as they are.
+
+use ark_bn254::Fr;
+use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
+use ark_poly::EvaluationDomain;
+use ark_relations::gr1cs::{ConstraintSystemRef, Matrix, SynthesisError};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{
+    threads,
+    transform::{NoDomain, OddCoset},
+};
+use crate::constraints::assignment::Rows;
+
+/// Values of a, b and c on the odd coset. Linear in the rows: values of parts of the rows add up to those of all.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) struct Evaluations {
+    a: Vec<Fr>,
+    b: Vec<Fr>,
+    c: Vec<Fr>,
+}
+
+impl Evaluations {
+    /// Evaluates the rows that stand at `first` and after it in the domain; all others are zero.
+    pub(super) fn new(coset: &OddCoset, rows: &Rows, first: usize) -> Self {
+        let place = |rows: &mut dyn Iterator<Item = Fr>| {
+            let mut values = vec![Fr::default(); coset.size()];
+            for (value, row) in values.iter_mut().skip(first).zip(rows) {
+                *value = row;
+            }
+            values
+        };
+        let evaluated = |mut values: Vec<Fr>| {
+            coset.evaluate(&mut values, first);
+            values
+        };
+        let (a, (b, c)) = threads::join(
+            || evaluated(place(&mut rows.a.iter().copied())),
+            || {
+                threads::join(
+                    || evaluated(place(&mut rows.b.iter().copied())),
+                    || evaluated(place(&mut rows.a.iter().zip(&rows.b).map(|(a, b)| *a * b))),
+                )
+            },
+        );
+        Self { a, b, c }
+    }
+
+    /// `ab - c`, the scalars of the key's quotient points.
+    pub(super) fn quotient(&self) -> Vec<Fr> {
+        self.a.iter().zip(&self.b).zip(&self.c).map(|((a, b), c)| *a * b - c).collect()
+    }
+
+    /// The quotient of these rows and those of another part together.
+    pub(super) fn quotient_with(&self, other: &Self) -> Vec<Fr> {
+        let sum = |x: &Fr, y: &Fr| *x + y;
+        (0..self.a.len())
+            .map(|i| {
+                let [a, b, c] = [(&self.a, &other.a), (&self.b, &other.b), (&self.c, &other.c)]
+                    .map(|(own, other)| sum(&own[i], &other[i]));
+                a * b - c
+            })
+            .collect()
+    }
+}
+
+/// Lets arkworks' setup make the quotient points of this basis, and its prover use them.
+pub(super) struct OddCosetReduction;
+
+impl From<NoDomain> for SynthesisError {
+    fn from(_: NoDomain) -> Self {
+        Self::PolynomialDegreeTooLarge
+    }
+}
+
+impl R1CSToQAP for OddCosetReduction {
+    fn instance_map_with_evaluation<F: ark_ff::PrimeField, D: EvaluationDomain<F>>(
+        system: ConstraintSystemRef<F>,
+        tau: &F,
+    ) -> Result<(Vec<F>, Vec<F>, Vec<F>, F, usize, usize), SynthesisError> {
+        LibsnarkReduction::instance_map_with_evaluation::<F, D>(system, tau)
+    }
+
+    /// Only the setup is wanted of arkworks; the prover computes its quotient from recorded rows.
+    fn witness_map_from_matrices<F: ark_ff::PrimeField, D: EvaluationDomain<F>>(
+        matrices: &[Matrix<F>],
+        public: usize,
+        constraints: usize,
+        values: &[F],
+    ) -> Result<Vec<F>, SynthesisError> {
+        let domain = D::new(constraints + public).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        let root = F::get_root_of_unity(2 * domain.size() as u64).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        let coset = domain.get_coset(root).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        let [a, b, c] = matrices else { return Err(SynthesisError::ArityMismatch) };
+        let product = |row: &Vec<(F, usize)>| row.iter().map(|(c, i)| *c * values[*i]).sum::<F>();
+        let mut a: Vec<F> = a.iter().map(product).collect();
+        a.extend_from_slice(&values[..public]);
+        let evaluate = |rows: Vec<F>| coset.fft(&domain.ifft(&rows));
+        let [a, b, c] = [a, b.iter().map(product).collect(), c.iter().map(product).collect()].map(evaluate);
+        Ok(a.into_iter().zip(b).zip(c).map(|((a, b), c)| a * b - c).collect())
+    }
+
+    fn h_query_scalars<F: ark_ff::PrimeField, D: EvaluationDomain<F>>(
+        max_power: usize,
+        tau: F,
+        _: F,
+        delta_inverse: F,
+    ) -> Result<Vec<F>, SynthesisError> {
+        let domain = D::new(2 * (max_power + 1)).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        let lagrange = domain.evaluate_all_lagrange_coefficients(tau);
+        Ok(lagrange.into_iter().skip(1).step_by(2).map(|value| value * delta_inverse).collect())
+    }
+}

@@ -1,0 +1,20 @@
+//! Work on all cores with the feature `parallel`, and in turn without it.
+
+/// Runs both and returns what they return.
+pub(super) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    #[cfg(feature = "parallel")]
+    return rayon::join(a, b);
+    #[cfg(not(feature = "parallel"))]
+    (a(), b())
+}
+
+/// Maps each item, and keeps their order.
+pub(super) fn map<T: Send, U: Send>(items: Vec<T>, each: impl Fn(T) -> U + Sync + Send) -> Vec<U> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        items.into_par_iter().map(each).collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.into_iter().map(each).collect()
+}
