@@ -18,18 +18,18 @@ pub struct Pin {
 pub const PINS: [Pin; 3] = [
     Pin {
         kind: CircuitKind::Post,
-        circuit: CircuitHash(hex32(b"96cbcb10acc98ac2cf3ac85e552170eec6149b72cb652e05c51dd99cdc03f156")),
-        development_key: hex32(b"94716dc5a0415a70866e7faca4037de8e24243f762462d26c8b30894f7df4cdb"),
+        circuit: CircuitHash(hex32(b"cc335b91171bae42478ade0c3723a9abe5e5d1a5a6e1dfb10dd7b20a0cacc9ca")),
+        development_key: hex32(b"3d6d5827edd43b1a1f96efc9636df8df9d3d3eed1acfe29c9137153f953ea7fb"),
     },
     Pin {
         kind: CircuitKind::Badge,
         circuit: CircuitHash(hex32(b"b171552e274a1288f567e53b4234e700dfa64d7a86dd0f226b483bce0104fff7")),
-        development_key: hex32(b"9d84ddf6513539efd335ff64a232a0dd991a4136f2674370f13e167ef977457c"),
+        development_key: hex32(b"bc22a0475864c656ca974941b3f4964e18e39682fefeb9aaf8ce7fdab5684354"),
     },
     Pin {
         kind: CircuitKind::Slash,
         circuit: CircuitHash(hex32(b"fde675b21a66b898a3d429c47b1bdfbcdede458ccfeda1749b40f971e813db5d")),
-        development_key: hex32(b"2363c751d51ad7ca2558d1152754ac82cae38eeb2ac59a9c04c93052d0199436"),
+        development_key: hex32(b"b5e2c36a0c6f39de45dcbb5380e5f852c43c5c8f3c55f7ff5d98c9000b06902f"),
     },
 ];
 
