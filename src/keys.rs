@@ -10,7 +10,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
     membership::Levels,
-    prover::{KeyError, KeyOrigin, ProveError, Prover, ProvingKey, development_setup, pin},
+    prover::{KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, development_setup, pin},
 };
 
 use crate::files::write_atomically;
@@ -123,7 +123,8 @@ impl KeyStore {
             _ => Shape::of::<C>(levels).map_err(ProveError::from)?.hash(),
         }
         .to_string();
-        let name = format!("{}-{}-{}.development.key", C::KIND, levels.get(), &hash[..16]);
+        // A file of another version is left alone, and not in the way.
+        let name = format!("{}-{}-{}.v{KEY_VERSION}.development.key", C::KIND, levels.get(), &hash[..16]);
         let path = self.folder.join(name);
         let key = match fs::read(&path) {
             Ok(file) => Self::check::<C>(levels, &file)

@@ -15,7 +15,8 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"QUOTAKEY";
-pub(super) const VERSION: u16 = 2;
+/// The version of key files that this program writes and reads.
+pub const VERSION: u16 = 2;
 const HASH_END: usize = 8 + 2 + 1 + 1 + 1 + 32;
 const COUNTS: usize = 6;
 const HEADER_BYTES: usize = HASH_END + 4 * COUNTS;

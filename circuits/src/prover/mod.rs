@@ -28,6 +28,7 @@ mod threads;
 mod transform;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
+pub use file::VERSION as KEY_VERSION;
 pub use key::{KeyError, KeyOrigin, ProvingKey};
 pub use pinned::{PINS, Pin, pin};
 pub use prepared::PreparedProver;
