@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
+use zeroize::Zeroizing;
 
 use super::{
     config::{Config, Key},
@@ -143,6 +144,7 @@ impl Context {
             );
         };
         let key = key.into_string().ok().with_context(|| format!("{WALLET_KEY_VARIABLE} is not UTF-8"))?;
+        let key = Zeroizing::new(key);
         AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
     }
 
