@@ -76,6 +76,35 @@ fn it_has_the_contracts_root_after_every_operation() {
 }
 
 #[test]
+fn the_roots_of_some_time_are_recomputed() {
+    let bench = EmbeddedBench::new();
+    let registry = &bench.registry;
+    let mut roots = vec![(registry.root().unwrap(), 0)];
+    let now = || (registry.root().unwrap(), registry.latest_block().unwrap().timestamp);
+    for n in 0..5 {
+        bench.advance(1_000);
+        join(&bench, 0, n, SMALL);
+        roots.push(now());
+    }
+    bench.advance(1_000);
+    registry.request_exit(bench.account(0), MemberIndex(1)).unwrap();
+    roots.push(now());
+    let mut follower = follower(registry);
+    follower.sync(registry).unwrap();
+    let since = |time| -> Vec<_> {
+        let recent = follower.roots_since(registry, time).unwrap();
+        recent.iter().map(|change| (change.root, change.since)).collect()
+    };
+    assert_eq!(since(0), roots);
+    for n in 1..roots.len() {
+        let recent = since(roots[n].1);
+        assert_eq!(recent[0], (roots[n - 1].0, 0), "what was current before counts from then");
+        assert_eq!(recent[1..], roots[n..]);
+    }
+    assert_eq!(since(u64::MAX), [(registry.root().unwrap(), 0)]);
+}
+
+#[test]
 fn a_reorganisation_is_followed() {
     let bench = EmbeddedBench::new();
     let registry = &bench.registry;
