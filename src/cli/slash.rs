@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     amount,
     context::Context,
-    evidence::EvidenceFile,
+    evidence,
     keys::{development_prover, require_test_chain},
     prompt::confirm,
 };
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let secret = EvidenceFile::read(&arguments.evidence)?.secret()?;
+    let secret = evidence::read(&arguments.evidence)?.secret().context("the shares of this evidence give no secret")?;
     let payer = context.payer()?;
     let registry = &payer.registry;
     let id = registry.id();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     envelope::{self, Envelope},
-    evidence::EvidenceFile,
+    evidence,
     keys::{development_prover, require_test_chain},
     output::note,
     time::now,
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         let verdict = judge(post, &relay, now)?;
         refused += usize::from(verdict != Verdict::Accepted);
         if let (Verdict::QuotaExceeded(exceeded), Some(path)) = (&verdict, &arguments.evidence) {
-            EvidenceFile::from(&exceeded.evidence).write(path)?;
+            evidence::write(&exceeded.evidence, path)?;
             note(format!("Evidence against {} is in {}.", exceeded.commitment(), path.display()));
         }
         show(&verdict, context)?;

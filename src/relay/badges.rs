@@ -11,7 +11,7 @@ use quotapass_circuits::{
     signal::{ChatKeyHash, Scope},
 };
 
-use super::{NullifierLog, Relay, RequirementMismatch, UnlistedScope, Verdict, lock};
+use super::{NullifierLog, Relay, UnlistedScope, Verdict, lock};
 
 /// A badge to check.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +103,7 @@ impl<L: NullifierLog> Relay<L> {
     ///
     /// Checked in this order: decoding, scope, requirement, root, slashed members, restrictions, proof. Nobody's chat key
     /// is bound before the proof verified. A badge shown again is accepted again: what it proves is as true as before.
+    /// `overloaded` if the log cannot say who was slashed.
     pub fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
         let pass = match BadgePass::from_bytes(request.pass) {
             Ok(pass) => pass,
@@ -126,11 +127,12 @@ impl<L: NullifierLog> Relay<L> {
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
         let (scope, window) = {
             let policies = self.policies();
-            let entry = policies.get(scope).map_err(|_| RequirementMismatch::UnlistedScope)?;
+            let entry = policies.get(scope).map_err(|_| policies.unlisted().verdict())?;
             entry.history().check_badge(&pass.requirement, now)?;
             (entry.scope(), entry.history().current().root_window)
         };
         self.check_root(pass.root, now, window)?;
+        self.learn_convictions()?;
         if self.slashed().has_pseudonym(scope, pass.pseudonym) {
             return Err(Verdict::SlashedMember);
         }

@@ -10,6 +10,8 @@
 //! All methods take `&self`, so that one relay serves many threads.
 
 mod badges;
+mod claims;
+mod evidence;
 #[cfg(feature = "relay-http")]
 pub mod http;
 mod nullifiers;
@@ -24,9 +26,11 @@ mod verdict;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
+pub use claims::{RelayStore, Settlement, SlashClaims, WorkerId};
+pub use evidence::EvidenceRecord;
 pub use nullifiers::{Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome};
 pub use pipeline::{PostRequest, Relay};
-pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope};
+pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 pub use roots::{RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
 pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};

@@ -1,16 +1,17 @@
-//! Which nullifiers were used: one atomic operation a pass.
+//! Which nullifiers were used: one atomic operation a pass. And who was caught by it.
 
 use std::{
-    collections::{HashMap, hash_map},
-    sync::Mutex,
+    collections::{HashMap, HashSet, hash_map},
+    sync::{Arc, Mutex},
 };
 
 use quotapass_circuits::{
+    identity::IdentityCommitment,
     share::{Nullifier, Share},
     signal::{Epoch, ExternalNullifier, Scope},
 };
 
-use super::lock;
+use super::{Evidence, claims::Cases, lock};
 
 /// The part of a log that one epoch of one scope fills, and that goes as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +125,27 @@ pub trait NullifierLog: Send + Sync {
     /// [`LogError`].
     fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError>;
 
+    /// Looks up many. A log with a network makes one round trip of it.
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+        nullifiers.iter().map(|(epoch, nullifier)| self.lookup(epoch, *nullifier)).collect()
+    }
+
+    /// Keeps the evidence of a double post, before anything follows from it: for the relays that share the log, and for
+    /// the slash to come. Returns whether it is the first against its member; later evidence against a member is not
+    /// kept.
+    ///
+    /// # Errors
+    /// [`LogError`]; nothing is then kept.
+    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError>;
+
+    /// The evidence kept, from this position on, in the order in which it came. Positions count from zero and do not
+    /// change; evidence does not expire with its epoch. What one relay has kept, all that share the log find from then
+    /// on.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError>;
+
     /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
     ///
     /// # Errors
@@ -131,35 +153,58 @@ pub trait NullifierLog: Send + Sync {
     fn expire(&self, now: u64) -> Result<(), LogError>;
 }
 
-impl<L: NullifierLog + ?Sized> NullifierLog for Box<L> {
-    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-        (**self).record(entry)
-    }
+/// A pointer to a log is a log.
+macro_rules! pointer {
+    ($pointer:ident) => {
+        impl<L: NullifierLog + ?Sized> NullifierLog for $pointer<L> {
+            fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+                (**self).record(entry)
+            }
 
-    fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
-        (**self).record_all(entries)
-    }
+            fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+                (**self).record_all(entries)
+            }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
-        (**self).lookup(epoch, nullifier)
-    }
+            fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+                (**self).lookup(epoch, nullifier)
+            }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
-        (**self).expire(now)
-    }
+            fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+                (**self).lookup_all(nullifiers)
+            }
+
+            fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
+                (**self).convict(evidence)
+            }
+
+            fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+                (**self).convictions(from)
+            }
+
+            fn expire(&self, now: u64) -> Result<(), LogError> {
+                (**self).expire(now)
+            }
+        }
+    };
 }
+
+pointer!(Box);
+pointer!(Arc);
 
 /// A log in memory. It forgets everything when the process ends: a member who then repeats an id in the same epoch is
 /// not caught.
 #[derive(Default)]
 pub struct MemoryLog {
     state: Mutex<State>,
+    cases: Cases,
 }
 
 #[derive(Default)]
 struct State {
     epochs: HashMap<LogEpoch, HashMap<Nullifier, Share>>,
     expired_until: u64,
+    convicted: HashSet<IdentityCommitment>,
+    convictions: Vec<Evidence>,
 }
 
 impl State {
@@ -183,6 +228,10 @@ impl MemoryLog {
     /// An empty log.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(super) fn cases(&self) -> &Cases {
+        &self.cases
     }
 
     /// How many nullifiers it holds.
@@ -216,6 +265,21 @@ impl NullifierLog for MemoryLog {
         let state = lock(&self.state);
         state.check(epoch)?;
         Ok(state.epochs.get(epoch).and_then(|shares| shares.get(&nullifier)).copied())
+    }
+
+    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
+        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
+        let mut state = lock(&self.state);
+        let is_first = state.convicted.insert(commitment);
+        if is_first {
+            state.convictions.push(evidence.clone());
+        }
+        Ok(is_first)
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(lock(&self.state).convictions.get(from..).unwrap_or_default().to_vec())
     }
 
     fn expire(&self, now: u64) -> Result<(), LogError> {

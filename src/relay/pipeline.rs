@@ -1,7 +1,7 @@
 //! From a pass to its verdict.
 
 use core::num::NonZeroU16;
-use std::sync::{RwLock, RwLockReadGuard};
+use std::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use quotapass_circuits::{
     badge::Badge,
@@ -10,14 +10,15 @@ use quotapass_circuits::{
     membership::Root,
     post::{Post, PostPublic},
     proof::Proof,
-    share::{Share, recover},
+    share::{Nullifier, Share},
     signal::{Epoch, Scope},
     verifier::Verifier,
 };
+use rayon::prelude::*;
 
 use super::{
     Entry, Evidence, LogEpoch, LogError, NullifierLog, Outcome, Policy, PolicyError, PolicyTable, QuotaExceeded,
-    RequirementMismatch, RootHistory, RootStatus, SlashedMembers, UnlistedScope, Verdict, badges::BadgeBook, read,
+    RootHistory, RootStatus, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, lock, read,
     write,
 };
 
@@ -44,6 +45,8 @@ pub struct Relay<L> {
     roots: RwLock<RootHistory>,
     log: L,
     slashed: SlashedMembers,
+    /// How many of the log's convictions are in `slashed`.
+    convictions_seen: Mutex<u64>,
     badge_book: BadgeBook,
 }
 
@@ -54,6 +57,12 @@ struct Candidate {
     /// The highest cap that holds in the scope.
     cap: NonZeroU16,
     entry: Entry,
+}
+
+impl Candidate {
+    fn key(&self) -> (LogEpoch, Nullifier) {
+        (self.entry.epoch, self.entry.nullifier)
+    }
 }
 
 impl<L: NullifierLog> Relay<L> {
@@ -72,6 +81,7 @@ impl<L: NullifierLog> Relay<L> {
             roots: RwLock::new(roots),
             log,
             slashed: SlashedMembers::new(),
+            convictions_seen: Mutex::default(),
             badge_book: BadgeBook::default(),
         }
     }
@@ -94,8 +104,24 @@ impl<L: NullifierLog> Relay<L> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
         let mut candidates = Vec::new();
         let mut proofs: Vec<(PostPublic, Proof)> = Vec::new();
-        for (position, request) in requests.iter().enumerate() {
-            match self.check_post(request, now) {
+        let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
+        let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions() } else { Ok(()) };
+        let keys: Vec<_> = checked.iter().flatten().map(|(candidate, _)| candidate.key()).collect();
+        let mut recorded = self.log.lookup_all(&keys).into_iter();
+        for (position, checked) in checked.into_iter().enumerate() {
+            let known = checked.and_then(|(candidate, statement)| {
+                let answer = recorded.next().unwrap_or_else(|| Err(unanswered()));
+                let failed = |error| failed(error, candidate.epoch, now);
+                seen.clone().map_err(failed)?;
+                if self.is_slashed(&candidate) {
+                    return Err(Verdict::SlashedMember);
+                }
+                match answer.map_err(failed)? {
+                    Some(recorded) if recorded == candidate.entry.share => Err(Verdict::Replay),
+                    _ => Ok((candidate, statement)),
+                }
+            });
+            match known {
                 Ok((candidate, statement)) => {
                     candidates.push((position, candidate));
                     proofs.push(statement);
@@ -116,17 +142,16 @@ impl<L: NullifierLog> Relay<L> {
             verdicts[position] = Some(self.conclude(&candidate, outcome, now));
         }
         // A log that answers for fewer entries than it was given has recorded an unknown part of them.
-        let unanswered = || LogError::Unavailable("it gave no answer for an entry".into()).into();
-        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect()
+        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| unanswered().into())).collect()
     }
 
-    /// The checks that need no pairing.
+    /// The checks that need neither the log nor a pairing.
     fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
         let pass = PostPass::from_bytes(request.pass)?;
         let epoch = pass.epoch;
         let (scope, window, cap) = {
             let policies = self.policies();
-            let entry = policies.get(request.scope).map_err(|_| RequirementMismatch::UnlistedScope)?;
+            let entry = policies.get(request.scope).map_err(|_| policies.unlisted().verdict())?;
             let history = entry.history();
             if !history.current().is_in_range(epoch, now) {
                 return Err(Verdict::EpochOutOfRange { epoch, now });
@@ -136,55 +161,83 @@ impl<L: NullifierLog> Relay<L> {
         };
         self.check_root(pass.root, now, window)?;
         let public = pass.public(scope, request.message)?;
-
         let entry = Entry {
             epoch: LogEpoch::with(public.external_nullifier, epoch),
             nullifier: public.nullifier,
             share: public.share,
         };
-        if self.slashed.has_nullifier(&entry.epoch, cap, entry.nullifier) {
-            return Err(Verdict::SlashedMember);
-        }
-        match self.log.lookup(&entry.epoch, entry.nullifier) {
-            Ok(Some(recorded)) if recorded == entry.share => return Err(Verdict::Replay),
-            Ok(_) => {}
-            Err(error) => return Err(failed(error, epoch, now)),
-        }
         Ok((Candidate { scope, epoch, cap, entry }, (public, pass.proof)))
+    }
+
+    fn is_slashed(&self, candidate: &Candidate) -> bool {
+        self.slashed.has_nullifier(&candidate.entry.epoch, candidate.cap, candidate.entry.nullifier)
     }
 
     /// The verdict on a post whose proof verified and which went to the log.
     fn conclude(&self, candidate: &Candidate, outcome: Result<Outcome, LogError>, now: u64) -> Verdict {
-        let Entry { epoch, nullifier, share } = candidate.entry;
-        // The secret may have become known since the cheap checks, perhaps from a post of the same batch.
-        let is_slashed = || self.slashed.has_nullifier(&epoch, candidate.cap, nullifier);
         match outcome {
-            Ok(_) if is_slashed() => Verdict::SlashedMember,
+            // The secret may have become known since the cheap checks, perhaps from a post of the same batch.
+            Ok(_) if self.is_slashed(candidate) => Verdict::SlashedMember,
             Ok(Outcome::New) => Verdict::Accepted,
             Ok(Outcome::Replay) => Verdict::Replay,
             Ok(Outcome::Conflict(recorded)) => {
-                self.convict(candidate, recorded, share).unwrap_or_else(|| LogError::Damaged.into())
+                self.convict(candidate, recorded).unwrap_or_else(|error| failed(error, candidate.epoch, now))
             }
             Err(error) => failed(error, candidate.epoch, now),
         }
     }
 
-    /// Recovers the secret behind two shares of one nullifier and refuses all that it could still say. None if no secret
-    /// has both shares and the nullifier: a recorded share then never had a proof, for this one does.
-    fn convict(&self, candidate: &Candidate, recorded: Share, second: Share) -> Option<Verdict> {
-        let nullifier = candidate.entry.nullifier;
-        let secret = recover(&recorded, &second).ok()?;
-        let suspect = SlashedMembers::new();
-        suspect.insert(secret.clone(), None);
-        if !suspect.has_nullifier(&candidate.entry.epoch, candidate.cap, nullifier) {
-            return None;
+    /// Recovers the secret behind two shares of one nullifier, keeps the evidence, and refuses all that the member could
+    /// still say.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] if no secret has both shares and the nullifier: the recorded share then never had a proof,
+    /// for this one does. Others if the evidence cannot be kept; nothing follows from it then, and the next post of the
+    /// nullifier gives it again.
+    fn convict(&self, candidate: &Candidate, recorded: Share) -> Result<Verdict, LogError> {
+        let Entry { nullifier, share, .. } = candidate.entry;
+        let Candidate { scope, epoch, cap, .. } = *candidate;
+        let evidence = Evidence { scope, epoch, nullifier, recorded, second: share };
+        let secret = evidence.secret_below(cap).ok_or(LogError::Damaged)?;
+        let is_first = self.log.convict(&evidence)?;
+        self.slashed.insert(secret.clone(), None);
+        Ok(if is_first {
+            Verdict::QuotaExceeded(Box::new(QuotaExceeded { secret, evidence }))
+        } else {
+            // Another thread, or another relay, was first: a secret is announced once.
+            Verdict::SlashedMember
+        })
+    }
+
+    /// Refuses all that members could still say whose evidence was kept since the last time, here or by another relay
+    /// that shares the log. Every batch begins with it.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn learn_convictions(&self) -> Result<(), LogError> {
+        let mut seen = lock(&self.convictions_seen);
+        for evidence in self.log.convictions(*seen)? {
+            if let Some(secret) = evidence.secret() {
+                self.slashed.insert(secret, None);
+            }
+            *seen += 1;
         }
-        if !self.slashed.insert(secret.clone(), None) {
-            // Another thread was first: a secret is announced once.
-            return Some(Verdict::SlashedMember);
-        }
-        let evidence = Evidence { scope: candidate.scope, epoch: candidate.epoch, nullifier, recorded, second };
-        Some(Verdict::QuotaExceeded(Box::new(QuotaExceeded { secret, evidence })))
+        Ok(())
+    }
+
+    /// Keeps evidence that was found elsewhere, and refuses all that the member could still say. Returns whether it is
+    /// the first against its member.
+    ///
+    /// Whether it is a member's secret at all is for the caller to check, by its commitment: see
+    /// [`Evidence::secret_below`].
+    ///
+    /// # Errors
+    /// [`LogError`]; [`LogError::Damaged`] if the shares give no secret.
+    pub fn import(&self, evidence: &Evidence) -> Result<bool, LogError> {
+        let secret = evidence.secret().ok_or(LogError::Damaged)?;
+        let is_first = self.log.convict(evidence)?;
+        self.slashed.insert(secret, None);
+        Ok(is_first)
     }
 
     /// A root under a window of seconds.
@@ -220,6 +273,11 @@ impl<L: NullifierLog> Relay<L> {
     /// [`PolicyError`]; nothing is changed then.
     pub fn change_policies(&self, policies: impl IntoIterator<Item = Policy>, at: u64) -> Result<(), PolicyError> {
         write(&self.policies).change(policies, at)
+    }
+
+    /// Changes what is said to scopes that have no policy.
+    pub fn change_unlisted(&self, unlisted: UnlistedVerdict) {
+        write(&self.policies).set_unlisted(unlisted);
     }
 
     /// The policies.
@@ -274,6 +332,11 @@ impl<L: NullifierLog> Relay<L> {
         self.badge_book.expire(now);
         self.log.expire(now)
     }
+}
+
+/// A log that gave fewer answers than it was asked for.
+fn unanswered() -> LogError {
+    LogError::Unavailable("it gave no answer for an entry".into())
 }
 
 /// The verdict when the log did not do what was asked.

@@ -12,7 +12,7 @@ use quotapass_circuits::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{RequirementMismatch, roots::is_over};
+use super::{Overload, RequirementMismatch, Verdict, roots::is_over};
 
 /// The longest name of a scope, in bytes.
 const MAX_NAME: usize = 255;
@@ -236,11 +236,34 @@ impl ScopePolicy {
 #[error("this relay does not carry the scope `{0}`")]
 pub struct UnlistedScope(pub String);
 
+/// What a relay says to posts and badges of scopes that it has no policy for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnlistedVerdict {
+    /// `requirement_mismatch`: whoever sent it is at fault.
+    #[default]
+    Reject,
+    /// `overloaded`: nothing was decided, and nothing is held against the sender. For networks whose relays carry
+    /// different scopes.
+    Ignore,
+}
+
+impl UnlistedVerdict {
+    /// The verdict.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Reject => RequirementMismatch::UnlistedScope.into(),
+            Self::Ignore => Verdict::Overloaded(Overload::UnlistedScope),
+        }
+    }
+}
+
 /// The scopes that a relay carries, by name.
 #[derive(Clone, Debug)]
 pub struct PolicyTable {
     registry: RegistryId,
     scopes: BTreeMap<String, ScopePolicy>,
+    unlisted: UnlistedVerdict,
 }
 
 impl PolicyTable {
@@ -249,7 +272,7 @@ impl PolicyTable {
     /// # Errors
     /// [`PolicyError`] if one is not valid, or a name is listed twice.
     pub fn new(registry: RegistryId, policies: impl IntoIterator<Item = Policy>) -> Result<Self, PolicyError> {
-        let mut table = Self { registry, scopes: BTreeMap::new() };
+        let mut table = Self { registry, scopes: BTreeMap::new(), unlisted: UnlistedVerdict::default() };
         table.change(policies, 0)?;
         Ok(table)
     }
@@ -277,6 +300,21 @@ impl PolicyTable {
         }
         self.scopes = scopes;
         Ok(())
+    }
+
+    /// The same table with another verdict on scopes that are not listed.
+    pub fn with_unlisted(self, unlisted: UnlistedVerdict) -> Self {
+        Self { unlisted, ..self }
+    }
+
+    /// What is said to scopes that are not listed.
+    pub fn unlisted(&self) -> UnlistedVerdict {
+        self.unlisted
+    }
+
+    /// Changes it.
+    pub(super) fn set_unlisted(&mut self, unlisted: UnlistedVerdict) {
+        self.unlisted = unlisted;
     }
 
     /// The registry whose members may post.

@@ -1,13 +1,13 @@
 //! The answers of a relay, and how a gossip node treats the sender after each (protocol, section 7).
 
-use core::fmt;
+use core::{fmt, num::NonZeroU16};
 
 use quotapass_circuits::{
     formats::wire::DecodeError,
     identity::{IdentityCommitment, IdentitySecret},
     membership::Day,
-    share::{Nullifier, Share},
-    signal::{Epoch, Scope, ZeroSignal},
+    share::{Line, Nullifier, Share, recover},
+    signal::{Epoch, ExternalNullifier, Scope, ZeroSignal},
 };
 use serde::{
     Serialize, Serializer,
@@ -126,6 +126,15 @@ pub enum Overload {
     /// The nullifier log failed.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// More posts are waiting than the relay can bear.
+    #[error("the relay has more to do than it can; try again soon")]
+    Queue,
+    /// The relay is about to stop, and takes nothing more.
+    #[error("the relay is stopping; try another one")]
+    Stopping,
+    /// The relay has no policy for the scope, and was told to ignore such posts.
+    #[error("this relay does not carry the scope")]
+    UnlistedScope,
 }
 
 /// A member's two messages under one nullifier, and the secret they gave away.
@@ -158,6 +167,23 @@ pub struct Evidence {
     pub recorded: Share,
     /// The share that came later.
     pub second: Share,
+}
+
+impl Evidence {
+    /// The secret that the shares give away; none if they are of one message or of no secret. Whether it is a member's is
+    /// for the caller to check, by its commitment.
+    pub fn secret(&self) -> Option<IdentitySecret> {
+        recover(&self.recorded, &self.second).ok()
+    }
+
+    /// The secret, if its nullifiers with message ids below `cap` include this one: then both shares belong to it, and
+    /// not to a line that somebody made up. Costs two hashes a message id.
+    pub fn secret_below(&self, cap: NonZeroU16) -> Option<IdentitySecret> {
+        let secret = self.secret()?;
+        let external = ExternalNullifier::new(self.scope, self.epoch);
+        let is_of = |id| Line::new(&secret, external, id).nullifier() == self.nullifier;
+        (0..cap.get()).any(is_of).then_some(secret)
+    }
 }
 
 impl fmt::Debug for Evidence {

@@ -6,3 +6,5 @@ mod posts;
 mod slashing;
 mod verdicts;
 mod world;
+
+pub(super) use world::evidence;

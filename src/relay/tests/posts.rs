@@ -1,6 +1,7 @@
 //! Verdicts on posts, row by row of the protocol's table.
 
 use core::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, POST_BYTES, PostPass},
@@ -11,8 +12,8 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Entry, LogEpoch, LogError, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy, PolicyError, PolicyTable,
-    PostRequest, RequirementMismatch, RootHistory, Verdict,
+    Entry, Evidence, LogEpoch, LogError, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy, PolicyError,
+    PolicyTable, PostRequest, RequirementMismatch, RootHistory, Verdict,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -244,6 +245,7 @@ struct Failing {
     inner: MemoryLog,
     on_lookup: bool,
     on_record: bool,
+    on_convict: AtomicBool,
 }
 
 fn down() -> LogError {
@@ -257,6 +259,14 @@ impl NullifierLog for Failing {
 
     fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
         if self.on_lookup { Err(down()) } else { self.inner.lookup(epoch, nullifier) }
+    }
+
+    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
+        if self.on_convict.load(Ordering::Relaxed) { Err(down()) } else { self.inner.convict(evidence) }
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        if self.on_lookup { Err(down()) } else { self.inner.convictions(from) }
     }
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
@@ -275,6 +285,18 @@ fn a_failing_log_means_overloaded_and_nothing_recorded() {
 }
 
 #[test]
+fn nothing_follows_from_evidence_that_cannot_be_kept() {
+    let log = Failing { on_convict: true.into(), ..Failing::default() };
+    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), log);
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    assert_eq!(second().to(&relay, NOW), Verdict::Overloaded(Overload::Log(down())));
+    assert!(relay.slashed().is_empty());
+    // The next try gives it again.
+    relay.log().on_convict.store(false, Ordering::Relaxed);
+    assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
+}
+
+#[test]
 fn a_log_that_answers_too_little_never_means_accepted() {
     struct Silent;
     impl NullifierLog for Silent {
@@ -286,6 +308,12 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         }
         fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Share>, LogError> {
             Ok(None)
+        }
+        fn convict(&self, _: &Evidence) -> Result<bool, LogError> {
+            Err(down())
+        }
+        fn convictions(&self, _: u64) -> Result<Vec<Evidence>, LogError> {
+            Ok(Vec::new())
         }
         fn expire(&self, _: u64) -> Result<(), LogError> {
             Ok(())

@@ -1,6 +1,10 @@
 //! Double posts, and what becomes of the member.
 
-use std::{collections::HashSet, sync::Barrier, thread};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Barrier},
+    thread,
+};
 
 use quotapass_circuits::{
     formats::wire::PostPass,
@@ -9,7 +13,8 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, Overload, QuotaExceeded, RootHistory, Verdict,
+    Entry, Evidence, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, Overload, QuotaExceeded, RootHistory,
+    Settlement, SlashClaims, Verdict, WorkerId,
 };
 
 fn exceeded(verdict: Verdict) -> QuotaExceeded {
@@ -118,6 +123,14 @@ impl NullifierLog for Lying {
         Ok(Some(self.0))
     }
 
+    fn convict(&self, _: &Evidence) -> Result<bool, LogError> {
+        Ok(true)
+    }
+
+    fn convictions(&self, _: u64) -> Result<Vec<Evidence>, LogError> {
+        Ok(Vec::new())
+    }
+
     fn expire(&self, _: u64) -> Result<(), LogError> {
         Ok(())
     }
@@ -151,27 +164,52 @@ fn a_quota_is_per_epoch_and_nullifiers_do_not_repeat() {
 
 #[test]
 fn relays_that_share_a_log_catch_halves_sent_to_different_ones() {
-    use std::sync::Arc;
-
-    struct Shared(Arc<MemoryLog>);
-    impl NullifierLog for Shared {
-        fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-            self.0.record(entry)
-        }
-        fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
-            self.0.lookup(epoch, nullifier)
-        }
-        fn expire(&self, now: u64) -> Result<(), LogError> {
-            self.0.expire(now)
-        }
-    }
     let log = Arc::new(MemoryLog::new());
     let relay = || {
         let roots = RootHistory::starting_at(world().tree.root());
-        relay_with(vec![policy()], roots, Shared(Arc::clone(&log)))
+        relay_with(vec![policy()], roots, Arc::clone(&log))
     };
     let (first, other) = (relay(), relay());
     assert_eq!(honest().to(&first, NOW), Verdict::Accepted);
     assert_eq!(honest().to(&other, NOW), Verdict::Replay);
     assert_eq!(exceeded(second().to(&other, NOW)).secret, world().secrets[0]);
+    // The first learns of it with its next post, and so does one that starts later.
+    let next = posting(0, 1, MESSAGE).prove();
+    assert_eq!(next.to(&first, NOW), Verdict::SlashedMember);
+    assert_eq!(next.to(&relay(), NOW), Verdict::SlashedMember);
+}
+
+#[test]
+fn imported_evidence_counts_like_our_own() {
+    let relay = relay();
+    let evidence = evidence();
+    assert_eq!(evidence.secret_below(cap(1)), Some(world().secrets[0].clone()));
+    assert_eq!(relay.import(&evidence), Ok(true));
+    assert_eq!(relay.import(&evidence), Ok(false));
+    assert_eq!(posting(0, 3, MESSAGE).prove().to(&relay, NOW), Verdict::SlashedMember);
+    // Shares of another nullifier are of no secret that counts; two shares of one message are no evidence at all.
+    let other = Evidence {
+        nullifier: PostPass::from_bytes(&posting(1, 0, MESSAGE).prove().pass).unwrap().nullifier,
+        ..evidence
+    };
+    assert_eq!(other.secret_below(cap(5)), None);
+    let replay = Evidence { second: other.recorded, ..other };
+    assert_eq!(relay.import(&replay), Err(LogError::Damaged));
+}
+
+#[test]
+fn one_worker_at_a_time_has_a_case_until_it_is_settled() {
+    let log = MemoryLog::new();
+    let commitment = world().secrets[0].commitment();
+    let [one, two] = ["one", "two"].map(|name| WorkerId(name.into()));
+    let settlement = Settlement::Gone;
+    assert_eq!(log.claim(commitment, &one, 100, 110), Ok(true));
+    assert_eq!(log.claim(commitment, &two, 109, 120), Ok(false));
+    assert_eq!(log.claim(commitment, &one, 109, 120), Ok(true));
+    assert_eq!(log.claim(commitment, &two, 120, 130), Ok(true));
+    assert_eq!(log.settlement(commitment), Ok(None));
+    log.settle(commitment, &settlement).unwrap();
+    log.settle(commitment, &Settlement::NoMember).unwrap();
+    assert_eq!(log.settlement(commitment), Ok(Some(settlement)));
+    assert_eq!(log.claim(commitment, &two, 500, 510), Ok(false));
 }

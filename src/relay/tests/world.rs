@@ -17,7 +17,7 @@ use quotapass_circuits::{
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::relay::{
-    BadgeRequest, MemoryLog, NullifierLog, Policy, PolicyTable, PostRequest, Relay, RootHistory, Verdict,
+    BadgeRequest, Evidence, MemoryLog, NullifierLog, Policy, PolicyTable, PostRequest, Relay, RootHistory, Verdict,
 };
 
 pub const REGISTRY: RegistryId = RegistryId { chain_id: 31337, address: [0x51; 20] };
@@ -183,4 +183,12 @@ pub fn badge_pass(member: usize, chat_key: &[u8], requirement: Requirement) -> B
 
 pub fn badge_request(pass: &[u8]) -> BadgeRequest<'_> {
     BadgeRequest { scope: ROOM, pass }
+}
+
+/// What two messages of member 0 give.
+pub fn evidence() -> Evidence {
+    let pass = |sent: &Sent| PostPass::from_bytes(&sent.pass).unwrap();
+    let share = |sent: &Sent| pass(sent).public(scope(), &sent.message).unwrap().share;
+    let nullifier = pass(honest()).nullifier;
+    Evidence { scope: scope(), epoch: epoch(), nullifier, recorded: share(honest()), second: share(second()) }
 }

@@ -1,0 +1,60 @@
+//! The evidence of a double post as it is kept and exchanged.
+
+use core::num::NonZeroU32;
+
+use quotapass_circuits::{
+    share::{Nullifier, Share},
+    signal::{Epoch, Scope},
+};
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+
+/// The JSON form of [`Evidence`]: both shares, and whose nullifier they are of. Whoever has it has the offender's secret,
+/// so this form is for files and stores that are kept as such, and [`Evidence`] itself does not serialize.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRecord {
+    scope: Scope,
+    epoch_seconds: NonZeroU32,
+    epoch: u64,
+    nullifier: Nullifier,
+    /// The recorded share, and the one that came later.
+    shares: [Share; 2],
+}
+
+impl From<&Evidence> for EvidenceRecord {
+    fn from(evidence: &Evidence) -> Self {
+        let Evidence { scope, epoch, nullifier, recorded, second } = evidence;
+        Self {
+            scope: *scope,
+            epoch_seconds: epoch.seconds(),
+            epoch: epoch.number(),
+            nullifier: *nullifier,
+            shares: [*recorded, *second],
+        }
+    }
+}
+
+impl From<EvidenceRecord> for Evidence {
+    fn from(record: EvidenceRecord) -> Self {
+        let EvidenceRecord { scope, epoch_seconds, epoch, nullifier, shares: [recorded, second] } = record;
+        Self { scope, epoch: Epoch::new(epoch_seconds, epoch), nullifier, recorded, second }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::tests::evidence;
+
+    #[test]
+    fn json_gives_the_same_evidence() {
+        let evidence = evidence();
+        let json = serde_json::to_string(&EvidenceRecord::from(&evidence)).unwrap();
+        let record: EvidenceRecord = serde_json::from_str(&json).unwrap();
+        assert_eq!(Evidence::from(record), evidence);
+        assert!(serde_json::from_str::<EvidenceRecord>(&json.replace("epoch_seconds", "seconds")).is_err());
+        assert!(serde_json::from_str::<EvidenceRecord>(&json.replace("600", "0")).is_err());
+    }
+}
