@@ -11,6 +11,9 @@
 
 mod badges;
 mod claims;
+mod clock;
+#[cfg(feature = "relay-engine")]
+mod events;
 mod evidence;
 #[cfg(feature = "relay-http")]
 pub mod http;
@@ -19,6 +22,8 @@ mod pipeline;
 mod policy;
 mod roots;
 mod slashed;
+#[cfg(feature = "relay-engine")]
+mod status;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -27,12 +32,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
 pub use claims::{RelayStore, Settlement, SlashClaims, WorkerId};
+pub use clock::{Clock, SettableClock, SystemClock};
+#[cfg(feature = "relay-engine")]
+pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
 pub use evidence::EvidenceRecord;
 pub use nullifiers::{Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 pub use roots::{RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
+#[cfg(feature = "relay-engine")]
+pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
 pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
 
 // A thread that panics under one of the relay's locks leaves the data as it was before or after a whole change, so
