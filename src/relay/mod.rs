@@ -13,6 +13,8 @@ mod badges;
 mod claims;
 mod clock;
 #[cfg(feature = "relay-engine")]
+pub mod engine;
+#[cfg(feature = "relay-engine")]
 mod events;
 mod evidence;
 #[cfg(feature = "relay-http")]
@@ -33,6 +35,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
 pub use claims::{RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
+#[cfg(feature = "relay-engine")]
+pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, RelayContext, Source};
 #[cfg(feature = "relay-engine")]
 pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
 pub use evidence::EvidenceRecord;

@@ -59,6 +59,12 @@ impl RootHistory {
         self.current
     }
 
+    /// The superseded roots it remembers, latest first, each with the Unix second at which it was superseded. A root
+    /// that was current more than once is there as often.
+    pub fn superseded(&self) -> impl Iterator<Item = (Root, u64)> + '_ {
+        self.superseded.iter().rev().copied()
+    }
+
     /// How many roots it remembers, the current one included.
     pub fn len(&self) -> usize {
         self.superseded.len() + usize::from(self.current.is_some())

@@ -39,6 +39,8 @@ pub struct LogStatus {
     pub bytes: Option<u64>,
     /// Since when it fails, in Unix seconds; none if it does not.
     pub failing_since: Option<u64>,
+    /// When it failed the last time.
+    pub failed_at: Option<u64>,
     /// Why it failed the last time; for the operator alone.
     pub error: Option<String>,
 }
@@ -91,13 +93,26 @@ impl RelayStatus {
         update(&mut lock(&self.log));
     }
 
-    /// The log failed, or did what it was asked, at Unix second `now`.
-    pub fn log_answered(&self, answer: Result<(), String>, now: u64) {
-        self.update_log(|log| match answer {
-            Ok(()) => log.failing_since = None,
-            Err(error) => {
-                log.failing_since.get_or_insert(now);
-                log.error = Some(error);
+    /// The log failed at Unix second `now`.
+    pub fn log_failed(&self, error: String, now: u64) {
+        self.update_log(|log| {
+            log.failing_since.get_or_insert(now);
+            log.failed_at = Some(now);
+            log.error = Some(error);
+        });
+    }
+
+    /// The log recorded something.
+    pub fn log_recorded(&self) {
+        self.update_log(|log| log.failing_since = None);
+    }
+
+    /// The log could be read at Unix second `now`. A log whose disk is full can be read too, so this ends a failure only
+    /// when nothing failed for ten seconds; otherwise nobody who heeds the status would ever try to record again.
+    pub fn log_read(&self, now: u64) {
+        self.update_log(|log| {
+            if log.failed_at.is_none_or(|failed| failed.abs_diff(now) >= 10) {
+                log.failing_since = None;
             }
         });
     }
@@ -130,5 +145,28 @@ impl RelayStatus {
     /// How many times the clock jumped.
     pub fn clock_jumps(&self) -> u64 {
         self.clock_jumps.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_can_be_read_may_still_fail() {
+        let status = RelayStatus::new();
+        let failing = || status.log().failing_since;
+        status.log_failed("disk full".into(), 100);
+        status.log_read(105);
+        assert_eq!(failing(), Some(100));
+        status.log_failed("disk full".into(), 108);
+        status.log_read(117);
+        assert_eq!(failing(), Some(100));
+        status.log_read(118);
+        assert_eq!(failing(), None);
+        status.log_failed("disk full".into(), 120);
+        assert_eq!(failing(), Some(120));
+        status.log_recorded();
+        assert_eq!((failing(), status.log().error.as_deref()), (None, Some("disk full")));
     }
 }

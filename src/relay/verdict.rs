@@ -135,6 +135,9 @@ pub enum Overload {
     /// The relay has no policy for the scope, and was told to ignore such posts.
     #[error("this relay does not carry the scope")]
     UnlistedScope,
+    /// The relay failed while it worked on the post. Alone among these, this one may leave the post recorded.
+    #[error("the relay failed; send it again: `replay` then means that it was recorded")]
+    Failure,
 }
 
 /// A member's two messages under one nullifier, and the secret they gave away.
@@ -198,22 +201,43 @@ impl fmt::Debug for Evidence {
 }
 
 impl Verdict {
+    /// The stable names of all verdicts, each at the place of its [number](Self::number).
+    pub const NAMES: [&str; 12] = [
+        "accepted",
+        "replay",
+        "quota_exceeded",
+        "slashed_member",
+        "unknown_root",
+        "stale_root",
+        "epoch_out_of_range",
+        "requirement_mismatch",
+        "restricted",
+        "invalid_proof",
+        "malformed",
+        "overloaded",
+    ];
+
+    /// The stable number: the verdict as one byte.
+    pub const fn number(&self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::Replay => 1,
+            Self::QuotaExceeded(_) => 2,
+            Self::SlashedMember => 3,
+            Self::UnknownRoot => 4,
+            Self::StaleRoot { .. } => 5,
+            Self::EpochOutOfRange { .. } => 6,
+            Self::RequirementMismatch(_) => 7,
+            Self::Restricted { .. } => 8,
+            Self::InvalidProof => 9,
+            Self::Malformed(_) => 10,
+            Self::Overloaded(_) => 11,
+        }
+    }
+
     /// The stable name.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Replay => "replay",
-            Self::QuotaExceeded(_) => "quota_exceeded",
-            Self::SlashedMember => "slashed_member",
-            Self::UnknownRoot => "unknown_root",
-            Self::StaleRoot { .. } => "stale_root",
-            Self::EpochOutOfRange { .. } => "epoch_out_of_range",
-            Self::RequirementMismatch(_) => "requirement_mismatch",
-            Self::Restricted { .. } => "restricted",
-            Self::InvalidProof => "invalid_proof",
-            Self::Malformed(_) => "malformed",
-            Self::Overloaded(_) => "overloaded",
-        }
+        Self::NAMES[self.number() as usize]
     }
 
     /// How a gossip node treats the sender.

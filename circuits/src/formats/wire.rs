@@ -273,7 +273,11 @@ impl BadgePass {
     }
 }
 
-fn decode_text(text: &str) -> Result<Vec<u8>, DecodeError> {
+/// The bytes of a pass in its text form, whatever they say: base64url without padding.
+///
+/// # Errors
+/// [`DecodeErrorKind::NotBase64`], with the offset in the text.
+pub fn decode_text(text: &str) -> Result<Vec<u8>, DecodeError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|error| {
         let offset = match error {
             base64::DecodeError::InvalidByte(offset, _) | base64::DecodeError::InvalidLastSymbol(offset, _) => offset,

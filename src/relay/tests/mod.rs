@@ -1,6 +1,8 @@
 //! The relay on real proofs.
 
 mod badges;
+#[cfg(feature = "relay-engine")]
+mod engine;
 mod inputs;
 mod posts;
 mod slashing;

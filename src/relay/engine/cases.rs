@@ -1,0 +1,108 @@
+//! Who was convicted, here or by a relay that shares the log, and how each case ended.
+
+use std::sync::Mutex;
+
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    signal::{Epoch, Scope},
+};
+
+use super::judge::Judge;
+use crate::relay::{EventBus, LogError, RelayEvent, Settlement, lock};
+
+/// How many open cases are looked after in one go.
+const LOOKED_AFTER: usize = 64;
+
+/// A member that exceeded a quota. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConvictedMember {
+    /// The member's commitment.
+    pub commitment: IdentityCommitment,
+    /// The scope in which it did.
+    pub scope: Scope,
+    /// The epoch in which it did.
+    pub epoch: Epoch,
+    /// How the case ended; none if it is open.
+    pub settlement: Option<Settlement>,
+}
+
+/// All of them, in the order of the log.
+#[derive(Debug, Default)]
+pub(super) struct Cases(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    members: Vec<ConvictedMember>,
+    /// Evidence read, of which some may give no secret.
+    read: u64,
+    /// The case to look after next.
+    next: usize,
+    /// Whether the log was read once: what it held then is no news.
+    is_begun: bool,
+}
+
+impl Cases {
+    /// Convicted members from a position on, at most `limit`, and how many there are.
+    pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
+        let state = lock(&self.0);
+        (state.members.iter().skip(from).take(limit).cloned().collect(), state.members.len())
+    }
+
+    /// The latest, latest first.
+    pub(super) fn latest(&self, count: usize) -> Vec<ConvictedMember> {
+        lock(&self.0).members.iter().rev().take(count).cloned().collect()
+    }
+
+    /// Reads what is new in the log and tells it, at Unix second `now`. The lock is not held while the log works.
+    pub(super) fn refresh(&self, relay: &dyn Judge, events: &EventBus, now: u64) -> Result<(), LogError> {
+        let from = lock(&self.0).read;
+        let news = relay.convictions(from)?;
+        let known = |commitment, evidence: &crate::relay::Evidence| ConvictedMember {
+            commitment,
+            scope: evidence.scope,
+            epoch: evidence.epoch,
+            settlement: None,
+        };
+        let open = {
+            let state = &mut *lock(&self.0);
+            state.read += news.len() as u64;
+            for evidence in &news {
+                let Some(secret) = evidence.secret() else { continue };
+                let commitment = secret.commitment();
+                state.members.push(known(commitment, evidence));
+                if state.is_begun {
+                    events.publish(RelayEvent::Convicted { commitment, at: now });
+                }
+            }
+            state.open()
+        };
+        for (position, commitment) in open {
+            let Some(settlement) = relay.settlement(commitment)? else { continue };
+            let state = &mut *lock(&self.0);
+            if let Some(member) = state.members.get_mut(position) {
+                member.settlement = Some(settlement.clone());
+            }
+            if state.is_begun {
+                events.publish(RelayEvent::Slashed { commitment, settlement, at: now });
+            }
+        }
+        let state = &mut *lock(&self.0);
+        // Cases that were closed before this run are found over several rounds, and are no news either.
+        state.is_begun |= state.next == 0;
+        Ok(())
+    }
+}
+
+impl State {
+    /// Some open cases; others the next time.
+    fn open(&mut self) -> Vec<(usize, IdentityCommitment)> {
+        let open = |(_, member): &(usize, &ConvictedMember)| member.settlement.is_none();
+        let found: Vec<_> = (self.members.iter().enumerate().skip(self.next))
+            .filter(open)
+            .map(|(position, member)| (position, member.commitment))
+            .take(LOOKED_AFTER)
+            .collect();
+        self.next = if found.len() < LOOKED_AFTER { 0 } else { found.last().map_or(0, |(position, _)| position + 1) };
+        found
+    }
+}

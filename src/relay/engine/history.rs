@@ -1,0 +1,171 @@
+//! The last fifteen minutes: what was said, and how long it took.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use crate::relay::{RelayStatus, Verdict, lock};
+
+/// Seconds of a sample.
+pub const SAMPLE_SECONDS: u64 = 5;
+/// How many samples are kept.
+const KEPT: usize = 180;
+/// Latencies are told apart by a quarter of a power of two, in microseconds, up to half a minute.
+const BINS_PER_OCTAVE: f64 = 4.0;
+const BINS: usize = 100;
+
+/// What was said in five seconds, and how long it took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "relay-http", derive(utoipa::ToSchema))]
+pub struct Sample {
+    /// The Unix second it begins with.
+    pub at: u64,
+    /// Verdicts by [number](Verdict::number), on posts and badges.
+    #[cfg_attr(feature = "relay-http", schema(value_type = Vec<u32>))]
+    pub verdicts: [u32; Verdict::NAMES.len()],
+    /// Milliseconds from submission to answer, of the fastest half of submissions; zero if there was none.
+    pub p50_ms: f64,
+    /// Likewise of the fastest 99 %.
+    pub p99_ms: f64,
+    /// Members with a deposit at its end.
+    pub members: u64,
+    /// Epochs whose nullifiers were kept at its end; none if that is not known.
+    pub epochs: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    verdicts: [u32; Verdict::NAMES.len()],
+    latencies: [u32; BINS],
+}
+
+impl Open {
+    fn new(number: u64) -> Self {
+        Self { number, verdicts: Default::default(), latencies: [0; BINS] }
+    }
+
+    fn sample(&self, status: &RelayStatus) -> Sample {
+        Sample {
+            at: self.number * SAMPLE_SECONDS,
+            verdicts: self.verdicts,
+            p50_ms: self.quantile(0.5),
+            p99_ms: self.quantile(0.99),
+            members: status.chain().members,
+            epochs: status.log().epochs,
+        }
+    }
+
+    /// The upper edge of the bin in which a quantile lies, in milliseconds.
+    fn quantile(&self, quantile: f64) -> f64 {
+        let total: u64 = self.latencies.iter().copied().map(u64::from).sum();
+        let rank = (total as f64 * quantile).ceil() as u64;
+        let mut seen = 0;
+        let bin = self.latencies.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= rank && seen > 0
+        });
+        bin.map_or(0.0, |bin| ((bin + 1) as f64 / BINS_PER_OCTAVE).exp2() / 1000.0)
+    }
+}
+
+/// The samples.
+#[derive(Debug)]
+pub(super) struct History {
+    state: Mutex<State>,
+    status: Arc<RelayStatus>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: VecDeque<Sample>,
+    open: Option<Open>,
+}
+
+impl State {
+    /// The sample of a moment, after closing the one before. A clock that goes back begins a sample all the same.
+    fn turn(&mut self, now: u64, status: &RelayStatus) -> &mut Open {
+        let number = now / SAMPLE_SECONDS;
+        if let Some(over) = self.open.take_if(|open| open.number != number) {
+            if self.closed.len() == KEPT {
+                self.closed.pop_front();
+            }
+            self.closed.push_back(over.sample(status));
+        }
+        self.open.get_or_insert_with(|| Open::new(number))
+    }
+}
+
+impl History {
+    pub(super) fn new(status: Arc<RelayStatus>) -> Self {
+        Self { state: Mutex::default(), status }
+    }
+
+    /// Verdicts were given at Unix second `now`; none means that time passes.
+    pub(super) fn note(&self, verdicts: &[Verdict], now: u64) {
+        let state = &mut *lock(&self.state);
+        let open = state.turn(now, &self.status);
+        for verdict in verdicts {
+            open.verdicts[usize::from(verdict.number())] += 1;
+        }
+    }
+
+    /// Submissions were answered at Unix second `now`, each after this long.
+    pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
+        let state = &mut *lock(&self.state);
+        let open = state.turn(now, &self.status);
+        for latency in latencies {
+            let bin = ((latency.as_micros() as f64).max(1.0).log2() * BINS_PER_OCTAVE) as usize;
+            open.latencies[bin.min(BINS - 1)] += 1;
+        }
+    }
+
+    /// The samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first. The one that `now`
+    /// lies in is not yet among them.
+    pub(super) fn samples(&self, since: u64, now: u64) -> Vec<Sample> {
+        let state = &mut *lock(&self.state);
+        state.turn(now, &self.status);
+        let since = since.max(now.saturating_sub(KEPT as u64 * SAMPLE_SECONDS));
+        state.closed.iter().filter(|sample| (since..now).contains(&sample.at)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_of_five_seconds_and_fifteen_minutes() {
+        let history = History::new(Arc::default());
+        for second in 0..1000 {
+            let latency = Duration::from_millis(if second % 5 == 0 { 40 } else { 10 });
+            history.note(&[Verdict::Accepted, Verdict::Replay], 1_000_000 + second);
+            history.note_answers([latency].into_iter(), 1_000_000 + second);
+        }
+        let samples = history.samples(0, 1_001_000);
+        assert_eq!(samples.len(), KEPT);
+        assert_eq!((samples[0].at, samples[KEPT - 1].at), (1_000_100, 1_000_995));
+        for sample in &samples {
+            assert_eq!(sample.verdicts[..3], [5, 5, 0]);
+            assert!((10.0..12.0).contains(&sample.p50_ms) && (40.0..48.0).contains(&sample.p99_ms), "{sample:?}");
+        }
+        assert_eq!(history.samples(0, 1_001_500).len(), 81);
+        assert_eq!(history.samples(1_000_990, 1_001_500).len(), 3);
+        assert_eq!(history.samples(0, 2_000_000), []);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_survived() {
+        let history = History::new(Arc::default());
+        for now in [500, u64::MAX, 3, 499] {
+            history.note(&[Verdict::InvalidProof], now);
+        }
+        let samples = history.samples(0, 510);
+        assert_eq!(samples.iter().map(|sample| sample.at).collect::<Vec<_>>(), [500, 0, 495]);
+        assert_eq!((samples[0].p50_ms, samples[0].p99_ms), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,316 @@
+//! What the engine's threads do.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rayon::prelude::*;
+use tokio::sync::watch;
+
+use super::{
+    EngineMetrics, EngineSettings, RelayContext,
+    cases::Cases,
+    history::History,
+    judge::Judge,
+    queue::{Batch, LaneName, Next, Portion, Queue},
+    source::{Source, Sources, Tally},
+    submission::{Answer, OwnedBadge, Submission, Work},
+};
+use crate::relay::{BadgeAnswer, BadgeRequest, Overload, PostRequest, Verdict, lock};
+
+/// How often the log is looked at.
+const LOOK_AT_LOG: Duration = Duration::from_secs(1);
+
+/// What the engine's handles and threads share.
+pub(super) struct Shared {
+    pub(super) relay: Arc<dyn Judge>,
+    pub(super) context: RelayContext,
+    pub(super) metrics: EngineMetrics,
+    pub(super) history: History,
+    pub(super) cases: Cases,
+    state: Mutex<State>,
+    /// Something came, a batch is finished, or the engine stops.
+    changed: Condvar,
+    /// The engine stops, or somebody was convicted.
+    look: Condvar,
+    /// Threads that have not ended.
+    alive: AtomicUsize,
+    has_ended: watch::Sender<bool>,
+}
+
+struct State {
+    queue: Queue,
+    sources: Sources,
+    is_look_due: bool,
+}
+
+/// Counts a thread out, however it ends.
+pub(super) struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if self.0.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.has_ended.send_replace(true);
+        }
+    }
+}
+
+impl core::ops::Deref for Alive {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Shared {
+    pub(super) fn new(relay: Arc<dyn Judge>, context: RelayContext, settings: &EngineSettings) -> Self {
+        let queue = Queue::new(settings.clone());
+        let sources = Sources::new(settings.max_sources, settings.half_life);
+        let history = History::new(context.status.clone());
+        Self {
+            relay,
+            context,
+            metrics: EngineMetrics::new(),
+            history,
+            cases: Cases::default(),
+            state: Mutex::new(State { queue, sources, is_look_due: false }),
+            changed: Condvar::new(),
+            look: Condvar::new(),
+            alive: AtomicUsize::new(0),
+            has_ended: watch::Sender::new(false),
+        }
+    }
+
+    /// Counts a thread in.
+    pub(super) fn enter(self: &Arc<Self>) -> Alive {
+        self.alive.fetch_add(1, Ordering::AcqRel);
+        Alive(self.clone())
+    }
+
+    /// Becomes true when the last thread has ended.
+    pub(super) fn has_ended(&self) -> watch::Receiver<bool> {
+        self.has_ended.subscribe()
+    }
+
+    /// Queues a submission, or refuses it at once.
+    pub(super) fn submit(&self, source: Source, work: Work) {
+        let now = Instant::now();
+        let submission = Submission { source, work, queued_at: now };
+        let mut state = lock(&self.state);
+        if state.queue.is_stopping() {
+            drop(state);
+            return self.refuse(submission, Overload::Stopping);
+        }
+        let lane =
+            if state.sources.is_suspicious(&submission.source, now) { LaneName::Suspicious } else { LaneName::Honest };
+        let refused = state.queue.push(submission, lane).err();
+        self.gauge(&state);
+        drop(state);
+        match refused {
+            None => self.changed.notify_one(),
+            Some(submission) => self.refuse(submission, Overload::Queue),
+        }
+    }
+
+    fn refuse(&self, submission: Submission, overload: Overload) {
+        let verdict = Verdict::Overloaded(overload);
+        let verdicts = vec![verdict.clone(); submission.open()];
+        self.count(&verdicts, self.context.clock.now());
+        submission.refuse(&verdict);
+    }
+
+    fn count(&self, verdicts: &[Verdict], now: u64) {
+        verdicts.iter().for_each(|verdict| self.metrics.count(verdict));
+        self.history.note(verdicts, now);
+    }
+
+    /// Takes nothing more; the threads end when nothing is left.
+    pub(super) fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.queue.stop();
+        state.is_look_due = true;
+        drop(state);
+        self.changed.notify_all();
+        self.look.notify_all();
+    }
+
+    /// Verifies batches until the engine stops.
+    pub(super) fn verify(&self) {
+        while let Some(batch) = self.next_batch() {
+            self.run(batch);
+        }
+    }
+
+    fn next_batch(&self) -> Option<Batch> {
+        let mut state = lock(&self.state);
+        loop {
+            let next = state.queue.next(Instant::now());
+            self.gauge(&state);
+            state = match next {
+                Next::Verify(batch) => return Some(batch),
+                Next::End => return None,
+                Next::Wait(None) => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Next::Wait(Some(time)) => {
+                    self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn gauge(&self, state: &State) {
+        let (honest, suspicious) = state.queue.depth();
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.queue_posts.set(gauge(honest));
+        self.metrics.suspicious_posts.set(gauge(suspicious));
+        self.metrics.forging_sources.set(gauge(state.sources.len()));
+    }
+
+    /// Verifies a batch and answers.
+    fn run(&self, batch: Batch) {
+        let (begin, now, len) = (Instant::now(), self.context.clock.now(), batch.len());
+        for Portion { submission, .. } in &batch.portions {
+            let waited = begin.saturating_duration_since(submission.queued_at);
+            self.metrics.queue_seconds.observe(waited.as_secs_f64());
+        }
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(&batch.portions, now)));
+        let answers = judged.unwrap_or_else(|_| {
+            self.metrics.failures.inc();
+            batch.portions.iter().map(failure).collect()
+        });
+        let end = Instant::now();
+        if len > 0 {
+            self.metrics.batch_posts.observe(len as f64);
+            self.metrics.verify_seconds.observe(end.saturating_duration_since(begin).as_secs_f64());
+        }
+        for answer in &answers {
+            self.count(answer.verdicts(), now);
+        }
+        self.watch_log(&answers, now);
+        let done = self.finish(batch, answers, end);
+        self.changed.notify_one();
+        let latency = |submission: &Submission| end.saturating_duration_since(submission.queued_at);
+        for submission in &done {
+            self.metrics.answer_seconds.observe(latency(submission).as_secs_f64());
+        }
+        self.history.note_answers(done.iter().map(latency), now);
+        done.into_iter().for_each(Submission::reply);
+    }
+
+    /// The answers to a batch's portions, in order.
+    fn judge(&self, portions: &[Portion], now: u64) -> Vec<Answer> {
+        let posts = || portions.iter().flat_map(|portion| portion.submission.next_posts(portion.count));
+        let requests: Vec<PostRequest<'_>> = posts()
+            .filter_map(|post| {
+                Some(PostRequest { scope: &post.scope, message: &post.message, pass: post.pass.as_ref().ok()? })
+            })
+            .collect();
+        let mut judged =
+            if requests.is_empty() { Vec::new() } else { self.relay.verify_posts(&requests, now) }.into_iter();
+        let mut verdicts = posts().map(|post| match &post.pass {
+            Ok(_) => judged.next().unwrap_or(Verdict::Overloaded(Overload::Failure)),
+            Err(error) => (*error).into(),
+        });
+        // Each badge is verified by itself.
+        let badges: Vec<Option<BadgeAnswer>> = portions
+            .par_iter()
+            .map(|portion| match &portion.submission.work {
+                Work::Badge { badge, .. } => Some(self.judge_badge(badge, now)),
+                Work::Posts { .. } => None,
+            })
+            .collect();
+        let answer = |(portion, badge): (&Portion, Option<BadgeAnswer>)| match badge {
+            Some(answer) => Answer::Badge(answer),
+            None => Answer::Posts(verdicts.by_ref().take(portion.count).collect()),
+        };
+        portions.iter().zip(badges).map(answer).collect()
+    }
+
+    fn judge_badge(&self, badge: &OwnedBadge, now: u64) -> BadgeAnswer {
+        match &badge.pass {
+            Ok(pass) => self.relay.verify_badge(BadgeRequest { scope: &badge.scope, pass }, now),
+            Err(error) => Verdict::from(*error).into(),
+        }
+    }
+
+    /// What the answers say of the log.
+    fn watch_log(&self, answers: &[Answer], now: u64) {
+        let verdicts = || answers.iter().flat_map(Answer::verdicts);
+        let failure = verdicts().find_map(|verdict| match verdict {
+            Verdict::Overloaded(Overload::Log(error)) => Some(error),
+            _ => None,
+        });
+        match failure {
+            Some(error) => self.context.status.log_failed(error.to_string(), now),
+            None if verdicts().any(Verdict::is_accepted) => self.context.status.log_recorded(),
+            None => {}
+        }
+        if verdicts().any(|verdict| matches!(verdict, Verdict::QuotaExceeded(_))) {
+            lock(&self.state).is_look_due = true;
+            self.look.notify_all();
+        }
+    }
+
+    /// Gives the answers to their submissions, takes note of the sources, and queues again what is not done. Returns the
+    /// others, which are to be replied to after this: whoever has an answer finds its source noted.
+    fn finish(&self, batch: Batch, answers: Vec<Answer>, end: Instant) -> Vec<Submission> {
+        let Batch { portions, place } = batch;
+        let len = portions.iter().map(|portion| portion.count).sum();
+        let (mut done, mut rest, mut forged) = (Vec::with_capacity(portions.len()), Vec::new(), 0);
+        let mut state = lock(&self.state);
+        for (Portion { mut submission, .. }, answer) in portions.into_iter().zip(answers) {
+            let tally = Tally::of(answer.verdicts());
+            forged += tally.forged;
+            if state.sources.note(&submission.source, tally, end) {
+                state.queue.demote(&submission.source);
+            }
+            submission.take_answer(answer);
+            if submission.open() == 0 { &mut done } else { &mut rest }.push(submission);
+        }
+        for submission in rest.into_iter().rev() {
+            state.queue.put_back(submission, place.lane);
+        }
+        state.queue.finish(place, len, forged);
+        if forged > 0 {
+            self.metrics.forging_batches.inc();
+        }
+        self.gauge(&state);
+        done
+    }
+
+    /// Looks at the log each second, and when somebody was convicted, until the engine stops.
+    pub(super) fn look_at_log(&self) {
+        loop {
+            let now = self.context.clock.now();
+            self.history.note(&[], now);
+            let read = self.relay.learn_convictions();
+            let read = read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now));
+            match read {
+                Ok(()) => self.context.status.log_read(now),
+                Err(error) => self.context.status.log_failed(error.to_string(), now),
+            }
+            let mut state = lock(&self.state);
+            if state.queue.is_stopping() {
+                return;
+            }
+            if !state.is_look_due {
+                state = self.look.wait_timeout(state, LOOK_AT_LOG).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            state.is_look_due = false;
+        }
+    }
+}
+
+/// The answer to a part of a batch that a panic ended.
+fn failure(portion: &Portion) -> Answer {
+    let verdict = Verdict::Overloaded(Overload::Failure);
+    match portion.submission.work {
+        Work::Posts { .. } => Answer::Posts(vec![verdict; portion.count]),
+        Work::Badge { .. } => Answer::Badge(verdict.into()),
+    }
+}
