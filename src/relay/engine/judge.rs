@@ -1,15 +1,20 @@
 //! A relay, whatever its store.
 
+use std::sync::RwLockReadGuard;
+
 use quotapass_circuits::identity::IdentityCommitment;
 
 use crate::relay::{
-    BadgeAnswer, BadgeRequest, Evidence, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
+    BadgeAnswer, BadgeRequest, Evidence, LogError, PolicyTable, PostRequest, Relay, RelayStore, RootHistory,
+    Settlement, Verdict,
 };
 
-/// What the engine needs of a [`Relay`].
-pub(super) trait Judge: Send + Sync {
+/// What the engine and what answers over HTTP need of a [`Relay`].
+pub(in crate::relay) trait Judge: Send + Sync {
     fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer;
+    fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
+    fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
     fn learn_convictions(&self) -> Result<(), LogError>;
     fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError>;
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError>;
@@ -22,6 +27,14 @@ impl<S: RelayStore> Judge for Relay<S> {
 
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
         self.verify_badge(request, now)
+    }
+
+    fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
+        self.policies()
+    }
+
+    fn roots(&self) -> RwLockReadGuard<'_, RootHistory> {
+        self.roots()
     }
 
     fn learn_convictions(&self) -> Result<(), LogError> {

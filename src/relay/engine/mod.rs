@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 
 pub use cases::ConvictedMember;
 pub use history::{SAMPLE_SECONDS, Sample};
+pub(in crate::relay) use judge::Judge;
 pub use metrics::EngineMetrics;
 pub use source::Source;
 pub use submission::{OwnedBadge, OwnedPost};
@@ -203,6 +204,11 @@ impl Engine {
     /// What it shares with other parts of the relay.
     pub fn context(&self) -> &RelayContext {
         &self.shared().context
+    }
+
+    /// The relay, whatever its store.
+    pub(in crate::relay) fn relay(&self) -> &dyn Judge {
+        &*self.shared().relay
     }
 
     fn shared(&self) -> &Shared {

@@ -11,13 +11,14 @@ use std::sync::{Arc, RwLock};
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use quotapass_circuits::membership::{Bucket, BucketNumber, MemberTree, Root, UpperNodes};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::error::{ApiError, ErrorBody};
 use crate::relay::read;
 
 /// Where the routes read the member tree.
@@ -41,24 +42,66 @@ impl Members for RwLock<MemberTree> {
     }
 }
 
-/// The routes.
+/// The routes by themselves, for a service of one's own.
 pub fn members_routes(members: Arc<dyn Members>) -> Router {
-    Router::new()
-        .route("/v1/members/upper", get(upper_nodes))
-        .route("/v1/members/buckets/{number}", get(bucket))
-        .with_state(members)
+    members_api(members).into()
 }
 
+/// The routes with their documentation.
+pub(super) fn members_api(members: Arc<dyn Members>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(upper_nodes)).routes(routes!(bucket)).with_state(members)
+}
+
+/// The roots of all buckets of the member tree
+///
+/// `ETag` is the root of the tree. For the format see `UpperNodes::to_bytes` of the crate `quotapass-circuits`.
+#[utoipa::path(
+    get,
+    path = "/v1/members/upper",
+    tag = "members",
+    params(("If-None-Match" = Option<String>, Header, description = "the tag of the answer at hand")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 304, description = "the answer at hand is still right"),
+    )
+)]
 async fn upper_nodes(State(members): State<Arc<dyn Members>>, headers: HeaderMap) -> Response {
     let (upper, root) = members.upper_nodes();
     answer(&headers, root, || upper.to_bytes())
 }
 
-async fn bucket(State(members): State<Arc<dyn Members>>, Path(number): Path<u32>, headers: HeaderMap) -> Response {
-    match members.bucket(BucketNumber(number)) {
-        Some((bucket, root)) => answer(&headers, root, || bucket.to_bytes()),
-        None => (StatusCode::NOT_FOUND, format!("there are no members in bucket {number}\n")).into_response(),
-    }
+/// A bucket of members
+///
+/// `ETag` is the root of the bucket. For the format see `Bucket::to_bytes` of the crate `quotapass-circuits`.
+#[utoipa::path(
+    get,
+    path = "/v1/members/buckets/{number}",
+    tag = "members",
+    params(
+        ("number" = u32, Path, description = "the bucket's number, from zero"),
+        ("If-None-Match" = Option<String>, Header, description = "the tag of the answer at hand"),
+    ),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 304, description = "the answer at hand is still right"),
+        (status = 400, body = ErrorBody, description = "not a number"),
+        (status = 404, body = ErrorBody, description = "the bucket has not been begun"),
+    )
+)]
+async fn bucket(
+    State(members): State<Arc<dyn Members>>,
+    number: Result<Path<u32>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Path(number) = number.map_err(|error| ApiError::bad_request(error.body_text(), "buckets count from 0"))?;
+    let (bucket, root) = members.bucket(BucketNumber(number)).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            format!("there are no members in bucket {number}"),
+            "the upper nodes say how many members there are",
+        )
+    })?;
+    Ok(answer(&headers, root, || bucket.to_bytes()))
 }
 
 /// The content, unless the caller has it.

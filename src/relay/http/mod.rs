@@ -1,5 +1,216 @@
 //! What a relay answers over HTTP.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `POST /v1/verify` | verdicts on one post or many, in JSON or binary ([`frames`]) |
+//! | `POST /v1/badges` | the verdict on a badge, and whose it is |
+//! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | what is public about the relay |
+//! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
+//! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
+//! | `GET /v1/summary` | all that the page shows, with the last fifteen minutes |
+//! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs the relay |
+//! | `GET /openapi.json` | all of this for machines |
+//! | `GET /` | a page |
+//!
+//! Verdicts have status 200 whatever they say. Only a request that is itself wrong, or cannot be served, has another
+//! one, with an [`ErrorBody`]. Everything has a limit ([`HttpSettings`]): a client that is slow, silent, greedy or many
+//! costs what it may and no more. Nothing is logged here, and no address is kept but of connections that are open and of
+//! sources that sent forgeries.
 
+mod body;
+mod error;
+mod events;
+pub mod frames;
+mod health;
 mod members;
+mod metrics;
+mod server;
+mod settings;
+mod source;
+mod summary;
+mod verify;
+mod views;
 
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::map_response_with_state,
+    response::{IntoResponse, Response},
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::watch};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use error::ErrorBody;
 pub use members::{Members, members_routes};
+pub use settings::HttpSettings;
+
+use super::{Engine, read, write};
+use members::members_api;
+use metrics::{Answers, Gauges};
+
+/// How long a browser need not ask again whether it may.
+const CORS_MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// What all requests share.
+struct Service {
+    engine: Engine,
+    settings: RwLock<Arc<HttpSettings>>,
+    registry: Registry,
+    answers: Answers,
+    connections: server::Connections,
+    listeners: events::Listeners,
+    body_memory: body::BodyMemory,
+    stopping: watch::Sender<bool>,
+    /// In Unix seconds.
+    started: u64,
+}
+
+impl Service {
+    fn settings(&self) -> Arc<HttpSettings> {
+        read(&self.settings).clone()
+    }
+
+    fn now(&self) -> u64 {
+        self.engine.context().clock.now()
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+/// A relay's HTTP service. A clone is the same service.
+#[derive(Clone)]
+pub struct HttpService {
+    service: Arc<Service>,
+    router: Router,
+}
+
+impl HttpService {
+    /// A service before an engine, with the member tree for light wallets.
+    pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
+        let (answers, connections) = (Answers::default(), server::Connections::default());
+        let listeners = events::Listeners::default();
+        let context = engine.context();
+        let gauges = Gauges {
+            status: context.status.clone(),
+            clock: context.clock.clone(),
+            connections: connections.clone(),
+            listeners: listeners.clone(),
+        };
+        let registry = metrics::registry(engine.metrics(), &answers, gauges);
+        let started = context.clock.now();
+        let service = Arc::new(Service {
+            engine,
+            settings: RwLock::new(Arc::new(settings)),
+            registry,
+            answers,
+            connections,
+            listeners,
+            body_memory: body::BodyMemory::default(),
+            stopping: watch::Sender::new(false),
+            started,
+        });
+        let router = router(&service, members);
+        Self { service, router }
+    }
+
+    /// Changes the limits.
+    pub fn change_settings(&self, settings: HttpSettings) {
+        *write(&self.service.settings) = Arc::new(settings);
+    }
+
+    /// Serves on a listener until `stop`. Then no connection is taken any more, requests that were begun are answered
+    /// within [their time](HttpSettings::stop_timeout), and the engine stops.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        server::serve(self.service.clone(), self.router.clone(), listener, stop).await;
+    }
+}
+
+/// All routes, within the layers that go for each.
+fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
+    let (router, document) = api().with_state(service.clone()).merge(members_api(members)).split_for_parts();
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    let cors = {
+        let service = service.clone();
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(move |_, _| service.settings().cors))
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([
+                header::ACCEPT,
+                header::CONTENT_TYPE,
+                header::IF_NONE_MATCH,
+                HeaderName::from_static("last-event-id"),
+            ])
+            .expose_headers([header::ETAG, header::RETRY_AFTER])
+            .max_age(CORS_MAX_AGE)
+    };
+    router
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(Extension(Document(document)))
+        .layer(cors)
+        .layer(map_response_with_state(service.clone(), finish))
+}
+
+/// Counts an answer, and gives it the headers that all have.
+async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> Response {
+    service.answers.count(response.status());
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "quotapass relay",
+        description = "Verdicts on posts and badges of anonymous members. A verdict has status 200 whatever it says; \
+                       errors of the request itself have another status and say what to do."
+    ),
+    tags(
+        (name = "posts", description = "Posts and badges"),
+        (name = "relay", description = "What is public about the relay"),
+        (name = "members", description = "The member tree, for wallets without one"),
+        (name = "operation", description = "For whoever runs the relay"),
+    )
+)]
+struct Api;
+
+/// The document that [`openapi`] answers with.
+#[derive(Clone)]
+struct Document(Bytes);
+
+/// All routes but those of the member tree.
+fn api() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(verify::verify))
+        .routes(routes!(verify::badges))
+        .routes(routes!(views::policy))
+        .routes(routes!(views::roots))
+        .routes(routes!(views::slashed))
+        .routes(routes!(events::events))
+        .routes(routes!(summary::summary))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi))
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, body = Object)))]
+async fn openapi(Extension(Document(document)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}

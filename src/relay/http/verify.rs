@@ -1,0 +1,374 @@
+//! `POST /v1/verify` and `POST /v1/badges`.
+
+use std::{borrow::Cow, sync::Arc};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use super::{
+    HttpSettings, Service,
+    body::{Format, Share, receive},
+    error::{ApiError, ErrorBody},
+    frames::{FramesErrorKind, read_posts},
+    source::source,
+};
+use crate::relay::{BadgeAnswer, ChatKey, OwnedBadge, OwnedPost, Source, Verdict, http::server::Peer};
+
+/// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostBody {
+    /// The scope's name.
+    scope: String,
+    /// The message, if it is text.
+    message: Option<String>,
+    /// The message's bytes in hexadecimal, if they are not.
+    message_hex: Option<String>,
+    /// The pass: 246 bytes in base64url without padding.
+    pass: String,
+}
+
+/// One post, or many.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(try_from = "VerifyFields", untagged)]
+pub(super) enum VerifyBody {
+    /// One post.
+    One(PostBody),
+    /// Many posts.
+    Many {
+        /// The posts, verified in this order.
+        posts: Vec<PostBody>,
+    },
+}
+
+/// The fields of both forms. A derived untagged enum would not say where an error is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyFields {
+    posts: Option<Vec<PostBody>>,
+    scope: Option<String>,
+    message: Option<String>,
+    message_hex: Option<String>,
+    pass: Option<String>,
+}
+
+impl TryFrom<VerifyFields> for VerifyBody {
+    type Error = &'static str;
+
+    fn try_from(fields: VerifyFields) -> Result<Self, &'static str> {
+        match fields {
+            VerifyFields { posts: Some(posts), scope: None, message: None, message_hex: None, pass: None } => {
+                Ok(Self::Many { posts })
+            }
+            VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass) } => {
+                Ok(Self::One(PostBody { scope, message, message_hex, pass }))
+            }
+            _ => Err("there must be either `posts`, or the `scope`, `message` and `pass` of one post"),
+        }
+    }
+}
+
+impl PostBody {
+    /// # Errors
+    /// If it has no message, or two, or one that is not hexadecimal. A pass that is none is for the verdict to say.
+    fn into_post(self, number: usize) -> Result<OwnedPost, ApiError> {
+        let hint = "a post has `message`, or `message_hex` if it is not text";
+        let message = match (self.message, self.message_hex) {
+            (Some(text), None) => Bytes::from(text),
+            (None, Some(digits)) => hex::decode(digits).map(Bytes::from).map_err(|error| {
+                ApiError::bad_request(format!("post {number}: `message_hex` is not hexadecimal: {error}"), hint)
+            })?,
+            (None, None) => return Err(ApiError::bad_request(format!("post {number} has no message"), hint)),
+            (Some(_), Some(_)) => return Err(ApiError::bad_request(format!("post {number} has two messages"), hint)),
+        };
+        Ok(OwnedPost { scope: self.scope, message, pass: decode_text(&self.pass).map(Bytes::from) })
+    }
+}
+
+/// A badge to verify.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BadgeBody {
+    /// The scope's name.
+    scope: String,
+    /// The pass in base64url without padding.
+    pass: String,
+}
+
+/// How a gossip node treats the message and whoever forwarded it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the answers of `Gossip`")]
+enum GossipName {
+    Accept,
+    Ignore,
+    Reject,
+}
+
+/// The name of a verdict.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the answers of `Verdict`")]
+enum VerdictName {
+    Accepted,
+    Replay,
+    QuotaExceeded,
+    SlashedMember,
+    UnknownRoot,
+    StaleRoot,
+    EpochOutOfRange,
+    RequirementMismatch,
+    Restricted,
+    InvalidProof,
+    Malformed,
+    Overloaded,
+}
+
+/// A verdict.
+#[derive(ToSchema)]
+#[schema(as = Verdict)]
+#[allow(dead_code, reason = "describes the answers of `Verdict`")]
+struct VerdictBody {
+    #[schema(inline)]
+    verdict: VerdictName,
+    #[schema(inline)]
+    gossip: GossipName,
+    /// Why, where there is more to say: for example what was expected, or what was wrong at which offset. It never holds a
+    /// secret.
+    #[schema(required = false, value_type = Object)]
+    detail: (),
+}
+
+/// A verdict, described by [`VerdictBody`].
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Judged(Verdict);
+
+impl PartialSchema for Judged {
+    fn schema() -> RefOr<Schema> {
+        VerdictBody::schema()
+    }
+}
+
+impl ToSchema for Judged {
+    fn name() -> Cow<'static, str> {
+        VerdictBody::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        VerdictBody::schemas(schemas);
+    }
+}
+
+/// Verdicts, in the order of the posts.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerdictsBody {
+    verdicts: Vec<Judged>,
+}
+
+/// A verdict, or many: as they were asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum VerifyAnswer {
+    /// To one post.
+    One(Judged),
+    /// To many.
+    Many(VerdictsBody),
+}
+
+/// Who holds an accepted badge.
+#[derive(Serialize, ToSchema)]
+struct HolderBody {
+    /// The member's only pseudonym in the scope.
+    #[schema(value_type = String)]
+    pseudonym: Pseudonym,
+    /// Hash of the chat key that the badge speaks for.
+    #[schema(value_type = String)]
+    chat_key_hash: ChatKeyHash,
+    /// `first`: the pseudonym's first chat key here. `bound`: the one it has. `second`: it has another one.
+    chat_key: &'static str,
+    /// The chat key that the pseudonym has, if it is another one.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<ChatKeyHash>,
+}
+
+/// The verdict on a badge, and whose it is if it was accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BadgeAnswerBody {
+    #[serde(flatten)]
+    verdict: Judged,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<HolderBody>,
+}
+
+impl From<BadgeAnswer> for BadgeAnswerBody {
+    fn from(answer: BadgeAnswer) -> Self {
+        let holder = answer.holder.map(|holder| {
+            let (chat_key, bound) = match holder.chat_key {
+                ChatKey::First => ("first", None),
+                ChatKey::Bound => ("bound", None),
+                ChatKey::Second { bound } => ("second", Some(bound)),
+            };
+            HolderBody { pseudonym: holder.pseudonym, chat_key_hash: holder.chat_key_hash, chat_key, bound }
+        });
+        Self { verdict: Judged(answer.verdict), holder }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // It names line and column.
+        ApiError::bad_request(format!("the body is not what it should be: {error}"), "see /openapi.json")
+    })
+}
+
+/// Verdicts on one post or many
+///
+/// In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With
+/// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded,
+/// 3 slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted,
+/// 9 invalid_proof, 10 malformed, 11 overloaded. A rejection is an answer and has status 200.
+#[utoipa::path(
+    post,
+    path = "/v1/verify",
+    tag = "posts",
+    request_body(content((VerifyBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    responses(
+        (status = 200, content((VerifyAnswer = "application/json"), (Vec<u8> = "application/octet-stream"))),
+        (status = 400, body = ErrorBody, description = "the request is not what it should be"),
+        (status = 408, body = ErrorBody, description = "the body did not come in time"),
+        (status = 413, body = ErrorBody, description = "the body is too long, or there are too many posts"),
+        (status = 415, body = ErrorBody, description = "another content type"),
+        (status = 503, body = ErrorBody, description = "the relay has too much to do"),
+    )
+)]
+pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    let settings = service.settings();
+    let received = Received::new(request, &service, &settings).await?;
+    let (posts, is_one) = match received.format {
+        Format::Binary => (read_frames(&received.bytes, &settings)?, false),
+        Format::Json => match parse(&received.bytes)? {
+            VerifyBody::One(post) => (vec![post.into_post(0)?], true),
+            VerifyBody::Many { posts } if posts.len() > settings.max_posts => {
+                return Err(too_many(posts.len(), &settings));
+            }
+            VerifyBody::Many { posts } => {
+                let posts = posts.into_iter().enumerate().map(|(number, post)| post.into_post(number));
+                (posts.collect::<Result<_, _>>()?, false)
+            }
+        },
+    };
+    let answer = service.engine.submit(received.source, posts);
+    let verdicts = in_time(answer, &settings).await?;
+    drop(received.share);
+    Ok(match received.answer {
+        Format::Binary => {
+            let bytes: Vec<u8> = verdicts.iter().map(Verdict::number).collect();
+            ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
+        }
+        Format::Json => {
+            let mut verdicts: Vec<Judged> = verdicts.into_iter().map(Judged).collect();
+            let answer = match verdicts.pop() {
+                Some(verdict) if is_one => VerifyAnswer::One(verdict),
+                last => {
+                    verdicts.extend(last);
+                    VerifyAnswer::Many(VerdictsBody { verdicts })
+                }
+            };
+            Json(answer).into_response()
+        }
+    })
+}
+
+/// The verdict on a badge, and whose it is
+#[utoipa::path(
+    post,
+    path = "/v1/badges",
+    tag = "posts",
+    request_body = BadgeBody,
+    responses(
+        (status = 200, body = BadgeAnswerBody),
+        (status = 400, body = ErrorBody, description = "the request is not what it should be"),
+        (status = 408, body = ErrorBody, description = "the body did not come in time"),
+        (status = 413, body = ErrorBody, description = "the body is too long"),
+        (status = 415, body = ErrorBody, description = "another content type"),
+        (status = 503, body = ErrorBody, description = "the relay has too much to do"),
+    )
+)]
+pub(super) async fn badges(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Json<BadgeAnswerBody>, ApiError> {
+    let settings = service.settings();
+    let received = Received::new(request, &service, &settings).await?;
+    if received.format == Format::Binary {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "badges are taken in JSON",
+            "send content-type application/json",
+        ));
+    }
+    let BadgeBody { scope, pass } = parse(&received.bytes)?;
+    let badge = OwnedBadge { scope, pass: decode_text(&pass).map(Bytes::from) };
+    let answer = service.engine.submit_badge(received.source, badge);
+    Ok(Json(in_time(answer, &settings).await?.into()))
+}
+
+/// A request with its body.
+struct Received {
+    bytes: Bytes,
+    /// The memory that the body takes until the answer is there.
+    share: Share,
+    format: Format,
+    answer: Format,
+    source: Source,
+}
+
+impl Received {
+    async fn new(request: Request, service: &Service, settings: &HttpSettings) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let format = Format::of_request(&parts.headers)?;
+        let peer = Peer::of(&parts.extensions);
+        let (bytes, share) = receive(body, &parts.headers, &service.body_memory, settings).await?;
+        let source = source(peer, &parts.headers, &settings.trusted_proxies);
+        Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), source })
+    }
+}
+
+fn read_frames(bytes: &Bytes, settings: &HttpSettings) -> Result<Vec<OwnedPost>, ApiError> {
+    read_posts(bytes, settings.max_posts).map_err(|error| match error.kind {
+        FramesErrorKind::TooMany(_) => too_many(error.post + 1, settings),
+        _ => ApiError::bad_request(
+            format!("the body is not what it should be: {error}"),
+            "a post is `scope length u8 | scope | message length u32 BE | message | pass`",
+        ),
+    })
+}
+
+fn too_many(posts: usize, settings: &HttpSettings) -> ApiError {
+    ApiError::too_large(
+        format!("there are {posts} posts or more, and {} are taken at once", settings.max_posts),
+        "send them in several requests",
+    )
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>, settings: &HttpSettings) -> Result<T, ApiError> {
+    tokio::time::timeout(settings.answer_timeout, answer).await.map_err(|_| {
+        ApiError::unavailable(
+            format!("there was no answer within {:?}", settings.answer_timeout),
+            "send it again: `replay` then means that it was recorded",
+        )
+    })
+}

@@ -1,0 +1,256 @@
+//! What is public about a relay: `GET /v1/policy`, `/v1/roots` and `/v1/slashed`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::{Day, Root},
+    signal::Scope,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Service,
+    error::{ApiError, ErrorBody},
+};
+use crate::relay::{Policy, PolicyTable, ScopePolicy, Settlement, UnlistedVerdict, engine::ConvictedMember};
+
+/// How many superseded roots are listed at most.
+const MAX_ROOTS: usize = 1_000;
+/// How many members are listed at once.
+const MAX_MEMBERS: usize = 1_000;
+
+/// A registry.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RegistryBody {
+    /// The chain's number.
+    chain_id: u64,
+    /// The contract's address, 0x-prefixed hexadecimal.
+    address: String,
+}
+
+/// What a scope asks of its posters, now.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ScopeBody {
+    /// The scope's name.
+    name: String,
+    /// The scope as a field element, 0x-prefixed hexadecimal.
+    #[schema(value_type = String)]
+    scope: Scope,
+    /// Length of an epoch in seconds.
+    epoch_seconds: u32,
+    /// Cap on messages per epoch.
+    limit_cap: u16,
+    /// Least stake in the registry's stake units.
+    min_stake: u32,
+    /// Least age of a deposit in days.
+    min_age_days: u16,
+    /// How long a root is accepted after it was superseded, in seconds.
+    root_window: u32,
+    /// Clock difference allowed around an epoch's edges, in seconds.
+    max_clock_skew: u32,
+    /// The number of the epoch that it is now.
+    epoch: u64,
+    /// The Unix second at which it ends.
+    epoch_ends: u64,
+    /// The latest day of a deposit that a post of this epoch may state, in days since the Unix epoch.
+    since_max: u16,
+}
+
+impl ScopeBody {
+    fn new(entry: &ScopePolicy, now: u64) -> Self {
+        let policy @ Policy { name, epoch_seconds, limit_cap, min_stake, .. } = entry.history().current();
+        let Policy { min_age_days, root_window, max_clock_skew, .. } = policy;
+        let epoch = policy.epoch_at(now);
+        let Day(since_max) = policy.requirement(epoch).since_max;
+        Self {
+            name: name.clone(),
+            scope: entry.scope(),
+            epoch_seconds: epoch_seconds.get(),
+            limit_cap: limit_cap.get(),
+            min_stake: *min_stake,
+            min_age_days: *min_age_days,
+            root_window: *root_window,
+            max_clock_skew: *max_clock_skew,
+            epoch: epoch.number(),
+            epoch_ends: epoch.ends(),
+            since_max,
+        }
+    }
+}
+
+/// The policy in force.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PolicyBody {
+    /// The relay's time, in Unix seconds.
+    now: u64,
+    registry: RegistryBody,
+    /// What is said to scopes that are not listed: `reject` or `ignore`.
+    #[schema(value_type = String)]
+    unlisted: UnlistedVerdict,
+    /// The scopes that the relay carries, by name.
+    scopes: Vec<ScopeBody>,
+}
+
+impl PolicyBody {
+    pub(super) fn new(policies: &PolicyTable, now: u64) -> Self {
+        let registry = policies.registry();
+        Self {
+            now,
+            registry: RegistryBody {
+                chain_id: registry.chain_id,
+                address: format!("0x{}", hex::encode(registry.address)),
+            },
+            unlisted: policies.unlisted(),
+            scopes: policies.iter().map(|entry| ScopeBody::new(entry, now)).collect(),
+        }
+    }
+}
+
+/// The policy in force
+#[utoipa::path(get, path = "/v1/policy", tag = "relay", responses((status = 200, body = PolicyBody)))]
+pub(super) async fn policy(State(service): State<Arc<Service>>) -> Json<PolicyBody> {
+    Json(PolicyBody::new(&service.engine.relay().policies(), service.now()))
+}
+
+/// A root that was superseded.
+#[derive(Serialize, ToSchema)]
+struct SupersededBody {
+    /// The root.
+    #[schema(value_type = String)]
+    root: Root,
+    /// When it was superseded, in Unix seconds.
+    superseded_at: u64,
+}
+
+/// The roots that are accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RootsBody {
+    /// The relay's time, in Unix seconds.
+    now: u64,
+    /// The current root; null if there is none yet.
+    #[schema(value_type = Option<String>)]
+    current: Option<Root>,
+    /// The longest root window of all scopes, in seconds.
+    window: u32,
+    /// Roots that were superseded within that window, latest first, at most 1,000.
+    recent: Vec<SupersededBody>,
+}
+
+/// The roots that are accepted
+#[utoipa::path(get, path = "/v1/roots", tag = "relay", responses((status = 200, body = RootsBody)))]
+pub(super) async fn roots(State(service): State<Arc<Service>>) -> Json<RootsBody> {
+    let now = service.now();
+    let window = service.engine.relay().policies().longest_root_window();
+    let roots = service.engine.relay().roots();
+    let recent = roots
+        .superseded()
+        .take_while(|(_, at)| now.saturating_sub(*at) <= window.into())
+        .take(MAX_ROOTS)
+        .map(|(root, superseded_at)| SupersededBody { root, superseded_at })
+        .collect();
+    Json(RootsBody { now, current: roots.current(), window, recent })
+}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// The position to begin with, from zero.
+    #[serde(default)]
+    from: usize,
+    /// How many, at most 1,000.
+    #[serde(default = "Page::limit")]
+    limit: usize,
+}
+
+impl Page {
+    const fn limit() -> usize {
+        100
+    }
+}
+
+/// How a case ended.
+#[derive(ToSchema)]
+#[schema(as = Settlement)]
+#[allow(dead_code, reason = "describes the answers of `Settlement`")]
+struct SettlementBody {
+    /// `slashed`, `gone` (somebody else was first, or the deposit had left) or `no_member`.
+    outcome: String,
+    /// The hash of the slash's transaction.
+    transaction: Option<String>,
+    /// Its block.
+    block: Option<u64>,
+    /// The reward in the token's smallest unit, decimal.
+    reward: Option<String>,
+}
+
+/// A member that exceeded a quota.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SlashedBody {
+    /// The member's commitment.
+    #[schema(value_type = String)]
+    commitment: IdentityCommitment,
+    /// The name of the scope in which it did; null if the relay does not carry it.
+    scope: Option<String>,
+    /// The epoch's length in seconds.
+    epoch_seconds: u32,
+    /// The number of the epoch in which it did.
+    epoch: u64,
+    /// The Unix second at which that epoch began.
+    epoch_begins: u64,
+    /// How the case ended; null if it is open.
+    #[schema(value_type = Option<SettlementBody>)]
+    settlement: Option<Settlement>,
+}
+
+impl SlashedBody {
+    pub(super) fn new(member: ConvictedMember, policies: &PolicyTable) -> Self {
+        let ConvictedMember { commitment, scope, epoch, settlement } = member;
+        let entry = policies.iter().find(|entry| entry.scope() == scope);
+        Self {
+            commitment,
+            scope: entry.map(|entry| entry.history().current().name.clone()),
+            epoch_seconds: epoch.seconds().get(),
+            epoch: epoch.number(),
+            epoch_begins: epoch.begins(),
+            settlement,
+        }
+    }
+}
+
+/// Members that exceeded a quota.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SlashedMembersBody {
+    /// How many there are in all.
+    total: usize,
+    /// Those of this part of the list, in the order in which they were caught.
+    members: Vec<SlashedBody>,
+}
+
+/// Members that exceeded a quota
+///
+/// Commitments are public on the chain, and nothing here is secret.
+#[utoipa::path(
+    get,
+    path = "/v1/slashed",
+    tag = "relay",
+    params(Page),
+    responses((status = 200, body = SlashedMembersBody), (status = 400, body = ErrorBody))
+)]
+pub(super) async fn slashed(
+    State(service): State<Arc<Service>>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<SlashedMembersBody>, ApiError> {
+    let Query(Page { from, limit }) =
+        page.map_err(|error| ApiError::bad_request(error.body_text(), "give `from` and `limit`, or nothing"))?;
+    let (members, total) = service.engine.convicted(from, limit.min(MAX_MEMBERS));
+    let policies = service.engine.relay().policies();
+    let members = members.into_iter().map(|member| SlashedBody::new(member, &policies)).collect();
+    Ok(Json(SlashedMembersBody { total, members }))
+}
