@@ -28,7 +28,8 @@ pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a path lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -45,7 +46,7 @@ fn draft(folder: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 /// A rename lasts only once the folder is synced, where folders can be opened at all.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

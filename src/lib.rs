@@ -16,7 +16,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "keys")]
+#[cfg(any(feature = "keys", feature = "relay-embedded"))]
 pub mod files;
 #[cfg(feature = "identity")]
 pub mod identity;

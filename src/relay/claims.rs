@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{LogError, MemoryLog, lock};
 
 /// Who works: a name that no other relay of the same log has.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct WorkerId(pub String);
 
 impl fmt::Display for WorkerId {
@@ -91,11 +92,37 @@ macro_rules! pointer {
 pointer!(Box);
 pointer!(Arc);
 
-/// A case of a convicted member, in memory.
-#[derive(Debug)]
-enum Case {
-    Claimed { worker: WorkerId, until: u64 },
+/// A case of a convicted member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Case {
+    /// Somebody works on it.
+    Claimed {
+        /// Who.
+        worker: WorkerId,
+        /// Until which Unix second nobody else may take it.
+        until: u64,
+    },
+    /// It is closed.
     Settled(Settlement),
+}
+
+impl Case {
+    /// Whether a worker may take it at Unix second `now`.
+    pub fn is_free_for(&self, worker: &WorkerId, now: u64) -> bool {
+        match self {
+            Self::Settled(_) => false,
+            Self::Claimed { worker: holder, until } => holder == worker || *until <= now,
+        }
+    }
+
+    /// How it ended; none if it is open.
+    pub fn into_settlement(self) -> Option<Settlement> {
+        match self {
+            Self::Settled(settlement) => Some(settlement),
+            Self::Claimed { .. } => None,
+        }
+    }
 }
 
 /// Cases in memory.
@@ -111,10 +138,7 @@ impl SlashClaims for MemoryLog {
                 true
             }
             hash_map::Entry::Occupied(mut case) => {
-                let is_free = match case.get() {
-                    Case::Settled(_) => false,
-                    Case::Claimed { worker: holder, until } => holder == worker || *until <= now,
-                };
+                let is_free = case.get().is_free_for(worker, now);
                 if is_free {
                     case.insert(claimed);
                 }
@@ -132,10 +156,7 @@ impl SlashClaims for MemoryLog {
     }
 
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-        Ok(match lock(&self.cases().0).get(&commitment) {
-            Some(Case::Settled(settlement)) => Some(settlement.clone()),
-            _ => None,
-        })
+        Ok(lock(&self.cases().0).get(&commitment).cloned().and_then(Case::into_settlement))
     }
 }
 

@@ -19,6 +19,7 @@ mod events;
 mod evidence;
 #[cfg(feature = "relay-http")]
 pub mod http;
+pub mod log;
 mod nullifiers;
 mod pipeline;
 mod policy;
@@ -33,14 +34,16 @@ mod verdict;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
-pub use claims::{RelayStore, Settlement, SlashClaims, WorkerId};
+pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
 #[cfg(feature = "relay-engine")]
 pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, RelayContext, Source};
 #[cfg(feature = "relay-engine")]
 pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
 pub use evidence::EvidenceRecord;
-pub use nullifiers::{Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome};
+#[cfg(feature = "relay-embedded")]
+pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
+pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 pub use roots::{RootHistory, RootStatus};

@@ -96,9 +96,23 @@ pub enum LogError {
     /// The epoch was expired before. A clock that went back asks for it.
     #[error("the epoch's nullifiers were expired already; check the clock")]
     Expired,
-    /// The log holds a share that does not lie on the line of a proved one.
-    #[error("the nullifier log is damaged: a share in it belongs to no proof; restore it")]
+    /// The log does not hold what was recorded: bytes that do not decode, or a share that lies on no proved line.
+    #[error("the nullifier log is damaged: it does not hold what was recorded; restore it")]
     Damaged,
+}
+
+/// How much a log holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStatistics {
+    /// Nullifiers, those of expired epochs among them as long as they take up room.
+    pub nullifiers: u64,
+    /// Parts that expire as a whole: epochs, or groups of those that end at about the same time. None if the log keeps
+    /// nullifiers one by one.
+    pub epochs: Option<u64>,
+    /// Members that evidence is kept against.
+    pub convictions: u64,
+    /// Bytes on disk, or in the memory of a server; none if nobody counts them.
+    pub bytes: Option<u64>,
 }
 
 /// The nullifiers of the epochs in range.
@@ -151,6 +165,12 @@ pub trait NullifierLog: Send + Sync {
     /// # Errors
     /// [`LogError`].
     fn expire(&self, now: u64) -> Result<(), LogError>;
+
+    /// How much it holds, for metrics; cheap enough to ask every few seconds.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn statistics(&self) -> Result<LogStatistics, LogError>;
 }
 
 /// A pointer to a log is a log.
@@ -183,6 +203,10 @@ macro_rules! pointer {
 
             fn expire(&self, now: u64) -> Result<(), LogError> {
                 (**self).expire(now)
+            }
+
+            fn statistics(&self) -> Result<LogStatistics, LogError> {
+                (**self).statistics()
             }
         }
     };
@@ -287,6 +311,16 @@ impl NullifierLog for MemoryLog {
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
         Ok(())
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        let state = lock(&self.state);
+        Ok(LogStatistics {
+            nullifiers: state.epochs.values().map(HashMap::len).sum::<usize>() as u64,
+            epochs: Some(state.epochs.len() as u64),
+            convictions: state.convictions.len() as u64,
+            bytes: None,
+        })
     }
 }
 

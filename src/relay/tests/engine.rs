@@ -22,9 +22,9 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Engine, EngineSettings, Entry, Evidence, LogEpoch, LogError, Malformed, MemoryLog, NullifierLog, Outcome, Overload,
-    OwnedBadge, OwnedPost, Relay, RelayContext, RelayEvent, RelayStore, RootHistory, SettableClock, Settlement,
-    SlashClaims, Source, Verdict, WorkerId,
+    Engine, EngineSettings, Entry, Evidence, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog,
+    Outcome, Overload, OwnedBadge, OwnedPost, Relay, RelayContext, RelayEvent, RelayStore, RootHistory, SettableClock,
+    Settlement, SlashClaims, Source, Verdict, WorkerId,
 };
 
 fn settings() -> EngineSettings {
@@ -129,6 +129,10 @@ impl NullifierLog for Gated {
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        self.inner.statistics()
     }
 }
 
@@ -343,6 +347,9 @@ fn a_log_that_fails_is_seen_in_the_status() {
 
         fn expire(&self, now: u64) -> Result<(), LogError> {
             self.0.expire(now)
+        }
+        fn statistics(&self) -> Result<LogStatistics, LogError> {
+            self.0.statistics()
         }
     }
 

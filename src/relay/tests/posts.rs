@@ -12,8 +12,8 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Entry, Evidence, LogEpoch, LogError, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy, PolicyError,
-    PolicyTable, PostRequest, RequirementMismatch, RootHistory, Verdict,
+    Entry, Evidence, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy,
+    PolicyError, PolicyTable, PostRequest, RequirementMismatch, RootHistory, Verdict,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -272,6 +272,10 @@ impl NullifierLog for Failing {
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
     }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        self.inner.statistics()
+    }
 }
 
 #[test]
@@ -317,6 +321,9 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         }
         fn expire(&self, _: u64) -> Result<(), LogError> {
             Ok(())
+        }
+        fn statistics(&self) -> Result<LogStatistics, LogError> {
+            Err(down())
         }
     }
     let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Silent);

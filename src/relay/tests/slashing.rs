@@ -13,8 +13,8 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Entry, Evidence, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, Overload, QuotaExceeded, RootHistory,
-    Settlement, SlashClaims, Verdict, WorkerId,
+    Entry, Evidence, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Overload, QuotaExceeded,
+    RootHistory, Settlement, SlashClaims, Verdict, WorkerId,
 };
 
 fn exceeded(verdict: Verdict) -> QuotaExceeded {
@@ -133,6 +133,10 @@ impl NullifierLog for Lying {
 
     fn expire(&self, _: u64) -> Result<(), LogError> {
         Ok(())
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        Ok(LogStatistics::default())
     }
 }
 

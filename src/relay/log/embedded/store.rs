@@ -1,0 +1,425 @@
+//! The database of an embedded log.
+//!
+//! Nullifiers stand in partitions, one keyspace of the database for all epochs that may go at about the same time, so
+//! that they go as a whole. Everything else stands in the keyspace `records`, under a letter:
+//!
+//! | key | value |
+//! |---|---|
+//! | `c` | how many commits there were, u64 |
+//! | `w` | the watermark: until when epochs are expired, u64 |
+//! | `p`, end of a partition u64 | how many nullifiers it holds, u64 |
+//! | `e`, position u64 | evidence |
+//! | `m`, commitment 32 | the position of the evidence against this member |
+//! | `s`, commitment 32 | its case |
+//!
+//! and in a partition the share stands under the external nullifier (32) and the nullifier (32). Numbers are big-endian.
+//!
+//! Each commit writes its number and the counts of the partitions it adds to. A database that has lost part of its
+//! journal or a file of a partition has fewer than it says, and is not opened.
+
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Mutex, RwLock},
+};
+
+use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    registry_id::RegistryId,
+    share::{Nullifier, Share},
+};
+
+use super::{
+    EmbeddedLogError, EmbeddedSettings,
+    error::{damaged, failed},
+    manifest,
+    transaction::{Place, Transaction},
+    witness::Witness,
+};
+use crate::relay::{Case, Evidence, LogEpoch, LogError, LogStatistics, Settlement, lock, log::Record, read, write};
+
+const DATABASE: &str = "database";
+const RECORDS: &str = "records";
+const PARTITION: &str = "nullifiers-";
+
+/// Epochs that may go within so many seconds of each other go together, so that short epochs do not make many
+/// partitions.
+const PARTITION_SECONDS: u64 = 600;
+/// What has not been written to tables yet, in all partitions together: it is in memory, and is read again at opening.
+const JOURNAL_BYTES: u64 = 128 << 20;
+/// The same in one partition.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Threads that write tables in the background.
+const WORKERS: usize = 2;
+
+/// The end of the partition that an epoch's nullifiers stand in, in Unix seconds.
+pub(super) fn partition_of(epoch: &LogEpoch) -> u64 {
+    epoch.keep_until().checked_next_multiple_of(PARTITION_SECONDS).unwrap_or(u64::MAX)
+}
+
+/// The key of a nullifier in its partition.
+pub(super) fn key_of(epoch: &LogEpoch, nullifier: Nullifier) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(&epoch.external_nullifier().to_be_bytes());
+    key[32..].copy_from_slice(&nullifier.to_be_bytes());
+    key
+}
+
+/// An open database.
+pub(super) struct Store {
+    database: Database,
+    records: Keyspace,
+    state: RwLock<State>,
+    witness: Mutex<Witness>,
+}
+
+struct State {
+    partitions: BTreeMap<u64, Partition>,
+    commits: u64,
+    watermark: u64,
+    convictions: u64,
+}
+
+struct Partition {
+    keyspace: Keyspace,
+    /// What it is known to hold.
+    count: u64,
+}
+
+/// A commit that failed, and may be on disk nevertheless.
+pub(super) struct InDoubt {
+    commit: u64,
+    nullifiers: Vec<(u64, [u8; 64])>,
+}
+
+impl Store {
+    /// Makes the folder of a new log in a folder that is there and empty.
+    pub(super) fn create(folder: &Path, registry: &RegistryId) -> Result<(), EmbeddedLogError> {
+        let database = guarded(|| database(folder, &EmbeddedSettings::default()));
+        let database = database.map_err(|error| failed("create", folder, &error))?;
+        let made = guarded(|| {
+            let records = database.keyspace(RECORDS, options)?;
+            let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
+            batch.insert(&records, "c", 0u64.to_be_bytes());
+            batch.commit()
+        });
+        made.map_err(|error| failed("create", folder, &error))?;
+        Witness::create(folder).map_err(|error| failed("create", folder, &error))?;
+        manifest::write(folder, registry)
+    }
+
+    /// Opens a log, and checks that it is this registry's and that nothing is missing.
+    pub(super) fn open(
+        folder: &Path,
+        registry: &RegistryId,
+        settings: &EmbeddedSettings,
+    ) -> Result<Self, EmbeddedLogError> {
+        manifest::check(folder, registry)?;
+        let incomplete = |missing: &str| damaged(folder, &format_args!("{missing} is missing"));
+        // The database would make a new one of a folder that is gone.
+        if !folder.join(DATABASE).is_dir() {
+            return Err(incomplete("its database"));
+        }
+        let unread = |error: Failure| match error {
+            Failure::Engine(Error::Locked) => EmbeddedLogError::InUse(folder.into()),
+            Failure::Engine(Error::Io(error) | Error::Storage(LsmError::Io(error)))
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) =>
+            {
+                failed("open", folder, &error)
+            }
+            error => damaged(folder, &error),
+        };
+        let database = guarded(|| database(folder, settings)).map_err(unread)?;
+        if !database.keyspace_exists(RECORDS) {
+            return Err(incomplete("the database's table of records"));
+        }
+        let records = guarded(|| database.keyspace(RECORDS, options)).map_err(unread)?;
+        let state = guarded(|| State::read(&database, &records)).map_err(unread)?;
+        let state = state.map_err(|reason| damaged(folder, &reason))?;
+        let witness = Witness::open(folder);
+        let (witness, commits) = witness.map_err(|error| damaged(folder, &format_args!("its witness: {error}")))?;
+        let commits = commits.ok_or_else(|| damaged(folder, &"its witness makes no sense"))?;
+        if state.commits < commits {
+            return Err(damaged(folder, &format_args!("{} of {commits} commits are there", state.commits)));
+        }
+        Ok(Self { database, records, state: RwLock::new(state), witness: witness.into() })
+    }
+
+    pub(super) fn watermark(&self) -> u64 {
+        read(&self.state).watermark
+    }
+
+    pub(super) fn conviction_count(&self) -> u64 {
+        read(&self.state).convictions
+    }
+
+    /// The bytes at a place.
+    pub(super) fn get(&self, place: &Place) -> Result<Option<fjall::UserValue>, LogError> {
+        let found = match place {
+            Place::Record(key) => guarded(|| self.records.get(key)),
+            Place::Nullifier { partition, key } => {
+                let keyspace = read(&self.state).partitions.get(partition).map(|found| found.keyspace.clone());
+                let Some(keyspace) = keyspace else { return Ok(None) };
+                guarded(|| keyspace.get(key))
+            }
+        };
+        found.map_err(LogError::from)
+    }
+
+    /// The share recorded for a nullifier.
+    pub(super) fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        if epoch.keep_until() <= self.watermark() {
+            return Err(LogError::Expired);
+        }
+        let found = self.get(&Place::nullifier(epoch, nullifier))?;
+        found.map(|bytes| Share::from_bytes(&bytes).ok_or(LogError::Damaged)).transpose()
+    }
+
+    /// The evidence from a position on.
+    pub(super) fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        let count = self.conviction_count();
+        // Asked with every batch, and nearly always about nothing.
+        (from..count)
+            .map(|position| {
+                let bytes = self.get(&Place::Record(numbered(b'e', position)))?;
+                bytes.and_then(|bytes| Evidence::from_bytes(&bytes)).ok_or(LogError::Damaged)
+            })
+            .collect()
+    }
+
+    pub(super) fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
+        let Some(bytes) = self.get(&Place::case(commitment))? else { return Ok(None) };
+        Case::from_bytes(&bytes).ok_or(LogError::Damaged).map(Case::into_settlement)
+    }
+
+    pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {
+        let (nullifiers, epochs, convictions) = {
+            let state = read(&self.state);
+            let nullifiers = state.partitions.values().map(|partition| partition.count).sum();
+            (nullifiers, state.partitions.len() as u64, state.convictions)
+        };
+        let bytes = guarded(|| self.database.disk_space())?;
+        Ok(LogStatistics { nullifiers, epochs: Some(epochs), convictions, bytes: Some(bytes) })
+    }
+
+    /// Makes room for nullifiers that go at this time. Only the one who commits may call it.
+    pub(super) fn ensure_partition(&self, end: u64) -> Result<(), LogError> {
+        if read(&self.state).partitions.contains_key(&end) {
+            return Ok(());
+        }
+        let keyspace = guarded(|| self.database.keyspace(&partition_name(end), options))?;
+        write(&self.state).partitions.insert(end, Partition { keyspace, count: 0 });
+        Ok(())
+    }
+
+    /// Writes a transaction, and returns once it is on disk. Only one thread may commit at a time.
+    pub(super) fn commit(&self, transaction: Transaction<'_>) -> Result<(), (LogError, InDoubt)> {
+        let writes = transaction.into_writes();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let mut added: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut nullifiers = Vec::new();
+        let mut convictions = 0;
+        for place in writes.keys() {
+            match place {
+                Place::Nullifier { partition, key } => {
+                    *added.entry(*partition).or_default() += 1;
+                    nullifiers.push((*partition, *key));
+                }
+                Place::Record(key) => convictions += u64::from(key.first() == Some(&b'e')),
+            }
+        }
+        let commit = read(&self.state).commits + 1;
+        let mut batch = self.batch(commit);
+        let counts: Vec<(u64, u64)> = {
+            let state = read(&self.state);
+            for (place, value) in writes {
+                match place {
+                    Place::Record(key) => batch.insert(&self.records, key, value),
+                    Place::Nullifier { partition, key } => {
+                        if let Some(partition) = state.partitions.get(&partition) {
+                            batch.insert(&partition.keyspace, key, value);
+                        }
+                    }
+                }
+            }
+            let count = |end| state.partitions.get(end).map_or(0, |partition| partition.count);
+            added.iter().map(|(end, added)| (*end, count(end) + added)).collect()
+        };
+        for (end, count) in &counts {
+            batch.insert(&self.records, numbered(b'p', *end), count.to_be_bytes());
+        }
+        if let Err(error) = guarded(|| batch.commit()) {
+            return Err((error.into(), InDoubt { commit, nullifiers }));
+        }
+        let mut state = write(&self.state);
+        state.convictions += convictions;
+        for (end, count) in counts {
+            if let Some(partition) = state.partitions.get_mut(&end) {
+                partition.count = count;
+            }
+        }
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    /// Drops what is expired at `now`, and remembers it.
+    pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
+        if now <= self.watermark() {
+            return Ok(());
+        }
+        let (commit, ended) = {
+            let state = read(&self.state);
+            let ended: Vec<u64> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
+            (state.commits + 1, ended)
+        };
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "w", now.to_be_bytes());
+        for end in &ended {
+            batch.remove(&self.records, numbered(b'p', *end));
+        }
+        guarded(|| batch.commit())?;
+        let dropped: Vec<Partition> = {
+            let mut state = write(&self.state);
+            state.watermark = now;
+            self.committed(&mut state, commit);
+            ended.iter().filter_map(|end| state.partitions.remove(end)).collect()
+        };
+        // The watermark is on disk: what a crash leaves of them goes at the next opening.
+        dropped.into_iter().try_for_each(|partition| guarded(|| self.database.delete_keyspace(partition.keyspace)))?;
+        Ok(())
+    }
+
+    /// Takes back a commit that was answered with an error, if it is on disk after all.
+    pub(super) fn undo(&self, in_doubt: &InDoubt) -> Result<(), LogError> {
+        let mut state = write(&self.state);
+        if state.commits != in_doubt.commit {
+            return Ok(());
+        }
+        let commit = state.commits + 1;
+        let mut batch = self.batch(commit);
+        for (end, key) in &in_doubt.nullifiers {
+            if let Some(partition) = state.partitions.get_mut(end) {
+                batch.remove(&partition.keyspace, *key);
+                partition.count = partition.count.saturating_sub(1);
+                batch.insert(&self.records, numbered(b'p', *end), partition.count.to_be_bytes());
+            }
+        }
+        guarded(|| batch.commit())?;
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    fn batch(&self, commit: u64) -> OwnedWriteBatch {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&self.records, "c", commit.to_be_bytes());
+        batch
+    }
+
+    fn committed(&self, state: &mut State, commit: u64) {
+        state.commits = commit;
+        // One that cannot be written stays behind: it then vouches for less, and what is on disk stays on disk.
+        let _ = lock(&self.witness).write(commit);
+    }
+}
+
+impl State {
+    /// Reads what is always needed, and compares what is there with what should be.
+    fn read(database: &Database, records: &Keyspace) -> Result<Result<Self, String>, Error> {
+        let number = |key: &str| records.get(key).map(|found| found.and_then(|bytes| number_from(&bytes)));
+        let Some(commits) = number("c")? else { return Ok(Err("it does not count its commits".into())) };
+        let watermark = number("w")?.unwrap_or_default();
+        let last_evidence = records.prefix("e").next_back().map(fjall::Guard::key).transpose()?;
+        let convictions = last_evidence.and_then(|key| number_from(key.get(1..)?)).map_or(0, |last| last + 1);
+        let mut partitions = BTreeMap::new();
+        for entry in records.prefix("p") {
+            let (key, count) = entry.into_inner()?;
+            let entry = key.get(1..).and_then(number_from).zip(number_from(&count));
+            let Some((end, count)) = entry else { return Ok(Err("a partition makes no sense".into())) };
+            let name = partition_name(end);
+            if !database.keyspace_exists(&name) {
+                return Ok(Err(format!("the nullifiers until {end} are missing")));
+            }
+            let keyspace = database.keyspace(&name, options)?;
+            let found = keyspace.approximate_len() as u64;
+            if found < count {
+                return Ok(Err(format!("{found} of {count} nullifiers until {end} are there")));
+            }
+            partitions.insert(end, Partition { keyspace, count });
+        }
+        for name in database.list_keyspace_names() {
+            let end = name.strip_prefix(PARTITION).and_then(|end| end.parse::<u64>().ok());
+            let Some(end) = end.filter(|end| !partitions.contains_key(end)) else { continue };
+            let keyspace = database.keyspace(&name, options)?;
+            if end <= watermark {
+                database.delete_keyspace(keyspace)?;
+            } else {
+                // Made for a commit that was not made.
+                partitions.insert(end, Partition { keyspace, count: 0 });
+            }
+        }
+        Ok(Ok(Self { partitions, commits, watermark, convictions }))
+    }
+}
+
+/// A key of the table of records.
+pub(super) fn numbered(letter: u8, number: u64) -> Vec<u8> {
+    [&[letter][..], &number.to_be_bytes()].concat()
+}
+
+fn number_from(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn partition_name(end: u64) -> String {
+    format!("{PARTITION}{end}")
+}
+
+fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Error> {
+    Database::builder(folder.join(DATABASE))
+        .cache_size(settings.cache_bytes)
+        .max_journaling_size(JOURNAL_BYTES)
+        .worker_threads(WORKERS)
+        .manual_journal_persist(true)
+        .open()
+}
+
+fn options() -> KeyspaceCreateOptions {
+    // Nearly all reads are of nullifiers that are not there.
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(false)
+}
+
+/// What the database did instead of what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Engine(#[from] Error),
+    #[error("the database cannot read it")]
+    Panic,
+}
+
+impl From<Failure> for LogError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Engine(Error::Io(error) | Error::Storage(LsmError::Io(error))) => {
+                Self::Unavailable(error.to_string())
+            }
+            Failure::Engine(Error::Poisoned | Error::KeyspaceDeleted) => {
+                Self::Unavailable("an earlier write failed".into())
+            }
+            Failure::Engine(_) | Failure::Panic => Self::Damaged,
+        }
+    }
+}
+
+/// Runs something in the database, which panics over some damage and some failures of the disk.
+fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(Failure::Engine),
+        Err(_) => Err(Failure::Panic),
+    }
+}

@@ -1,0 +1,108 @@
+//! What is to be written at once, and reads that see it.
+
+use std::collections::HashMap;
+
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    share::{Nullifier, Share},
+};
+
+use super::store::{Store, key_of, numbered, partition_of};
+use crate::relay::{Case, Entry, Evidence, LogEpoch, LogError, Outcome, Settlement, WorkerId, log::Record};
+
+/// Where something stands in the database.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// In the table of records.
+    Record(Vec<u8>),
+    /// In a partition, by its end.
+    Nullifier { partition: u64, key: [u8; 64] },
+}
+
+impl Place {
+    pub(super) fn nullifier(epoch: &LogEpoch, nullifier: Nullifier) -> Self {
+        Self::Nullifier { partition: partition_of(epoch), key: key_of(epoch, nullifier) }
+    }
+
+    pub(super) fn case(commitment: IdentityCommitment) -> Self {
+        Self::Record([&b"s"[..], &commitment.to_be_bytes()].concat())
+    }
+}
+
+/// The writes of several callers, each of whom sees those before.
+pub(super) struct Transaction<'a> {
+    store: &'a Store,
+    writes: HashMap<Place, Vec<u8>>,
+    convictions: u64,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, writes: HashMap::new(), convictions: store.conviction_count() }
+    }
+
+    pub(super) fn into_writes(self) -> HashMap<Place, Vec<u8>> {
+        self.writes
+    }
+
+    fn get<T: Record>(&self, place: &Place) -> Result<Option<T>, LogError> {
+        let value = match self.writes.get(place) {
+            Some(bytes) => T::from_bytes(bytes),
+            None => match self.store.get(place)? {
+                Some(bytes) => T::from_bytes(&bytes),
+                None => return Ok(None),
+            },
+        };
+        value.ok_or(LogError::Damaged).map(Some)
+    }
+
+    pub(super) fn record(&mut self, entry: &Entry) -> Result<Outcome, LogError> {
+        if entry.epoch.keep_until() <= self.store.watermark() {
+            return Err(LogError::Expired);
+        }
+        let place = Place::nullifier(&entry.epoch, entry.nullifier);
+        match self.get::<Share>(&place)? {
+            Some(recorded) => Ok(Outcome::of(recorded, entry.share)),
+            None => {
+                self.store.ensure_partition(partition_of(&entry.epoch))?;
+                self.writes.insert(place, entry.share.to_bytes());
+                Ok(Outcome::New)
+            }
+        }
+    }
+
+    pub(super) fn convict(&mut self, evidence: &Evidence) -> Result<bool, LogError> {
+        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
+        let member = Place::Record([&b"m"[..], &commitment.to_be_bytes()].concat());
+        if self.writes.contains_key(&member) || self.store.get(&member)?.is_some() {
+            return Ok(false);
+        }
+        self.writes.insert(member, self.convictions.to_be_bytes().into());
+        self.writes.insert(Place::Record(numbered(b'e', self.convictions)), evidence.to_bytes());
+        self.convictions += 1;
+        Ok(true)
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        commitment: IdentityCommitment,
+        worker: &WorkerId,
+        now: u64,
+        until: u64,
+    ) -> Result<bool, LogError> {
+        let place = Place::case(commitment);
+        let is_free = self.get::<Case>(&place)?.is_none_or(|case| case.is_free_for(worker, now));
+        if is_free {
+            self.writes.insert(place, Case::Claimed { worker: worker.clone(), until }.to_bytes());
+        }
+        Ok(is_free)
+    }
+
+    pub(super) fn settle(&mut self, commitment: IdentityCommitment, settlement: Settlement) -> Result<(), LogError> {
+        let place = Place::case(commitment);
+        if !matches!(self.get(&place)?, Some(Case::Settled(_))) {
+            self.writes.insert(place, Case::Settled(settlement).to_bytes());
+        }
+        Ok(())
+    }
+}

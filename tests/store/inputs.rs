@@ -1,0 +1,91 @@
+//! What the logs are given.
+
+use std::{
+    io::{Write, stdout},
+    num::NonZeroU32,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use quotapass::{
+    circuits::{
+        identity::IdentitySecret,
+        share::{Line, Nullifier, Share, ShareValue},
+        signal::{Epoch, ExternalNullifier, Scope, SignalHash},
+    },
+    relay::{Entry, Evidence, LogEpoch},
+};
+
+use crate::REGISTRY;
+
+pub const EPOCH_SECONDS: u64 = 600;
+
+pub fn number(value: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[24..].copy_from_slice(&value.to_be_bytes());
+    bytes
+}
+
+pub fn scope(name: &str) -> Scope {
+    Scope::new(&REGISTRY, name)
+}
+
+/// The epoch so many after the running one: a server that expires by its own clock must keep it.
+pub fn epoch(ahead: u64) -> Epoch {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // An hour ahead, so that no epoch of a test ends while it runs.
+    let hour = (now / 3600 + 2) * 3600;
+    Epoch::at(NonZeroU32::new(EPOCH_SECONDS as u32).unwrap(), hour + ahead * EPOCH_SECONDS)
+}
+
+pub fn log_epoch(ahead: u64) -> LogEpoch {
+    LogEpoch::new(scope("room"), epoch(ahead))
+}
+
+pub fn share(x: u64) -> Share {
+    Share {
+        x: SignalHash::from_be_bytes(&number(x + 1)).unwrap(),
+        y: ShareValue::from_be_bytes(&number(x + 1000)).unwrap(),
+    }
+}
+
+pub fn nullifier(value: u64) -> Nullifier {
+    Nullifier::from_be_bytes(&number(value)).unwrap()
+}
+
+/// The entry of nullifier and x in an epoch.
+pub fn entry(ahead: u64, of: u64, x: u64) -> Entry {
+    Entry { epoch: log_epoch(ahead), nullifier: nullifier(of), share: share(x) }
+}
+
+/// A nullifier spread over the field as real ones are.
+pub fn scattered(of: u64) -> Entry {
+    let mut bytes = number(of);
+    let mut state = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    for word in bytes[..24].chunks_exact_mut(8) {
+        // splitmix64
+        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word.copy_from_slice(&(state ^ (state >> 31)).to_be_bytes());
+    }
+    bytes[0] &= 0x1f;
+    Entry { nullifier: Nullifier::from_be_bytes(&bytes).unwrap(), ..entry(0, 0, of) }
+}
+
+pub fn secret(member: u64) -> IdentitySecret {
+    IdentitySecret::from_be_bytes(&number(member + 1)).unwrap()
+}
+
+/// What two messages of a member under one id give.
+pub fn evidence(member: u64, x: u64) -> Evidence {
+    let (scope, epoch) = (scope("room"), epoch(0));
+    let line = Line::new(&secret(member), ExternalNullifier::new(scope, epoch), 0);
+    let share = |x| line.share(share(x).x);
+    Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(x), second: share(x + 1) }
+}
+
+/// A line for the parent process, past the capture of the test's own output.
+pub fn say(line: &str) {
+    let mut stdout = stdout().lock();
+    stdout.write_all(format!("{line}\n").as_bytes()).unwrap();
+    stdout.flush().unwrap();
+}

@@ -1,0 +1,96 @@
+//! Kills at random moments: what was answered is there.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use quotapass::relay::{NullifierLog, Outcome};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::{create, inputs::*, open};
+
+/// How many kills; `QUOTAPASS_KILLS` says otherwise.
+const KILLS: u64 = 20;
+const FOLDER: &str = "QUOTAPASS_TEST_LOG_OF_CHILD";
+const FIRST: &str = "QUOTAPASS_TEST_FIRST_OF_CHILD";
+const BATCH: u64 = 16;
+const THREADS: u64 = 3;
+
+#[test]
+fn no_kill_loses_an_answer() {
+    let kills = env::var("QUOTAPASS_KILLS").map_or(KILLS, |count| count.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    drop(create(&path).unwrap());
+    let mut rng = StdRng::seed_from_u64(4);
+    let (mut answered, mut convicted) = (0, 0);
+    for kill in 0..kills {
+        let begin = kill * 1_000_000;
+        let said = run_and_kill(&path, begin, &mut rng);
+        let log = open(&path).unwrap();
+        for line in said {
+            let (what, of) = line.split_once(' ').unwrap();
+            let of: u64 = of.parse().unwrap();
+            if what == "convicted" {
+                assert_eq!(log.convict(&evidence(of, 1)), Ok(false), "evidence against {of} is gone");
+                convicted += 1;
+                continue;
+            }
+            for of in of..of + BATCH {
+                assert_eq!(log.record(&scattered(of)), Ok(Outcome::Replay), "{of} was answered and is gone");
+                answered += 1;
+            }
+        }
+    }
+    println!("{kills} kills, {answered} nullifiers and {convicted} convictions answered before them");
+    assert!(answered > 0);
+}
+
+fn run_and_kill(path: &Path, begin: u64, rng: &mut StdRng) -> Vec<String> {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "kills::child_that_records_until_killed", "--ignored", "--test-threads=1"])
+        .env(FOLDER, path)
+        .env(FIRST, begin.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("begin")));
+    thread::sleep(Duration::from_micros(rng.gen_range(0..60_000)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The last line may be cut off.
+    lines.filter_map(|line| line.strip_suffix('.').map(Into::into)).collect()
+}
+
+#[test]
+#[ignore = "run by no_kill_loses_an_answer, which kills it"]
+fn child_that_records_until_killed() {
+    let Some(path) = env::var_os(FOLDER) else { return };
+    let begin: u64 = env::var(FIRST).unwrap().parse().unwrap();
+    let log = open(Path::new(&path)).unwrap();
+    say("begin");
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let log = &log;
+            scope.spawn(move || {
+                for of in (begin + thread * BATCH..).step_by((THREADS * BATCH) as usize) {
+                    let batch: Vec<_> = (of..of + BATCH).map(scattered).collect();
+                    for outcome in log.record_all(&batch) {
+                        assert_eq!(outcome, Ok(Outcome::New));
+                    }
+                    say(&format!("recorded {of}."));
+                    if log.convict(&evidence(of, 1)).unwrap() {
+                        say(&format!("convicted {of}."));
+                    }
+                }
+            });
+        }
+    });
+}

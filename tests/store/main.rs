@@ -1,0 +1,101 @@
+//! The logs of a relay: one suite for every kind, and for each what only it can suffer.
+#![cfg(feature = "relay-embedded")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod damage;
+mod disk;
+mod inputs;
+mod kills;
+mod model;
+mod suite;
+mod volume;
+
+use std::{path::Path, sync::Arc};
+
+use quotapass::{
+    circuits::registry_id::RegistryId,
+    relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, MemoryLog, RelayStore},
+};
+use tempfile::TempDir;
+
+/// A store of one kind, empty at first.
+trait Fixture {
+    /// A handle of the store: of the same log where only one process can have it, a connection of its own elsewhere.
+    fn handle(&self) -> Arc<dyn RelayStore>;
+}
+
+struct Memory(Arc<MemoryLog>);
+
+impl Memory {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl Fixture for Memory {
+    fn handle(&self) -> Arc<dyn RelayStore> {
+        Arc::clone(&self.0) as _
+    }
+}
+
+struct Embedded {
+    log: Arc<EmbeddedLog>,
+    _folder: TempDir,
+}
+
+impl Embedded {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = create(&folder.path().join("log")).unwrap();
+        Self { log: Arc::new(log), _folder: folder }
+    }
+}
+
+impl Fixture for Embedded {
+    fn handle(&self) -> Arc<dyn RelayStore> {
+        Arc::clone(&self.log) as _
+    }
+}
+
+const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [0x11; 20] };
+
+fn create(path: &Path) -> Result<EmbeddedLog, EmbeddedLogError> {
+    EmbeddedLog::create(path, &REGISTRY, &EmbeddedSettings::default())
+}
+
+fn open(path: &Path) -> Result<EmbeddedLog, EmbeddedLogError> {
+    EmbeddedLog::open(path, &REGISTRY, &EmbeddedSettings::default())
+}
+
+/// The suite for every kind of store.
+macro_rules! every_store {
+    ($($test:ident)*) => {
+        every_store!(in memory: Memory::new(), $($test)*);
+        every_store!(in embedded: Embedded::new(), $($test)*);
+    };
+    (in $kind:ident: $fixture:expr, $($test:ident)*) => {
+        mod $kind {
+            $(
+                #[test]
+                fn $test() {
+                    use crate::*;
+                    suite::$test(&$fixture);
+                }
+            )*
+        }
+    };
+}
+
+every_store! {
+    first_replay_and_conflict_are_told_apart
+    order_holds_within_a_batch
+    epochs_and_scopes_are_kept_apart
+    of_many_threads_exactly_one_is_new
+    batches_that_overlap_record_each_once_and_catch_each_double_post_once
+    epochs_expire_as_a_whole_and_stay_expired
+    evidence_is_kept_once_and_in_order
+    of_many_threads_one_convicts
+    a_case_is_one_workers_at_a_time_until_it_is_settled
+    any_sequence_gives_what_the_model_gives
+    statistics_count_what_is_there
+}

@@ -1,0 +1,65 @@
+//! Any sequence of calls, beside the log in memory.
+
+use proptest::{prelude::*, test_runner::TestRunner};
+use quotapass::relay::{MemoryLog, NullifierLog, SlashClaims, WorkerId};
+
+use crate::{Fixture, inputs::*};
+
+#[derive(Clone, Debug)]
+enum Call {
+    Record(Vec<(u64, u64, u64)>),
+    Lookup(Vec<(u64, u64)>),
+    Convict(u64, u64),
+    Convictions(u64),
+    Claim { member: u64, worker: u8, now: u64 },
+    Expire(u64),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    // Few of each, so that they meet.
+    prop_oneof![
+        8 => prop::collection::vec((0..4u64, 0..12u64, 0..2u64), 0..10).prop_map(Call::Record),
+        4 => prop::collection::vec((0..4u64, 0..12u64), 0..10).prop_map(Call::Lookup),
+        2 => (0..4u64, 0..3u64).prop_map(|(member, x)| Call::Convict(member, x)),
+        2 => (0..5u64).prop_map(Call::Convictions),
+        2 => (0..4u64, 0..3u8, 0..10u64).prop_map(|(member, worker, now)| Call::Claim { member, worker, now }),
+        1 => (0..3u64).prop_map(Call::Expire),
+    ]
+}
+
+/// The log in memory is small enough to be seen to be right; every other does what it does.
+pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
+    let (log, model) = (store.handle(), MemoryLog::new());
+    // One store for all cases: the model goes through them with it.
+    let mut runner = TestRunner::new(ProptestConfig { cases: 8, max_shrink_iters: 0, ..ProptestConfig::default() });
+    let result = runner.run(&prop::collection::vec(call(), 1..25), |calls| {
+        for call in calls {
+            match &call {
+                Call::Record(entries) => {
+                    let entries: Vec<_> = entries.iter().map(|(epoch, of, x)| entry(*epoch, *of, *x)).collect();
+                    prop_assert_eq!(log.record_all(&entries), model.record_all(&entries), "{:?}", call);
+                }
+                Call::Lookup(keys) => {
+                    let keys: Vec<_> = keys.iter().map(|(epoch, of)| (log_epoch(*epoch), nullifier(*of))).collect();
+                    prop_assert_eq!(log.lookup_all(&keys), model.lookup_all(&keys), "{:?}", call);
+                }
+                Call::Convict(member, x) => {
+                    let evidence = evidence(*member, *x);
+                    prop_assert_eq!(log.convict(&evidence), model.convict(&evidence), "{:?}", call);
+                }
+                Call::Convictions(from) => prop_assert_eq!(log.convictions(*from), model.convictions(*from)),
+                Call::Claim { member, worker, now } => {
+                    let (commitment, worker) = (secret(*member).commitment(), WorkerId(worker.to_string()));
+                    let claim = |log: &dyn SlashClaims| log.claim(commitment, &worker, *now, now + 3);
+                    prop_assert_eq!(claim(&*log), claim(&model), "{:?}", call);
+                }
+                Call::Expire(epoch) => {
+                    let now = log_epoch(*epoch).keep_until() - 1;
+                    prop_assert_eq!(log.expire(now), model.expire(now));
+                }
+            }
+        }
+        Ok(())
+    });
+    result.unwrap();
+}

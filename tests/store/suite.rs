@@ -1,0 +1,209 @@
+//! What every store does.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+};
+
+use quotapass::relay::{Entry, LogError, Outcome, RelayStore, Settlement, WorkerId};
+
+pub use crate::model::any_sequence_gives_what_the_model_gives;
+use crate::{Fixture, inputs::*};
+
+const THREADS: u64 = 8;
+
+/// Runs something on so many handles at once.
+fn at_once<T: Send>(store: &dyn Fixture, run: impl Fn(u64, &dyn RelayStore) -> T + Sync) -> Vec<T> {
+    let barrier = Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|index| {
+                let (log, run, barrier): (Arc<dyn RelayStore>, _, _) = (store.handle(), &run, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    run(index, &*log)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+pub fn first_replay_and_conflict_are_told_apart(store: &dyn Fixture) {
+    let log = store.handle();
+    let (first, other) = (entry(1, 7, 1), entry(1, 7, 2));
+    assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(None));
+    assert_eq!(log.record(&first), Ok(Outcome::New));
+    assert_eq!(log.record(&first), Ok(Outcome::Replay));
+    // The first share stays, whatever comes.
+    for log in [&log, &store.handle()] {
+        assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
+        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share)));
+    }
+    let keys = [(first.epoch, nullifier(8)), (first.epoch, first.nullifier), (log_epoch(2), first.nullifier)];
+    assert_eq!(log.lookup_all(&keys), [Ok(None), Ok(Some(first.share)), Ok(None)]);
+    assert!(log.lookup_all(&[]).is_empty() && log.record_all(&[]).is_empty());
+}
+
+pub fn order_holds_within_a_batch(store: &dyn Fixture) {
+    let log = store.handle();
+    let (first, other, third) = (entry(1, 7, 1), entry(1, 7, 2), entry(1, 8, 1));
+    let outcomes = log.record_all(&[first, other, third, first, other, third]);
+    let conflict = Ok(Outcome::Conflict(first.share));
+    let expected =
+        [Ok(Outcome::New), conflict.clone(), Ok(Outcome::New), Ok(Outcome::Replay), conflict, Ok(Outcome::Replay)];
+    assert_eq!(outcomes, expected);
+}
+
+pub fn epochs_and_scopes_are_kept_apart(store: &dyn Fixture) {
+    use quotapass::relay::LogEpoch;
+    let log = store.handle();
+    let epochs = [log_epoch(0), log_epoch(1), LogEpoch::new(scope("another room"), epoch(0))];
+    for (x, epoch) in (0..).zip(epochs) {
+        assert_eq!(log.record(&Entry { epoch, ..entry(0, 7, x) }), Ok(Outcome::New));
+    }
+    for (x, epoch) in (0..).zip(epochs) {
+        assert_eq!(log.lookup(&epoch, nullifier(7)), Ok(Some(share(x))));
+    }
+}
+
+pub fn of_many_threads_exactly_one_is_new(store: &dyn Fixture) {
+    const ROUNDS: u64 = 20;
+    for distinct in [false, true] {
+        let of = |round| if distinct { round } else { ROUNDS + round };
+        let outcomes = at_once(store, |thread, log| {
+            let x = if distinct { thread } else { 0 };
+            (0..ROUNDS).map(|round| (x, log.record(&entry(0, of(round), x)).unwrap())).collect::<Vec<_>>()
+        });
+        for round in 0..ROUNDS as usize {
+            let of_round: Vec<_> = outcomes.iter().map(|outcomes| outcomes[round]).collect();
+            let new: Vec<_> = of_round.iter().filter(|(_, outcome)| *outcome == Outcome::New).collect();
+            let [(winner, _)] = new[..] else { panic!("{} threads were first", new.len()) };
+            for (_, outcome) in of_round.iter().filter(|(_, outcome)| *outcome != Outcome::New) {
+                assert!(*outcome == if distinct { Outcome::Conflict(share(*winner)) } else { Outcome::Replay });
+            }
+        }
+    }
+}
+
+/// Each handle records all nullifiers, in batches and in an order of its own; of each double post one half comes from the
+/// even handles and the other from the odd ones.
+pub fn batches_that_overlap_record_each_once_and_catch_each_double_post_once(store: &dyn Fixture) {
+    const NULLIFIERS: u64 = 512;
+    const BATCH: usize = 32;
+    let outcomes = at_once(store, |thread, log| {
+        let x = thread % 2;
+        let entries: Vec<_> = (0..NULLIFIERS).map(|i| (i * (2 * thread + 1) + thread) % NULLIFIERS).collect();
+        let entries: Vec<_> = entries.into_iter().map(|of| entry(0, of, x)).collect();
+        let batches = entries.chunks(BATCH).flat_map(|batch| log.record_all(batch));
+        entries.iter().copied().zip(batches.map(Result::unwrap)).collect::<Vec<_>>()
+    });
+    for of in 0..NULLIFIERS {
+        let of_this: Vec<_> = outcomes.iter().flatten().filter(|(entry, _)| entry.nullifier == nullifier(of)).collect();
+        let mut new = of_this.iter().filter(|(_, outcome)| *outcome == Outcome::New);
+        let (winner, _) = new.next().unwrap();
+        assert!(new.next().is_none());
+        for (entry, outcome) in &of_this {
+            match outcome {
+                Outcome::New => {}
+                Outcome::Replay => assert_eq!(entry.share, winner.share),
+                Outcome::Conflict(recorded) => {
+                    assert_eq!(*recorded, winner.share);
+                    assert_ne!(entry.share, winner.share);
+                }
+            }
+        }
+        let conflicts = of_this.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Conflict(_)));
+        assert_eq!(conflicts.count() as u64, THREADS / 2);
+    }
+}
+
+pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
+    let (log, other) = (store.handle(), store.handle());
+    let (old, young) = (entry(0, 7, 1), entry(9, 7, 1));
+    assert_eq!(log.record_all(&[old, young]), [Ok(Outcome::New), Ok(Outcome::New)]);
+    log.expire(old.epoch.keep_until() - 1).unwrap();
+    assert_eq!(log.record(&old), Ok(Outcome::Replay));
+    log.expire(old.epoch.keep_until()).unwrap();
+    // A clock that goes back, here or elsewhere, does not open the epoch again.
+    log.expire(10).unwrap();
+    other.expire(10).unwrap();
+    for log in [log, other, store.handle()] {
+        assert_eq!(log.record(&old), Err(LogError::Expired));
+        assert_eq!(log.lookup(&old.epoch, old.nullifier), Err(LogError::Expired));
+        assert_eq!(log.record_all(&[old, young]), [Err(LogError::Expired), Ok(Outcome::Replay)]);
+        assert_eq!(log.lookup_all(&[(old.epoch, old.nullifier)]), [Err(LogError::Expired)]);
+    }
+}
+
+pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
+    let log = store.handle();
+    assert_eq!(log.convictions(0), Ok(Vec::new()));
+    assert_eq!(log.convict(&evidence(0, 1)), Ok(true));
+    assert_eq!(log.convict(&evidence(1, 1)), Ok(true));
+    assert_eq!(log.convict(&evidence(0, 5)), Ok(false));
+    let other = store.handle();
+    assert_eq!(other.convict(&evidence(2, 1)), Ok(true));
+    let all: Vec<_> = (0..3).map(|member| evidence(member, 1)).collect();
+    for log in [&log, &other] {
+        for from in 0..5 {
+            assert_eq!(log.convictions(from).unwrap(), all[all.len().min(from as usize)..]);
+        }
+        assert_eq!(log.convictions(u64::MAX), Ok(Vec::new()));
+    }
+    // It does not go with its epoch.
+    log.expire(log_epoch(0).keep_until()).unwrap();
+    assert_eq!(other.convictions(0).unwrap(), all);
+    // Two shares of one message are no evidence.
+    let replay = evidence(3, 1);
+    let replay = quotapass::relay::Evidence { second: replay.recorded, ..replay };
+    assert_eq!(log.convict(&replay), Err(LogError::Damaged));
+}
+
+pub fn of_many_threads_one_convicts(store: &dyn Fixture) {
+    const MEMBERS: u64 = 10;
+    let firsts = at_once(store, |thread, log| {
+        (0..MEMBERS).filter(|member| log.convict(&evidence(*member, thread)).unwrap()).count() as u64
+    });
+    assert_eq!(firsts.into_iter().sum::<u64>(), MEMBERS);
+    let kept = store.handle().convictions(0).unwrap();
+    let mut members: Vec<_> = kept.iter().map(|evidence| evidence.secret().unwrap().commitment()).collect();
+    members.sort_unstable_by_key(|commitment| commitment.to_be_bytes());
+    members.dedup();
+    assert_eq!((members.len() as u64, kept.len() as u64), (MEMBERS, MEMBERS));
+}
+
+pub fn a_case_is_one_workers_at_a_time_until_it_is_settled(store: &dyn Fixture) {
+    let commitment = secret(0).commitment();
+    let worker = |index: u64| WorkerId(format!("relay {index}"));
+    let taken = at_once(store, |thread, log| log.claim(commitment, &worker(thread), 100, 110).unwrap());
+    let holders: Vec<_> = (0..).zip(taken).filter(|(_, taken)| *taken).map(|(index, _)| index).collect();
+    let [holder] = holders[..] else { panic!("{holders:?} hold it") };
+    let (log, stranger) = (store.handle(), worker(99));
+    assert_eq!(log.claim(commitment, &stranger, 109, 120), Ok(false));
+    assert_eq!(log.claim(commitment, &worker(holder), 109, 120), Ok(true));
+    assert_eq!(log.claim(commitment, &stranger, 119, 130), Ok(false));
+    assert_eq!(log.claim(commitment, &stranger, 120, 130), Ok(true));
+    assert_eq!(log.settlement(commitment), Ok(None));
+    let slashed = Settlement::Slashed { transaction: "0xab".into(), block: 7, reward: "500".into() };
+    log.settle(commitment, &slashed).unwrap();
+    store.handle().settle(commitment, &Settlement::Gone).unwrap();
+    assert_eq!(store.handle().settlement(commitment), Ok(Some(slashed)));
+    assert_eq!(log.claim(commitment, &stranger, 500, 510), Ok(false));
+    // One that nobody claimed can be settled too.
+    assert_eq!(log.settlement(secret(1).commitment()), Ok(None));
+    log.settle(secret(1).commitment(), &Settlement::NoMember).unwrap();
+    assert_eq!(log.settlement(secret(1).commitment()), Ok(Some(Settlement::NoMember)));
+}
+
+pub fn statistics_count_what_is_there(store: &dyn Fixture) {
+    let log = store.handle();
+    let entries: Vec<_> = (0..100).map(|of| entry(of % 2 * 9, of, 0)).collect();
+    assert!(log.record_all(&entries).iter().all(Result::is_ok) && log.record_all(&entries).iter().all(Result::is_ok));
+    log.convict(&evidence(0, 1)).unwrap();
+    let statistics = log.statistics().unwrap();
+    // A server counts what others keep there, too.
+    assert!(statistics.nullifiers >= 100 && statistics.epochs.is_none_or(|epochs| epochs == 2), "{statistics:?}");
+    assert_eq!(statistics.convictions, 1);
+    assert_ne!(statistics.bytes, Some(0));
+}
