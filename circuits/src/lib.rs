@@ -86,10 +86,12 @@
 
 pub mod badge;
 pub mod constraints;
+mod digits;
 pub mod field;
 pub mod formats;
 pub mod identity;
 pub mod membership;
+mod pairing;
 pub mod poseidon;
 pub mod post;
 pub mod proof;
@@ -102,4 +104,5 @@ pub mod slash;
 #[cfg(test)]
 mod soundness;
 mod subgroup;
+mod threads;
 pub mod verifier;

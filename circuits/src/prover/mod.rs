@@ -24,7 +24,6 @@ mod quotient;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod threads;
 mod transform;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
@@ -34,3 +33,5 @@ pub use pinned::{PINS, Pin, pin};
 pub use prepared::PreparedProver;
 pub use prove::{ProveError, Prover};
 pub use tables::{Tables, TablesError};
+
+use crate::threads;

@@ -1,14 +1,25 @@
 //! Many proofs at once.
 
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective};
-use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM, pairing::Pairing};
-use ark_ff::PrimeField;
+use ark_bn254::{Fq12, Fr, G1Affine, G1Projective, G2Affine};
+use ark_ff::{Field, Zero};
 use ark_std::rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
-use super::Verifier;
-use crate::{constraints::Circuit, proof::Proof};
+use super::{
+    Verifier,
+    coefficient::{Coefficient, Multiples},
+};
+use crate::{
+    constraints::Circuit,
+    pairing::{Evaluation, final_exponentiation, miller_loop, tower::mul_fq12},
+    proof::Proof,
+    threads,
+};
+
+/// At most so many proofs walk through Miller's loop together: enough to hide what they share, few enough to stay in the
+/// second cache.
+const CHUNK: usize = 512;
 
 /// A batch holds proofs that are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,34 +82,33 @@ impl<C: Circuit> Verifier<C> {
     /// Whether the combined equation holds.
     fn combined(&self, items: &[Item<'_>]) -> bool {
         let coefficients = self.coefficients(items);
-        let mut sum = Fr::default();
-        let mut inputs = vec![Fr::default(); C::public_names().len() + 1];
+        // The combination's scalars, that of the constant first.
+        let mut scalars = vec![Fr::zero(); C::public_names().len() + 1];
         for (coefficient, item) in coefficients.iter().zip(items) {
-            sum += coefficient;
-            for (total, input) in inputs[1..].iter_mut().zip(&item.inputs) {
-                *total += *coefficient * input;
+            let coefficient = coefficient.to_field();
+            scalars[0] += coefficient;
+            for (scalar, input) in scalars[1..].iter_mut().zip(&item.inputs) {
+                *scalar += coefficient * input;
             }
         }
-        inputs[0] = sum;
 
-        let mut left: Vec<G1Projective> = coefficients
-            .iter()
-            .zip(items)
-            .map(|(coefficient, item)| item.proof.as_groth16().a.mul_bigint(coefficient.into_bigint()))
-            .collect();
-        left.push(self.combination.sum(&inputs));
-        let c: Vec<G1Affine> = items.iter().map(|item| item.proof.as_groth16().c).collect();
-        let Ok(c) = G1Projective::msm(&c, &coefficients) else { return false };
-        left.push(c);
-        let left = G1Projective::normalize_batch(&left);
-
-        let prepared = items.iter().map(|item| item.proof.as_groth16().b.into());
-        let right = prepared.chain([self.minus_gamma.clone(), self.minus_delta.clone()]).collect::<Vec<_>>();
-        Bn254::multi_pairing(left, right) == self.alpha_beta * sum
+        let size = items.len().div_ceil(threads::count()).min(CHUNK);
+        let chunks = items.chunks(size).zip(coefficients.chunks(size)).collect();
+        let parts = threads::map(chunks, |(items, coefficients)| Part::of(items, coefficients));
+        let (mut product, mut c) = (Fq12::ONE, G1Projective::zero());
+        for part in parts {
+            product = mul_fq12(&product, &part.product);
+            c += part.c;
+        }
+        let fixed = [&self.beta, &self.minus_gamma, &self.minus_delta];
+        let points = [-self.alpha.sum(&scalars[..1]), self.combination.sum(&scalars), c];
+        let fixed: Vec<_> = fixed.into_iter().zip(Evaluation::of(&points)).collect();
+        let product = mul_fq12(&product, &miller_loop(&[], &[], &fixed));
+        final_exponentiation(&product) == Some(Fq12::ONE)
     }
 
     /// 128-bit coefficients, bound to the key and to everything in the batch.
-    fn coefficients(&self, items: &[Item<'_>]) -> Vec<Fr> {
+    fn coefficients(&self, items: &[Item<'_>]) -> Vec<Coefficient> {
         let mut transcript = Sha256::new();
         transcript.update(b"quotapass.batch.v1");
         for word in self.key().to_evm_words() {
@@ -112,11 +122,31 @@ impl<C: Circuit> Verifier<C> {
             transcript.update(item.proof.to_bytes());
         }
         let mut stream = ChaCha20Rng::from_seed(transcript.finalize().into());
-        items.iter().map(|_| Fr::from(u128::from(stream.next_u64()) << 64 | u128::from(stream.next_u64()))).collect()
+        items.iter().map(|_| Coefficient { a: stream.next_u64(), b: stream.next_u64() }).collect()
     }
 }
 
 struct Item<'a> {
     inputs: Vec<Fr>,
     proof: &'a Proof,
+}
+
+/// What a part of a batch adds to the combined equation.
+struct Part {
+    /// Miller's functions of all `e(r_i A_i, B_i)`.
+    product: Fq12,
+    /// The sum of all `r_i C_i`.
+    c: G1Projective,
+}
+
+impl Part {
+    fn of(items: &[Item<'_>], coefficients: &[Coefficient]) -> Self {
+        let proofs = || items.iter().map(|item| item.proof.as_groth16());
+        let a: Vec<G1Affine> = proofs().map(|proof| proof.a).collect();
+        let b: Vec<G2Affine> = proofs().map(|proof| proof.b).collect();
+        let c: Vec<G1Affine> = proofs().map(|proof| proof.c).collect();
+        let multiples = Multiples::of(&a);
+        let a: Vec<_> = multiples.iter().zip(coefficients).map(|(a, coefficient)| a.times(*coefficient)).collect();
+        Self { product: miller_loop(&b, &Evaluation::of(&a), &[]), c: Multiples::sum(&Multiples::of(&c), coefficients) }
+    }
 }

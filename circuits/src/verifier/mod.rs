@@ -1,6 +1,7 @@
 //! Checking proofs, one by one or many at once.
 
 mod batch;
+mod coefficient;
 mod combination;
 mod key;
 mod single;

@@ -2,20 +2,16 @@
 
 use core::marker::PhantomData;
 
-use ark_bn254::{Bn254, Fr, G2Affine};
-use ark_ec::{
-    CurveGroup,
-    pairing::{Pairing, PairingOutput},
-};
+use ark_bn254::{Bn254, Fq12, Fr};
+use ark_ec::pairing::Pairing;
 use ark_ff::One;
 
 use super::{VerifyingKey, combination::InputCombination};
 use crate::{
     constraints::{Circuit, CircuitKind},
+    pairing::{Evaluation, Lines, final_exponentiation, miller_loop},
     proof::Proof,
 };
-
-type Prepared = <Bn254 as Pairing>::G2Prepared;
 
 /// The proof does not prove the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +33,13 @@ pub struct WrongKey {
 /// Verifies the proofs of one circuit, everything that does not depend on the proof computed in advance.
 #[derive(Clone, Debug)]
 pub struct Verifier<C> {
-    pub(super) alpha_beta: PairingOutput<Bn254>,
-    pub(super) minus_gamma: Prepared,
-    pub(super) minus_delta: Prepared,
+    /// `e(alpha, beta)`.
+    alpha_beta: Fq12,
+    /// Multiples of alpha, and beta, for batches.
+    pub(super) alpha: InputCombination,
+    pub(super) beta: Lines,
+    pub(super) minus_gamma: Lines,
+    pub(super) minus_delta: Lines,
     pub(super) combination: InputCombination,
     key: VerifyingKey,
     circuit: PhantomData<C>,
@@ -56,11 +56,12 @@ impl<C: Circuit> Verifier<C> {
         if found != expected {
             return Err(WrongKey { circuit: C::KIND, found, expected });
         }
-        let minus = |point: G2Affine| Prepared::from(-point);
         Ok(Self {
-            alpha_beta: Bn254::pairing(groth16.alpha_g1, groth16.beta_g2),
-            minus_gamma: minus(groth16.gamma_g2),
-            minus_delta: minus(groth16.delta_g2),
+            alpha_beta: Bn254::pairing(groth16.alpha_g1, groth16.beta_g2).0,
+            alpha: InputCombination::new(&[groth16.alpha_g1]),
+            beta: Lines::of(&groth16.beta_g2),
+            minus_gamma: Lines::of(&-groth16.gamma_g2),
+            minus_delta: Lines::of(&-groth16.delta_g2),
             combination: InputCombination::new(&groth16.gamma_abc_g1),
             key,
             circuit: PhantomData,
@@ -84,11 +85,11 @@ impl<C: Circuit> Verifier<C> {
     pub(super) fn verify_inputs(&self, inputs: &[Fr], proof: &Proof) -> Result<(), InvalidProof> {
         let proof = proof.as_groth16();
         let scalars: Vec<Fr> = core::iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
-        let combined = self.combination.sum(&scalars);
-        let product = Bn254::multi_pairing(
-            [proof.a, combined.into_affine(), proof.c],
-            [Prepared::from(proof.b), self.minus_gamma.clone(), self.minus_delta.clone()],
-        );
-        if product == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
+        let points = [proof.a.into(), self.combination.sum(&scalars), proof.c.into()];
+        let b = Lines::of(&proof.b);
+        let lines = [&b, &self.minus_gamma, &self.minus_delta];
+        let pairs: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
+        let product = final_exponentiation(&miller_loop(&[], &[], &pairs));
+        if product == Some(self.alpha_beta) { Ok(()) } else { Err(InvalidProof) }
     }
 }

@@ -1,7 +1,7 @@
 //! Work on all cores with the feature `parallel`, and in turn without it.
 
 /// Runs both and returns what they return.
-pub(super) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     #[cfg(feature = "parallel")]
     return rayon::join(a, b);
     #[cfg(not(feature = "parallel"))]
@@ -9,7 +9,7 @@ pub(super) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnc
 }
 
 /// Maps each item, and keeps their order.
-pub(super) fn map<T: Send, U: Send>(items: Vec<T>, each: impl Fn(T) -> U + Sync + Send) -> Vec<U> {
+pub(crate) fn map<T: Send, U: Send>(items: Vec<T>, each: impl Fn(T) -> U + Sync + Send) -> Vec<U> {
     #[cfg(feature = "parallel")]
     {
         use rayon::prelude::*;
@@ -17,4 +17,12 @@ pub(super) fn map<T: Send, U: Send>(items: Vec<T>, each: impl Fn(T) -> U + Sync 
     }
     #[cfg(not(feature = "parallel"))]
     items.into_iter().map(each).collect()
+}
+
+/// How many threads work.
+pub(crate) fn count() -> usize {
+    #[cfg(feature = "parallel")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "parallel"))]
+    1
 }

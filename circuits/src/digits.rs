@@ -1,0 +1,78 @@
+//! Digits of exponents.
+
+/// `base^exponent` from the odd powers `base^1, base^3, base^5, ...`, of which there are a power of two; nothing for an
+/// exponent of zero. The exponent's limbs stand lowest first. Multiples of points are powers too: squares are then doubles and
+/// products sums (Menezes, van Oorschot, Vanstone: "Handbook of Applied Cryptography", algorithm 14.85).
+pub(crate) fn power<T: Copy>(
+    exponent: &[u64],
+    odd_powers: &[T],
+    square: impl Fn(&T) -> T,
+    mul: impl Fn(&T, &T) -> T,
+) -> Option<T> {
+    let bit = |index: usize| exponent[index / 64] >> (index % 64) & 1;
+    let mut result: Option<T> = None;
+    // Bits from here on are done.
+    let mut end = exponent.len() * 64;
+    while end > 0 {
+        if bit(end - 1) == 0 {
+            result = result.as_ref().map(&square);
+            end -= 1;
+            continue;
+        }
+        // The longest window that has a table entry, without the zeros at its low end.
+        let (mut digit, mut start, mut value) = (1, end - 1, 1);
+        for index in (0..end - 1).rev() {
+            value = value << 1 | bit(index) as usize;
+            if value >> 1 >= odd_powers.len() {
+                break;
+            }
+            if value & 1 == 1 {
+                (digit, start) = (value, index);
+            }
+        }
+        let odd_power = odd_powers.get(digit >> 1)?;
+        result = Some(match result {
+            None => *odd_power,
+            Some(result) => mul(&(start..end).fold(result, |result, _| square(&result)), odd_power),
+        });
+        end = start;
+    }
+    result
+}
+
+/// The powers of two that add up to a number, and those to be subtracted; no two are neighbours (non-adjacent form).
+pub(crate) const fn non_adjacent_form(number: u64) -> (u128, u128) {
+    let (one, three) = (number as u128, 3 * number as u128);
+    ((three & !one) >> 1, (one & !three) >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn powers_are_multiples_of_one(exponent: u128, few in 0..300u128, width in 1..6u32) {
+            for exponent in [exponent, few, u128::MAX - few] {
+                let odd: Vec<u128> = (0..1 << (width - 1)).map(|i| 2 * i + 1).collect();
+                let limbs = [exponent as u64, (exponent >> 64) as u64];
+                let power = power(&limbs, &odd, |x| x.wrapping_mul(2), |x, y| x.wrapping_add(*y));
+                prop_assert_eq!(power, (exponent != 0).then_some(exponent));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn non_adjacent_forms_add_up(number: u64, few in 0..300u64) {
+            for number in [number, few, u64::MAX - few] {
+                let (plus, minus) = non_adjacent_form(number);
+                prop_assert_eq!(plus - minus, u128::from(number));
+                let digits = plus | minus;
+                prop_assert!(plus & minus == 0 && digits & digits >> 1 == 0);
+            }
+        }
+    }
+}

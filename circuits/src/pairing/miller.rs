@@ -1,0 +1,111 @@
+//! Miller's loop for many pairs.
+
+use ark_bn254::{Fq, Fq12, G1Projective, G2Affine};
+use ark_ff::{Field, batch_inversion};
+
+use super::{
+    lines::{Line, Lines, Step, Walk, steps},
+    tower::{SparseElement, square_fq12},
+};
+
+/// What a line takes of the point of G1 at which it is evaluated.
+///
+/// A line's value may be scaled by any factor of Fq, for the final exponentiation takes it to one (Barreto, Kim, Lynn,
+/// Scott: [2002/008](https://eprint.iacr.org/2002/008), section 5), and is scaled by `1 / y` here: then its first coefficient is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evaluation {
+    minus_x_over_y: Fq,
+    one_over_y: Fq,
+}
+
+impl Evaluation {
+    /// Those of some points, with one inversion for all. At infinity all lines have the value one.
+    pub(crate) fn of(points: &[G1Projective]) -> Vec<Self> {
+        // x / y = (X / Z^2) / (Y / Z^3), and no point of the curve has y = 0, for the group's order is odd.
+        let mut inverses: Vec<Fq> = points.iter().map(|point| point.y).collect();
+        batch_inversion(&mut inverses);
+        let scale = |(point, inverse): (&G1Projective, &Fq)| {
+            let z_over_y = point.z * inverse;
+            Self { minus_x_over_y: -(point.x * z_over_y), one_over_y: point.z.square() * z_over_y }
+        };
+        points.iter().zip(&inverses).map(scale).collect()
+    }
+
+    #[inline(always)]
+    fn apply(&self, line: &Line) -> SparseElement {
+        let mut a = line.slope;
+        a.mul_assign_by_fp(&self.minus_x_over_y);
+        let mut b = line.constant;
+        b.mul_assign_by_fp(&self.one_over_y);
+        SparseElement::new(a, b)
+    }
+}
+
+/// The product of Miller's functions of all pairs, up to factors that the final exponentiation takes to one: of points of G2
+/// other than infinity, each with an evaluation, and of lines computed before, each with an evaluation.
+pub(crate) fn miller_loop(points: &[G2Affine], at: &[Evaluation], prepared: &[(&Lines, Evaluation)]) -> Fq12 {
+    let mut product = Fq12::ONE;
+    let mut walk = Walk::new(points);
+    for (index, step) in steps().enumerate() {
+        if step == Step::Double {
+            product = square_fq12(&product);
+        }
+        walk.step(step, |number, line| product = at[number].apply(&line).mul(&product));
+        for (lines, evaluation) in prepared {
+            product = evaluation.apply(&lines.0[index]).mul(&product);
+        }
+    }
+    product
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ark_bn254::{Bn254, Fr, G1Affine};
+    use ark_ec::{AffineRepr, pairing::Pairing};
+    use ark_ff::{UniformRand, Zero};
+    use ark_std::{rand::Rng, test_rng};
+    use proptest::prelude::*;
+
+    use super::{super::final_exponentiation, *};
+
+    /// Points of G1 in projective form, some infinity or small multiples.
+    fn g1(rng: &mut impl Rng) -> G1Projective {
+        match rng.gen_range(0..5) {
+            0 => G1Projective::zero(),
+            1 => G1Affine::generator() * Fr::from(rng.r#gen::<u8>()),
+            2 => -G1Affine::generator().into_group(),
+            _ => G1Projective::rand(rng),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn pairings_agree_with_arkworks(seed: u64, walking in 0..7usize, prepared in 0..4usize) {
+            use ark_std::rand::SeedableRng;
+            let mut rng = ark_std::rand::rngs::StdRng::seed_from_u64(seed);
+            let a: Vec<_> = (0..walking + prepared).map(|_| g1(&mut rng)).collect();
+            let mut b: Vec<_> = (0..walking + prepared).map(|_| G2Affine::rand(&mut rng)).collect();
+            for point in &mut b[walking..] {
+                if rng.r#gen::<u8>() % 3 == 0 {
+                    *point = G2Affine::zero();
+                }
+            }
+            let at = Evaluation::of(&a);
+            let lines: Vec<_> = b[walking..].iter().map(Lines::of).collect();
+            let with: Vec<_> = lines.iter().zip(at[walking..].iter().copied()).collect();
+            let product = miller_loop(&b[..walking], &at[..walking], &with);
+            prop_assert_eq!(final_exponentiation(&product).unwrap(), Bn254::multi_pairing(&a, &b).0);
+        }
+    }
+
+    #[test]
+    fn pairs_that_cancel_leave_one() {
+        let mut rng = test_rng();
+        let (a, b) = (G1Projective::rand(&mut rng), G2Affine::rand(&mut rng));
+        let product = miller_loop(&[b, b], &Evaluation::of(&[a, -a]), &[]);
+        assert_eq!(final_exponentiation(&product), Some(Fq12::ONE));
+    }
+}
