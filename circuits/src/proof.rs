@@ -1,10 +1,13 @@
 //! A Groth16 proof and its 128 bytes.
 
-use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine};
-use ark_ec::AffineRepr;
-use ark_ff::{BigInteger, PrimeField};
+use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine, g1, g2};
+use ark_ec::{AffineRepr, short_weierstrass::SWCurveConfig};
+use ark_ff::{BigInteger, Field, PrimeField};
 
-use crate::subgroup::is_in_g2;
+use crate::{
+    pairing::{sqrt, sqrt_fq2},
+    subgroup::is_in_g2,
+};
 
 /// Bytes of a compressed proof.
 pub const PROOF_BYTES: usize = 128;
@@ -148,13 +151,16 @@ fn read_fq(bytes: &[u8]) -> Result<Fq, ProofError> {
 
 fn g1_from_bytes(bytes: &[u8]) -> Result<G1Affine, ProofError> {
     let (larger, x) = read_flag(bytes)?;
+    let x = read_fq(&x)?;
+    let y = sqrt(&(x.square() * x + g1::Config::COEFF_B)).ok_or(ProofError::NotOnCurve)?;
     // The curve over Fq has prime order: every point on it is in the subgroup.
-    G1Affine::get_point_from_x_unchecked(read_fq(&x)?, larger).ok_or(ProofError::NotOnCurve)
+    Ok(G1Affine::new_unchecked(x, if (y > -y) == larger { y } else { -y }))
 }
 
 fn g2_from_bytes(bytes: &[u8]) -> Result<G2Affine, ProofError> {
     let (larger, c1) = read_flag(bytes)?;
     let x = Fq2::new(read_fq(&bytes[32..])?, read_fq(&c1)?);
-    let point = G2Affine::get_point_from_x_unchecked(x, larger).ok_or(ProofError::NotOnCurve)?;
+    let y = sqrt_fq2(&(x.square() * x + g2::Config::COEFF_B)).ok_or(ProofError::NotOnCurve)?;
+    let point = G2Affine::new_unchecked(x, if (y > -y) == larger { y } else { -y });
     if is_in_g2(&point) { Ok(point) } else { Err(ProofError::NotInSubgroup) }
 }

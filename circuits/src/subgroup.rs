@@ -4,8 +4,13 @@ use ark_bn254::{Config, Fq2, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, bn::BnConfig};
 use ark_ff::{AdditiveGroup, Field, Zero};
 
+use crate::{
+    digits::non_adjacent_form,
+    pairing::tower::{Factor, mul, square, sum_of_two},
+};
+
 /// The curve's parameter x, of which the orders of field and groups are polynomials.
-const X: [u64; 1] = [4_965_661_367_192_848_881];
+const X: u64 = Config::X[0];
 
 /// Whether a point that lies on the twist is in G2.
 ///
@@ -13,11 +18,61 @@ const X: [u64; 1] = [4_965_661_367_192_848_881];
 /// `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
 /// section 5.1, for BN curves): one multiplication by a scalar of 63 bits.
 pub(crate) fn is_in_g2(point: &G2Affine) -> bool {
-    let multiple = point.mul_bigint(X);
+    let multiple = times_x(point);
     let once = psi(&multiple);
     let twice = psi(&once);
     let left = multiple + point + once + twice;
     left == psi(&twice).double()
+}
+
+/// x times the point, by the 24 digits of x in non-adjacent form that are not zero.
+fn times_x(point: &G2Affine) -> G2Projective {
+    const DIGITS: (u128, u128) = non_adjacent_form(X);
+    let negative = -*point;
+    let mut multiple = G2Projective::zero();
+    for index in (0..=u64::BITS).rev() {
+        multiple = double(&multiple);
+        if DIGITS.0 >> index & 1 == 1 {
+            multiple = add(&multiple, point);
+        } else if DIGITS.1 >> index & 1 == 1 {
+            multiple = add(&multiple, &negative);
+        }
+    }
+    multiple
+}
+
+/// Doubles a point in Jacobian coordinates (Explicit-Formulas Database, a = 0).
+fn double(point: &G2Projective) -> G2Projective {
+    let G2Projective { x, y, z } = point;
+    let x_squared = square(x);
+    let y_squared = square(y);
+    let d = mul(x, &y_squared).double().double();
+    let e = x_squared.double() + x_squared;
+    let third = square(&e) - d.double();
+    let minus_eight = -y_squared.double().double().double();
+    let y_third = sum_of_two([&e, &y_squared], [&Factor::new(d - third), &Factor::new(minus_eight)]);
+    G2Projective::new_unchecked(third, y_third, mul(y, z).double())
+}
+
+/// Adds an affine point other than infinity to one in Jacobian coordinates. Points outside the subgroup may have any order, so no
+/// case is left out.
+fn add(point: &G2Projective, other: &G2Affine) -> G2Projective {
+    let G2Projective { x, y, z } = point;
+    if point.is_zero() {
+        return other.into_group();
+    }
+    let z_squared = square(z);
+    let h = mul(&other.x, &z_squared) - x;
+    let r = mul(&other.y, &mul(z, &z_squared)) - y;
+    if h.is_zero() {
+        return if r.is_zero() { double(point) } else { G2Projective::zero() };
+    }
+    let h_squared = square(&h);
+    let h_cubed = mul(&h, &h_squared);
+    let v = mul(x, &h_squared);
+    let third = square(&r) - h_cubed - v.double();
+    let y_third = sum_of_two([&r, y], [&Factor::new(v - third), &Factor::new(-h_cubed)]);
+    G2Projective::new_unchecked(third, y_third, mul(z, &h))
 }
 
 /// The endomorphism ψ in Jacobian coordinates: Frobenius on each coordinate, then two constants of the twist.
@@ -87,6 +142,25 @@ mod tests {
             assert!(!point.is_zero() && point.mul_bigint([SMALL]).is_zero());
             assert!(!is_in_g2(&point));
         }
+    }
+
+    #[test]
+    fn multiples_agree_with_arkworks() {
+        let mut rng = test_rng();
+        for _ in 0..20 {
+            let point = on_the_twist(&mut rng);
+            assert_eq!(times_x(&point), point.mul_bigint([X]));
+            // Every case of an addition: another point, the same, its negative, and infinity.
+            let multiple = point.mul_bigint([3]);
+            let normal = multiple.into_affine();
+            for (left, right) in
+                [(multiple, point), (multiple, normal), (multiple, -normal), (G2Projective::zero(), point)]
+            {
+                assert_eq!(add(&left, &right), left + right);
+            }
+            assert_eq!(double(&multiple), multiple.double());
+        }
+        assert!(double(&G2Projective::zero()).is_zero());
     }
 
     #[test]

@@ -12,8 +12,10 @@
 mod exponentiation;
 mod lines;
 mod miller;
+mod roots;
 pub(crate) mod tower;
 
 pub(crate) use exponentiation::final_exponentiation;
 pub(crate) use lines::Lines;
 pub(crate) use miller::{Evaluation, miller_loop};
+pub(crate) use roots::{sqrt, sqrt_fq2};

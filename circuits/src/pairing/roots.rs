@@ -1,0 +1,93 @@
+//! Square roots in Fq and Fq2.
+
+use ark_bn254::{Fq, Fq2, FqConfig};
+use ark_ff::{AdditiveGroup, Field, MontConfig, Zero};
+
+use crate::digits::power;
+
+/// `(q - 3) / 4`: q is 3 modulo 4.
+const EXPONENT: [u64; 4] = <FqConfig as MontConfig<4>>::MODULUS.divide_by_2_round_down().divide_by_2_round_down().0;
+/// Odd powers in the table, for windows of five bits.
+const ODD_POWERS: usize = 16;
+/// `1 / 2`.
+const HALF: Fq = ark_ff::MontFp!("10944121435919637611123202872628637544348155578648911831344518947322613104292");
+
+/// A square root of x up to sign, with its inverse up to sign: `x^((q + 1) / 4)` and `x^((q - 3) / 4)`.
+///
+/// If x is a square other than zero, the first is a root and the second its inverse. If x is no square, the first is a root of
+/// `-x` and the second the negative of its inverse.
+fn root_and_inverse(x: &Fq) -> (Fq, Fq) {
+    let square = x.square();
+    let mut odd_powers = [*x; ODD_POWERS];
+    for i in 1..ODD_POWERS {
+        odd_powers[i] = odd_powers[i - 1] * square;
+    }
+    let inverse = power(&EXPONENT, &odd_powers, |x| x.square(), |x, y| *x * y).unwrap_or_default();
+    (inverse * x, inverse)
+}
+
+/// A square root, if there is one.
+pub(crate) fn sqrt(x: &Fq) -> Option<Fq> {
+    let (root, _) = root_and_inverse(x);
+    (root.square() == *x).then_some(root)
+}
+
+/// A square root, if there is one.
+///
+/// The complex method (Adj, Rodríguez-Henríquez: [2012/685](https://eprint.iacr.org/2012/685), algorithm 8) with two powers
+/// in Fq and neither inversion nor test for squares. With `s^2 = c0^2 + c1^2` and `d = (c0 + s) / 2`, one of d and -d is a
+/// square. If it is `d = r^2`, then `r + c1 / (2 r) u` is a root. Otherwise `-d = r^2`, and it is `c1 / (2 r) + r u`:
+/// its real part has the square `-c1^2 / (4 d) = (c0 - s) / 2`.
+pub(crate) fn sqrt_fq2(x: &Fq2) -> Option<Fq2> {
+    if x.c1.is_zero() {
+        let (root, _) = root_and_inverse(&x.c0);
+        let real = root.square() == x.c0;
+        return Some(if real { Fq2::new(root, Fq::ZERO) } else { Fq2::new(Fq::ZERO, root) });
+    }
+    let norm_root = sqrt(&(x.c0.square() + x.c1.square()))?;
+    let d = (x.c0 + norm_root) * HALF;
+    let (root, inverse) = root_and_inverse(&d);
+    let quotient = x.c1 * HALF * inverse;
+    Some(if root.square() == d { Fq2::new(root, quotient) } else { Fq2::new(-quotient, root) })
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::UniformRand;
+    use ark_std::test_rng;
+
+    use super::*;
+
+    #[test]
+    fn roots_exist_where_arkworks_has_them() {
+        let mut rng = test_rng();
+        let mut squares = 0;
+        let edges = [Fq::from(0), Fq::from(1), -Fq::from(1), Fq::from(3), -Fq::from(3)];
+        for x in edges.into_iter().chain((0..100).map(|_| Fq::rand(&mut rng))) {
+            let root = sqrt(&x);
+            assert_eq!(root.is_some(), x.sqrt().is_some());
+            if let Some(root) = root {
+                assert_eq!(root.square(), x);
+                squares += 1;
+            }
+        }
+        assert!(squares > 10);
+    }
+
+    #[test]
+    fn roots_in_the_extension_exist_where_arkworks_has_them() {
+        let mut rng = test_rng();
+        let edges = [Fq::from(0), Fq::from(1), -Fq::from(1), Fq::from(2), Fq::from(3), -Fq::from(3)];
+        let mut elements: Vec<_> = edges.iter().flat_map(|c0| edges.iter().map(|c1| Fq2::new(*c0, *c1))).collect();
+        elements.extend((0..100).map(|_| Fq2::rand(&mut rng)));
+        let squares: Vec<_> = elements.iter().map(Field::square).collect();
+        for x in elements.iter().chain(&squares) {
+            let root = sqrt_fq2(x);
+            assert_eq!(root.is_some(), !x.legendre().is_qnr(), "{x}");
+            if let Some(root) = root {
+                assert_eq!(root.square(), *x);
+            }
+        }
+        assert!(squares.iter().all(|x| sqrt_fq2(x).is_some()));
+    }
+}
