@@ -9,7 +9,11 @@
 //!
 //! All methods take `&self`, so that one relay serves many threads.
 
+#[cfg(feature = "relay-chain")]
+mod backoff;
 mod badges;
+#[cfg(feature = "relay-chain")]
+pub mod chain;
 mod claims;
 mod clock;
 #[cfg(feature = "relay-engine")]
@@ -25,14 +29,22 @@ mod pipeline;
 mod policy;
 mod roots;
 mod slashed;
+#[cfg(feature = "relay-chain")]
+pub mod slasher;
 #[cfg(feature = "relay-engine")]
 mod status;
+#[cfg(feature = "relay-chain")]
+mod stop;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "relay-chain")]
+pub mod upkeep;
 mod verdict;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+#[cfg(feature = "relay-chain")]
+pub use backoff::Backoff;
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
 pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
@@ -50,6 +62,8 @@ pub use roots::{RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
 #[cfg(feature = "relay-engine")]
 pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
+#[cfg(feature = "relay-chain")]
+pub use stop::StopSignal;
 pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
 
 // A thread that panics under one of the relay's locks leaves the data as it was before or after a whole change, so

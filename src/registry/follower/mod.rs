@@ -241,6 +241,19 @@ impl Follower {
         Ok(found)
     }
 
+    /// The members that have left the tree, each with the block that zeroed its slot, by index.
+    ///
+    /// # Errors
+    /// [`FollowError::NotSynced`], and [`FollowError::Store`] if the store cannot be read.
+    pub fn departures(&self) -> Result<Vec<(IdentityCommitment, BlockNumber)>, FollowError> {
+        self.synced()?;
+        let mut departures = Vec::new();
+        self.store.for_each_member(|_, stored| {
+            departures.extend(stored.zeroed.map(|block| (stored.member.commitment, block)));
+        })?;
+        Ok(departures)
+    }
+
     /// The path of a member to [`root`](Self::root), checked: a store that was changed does not go unnoticed.
     ///
     /// # Errors

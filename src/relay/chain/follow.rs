@@ -1,0 +1,317 @@
+//! The thread that follows the registry.
+
+use std::{
+    path::Path,
+    sync::{Arc, RwLock},
+};
+
+use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
+use tracing::{info, warn};
+
+use super::{
+    ChainError, ChainSettings,
+    departures::Departures,
+    link::RegistryLink,
+    saved::{SavedRoot, SavedRoots},
+};
+use crate::{
+    registry::{Follower, Head, Registry, RegistryEvent, RegistryInfo, Synced},
+    relay::{NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, write},
+};
+
+/// Says why the terms of a registry do not go with the relay's policies, if they do not.
+type TermsCheck = Box<dyn Fn(&RegistryInfo) -> Result<(), String> + Send>;
+
+/// What a follower of the chain works with.
+pub struct ChainParts<L> {
+    /// The relay to tell.
+    pub relay: Arc<Relay<L>>,
+    /// The registry.
+    pub registry: Arc<RegistryLink>,
+    /// The copy of the registry.
+    pub copy: Follower,
+    /// Checks the registry's terms when it answers for the first time.
+    pub check: TermsCheck,
+    /// Clock, bus and status.
+    pub context: RelayContext,
+}
+
+/// Keeps a relay in step with its registry. See the [module](super).
+pub struct ChainFollower<L> {
+    parts: ChainParts<L>,
+    settings: ChainSettings,
+    /// The tree that light wallets read, so that nobody waits for a sync.
+    members: Arc<RwLock<MemberTree>>,
+    /// Slots of the tree that are taken.
+    occupied: u64,
+    saved: Option<SavedRoots>,
+    /// The roots that the relay was told, oldest first, as far as a window reaches back.
+    roots: Vec<SavedRoot>,
+    departures: Departures,
+    /// Whether the registry's terms were looked at.
+    is_checked: bool,
+    /// Whether the relay has the chain's roots, and not only those of an earlier run.
+    is_begun: bool,
+    failures: u32,
+}
+
+impl<L: NullifierLog> ChainFollower<L> {
+    /// A follower that has not asked the chain yet. If the copy is complete, the relay gets its root, and with `file`, the
+    /// path of the copy, those before it that were saved.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the copy cannot be read.
+    pub fn new(parts: ChainParts<L>, settings: ChainSettings, file: Option<&Path>) -> Result<Self, ChainError> {
+        let levels = quotapass_circuits::membership::Levels::STANDARD;
+        let mut follower = Self {
+            settings,
+            members: Arc::new(RwLock::new(MemberTree::new(levels))),
+            occupied: 0,
+            saved: file.map(SavedRoots::beside),
+            roots: Vec::new(),
+            departures: Departures::default(),
+            is_checked: false,
+            is_begun: false,
+            failures: 0,
+            parts,
+        };
+        if let Some(head) = follower.parts.copy.head() {
+            follower.restore(&head)?;
+        }
+        Ok(follower)
+    }
+
+    /// The tree as of the last sync, for the routes of light wallets.
+    pub fn members(&self) -> Arc<RwLock<MemberTree>> {
+        Arc::clone(&self.members)
+    }
+
+    /// Gives the relay the roots of an earlier run.
+    fn restore(&mut self, head: &Head) -> Result<(), ChainError> {
+        let loaded = self.saved.as_ref().map_or(Ok(Vec::new()), |saved| saved.load(head.root));
+        let mut roots = loaded.unwrap_or_else(|error| {
+            warn!(%error, "cannot read the saved roots");
+            Vec::new()
+        });
+        if roots.is_empty() {
+            roots.push(SavedRoot { root: head.root, since: 0 });
+        }
+        self.install(roots);
+        self.copy_tree()?;
+        self.parts.context.status.update_chain(|chain| {
+            chain.synced = Some(head.block.number);
+            chain.members = self.occupied;
+        });
+        Ok(())
+    }
+
+    /// Replaces all roots of the relay.
+    fn install(&mut self, roots: Vec<SavedRoot>) {
+        let known = self.parts.relay.roots().len();
+        self.parts.relay.reorganise_roots(known, roots.iter().map(|saved| (saved.root, saved.since)));
+        self.roots = roots;
+    }
+
+    /// Follows the chain until it is told to stop.
+    ///
+    /// # Errors
+    /// [`ChainError::Unfit`] if the registry is not one for this relay; all else is tried again.
+    pub fn run(mut self, stop: &StopSignal) -> Result<(), ChainError> {
+        while !stop.is_set() {
+            let pause = match self.step() {
+                Ok(()) => self.settings.poll,
+                Err(error @ ChainError::Unfit(_)) => return Err(error),
+                Err(_) => self.settings.backoff.pause(self.failures),
+            };
+            stop.wait(pause);
+        }
+        Ok(())
+    }
+
+    /// Looks at the chain once, and tells relay, status and bus what is new.
+    ///
+    /// # Errors
+    /// [`ChainError`]; the relay then keeps what it knows.
+    pub fn step(&mut self) -> Result<(), ChainError> {
+        match self.sync() {
+            Ok(head) => self.answered(&head),
+            Err(error) => {
+                self.failed(&error);
+                return Err(error);
+            }
+        }
+        self.departures.forget(&self.parts.relay, self.parts.context.clock.now());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<Head, ChainError> {
+        let registry = self.parts.registry.get()?;
+        if !self.is_checked {
+            (self.parts.check)(&registry.info()?).map_err(ChainError::Unfit)?;
+            self.is_checked = true;
+        }
+        let synced = self.parts.copy.sync(&*registry)?;
+        if let Some(undone) = synced.undone.filter(|_| self.is_begun) {
+            // The copy counts events, and the roots of earlier runs are known by block: more may go here than was undone.
+            // All are read anew below, or the next time if that fails.
+            let new = synced.roots.iter().map(|change| (change.root, change.since));
+            self.parts.relay.reorganise_roots(undone.roots, new);
+            self.is_begun = false;
+            warn!(undone = undone.roots, block = synced.head.block.number, "the chain was reorganised");
+            let root = Some(synced.head.root);
+            self.parts.context.events.publish(RelayEvent::Reorganised { undone: undone.roots, root });
+        }
+        if self.is_begun {
+            self.tell(&synced)?
+        } else {
+            self.begin(&synced, &*registry)?
+        }
+        Ok(synced.head)
+    }
+
+    /// Learns all roots of the longest window, whatever was known before.
+    fn begin(&mut self, synced: &Synced, registry: &dyn Registry) -> Result<(), ChainError> {
+        let relay = &self.parts.relay;
+        let since = self.parts.context.clock.now().saturating_sub(relay.policies().longest_root_window().into());
+        let roots = self.parts.copy.roots_since(registry, since)?;
+        // Without them nobody can be forgotten, which the next start makes up for.
+        if let Err(error) = relay.learn_convictions() {
+            warn!(%error, "cannot read the convictions");
+        }
+        self.departures = Departures::of_convicted(relay, &self.parts.copy, registry)?;
+        self.copy_tree()?;
+        let before = self.root();
+        self.install(roots.iter().map(|change| SavedRoot { root: change.root, since: change.since }).collect());
+        self.save();
+        self.is_begun = true;
+        if before != self.root() {
+            self.announce_root();
+        }
+        info!(
+            block = synced.head.block.number,
+            members = self.occupied,
+            roots = self.roots.len(),
+            "the copy of the members is complete"
+        );
+        Ok(())
+    }
+
+    /// Tells what is new.
+    fn tell(&mut self, synced: &Synced) -> Result<(), ChainError> {
+        if synced.roots.is_empty() {
+            self.departures.note(&synced.changes);
+            return Ok(());
+        }
+        for change in &synced.roots {
+            self.parts.relay.advance_root(change.root, change.since);
+            self.roots.push(SavedRoot { root: change.root, since: change.since });
+        }
+        self.departures.note(&synced.changes);
+        self.forget_old_roots();
+        self.save();
+        self.follow_tree(synced)?;
+        self.announce_root();
+        Ok(())
+    }
+
+    fn announce_root(&self) {
+        if let Some(SavedRoot { root, since }) = self.roots.last().copied() {
+            self.parts.context.events.publish(RelayEvent::RootChanged { root, since, members: self.occupied });
+        }
+    }
+
+    /// Drops saved roots that were superseded longer ago than the longest window.
+    fn forget_old_roots(&mut self) {
+        let window = u64::from(self.parts.relay.policies().longest_root_window());
+        let oldest = self.parts.context.clock.now().saturating_sub(window);
+        let superseded = self.roots.iter().skip(1).take_while(|next| next.since < oldest).count();
+        self.roots.drain(..superseded);
+    }
+
+    fn save(&self) {
+        let Some(saved) = &self.saved else { return };
+        if let Err(error) = saved.save(self.roots.clone()) {
+            warn!(%error, "cannot save the roots; a start without the chain will know the latest one alone");
+        }
+    }
+
+    /// Changes the tree of the routes as the copy's was changed.
+    fn follow_tree(&mut self, synced: &Synced) -> Result<(), ChainError> {
+        if synced.events != synced.changes.len() as u64 {
+            return self.copy_tree();
+        }
+        let mut changes = Vec::new();
+        for change in &synced.changes {
+            match change.event.event {
+                RegistryEvent::MemberAdded { member, .. } => changes.push(TreeChange::Append(member)),
+                RegistryEvent::SlotZeroed { index, .. } => changes.push(TreeChange::Remove(index)),
+                _ => {}
+            }
+        }
+        let is_addition = |change: &&TreeChange| matches!(change, TreeChange::Append(_));
+        let added = changes.iter().filter(is_addition).count() as u64;
+        let removed = changes.len() as u64 - added;
+        let root = self.parts.copy.root()?;
+        let fits = {
+            let tree = &mut *write(&self.members);
+            tree.extend(changes).is_ok() && tree.root() == root
+        };
+        if !fits {
+            return self.copy_tree();
+        }
+        self.occupied = (self.occupied + added).saturating_sub(removed);
+        Ok(())
+    }
+
+    /// Takes the whole tree from the copy.
+    fn copy_tree(&mut self) -> Result<(), ChainError> {
+        let tree = self.parts.copy.tree()?.clone();
+        self.occupied =
+            (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count() as u64;
+        *write(&self.members) = tree;
+        Ok(())
+    }
+
+    fn answered(&mut self, head: &Head) {
+        let now = self.parts.context.clock.now();
+        self.parts.context.status.update_chain(|chain| {
+            chain.head = Some(head.block.number);
+            chain.head_time = Some(head.block.timestamp);
+            chain.synced = Some(head.block.number);
+            chain.members = self.occupied;
+            chain.answered_at = Some(now);
+            chain.failures = 0;
+            chain.error = None;
+        });
+        if self.failures > 0 {
+            info!(block = head.block.number, failures = self.failures, "the chain answers again");
+            self.failures = 0;
+            self.parts.context.events.publish(RelayEvent::ChainBack { at: now });
+        }
+    }
+
+    fn failed(&mut self, error: &ChainError) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            self.parts.context.events.publish(RelayEvent::ChainLost { at: self.parts.context.clock.now() });
+        }
+        warn!(%error, failures = self.failures, "the chain cannot be followed; the relay keeps serving on known roots");
+        // Perhaps the connection is at fault and not the endpoint.
+        self.parts.registry.reset();
+        self.parts.context.status.update_chain(|chain| {
+            chain.failures = self.failures;
+            chain.error = Some(error.to_string());
+        });
+    }
+
+    /// The root that the relay was told last; none before the chain answered for the first time ever.
+    pub fn root(&self) -> Option<Root> {
+        self.roots.last().map(|saved| saved.root)
+    }
+}
+
+impl<L> core::fmt::Debug for ChainFollower<L> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ChainFollower({} members, {} failures)", self.occupied, self.failures)
+    }
+}

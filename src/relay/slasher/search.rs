@@ -1,0 +1,53 @@
+//! Finding the slash of a member in the registry's events.
+
+use alloy_primitives::{Address, BlockNumber, TxHash, U256};
+use quotapass_circuits::identity::IdentityCommitment;
+
+use crate::registry::{Registry, RegistryError, RegistryEvent, node::NodeError};
+
+/// How many blocks back it is looked for.
+const DEPTH: u64 = 4_096;
+/// How many blocks are asked for at once, at most.
+const WIDTH: u64 = 1_024;
+
+/// A slash that the chain holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FoundSlash {
+    pub(super) transaction: TxHash,
+    pub(super) block: BlockNumber,
+    pub(super) receiver: Address,
+    pub(super) reward: U256,
+}
+
+/// Looks for a slash, latest blocks first: back to `first` if it is given, and through the latest 4,096 blocks in any
+/// case. None if it is not among them.
+pub(super) fn find_slash(
+    registry: &dyn Registry,
+    commitment: IdentityCommitment,
+    head: BlockNumber,
+    first: Option<BlockNumber>,
+) -> Result<Option<FoundSlash>, RegistryError> {
+    let oldest = head.saturating_sub(DEPTH);
+    let oldest = first.map_or(oldest, |first| first.min(oldest));
+    let (mut end, mut width) = (head, WIDTH);
+    loop {
+        let start = end.saturating_sub(width - 1).max(oldest);
+        let events = match registry.events(start..=end) {
+            Err(RegistryError::Node(NodeError::RangeTooWide(_))) if width > 1 => {
+                width /= 2;
+                continue;
+            }
+            events => events?,
+        };
+        let slash = events.iter().rev().find_map(|logged| match logged.event {
+            RegistryEvent::Slashed { commitment: slashed, receiver, reward, .. } if slashed == commitment => {
+                Some(FoundSlash { transaction: logged.transaction, block: logged.block, receiver, reward })
+            }
+            _ => None,
+        });
+        if slash.is_some() || start == oldest {
+            return Ok(slash);
+        }
+        end = start - 1;
+    }
+}

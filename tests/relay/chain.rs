@@ -1,0 +1,258 @@
+//! Roots, members and status as the chain moves on, goes back, and goes away.
+
+use std::{path::PathBuf, sync::Arc};
+
+use quotapass::{
+    circuits::membership::{MemberIndex, MemberTree, Root},
+    registry::{Follower, FollowerSettings, Registry},
+    relay::{
+        MemoryLog, Relay, RelayContext, RootStatus, SettableClock,
+        chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
+    },
+};
+use tempfile::TempDir;
+
+use crate::{
+    WINDOW,
+    bench::{Bench, EmbeddedBench, SMALL, START, join, secret, slash_proof},
+    evidence,
+    node::Endpoint,
+    relay_on,
+};
+
+struct World {
+    bench: EmbeddedBench,
+    endpoint: Endpoint,
+    log: Arc<MemoryLog>,
+    clock: Arc<SettableClock>,
+    folder: TempDir,
+}
+
+/// One run of a relay.
+struct Run {
+    relay: Arc<Relay<Arc<MemoryLog>>>,
+    follower: ChainFollower<Arc<MemoryLog>>,
+    context: RelayContext,
+}
+
+impl World {
+    fn new() -> Self {
+        let bench = EmbeddedBench::new();
+        let endpoint = Endpoint::new(bench.chain.clone());
+        let clock = Arc::new(SettableClock::at(START));
+        Self { bench, endpoint, log: Arc::default(), clock, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("members.redb")
+    }
+
+    fn start(&self) -> Run {
+        self.start_with(|_| Ok(()))
+    }
+
+    fn start_with(
+        &self,
+        check: impl Fn(&quotapass::registry::RegistryInfo) -> Result<(), String> + Send + 'static,
+    ) -> Run {
+        let id = self.bench.registry.id();
+        let relay = relay_on(id, self.log.clone());
+        let settings = FollowerSettings { history: core::time::Duration::MAX, ..FollowerSettings::default() };
+        let context = RelayContext::new(self.clock.clone());
+        let parts = ChainParts {
+            relay: relay.clone(),
+            registry: self.endpoint.link(id.address),
+            copy: Follower::open_or_create(&self.path(), id, settings).unwrap(),
+            check: Box::new(check),
+            context: context.clone(),
+        };
+        let follower = ChainFollower::new(parts, ChainSettings::default(), Some(&self.path())).unwrap();
+        Run { relay, follower, context }
+    }
+
+    /// Moves the time of chain and relay.
+    fn advance(&self, seconds: u64) {
+        self.bench.advance(seconds);
+        self.clock.advance(seconds);
+    }
+
+    fn root(&self) -> Root {
+        self.bench.registry.root().unwrap()
+    }
+}
+
+impl Run {
+    fn status_of(&self, world: &World, root: Root) -> RootStatus {
+        use quotapass::relay::Clock;
+        self.relay.roots().status(root, world.clock.now(), WINDOW)
+    }
+
+    /// The names of the events that `act` brings about.
+    fn events_of(&mut self, act: impl FnOnce(&mut ChainFollower<Arc<MemoryLog>>)) -> Vec<&'static str> {
+        let mut listener = self.context.events.subscribe();
+        act(&mut self.follower);
+        core::iter::from_fn(|| listener.try_recv().ok()).map(|occurrence| occurrence.event.name()).collect()
+    }
+
+    /// Relay, routes and chain have one root.
+    fn is_in_step(&self, world: &World) {
+        let members = self.follower.members();
+        let tree: MemberTree = members.read().unwrap().clone();
+        assert_eq!((self.relay.roots().current(), tree.root()), (Some(world.root()), world.root()));
+        assert_eq!(self.follower.root(), Some(world.root()));
+        let occupied = (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count();
+        assert_eq!(self.context.status.chain().members, occupied as u64);
+    }
+}
+
+#[test]
+fn relay_and_routes_follow_the_chain() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    let mut run = world.start();
+    assert!(run.relay.roots().is_empty());
+    assert_eq!(run.events_of(|follower| follower.step().unwrap()), ["root_changed"]);
+    run.is_in_step(&world);
+    assert!(run.events_of(|follower| follower.step().unwrap()).is_empty());
+
+    let mut roots = vec![world.root()];
+    for n in 1..4 {
+        world.advance(100);
+        join(&world.bench, 0, n, SMALL);
+        roots.push(world.root());
+    }
+    world.bench.registry.request_exit(world.bench.account(0), MemberIndex(1)).unwrap();
+    assert_eq!(run.events_of(|follower| follower.step().unwrap()), ["root_changed"]);
+    run.is_in_step(&world);
+    assert_eq!(run.context.status.chain().members, 3);
+    for (root, at) in roots[..3].iter().zip([100, 200, 300]) {
+        assert_eq!(run.status_of(&world, *root), RootStatus::Recent { superseded_at: START + at });
+    }
+    world.advance(u64::from(WINDOW) - 100);
+    assert!(matches!(run.status_of(&world, roots[0]), RootStatus::Stale { .. }));
+    assert!(matches!(run.status_of(&world, roots[2]), RootStatus::Recent { .. }));
+    let chain = run.context.status.chain();
+    assert_eq!((chain.failures, chain.head, chain.head == chain.synced), (0, Some(chain.head.unwrap()), true));
+}
+
+#[test]
+fn the_history_survives_a_restart_without_the_chain() {
+    let world = World::new();
+    let mut run = world.start();
+    let mut roots = Vec::new();
+    for n in 0..4 {
+        join(&world.bench, 0, n, SMALL);
+        roots.push(world.root());
+        world.advance(1_000);
+        run.follower.step().unwrap();
+    }
+    drop(run);
+    world.endpoint.set_down(true);
+    let mut run = world.start();
+    let known = |run: &Run| {
+        assert_eq!(run.status_of(&world, roots[3]), RootStatus::Current);
+        for (root, at) in roots[..3].iter().zip([1_000, 2_000, 3_000]) {
+            assert_eq!(run.status_of(&world, *root), RootStatus::Recent { superseded_at: START + at });
+        }
+        run.is_in_step(&world);
+    };
+    known(&run);
+    assert_eq!(run.events_of(|follower| drop(follower.step().unwrap_err())), ["chain_lost"]);
+    assert!(run.events_of(|follower| drop(follower.step().unwrap_err())).is_empty());
+    let chain = run.context.status.chain();
+    assert_eq!((chain.failures, chain.answered_at), (2, None));
+    assert!(chain.error.unwrap().contains("cannot reach test"));
+    known(&run);
+    world.endpoint.set_down(false);
+    assert_eq!(run.events_of(|follower| follower.step().unwrap()), ["chain_back"]);
+    known(&run);
+    assert_eq!((run.context.status.chain().failures, run.context.status.chain().error), (0, None));
+    drop(run);
+
+    // Saved roots of another time are not used: the copy's own root is all that is left.
+    let saved = world.folder.path().join("members.roots.json");
+    let text = std::fs::read_to_string(&saved).unwrap();
+    std::fs::write(&saved, text.replace(&roots[3].to_string(), &roots[0].to_string())).unwrap();
+    world.endpoint.set_down(true);
+    let run = world.start();
+    assert_eq!(run.status_of(&world, roots[3]), RootStatus::Current);
+    assert_eq!(run.status_of(&world, roots[2]), RootStatus::Unknown);
+}
+
+#[test]
+fn a_reorganisation_undoes_roots_and_no_others() {
+    let world = World::new();
+    let mut run = world.start();
+    join(&world.bench, 0, 0, SMALL);
+    let first = world.root();
+    world.advance(10);
+    // Two members in one block have one root between them.
+    let block = world.bench.chain.open_block().unwrap();
+    join(&world.bench, 0, 1, SMALL);
+    join(&world.bench, 0, 2, SMALL);
+    drop(block);
+    let both = world.root();
+    run.follower.step().unwrap();
+    drop(run);
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    let before = world.bench.chain.snapshot().unwrap();
+    world.advance(10);
+    join(&world.bench, 0, 3, SMALL);
+    let undone = world.root();
+    run.follower.step().unwrap();
+    assert_eq!(run.status_of(&world, undone), RootStatus::Current);
+
+    world.bench.chain.revert(&before).unwrap();
+    world.bench.advance(20);
+    join(&world.bench, 0, 4, SMALL);
+    world.bench.chain.mine().unwrap();
+    let events = run.events_of(|follower| follower.step().unwrap());
+    assert_eq!(events, ["reorganised", "root_changed"]);
+    run.is_in_step(&world);
+    assert_eq!(run.status_of(&world, undone), RootStatus::Unknown);
+    assert_eq!(run.status_of(&world, both), RootStatus::Recent { superseded_at: START + 30 });
+    assert_eq!(run.status_of(&world, first), RootStatus::Recent { superseded_at: START + 10 });
+}
+
+#[test]
+fn a_registry_that_does_not_fit_is_refused() {
+    let world = World::new();
+    let mut run = world.start_with(|info| Err(format!("the exit delay is {} s", info.exit_delay)));
+    match run.follower.step() {
+        Err(ChainError::Unfit(reason)) => assert_eq!(reason, "the exit delay is 604800 s"),
+        other => panic!("{other:?}"),
+    }
+    assert!(run.relay.roots().is_empty());
+}
+
+#[test]
+fn slashed_members_are_forgotten_when_their_roots_are_stale() {
+    let world = World::new();
+    let (registry, from) = (&world.bench.registry, world.bench.account(0));
+    for n in 0..3 {
+        join(&world.bench, 0, n, SMALL);
+    }
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    for n in 0..3 {
+        run.relay.import(&evidence(&registry.id(), &secret(n))).unwrap();
+    }
+    for n in 0..2 {
+        registry.slash(from, MemberIndex(n), from, &slash_proof(registry, &secret(u64::from(n)), from)).unwrap();
+    }
+    run.follower.step().unwrap();
+    let known = |run: &Run| [0, 1, 2].map(|n| run.relay.slashed().contains(secret(n).commitment()));
+    assert_eq!(known(&run), [true; 3]);
+    world.advance(u64::from(WINDOW) + 86_400);
+    run.follower.step().unwrap();
+    assert_eq!(known(&run), [true; 3]);
+    drop(run);
+    // Another run learns them from the log, and forgets those that are gone.
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    assert_eq!(known(&run), [true; 3]);
+    world.advance(1);
+    run.follower.step().unwrap();
+    assert_eq!(known(&run), [false, false, true]);
+}

@@ -1,0 +1,225 @@
+//! The slashing worker on the embedded chain, alone and with others, over an endpoint that fails.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use quotapass::{
+    circuits::{
+        identity::IdentitySecret,
+        membership::Levels,
+        prover::{Prover, development_setup},
+        registry_id::RegistryId,
+        slash::Slash,
+    },
+    registry::{MemberStatus, Registry, alloy_primitives::Address},
+    relay::{
+        Backoff, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal, WorkerId,
+        slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
+    },
+};
+
+use crate::{
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
+    evidence,
+    node::{Endpoint, Fault},
+};
+
+const RECEIVER: Address = Address::repeat_byte(0x4e);
+
+/// A registry, an endpoint before it, and a log that relays share.
+struct World {
+    bench: EmbeddedBench,
+    endpoint: Endpoint,
+    log: Arc<MemoryLog>,
+    clock: Arc<SettableClock>,
+    context: RelayContext,
+}
+
+impl World {
+    fn new() -> Self {
+        let bench = EmbeddedBench::new();
+        let endpoint = Endpoint::new(bench.chain.clone());
+        let clock = Arc::new(SettableClock::at(START));
+        let context = RelayContext::new(clock.clone());
+        Self { bench, endpoint, log: Arc::default(), clock, context }
+    }
+
+    fn id(&self) -> RegistryId {
+        self.bench.registry.id()
+    }
+
+    fn convict(&self, secret: &IdentitySecret) {
+        assert_eq!(self.log.convict(&evidence(&self.id(), secret)), Ok(true));
+    }
+
+    fn worker(&self, name: &str, confirmations: u64, sends: bool) -> Slasher {
+        let prover = || Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
+        let sender =
+            sends.then(|| SlashSender { account: Address::repeat_byte(0x0f), receiver: RECEIVER, prover: prover() });
+        let parts = SlasherParts {
+            store: self.log.clone(),
+            registry: self.endpoint.link(self.id().address),
+            sender,
+            worker: WorkerId(name.into()),
+            context: self.context.clone(),
+        };
+        let moment = Duration::from_millis(1);
+        let backoff = Backoff { first: moment, longest: 2 * moment };
+        Slasher::new(parts, SlasherSettings { confirmations, poll: Duration::ZERO, backoff, ..Default::default() })
+    }
+
+    fn settlement(&self, n: u64) -> Option<Settlement> {
+        self.log.settlement(secret(n).commitment()).unwrap()
+    }
+
+    fn is_slashed(&self, n: u64) -> bool {
+        let Some(Settlement::Slashed { transaction, reward, .. }) = self.settlement(n) else { return false };
+        transaction.len() == 66 && reward.parse::<u128>().unwrap() > 0
+    }
+}
+
+/// Works until no case is open.
+fn finish(mut worker: Slasher) {
+    let stop = StopSignal::new();
+    for _ in 0..100_000 {
+        worker.round(&stop).unwrap();
+        if worker.open() == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{worker:?} does not come to an end");
+}
+
+/// As many rounds as any case needs that can be closed.
+fn rounds(worker: &mut Slasher) {
+    let stop = StopSignal::new();
+    for _ in 0..8 {
+        worker.round(&stop).unwrap();
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+#[test]
+fn two_workers_slash_each_member_once() {
+    let world = World::new();
+    let registry = &world.bench.registry;
+    for n in 0..7 {
+        join(&world.bench, 0, n, MIDDLE);
+    }
+    let from = world.bench.account(0);
+    // One has asked for its deposit back, another has it back, and a third was slashed by somebody else.
+    let index = |n| registry.index_of(secret(n).commitment()).unwrap().unwrap();
+    registry.request_exit(from, index(5)).unwrap();
+    world.bench.advance(u64::from(EXIT_DELAY));
+    registry.withdraw(from, index(5), from).unwrap();
+    registry.request_exit(from, index(4)).unwrap();
+    registry.slash(from, index(6), from, &slash_proof(registry, &secret(6), from)).unwrap();
+    for n in [0, 1, 2, 3, 4, 5, 6, 99] {
+        world.convict(&secret(n));
+    }
+    let workers = ["one", "two"].map(|name| world.worker(name, 0, true));
+    thread::scope(|scope| {
+        for worker in workers {
+            scope.spawn(|| finish(worker));
+        }
+    });
+    for n in 0..5 {
+        assert!(world.is_slashed(n), "member {n}: {:?}", world.settlement(n));
+    }
+    assert_eq!([5, 6].map(|n| world.settlement(n)), [Some(Settlement::Gone), Some(Settlement::Gone)]);
+    assert_eq!(world.settlement(99), Some(Settlement::NoMember));
+    assert_eq!(world.endpoint.sent(), 5);
+    let status = world.context.status.slashing();
+    assert_eq!((status.open, status.failures), (0, 0));
+    assert!(registry.balance_of(RECEIVER).unwrap() > registry.balance_of(Address::repeat_byte(1)).unwrap());
+}
+
+#[test]
+fn what_fails_is_tried_again_and_what_arrived_is_not() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    join(&world.bench, 0, 1, SMALL);
+    world.convict(&secret(0));
+    world.endpoint.fail([Fault::Lost, Fault::Lost, Fault::Lost]);
+    finish(world.worker("one", 0, true));
+    assert!(world.is_slashed(0));
+    assert_eq!(world.endpoint.sent(), 1);
+    // More blocks came than an endpoint looks through at once.
+    (0..40).for_each(|_| drop(world.bench.chain.mine().unwrap()));
+    world.convict(&secret(1));
+    world.endpoint.fail([Fault::AnswerLost]);
+    finish(world.worker("one", 0, true));
+    assert!(world.is_slashed(1));
+    assert_eq!(world.endpoint.sent(), 2);
+}
+
+#[test]
+fn a_case_outlives_its_worker() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    world.convict(&secret(0));
+    world.endpoint.fail([Fault::AnswerLost]);
+    let mut first = world.worker("first", 0, true);
+    first.round(&StopSignal::new()).unwrap();
+    assert_eq!((first.open(), world.settlement(0)), (1, None));
+    drop(first);
+    // The transaction is in, and the case is still the dead worker's.
+    let mut second = world.worker("second", 0, true);
+    rounds(&mut second);
+    assert_eq!((second.open(), world.settlement(0)), (1, None));
+    world.clock.advance(120);
+    finish(second);
+    assert!(world.is_slashed(0));
+    assert_eq!(world.endpoint.sent(), 1);
+    // A start after the end has nothing to do.
+    finish(world.worker("third", 0, true));
+}
+
+#[test]
+fn an_endpoint_that_is_down_delays_and_no_more() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    world.convict(&secret(0));
+    world.endpoint.set_down(true);
+    let mut worker = world.worker("one", 0, true);
+    rounds(&mut worker);
+    assert_eq!((worker.open(), world.settlement(0)), (1, None));
+    assert!(world.context.status.slashing().failures > 0);
+    world.endpoint.set_down(false);
+    finish(worker);
+    assert!(world.is_slashed(0));
+}
+
+#[test]
+fn without_a_wallet_it_waits_for_somebody_else() {
+    let world = World::new();
+    let index = join(&world.bench, 0, 0, SMALL);
+    world.convict(&secret(0));
+    let mut worker = world.worker("one", 0, false);
+    rounds(&mut worker);
+    assert_eq!((worker.open(), world.settlement(0), world.endpoint.sent()), (1, None, 0));
+    let (registry, from) = (&world.bench.registry, world.bench.account(1));
+    registry.slash(from, index, from, &slash_proof(registry, &secret(0), from)).unwrap();
+    finish(worker);
+    assert_eq!(world.settlement(0), Some(Settlement::Gone));
+}
+
+#[test]
+fn a_slash_that_is_undone_is_sent_again() {
+    let world = World::new();
+    let index = join(&world.bench, 0, 0, SMALL);
+    world.convict(&secret(0));
+    let before = world.bench.chain.snapshot().unwrap();
+    let mut worker = world.worker("one", 2, true);
+    rounds(&mut worker);
+    let status = || world.bench.registry.record(index).unwrap().status;
+    assert_eq!((status(), worker.open(), world.settlement(0)), (MemberStatus::Slashed, 1, None));
+    world.bench.chain.revert(&before).unwrap();
+    assert_eq!(status(), MemberStatus::Active);
+    rounds(&mut worker);
+    assert_eq!((status(), world.endpoint.sent(), world.settlement(0)), (MemberStatus::Slashed, 2, None));
+    (0..2).for_each(|_| drop(world.bench.chain.mine().unwrap()));
+    finish(worker);
+    assert!(world.is_slashed(0));
+    assert_eq!(world.endpoint.sent(), 2);
+}
