@@ -4,16 +4,19 @@ use ark_bn254::{Config, Fq12};
 use ark_ec::bn::BnConfig;
 use ark_ff::Field;
 
-use super::tower::{cyclotomic_square, mul_fq12};
+use super::{
+    powers::inverse_fq12,
+    tower::{cyclotomic_square, mul_fq12},
+};
 use crate::digits::power;
 
-/// The power that takes Miller's function to the pairing; nothing for zero.
+/// The power that takes Miller's function to the pairing; zero for zero.
 ///
 /// The exponent is `(q^12 - 1) / r` times `2 x (6 x^2 + 3 x + 1)`, as in arkworks (Fuentes-Castañeda, Knapp,
 /// Rodríguez-Henríquez: "Faster hashing to G2", SAC 2011, section 5).
-pub(crate) fn final_exponentiation(value: &Fq12) -> Option<Fq12> {
+pub(crate) fn final_exponentiation(value: &Fq12) -> Fq12 {
     // The easy part, (q^6 - 1)(q^2 + 1), leads into the cyclotomic subgroup, where the conjugate is the inverse.
-    let unitary = mul_fq12(&conjugate(value), &value.inverse()?);
+    let unitary = mul_fq12(&conjugate(value), &inverse_fq12(value));
     let f = mul_fq12(&frobenius(unitary, 2), &unitary);
 
     // The exponents are those of q^0, q, q^2 and q^3; let z = -x.
@@ -33,7 +36,7 @@ pub(crate) fn final_exponentiation(value: &Fq12) -> Option<Fq12> {
     let y13 = mul_fq12(&frobenius(y9, 1), &y11);
     let y14 = mul_fq12(&frobenius(y8, 2), &y13);
     let y15 = mul_fq12(&conjugate(&f), &y9);
-    Some(mul_fq12(&frobenius(y15, 3), &y14))
+    mul_fq12(&frobenius(y15, 3), &y14)
 }
 
 fn conjugate(f: &Fq12) -> Fq12 {

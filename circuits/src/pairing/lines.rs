@@ -2,9 +2,12 @@
 
 use ark_bn254::{Bn254, Config, Fq2, G2Affine};
 use ark_ec::{bn::BnConfig, pairing::Pairing};
-use ark_ff::{AdditiveGroup, Field, batch_inversion};
+use ark_ff::{AdditiveGroup, Field};
 
-use super::tower::{mul, square};
+use super::{
+    powers::inverse_fq2,
+    tower::{mul, square},
+};
 
 /// A line through the image on the curve of a point `T` of the twist, with slope `s` on the twist:
 /// `y - s x w + (s x_T - y_T) w^3` in the coordinates x and y of a point of G1.
@@ -50,13 +53,29 @@ impl Lines {
             return Self(steps().map(|_| one).collect());
         }
         let mut scales: Vec<Fq2> = prepared.ell_coeffs.iter().map(|(y, _, _)| *y).collect();
-        batch_inversion(&mut scales);
+        invert_all(&mut scales);
         let scaled = prepared.ell_coeffs.iter().zip(&scales);
         Self(
             scaled
                 .map(|((_, x, constant), scale)| Line { slope: -mul(x, scale), constant: mul(constant, scale) })
                 .collect(),
         )
+    }
+}
+
+/// Inverts elements other than zero, with one inversion (Montgomery's trick).
+fn invert_all(elements: &mut [Fq2]) {
+    let mut product = Fq2::ONE;
+    let mut products = Vec::with_capacity(elements.len());
+    for element in &*elements {
+        products.push(product);
+        product = mul(&product, element);
+    }
+    let mut inverse = inverse_fq2(&product);
+    for (element, before) in elements.iter_mut().zip(products).rev() {
+        let inverted = mul(&inverse, &before);
+        inverse = mul(&inverse, element);
+        *element = inverted;
     }
 }
 
@@ -102,7 +121,7 @@ impl<'a> Walk<'a> {
             self.denominators.push((denominator, product));
             product = mul(&product, &denominator);
         }
-        let mut inverse = product.inverse().unwrap_or_default();
+        let mut inverse = inverse_fq2(&product);
         let points = self.points.iter_mut().enumerate().rev();
         for ((number, point), (denominator, before)) in points.zip(self.denominators.iter().rev()) {
             let (x, y) = *point;
@@ -123,7 +142,7 @@ impl<'a> Walk<'a> {
             self.denominators.push((denominator, product));
             product = mul(&product, &denominator);
         }
-        let mut inverse = product.inverse().unwrap_or_default();
+        let mut inverse = inverse_fq2(&product);
         let points = self.points.iter_mut().zip(self.starts).enumerate().rev();
         for ((number, (point, start)), (denominator, before)) in points.zip(self.denominators.iter().rev()) {
             let (x, y) = *point;

@@ -12,10 +12,10 @@
 mod exponentiation;
 mod lines;
 mod miller;
-mod roots;
+mod powers;
 pub(crate) mod tower;
 
 pub(crate) use exponentiation::final_exponentiation;
 pub(crate) use lines::Lines;
 pub(crate) use miller::{Evaluation, miller_loop};
-pub(crate) use roots::{sqrt, sqrt_fq2};
+pub(crate) use powers::{sqrt, sqrt_fq2};

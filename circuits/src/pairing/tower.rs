@@ -16,22 +16,12 @@ const MODULUS: Limbs = <FqConfig as MontConfig<4>>::MODULUS.0;
 /// `-1 / modulus` modulo 2^64.
 const INVERSE: u64 = <FqConfig as MontConfig<4>>::INV;
 
-/// `sum + x * y + carry`: the low limb, and the high one as the new carry. Never overflows.
-#[inline(always)]
-fn multiply_accumulate(sum: u64, x: u64, y: u64, carry: &mut u64) -> u64 {
-    let wide = u128::from(sum) + u128::from(x) * u128::from(y) + u128::from(*carry);
-    *carry = (wide >> 64) as u64;
-    wide as u64
-}
-
 /// `x - y` without a final borrow, and whether there would be one.
 #[inline(always)]
 fn subtract(x: &Limbs, y: &Limbs) -> (Limbs, bool) {
     let (mut difference, mut borrow) = ([0; 4], false);
     for ((limb, x), y) in difference.iter_mut().zip(x).zip(y) {
-        let (partial, first) = x.overflowing_sub(*y);
-        let (full, second) = partial.overflowing_sub(u64::from(borrow));
-        (*limb, borrow) = (full, first | second);
+        (*limb, borrow) = x.borrowing_sub(*y, borrow);
     }
     (difference, borrow)
 }
@@ -39,9 +29,9 @@ fn subtract(x: &Limbs, y: &Limbs) -> (Limbs, bool) {
 /// `x + y`, not reduced: below 2^255 for reduced x and y.
 #[inline(always)]
 fn add_unreduced(x: &Fq, y: &Fq) -> Limbs {
-    let (mut sum, mut carry) = ([0; 4], 0);
+    let (mut sum, mut carry) = ([0; 4], false);
     for ((limb, x), y) in sum.iter_mut().zip(&x.0.0).zip(&y.0.0) {
-        *limb = multiply_accumulate(*x, *y, 1, &mut carry);
+        (*limb, carry) = x.carrying_add(*y, carry);
     }
     sum
 }
@@ -60,16 +50,15 @@ fn sum_of_products<const N: usize>(x: [&Limbs; N], y: [&Limbs; N]) -> Fq {
         for (x, y) in x.iter().zip(&y) {
             let mut carry = 0;
             for limb in 0..4 {
-                sum[limb] = multiply_accumulate(sum[limb], x[limb], y[step], &mut carry);
+                (sum[limb], carry) = x[limb].carrying_mul_add(y[step], sum[limb], carry);
             }
             top += carry;
         }
         // Adds the multiple of the modulus that clears the lowest limb, and shifts that limb out.
         let factor = sum[0].wrapping_mul(INVERSE);
-        let mut carry = 0;
-        multiply_accumulate(sum[0], factor, MODULUS[0], &mut carry);
+        let (_, mut carry) = factor.carrying_mul_add(MODULUS[0], sum[0], 0);
         for limb in 1..4 {
-            sum[limb - 1] = multiply_accumulate(sum[limb], factor, MODULUS[limb], &mut carry);
+            (sum[limb - 1], carry) = factor.carrying_mul_add(MODULUS[limb], sum[limb], carry);
         }
         sum[3] = top + carry;
     }
@@ -131,18 +120,38 @@ fn sum_of_three(x: [&Fq2; 3], y: [&Factor; 3]) -> Fq2 {
 /// `xi x`.
 #[inline(always)]
 pub(super) fn mul_by_xi(x: &Fq2) -> Fq2 {
-    let nine = |c: Fq| c.double().double().double() + c;
-    Fq2::new(nine(x.c0) - x.c1, nine(x.c1) + x.c0)
+    Fq2::new(nine_times_plus(&x.c0, &-x.c1), nine_times_plus(&x.c1, &x.c0))
+}
+
+/// `9 x + y`, reduced once.
+#[inline(always)]
+fn nine_times_plus(x: &Fq, y: &Fq) -> Fq {
+    /// `2^62 / (floor(p / 2^224) + 1)`, rounded down.
+    const RECIPROCAL: u64 = (1 << 62) / ((MODULUS[3] >> 32) + 1);
+    let (mut sum, mut top) = ([0; 4], 0);
+    for ((limb, x), y) in sum.iter_mut().zip(&x.0.0).zip(&y.0.0) {
+        (*limb, top) = x.carrying_mul_add(9, *y, top);
+    }
+    // The sum is below 10 p. Its 34 bits from 2^224 on give the quotient by p, or one less.
+    let leading = top << 32 | sum[3] >> 32;
+    let quotient = (u128::from(leading) * u128::from(RECIPROCAL) >> 62) as u64;
+    let (mut multiple, mut carry) = ([0; 4], 0);
+    for (limb, modulus) in multiple.iter_mut().zip(&MODULUS) {
+        (*limb, carry) = quotient.carrying_mul_add(*modulus, carry, 0);
+    }
+    let (remainder, _) = subtract(&sum, &multiple);
+    let (reduced, below) = subtract(&remainder, &MODULUS);
+    Fq::new_unchecked(BigInt(if below { remainder } else { reduced }))
 }
 
 /// `v x`.
 #[inline(always)]
-fn mul_by_v(x: &Fq6) -> Fq6 {
+pub(super) fn mul_by_v(x: &Fq6) -> Fq6 {
     Fq6::new(mul_by_xi(&x.c2), x.c0, x.c1)
 }
 
 /// `x y` in Fq6.
-fn mul_fq6(x: &Fq6, y: &Fq6) -> Fq6 {
+pub(super) fn mul_fq6(x: &Fq6, y: &Fq6) -> Fq6 {
     let [y0, y1, y2] = [y.c0, y.c1, y.c2].map(Factor::new);
     let [xi_y1, xi_y2] = [y.c1, y.c2].map(|y| Factor::new(mul_by_xi(&y)));
     let xs = [&x.c0, &x.c1, &x.c2];
@@ -291,6 +300,7 @@ mod tests {
             assert_eq!(mul(&x, &y), x * y);
             assert_eq!(square(&x), x.square());
             assert_eq!(mul_by_xi(&x), x * Fq2::new(Fq::from(9), Fq::from(1)));
+            assert_eq!(nine_times_plus(&x.c0, &y.c1), x.c0 * Fq::from(9) + y.c1);
             let (x, y) = (fq6(&mut rng), fq6(&mut rng));
             assert_eq!(mul_fq6(&x, &y), x * y);
             let (x, y) = (fq12(&mut rng), fq12(&mut rng));

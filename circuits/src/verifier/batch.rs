@@ -95,16 +95,19 @@ impl<C: Circuit> Verifier<C> {
         let size = items.len().div_ceil(threads::count()).min(CHUNK);
         let chunks = items.chunks(size).zip(coefficients.chunks(size)).collect();
         let parts = threads::map(chunks, |(items, coefficients)| Part::of(items, coefficients));
-        let (mut product, mut c) = (Fq12::ONE, G1Projective::zero());
-        for part in parts {
-            product = mul_fq12(&product, &part.product);
-            c += part.c;
-        }
-        let fixed = [&self.beta, &self.minus_gamma, &self.minus_delta];
+
+        // The pairs that all proofs have in common go with the last chunk.
+        let c = parts.iter().map(|part| part.c).sum();
         let points = [-self.alpha.sum(&scalars[..1]), self.combination.sum(&scalars), c];
-        let fixed: Vec<_> = fixed.into_iter().zip(Evaluation::of(&points)).collect();
-        let product = mul_fq12(&product, &miller_loop(&[], &[], &fixed));
-        final_exponentiation(&product) == Some(Fq12::ONE)
+        let lines = [&self.beta, &self.minus_gamma, &self.minus_delta];
+        let common: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
+        let last = parts.len() - 1;
+        let parts = parts.into_iter().enumerate().collect();
+        let products = threads::map(parts, |(index, part)| {
+            miller_loop(&part.b, &part.a, if index == last { &common } else { &[] })
+        });
+        let product = products.iter().fold(Fq12::ONE, |product, part| mul_fq12(&product, part));
+        final_exponentiation(&product) == Fq12::ONE
     }
 
     /// 128-bit coefficients, bound to the key and to everything in the batch.
@@ -131,10 +134,12 @@ struct Item<'a> {
     proof: &'a Proof,
 }
 
-/// What a part of a batch adds to the combined equation.
+/// A part of a batch, multiplied by the coefficients.
 struct Part {
-    /// Miller's functions of all `e(r_i A_i, B_i)`.
-    product: Fq12,
+    /// Of each proof `r_i A_i`.
+    a: Vec<Evaluation>,
+    /// Of each proof `B_i`.
+    b: Vec<G2Affine>,
     /// The sum of all `r_i C_i`.
     c: G1Projective,
 }
@@ -142,11 +147,10 @@ struct Part {
 impl Part {
     fn of(items: &[Item<'_>], coefficients: &[Coefficient]) -> Self {
         let proofs = || items.iter().map(|item| item.proof.as_groth16());
-        let a: Vec<G1Affine> = proofs().map(|proof| proof.a).collect();
-        let b: Vec<G2Affine> = proofs().map(|proof| proof.b).collect();
-        let c: Vec<G1Affine> = proofs().map(|proof| proof.c).collect();
-        let multiples = Multiples::of(&a);
-        let a: Vec<_> = multiples.iter().zip(coefficients).map(|(a, coefficient)| a.times(*coefficient)).collect();
-        Self { product: miller_loop(&b, &Evaluation::of(&a), &[]), c: Multiples::sum(&Multiples::of(&c), coefficients) }
+        let points: Vec<G1Affine> = proofs().map(|proof| proof.a).chain(proofs().map(|proof| proof.c)).collect();
+        let multiples = Multiples::of(&points);
+        let (a, c) = multiples.split_at(items.len());
+        let a: Vec<_> = a.iter().zip(coefficients).map(|(a, coefficient)| a.times(*coefficient)).collect();
+        Self { a: Evaluation::of(&a), b: proofs().map(|proof| proof.b).collect(), c: Multiples::sum(c, coefficients) }
     }
 }

@@ -90,6 +90,6 @@ impl<C: Circuit> Verifier<C> {
         let lines = [&b, &self.minus_gamma, &self.minus_delta];
         let pairs: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
         let product = final_exponentiation(&miller_loop(&[], &[], &pairs));
-        if product == Some(self.alpha_beta) { Ok(()) } else { Err(InvalidProof) }
+        if product == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
     }
 }
