@@ -31,6 +31,9 @@ fn passes_return_from_every_form() {
     assert_eq!(bytes[..2], [1, 1]);
     assert_eq!(PostPass::from_bytes(&bytes).unwrap(), *POST_PASS);
     assert_eq!(PostPass::from_text(&POST_PASS.to_text()).unwrap(), *POST_PASS);
+    let many = PostPass::from_bytes_many(&[&bytes, &bytes[1..], &bytes]);
+    assert_eq!(many, [Ok(POST_PASS.clone()), PostPass::from_bytes(&bytes[1..]), Ok(POST_PASS.clone())]);
+    assert!(many[1].is_err() && PostPass::from_bytes_many(&[]).is_empty());
     let json = serde_json::to_string(&*POST_PASS).unwrap();
     assert_eq!(serde_json::from_str::<PostPass>(&json).unwrap(), *POST_PASS);
 

@@ -163,6 +163,35 @@ fn batches_name_each_invalid_proof_and_no_other() {
 }
 
 #[test]
+fn batches_of_every_size_find_an_invalid_proof_at_every_position() {
+    let verifier = SLASH.verifier().unwrap();
+    let mut rng = rng();
+    let good: Vec<_> = (0..70)
+        .map(|i| {
+            let (public, witness) = slash(&secret(i % 5), Receiver::new(&REGISTRY, &[i as u8; 20]));
+            let proof = SLASH.prove(&public, &witness, &mut rng).unwrap();
+            (public, proof)
+        })
+        .collect();
+    for size in 0..good.len() {
+        assert_eq!(verifier.verify_batch(&good[..size]), Ok(()), "{size}");
+    }
+    for position in 0..good.len() {
+        // Each size once more, with each point of a proof, and a statement, in turn.
+        let mut batch = good[..good.len().min(position + 1 + position % 7)].to_vec();
+        let mut proof = batch[position].1.as_groth16().clone();
+        match position % 4 {
+            0 => proof.a = -proof.a,
+            1 => proof.b = -proof.b,
+            2 => proof.c = proof.a,
+            _ => batch[position].0.receiver = Receiver::from_field(Fr::from(1)),
+        }
+        batch[position].1 = Proof::new(proof).unwrap();
+        assert_eq!(verifier.verify_batch(&batch), Err(BatchError { invalid: vec![position] }));
+    }
+}
+
+#[test]
 fn a_proof_of_another_statement_is_invalid() {
     let (public, _) = prove_post(2, 0, b"hello");
     let (_, other) = prove_post(2, 0, b"other");

@@ -16,6 +16,7 @@ use crate::{
     requirement::Requirement,
     share::{Nullifier, Pseudonym, Share, ShareValue},
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash, ZeroSignal},
+    threads,
 };
 
 /// The version of the format.
@@ -156,6 +157,11 @@ impl PostPass {
         let nullifier = reader.field(Nullifier::from_be_bytes)?;
         let proof = reader.proof_to_the_end()?;
         Ok(Self { epoch, requirement, limit_cap, root, y, nullifier, proof })
+    }
+
+    /// Reads many posts, on all cores with the feature `parallel`; each as [`from_bytes`](Self::from_bytes) does.
+    pub fn from_bytes_many(passes: &[&[u8]]) -> Vec<Result<Self, DecodeError>> {
+        threads::map(passes.to_vec(), Self::from_bytes)
     }
 
     /// The text form: base64url without padding.
