@@ -1,0 +1,13 @@
+//! The relay's HTTP service over loopback TCP, with real proofs: each route, its limits, and whoever does not keep to
+//! them.
+#![cfg(feature = "relay-http")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod documents;
+mod events;
+mod garbage;
+mod limits;
+mod routes;
+mod server;
+mod stop;
+mod world;

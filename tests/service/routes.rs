@@ -1,0 +1,230 @@
+//! What each route answers.
+
+use quotapass::{
+    circuits::{formats::wire::PostPass, membership::BucketNumber},
+    relay::{PostRequest, Settlement, SlashClaims, http::frames::write_post},
+};
+use serde_json::{Value, json};
+
+use crate::{server::*, world::*};
+
+fn binary(posts: &[Sent]) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for Sent { scope, message, pass } in posts {
+        write_post(&mut frames, &PostRequest { scope, message, pass }).unwrap();
+    }
+    frames
+}
+
+const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
+
+/// Posts with many verdicts, in an order that matters.
+fn mixed() -> Vec<Sent> {
+    let elsewhere = Sent { scope: "elsewhere".into(), ..HONEST[1].clone() };
+    let unreadable = Sent { pass: vec![7; 246], ..HONEST[1].clone() };
+    let [first, second] = HALVES.clone();
+    [HONEST[0].clone(), forged(), HONEST[0].clone(), elsewhere, first.clone(), unreadable, HONEST[1].clone(), second]
+        .into_iter()
+        .chain([first])
+        .collect()
+}
+
+const EXPECTED: [&str; 9] = [
+    "accepted",
+    "invalid_proof",
+    "replay",
+    "requirement_mismatch",
+    "accepted",
+    "malformed",
+    "accepted",
+    "quota_exceeded",
+    "slashed_member",
+];
+
+#[test]
+fn json_and_binary_one_and_many_agree() {
+    let posts = mixed();
+    let many = Server::start().verify(&posts);
+    assert_eq!(names(&many), EXPECTED);
+    assert_eq!(many[3]["gossip"], "reject");
+    assert_eq!(many[3]["detail"], json!({ "field": "scope" }));
+
+    let server = Server::start();
+    let one = |post: &Sent| server.post_json("/v1/verify", &post.json()).json();
+    let one: Vec<Value> = posts.iter().map(one).collect();
+    assert_eq!(names(&one), EXPECTED);
+
+    let answer = Server::start().ask("POST", "/v1/verify", &[BYTES], &binary(&posts));
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let verdicts = answer.json()["verdicts"].as_array().unwrap().clone();
+    assert_eq!(names(&verdicts), EXPECTED);
+    // A text pass cannot be what these bytes are, so that alone this verdict says something else.
+    assert_eq!((&verdicts[..5], &verdicts[6..]), (&many[..5], &many[6..]));
+
+    let accept = ("accept", "text/html, application/octet-stream;q=0.9");
+    let answer = Server::start().ask("POST", "/v1/verify", &[BYTES, accept], &binary(&posts));
+    assert_eq!(answer.headers["content-type"], "application/octet-stream");
+    assert_eq!(answer.body, [0, 9, 1, 7, 0, 10, 0, 2, 3]);
+
+    let nothing = Server::start();
+    assert_eq!(nothing.ask("POST", "/v1/verify", &[BYTES], &[]).json(), json!({ "verdicts": [] }));
+    assert_eq!(nothing.verify(&[]), Vec::<Value>::new());
+}
+
+#[test]
+fn no_answer_gives_away_a_share_or_a_secret() {
+    let server = Server::start();
+    server.verify(&HALVES.clone());
+    let secret: String = WORLD.secrets[0].to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let shares: Vec<String> =
+        HALVES.iter().map(|half| PostPass::from_bytes(&half.pass).unwrap().y.to_string()[2..].to_owned()).collect();
+    // The engine looks at the log by itself.
+    while server.get("/v1/slashed").json()["total"] == 0 {
+        std::thread::yield_now();
+    }
+    let again = Server::start();
+    let posts: Vec<Value> = HALVES.iter().map(Sent::json).collect();
+    let verdicts = again.post_json("/v1/verify", &json!({ "posts": posts })).text();
+    assert!(verdicts.contains("quota_exceeded"));
+    let answers = ["/v1/slashed", "/v1/summary", "/metrics", "/readyz"].map(|path| server.get(path).text());
+    for text in answers.iter().chain([&verdicts]) {
+        assert!(!text.contains(&secret) && shares.iter().all(|share| !text.contains(share)), "{text}");
+    }
+}
+
+#[test]
+fn a_badge_is_answered_with_its_holder() {
+    let server = Server::start();
+    let show = |pass: String| server.post_json("/v1/badges", &json!({ "scope": ROOM, "pass": pass })).json();
+    let first = show(prove_badge(0, b"key").to_text());
+    assert_eq!((&first["verdict"], &first["holder"]["chat_key"]), (&json!("accepted"), &json!("first")));
+    let bound = first["holder"]["chat_key_hash"].clone();
+    assert_eq!(show(prove_badge(0, b"key").to_text())["holder"]["chat_key"], "bound");
+    let second = show(prove_badge(0, b"another").to_text());
+    assert_eq!((&second["holder"]["chat_key"], &second["holder"]["bound"]), (&json!("second"), &bound));
+    let malformed = show("!".into());
+    assert_eq!((&malformed["verdict"], &malformed["holder"]), (&json!("malformed"), &Value::Null));
+}
+
+#[test]
+fn policy_and_roots_are_those_of_now() {
+    let server = Server::start();
+    let policy = server.get("/v1/policy").json();
+    assert_eq!(policy["registry"]["address"], format!("0x{}", "51".repeat(20)));
+    let room = &policy["scopes"][0];
+    assert_eq!((&room["name"], &room["epoch"]), (&json!(ROOM), &json!(epoch().number())));
+    assert_eq!(room["since_max"], NOW / 86_400 - 7);
+    assert_eq!((&room["scope"], &policy["unlisted"]), (&json!(scope()), &json!("reject")));
+
+    let root = WORLD.tree.root();
+    assert_eq!(server.get("/v1/roots").json()["current"], json!(root));
+    let next = quotapass::circuits::membership::Root::from_be_bytes(&[1; 32]).unwrap();
+    server.relay.advance_root(next, NOW + 5);
+    server.clock.set(NOW + 3_605);
+    let roots = server.get("/v1/roots").json();
+    assert_eq!(roots["current"], json!(next));
+    assert_eq!(roots["recent"], json!([{ "root": root, "superseded_at": NOW + 5 }]));
+    server.clock.set(NOW + 3_606);
+    assert_eq!(server.get("/v1/roots").json()["recent"], json!([]));
+    let later = &server.get("/v1/policy").json()["scopes"][0];
+    assert_eq!(later["epoch"], epoch().number() + 1);
+}
+
+#[test]
+fn the_slashed_are_listed_with_how_their_case_ended() {
+    let server = Server::start();
+    assert_eq!(server.get("/v1/slashed").json(), json!({ "total": 0, "members": [] }));
+    server.verify(&HALVES.clone());
+    let commitment = WORLD.secrets[0].commitment();
+    server.relay.log().settle(commitment, &Settlement::NoMember).unwrap();
+    let settled = loop {
+        let answer = server.get("/v1/slashed?from=0&limit=5").json();
+        if answer["members"][0]["settlement"] != Value::Null {
+            break answer;
+        }
+        std::thread::yield_now();
+    };
+    let expected = json!({
+        "commitment": commitment, "scope": ROOM, "epoch_seconds": 3600, "epoch": epoch().number(),
+        "epoch_begins": NOW, "settlement": { "outcome": "no_member" },
+    });
+    assert_eq!(settled, json!({ "total": 1, "members": [expected] }));
+    assert_eq!(server.get("/v1/slashed?from=1").json(), json!({ "total": 1, "members": [] }));
+    server.get("/v1/slashed?from=x").error(400);
+    server.get("/v1/slashed?page=1").error(400);
+}
+
+#[test]
+fn the_tree_is_served_to_light_wallets() {
+    let server = Server::start();
+    let upper = server.get("/v1/members/upper");
+    assert_eq!(upper.body, WORLD.tree.upper_nodes().to_bytes());
+    assert_eq!(server.get("/v1/members/buckets/0").body, WORLD.tree.bucket(BucketNumber(0)).unwrap().to_bytes());
+    let known = [("if-none-match", upper.headers["etag"].as_str())];
+    assert_eq!(server.ask("GET", "/v1/members/upper", &known, &[]).status, 304);
+    server.get("/v1/members/buckets/7").error(404);
+    server.get("/v1/members/buckets/x").error(400);
+}
+
+#[test]
+fn ready_says_why_not() {
+    let server = Server::start();
+    assert_eq!(server.get("/healthz").json(), json!({ "status": "ok" }));
+    let readiness = |status| {
+        let answer = server.get("/readyz");
+        assert_eq!(answer.status, status, "{answer:?}");
+        let body = answer.json();
+        let codes = body["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap().into());
+        codes.collect::<Vec<String>>()
+    };
+    assert_eq!(readiness(200), Vec::<String>::new());
+    let status = &server.engine.context().status;
+    let gone = |at| move |chain: &mut quotapass::relay::ChainStatus| (chain.answered_at, chain.failures) = (at, 3);
+    status.update_chain(gone(Some(NOW - 300)));
+    assert_eq!(readiness(200), Vec::<String>::new());
+    status.update_chain(gone(Some(NOW - 301)));
+    assert_eq!(readiness(503), ["chain_lost"]);
+    // It serves on.
+    assert_eq!(names(&server.verify(&HONEST[2..3])), ["accepted"]);
+    status.update_chain(|chain| chain.failures = 0);
+    assert_eq!(readiness(200), Vec::<String>::new());
+    status.log_failed("disk full at /var/lib/secret".into(), NOW);
+    status.update_chain(gone(None));
+    server.relay.reorganise_roots(1, []);
+    assert_eq!(readiness(503), ["no_roots", "log_failing", "chain_lost"]);
+    assert!(!server.get("/readyz").text().contains("/var/lib"));
+}
+
+#[test]
+fn metrics_count_what_was_said() {
+    let server = Server::start();
+    server.verify(&mixed());
+    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"accepted\"}"), 3.0);
+    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"quota_exceeded\"}"), 1.0);
+    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"stale_root\"}"), 0.0);
+    assert_eq!(server.metric("quotapass_answer_seconds_count"), 1.0);
+    assert_eq!(server.metric("quotapass_batch_posts_sum"), 9.0);
+    assert_eq!(server.metric("quotapass_queue_posts"), 0.0);
+    assert_eq!(server.metric("quotapass_http_connections"), 1.0);
+    assert_eq!(server.metric("quotapass_http_answers_total{status=\"200\"}"), 8.0);
+    server.engine.context().status.update_chain(|chain| (chain.head, chain.synced) = (Some(10), Some(7)));
+    assert_eq!(server.metric("quotapass_chain_lag_blocks"), 3.0);
+}
+
+#[test]
+fn the_summary_has_what_was_said_of_late() {
+    let server = Server::start();
+    server.engine.context().status.update_chain(|chain| chain.members = 8);
+    server.verify(&mixed());
+    server.clock.advance(5);
+    let summary = server.get("/v1/summary").json();
+    assert_eq!((&summary["members"], &summary["verdicts"]["accepted"]), (&json!(8), &json!(3)));
+    assert_eq!(summary["policy"]["scopes"][0]["name"], ROOM);
+    let samples = summary["samples"].as_array().unwrap();
+    let sample = samples.iter().find(|sample| sample["at"] == NOW).unwrap();
+    assert_eq!(sample["verdicts"], json!([3, 1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0]));
+    assert!(sample["p99_ms"].as_f64().unwrap() > 0.0);
+    let later = server.get(&format!("/v1/summary?since={}", NOW + 1)).json();
+    assert_eq!(later["samples"], json!([]));
+    server.get("/v1/summary?since=yesterday").error(400);
+}
