@@ -5,7 +5,7 @@
 //! - [`registry`] (feature `registry`): the chain. One trait, contract bindings, a copy of the members that follows the
 //!   events, an embedded EVM that runs the real bytecode, and (feature `rpc`) any chain behind a JSON-RPC endpoint.
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
-//!   pass.
+//!   pass; batches and bounded queues for a busy one (feature `relay-engine`), and its HTTP service (feature `relay-http`).
 //! - [`identity`] (feature `identity`): who posts. Seeds, and the encrypted files they are kept in.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
 //! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger, and the path of a member from a relay

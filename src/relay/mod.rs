@@ -5,7 +5,8 @@
 //! the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix
 //! seconds, and a log that needs a disk or a network stands behind the trait.
 //!
-//! The routes that serve the member tree to light wallets are in `http` (feature `relay-http`).
+//! A busy relay stands behind an `Engine` (feature `relay-engine`), which verifies in batches on threads of its own; `http`
+//! (feature `relay-http`) serves that to the world.
 //!
 //! All methods take `&self`, so that one relay serves many threads.
 

@@ -24,6 +24,7 @@ pub mod frames;
 mod health;
 mod members;
 mod metrics;
+mod page;
 mod server;
 mod settings;
 mod source;
@@ -185,6 +186,7 @@ async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> 
         (name = "relay", description = "What is public about the relay"),
         (name = "members", description = "The member tree, for wallets without one"),
         (name = "operation", description = "For whoever runs the relay"),
+        (name = "page", description = "For people"),
     )
 )]
 struct Api;
@@ -207,6 +209,9 @@ fn api() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi))
+        .routes(routes!(page::page))
+        .routes(routes!(page::style))
+        .routes(routes!(page::script))
 }
 
 /// This document

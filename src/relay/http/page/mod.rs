@@ -1,0 +1,42 @@
+//! `GET /`: a page for people, which draws what `/v1/summary` and `/v1/events` say. It loads nothing from elsewhere.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+/// Nothing but the page's own script, style and routes: neither inline code nor another site.
+const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                               img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+fn asset(content_type: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
+    ];
+    (headers, content).into_response()
+}
+
+/// The page
+#[utoipa::path(get, path = "/", tag = "page", responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn page() -> Response {
+    asset("text/html; charset=utf-8", include_str!("page.html"))
+}
+
+/// The page's style
+#[utoipa::path(get, path = "/page.css", tag = "page", responses((status = 200, body = String, content_type = "text/css")))]
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("page.css"))
+}
+
+/// The page's script
+#[utoipa::path(
+    get,
+    path = "/page.js",
+    tag = "page",
+    responses((status = 200, body = String, content_type = "text/javascript"))
+)]
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("page.js"))
+}
