@@ -83,6 +83,7 @@
 //! # Features
 //!
 //! - `parallel` (default): proves, verifies and builds trees on all cores with rayon.
+//! - `simd` (default): proves with AVX-512 IFMA on processors that have it.
 
 pub mod badge;
 pub mod constraints;

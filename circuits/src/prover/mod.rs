@@ -12,6 +12,7 @@
 //!
 //! Proving is not constant-time: see the note in `msm`.
 
+mod arithmetic;
 mod blinding;
 mod development;
 mod file;

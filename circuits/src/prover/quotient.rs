@@ -15,6 +15,7 @@ use ark_relations::gr1cs::{ConstraintSystemRef, Matrix, SynthesisError};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{
+    arithmetic::Arithmetic,
     threads,
     transform::{NoDomain, OddCoset},
 };
@@ -56,19 +57,16 @@ impl Evaluations {
 
     /// `ab - c`, the scalars of the key's quotient points.
     pub(super) fn quotient(&self) -> Vec<Fr> {
-        self.a.iter().zip(&self.b).zip(&self.c).map(|((a, b), c)| *a * b - c).collect()
+        self.a.iter().zip(&self.b).zip(&self.c).map(|((a, b), c)| a.times(*b).minus(*c)).collect()
     }
 
     /// The quotient of these rows and those of another part together.
     pub(super) fn quotient_with(&self, other: &Self) -> Vec<Fr> {
-        let sum = |x: &Fr, y: &Fr| *x + y;
-        (0..self.a.len())
-            .map(|i| {
-                let [a, b, c] = [(&self.a, &other.a), (&self.b, &other.b), (&self.c, &other.c)]
-                    .map(|(own, other)| sum(&own[i], &other[i]));
-                a * b - c
-            })
-            .collect()
+        fn added<'a>(own: &'a [Fr], other: &'a [Fr]) -> impl Iterator<Item = Fr> + 'a {
+            own.iter().zip(other).map(|(own, other)| own.plus(*other))
+        }
+        let (a, b, c) = (added(&self.a, &other.a), added(&self.b, &other.b), added(&self.c, &other.c));
+        a.zip(b).zip(c).map(|((a, b), c)| a.times(b).minus(c)).collect()
     }
 }
 

@@ -1,14 +1,14 @@
 //! Tables of the multiples of a key's points.
 
-use ark_bn254::{Fq, Fr, G2Affine, g1, g2};
-use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
+use ark_bn254::{Fq, G2Affine, g1, g2};
+use ark_ec::short_weierstrass::Affine;
 use ark_ff::{BigInt, Field, PrimeField};
 use sha2::{Digest, Sha256};
 
 use super::{
     ProvingKey,
     key::Query,
-    msm::{FixedBases, Point},
+    msm::{Curve, FixedBases, Point},
 };
 use crate::{constraints::CircuitKind, post};
 
@@ -41,7 +41,7 @@ pub enum TablesError {
 
 /// Points with the variables they go with, and the multiples of the points.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct QueryTable<P: SWCurveConfig> {
+pub(super) struct QueryTable<P: Curve> {
     pub(super) variables: Vec<u32>,
     pub(super) bases: FixedBases<P>,
 }
@@ -107,7 +107,7 @@ fn of_message<G: Copy>(key: &ProvingKey, query: &Query<G>) -> Query<G> {
 impl Tables {
     /// Builds the tables of a key.
     pub fn build(key: &ProvingKey) -> Self {
-        fn table<P: SWCurveConfig<ScalarField = Fr>>((query, window): (Query<Affine<P>>, usize)) -> QueryTable<P> {
+        fn table<P: Curve>((query, window): (Query<Affine<P>>, usize)) -> QueryTable<P> {
             QueryTable { variables: query.variables, bases: FixedBases::new(&query.points, window) }
         }
         let plan = Plan::of(key);
@@ -179,10 +179,7 @@ impl core::fmt::Debug for Tables {
     }
 }
 
-fn write<P: SWCurveConfig<BaseField: Field<BasePrimeField = Fq>, ScalarField = Fr>>(
-    bytes: &mut Vec<u8>,
-    bases: &FixedBases<P>,
-) {
+fn write<P: Curve<BaseField: Field<BasePrimeField = Fq>>>(bytes: &mut Vec<u8>, bases: &FixedBases<P>) {
     for point in bases.as_multiples() {
         for coordinate in [point.x, point.y] {
             for element in coordinate.to_base_prime_field_elements() {
@@ -192,7 +189,7 @@ fn write<P: SWCurveConfig<BaseField: Field<BasePrimeField = Fq>, ScalarField = F
     }
 }
 
-fn read<P: SWCurveConfig<BaseField: Field<BasePrimeField = Fq>, ScalarField = Fr>>(
+fn read<P: Curve<BaseField: Field<BasePrimeField = Fq>>>(
     rest: &mut &[u8],
     (query, window): (Query<Affine<P>>, usize),
 ) -> Result<QueryTable<P>, TablesError> {

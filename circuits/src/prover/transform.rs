@@ -7,7 +7,9 @@
 //! ever reordered.
 
 use ark_bn254::Fr;
-use ark_ff::{FftField, Field, One};
+use ark_ff::{FftField, Field, One, Zero};
+
+use super::arithmetic::Arithmetic;
 
 /// The roots of one domain.
 #[derive(Clone, Debug)]
@@ -74,14 +76,14 @@ impl OddCoset {
                 if only_second {
                     for ((low, high), root) in low.iter_mut().zip(high).zip(roots).skip(zeros) {
                         *low = *high;
-                        *high *= -*root;
+                        *high = Fr::zero().minus(high.times(*root));
                     }
                     continue;
                 }
                 for (i, ((low, high), root)) in low.iter_mut().zip(high).zip(roots).enumerate() {
-                    let difference = *low - *high;
-                    *low += *high;
-                    *high = if i == 0 { difference } else { difference * root };
+                    let difference = low.minus(*high);
+                    *low = low.plus(*high);
+                    *high = if i == 0 { difference } else { difference.times(*root) };
                 }
             }
             if !only_second {
@@ -89,16 +91,16 @@ impl OddCoset {
             }
         }
         for (value, shift) in values.iter_mut().zip(&self.shift) {
-            *value *= shift;
+            *value = value.times(*shift);
         }
         for roots in &self.forward {
             let half = roots.len();
             for block in values.chunks_exact_mut(2 * half) {
                 let (low, high) = block.split_at_mut(half);
                 for (i, ((low, high), root)) in low.iter_mut().zip(high).zip(roots).enumerate() {
-                    let product = if i == 0 { *high } else { *high * root };
-                    *high = *low - product;
-                    *low += product;
+                    let product = if i == 0 { *high } else { high.times(*root) };
+                    *high = low.minus(product);
+                    *low = low.plus(product);
                 }
             }
         }
@@ -108,7 +110,7 @@ impl OddCoset {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use ark_ff::{UniformRand, Zero};
+    use ark_ff::UniformRand;
     use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
     use ark_std::test_rng;
 

@@ -1,29 +1,71 @@
 //! Additions of affine points in batches that share one inversion (Montgomery's trick).
 
+use ark_bn254::{Fq, Fq2, Fr};
 use ark_ec::{
     AffineRepr, CurveGroup,
     short_weierstrass::{Affine, Projective, SWCurveConfig},
 };
-use ark_ff::{AdditiveGroup, Field, Zero};
+use ark_ff::{Field, Zero};
+
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use super::lanes::{self, Lanes};
+use crate::prover::arithmetic::Arithmetic;
 
 /// An affine point without a flag: infinity is (0, 0), which is on no curve `y^2 = x^3 + b` with b other than zero.
+///
+/// Aligned to cache lines, for tables are read at random: a point of G1 takes one line, not parts of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub(in crate::prover) struct Point<F> {
     pub(in crate::prover) x: F,
     pub(in crate::prover) y: F,
 }
 
-impl<F: Field> Point<F> {
+impl<F: Arithmetic> Point<F> {
     pub(super) const INFINITY: Self = Self { x: F::ZERO, y: F::ZERO };
 
     pub(super) fn is_infinity(&self) -> bool {
-        self.x.is_zero() && self.y.is_zero()
+        self.x == F::ZERO && self.y == F::ZERO
     }
 
+    #[inline(always)]
     pub(super) fn negated_if(self, negative: bool) -> Self {
-        if negative { Self { x: self.x, y: -self.y } } else { self }
+        Self { x: self.x, y: self.y.negated_if(negative) }
     }
 
+    /// The sum with a point, by the inverse of the slope's denominator.
+    #[inline(always)]
+    pub(super) fn sum_with(&self, other: &Self, inverse: F) -> Self {
+        let numerator = if self.x == other.x { tripled(self.x.squared()) } else { other.y.minus(self.y) };
+        let slope = numerator.times(inverse);
+        let x = slope.squared().minus(self.x).minus(other.x);
+        Self { x, y: slope.times(self.x.minus(x)).minus(self.y) }
+    }
+}
+
+/// A coordinate of points that are added in batches.
+pub(in crate::prover) trait Coordinate: Arithmetic {
+    /// How eight of them are computed with at a time.
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    type Lanes: Lanes<Element = Self>;
+}
+
+/// A curve whose points are summed.
+pub(in crate::prover) trait Curve: SWCurveConfig<BaseField: Coordinate, ScalarField = Fr> {}
+
+impl<P: SWCurveConfig<BaseField: Coordinate, ScalarField = Fr>> Curve for P {}
+
+impl Coordinate for Fq {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    type Lanes = super::lanes::Integers;
+}
+
+impl Coordinate for Fq2 {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    type Lanes = super::lanes::Pairs;
+}
+
+impl<F: Arithmetic + Field> Point<F> {
     pub(super) fn of<P: SWCurveConfig<BaseField = F>>(point: &Affine<P>) -> Self {
         point.xy().map_or(Self::INFINITY, |(x, y)| Self { x, y })
     }
@@ -43,9 +85,9 @@ pub(super) struct Segment {
 /// Sums each segment into its first point. Segments must not overlap; their other points are left as rubbish.
 ///
 /// Each round adds the second half of every segment to its first half, with one inversion for all.
-pub(super) fn sum_segments<P: SWCurveConfig>(points: &mut [Point<P::BaseField>], mut segments: Vec<Segment>) {
+pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments: Vec<Segment>) {
     let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(points.len() / 2);
-    let mut slopes = Vec::with_capacity(points.len() / 2);
+    let mut slopes = Slopes::default();
     loop {
         pairs.clear();
         segments.retain_mut(|segment| {
@@ -59,57 +101,84 @@ pub(super) fn sum_segments<P: SWCurveConfig>(points: &mut [Point<P::BaseField>],
         if pairs.is_empty() {
             return;
         }
-        add_pairs::<P>(points, &pairs, &mut slopes);
+        add_pairs(points, &pairs, &mut slopes);
     }
 }
 
+/// Room for what is known of slopes, kept from one round to the next.
+struct Slopes<F: Coordinate> {
+    one: Vec<Slope<F>>,
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    eight: Vec<lanes::Slopes<F::Lanes>>,
+}
+
+impl<F: Coordinate> Default for Slopes<F> {
+    fn default() -> Self {
+        Self {
+            one: Vec::new(),
+            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+            eight: Vec::new(),
+        }
+    }
+}
+
+/// Adds the second point of each pair to the first. No point occurs twice.
+fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slopes: &mut Slopes<F>) {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    if let Some(simd) = lanes::Ifma::try_new() {
+        return lanes::add_pairs(simd, points, pairs, &mut slopes.eight);
+    }
+    add_pairs_one_by_one(points, pairs, &mut slopes.one);
+}
+
 /// The denominator of a slope, and the product of all before it. A denominator of zero marks a pair that is done.
-struct Slope<F> {
+pub(super) struct Slope<F> {
     denominator: F,
     before: F,
 }
 
-/// Adds the second point of each pair to the first. No point occurs twice.
-fn add_pairs<P: SWCurveConfig>(
-    points: &mut [Point<P::BaseField>],
+pub(super) fn add_pairs_one_by_one<F: Coordinate>(
+    points: &mut [Point<F>],
     pairs: &[(u32, u32)],
-    slopes: &mut Vec<Slope<P::BaseField>>,
+    slopes: &mut Vec<Slope<F>>,
 ) {
-    let mut product = P::BaseField::ONE;
+    let mut product = F::ONE;
     slopes.clear();
     for &(first, second) in pairs {
         let (p, q) = (points[first as usize], points[second as usize]);
-        let mut denominator = q.x - p.x;
-        if denominator.is_zero() || p.x.is_zero() || q.x.is_zero() {
+        let mut denominator = q.x.minus(p.x);
+        if denominator == F::ZERO || p.x == F::ZERO || q.x == F::ZERO {
             denominator = match exceptional(&p, &q) {
                 Exception::Sum(sum) => {
                     points[first as usize] = sum;
-                    P::BaseField::ZERO
+                    F::ZERO
                 }
                 Exception::Slope(denominator) => denominator,
             };
         }
         slopes.push(Slope { denominator, before: product });
-        if !denominator.is_zero() {
-            product *= denominator;
+        if denominator != F::ZERO {
+            product = product.times(denominator);
         }
     }
     // A product of factors other than zero has an inverse.
-    let mut inverse = product.inverse().unwrap_or_default();
-    for (&(first, second), Slope { denominator, before }) in pairs.iter().zip(&*slopes).rev() {
-        if denominator.is_zero() {
+    let mut inverse = product.inverted().unwrap_or(F::ZERO);
+    for (&(first, second), &Slope { denominator, before }) in pairs.iter().zip(&*slopes).rev() {
+        if denominator == F::ZERO {
             continue;
         }
         let (p, q) = (points[first as usize], points[second as usize]);
-        let numerator = if p.x == q.x { p.x.square() * P::BaseField::from(3u64) } else { q.y - p.y };
-        let slope = numerator * (inverse * before);
-        inverse *= denominator;
-        let x = slope.square() - p.x - q.x;
-        points[first as usize] = Point { x, y: slope * (p.x - x) - p.y };
+        points[first as usize] = p.sum_with(&q, inverse.times(before));
+        inverse = inverse.times(denominator);
     }
 }
 
-enum Exception<F> {
+#[cold]
+fn tripled<F: Arithmetic>(element: F) -> F {
+    element.doubled().plus(element)
+}
+
+pub(super) enum Exception<F> {
     /// The sum needs no slope.
     Sum(Point<F>),
     /// The denominator of the slope.
@@ -118,21 +187,21 @@ enum Exception<F> {
 
 /// Pairs with infinity, of a point with its negative, and of a point with itself; and points whose x is zero.
 #[cold]
-fn exceptional<F: Field>(p: &Point<F>, q: &Point<F>) -> Exception<F> {
+pub(super) fn exceptional<F: Arithmetic>(p: &Point<F>, q: &Point<F>) -> Exception<F> {
     if p.is_infinity() {
         Exception::Sum(*q)
     } else if q.is_infinity() {
         Exception::Sum(*p)
     } else if p.x != q.x {
-        Exception::Slope(q.x - p.x)
-    } else if p.y == q.y && !p.y.is_zero() {
-        Exception::Slope(p.y.double())
+        Exception::Slope(q.x.minus(p.x))
+    } else if p.y == q.y && p.y != F::ZERO {
+        Exception::Slope(p.y.doubled())
     } else {
         Exception::Sum(Point::INFINITY)
     }
 }
 
 /// Brings points into affine form.
-pub(super) fn to_points<P: SWCurveConfig>(points: &[Projective<P>]) -> Vec<Point<P::BaseField>> {
+pub(super) fn to_points<P: Curve>(points: &[Projective<P>]) -> Vec<Point<P::BaseField>> {
     Projective::normalize_batch(points).iter().map(Point::of).collect()
 }

@@ -1,27 +1,27 @@
 //! Tables of the multiples of fixed bases, and sums over them.
 
 use ark_bn254::Fr;
-use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ff::{AdditiveGroup, Zero};
 
 use super::{
-    affine::{Point, Segment, sum_segments, to_points},
+    affine::{Curve, Point, Segment, sum_segments, to_points},
     digits::{Buckets, Entry, windows},
 };
 use crate::prover::threads;
 
 /// How many additions share an inversion at most: enough to hide it, few enough to stay in the second cache.
-const GROUP: usize = 4096;
+const GROUP: usize = 8192;
 
 /// Fixed bases with their multiples by powers of `2^window`.
 #[derive(Clone, PartialEq, Debug)]
-pub(in crate::prover) struct FixedBases<P: SWCurveConfig> {
+pub(in crate::prover) struct FixedBases<P: Curve> {
     window: usize,
     /// All multiples of the first base, then of the second, and so on.
     multiples: Vec<Point<P::BaseField>>,
 }
 
-impl<P: SWCurveConfig<ScalarField = Fr>> FixedBases<P> {
+impl<P: Curve> FixedBases<P> {
     /// Computes the table for windows of 2 to 16 bits.
     pub(in crate::prover) fn new(bases: &[Affine<P>], window: usize) -> Self {
         let window = window.clamp(2, 16);
@@ -73,7 +73,7 @@ impl<P: SWCurveConfig<ScalarField = Fr>> FixedBases<P> {
                 points.extend(entries.iter().map(|entry| self.multiple(*entry)));
             }
             let starts: Vec<_> = segments.iter().map(|segment| (segment.start, segment.len)).collect();
-            sum_segments::<P>(&mut points, segments);
+            sum_segments(&mut points, segments);
             starts.into_iter().map(|(start, len)| if len == 0 { Point::INFINITY } else { points[start] }).collect()
         });
         let groups: Vec<Vec<_>> = groups;
@@ -91,7 +91,7 @@ impl<P: SWCurveConfig<ScalarField = Fr>> FixedBases<P> {
 /// With `i = 2^m row + column`, that is `2^m` times the weighted sum of all rows' sums, and the weighted sum of all
 /// columns' sums. Both need one addition a bucket, in batches, and only the few sums of rows and columns are left to
 /// weigh.
-fn weigh<P: SWCurveConfig>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
+fn weigh<P: Curve>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
     let bits = buckets.len().next_power_of_two().trailing_zeros() as usize / 2;
     let columns = 1 << bits;
     let rows = buckets.len().div_ceil(columns);
@@ -112,7 +112,7 @@ fn weigh<P: SWCurveConfig>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
 }
 
 /// The sum of each group of points.
-fn sums<'a, P: SWCurveConfig>(
+fn sums<'a, P: Curve>(
     groups: impl Iterator<Item = impl Iterator<Item = &'a Point<P::BaseField>>>,
 ) -> Vec<Point<P::BaseField>> {
     let mut points = Vec::new();
@@ -126,12 +126,12 @@ fn sums<'a, P: SWCurveConfig>(
         segments.push(Segment { start, len: points.len() - start });
     }
     let starts: Vec<_> = segments.iter().map(|segment| segment.start).collect();
-    sum_segments::<P>(&mut points, segments);
+    sum_segments(&mut points, segments);
     starts.into_iter().map(|start| points[start]).collect()
 }
 
 /// The sum of `i * points[i]`, by running sums from the end.
-fn weigh_few<P: SWCurveConfig>(points: &[Point<P::BaseField>]) -> Projective<P> {
+fn weigh_few<P: Curve>(points: &[Point<P::BaseField>]) -> Projective<P> {
     let (mut running, mut total) = (Projective::<P>::zero(), Projective::<P>::zero());
     for point in points.iter().skip(1).rev() {
         if !point.is_infinity() {
@@ -154,11 +154,11 @@ mod tests {
     use super::*;
 
     /// arkworks' own sum.
-    fn plain<P: SWCurveConfig<ScalarField = Fr>>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
+    fn plain<P: Curve>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
         Projective::<P>::msm(bases, scalars).unwrap()
     }
 
-    fn agrees<P: SWCurveConfig<ScalarField = Fr>>(bases: &[Affine<P>], scalars: &[Fr], window: usize) {
+    fn agrees<P: Curve>(bases: &[Affine<P>], scalars: &[Fr], window: usize) {
         let terms: Vec<_> = (0..).zip(scalars.iter().copied()).collect();
         assert_eq!(FixedBases::new(bases, window).sum(&terms), plain(bases, scalars), "window {window}");
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     /// Bases among which some are equal, opposite, or infinity.
-    fn base<P: SWCurveConfig>(rng: &mut impl Rng, before: &[Affine<P>]) -> Affine<P> {
+    fn base<P: Curve>(rng: &mut impl Rng, before: &[Affine<P>]) -> Affine<P> {
         let earlier =
             |rng: &mut _| before.get(Rng::gen_range(rng, 0..before.len().max(1))).copied().unwrap_or_default();
         match rng.gen_range(0..8) {
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    fn random<P: SWCurveConfig<ScalarField = Fr>>(seed: u64, count: usize, window: usize) {
+    fn random<P: Curve>(seed: u64, count: usize, window: usize) {
         use ark_std::rand::SeedableRng;
         let mut rng = ark_std::rand::rngs::StdRng::seed_from_u64(seed);
         let mut bases: Vec<Affine<P>> = Vec::new();
