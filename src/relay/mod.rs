@@ -56,6 +56,8 @@ pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscr
 pub use evidence::EvidenceRecord;
 #[cfg(feature = "relay-embedded")]
 pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
+#[cfg(feature = "relay-valkey")]
+pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};

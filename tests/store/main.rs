@@ -1,13 +1,16 @@
 //! The logs of a relay: one suite for every kind, and for each what only it can suffer.
-#![cfg(feature = "relay-embedded")]
+#![cfg(all(feature = "relay-embedded", feature = "relay-valkey"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cluster;
 mod damage;
 mod disk;
 mod inputs;
 mod kills;
 mod model;
+mod server;
 mod suite;
+mod valkey;
 mod volume;
 
 use std::{path::Path, sync::Arc};
@@ -17,6 +20,8 @@ use quotapass::{
     relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, MemoryLog, RelayStore},
 };
 use tempfile::TempDir;
+
+use crate::server::{Cluster, Server};
 
 /// A store of one kind, empty at first.
 trait Fixture {
@@ -57,6 +62,23 @@ impl Fixture for Embedded {
     }
 }
 
+/// Handles have connections of their own.
+struct Valkey(Server);
+
+impl Fixture for Valkey {
+    fn handle(&self) -> Arc<dyn RelayStore> {
+        Arc::new(self.0.log())
+    }
+}
+
+struct ValkeyCluster(Cluster);
+
+impl Fixture for ValkeyCluster {
+    fn handle(&self) -> Arc<dyn RelayStore> {
+        Arc::new(self.0.log())
+    }
+}
+
 const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [0x11; 20] };
 
 fn create(path: &Path) -> Result<EmbeddedLog, EmbeddedLogError> {
@@ -70,8 +92,10 @@ fn open(path: &Path) -> Result<EmbeddedLog, EmbeddedLogError> {
 /// The suite for every kind of store.
 macro_rules! every_store {
     ($($test:ident)*) => {
-        every_store!(in memory: Memory::new(), $($test)*);
-        every_store!(in embedded: Embedded::new(), $($test)*);
+        every_store!(in on_memory: Memory::new(), $($test)*);
+        every_store!(in on_embedded: Embedded::new(), $($test)*);
+        every_store!(in on_valkey: Valkey(Server::durable()), $($test)*);
+        every_store!(in on_a_cluster: ValkeyCluster(Cluster::start()), $($test)*);
     };
     (in $kind:ident: $fixture:expr, $($test:ident)*) => {
         mod $kind {

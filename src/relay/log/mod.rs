@@ -3,11 +3,14 @@
 //! | log | feature | for |
 //! |---|---|---|
 //! | [`EmbeddedLog`](embedded::EmbeddedLog) | `relay-embedded` | one relay, on its own disk |
+//! | [`ValkeyLog`](valkey::ValkeyLog) | `relay-valkey` | many relays, on a Valkey or Redis server, or a cluster |
 //!
 //! All keep the same [records](Record), and all are [`RelayStore`](super::RelayStore)s.
 
 #[cfg(feature = "relay-embedded")]
 pub mod embedded;
 mod record;
+#[cfg(feature = "relay-valkey")]
+pub mod valkey;
 
 pub use record::Record;

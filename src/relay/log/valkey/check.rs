@@ -1,0 +1,77 @@
+//! What a server must be like to keep nullifiers.
+
+use std::{
+    collections::HashMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use redis::{aio::MultiplexedConnection, cmd};
+
+use super::{Durability, ValkeyLogError};
+
+/// The oldest server that takes `SET` with both `NX` and `GET`. Valkey tells the version of Redis that it is
+/// compatible with.
+const OLDEST_MAJOR_VERSION: u32 = 7;
+/// How many seconds a server's clock may differ. Less than [`GRACE`](super::GRACE), by which it keeps nullifiers longer.
+const CLOCK_DIFFERENCE: u64 = 30;
+
+/// What a server says of itself.
+pub(super) struct Server {
+    /// Whether it is in cluster mode.
+    pub(super) is_cluster: bool,
+}
+
+/// Asks a server about itself, and refuses one that would forget.
+pub(super) async fn check(
+    connection: &mut MultiplexedConnection,
+    server: &str,
+    durability: Durability,
+) -> Result<Server, ValkeyLogError> {
+    let unreachable =
+        |error: redis::RedisError| ValkeyLogError::Unreachable { server: server.into(), reason: error.to_string() };
+    let info: String = cmd("INFO").query_async(connection).await.map_err(unreachable)?;
+    let info: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
+    let version = info.get("redis_version").copied().unwrap_or_default();
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < OLDEST_MAJOR_VERSION) {
+        return Err(ValkeyLogError::TooOld { server: server.into(), version: version.into() });
+    }
+    if info.get("role").is_some_and(|role| *role != "master") {
+        return Err(ValkeyLogError::Replica(server.into()));
+    }
+    let (seconds, _): (u64, u64) = cmd("TIME").query_async(connection).await.map_err(unreachable)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if now.abs_diff(seconds) > CLOCK_DIFFERENCE {
+        return Err(ValkeyLogError::Clock { server: server.into(), seconds: now.abs_diff(seconds) });
+    }
+    if durability != Durability::Vouched {
+        let mut get = cmd("CONFIG");
+        get.arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync");
+        let settings = get.query_async(connection).await;
+        let settings: HashMap<String, String> =
+            settings.map_err(|error| ValkeyLogError::Untold { server: server.into(), reason: error.to_string() })?;
+        check_settings(&settings, server, durability)?;
+    }
+    Ok(Server { is_cluster: info.get("cluster_enabled") == Some(&"1") })
+}
+
+fn check_settings(
+    settings: &HashMap<String, String>,
+    server: &str,
+    durability: Durability,
+) -> Result<(), ValkeyLogError> {
+    let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
+    let policy = setting("maxmemory-policy");
+    if policy != "noeviction" {
+        return Err(ValkeyLogError::Evicts { server: server.into(), policy });
+    }
+    let forgets = |setting, value| Err(ValkeyLogError::Forgets { server: server.into(), setting, value });
+    match (durability, setting("appendonly"), setting("appendfsync")) {
+        (Durability::Volatile | Durability::Vouched, ..) => Ok(()),
+        (Durability::Checked, appendonly, _) if appendonly != "yes" => forgets("appendonly", appendonly),
+        (Durability::Checked, _, appendfsync) if !matches!(&*appendfsync, "always" | "everysec") => {
+            forgets("appendfsync", appendfsync)
+        }
+        (Durability::Checked, ..) => Ok(()),
+    }
+}

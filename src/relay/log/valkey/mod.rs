@@ -1,0 +1,559 @@
+//! The nullifier log of many relays, on a Valkey or Redis server or a cluster of them.
+//!
+//! **Atomic.** A nullifier is one key, and recording it one command, `SET key value NX GET EXAT time`: of any number of
+//! relays one is first, and all others are given what that one wrote. Redis takes this command from 7.0 on, and every
+//! Valkey does. The commands of a batch go to each server at once.
+//!
+//! **Repeatable.** With the share goes a token of its own for each entry of each call. When a connection breaks, the call
+//! sends its commands again, and knows its own writes by their tokens: a lost answer does not become a replay. A post
+//! that was answered with [`LogError::Unavailable`] because no repetition came through either may be on the server all
+//! the same; offered again it is then a replay.
+//!
+//! **Expiring.** The server drops a nullifier a minute after its epoch may go, by its own clock, which is compared with
+//! this machine's whenever a connection is made. What relays expired is remembered on the server, so that no relay whose
+//! clock goes back opens an epoch again.
+//!
+//! **Bounded in time.** Every call ends within its timeout. Servers that fail are asked again after a pause, which grows to two
+//! seconds; until then the answer is [`LogError::Unavailable`], at once. In a cluster that concerns the nullifiers of the
+//! failed server alone, until another takes over its slots or it comes back.
+//!
+//! # Durability
+//!
+//! It is the server's, and checked whenever a connection is made (see [`Durability`]):
+//!
+//! | setting of the server | |
+//! |---|---|
+//! | `maxmemory-policy noeviction` | required: a server that forgets nullifiers accepts them twice |
+//! | `appendonly yes` | required: nullifiers survive a restart, and a kill of the server |
+//! | `appendfsync always` | nullifiers survive a power failure, too; `everysec`, the least accepted, may lose the last second |
+//! | `min-replicas-to-write` | where there are replicas: a primary that is cut off from them takes no writes |
+//!
+//! Replication is asynchronous: a replica that takes over may lack what its primary answered last. With
+//! [`replicas`](ValkeySettings::replicas) a call waits until so many have its writes (`WAIT`), and is
+//! [unavailable](LogError::Unavailable) if they do not in time, which makes this loss unlikely; only a primary that comes
+//! back with its own file makes it impossible.
+//!
+//! A server that comes back empty is noticed by a name that the first relay gave the store.
+//!
+//! # Secrecy
+//!
+//! Evidence gives secrets away: whoever reads the server can slash the convicted. Keep it in a network of its own, with a
+//! password and TLS, and its files and backups as secret as an identity.
+//!
+//! # Keys
+//!
+//! | key | holds |
+//! |---|---|
+//! | `quotapass:n:`, external nullifier (32 bytes), nullifier (32 bytes) | share (64 bytes), token (16 bytes) |
+//! | `quotapass:{registry}:store` | the store's name |
+//! | `quotapass:{registry}:expired` | until when epochs are expired |
+//! | `quotapass:{registry}:convictions` | a list of evidence |
+//! | `quotapass:{registry}:convicted` | a hash: commitment to token |
+//! | `quotapass:{registry}:cases` | a hash: commitment to case |
+//!
+//! `registry` is the chain id and the address in hex; in a cluster the braces keep these keys together, while nullifiers
+//! spread over all servers. External nullifiers are the registry's own already.
+
+mod check;
+mod error;
+mod node;
+mod servers;
+mod slot;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+pub use error::ValkeyLogError;
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    registry_id::RegistryId,
+    share::{Nullifier, Share},
+};
+use redis::{Cmd, Value, cmd};
+use tokio::runtime::Runtime;
+
+use self::servers::{Kind, Request, Servers};
+use super::{
+    super::{
+        Case, Entry, Evidence, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Settlement, SlashClaims,
+        WorkerId, lock,
+    },
+    record::Record,
+};
+
+/// Seconds that a server keeps nullifiers longer than it must, for its clock may be fast.
+const GRACE: u64 = 60;
+/// The last second of the year 9999: servers refuse times that are much later.
+const LATEST: u64 = 253_402_300_799;
+/// Bytes of a share in a value; the rest is the token.
+const SHARE_BYTES: usize = 64;
+/// How often a case is read again because somebody else wrote it meanwhile.
+const CASE_ATTEMPTS: u32 = 16;
+
+/// Raises a number, and returns it.
+const RAISE: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tonumber(ARGV[1]) <= known then return known end
+redis.call('SET', KEYS[1], ARGV[1])
+return tonumber(ARGV[1])";
+/// Keeps evidence unless there is some against the member; a repetition knows itself by its token.
+const CONVICT: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known then return known == ARGV[2] and 1 or 0 end
+redis.call('RPUSH', KEYS[2], ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1";
+/// Writes a case if it is still what was read, or is what is to be written.
+const REPLACE: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if known ~= ARGV[2] and known ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1";
+
+/// What is asked of a server's durability.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// It must say that it keeps what it was given, when its memory is full and when it is restarted.
+    #[default]
+    Checked,
+    /// It may be empty after a restart. A member who then repeats an id in the same epoch is not caught.
+    Volatile,
+    /// It is not asked, for managed servers that do not tell: the operator vouches for it.
+    Vouched,
+}
+
+/// Where the log is, and what is asked of it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValkeySettings {
+    /// One server (`redis://`, `rediss://` for TLS with the feature `relay-valkey-tls`, `unix://`), or some of a
+    /// cluster. User and password stand in the address; those of the first are used for servers that the cluster names.
+    pub addresses: Vec<String>,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How many replicas must have a write before it is answered.
+    pub replicas: u32,
+    /// What is asked of the servers' settings.
+    pub durability: Durability,
+}
+
+impl ValkeySettings {
+    /// Those of a server or a cluster: two seconds, no replicas, durability checked.
+    pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            timeout: Duration::from_secs(2),
+            replicas: 0,
+            durability: Durability::default(),
+        }
+    }
+}
+
+/// Leaves out the addresses, which may hold passwords.
+impl core::fmt::Debug for ValkeySettings {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { addresses: _, timeout, replicas, durability } = self;
+        f.debug_struct("ValkeySettings")
+            .field("timeout", timeout)
+            .field("replicas", replicas)
+            .field("durability", durability)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A nullifier log on servers that several relays share; see the [module](self).
+///
+/// Its methods block; they may be called from any thread, but belong into no async task.
+pub struct ValkeyLog {
+    runtime: Option<Runtime>,
+    log: Arc<Log>,
+}
+
+struct Log {
+    servers: Servers,
+    keys: Keys,
+    is_volatile: bool,
+    store: Mutex<Vec<u8>>,
+    watermark: AtomicU64,
+    /// The same for all tokens of this handle.
+    token: u64,
+    tokens: AtomicU64,
+}
+
+/// The keys that all relays of a registry share.
+struct Keys {
+    store: String,
+    expired: String,
+    convictions: String,
+    convicted: String,
+    cases: String,
+}
+
+impl Keys {
+    fn new(registry: &RegistryId) -> Self {
+        let key = |name| format!("quotapass:{{{}-{}}}:{name}", registry.chain_id, hex::encode(registry.address));
+        Self {
+            store: key("store"),
+            expired: key("expired"),
+            convictions: key("convictions"),
+            convicted: key("convicted"),
+            cases: key("cases"),
+        }
+    }
+}
+
+fn nullifier_key(epoch: &LogEpoch, nullifier: Nullifier) -> Vec<u8> {
+    [&b"quotapass:n:"[..], &epoch.external_nullifier().to_be_bytes(), &nullifier.to_be_bytes()].concat()
+}
+
+/// A script on keys that lie together.
+fn script(text: &str, keys: &[&str]) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys);
+    command
+}
+
+impl ValkeyLog {
+    /// Connects to the server, or to the cluster, and checks it.
+    ///
+    /// # Errors
+    /// [`ValkeyLogError`]. In a cluster, a server that cannot be reached is none, as long as another can.
+    pub fn connect(registry: &RegistryId, settings: &ValkeySettings) -> Result<Self, ValkeyLogError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("nullifier-log")
+            .enable_all()
+            .build()
+            .map_err(|error| ValkeyLogError::Threads(error.to_string()))?;
+        let (registry, settings) = (*registry, settings.clone());
+        let log = block_on(&runtime, async move { Log::connect(&registry, settings).await });
+        let log = log.unwrap_or_else(|error| Err(ValkeyLogError::Threads(error.to_string())))?;
+        Ok(Self { runtime: Some(runtime), log: Arc::new(log) })
+    }
+
+    fn run<T: Send + 'static, F: Future<Output = Result<T, LogError>> + Send + 'static>(
+        &self,
+        ask: impl FnOnce(Arc<Log>) -> F,
+    ) -> Result<T, LogError> {
+        let runtime = self.runtime.as_ref().ok_or_else(ended)?;
+        block_on(runtime, ask(Arc::clone(&self.log)))?
+    }
+}
+
+/// Runs a task and waits for it, also on a thread that drives other tasks.
+fn block_on<T: Send + 'static>(
+    runtime: &Runtime,
+    task: impl Future<Output = T> + Send + 'static,
+) -> Result<T, LogError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    runtime.spawn(async move {
+        // Whoever asked waits for the answer below.
+        let _ = sender.send(task.await);
+    });
+    receiver.recv().map_err(|_| ended())
+}
+
+fn ended() -> LogError {
+    LogError::Unavailable("its threads have ended".into())
+}
+
+impl Drop for ValkeyLog {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Nothing is under way: calls hold the log. Waiting is not allowed where tasks are driven.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl core::fmt::Debug for ValkeyLog {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ValkeyLog").finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    async fn connect(registry: &RegistryId, settings: ValkeySettings) -> Result<Self, ValkeyLogError> {
+        let server = settings.addresses.len();
+        let is_volatile = settings.durability == Durability::Volatile;
+        let log = Self {
+            servers: Servers::connect(settings).await?,
+            keys: Keys::new(registry),
+            is_volatile,
+            store: Mutex::default(),
+            watermark: AtomicU64::new(0),
+            token: rand::random(),
+            tokens: AtomicU64::new(0),
+        };
+        let named = match log.name_store().await {
+            Ok(()) => log.convictions(0).await.map(drop),
+            Err(error) => Err(error),
+        };
+        named.map_err(|error| ValkeyLogError::Unreachable {
+            server: if server == 1 { "the server".into() } else { "the cluster".into() },
+            reason: error.to_string(),
+        })?;
+        Ok(log)
+    }
+
+    /// Finds the store's name, or gives it one.
+    async fn name_store(&self) -> Result<(), LogError> {
+        let name = self.next_token();
+        let mut set = cmd("SET");
+        set.arg(&self.keys.store).arg(&name[..]).arg("NX").arg("GET");
+        let known = self.one(&self.keys.store, set, Kind::Write).await?;
+        *lock(&self.store) = bytes_of(known)?.unwrap_or_else(|| name.into());
+        Ok(())
+    }
+
+    fn next_token(&self) -> [u8; 16] {
+        let mut token = [0; 16];
+        token[..8].copy_from_slice(&self.token.to_be_bytes());
+        token[8..].copy_from_slice(&self.tokens.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        token
+    }
+
+    fn check(&self, epoch: &LogEpoch) -> Result<(), LogError> {
+        if epoch.keep_until() <= self.watermark.load(Ordering::Relaxed) { Err(LogError::Expired) } else { Ok(()) }
+    }
+
+    /// One command about one key.
+    async fn one(&self, key: &str, command: Cmd, kind: Kind) -> Result<Value, LogError> {
+        let answers = self.servers.run(vec![Request::new(key.as_bytes(), command)], kind).await;
+        answers.into_iter().next().unwrap_or_else(|| Err(ended()))
+    }
+
+    /// Commands about those items that are not expired.
+    async fn run<T>(
+        &self,
+        items: &[T],
+        kind: Kind,
+        epoch: impl Fn(&T) -> &LogEpoch,
+        command: impl Fn(&T) -> Request,
+    ) -> Vec<Result<Value, LogError>> {
+        let checked: Vec<_> = items.iter().map(|item| self.check(epoch(item)).map(|()| command(item))).collect();
+        let requests = checked.iter().flatten().cloned().collect();
+        let mut answers = self.servers.run(requests, kind).await.into_iter();
+        checked
+            .into_iter()
+            .map(|checked| checked.and_then(|_| answers.next().unwrap_or_else(|| Err(ended()))))
+            .collect()
+    }
+
+    async fn record_all(&self, entries: Vec<Entry>) -> Vec<Result<Outcome, LogError>> {
+        let entries: Vec<_> = entries.into_iter().map(|entry| (entry, self.next_token())).collect();
+        let command = |(entry, token): &(Entry, [u8; 16])| {
+            let key = nullifier_key(&entry.epoch, entry.nullifier);
+            let expires = entry.epoch.keep_until().saturating_add(GRACE).min(LATEST);
+            let mut set = cmd("SET");
+            let value = [&entry.share.to_bytes()[..], token].concat();
+            set.arg(&key).arg(value).arg("NX").arg("GET").arg("EXAT").arg(expires);
+            Request::new(&key, set)
+        };
+        let answers = self.run(&entries, Kind::Write, |(entry, _)| &entry.epoch, command).await;
+        let outcome = |(entry, token): &(Entry, [u8; 16]), answer: Result<Value, LogError>| {
+            Ok(match bytes_of(answer?)? {
+                None => Outcome::New,
+                Some(value) => {
+                    let (recorded, by) = value.split_at_checked(SHARE_BYTES).ok_or(LogError::Damaged)?;
+                    let recorded = Share::from_bytes(recorded).ok_or(LogError::Damaged)?;
+                    if by == token { Outcome::New } else { Outcome::of(recorded, entry.share) }
+                }
+            })
+        };
+        entries.iter().zip(answers).map(|(entry, answer)| outcome(entry, answer)).collect()
+    }
+
+    async fn lookup_all(&self, nullifiers: Vec<(LogEpoch, Nullifier)>) -> Vec<Result<Option<Share>, LogError>> {
+        let command = |(epoch, nullifier): &(LogEpoch, Nullifier)| {
+            let key = nullifier_key(epoch, *nullifier);
+            Request::new(&key, cmd("GET").arg(&key).to_owned())
+        };
+        let answers = self.run(&nullifiers, Kind::Read, |(epoch, _)| epoch, command).await;
+        let share = |value: Vec<u8>| value.get(..SHARE_BYTES).and_then(Share::from_bytes).ok_or(LogError::Damaged);
+        answers.into_iter().map(|answer| bytes_of(answer?)?.map(share).transpose()).collect()
+    }
+
+    async fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
+        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
+        let mut convict = script(CONVICT, &[&self.keys.convicted, &self.keys.convictions]);
+        convict.arg(&commitment.to_be_bytes()[..]).arg(&self.next_token()[..]).arg(evidence.to_bytes());
+        Ok(self.one(&self.keys.convicted, convict, Kind::Write).await? == Value::Int(1))
+    }
+
+    /// Each batch of posts begins with it, so that it sees to all that relays tell each other.
+    async fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        let Keys { store, expired, convictions, .. } = &self.keys;
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let commands = [
+            (store, cmd("GET").arg(store).to_owned()),
+            (expired, cmd("GET").arg(expired).to_owned()),
+            (convictions, cmd("LRANGE").arg(convictions).arg(from).arg(-1).to_owned()),
+        ];
+        let requests = commands.into_iter().map(|(key, command)| Request::new(key.as_bytes(), command)).collect();
+        let answers: Vec<Value> = self.servers.run(requests, Kind::Read).await.into_iter().collect::<Result<_, _>>()?;
+        let [store, expired, evidence] = <[Value; 3]>::try_from(answers).map_err(|_| ended())?;
+        if bytes_of(store)?.as_ref() != Some(&*lock(&self.store)) {
+            if !self.is_volatile {
+                return Err(LogError::Damaged);
+            }
+            self.name_store().await?;
+        }
+        if let Some(expired) = bytes_of(expired)? {
+            let expired = String::from_utf8(expired).ok().and_then(|expired| expired.parse().ok());
+            self.watermark.fetch_max(expired.ok_or(LogError::Damaged)?, Ordering::Relaxed);
+        }
+        let Value::Array(evidence) = evidence else { return Err(LogError::Damaged) };
+        let evidence = evidence.into_iter().map(|value| {
+            let bytes = bytes_of(value)?;
+            bytes.and_then(|bytes| Evidence::from_bytes(&bytes)).ok_or(LogError::Damaged)
+        });
+        evidence.collect()
+    }
+
+    async fn expire(&self, now: u64) -> Result<(), LogError> {
+        let now = now.min(LATEST);
+        self.watermark.fetch_max(now, Ordering::Relaxed);
+        let mut raise = script(RAISE, &[&self.keys.expired]);
+        raise.arg(now);
+        let Value::Int(expired) = self.one(&self.keys.expired, raise, Kind::Write).await? else {
+            return Err(LogError::Damaged);
+        };
+        self.watermark.fetch_max(expired.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn statistics(&self) -> Result<LogStatistics, LogError> {
+        let Keys { store, expired, convictions, convicted, cases } = &self.keys;
+        let convicted_count = self.one(convictions, cmd("LLEN").arg(convictions).to_owned(), Kind::Read).await?;
+        let own = [store, expired, convictions, convicted, cases];
+        let own = self.one(store, cmd("EXISTS").arg(&own[..]).to_owned(), Kind::Read).await?;
+        let keys: u64 = self.servers.ask_all(&cmd("DBSIZE")).await?.iter().map(count_of).sum();
+        let memory = self.servers.ask_all(cmd("INFO").arg("memory")).await?;
+        let bytes = memory.into_iter().filter_map(|answer| {
+            let info = bytes_of(answer).ok().flatten()?;
+            let info = String::from_utf8(info).ok()?;
+            info.lines().find_map(|line| line.trim().strip_prefix("used_memory:")?.parse::<u64>().ok())
+        });
+        Ok(LogStatistics {
+            nullifiers: keys.saturating_sub(count_of(&own)),
+            epochs: None,
+            convictions: count_of(&convicted_count),
+            bytes: Some(bytes.sum()),
+        })
+    }
+
+    async fn case(&self, commitment: &[u8]) -> Result<Option<(Vec<u8>, Case)>, LogError> {
+        let mut get = cmd("HGET");
+        get.arg(&self.keys.cases).arg(commitment);
+        let Some(bytes) = bytes_of(self.one(&self.keys.cases, get, Kind::Read).await?)? else { return Ok(None) };
+        let case = Case::from_bytes(&bytes).ok_or(LogError::Damaged)?;
+        Ok(Some((bytes, case)))
+    }
+
+    /// Replaces a case if it may be, and returns whether it was.
+    async fn replace(
+        &self,
+        commitment: IdentityCommitment,
+        next: Case,
+        may_be: impl Fn(&Case) -> bool,
+    ) -> Result<bool, LogError> {
+        let commitment = commitment.to_be_bytes();
+        for _ in 0..CASE_ATTEMPTS {
+            let known = self.case(&commitment).await?;
+            if known.as_ref().is_some_and(|(_, case)| !may_be(case)) {
+                return Ok(false);
+            }
+            let mut replace = script(REPLACE, &[&self.keys.cases]);
+            replace.arg(&commitment[..]).arg(known.map_or_else(Vec::new, |(bytes, _)| bytes)).arg(next.to_bytes());
+            if self.one(&self.keys.cases, replace, Kind::Write).await? == Value::Int(1) {
+                return Ok(true);
+            }
+        }
+        Err(LogError::Unavailable("others write the case at the same time".into()))
+    }
+}
+
+/// A string, or nothing.
+fn bytes_of(value: Value) -> Result<Option<Vec<u8>>, LogError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(Some(text.into_bytes())),
+        _ => Err(LogError::Damaged),
+    }
+}
+
+fn count_of(value: &Value) -> u64 {
+    match value {
+        Value::Int(count) => count.unsigned_abs(),
+        _ => 0,
+    }
+}
+
+impl NullifierLog for ValkeyLog {
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+        self.record_all(&[*entry]).pop().unwrap_or_else(|| Err(ended()))
+    }
+
+    fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
+        let owned = entries.to_vec();
+        let answers = self.run(|log| async move { Ok(log.record_all(owned).await) });
+        answers.unwrap_or_else(|error| vec![Err(error); entries.len()])
+    }
+
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        self.lookup_all(&[(*epoch, nullifier)]).pop().unwrap_or_else(|| Err(ended()))
+    }
+
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+        let owned = nullifiers.to_vec();
+        let answers = self.run(|log| async move { Ok(log.lookup_all(owned).await) });
+        answers.unwrap_or_else(|error| vec![Err(error); nullifiers.len()])
+    }
+
+    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
+        let evidence = evidence.clone();
+        self.run(|log| async move { log.convict(&evidence).await })
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        self.run(move |log| async move { log.convictions(from).await })
+    }
+
+    fn expire(&self, now: u64) -> Result<(), LogError> {
+        self.run(move |log| async move { log.expire(now).await })
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        self.run(|log| async move { log.statistics().await })
+    }
+}
+
+impl SlashClaims for ValkeyLog {
+    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
+        let worker = worker.clone();
+        self.run(move |log| async move {
+            let claimed = Case::Claimed { worker: worker.clone(), until };
+            log.replace(commitment, claimed, |case| case.is_free_for(&worker, now)).await
+        })
+    }
+
+    fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
+        let settled = Case::Settled(settlement.clone());
+        self.run(move |log| async move {
+            log.replace(commitment, settled, |case| matches!(case, Case::Claimed { .. })).await.map(drop)
+        })
+    }
+
+    fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
+        self.run(move |log| async move {
+            Ok(log.case(&commitment.to_be_bytes()).await?.and_then(|(_, case)| case.into_settlement()))
+        })
+    }
+}

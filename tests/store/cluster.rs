@@ -1,0 +1,162 @@
+//! Three servers, one of which is killed.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
+
+use quotapass::relay::{Entry, LogError, NullifierLog, Outcome};
+use redis::Value;
+
+use crate::{
+    inputs::*,
+    server::{Cluster, connect, settings, until},
+};
+
+const BATCH: u64 = 30;
+const RELAYS: u64 = 3;
+
+/// Relays record, each its own nullifiers and all of them those that they share, while a server is killed and comes back
+/// with its file. Whatever was answered is there; nothing is new twice; the other servers go on.
+#[test]
+fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
+    let mut cluster = Cluster::start();
+    let logs: Vec<_> = (0..RELAYS).map(|_| cluster.log()).collect();
+    let (is_over, is_down) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (served_by_others, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    let answered: Vec<(Entry, Outcome)> = thread::scope(|scope| {
+        let run = |relay: u64| {
+            let log = &logs[relay as usize];
+            let (is_over, is_down, served_by_others, refused) = (&is_over, &is_down, &served_by_others, &refused);
+            move || {
+                let mut answered = Vec::new();
+                for round in 0.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let was_down = is_down.load(Ordering::SeqCst);
+                    // Half of them are offered by every relay, with a share of its own.
+                    let of = |i| if i % 2 == 0 { round * BATCH + i } else { (relay + 1) << 32 | round * BATCH + i };
+                    let entries = (0..BATCH).map(|i| Entry { share: share(relay), ..scattered(of(i)) });
+                    let entries: Vec<_> = entries.collect();
+                    for (entry, answer) in entries.iter().zip(log.record_all(&entries)) {
+                        match answer {
+                            Ok(outcome) => {
+                                served_by_others.fetch_add(was_down.into(), Ordering::SeqCst);
+                                answered.push((*entry, outcome));
+                            }
+                            Err(LogError::Unavailable(_)) => {
+                                refused.fetch_add(1, Ordering::SeqCst);
+                            }
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
+                answered
+            }
+        };
+        let relays: Vec<_> = (0..RELAYS).map(|relay| scope.spawn(run(relay))).collect();
+        thread::sleep(Duration::from_millis(300));
+        cluster.0[1].kill();
+        is_down.store(true, Ordering::SeqCst);
+        until("nothing is refused", || refused.load(Ordering::SeqCst) > 100);
+        until("the others do not go on", || served_by_others.load(Ordering::SeqCst) > 500);
+        is_down.store(false, Ordering::SeqCst);
+        cluster.0[1].restart();
+        until("it does not come back", || logs.iter().all(|log| all_slots_answer(log)));
+        thread::sleep(Duration::from_millis(200));
+        is_over.store(true, Ordering::SeqCst);
+        relays.into_iter().flat_map(|relay| relay.join().unwrap()).collect()
+    });
+
+    let fresh = cluster.log();
+    let mut recorded = HashMap::new();
+    for (entry, outcome) in answered.iter().filter(|(_, outcome)| *outcome == Outcome::New) {
+        let twice = recorded.insert(entry.nullifier, entry.share);
+        assert!(twice.is_none(), "{:?} was {outcome:?} twice", entry.nullifier);
+    }
+    for (entry, outcome) in &answered {
+        let kept = fresh.lookup(&entry.epoch, entry.nullifier).unwrap();
+        match outcome {
+            Outcome::New => assert_eq!(kept, Some(entry.share)),
+            Outcome::Conflict(share) => assert_eq!(kept, Some(*share)),
+            Outcome::Replay => panic!("no share was offered twice"),
+        }
+    }
+    assert!(recorded.len() > 500);
+}
+
+/// Whether a nullifier of each third of the slots can be looked up.
+fn all_slots_answer(log: &dyn NullifierLog) -> bool {
+    let keys: Vec<_> = (0..40).map(|of| (log_epoch(0), scattered(of).nullifier)).collect();
+    log.lookup_all(&keys).iter().all(Result::is_ok)
+}
+
+#[test]
+fn a_relay_starts_while_a_server_of_the_cluster_is_gone() {
+    let mut cluster = Cluster::start();
+    let log = cluster.log();
+    let entries: Vec<_> = (0..60).map(scattered).collect();
+    assert_eq!(log.record_all(&entries), vec![Ok(Outcome::New); 60]);
+    // Not the one that has what relays tell each other.
+    let owner = cluster.0.iter().position(|server| {
+        let mut client = redis::Client::open(server.address()).unwrap().get_connection().unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS").arg("quotapass:{*").query(&mut client).unwrap();
+        !keys.is_empty()
+    });
+    let gone = (owner.unwrap() + 1) % 3;
+    cluster.0[gone].kill();
+    let late = connect(&settings(&cluster.addresses())).unwrap();
+    let answers = late.record_all(&entries);
+    let count = |is: fn(&Result<Outcome, LogError>) -> bool| answers.iter().filter(|answer| is(answer)).count();
+    let replays = count(|answer| *answer == Ok(Outcome::Replay));
+    let refused = count(|answer| matches!(answer, Err(LogError::Unavailable(_))));
+    assert_eq!(replays + refused, 60, "{answers:?}");
+    assert!(replays > 0 && refused > 0);
+    cluster.0[gone].restart();
+    until("it does not come back", || late.record_all(&entries) == vec![Ok(Outcome::Replay); 60]);
+}
+
+/// Slots move to another server while they are in use: clients are told, and follow.
+#[test]
+fn slots_that_move_are_followed() {
+    let cluster = Cluster::start();
+    let log = cluster.log();
+    let entries: Vec<_> = (0..200).map(scattered).collect();
+    assert_eq!(log.record_all(&entries[..100]), vec![Ok(Outcome::New); 100]);
+    let node_id =
+        |server: usize| -> String { redis::from_redis_value(cluster.0[server].ask(&["CLUSTER", "MYID"])).unwrap() };
+    let (from, to) = (node_id(0), node_id(1));
+    // Half of the first server's slots are being moved: its keys are still there, new ones are asked for at the other.
+    for slot in 0..2730u32 {
+        let slot = slot.to_string();
+        cluster.0[1].ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from]);
+        cluster.0[0].ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to]);
+    }
+    let outcomes = log.record_all(&entries);
+    assert_eq!(outcomes[..100], vec![Ok(Outcome::Replay); 100]);
+    assert_eq!(outcomes[100..], vec![Ok(Outcome::New); 100]);
+    let port = cluster.0[1].port().to_string();
+    for slot in 0..2730u32 {
+        let slot = slot.to_string();
+        loop {
+            let Value::Array(keys) = cluster.0[0].ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]) else { panic!() };
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let key: Vec<u8> = redis::from_redis_value(key).unwrap();
+                let mut client = redis::Client::open(cluster.0[0].address()).unwrap().get_connection().unwrap();
+                let mut migrate = redis::cmd("MIGRATE");
+                migrate.arg("127.0.0.1").arg(&port).arg(key).arg(0).arg(20_000);
+                let _: Value = migrate.query(&mut client).unwrap();
+            }
+        }
+        for server in [1, 0] {
+            cluster.0[server].ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &to]);
+        }
+    }
+    assert_eq!(log.record_all(&entries), vec![Ok(Outcome::Replay); 200]);
+}

@@ -1,0 +1,264 @@
+//! Real servers, on ports of their own.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use quotapass::relay::{ValkeyLog, ValkeyLogError, ValkeySettings};
+use redis::{Value, cmd};
+use tempfile::TempDir;
+
+use crate::REGISTRY;
+
+/// Longer than any server takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What makes a server keep what it was given.
+pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+/// A server that ends with its handle.
+pub struct Server {
+    port: u16,
+    folder: TempDir,
+    arguments: Vec<String>,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// One that keeps what it was given.
+    pub fn durable() -> Self {
+        Self::start(&DURABLE)
+    }
+
+    /// One with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = arguments.iter().map(|argument| (*argument).into()).collect();
+        let mut server = Self { port: 0, folder, arguments, process: None };
+        // Somebody may take the port before the server does.
+        for _ in 0..20 {
+            server.port = free_port();
+            server.spawn();
+            if server.answers() {
+                return server;
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    fn spawn(&mut self) {
+        let mut arguments = vec!["--port".into(), self.port.to_string(), "--bind".into(), "127.0.0.1".into()];
+        arguments.extend(["--save", "", "--daemonize", "no"].map(String::from));
+        arguments.extend(self.arguments.iter().cloned());
+        let start = |program: &str| {
+            let mut command = Command::new(program);
+            command.args(&arguments).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.spawn()
+        };
+        let started = match start("valkey-server") {
+            Err(error) if error.kind() == ErrorKind::NotFound => start("redis-server"),
+            started => started,
+        };
+        let missing = "neither valkey-server nor redis-server is in the PATH: apt-get install valkey-server (or \
+                       redis-server 7.0), and run the tests again";
+        self.process = Some(started.unwrap_or_else(|error| panic!("{missing} ({error})")));
+    }
+
+    /// Whether it comes up; not if its process ends before.
+    fn answers(&mut self) -> bool {
+        let begin = Instant::now();
+        loop {
+            if self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
+                return false;
+            }
+            if let Ok(mut client) = self.try_client() {
+                // One that loads its file, or asks for a password, has come up as well.
+                match cmd("PING").query::<Value>(&mut client) {
+                    Err(error) if error.code() == Some("LOADING") => {}
+                    _ => return true,
+                }
+            }
+            assert!(begin.elapsed() < PATIENCE, "the server does not answer");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn try_client(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(self.address())?.get_connection()
+    }
+
+    /// Asks it something.
+    pub fn ask(&self, command: &[&str]) -> Value {
+        let mut client = self.try_client().unwrap();
+        cmd(command[0]).arg(&command[1..]).query(&mut client).unwrap()
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Starts it again on its port and its files.
+    pub fn restart(&mut self) {
+        self.kill();
+        let begin = Instant::now();
+        loop {
+            self.spawn();
+            if self.answers() {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the server does not start again");
+        }
+    }
+
+    /// Stops it where it is, so that connections stay and nothing is answered; and lets it go on.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
+    }
+
+    /// A log on it.
+    pub fn log(&self) -> ValkeyLog {
+        connect(&settings(&[self.address()])).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Settings that a busy machine does not upset.
+pub fn settings(addresses: &[String]) -> ValkeySettings {
+    let mut settings = ValkeySettings::new(addresses.iter().cloned());
+    settings.timeout = Duration::from_secs(20);
+    settings
+}
+
+pub fn connect(settings: &ValkeySettings) -> Result<ValkeyLog, ValkeyLogError> {
+    ValkeyLog::connect(&REGISTRY, settings)
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A cluster of three, each with a third of the slots and no replica.
+pub struct Cluster(pub Vec<Server>);
+
+impl Cluster {
+    pub fn start() -> Self {
+        let servers: Vec<_> = (0..3)
+            .map(|_| {
+                let bus = free_port().to_string();
+                let mut arguments = vec!["--cluster-enabled", "yes", "--cluster-port", &bus];
+                arguments.extend(["--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"]);
+                arguments.extend(DURABLE);
+                (Server::start(&arguments), bus)
+            })
+            .collect();
+        let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+        for ((server, _), (first, last)) in servers.iter().zip(ranges) {
+            server.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            for (other, bus) in &servers {
+                server.ask(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string(), bus]);
+            }
+        }
+        let cluster = Self(servers.into_iter().map(|(server, _)| server).collect());
+        until("the cluster does not come together", || cluster.0.iter().all(|server| cluster.is_whole(server)));
+        cluster
+    }
+
+    /// Whether a server knows all three, and that they have all slots.
+    pub fn is_whole(&self, server: &Server) -> bool {
+        let Value::Array(slots) = server.ask(&["CLUSTER", "SLOTS"]) else { return false };
+        let info: String = redis::from_redis_value(server.ask(&["CLUSTER", "INFO"])).unwrap();
+        slots.len() == 3 && info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+    }
+
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.iter().map(Server::address).collect()
+    }
+
+    pub fn log(&self) -> ValkeyLog {
+        connect(&settings(&self.addresses())).unwrap()
+    }
+}
+
+/// A port that leads to a server, until it is told to break connections.
+pub struct Wire {
+    pub port: u16,
+    cut: Arc<AtomicU64>,
+}
+
+impl Wire {
+    pub fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, cut) = (listener.local_addr().unwrap().port(), Arc::<AtomicU64>::default());
+        let cutting = Arc::clone(&cut);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let cut = Arc::clone(&cutting);
+                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut from_client, &mut to_server));
+                thread::spawn(move || answers(&server, &client, &cut));
+            }
+        });
+        Self { port, cut }
+    }
+
+    /// Breaks so many connections, each at the server's next answer: what was asked is done, and nobody hears of it.
+    pub fn lose_answers(&self, count: u64) {
+        self.cut.store(count, SeqCst);
+    }
+
+    /// How many are still to be broken.
+    pub fn to_lose(&self) -> u64 {
+        self.cut.load(SeqCst)
+    }
+}
+
+/// Passes on what the server answers.
+fn answers(mut server: &TcpStream, mut client: &TcpStream, cut: &AtomicU64) {
+    let mut bytes = [0; 65536];
+    while let Ok(read @ 1..) = server.read(&mut bytes) {
+        let is_cut = cut.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        if is_cut || client.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
