@@ -20,6 +20,7 @@ mod post;
 mod progress;
 mod prompt;
 mod registry;
+mod relay;
 mod slash;
 mod status;
 mod sync;
@@ -84,6 +85,7 @@ enum Verb {
     Withdraw(withdraw::Arguments),
     /// Take the deposit of somebody who exceeded a quota
     Slash(slash::Arguments),
+    Relay(relay::Arguments),
     /// Show what is set, or write a configuration file
     #[command(subcommand)]
     Config(config::verbs::Verb),
@@ -127,6 +129,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Exit(arguments) => exit::run(&arguments, &context()?),
         Verb::Withdraw(arguments) => withdraw::run(&arguments, &context()?),
         Verb::Slash(arguments) => slash::run(&arguments, &context()?),
+        Verb::Relay(arguments) => relay::run(&arguments, &settings, Output::new(json)),
         Verb::Config(verb) => config::verbs::run(&verb, &context()?),
         Verb::Circuit(verb) => circuit::run(&verb, &context()?),
         Verb::Completions(arguments) => completions::completions(&arguments),

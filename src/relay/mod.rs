@@ -5,8 +5,8 @@
 //! the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix
 //! seconds, and a log that needs a disk or a network stands behind the trait.
 //!
-//! A busy relay stands behind an `Engine` (feature `relay-engine`), which verifies in batches on threads of its own; `http`
-//! (feature `relay-http`) serves that to the world.
+//! Around it: `engine` makes batches of what comes (feature `relay-engine`), `http` answers over HTTP (`relay-http`), and
+//! `chain`, `slasher` and `upkeep` tie it to its registry and its clock (`relay-chain`).
 //!
 //! All methods take `&self`, so that one relay serves many threads.
 

@@ -1,14 +1,21 @@
 //! A relay with its chain, as a library and as a program: roots that follow the registry, the slashing worker, and
 //! `quotapass relay` with real stores and a real chain.
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../registry/anvil.rs"]
+#[allow(dead_code)]
+mod anvil;
 #[path = "../registry/bench.rs"]
 #[allow(dead_code)]
 mod bench;
 mod chain;
+#[path = "../common/mod.rs"]
+mod common;
 mod node;
+mod program;
 mod slasher;
+mod upkeep;
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;

@@ -3,7 +3,12 @@
 mod file;
 pub(super) mod verbs;
 
-use std::{collections::BTreeMap, env, fmt, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    env, fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -176,6 +181,26 @@ impl Key {
 }
 
 impl Flags {
+    /// The configuration file that a flag names.
+    pub(in crate::cli) fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The data folder that a flag names.
+    pub(in crate::cli) fn data_folder(&self) -> Option<&Path> {
+        self.data_dir.as_deref().map(Path::new)
+    }
+
+    /// Endpoint, chain and registry, as far as flags name them.
+    pub(in crate::cli) fn chain(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
+        (self.rpc_url.as_deref(), self.chain_id.as_deref(), self.registry.as_deref())
+    }
+
+    /// The first flag that was given and names neither the configuration nor the data folder.
+    pub(in crate::cli) fn first_but_files(&self) -> Option<String> {
+        Key::ALL.into_iter().find(|key| *key != Key::DataDir && self.of(*key).is_some()).and_then(Key::flag)
+    }
+
     fn of(&self, key: Key) -> Option<&String> {
         match key {
             Key::DataDir => self.data_dir.as_ref(),

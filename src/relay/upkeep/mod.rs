@@ -1,4 +1,5 @@
-//! What a relay does from time to time (feature `relay-chain`): a watch on its clock, and epochs that expire.
+//! What a relay does from time to time (feature `relay-chain`): a watch on its clock, epochs that expire, and a count of
+//! what its log holds.
 //!
 //! Expired epochs stay closed for good, so that a clock that is wrong for a moment must not close the future. Epochs are
 //! expired by the time that was right for a while: after the clock has jumped, and after the start, nothing expires until
@@ -16,7 +17,7 @@ use tracing::{error, warn};
 
 pub use watch::ClockWatch;
 
-use super::{LogError, NullifierLog, Relay, RelayContext, StopSignal};
+use super::{LogError, LogStatistics, NullifierLog, Relay, RelayContext, StopSignal};
 
 /// When a relay expires epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl<L: NullifierLog> Upkeep<L> {
         let begun = Instant::now();
         loop {
             if let Err(error) = self.round(begun.elapsed()) {
-                warn!(%error, "cannot drop old epochs; trying again");
+                warn!(%error, "cannot see to the log; trying again");
             }
             if stop.wait(self.settings.interval) {
                 return;
@@ -64,7 +65,8 @@ impl<L: NullifierLog> Upkeep<L> {
         }
     }
 
-    /// Looks at the clock, `elapsed` after the start by a clock that nobody can set, and drops the epochs that are over.
+    /// Looks at the clock, `elapsed` after the start by a clock that nobody can set, drops the epochs that are over, and
+    /// counts what the log holds.
     ///
     /// # Errors
     /// [`LogError`] if the log fails.
@@ -79,10 +81,17 @@ impl<L: NullifierLog> Upkeep<L> {
                  steadily for a while"
             );
         }
-        match self.watch.settled(now, elapsed) {
-            Some(settled) => self.relay.expire(settled),
-            None => Ok(()),
+        if let Some(settled) = self.watch.settled(now, elapsed) {
+            self.relay.expire(settled)?;
         }
+        let LogStatistics { nullifiers, epochs, convictions, bytes } = self.relay.log().statistics()?;
+        self.context.status.update_log(|log| {
+            log.nullifiers = Some(nullifiers);
+            log.epochs = epochs;
+            log.convictions = Some(convictions);
+            log.bytes = bytes;
+        });
+        Ok(())
     }
 }
 

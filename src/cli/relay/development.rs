@@ -1,0 +1,174 @@
+//! A relay with nothing around it: an embedded chain with a registry, members whose secrets are public, and posts of
+//! theirs to try it out with.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use alloy_primitives::{Address, U256};
+use anyhow::{Context as _, Result};
+use quotapass_circuits::{
+    formats::wire::PostPass,
+    identity::IdentitySecret,
+    membership::{Levels, MemberIndex, Membership},
+    post::{Post, post},
+    prover::Prover,
+    registry_id::RegistryId,
+    signal::{ExternalNullifier, Scope, SignalHash},
+    slash::Slash,
+};
+use rand::{Rng, rngs::OsRng};
+
+use super::{
+    settings::Settings,
+    template::{self, ChainTemplate},
+};
+use crate::{
+    cli::{envelope::Envelope, keys::development_prover},
+    files::{create_new, write_atomically},
+    keys::KeyStore,
+    registry::{
+        Follower, FollowerSettings, Registry, Tier, TierNumber,
+        deployment::RegistryConfig,
+        embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
+    },
+    relay::{Clock, Policy, SystemClock},
+};
+
+/// anvil's chain id, which every tool takes for a test chain.
+const CHAIN_ID: u64 = 31_337;
+const EXIT_DELAY: u32 = 7 * 86_400;
+const REWARD_BPS: u16 = 5_000;
+/// Whole tokens locked and messages an epoch granted, tier by tier.
+const TIERS: [(u32, u16); 3] = [(1, 5), (10, 20), (100, 100)];
+const DEPOSITOR: Address = Address::repeat_byte(0xd0);
+
+/// What was made for a start.
+pub(super) struct Development {
+    /// The configuration.
+    pub(super) configuration: PathBuf,
+    /// The posts, in the order in which they are tried, with what the relay says to each.
+    pub(super) posts: Vec<(PathBuf, &'static str)>,
+}
+
+/// Sees to it that a folder has chain, configuration and at least so many members, and makes new posts.
+pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<Development> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
+    if !state.exists() {
+        let registry = deploy(&state, keys)?;
+        let text = template::configuration(&ChainTemplate::Embedded { registry });
+        // One that is there belongs to a chain that is gone.
+        write_atomically(&configuration, text.as_bytes())
+            .with_context(|| format!("cannot write {}", configuration.display()))?;
+    }
+    let settings = Settings::read(&configuration)?;
+    let chain = EmbeddedChain::open(&state)?;
+    chain.advance(SystemClock.now().saturating_sub(chain.now()?))?;
+    let registry = chain.registry(settings.fixed.chain.registry)?;
+    // One more each time, who is to be slashed.
+    let known = registry.info()?.member_count as u32;
+    let count = known.max(members) + 1;
+    (known..count).try_for_each(|number| deposit(&registry, number))?;
+    chain.save()?;
+    let policy = settings.live.scopes.first().context("the configuration lists a scope")?;
+    let posts = Author::new(&registry, keys, policy)?.write(&folder.join("posts"), count - 1)?;
+    Ok(Development { configuration, posts })
+}
+
+/// Makes a chain with a registry.
+fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
+    let key = development_prover::<Slash>(keys, Levels::STANDARD)?.verifying_key();
+    let chain = EmbeddedChain::create(state, ChainSettings { chain_id: CHAIN_ID, timestamp: SystemClock.now() })?;
+    // By chance, so that the registry has another address than one before, of which something may still be around.
+    let deployer = Address::from(OsRng.r#gen::<[u8; 20]>());
+    let token = chain.deploy_token(deployer)?;
+    let unit = U256::from(10).pow(U256::from(18));
+    let tiers = TIERS.map(|(stake, message_limit)| Tier { amount: U256::from(stake) * unit, stake, message_limit });
+    let config = RegistryConfig {
+        token,
+        tiers: tiers.to_vec(),
+        exit_delay: EXIT_DELAY,
+        reward_bps: REWARD_BPS,
+        treasury: None,
+        verifier: chain.deploy_slash_verifier(deployer, &key)?,
+    };
+    let registry = chain.deploy_registry(deployer, &config)?;
+    // Enough for everybody who will ever come.
+    chain.mint(token, DEPOSITOR, U256::MAX >> 1)?;
+    registry.approve(DEPOSITOR, U256::MAX)?;
+    chain.save()?;
+    Ok(Address::from(registry.id().address))
+}
+
+/// The secret of the n-th member. It is public, as the keys are.
+fn secret(registry: &RegistryId, number: u32) -> Result<IdentitySecret> {
+    Ok(IdentitySecret::from_seed(b"quotapass development member", registry, number)?)
+}
+
+fn deposit(registry: &EmbeddedRegistry, number: u32) -> Result<()> {
+    let tier = TierNumber((number % TIERS.len() as u32) as u8);
+    registry.deposit(DEPOSITOR, secret(&registry.id(), number)?.commitment(), tier)?;
+    Ok(())
+}
+
+/// Somebody who posts for the members.
+struct Author<'a> {
+    registry: RegistryId,
+    copy: Follower,
+    prover: Prover<Post>,
+    policy: &'a Policy,
+}
+
+impl<'a> Author<'a> {
+    fn new(registry: &EmbeddedRegistry, keys: &KeyStore, policy: &'a Policy) -> Result<Self> {
+        let id = registry.id();
+        let mut copy = Follower::in_memory(id, FollowerSettings::default())?;
+        copy.sync(registry)?;
+        Ok(Self { registry: id, copy, prover: development_prover(keys, Levels::STANDARD)?, policy })
+    }
+
+    /// A post within quota, and the two halves of a double post of the spammer.
+    fn write(&self, folder: &Path, spammer: u32) -> Result<Vec<(PathBuf, &'static str)>> {
+        let posts = [
+            ("hello.json", 0, "hello", "accepted, and `replay` when it comes again"),
+            ("spam-1.json", spammer, "buy my coin", "accepted"),
+            ("spam-2.json", spammer, "buy my other coin", "quota_exceeded: its author is slashed"),
+        ];
+        let mut written = Vec::new();
+        for (name, number, message, answer) in posts {
+            let path = folder.join(name);
+            let text = serde_json::to_string(&self.post(number, message)?)?;
+            write_atomically(&path, format!("{text}\n").as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            written.push((path, answer));
+        }
+        Ok(written)
+    }
+
+    /// A member's post under its first message id of the epoch.
+    fn post(&self, number: u32, message: &str) -> Result<Envelope> {
+        let index = MemberIndex(number);
+        let (secret, path) = (secret(&self.registry, number)?, self.copy.path(index)?);
+        let member = self.copy.member(index)?.context("the member is in the tree")?;
+        let (scope, epoch) = (Scope::new(&self.registry, &self.policy.name), self.policy.epoch_at(SystemClock.now()));
+        let (public, witness) = post(
+            Membership { secret: &secret, member: &member, path: &path },
+            ExternalNullifier::new(scope, epoch),
+            SignalHash::new(scope, epoch, message.as_bytes())?,
+            self.policy.requirement(epoch),
+            self.policy.limit_cap,
+            0,
+        )?;
+        let pass = PostPass::new(epoch, &public, self.prover.prove(&public, &witness, &mut OsRng)?);
+        Ok(Envelope::new(&self.policy.name, message.as_bytes(), &pass))
+    }
+}
+
+/// Writes a new configuration.
+pub(super) fn write_configuration(path: &Path, chain: &ChainTemplate<'_>) -> Result<()> {
+    create_new(path, template::configuration(chain).as_bytes()).with_context(|| {
+        format!("cannot write {} (a file that is there is not overwritten; name another with --config)", path.display())
+    })
+}

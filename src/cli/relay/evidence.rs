@@ -1,0 +1,117 @@
+//! `quotapass relay evidence`: what a log holds against members who exceeded a quota.
+
+use core::num::NonZeroU16;
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use quotapass_circuits::identity::IdentityCommitment;
+use serde_json::json;
+
+use super::{
+    settings::Settings,
+    surroundings::{ChainAccess, Folders},
+};
+use crate::{
+    cli::{evidence, output::Output},
+    relay::{Evidence, RelayStore, SystemClock},
+};
+
+/// A log on this machine's disk is open to one program at a time: stop the relay first.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the members that there is evidence against, and how their cases stand
+    List,
+    /// Write evidence to files, for `quotapass slash` or for another relay
+    ///
+    /// Whoever has it has the offender's secret.
+    Export {
+        /// An empty or new folder; a file is named after the member's commitment
+        #[arg(value_name = "FOLDER")]
+        out: PathBuf,
+        /// Of this member alone
+        #[arg(long, value_name = "COMMITMENT")]
+        member: Option<String>,
+    },
+    /// Take over evidence that another relay has exported
+    Import {
+        /// Files as `export` or `quotapass verify --evidence` writes them
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: Output) -> Result<()> {
+    let chain = ChainAccess::open(&settings.fixed.chain, &settings.fixed.slashing, Arc::new(SystemClock))?;
+    let store = folders.open_store(&settings.fixed, &chain.id, false)?;
+    match verb {
+        Verb::List => list(&*store, output),
+        Verb::Export { out, member } => export(&*store, out, member.as_deref(), output),
+        Verb::Import { files } => import(&*store, &chain, files, output),
+    }
+}
+
+/// All evidence, with the member it is against.
+fn all(store: &dyn RelayStore) -> Result<Vec<(IdentityCommitment, Evidence)>> {
+    let known = |evidence: Evidence| Some((evidence.secret()?.commitment(), evidence));
+    Ok(store.convictions(0)?.into_iter().filter_map(known).collect())
+}
+
+fn list(store: &dyn RelayStore, output: Output) -> Result<()> {
+    for (commitment, evidence) in all(store)? {
+        let settlement = store.settlement(commitment)?;
+        let state = settlement.as_ref().map_or_else(|| Ok("open".into()), |it| serde_json::to_string(it))?;
+        let epoch = evidence.epoch;
+        output.result(
+            &format!("{commitment}  epoch {} of {} s  {state}", epoch.number(), epoch.seconds()),
+            json!({
+                "commitment": commitment,
+                "scope": evidence.scope,
+                "epoch_seconds": epoch.seconds(),
+                "epoch": epoch.number(),
+                "settlement": settlement,
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+fn export(store: &dyn RelayStore, out: &std::path::Path, member: Option<&str>, output: Output) -> Result<()> {
+    let mut count = 0;
+    for (commitment, evidence) in all(store)? {
+        let name = commitment.to_string();
+        if member.is_some_and(|member| member != name) {
+            continue;
+        }
+        let path = out.join(format!("{name}.json"));
+        evidence::write(&evidence, &path)?;
+        count += 1;
+        output.result(&path.display().to_string(), json!({ "commitment": commitment, "file": path }))?;
+    }
+    match member {
+        Some(member) if count == 0 => bail!("there is no evidence against {member}"),
+        _ => Ok(()),
+    }
+}
+
+fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output: Output) -> Result<()> {
+    let registry = chain.link.get().context("members are looked up on the chain")?;
+    for path in files {
+        let evidence = evidence::read(path)?;
+        let name = path.display();
+        let secret = evidence
+            .secret_below(NonZeroU16::MAX)
+            .with_context(|| format!("the shares in {name} are not of the nullifier that stands with them"))?;
+        let commitment = secret.commitment();
+        if registry.index_of(commitment)?.is_none() {
+            bail!("{name} is against {commitment}, which this registry never had; nothing of it was imported");
+        }
+        let is_new = store.convict(&evidence)?;
+        let text = if is_new { "imported" } else { "known before" };
+        output.result(
+            &format!("{commitment}  {text}"),
+            json!({ "commitment": commitment, "new": is_new, "file": path }),
+        )?;
+    }
+    Ok(())
+}

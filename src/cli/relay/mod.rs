@@ -1,0 +1,177 @@
+//! `quotapass relay`.
+
+mod development;
+mod evidence;
+mod logging;
+mod program;
+mod reload;
+mod settings;
+mod signals;
+mod surroundings;
+mod template;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{config::Flags, output::Output};
+use development::{Development, prepare, write_configuration};
+use logging::{LogFormat, LogLevel};
+use program::Program;
+use settings::Settings;
+use surroundings::Folders;
+use template::ChainTemplate;
+
+/// The configuration that `init` writes without `--config`.
+const USUAL_FILE: &str = "relay.toml";
+
+/// Run a relay
+///
+/// With `--config relay.toml` it follows the registry and keeps the log that the file names. Without, it is a relay for
+/// development: everything is made that it needs, an embedded chain with a registry and members on it, in the folder
+/// `relay` of the data folder.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Address and port to listen on, in place of the configuration's
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// How many members a relay for development has at least
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    members: u32,
+    /// Begin a new nullifier log where one is missing
+    ///
+    /// Whatever was recorded in the missing one can be posted again: wait until the epochs of then are over.
+    #[arg(long)]
+    new_log: bool,
+    /// How log lines look on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// How much is logged
+    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
+    log_level: LogLevel,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a configuration with a comment for every setting, to relay.toml or the file of --config
+    ///
+    /// --rpc-url, --chain-id and --registry are filled in.
+    Init,
+    /// Check a configuration, and whether chain and log can be had
+    Check {
+        /// Do not ask the chain
+        #[arg(long)]
+        offline: bool,
+    },
+    /// List, export and import the evidence in the log
+    #[command(subcommand)]
+    Evidence(evidence::Verb),
+}
+
+pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
+    if let Some(Verb::Init) = &arguments.verb {
+        return init(flags, output);
+    }
+    if arguments.verb.is_some() && (arguments.listen.is_some() || arguments.new_log) {
+        bail!("--listen and --new-log are for a relay that starts; leave them out");
+    }
+    if let Some(flag) = flags.first_but_files() {
+        bail!("a relay takes {flag} from its configuration alone; write it there");
+    }
+    let given = flags.file();
+    match &arguments.verb {
+        None => serve(arguments, flags, output),
+        Some(Verb::Init) => Ok(()),
+        Some(Verb::Check { offline }) => check(&Settings::read(required(given)?)?, flags, *offline, output),
+        Some(Verb::Evidence(verb)) => {
+            let settings = Settings::read(&usual(given, flags)?)?;
+            evidence::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
+        }
+    }
+}
+
+fn required(given: Option<&Path>) -> Result<&Path> {
+    given.context("name the configuration with --config")
+}
+
+/// The folder of the relay for development.
+fn development_folder(flags: &Flags) -> Result<PathBuf> {
+    Ok(data_folder(flags)?.join("relay"))
+}
+
+fn data_folder(flags: &Flags) -> Result<PathBuf> {
+    match flags.data_folder() {
+        Some(folder) => Ok(folder.to_path_buf()),
+        None => Ok(crate::keys::data_folder()?),
+    }
+}
+
+/// The given configuration, or that of the relay for development.
+fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
+    match given {
+        Some(path) => Ok(path.to_path_buf()),
+        None => Ok(development_folder(flags)?.join(USUAL_FILE)),
+    }
+}
+
+fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
+    logging::start(arguments.log_format, arguments.log_level);
+    let (configuration, posts) = match flags.file() {
+        Some(path) => (path.to_path_buf(), Vec::new()),
+        None => {
+            let keys = crate::keys::KeyStore::in_folder(&data_folder(flags)?.join("keys"));
+            let Development { configuration, posts } = prepare(&development_folder(flags)?, &keys, arguments.members)?;
+            (configuration, posts)
+        }
+    };
+    let settings = Settings::read(&configuration)?;
+    let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
+    let program = Program::open(configuration, settings, &folders, arguments.new_log)?;
+    program.run(arguments.listen, |address, registry| {
+        let url = format!("http://{address}");
+        let posts: Vec<_> = posts.iter().map(|(path, answer)| (path.display().to_string(), *answer)).collect();
+        let tries: String = posts
+            .iter()
+            .map(|(path, answer)| format!("\n  curl --json @{path} {url}/v1/verify\n    {answer}"))
+            .collect();
+        let hint = if posts.is_empty() {
+            String::new()
+        } else {
+            format!("\nFor development alone: everybody knows its keys and the secrets of its members. Try it:{tries}")
+        };
+        output.result(
+            &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C.{hint}"),
+            json!({
+                "event": "listening",
+                "url": url,
+                "address": address,
+                "registry": registry,
+                "posts": posts.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+            }),
+        )
+    })
+}
+
+fn init(flags: &Flags, output: Output) -> Result<()> {
+    let path = flags.file().unwrap_or(Path::new(USUAL_FILE));
+    let (rpc_url, chain_id, registry) = flags.chain();
+    write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
+    output.result(&format!("wrote {}", path.display()), json!({ "file": path }))
+}
+
+fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> Result<()> {
+    let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
+    let found = Program::check(settings, &folders, offline)?;
+    let scopes = settings.live.scopes.len();
+    output.result(
+        &format!("The configuration is valid: {scopes} scopes{found}."),
+        json!({ "valid": true, "scopes": scopes, "chain": (!offline).then_some(true) }),
+    )
+}

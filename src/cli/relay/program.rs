@@ -1,0 +1,317 @@
+//! A relay with its threads, from its start to its end.
+
+use std::{
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    process,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use alloy_primitives::Address;
+use anyhow::{Context as _, Result, anyhow, bail};
+use quotapass_circuits::{badge::Badge, membership::Levels, post::Post, slash::Slash};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tracing::{info, warn};
+
+use super::{
+    reload::{Configuration, terms_check},
+    settings::Settings,
+    signals::{Signal, Signals},
+    surroundings::{ChainAccess, Folders, WALLET_KEY_VARIABLE},
+};
+use crate::{
+    cli::keys::development_prover,
+    registry::{Follower, FollowerSettings, embedded::StateFileError},
+    relay::{
+        Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock, WorkerId,
+        chain::{ChainFollower, ChainParts, ChainSettings},
+        http::HttpService,
+        slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
+        upkeep::Upkeep,
+    },
+};
+
+/// The log, whichever it is.
+type Store = Arc<dyn RelayStore>;
+
+/// How long threads may take to end. A transaction that is waited for takes longer, and is found on the chain by the
+/// next start.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The exit code after a second signal.
+const EXIT_AT_ONCE: i32 = 1;
+
+/// Roots are told one by one for so many seconds before the latest block, at least.
+const TOLD: u32 = 3_600;
+
+/// A relay that is about to run.
+pub(super) struct Program {
+    configuration: Arc<Configuration>,
+    context: RelayContext,
+    chain: ChainAccess,
+    relay: Arc<Relay<Store>>,
+    follower: ChainFollower<Store>,
+    slasher: Slasher,
+}
+
+impl Program {
+    /// Opens all that the settings name, and asks the chain whether they go with the registry. A chain that does not
+    /// answer is no obstacle: the relay is then not ready until it does.
+    pub(super) fn open(path: PathBuf, settings: Settings, folders: &Folders, may_be_new: bool) -> Result<Self> {
+        let context = RelayContext::new(Arc::new(SystemClock));
+        let fixed = &settings.fixed;
+        let chain = ChainAccess::open(&fixed.chain, &fixed.slashing, context.clock.clone())?;
+        require_test_chain(&settings, chain.id.chain_id)?;
+        let configuration = Arc::new(Configuration::new(path, settings.clone()));
+        match chain.link.get().and_then(|registry| registry.info()) {
+            Ok(info) => configuration.check(&info).map_err(|reason| anyhow!(reason))?,
+            Err(error) => warn!(%error, "the chain does not answer; the relay starts without it"),
+        }
+
+        // The copy comes first: its lock keeps two relays from one folder.
+        let copy_path = folders.copy(&chain.id)?;
+        let window = settings.live.scopes.iter().map(|policy| policy.root_window).fold(TOLD, u32::max);
+        let follower_settings = FollowerSettings {
+            reorganisation_limit: fixed.chain.max_reorg_depth,
+            history: Duration::from_secs(window.into()),
+            progress: super::logging::sync(),
+            ..FollowerSettings::default()
+        };
+        let copy = Follower::open_or_create(&copy_path, chain.id, follower_settings)?;
+        let store = folders.open_store(fixed, &chain.id, may_be_new)?;
+        // The name is kept once there is a log, so that a log that is missing later does not go unnoticed.
+        let worker = folders.worker(&chain.id)?;
+
+        let keys = folders.keys();
+        let policies = PolicyTable::new(chain.id, settings.live.scopes.iter().cloned())?;
+        let relay = Arc::new(Relay::new(
+            development_prover::<Post>(&keys, Levels::STANDARD)?.verifier()?,
+            development_prover::<Badge>(&keys, Levels::STANDARD)?.verifier()?,
+            policies.with_unlisted(settings.live.unlisted),
+            RootHistory::new(),
+            Arc::clone(&store),
+        ));
+        let parts = ChainParts {
+            relay: Arc::clone(&relay),
+            registry: Arc::clone(&chain.link),
+            copy,
+            check: terms_check(&configuration),
+            context: context.clone(),
+        };
+        let chain_settings =
+            ChainSettings { poll: Duration::from_secs(fixed.chain.poll_seconds), ..ChainSettings::default() };
+        let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
+        let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
+        Ok(Self { configuration, context, chain, relay, follower, slasher })
+    }
+
+    /// Checks what can be checked without running. Returns what was found, for a sentence.
+    pub(super) fn check(settings: &Settings, folders: &Folders, offline: bool) -> Result<String> {
+        let fixed = &settings.fixed;
+        let chain = match ChainAccess::open(&fixed.chain, &fixed.slashing, Arc::new(SystemClock)) {
+            // The relay that has it open has found it good.
+            Err(error) if matches!(error.downcast_ref(), Some(StateFileError::InUse(_))) => {
+                return Ok(", and a relay has its chain open".into());
+            }
+            chain => chain?,
+        };
+        require_test_chain(settings, chain.id.chain_id)?;
+        folders.check_store(fixed, &chain.id)?;
+        if offline {
+            return Ok(String::new());
+        }
+        let info = chain.link.get()?.info()?;
+        settings.live.check(&info).map_err(|reason| anyhow!(reason))?;
+        let wallet = match chain.account {
+            Some(account) => format!("{account} slashes"),
+            None => "nobody slashes".into(),
+        };
+        Ok(format!(
+            ", registry {} on chain {} with {} members, {wallet}",
+            fixed.chain.registry, chain.id.chain_id, info.member_count
+        ))
+    }
+
+    /// Runs until it is told to stop. `started` is called with the address when it listens.
+    pub(super) fn run(
+        self,
+        listen: Option<SocketAddr>,
+        started: impl FnOnce(SocketAddr, Address) -> Result<()>,
+    ) -> Result<()> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+        let ended = runtime.block_on(self.serve(listen, started));
+        // What still waits for an endpoint is not waited for.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn serve(
+        mut self,
+        listen: Option<SocketAddr>,
+        started: impl FnOnce(SocketAddr, Address) -> Result<()>,
+    ) -> Result<()> {
+        let mut signals = Signals::new()?;
+        let settings = self.configuration.settings();
+        let address = listen.unwrap_or(settings.fixed.listen);
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; choose another address in [listen] or with --listen")
+        })?;
+        let address = listener.local_addr()?;
+        if self.chain.is_embedded {
+            // It answers at once, so that the relay is ready when it says that it listens.
+            self.follower.step()?;
+        }
+        let Self { configuration, context, chain, relay, follower, slasher } = self;
+        let members = follower.members();
+        let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine.settings())?;
+        let service = HttpService::new(engine, members, settings.live.http.clone());
+        let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock.upkeep());
+        let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = service.clone();
+        let mut http = tokio::spawn(async move {
+            let stopped = async move {
+                // A sender that is gone means the end as well.
+                let _ = stopped.await;
+            };
+            serving.serve(listener, stopped).await;
+        });
+        info!(%address, registry = %Address::from(chain.id.address), chain_id = chain.id.chain_id, "the relay listens");
+        started(address, chain.id.address.into())?;
+
+        let ended = loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => configuration.reload(&relay, &context, &service),
+                    Signal::Stop => break Ok(()),
+                },
+                Some(reason) = failed.recv() => break Err(anyhow!(reason)),
+                ended = &mut http => {
+                    ended.context("the HTTP service failed")?;
+                    bail!("the HTTP service ended by itself");
+                }
+            }
+        };
+        info!("stopping: what was taken is answered first; a second signal stops at once");
+        threads.stop.set();
+        // Nobody listens only if the service has ended.
+        let _ = stop.send(());
+        tokio::select! {
+            joined = &mut http => joined.context("the HTTP service failed")?,
+            () = second_stop(&mut signals) => process::exit(EXIT_AT_ONCE),
+        }
+        threads.join().await;
+        info!("stopped");
+        ended
+    }
+}
+
+/// Waits for a signal to stop.
+async fn second_stop(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// The threads beside the engine's.
+struct Threads {
+    stop: StopSignal,
+    /// Where a thread says why it cannot go on.
+    tell: mpsc::UnboundedSender<String>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts them. The receiver is told if one cannot go on, and why.
+    fn start(
+        follower: ChainFollower<Store>,
+        slasher: Slasher,
+        upkeep: Upkeep<Store>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
+        let (tell, failed) = mpsc::unbounded_channel();
+        let mut threads = Self { stop: StopSignal::new(), tell, running: Vec::new() };
+        threads.spawn("chain", move |stop| follower.run(stop).map_err(|error| error.to_string()))?;
+        threads.spawn("slasher", move |stop| {
+            slasher.run(stop);
+            Ok(())
+        })?;
+        threads.spawn("upkeep", move |stop| {
+            upkeep.run(stop);
+            Ok(())
+        })?;
+        Ok((threads, failed))
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(&StopSignal) -> Result<(), String> + Send + 'static,
+    ) -> Result<()> {
+        let (stop, tell) = (self.stop.clone(), self.tell.clone());
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            // Nothing of it is used after a panic.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&stop)));
+            if let Err(reason) = ended.unwrap_or_else(|_| Err(format!("the thread `{name}` failed; please report it")))
+            {
+                // Whoever would hear it is about to stop.
+                let _ = tell.send(reason);
+            }
+        });
+        self.running.push(thread.context("cannot start a thread")?);
+        Ok(())
+    }
+
+    /// Waits for their end, but not for long.
+    async fn join(&mut self) {
+        let running = core::mem::take(&mut self.running);
+        let joined = tokio::task::spawn_blocking(move || running.into_iter().for_each(|thread| drop(thread.join())));
+        if timeout(STOP_TIMEOUT, joined).await.is_err() {
+            warn!("a thread waits for the chain and is left behind; the next start goes on from there");
+        }
+    }
+}
+
+fn slasher(
+    settings: &Settings,
+    folders: &Folders,
+    chain: &ChainAccess,
+    context: &RelayContext,
+    store: Store,
+    worker: WorkerId,
+) -> Result<Slasher> {
+    let slashing = &settings.fixed.slashing;
+    let sender = match chain.account {
+        None => None,
+        Some(account) => Some(SlashSender {
+            account,
+            receiver: slashing.receiver.unwrap_or(account),
+            prover: development_prover::<Slash>(&folders.keys(), Levels::STANDARD)?,
+        }),
+    };
+    if sender.is_none() && slashing.enabled {
+        warn!(
+            "no wallet is set, so that nobody is slashed from here: set `keystore` in [slashing], or {} in the environment",
+            WALLET_KEY_VARIABLE
+        );
+    }
+    let confirmations = if chain.is_embedded { 0 } else { slashing.confirmations };
+    let parts = SlasherParts { store, registry: Arc::clone(&chain.link), sender, worker, context: context.clone() };
+    Ok(Slasher::new(parts, SlasherSettings { confirmations, ..SlasherSettings::default() }))
+}
+
+/// Refuses development keys, which are the only ones so far, on a chain that is not listed as a test chain.
+fn require_test_chain(settings: &Settings, chain_id: u64) -> Result<()> {
+    if settings.fixed.test_chains.contains(&chain_id) {
+        return Ok(());
+    }
+    bail!(
+        "there are only development keys so far, which are INSECURE, and chain {chain_id} is not known as a test chain; if \
+         it is one, add it to `test_chains`"
+    )
+}

@@ -1,0 +1,225 @@
+//! What a relay stands on: keys, its chain, its log, the wallet that slashes.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy_primitives::Address;
+use anyhow::{Context as _, Result, bail};
+use quotapass_circuits::registry_id::RegistryId;
+use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
+use zeroize::Zeroizing;
+
+use super::{
+    logging,
+    settings::{ChainSection, FixedSettings, Hidden, SlashingSection},
+};
+use crate::{
+    files::create_new,
+    keys::KeyStore,
+    registry::{
+        Registry, RegistryContract,
+        embedded::EmbeddedChain,
+        node::Node,
+        rpc::{AccountKey, JsonRpcNode, RpcSettings},
+    },
+    relay::{
+        Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, RelayStore, ValkeyLog, WorkerId,
+        chain::{ClockedChain, RegistryLink},
+    },
+};
+
+/// Holds the private key of the wallet that slashes.
+pub(super) const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
+/// Holds the password of its keystore.
+const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
+
+/// The account that pays for slashes on an embedded chain, where accounts need no keys.
+pub(super) const EMBEDDED_OPERATOR: Address = Address::repeat_byte(0x0e);
+
+/// The folders of a relay.
+#[derive(Clone, Debug)]
+pub(super) struct Folders {
+    data: PathBuf,
+}
+
+impl Folders {
+    /// Those that a flag, the environment or the settings name, in this order; otherwise the user's.
+    pub(super) fn new(flag: Option<&Path>, settings: &FixedSettings) -> Result<Self> {
+        let given = flag.map(Path::to_path_buf);
+        let environment = env::var_os(crate::keys::DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+        let data = match given.or(environment.map(PathBuf::from)).or_else(|| settings.data_dir.clone()) {
+            Some(folder) => folder,
+            None => crate::keys::data_folder()?,
+        };
+        Ok(Self { data })
+    }
+
+    pub(super) fn keys(&self) -> KeyStore {
+        KeyStore::in_folder(&self.data.join("keys"))
+    }
+
+    /// The folder of the relay of a registry.
+    fn of(&self, registry: &RegistryId) -> PathBuf {
+        self.data.join("relays").join(format!("{}-{}", registry.chain_id, Address::from(registry.address)))
+    }
+
+    /// The copy of the registry. It is locked while a relay runs, so that two never share a folder.
+    pub(super) fn copy(&self, registry: &RegistryId) -> Result<PathBuf> {
+        let folder = self.of(registry);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder.join("members.redb"))
+    }
+
+    fn worker_file(&self, registry: &RegistryId) -> PathBuf {
+        self.of(registry).join("worker")
+    }
+
+    /// The relay's name among those that share a log, if it has run before.
+    fn known_worker(&self, registry: &RegistryId) -> Result<Option<WorkerId>> {
+        let path = self.worker_file(registry);
+        match fs::read_to_string(&path) {
+            Ok(name) => Ok(Some(WorkerId(name.trim().into()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// The relay's name; made by chance and kept when it runs for the first time.
+    pub(super) fn worker(&self, registry: &RegistryId) -> Result<WorkerId> {
+        if let Some(known) = self.known_worker(registry)? {
+            return Ok(known);
+        }
+        let name: String = OsRng.sample_iter(Alphanumeric).take(16).map(char::from).collect();
+        let path = self.worker_file(registry);
+        create_new(&path, name.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(WorkerId(name))
+    }
+
+    fn log_path(&self, settings: &FixedSettings, registry: &RegistryId) -> PathBuf {
+        settings.log.path.clone().unwrap_or_else(|| self.of(registry).join("nullifiers"))
+    }
+
+    /// Says whether a log that is there can be opened; one that is not is not made. A relay that has it open has
+    /// answered the question.
+    pub(super) fn check_store(&self, settings: &FixedSettings, registry: &RegistryId) -> Result<()> {
+        if settings.log.servers().is_none() && !self.log_path(settings, registry).exists() {
+            return Ok(());
+        }
+        match self.open_store(settings, registry, false) {
+            Err(error) if !matches!(error.downcast_ref(), Some(EmbeddedLogError::InUse(_))) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the nullifier log. One that is gone is an error, unless `may_be_new`: the nullifiers of the running epochs
+    /// would be gone with it.
+    pub(super) fn open_store(
+        &self,
+        settings: &FixedSettings,
+        registry: &RegistryId,
+        may_be_new: bool,
+    ) -> Result<Arc<dyn RelayStore>> {
+        if let Some(servers) = settings.log.servers() {
+            return Ok(Arc::new(ValkeyLog::connect(registry, &servers)?));
+        }
+        let path = self.log_path(settings, registry);
+        if !path.exists() && !may_be_new && self.known_worker(registry)?.is_some() {
+            bail!(
+                "the nullifier log {} is gone, and without it members could post twice what they posted in the running \
+                 epochs: restore it, or begin a new one with --new-log when those epochs are over",
+                path.display()
+            );
+        }
+        Ok(Arc::new(EmbeddedLog::open_or_create(&path, registry, &EmbeddedSettings::default())?))
+    }
+}
+
+/// The chain, and who can send there.
+pub(super) struct ChainAccess {
+    pub(super) id: RegistryId,
+    pub(super) link: Arc<RegistryLink>,
+    /// The account that slashes, if there is one.
+    pub(super) account: Option<Address>,
+    /// Whether the chain is in this process.
+    pub(super) is_embedded: bool,
+}
+
+impl ChainAccess {
+    /// The chain of the settings. An endpoint is not connected to before it is needed.
+    pub(super) fn open(chain: &ChainSection, slashing: &SlashingSection, clock: Arc<dyn Clock>) -> Result<Self> {
+        let address = chain.registry;
+        if let Some(state) = &chain.state {
+            let node = ClockedChain::new(EmbeddedChain::open(state)?, clock);
+            let id = RegistryId { chain_id: node.chain_id(), address: address.into_array() };
+            if let Some(expected) = chain.chain_id.filter(|expected| *expected != id.chain_id) {
+                bail!(
+                    "{} is chain {}, and `chain_id` is {expected}; correct one of them",
+                    state.display(),
+                    id.chain_id
+                );
+            }
+            let link = RegistryLink::new(move || {
+                let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node.clone(), address)?);
+                Ok(registry)
+            });
+            let account = slashing.enabled.then_some(EMBEDDED_OPERATOR);
+            return Ok(Self { id, link: Arc::new(link), account, is_embedded: true });
+        }
+        let Some(Hidden(url)) = chain.rpc_url.clone() else { bail!("[chain] names neither an endpoint nor a file") };
+        let chain_id = chain.chain_id.unwrap_or_default();
+        let wallet = wallet(slashing)?;
+        let account = wallet.as_ref().map(AccountKey::address);
+        let settings = RpcSettings {
+            timeout: Duration::from_secs(chain.timeout_seconds),
+            expected_chain_id: Some(chain_id),
+            retries: 2,
+            progress: logging::transactions(),
+            ..RpcSettings::default()
+        };
+        let link = RegistryLink::new(move || {
+            let node = JsonRpcNode::connect(&url, settings.clone())?;
+            let node = wallet.iter().cloned().fold(node, JsonRpcNode::with_account);
+            let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node, address)?);
+            Ok(registry)
+        });
+        let id = RegistryId { chain_id, address: address.into_array() };
+        Ok(Self { id, link: Arc::new(link), account, is_embedded: false })
+    }
+}
+
+/// The wallet that slashes: a keystore file, or a key in the environment; none if neither is given.
+fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
+    if !slashing.enabled {
+        return Ok(None);
+    }
+    if let Some(keystore) = &slashing.keystore {
+        let password = match (&slashing.password_file, variable(WALLET_PASSWORD_VARIABLE)?) {
+            (Some(path), _) => {
+                let text = fs::read_to_string(path).map(Zeroizing::new);
+                let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
+                Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            (None, Some(password)) => password,
+            (None, None) => bail!(
+                "[slashing] has a `keystore` and no password for it: name a `password_file`, or put the password into the \
+                 environment variable {WALLET_PASSWORD_VARIABLE}"
+            ),
+        };
+        return Ok(Some(AccountKey::from_keystore(keystore, &password)?));
+    }
+    let key = variable(WALLET_KEY_VARIABLE)?;
+    let read = |key: Zeroizing<String>| {
+        AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
+    };
+    key.map(read).transpose()
+}
+
+fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {
+    let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let value = value.into_string().ok().with_context(|| format!("environment variable {name} is not UTF-8"))?;
+    Ok(Some(Zeroizing::new(value)))
+}

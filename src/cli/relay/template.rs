@@ -1,0 +1,165 @@
+//! The configuration that `relay init` writes, and the one of a relay for development.
+
+use alloy_primitives::Address;
+
+/// What the section `[chain]` says.
+pub(super) enum ChainTemplate<'a> {
+    /// An endpoint; what is not known yet is left for the operator to fill in.
+    Endpoint { rpc_url: Option<&'a str>, chain_id: Option<&'a str>, registry: Option<&'a str> },
+    /// An embedded chain in the file `chain.state` beside the configuration.
+    Embedded { registry: Address },
+}
+
+/// A whole configuration, with a comment for every setting.
+pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
+    let (chain, scope) = match chain {
+        ChainTemplate::Endpoint { rpc_url, chain_id, registry } => {
+            let rpc_url = rpc_url.unwrap_or("http://127.0.0.1:8545");
+            let chain_id = chain_id.unwrap_or("31337");
+            let registry = registry.unwrap_or("0x5FbDB2315678afecb367f032d93F642f64180aa3");
+            (
+                format!(
+                    "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket\n\
+                     rpc_url = {}\n\
+                     # chain and address of the registry\nchain_id = {chain_id}\nregistry = {}\n",
+                    toml::Value::from(rpc_url),
+                    toml::Value::from(registry)
+                ),
+                SCOPE,
+            )
+        }
+        ChainTemplate::Embedded { registry } => (
+            format!(
+                "# the file of an embedded chain, which has no endpoint; for development\nstate = \"chain.state\"\n\
+                 # address of the registry\nregistry = \"{registry}\"\n"
+            ),
+            DEVELOPMENT_SCOPE,
+        ),
+    };
+    format!("{HEAD}{chain}{TAIL}{scope}")
+}
+
+const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it and says what is wrong. Relative paths start at this file.
+# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [limits] and [listen] but for its address change
+# at once, all else with a restart.
+
+# Where keys, the copy of the registry and, unless it is set below, the nullifier log are kept; the user's data folder
+# if it is not set.
+# data_dir = "/var/lib/quotapass-relay"
+
+# What posts of scopes not listed below hear: "reject", which is held against the sender, or "ignore".
+unlisted_scopes = "reject"
+
+# Chains on which development keys are accepted. There are no others so far, and anybody can forge passes with them.
+test_chains = [31337, 1337]
+
+[listen]
+address = "127.0.0.1:8480"
+# whether pages of other sites may use the relay from a browser
+# cors = true
+# proxies that are believed when they say whom they ask for
+# trusted_proxies = []
+# who may read /metrics
+# metrics_from = ["127.0.0.1", "::1"]
+
+# What HTTP bears. Seconds are whole.
+[limits]
+# bytes of a body, and of all bodies at a time; posts of a request
+# max_body_bytes = 1048576
+# max_body_memory_bytes = 134217728
+# max_posts = 256
+# time for a request's head, for its body and until its verdicts; for a client to read; for all requests at the end
+# header_timeout_seconds = 10
+# body_timeout_seconds = 10
+# answer_timeout_seconds = 30
+# write_timeout_seconds = 20
+# stop_timeout_seconds = 30
+# open connections, in all and of one source; listeners to events, and how often they hear something
+# max_connections = 1024
+# max_connections_per_source = 64
+# max_listeners = 256
+# keep_alive_seconds = 15
+# after this time without the chain the relay says that it is not ready
+# chain_timeout_seconds = 300
+
+[chain]
+"#;
+
+const TAIL: &str = r#"# pause between two looks at the chain, and the time an answer may take
+# poll_seconds = 4
+# timeout_seconds = 30
+# how many blocks a reorganisation may take back
+# max_reorg_depth = 256
+
+[log]
+# folder of the nullifier log
+# path = "/var/lib/quotapass-relay/nullifiers"
+# or, for several relays, a Valkey or Redis server that they share, or some servers of a cluster; how long a call may take,
+# how many replicas must have a write, and whether the server's settings are "checked", "vouched" for, or "volatile"
+# valkey = ["redis://127.0.0.1:6379"]
+# timeout_ms = 2000
+# replicas = 0
+# durability = "checked"
+
+# Whoever exceeds a quota is slashed if there is a wallet to send with. Without one the relay says so, and keeps the
+# evidence for `quotapass relay evidence`.
+[slashing]
+enabled = true
+# encrypted Ethereum keystore of the wallet, and the file with its password; or QUOTAPASS_WALLET_KEY in the environment
+# keystore = "wallet.json"
+# password_file = "wallet-password"
+# who gets the rewards, if not the wallet
+# receiver = "0x0000000000000000000000000000000000000000"
+# blocks that must follow a slash before its case is closed
+# confirmations = 2
+
+[clock]
+# a change of the system's clock by more than this is a jump
+# tolerance_seconds = 30
+# how long the clock must go steadily before epochs are dropped by it
+# settle_seconds = 600
+
+[engine]
+# batches verified at the same time; posts in a batch; how long a post waits for others
+# workers = 3
+# max_batch = 256
+# max_delay_ms = 5
+# posts and bytes that may wait; what is beyond is `overloaded`
+# max_queued = 4096
+# max_queued_bytes = 67108864
+
+# A scope is a room, or all that the relay carries. Its policy is published at /v1/policy; a pass made for any other
+# values is refused. The registry's exit delay must be longer than root_window, one epoch and max_clock_skew together.
+[[scopes]]
+"#;
+
+const SCOPE: &str = r#"name = "lobby"
+# length of an epoch in seconds
+epoch_seconds = 3600
+# messages an epoch, whatever the deposit allows
+limit_cap = 10
+# least stake, in the registry's stake units
+min_stake = 1
+# least age of the deposit in days
+min_age_days = 0
+# seconds for which a former root or policy is accepted
+root_window = 3600
+# seconds by which clocks may differ
+max_clock_skew = 60
+"#;
+
+/// An epoch of a day, so that what was proved for it can be tried out at leisure.
+const DEVELOPMENT_SCOPE: &str = r#"name = "lobby"
+# length of an epoch in seconds
+epoch_seconds = 86400
+# messages an epoch, whatever the deposit allows
+limit_cap = 10
+# least stake, in the registry's stake units
+min_stake = 1
+# least age of the deposit in days
+min_age_days = 0
+# seconds for which a former root or policy is accepted
+root_window = 86400
+# seconds by which clocks may differ
+max_clock_skew = 60
+"#;

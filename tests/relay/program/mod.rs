@@ -1,0 +1,10 @@
+//! `quotapass relay`, as an operator runs it.
+
+mod configuration;
+mod embedded;
+mod evidence;
+mod posts;
+mod process;
+mod redis;
+mod reload;
+mod shared;

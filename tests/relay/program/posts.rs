@@ -1,0 +1,124 @@
+//! Members of a registry on anvil, and what they post.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use quotapass::{
+    circuits::{
+        formats::wire::PostPass,
+        membership::{Levels, MemberIndex, Membership},
+        post::{Post, post},
+        prover::Prover,
+        signal::{ExternalNullifier, Scope, SignalHash},
+    },
+    keys::KeyStore,
+    registry::{Follower, FollowerSettings, Registry, RegistryEvent, alloy_primitives::Address, rpc::RpcSettings},
+    relay::Policy,
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use serde_json::json;
+
+use super::process::keys;
+use crate::{
+    anvil::{AnvilBench, node},
+    bench::{SMALL, join, secret},
+    common::anvil::Anvil,
+    policy,
+};
+
+/// A day, so that a test does not see its end but at midnight.
+const EPOCH: u32 = 86_400;
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Waits while the day is about to end, for a test takes place on one day.
+pub fn stay_within_a_day() {
+    let left = u64::from(EPOCH) - now() % u64::from(EPOCH);
+    if left < 180 {
+        std::thread::sleep(Duration::from_secs(left + 1));
+    }
+}
+
+/// The policy of a room with such epochs.
+pub fn daily() -> Policy {
+    Policy { epoch_seconds: EPOCH.try_into().unwrap(), ..policy() }
+}
+
+fn prover() -> &'static Prover<Post> {
+    static PROVER: OnceLock<Prover<Post>> = OnceLock::new();
+    PROVER.get_or_init(|| KeyStore::in_folder(&keys()).development_prover(Levels::STANDARD, |_| {}).unwrap())
+}
+
+/// A registry on anvil with members.
+pub struct Members {
+    pub bench: AnvilBench,
+    copy: Follower,
+}
+
+impl Members {
+    pub fn new(count: u64) -> Self {
+        stay_within_a_day();
+        let anvil = Anvil::start(now());
+        let node = node(&anvil, &anvil.http(), RpcSettings::default());
+        let bench = AnvilBench::on(anvil, node);
+        (0..count).for_each(|n| drop(join(&bench, 0, n, SMALL)));
+        let mut copy = Follower::in_memory(bench.registry.id(), FollowerSettings::default()).unwrap();
+        copy.sync(&bench.registry).unwrap();
+        Self { bench, copy }
+    }
+
+    pub fn address(&self) -> Address {
+        self.bench.registry.id().address.into()
+    }
+
+    /// A member's post under a message id, as `POST /v1/verify` takes it.
+    pub fn post(&self, n: u32, message_id: u16, message: &str) -> String {
+        let (index, secret) = (MemberIndex(n), secret(u64::from(n)));
+        let (path, member) = (self.copy.path(index).unwrap(), self.copy.member(index).unwrap().unwrap());
+        let policy = daily();
+        let (scope, epoch) = (Scope::new(&self.bench.registry.id(), &policy.name), policy.epoch_at(now()));
+        let (public, witness) = post(
+            Membership { secret: &secret, member: &member, path: &path },
+            ExternalNullifier::new(scope, epoch),
+            SignalHash::new(scope, epoch, message.as_bytes()).unwrap(),
+            policy.requirement(epoch),
+            policy.limit_cap,
+            message_id,
+        )
+        .unwrap();
+        let proof = prover().prove(&public, &witness, &mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+        let pass = PostPass::new(epoch, &public, proof);
+        json!({ "scope": policy.name, "message": message, "pass": pass.to_text() }).to_string()
+    }
+
+    /// A member's commitment as the relay writes it.
+    pub fn commitment(n: u64) -> String {
+        secret(n).commitment().to_string()
+    }
+
+    /// Transactions that slashed somebody.
+    pub fn slashes(&self) -> usize {
+        let head = self.bench.registry.latest_block().unwrap().number;
+        let events = self.bench.registry.events(0..=head).unwrap();
+        events.iter().filter(|logged| matches!(logged.event, RegistryEvent::Slashed { .. })).count()
+    }
+
+    /// A configuration without `[log]`: this registry behind an endpoint, and one room.
+    pub fn configuration(&self, rpc_url: &str) -> String {
+        format!(
+            "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = 31337\nregistry = \"{}\"\npoll_seconds = 1\n\
+             timeout_seconds = 5\n[slashing]\nconfirmations = 0\n[limits]\nchain_timeout_seconds = 5\n{}",
+            self.address(),
+            toml_of(&daily())
+        )
+    }
+}
+
+/// A policy as the configuration has it.
+pub fn toml_of(policy: &Policy) -> String {
+    format!("[[scopes]]\n{}", toml::to_string(policy).unwrap())
+}

@@ -1,0 +1,69 @@
+//! A Redis server of a test's own.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A server that keeps what it is given; killed when dropped.
+pub struct Redis {
+    process: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        // Free a moment ago, and given to nobody else soon.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        Self { process: serve(port, &folder), port, folder }
+    }
+
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// As `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again, with what it had.
+    pub fn restart(&mut self) {
+        self.process = serve(self.port, &self.folder);
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn serve(port: u16, folder: &TempDir) -> Child {
+    let program = ["redis-server", "valkey-server"].into_iter().find_map(|program| {
+        Command::new(program)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .ok()
+    });
+    let process =
+        program.expect("neither redis-server nor valkey-server is installed (`apt-get install redis-server`)");
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the server does not listen");
+        thread::sleep(Duration::from_millis(20));
+    }
+    process
+}

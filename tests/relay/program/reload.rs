@@ -1,0 +1,64 @@
+//! A relay that runs on while its configuration and its chain change.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    posts::{Members, daily, toml_of},
+    process::Operator,
+};
+use crate::common::proxy::{Answer, Proxy};
+
+#[test]
+fn policies_change_and_the_chain_goes_and_comes_back() {
+    let members = Members::new(3);
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&is_gone);
+    let proxy = Proxy::start(members.bench.anvil.port(), move |_, _| match gone.load(Ordering::Relaxed) {
+        true => Answer::HangUp,
+        false => Answer::Pass,
+    });
+    let operator = Operator::new();
+    let text = members.configuration(&proxy.http());
+    operator.configure(&text);
+    let relay = operator.start_configured();
+    relay.wait_until("it is ready", |relay| relay.is_ready());
+    assert_eq!(relay.verdict(&members.post(0, 0, "hello")), "accepted");
+
+    // A policy that is not valid: the one before stays.
+    let lower = daily().limit_cap.get() - 1;
+    let of = |limit| toml_of(&quotapass::relay::Policy { limit_cap: limit, ..daily() });
+    let changed = text.replace(&toml_of(&daily()), &of(lower.try_into().unwrap()));
+    operator.configure(&changed.replace("max_clock_skew = 20", "max_clock_skew = 100000"));
+    relay.signal("HUP");
+    relay.wait_until("the reload is refused", |relay| relay.log().contains("longer than its epoch"));
+    let cap = |policy: serde_json::Value| policy["scopes"][0]["limit_cap"].as_u64();
+    assert_eq!(cap(relay.get("/v1/policy").1), Some(u64::from(lower) + 1));
+    // Nor does a change that needs a restart, together with one that does not.
+    operator.configure(&changed.replace("poll_seconds = 1", "poll_seconds = 2"));
+    relay.signal("HUP");
+    relay.wait_until("the reload is refused", |relay| relay.log().contains("[chain] has changed"));
+    operator.configure(&changed);
+    relay.signal("HUP");
+    relay.wait_until("the policy holds", |relay| cap(relay.get("/v1/policy").1) == Some(lower.into()));
+    assert!(relay.log().contains("scope `room` is changed"), "{}", relay.log());
+    // What was proved for the former policy holds on for a while.
+    assert_eq!(relay.verdict(&members.post(0, 1, "hello again")), "accepted");
+
+    is_gone.store(true, Ordering::Relaxed);
+    relay.wait_until("it says that the chain is gone", |relay| !relay.is_ready());
+    let (status, answer) = relay.get("/readyz");
+    assert!(status == 503 && answer.to_string().contains("chain_lost"), "{answer}");
+    assert_eq!(relay.verdict(&members.post(1, 0, "still here")), "accepted");
+    assert_eq!(relay.get("/healthz").0, 200);
+    // A start without the chain serves what was known.
+    relay.kill();
+    operator.configure(&text);
+    let relay = operator.start_configured();
+    assert_eq!(relay.verdict(&members.post(1, 1, "and again")), "accepted");
+    is_gone.store(false, Ordering::Relaxed);
+    relay.wait_until("it is ready again", |relay| relay.is_ready());
+    assert_eq!(relay.stop(), Some(0));
+}
