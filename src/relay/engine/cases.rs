@@ -57,19 +57,13 @@ impl Cases {
     pub(super) fn refresh(&self, relay: &dyn Judge, events: &EventBus, now: u64) -> Result<(), LogError> {
         let from = lock(&self.0).read;
         let news = relay.convictions(from)?;
-        let known = |commitment, evidence: &crate::relay::Evidence| ConvictedMember {
-            commitment,
-            scope: evidence.scope,
-            epoch: evidence.epoch,
-            settlement: None,
-        };
         let open = {
             let state = &mut *lock(&self.0);
             state.read += news.len() as u64;
             for evidence in &news {
                 let Some(secret) = evidence.secret() else { continue };
-                let commitment = secret.commitment();
-                state.members.push(known(commitment, evidence));
+                let (commitment, scope, epoch) = (secret.commitment(), evidence.scope, evidence.epoch);
+                state.members.push(ConvictedMember { commitment, scope, epoch, settlement: None });
                 if state.is_begun {
                     events.publish(RelayEvent::Convicted { commitment, at: now });
                 }

@@ -8,6 +8,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat();
 const rounded = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const small = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const time = (seconds, format = clock) => format.format(new Date(seconds * 1000));
@@ -35,6 +36,8 @@ function shape(name, attributes, text) {
 function setText(id, text) {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }
+
+const perSecond = (rate) => (rate < 1 ? small : rounded).format(rate);
 
 /** A length of time in words. */
 function duration(seconds) {
@@ -175,7 +178,7 @@ function drawTiles() {
   const accepted = recent.reduce((sum, sample) => sum + sample.verdicts[0], 0);
   const busy = last(samples.filter((sample) => total(sample) > 0));
   setText("members", number.format(summary.members));
-  setText("rate", recent.length ? rounded.format(accepted / (recent.length * seconds)) : "–");
+  setText("rate", recent.length ? perSecond(accepted / (recent.length * seconds)) : "–");
   setText("latency", busy ? `${rounded.format(busy.p50_ms)} / ${rounded.format(busy.p99_ms)} ms` : "–");
   setText("conflicts", number.format(summary.convicted));
   setText("epochs", known(summary.log.epochs));
