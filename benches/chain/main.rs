@@ -9,6 +9,8 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod gas;
+#[path = "../common/mod.rs"]
+mod page;
 mod report;
 mod stage;
 mod sync;
@@ -41,6 +43,6 @@ fn main() {
     let tables = report::tables(&costs, &sync, &stage);
     println!("{tables}");
     if !short {
-        report::write(&tables);
+        page::write("chain.md", "chain", &tables);
     }
 }

@@ -1,13 +1,13 @@
 //! The tables of docs/chain.md.
 
-use std::{fs, path::Path, process::Command};
-
 use serde_json::json;
 
-use crate::{gas::Costs, stage::Stage, sync::Sync};
-
-const BEGIN: &str = "<!-- written by `cargo bench --bench chain`: begin -->";
-const END: &str = "<!-- written by `cargo bench --bench chain`: end -->";
+use crate::{
+    gas::Costs,
+    page::{self, grouped},
+    stage::Stage,
+    sync::Sync,
+};
 
 /// Gas elsewhere: what, how much, and where the figure is from.
 const ELSEWHERE: [(&str, u64); 9] = [
@@ -82,35 +82,6 @@ fn members(count: u64) -> String {
 
 /// Machine, commit and versions.
 fn circumstances(stage: &Stage) -> String {
-    let output = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        text.lines().next().unwrap_or("unknown").to_owned()
-    };
-    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    format!(
-        "Commit {}, {}, {}; {} with {threads} threads, which anvil and the client share.",
-        output("git", &["rev-parse", "--short", "HEAD"]),
-        output("rustc", &["--version"]),
-        stage.anvil.rpc("web3_clientVersion", json!([])).as_str().unwrap_or("anvil"),
-        processor.trim_start_matches([' ', '\t', ':']),
-    )
-}
-
-/// A number with commas.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    parts.join(",")
-}
-
-/// Puts the tables between their marks.
-pub fn write(tables: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/chain.md");
-    let page = fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("docs/chain.md has the mark of the tables' beginning");
-    let (_, after) = rest.split_once(END).expect("docs/chain.md has the mark of the tables' end");
-    fs::write(&path, format!("{before}{BEGIN}\n\n{tables}\n{END}{after}")).unwrap();
+    let anvil = stage.anvil.rpc("web3_clientVersion", json!([]));
+    format!("{}, which {} and the client share.", page::circumstances(), anvil.as_str().unwrap_or("anvil"))
 }

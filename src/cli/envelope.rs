@@ -25,11 +25,16 @@ pub(super) struct Envelope {
 
 impl Envelope {
     pub(super) fn new(scope: &str, message: &[u8], pass: &PostPass) -> Self {
+        Self::with_text(scope, message, pass.to_text())
+    }
+
+    /// Likewise, with the pass in its text form.
+    pub(super) fn with_text(scope: &str, message: &[u8], pass: String) -> Self {
         let (message, message_hex) = match std::str::from_utf8(message) {
             Ok(text) => (Some(text.into()), None),
             Err(_) => (None, Some(hex::encode(message))),
         };
-        Self { scope: scope.into(), message, message_hex, pass: pass.to_text() }
+        Self { scope: scope.into(), message, message_hex, pass }
     }
 
     /// The message's bytes.

@@ -2,6 +2,7 @@
 
 mod amount;
 mod badge;
+mod bench;
 mod circuit;
 mod completions;
 mod config;
@@ -86,6 +87,9 @@ enum Verb {
     /// Take the deposit of somebody who exceeded a quota
     Slash(slash::Arguments),
     Relay(relay::Arguments),
+    /// Measure what a relay bears
+    #[command(subcommand)]
+    Bench(bench::Verb),
     /// Show what is set, or write a configuration file
     #[command(subcommand)]
     Config(config::verbs::Verb),
@@ -130,6 +134,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Withdraw(arguments) => withdraw::run(&arguments, &context()?),
         Verb::Slash(arguments) => slash::run(&arguments, &context()?),
         Verb::Relay(arguments) => relay::run(&arguments, &settings, Output::new(json)),
+        Verb::Bench(verb) => bench::run(&verb, &context()?),
         Verb::Config(verb) => config::verbs::run(&verb, &context()?),
         Verb::Circuit(verb) => circuit::run(&verb, &context()?),
         Verb::Completions(arguments) => completions::completions(&arguments),

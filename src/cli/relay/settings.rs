@@ -217,6 +217,12 @@ impl LogSection {
         if of_servers && self.valkey.is_none() {
             bail!("`timeout_ms`, `replicas` and `durability` go with `valkey`, which names the servers");
         }
+        if self.valkey.as_ref().is_some_and(|Hidden(addresses)| addresses.is_empty()) {
+            bail!("[log] `valkey` lists no server; name one, or leave it out");
+        }
+        if self.timeout_ms == Some(0) {
+            bail!("[log] `timeout_ms` must be above zero");
+        }
         Ok(())
     }
 
@@ -488,7 +494,11 @@ mod tests {
         assert_eq!(written.live.http, HttpSettings::default());
         let full = parse(&uncommented()).unwrap();
         assert_eq!(full.live, written.live);
-        let FixedSettings { chain, clock, engine, .. } = &full.fixed;
+        let FixedSettings { chain, clock, engine, log, .. } = &full.fixed;
+        let path = Path::new("/var/lib/quotapass-relay/nullifiers");
+        assert_eq!((log.path.as_deref(), log.servers()), (Some(path), None));
+        let shared = parse(&template().replace("#   ", "")).unwrap().fixed.log;
+        assert_eq!(shared.servers(), Some(ValkeySettings::new(["redis://127.0.0.1:6379".into()])));
         assert_eq!((chain, clock), (&written.fixed.chain, &written.fixed.clock));
         let workers = EngineSettings::default().workers;
         assert_eq!(EngineSettings { workers, ..engine.settings() }, EngineSettings::default());
@@ -528,6 +538,7 @@ mod tests {
         says(&changed("limit_cap = 10\n", ""), &["missing field `limit_cap`"]);
         says(&changed("enabled = true", "enabled = false\nkeystore = \"wallet\""), &["not enabled", "line"]);
         says(&changed("enabled = true", "password_file = \"secret\""), &["no `keystore` that it opens"]);
+        says(&changed("[log]\n", "[log]\nvalkey = []\n"), &["lists no server", "line"]);
         let proxies = changed("[listen]\n", "[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]\n");
         says(&proxies, &["`proxy` is neither a network", "line"]);
         says("", &["missing field `chain`"]);

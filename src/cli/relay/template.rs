@@ -94,12 +94,13 @@ const TAIL: &str = r#"# pause between two looks at the chain, and the time an an
 [log]
 # folder of the nullifier log
 # path = "/var/lib/quotapass-relay/nullifiers"
-# or, for several relays, a Valkey or Redis server that they share, or some servers of a cluster; how long a call may take,
-# how many replicas must have a write, and whether the server's settings are "checked", "vouched" for, or "volatile"
-# valkey = ["redis://127.0.0.1:6379"]
-# timeout_ms = 2000
-# replicas = 0
-# durability = "checked"
+# Or, for several relays, a Valkey or Redis server that they share, or some servers of a cluster; how long a call may take,
+# how many replicas must have a write, and whether the servers' settings are "checked", "vouched" for, or "volatile". With a
+# password in the address, keep this file to yourself.
+#   valkey = ["redis://127.0.0.1:6379"]
+#   timeout_ms = 2000
+#   replicas = 0
+#   durability = "checked"
 
 # Whoever exceeds a quota is slashed if there is a wallet to send with. Without one the relay says so, and keeps the
 # evidence for `quotapass relay evidence`.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -129,7 +129,7 @@ impl RelayProcess {
              connection: close\r\n\r\n"
         );
         stream.write_all((head + body).as_bytes()).unwrap();
-        let (first, body) = read_body(&mut BufReader::new(stream.by_ref())).unwrap();
+        let (first, body) = read_body(&mut BufReader::new(&stream)).unwrap();
         let status = first.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }

@@ -1,0 +1,152 @@
+//! Posts and verdicts as they go over HTTP.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::ValueEnum;
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{accounts::Answer, material::Material, passes::PassBytes, plan::Item, registry::SCOPE};
+use crate::{
+    cli::envelope::Envelope,
+    relay::{PostRequest, http::frames::write_post},
+};
+
+const OCTETS: &str = "application/octet-stream";
+const JSON: &str = "application/json";
+
+/// How posts and verdicts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Lengths and bytes, one byte a verdict
+    Binary,
+    /// What `quotapass post` writes
+    Json,
+}
+
+/// A request that got no verdicts.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoVerdicts {
+    /// The relay cannot be reached, or broke off; it may have recorded what was sent.
+    #[error("no answer: {0}")]
+    Lost(reqwest::Error),
+    /// The relay did not take the request, or did not answer it in time; it may have recorded what was sent.
+    #[error("the relay has too much to do ({0})")]
+    Busy(StatusCode),
+    /// The relay did not understand the request, or answered in no way that it should.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Sends requests to one relay.
+#[derive(Clone)]
+pub(super) struct RelayClient {
+    client: Client,
+    url: Url,
+    format: Format,
+}
+
+impl RelayClient {
+    /// With `from` all connections come from this local address.
+    pub(super) fn new(base: &Url, format: Format, timeout: Duration, from: Option<IpAddr>) -> Result<Self> {
+        let client = Client::builder().http1_only().no_proxy().timeout(timeout).tcp_nodelay(true).local_address(from);
+        Ok(Self { client: client.build()?, url: base.join("v1/verify")?, format })
+    }
+
+    /// The verdicts on a request's posts, in order.
+    pub(super) async fn send(&self, body: Vec<u8>, posts: usize) -> Result<Vec<Answer>, NoVerdicts> {
+        let kind = match self.format {
+            Format::Binary => OCTETS,
+            Format::Json => JSON,
+        };
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, kind).header(ACCEPT, kind).body(body);
+        let response = request.send().await.map_err(NoVerdicts::Lost)?;
+        let status = response.status();
+        let answer = response.bytes().await.map_err(NoVerdicts::Lost)?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(NoVerdicts::Busy(status));
+            }
+            _ => return Err(NoVerdicts::Wrong(format!("{status}: {}", String::from_utf8_lossy(&answer)))),
+        }
+        read(self.format, &answer, posts).map_err(|error| NoVerdicts::Wrong(format!("{error:#}")))
+    }
+
+    /// The body of a request with these posts.
+    pub(super) fn body(&self, material: &Material, items: &[Item]) -> Result<Vec<u8>> {
+        let posts = items.iter().map(|item| material.post(*item).context("every pass is made beforehand"));
+        match self.format {
+            Format::Binary => {
+                let mut body = Vec::new();
+                for post in posts {
+                    let (message, pass) = post?;
+                    write_post(&mut body, &PostRequest { scope: SCOPE, message: &message, pass })?;
+                }
+                Ok(body)
+            }
+            Format::Json => {
+                let envelope = |post: Result<(Vec<u8>, &PassBytes)>| {
+                    let (message, pass) = post?;
+                    Ok(Envelope::with_text(SCOPE, &message, URL_SAFE_NO_PAD.encode(pass)))
+                };
+                Ok(serde_json::to_vec(&Posts { posts: posts.map(envelope).collect::<Result<_>>()? })?)
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Posts {
+    posts: Vec<Envelope>,
+}
+
+#[derive(Deserialize)]
+struct Verdicts {
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    verdict: String,
+}
+
+fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>> {
+    let verdicts: Vec<_> = match format {
+        Format::Binary => answer.iter().map(|byte| Answer::from_number(*byte)).collect(),
+        Format::Json => {
+            let answer: Verdicts = serde_json::from_slice(answer).context("the answer holds no verdicts")?;
+            answer.verdicts.iter().map(|verdict| Answer::from_name(&verdict.verdict)).collect()
+        }
+    };
+    ensure!(verdicts.len() == posts, "there are {} verdicts on {posts} posts", verdicts.len());
+    let Some(verdicts) = verdicts.into_iter().collect() else { bail!("there is a verdict that nobody knows") };
+    Ok(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_read_in_both_formats() {
+        let expected = [Answer::Accepted, Answer::InvalidProof];
+        assert_eq!(read(Format::Binary, &[0, 9], 2).unwrap(), expected);
+        let json = br#"{"verdicts":[{"verdict":"accepted","gossip":"accept"},{"verdict":"invalid_proof"}]}"#;
+        assert_eq!(read(Format::Json, json, 2).unwrap(), expected);
+    }
+
+    #[test]
+    fn answers_that_do_not_fit_are_errors() {
+        assert!(read(Format::Binary, &[0], 2).is_err());
+        assert!(read(Format::Binary, &[0, 0, 0], 2).is_err());
+        assert!(read(Format::Binary, &[12], 1).is_err());
+        assert!(read(Format::Json, br#"{"verdicts":[{"verdict":"lost?"}]}"#, 1).is_err());
+        assert!(read(Format::Json, b"<html>", 1).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! The answers of runs, kept in a file, so that a later run can ask again and compare.
+//!
+//! Text: one line that says what the posts are made from, then an answer a line: `honest 17 accepted`,
+//! `first 3 lost`, `second 3 quota_exceeded`, and `end` where a run came to its end. A line that was cut off is no
+//! answer.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{
+    accounts::{Accounts, Answer},
+    plan::Item,
+};
+
+const TITLE: &str = "quotapass-bench-journal 1";
+const END: &str = "end";
+const CUT_OFF: &str = "cut off";
+
+/// A journal that is written to.
+pub(super) struct Journal {
+    file: BufWriter<File>,
+}
+
+impl Journal {
+    /// Opens a journal, or begins one, for posts that are made from `origin`, and notes in `accounts` what it holds.
+    pub(super) fn open(path: &Path, origin: &str, accounts: &mut Accounts) -> Result<Self> {
+        let about = || format!("cannot use the journal {}", path.display());
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).with_context(about)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(about)?;
+        // What was cut off goes, so that the next line begins where a line begins.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let content = &text[..whole];
+        let is_whole_run = read(content, origin, accounts).with_context(about)?;
+        file.set_len(whole as u64).with_context(about)?;
+        file.seek(SeekFrom::End(0)).with_context(about)?;
+        let mut journal = Self { file: BufWriter::new(file) };
+        if content.is_empty() {
+            journal.line(&format!("{TITLE} {origin}"))?;
+        } else if !is_whole_run {
+            journal.line(CUT_OFF)?;
+        }
+        journal.flush()?;
+        accounts.begin_run();
+        Ok(journal)
+    }
+
+    /// Notes an answer. Forgeries are not kept: nothing follows from them.
+    pub(super) fn add(&mut self, item: Item, answer: Answer) -> Result<()> {
+        let (kind, number) = match item {
+            Item::Honest(number) => ("honest", number),
+            Item::Half { pair, second: false } => ("first", pair),
+            Item::Half { pair, second: true } => ("second", pair),
+            Item::Forgery(_) => return Ok(()),
+        };
+        self.line(&format!("{kind} {number} {}", answer.name()))
+    }
+
+    /// Hands all to the system, which keeps it if this program is killed.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.file.flush().context("cannot write to the journal")
+    }
+
+    /// The run is over, and nothing was sent that is not noted.
+    pub(super) fn end(mut self) -> Result<()> {
+        self.line(END)?;
+        self.flush()
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        writeln!(self.file, "{text}").context("cannot write to the journal")
+    }
+}
+
+/// Notes the answers of whole lines. Returns whether the last run came to its end.
+fn read(content: &str, origin: &str, accounts: &mut Accounts) -> Result<bool> {
+    let mut lines = content.lines();
+    let Some(title) = lines.next() else { return Ok(true) };
+    match title.strip_prefix(TITLE).map(str::trim) {
+        Some(found) if found == origin => {}
+        Some(_) => bail!("it is about other posts: give the seed and the folder that it was begun with"),
+        None => bail!("it is not the journal of a load"),
+    }
+    let mut is_whole_run = false;
+    for (number, line) in lines.enumerate() {
+        is_whole_run = line == END;
+        if line == CUT_OFF {
+            accounts.forget_what_was_sent();
+        } else if !is_whole_run {
+            let (item, answer) = parse(line).with_context(|| format!("line {} is damaged: {line}", number + 2))?;
+            accounts.remember(item, answer);
+        }
+    }
+    if !is_whole_run {
+        accounts.forget_what_was_sent();
+    }
+    Ok(is_whole_run)
+}
+
+fn parse(line: &str) -> Option<(Item, Answer)> {
+    let mut words = line.split(' ');
+    let (kind, number, answer) = (words.next()?, words.next()?, words.next()?);
+    let number: u32 = number.parse().ok()?;
+    let item = match kind {
+        "honest" => Item::Honest(number),
+        "first" => Item::Half { pair: number, second: false },
+        "second" => Item::Half { pair: number, second: true },
+        _ => return None,
+    };
+    words.next().is_none().then_some((item, Answer::from_name(answer)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HONEST: Item = Item::Honest(7);
+
+    fn open(path: &Path) -> Result<(Journal, Accounts)> {
+        let mut accounts = Accounts::default();
+        Ok((Journal::open(path, "origin", &mut accounts)?, accounts))
+    }
+
+    #[test]
+    fn answers_are_there_in_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut journal, _) = open(&path).unwrap();
+        journal.add(HONEST, Answer::Accepted).unwrap();
+        journal.add(Item::Half { pair: 1, second: true }, Answer::Lost).unwrap();
+        journal.add(Item::Forgery(1), Answer::InvalidProof).unwrap();
+        journal.end().unwrap();
+
+        let (journal, mut accounts) = open(&path).unwrap();
+        journal.end().unwrap();
+        assert_eq!(accounts.items(), [HONEST, Item::Half { pair: 1, second: true }]);
+        assert_eq!(accounts.count(Answer::Accepted), 0);
+        accounts.add(HONEST, Answer::Accepted);
+        assert_eq!(accounts.complaints().len(), 1);
+        let mut accounts = Accounts::default();
+        let other = Journal::open(&path, "elsewhere", &mut accounts).err().unwrap();
+        assert!(format!("{other:#}").contains("other posts"), "{other:#}");
+    }
+
+    #[test]
+    fn a_run_that_was_killed_is_noticed_then_and_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut journal, _) = open(&path).unwrap();
+        journal.add(HONEST, Answer::Accepted).unwrap();
+        journal.flush().unwrap();
+        drop(journal);
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str("honest 8 accep");
+        fs::write(&path, text).unwrap();
+        for _ in 0..2 {
+            let (journal, mut accounts) = open(&path).unwrap();
+            journal.end().unwrap();
+            assert_eq!(accounts.items(), [HONEST]);
+            // The run may have sent this, and not have noted it.
+            accounts.add(Item::Honest(8), Answer::Replay);
+            assert_eq!(accounts.complaints(), []);
+        }
+    }
+
+    #[test]
+    fn damage_and_other_files_are_told_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        for (content, words) in [
+            ("something else\n", "not the journal"),
+            ("quotapass-bench-journal 1 origin\nhonest 1 accepted\nhonest accepted\n", "line 3"),
+            ("quotapass-bench-journal 1 origin\nhonest 1 accepted twice\n", "line 2"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = open(&path).err().unwrap();
+            assert!(format!("{error:#}").contains(words), "{error:#}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), content, "what is not understood stays as it is");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in "\\PC{0,40}") {
+            let _ = parse(&line);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is sent, in which order and when: fixed by a seed before the first request goes out.
+
+use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr, time::Duration};
+
+use anyhow::{Result, bail};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// A part of all posts, written as `5%` or `0.05`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub(super) struct Percentage(f64);
+
+impl FromStr for Percentage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, unit) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 100.0));
+        let number: f64 = digits.trim().parse().map_err(|_| "write it as 5% or 0.05".to_owned())?;
+        let fraction = number / unit;
+        if (0.0..=1.0).contains(&fraction) { Ok(Self(fraction)) } else { Err("it lies between 0% and 100%".into()) }
+    }
+}
+
+impl fmt::Display for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0 * 100.0)
+    }
+}
+
+/// One post. The same value is the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Item {
+    /// The honest post of this number. Sent a second time it is a replay.
+    Honest(u32),
+    /// One of the two posts that a spammer makes under one message id.
+    Half {
+        /// Which spammer's.
+        pair: u32,
+        /// Whether it is the second.
+        second: bool,
+    },
+    /// The honest pass of this number under a message that it was not made for.
+    Forgery(u32),
+}
+
+/// The shares of posts that are not simply honest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mix {
+    /// Posts that were sent before.
+    pub(super) replays: Percentage,
+    /// Posts whose proof does not fit.
+    pub(super) forgeries: Percentage,
+    /// Second posts under a message id that was used.
+    pub(super) conflicts: Percentage,
+}
+
+impl Mix {
+    /// Each conflict takes a first post too.
+    pub(super) fn check(self) -> Result<Self> {
+        let taken = self.replays.0 + self.forgeries.0 + 2.0 * self.conflicts.0;
+        if taken > 1.0 {
+            bail!(
+                "replays of {}, forgeries of {} and twice the conflicts of {} are more than all posts; lower one of them",
+                self.replays,
+                self.forgeries,
+                self.conflicts
+            );
+        }
+        Ok(self)
+    }
+}
+
+/// Posts that go out together.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Request {
+    /// When it is sent, counted from the beginning. Latencies count from here, whenever it was really sent.
+    pub(super) due: Duration,
+    pub(super) items: Vec<Item>,
+    /// Whether it holds forgeries, and nothing else: who forges has connections of his own.
+    pub(super) is_forged: bool,
+}
+
+/// All requests, in the order in which they are due.
+#[derive(Debug, PartialEq)]
+pub(super) struct Plan {
+    pub(super) requests: Vec<Request>,
+    /// How many honest posts it takes, from number 0 on.
+    pub(super) honest: u32,
+    /// How many spammers.
+    pub(super) pairs: u32,
+}
+
+/// How the posts are spread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// How many posts.
+    pub(super) posts: u32,
+    /// Posts a second.
+    pub(super) rate: f64,
+    pub(super) posts_per_request: usize,
+    pub(super) mix: Mix,
+    pub(super) seed: u64,
+}
+
+impl Plan {
+    /// Draws a plan.
+    pub(super) fn draw(shape: &Shape) -> Self {
+        let (items, honest, pairs) = draw_items(shape);
+        Self { requests: gather(shape, &items), honest, pairs }
+    }
+
+    /// Sends these items as fast as it goes.
+    pub(super) fn of(items: &[Item], posts_per_request: usize) -> Self {
+        let request = |items: &[Item]| Request { due: Duration::ZERO, items: items.to_vec(), is_forged: false };
+        let requests = items.chunks(posts_per_request.max(1)).map(request).collect();
+        let (mut honest, mut pairs) = (0, 0);
+        for item in items {
+            match *item {
+                Item::Honest(number) | Item::Forgery(number) => honest = honest.max(number + 1),
+                Item::Half { pair, .. } => pairs = pairs.max(pair + 1),
+            }
+        }
+        Self { requests, honest, pairs }
+    }
+
+    /// How many posts it sends.
+    pub(super) fn posts(&self) -> u64 {
+        self.requests.iter().map(|request| request.items.len() as u64).sum()
+    }
+}
+
+fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
+    let Mix { replays, forgeries, conflicts } = shape.mix;
+    let mut rng = StdRng::seed_from_u64(shape.seed);
+    // A relay may judge two posts that are on their way together in either order, so the second half comes a second or
+    // two later if the plan is long enough.
+    let apart = (shape.rate as u32).clamp(1, (shape.posts / 8).max(1));
+    let distances: Range<u32> = apart..2 * apart + 1;
+    let (mut honest, mut pairs) = (0, 0);
+    let mut seconds: BTreeMap<(u32, u32), Item> = BTreeMap::new();
+    let mut items = Vec::with_capacity(shape.posts as usize);
+    for position in 0..shape.posts {
+        if seconds.first_key_value().is_some_and(|((due, _), _)| *due <= position)
+            && let Some((_, second)) = seconds.pop_first()
+        {
+            items.push(second);
+            continue;
+        }
+        let mut drawn = rng.gen_range(0.0..1.0);
+        let mut falls = |share: Percentage| {
+            drawn -= share.0;
+            drawn < 0.0
+        };
+        let other = rng.gen_range(0..honest.max(1));
+        let item = if falls(forgeries) {
+            Item::Forgery(other)
+        } else if falls(replays) && honest > 0 {
+            Item::Honest(other)
+        } else if falls(conflicts) && shape.posts - position > 2 * distances.end + seconds.len() as u32 {
+            let pair = pairs;
+            pairs += 1;
+            seconds.insert((position + rng.gen_range(distances.clone()), pair), Item::Half { pair, second: true });
+            Item::Half { pair, second: false }
+        } else {
+            honest += 1;
+            Item::Honest(honest - 1)
+        };
+        items.push(item);
+    }
+    // A forgery takes an honest pass, even if nobody is honest.
+    let forged = items.iter().any(|item| matches!(item, Item::Forgery(_)));
+    (items, honest.max(u32::from(forged)), pairs)
+}
+
+/// Fills requests; one is due when its last post is.
+fn gather(shape: &Shape, items: &[Item]) -> Vec<Request> {
+    let due = |position: usize| Duration::from_secs_f64(position as f64 / shape.rate);
+    let mut open: [Vec<Item>; 2] = Default::default();
+    let mut requests = Vec::new();
+    for (position, item) in items.iter().enumerate() {
+        let is_forged = matches!(item, Item::Forgery(_));
+        let filling = &mut open[usize::from(is_forged)];
+        filling.push(*item);
+        if filling.len() >= shape.posts_per_request {
+            requests.push(Request { due: due(position), items: std::mem::take(filling), is_forged });
+        }
+    }
+    for (filling, is_forged) in open.into_iter().zip([false, true]) {
+        if !filling.is_empty() {
+            requests.push(Request { due: due(items.len().saturating_sub(1)), items: filling, is_forged });
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn percent(number: u32) -> Percentage {
+        format!("{number}%").parse().unwrap()
+    }
+
+    fn shape(posts: u32, [replays, forgeries, conflicts]: [u32; 3], posts_per_request: usize, seed: u64) -> Shape {
+        let [replays, forgeries, conflicts] = [replays, forgeries, conflicts].map(percent);
+        Shape { posts, rate: 100.0, posts_per_request, mix: Mix { replays, forgeries, conflicts }, seed }
+    }
+
+    #[test]
+    fn percentages_read() {
+        assert_eq!("5%".parse::<Percentage>().unwrap().0, 0.05);
+        assert_eq!("0.05".parse::<Percentage>().unwrap().0, 0.05);
+        assert_eq!(percent(5).to_string(), "5%");
+        for text in ["", "%", "101%", "-1%", "NaN", "2", "five"] {
+            assert!(text.parse::<Percentage>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_come_out_as_asked() {
+        let plan = Plan::draw(&shape(100_000, [20, 5, 1], 1, 7));
+        let mut seen = HashSet::new();
+        let (mut replays, mut forgeries, mut conflicts) = (0, 0, 0);
+        for item in plan.requests.iter().flat_map(|request| &request.items) {
+            match item {
+                Item::Honest(_) => replays += u32::from(!seen.insert(*item)),
+                Item::Half { second, .. } => conflicts += u32::from(*second),
+                Item::Forgery(_) => forgeries += 1,
+            }
+        }
+        for (count, expected) in [(replays, 20_000), (forgeries, 5_000), (conflicts, 1_000)] {
+            assert!((expected * 9 / 10..expected * 11 / 10).contains(&count), "{count} of {expected}");
+        }
+        assert_eq!(plan.pairs, conflicts);
+    }
+
+    #[test]
+    fn shares_above_all_are_refused() {
+        let mix = |[replays, forgeries, conflicts]: [u32; 3]| Mix {
+            replays: percent(replays),
+            forgeries: percent(forgeries),
+            conflicts: percent(conflicts),
+        };
+        assert!(mix([40, 40, 10]).check().is_ok());
+        assert!(mix([40, 40, 11]).check().unwrap_err().to_string().contains("twice the conflicts"));
+    }
+
+    #[test]
+    fn posts_are_due_at_their_rate() {
+        let plan = Plan::draw(&shape(10, [0, 0, 0], 1, 1));
+        let due: Vec<_> = plan.requests.iter().map(|request| request.due.as_millis()).collect();
+        assert_eq!(due, (0..10).map(|position| position * 10).collect::<Vec<_>>());
+        let plan = Plan::draw(&shape(10, [0, 0, 0], 4, 1));
+        let due: Vec<_> = plan.requests.iter().map(|request| request.due.as_millis()).collect();
+        assert_eq!(due, [30, 70, 90]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_plan_is_whole(
+            posts in 1u32..3_000,
+            parts in prop::array::uniform3(0u32..25),
+            posts_per_request in 1usize..40,
+            seed: u64,
+        ) {
+            let shape = shape(posts, parts, posts_per_request, seed);
+            let plan = Plan::draw(&shape);
+            prop_assert_eq!(&plan, &Plan::draw(&shape));
+            prop_assert_eq!(plan.posts(), u64::from(posts));
+            prop_assert!(plan.requests.is_sorted_by_key(|request| request.due));
+            let mut halves: HashMap<u32, Vec<bool>> = HashMap::new();
+            let mut honest = HashSet::new();
+            for request in &plan.requests {
+                prop_assert!((1..=posts_per_request).contains(&request.items.len()));
+                for item in &request.items {
+                    prop_assert_eq!(request.is_forged, matches!(item, Item::Forgery(_)));
+                    match *item {
+                        Item::Honest(number) => { honest.insert(number); }
+                        Item::Half { pair, second } => halves.entry(pair).or_default().push(second),
+                        Item::Forgery(number) => prop_assert!(number < plan.honest),
+                    }
+                }
+            }
+            // Numbers count from zero without gaps, and a second half follows each first one.
+            prop_assert!(honest.iter().all(|number| *number < plan.honest));
+            prop_assert!(honest.len() as u32 == plan.honest || honest.is_empty());
+            prop_assert_eq!(halves.len() as u32, plan.pairs);
+            prop_assert!(halves.values().all(|order| *order == [false, true]));
+        }
+    }
+}

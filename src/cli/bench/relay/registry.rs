@@ -1,0 +1,201 @@
+//! The registry whose members make the load: the same one whenever it is made from a seed, so that passes made once fit
+//! again.
+
+use std::{
+    fs::{self, File},
+    num::{NonZeroU16, NonZeroU32},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use quotapass_circuits::{
+    constraints::CircuitKind,
+    identity::IdentitySecret,
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
+    prover::pin,
+    registry_id::RegistryId,
+    signal::{Epoch, Scope},
+    slash::Slash,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    cli::{context::Context, keys::development_prover, output::note},
+    registry::{
+        Registry, Tier, TierNumber,
+        alloy_primitives::{Address, U256},
+        bindings::RegistryAbi,
+        deployment::RegistryConfig,
+        embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
+    },
+    relay::Policy,
+};
+
+/// The name of the scope that is posted to.
+pub(super) const SCOPE: &str = "bench";
+/// Messages that a member may send in the epoch.
+pub(super) const MESSAGE_LIMIT: u16 = 128;
+/// Members who keep to their quota; those after them are spammers.
+pub(super) const HONEST_MEMBERS: u32 = 1_024;
+/// Members who exceed it, once each.
+pub(super) const SPAMMERS: u32 = 1_024;
+
+const CHAIN_ID: u64 = 31_337;
+const STAKE: u32 = 10;
+/// Epoch 1 of this length lasts from January 2004 to January 2038, so that passes keep.
+const EPOCH_SECONDS: u32 = 1 << 30;
+/// Longer than an epoch and the root window, as relays ask of a registry.
+const EXIT_DELAY: u32 = 1 << 31;
+const STATE_FILE: &str = "chain.state";
+
+/// The members, and where their chain and their passes are kept.
+pub(super) struct BenchRegistry {
+    pub(super) id: RegistryId,
+    pub(super) seed: u64,
+    pub(super) folder: PathBuf,
+    pub(super) policy: Policy,
+    pub(super) epoch: Epoch,
+    pub(super) tree: MemberTree,
+}
+
+/// While it lives, no other program writes into the folder.
+#[must_use = "another program may write the same passes when this is dropped"]
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+impl BenchRegistry {
+    /// Makes the chain, or opens the one that was made before. Waits for other programs that are about to.
+    pub(super) fn open(context: &Context, seed: u64) -> Result<(Self, FolderLock)> {
+        let policy = Policy {
+            name: SCOPE.into(),
+            epoch_seconds: NonZeroU32::new(EPOCH_SECONDS).context("an epoch has a length")?,
+            limit_cap: NonZeroU16::new(MESSAGE_LIMIT).context("a cap is above zero")?,
+            min_stake: STAKE,
+            min_age_days: 0,
+            root_window: 3_600,
+            max_clock_skew: 60,
+        };
+        let folder = context.config().data_folder()?.join("bench").join(&digest(seed)[..16]);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let lock = File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
+        let lock = lock.with_context(|| format!("cannot lock {}", folder.display()))?;
+        let state = folder.join(STATE_FILE);
+        if !state.exists() {
+            create(context, seed, &state)?;
+        }
+        let chain = EmbeddedChain::open(&state)?;
+        let registry = chain.registry(registry_address())?;
+        let id = registry.id();
+        let tree = MemberTree::build(Levels::STANDARD, members(&id, seed)?.into_iter().map(Some))?;
+        ensure!(
+            registry.root()? == tree.root(),
+            "{} holds other members than this program would make; delete its folder and run again",
+            state.display()
+        );
+        let epoch = Epoch::new(policy.epoch_seconds, 1);
+        Ok((Self { id, seed, folder, policy, epoch, tree }, FolderLock { _file: lock }))
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        Scope::new(&self.id, SCOPE)
+    }
+
+    pub(super) fn secret(&self, member: MemberIndex) -> Result<IdentitySecret> {
+        secret(&self.id, self.seed, member.0)
+    }
+
+    /// What all passes are made from, in hexadecimal: whoever has another value has other passes.
+    pub(super) fn origin(&self) -> String {
+        digest(self.seed)
+    }
+
+    /// Copies the chain's state for a relay, which keeps it open.
+    pub(super) fn copy_chain(&self, to: &Path) -> Result<()> {
+        let from = self.folder.join(STATE_FILE);
+        fs::copy(&from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        Ok(())
+    }
+}
+
+/// A digest of everything that passes depend on.
+fn digest(seed: u64) -> String {
+    let mut hasher = Sha256::new();
+    for kind in [CircuitKind::Post, CircuitKind::Slash] {
+        hasher.update(pin(kind).development_key);
+    }
+    hasher.update(&RegistryAbi::BYTECODE[..]);
+    hasher.update(SCOPE);
+    let numbers =
+        [CHAIN_ID, STAKE.into(), EPOCH_SECONDS.into(), EXIT_DELAY.into(), MESSAGE_LIMIT.into(), HONEST_MEMBERS.into()];
+    for number in numbers.into_iter().chain([SPAMMERS.into(), seed]) {
+        hasher.update(number.to_be_bytes());
+    }
+    hex::encode(hasher.finalize())
+}
+
+/// The account that deploys and deposits everything.
+fn account() -> Address {
+    Address::repeat_byte(0xbe)
+}
+
+/// The registry is the third contract that the account deploys.
+fn registry_address() -> Address {
+    account().create(2)
+}
+
+fn secret(registry: &RegistryId, seed: u64, number: u32) -> Result<IdentitySecret> {
+    Ok(IdentitySecret::from_seed(&seed.to_be_bytes(), registry, number)?)
+}
+
+/// All members deposit a day before the epoch begins.
+fn deposit_time() -> u64 {
+    u64::from(EPOCH_SECONDS) - 86_400
+}
+
+fn members(registry: &RegistryId, seed: u64) -> Result<Vec<Member>> {
+    let terms = Terms::new(STAKE, MESSAGE_LIMIT, Day::at(deposit_time()))?;
+    let member = |number| Ok(Member { commitment: secret(registry, seed, number)?.commitment(), terms });
+    (0..HONEST_MEMBERS + SPAMMERS).map(member).collect()
+}
+
+/// Deploys the contracts, makes all deposits, and gives the state its name when all is done.
+fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
+    let draft = path.with_extension("draft");
+    if draft.exists() {
+        fs::remove_file(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
+    }
+    let slashes = development_prover::<Slash>(&context.keys()?, Levels::STANDARD)?;
+    let chain = EmbeddedChain::create(&draft, ChainSettings { chain_id: CHAIN_ID, timestamp: deposit_time() })?;
+    let account = account();
+    let token = chain.deploy_token(account)?;
+    let verifier = chain.deploy_slash_verifier(account, &slashes.verifying_key())?;
+    let amount = U256::from(STAKE);
+    let config = RegistryConfig {
+        token,
+        tiers: vec![Tier { amount, stake: STAKE, message_limit: MESSAGE_LIMIT }],
+        exit_delay: EXIT_DELAY,
+        reward_bps: 5_000,
+        treasury: None,
+        verifier,
+    };
+    let registry = chain.deploy_registry(account, &config)?;
+    let members = members(&registry.id(), seed)?;
+    note(format!("Making a registry of {} members.", members.len()));
+    let all = amount * U256::from(members.len());
+    chain.mint(token, account, all)?;
+    registry.approve(account, all)?;
+    deposit(&chain, &registry, &members)?;
+    chain.save()?;
+    drop((registry, chain));
+    fs::rename(&draft, path).with_context(|| format!("cannot rename {}", draft.display()))
+}
+
+/// All in one block: relays then know one root and not thousands.
+fn deposit(chain: &EmbeddedChain, registry: &EmbeddedRegistry, members: &[Member]) -> Result<()> {
+    let _block = chain.open_block()?;
+    for member in members {
+        registry.deposit(account(), member.commitment, TierNumber(0))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What came out.
+
+use anyhow::{Result, bail};
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+use super::{
+    accounts::{Accounts, Answer, Complaint},
+    drive::Measured,
+};
+
+/// Complaints that are shown; the others are counted.
+const SHOWN: usize = 20;
+
+/// The figures of a run.
+pub(super) struct Report<'a> {
+    accounts: &'a Accounts,
+    measured: &'a Measured,
+    complaints: Vec<Complaint>,
+}
+
+/// The quantiles that are reported, by name.
+const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+
+impl<'a> Report<'a> {
+    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured) -> Self {
+        Self { accounts, measured, complaints: accounts.complaints() }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let count = |answer: Answer| (answer.name(), self.accounts.count(answer));
+        Answer::ALL.into_iter().map(count).filter(|(_, count)| *count > 0)
+    }
+
+    fn a_second(&self, count: u64) -> f64 {
+        let seconds = self.measured.time.as_secs_f64();
+        if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+    }
+
+    fn answered(&self) -> u64 {
+        Answer::ALL.into_iter().filter(|answer| answer.is_decided()).map(|answer| self.accounts.count(answer)).sum()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Measured { time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+        let accepted = self.accounts.count(Answer::Accepted);
+        let mut text = format!(
+            "{} verdicts in {:.2} s: {:.0} a second, of which accepted {:.0}\n",
+            self.answered(),
+            time.as_secs_f64(),
+            self.a_second(self.answered()),
+            self.a_second(accepted)
+        );
+        for (name, count) in self.counts() {
+            text += &format!("  {name:<22}{count:>10}\n");
+        }
+        if *retries > 0 {
+            text += &format!("  {:<22}{retries:>10}\n", "sent again");
+        }
+        for (what, histogram) in [("latency, ms", latencies), ("latency of forgeries", forged_latencies)] {
+            if !histogram.is_empty() {
+                text += &format!("  {what:<22}{}\n", line(histogram));
+            }
+        }
+        for (reason, count) in failures {
+            text += &format!("  {count} requests without verdicts: {reason}\n");
+        }
+        for complaint in self.complaints.iter().take(SHOWN) {
+            text += &format!("  wrong: {complaint}\n");
+        }
+        text.trim_end().into()
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let Measured { time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+        let counts: Map<_, _> = self.counts().map(|(name, count)| (name.to_owned(), count.into())).collect();
+        json!({
+            "seconds": time.as_secs_f64(),
+            "verdicts": counts,
+            "verdicts_per_second": self.a_second(self.answered()),
+            "accepted_per_second": self.a_second(self.accounts.count(Answer::Accepted)),
+            "latency_ms": quantiles(latencies),
+            "forged_latency_ms": quantiles(forged_latencies),
+            "sent_again": retries,
+            "undecided": self.measured.undecided,
+            "requests_without_verdicts": failures,
+            "wrong": self.complaints.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>(),
+            "wrong_count": self.complaints.len(),
+        })
+    }
+
+    /// # Errors
+    /// Says what is wrong with the verdicts, if something is.
+    pub(super) fn verdict(&self) -> Result<()> {
+        if !self.complaints.is_empty() {
+            let is_elsewhere =
+                [Answer::UnknownRoot, Answer::RequirementMismatch].map(|answer| self.accounts.count(answer));
+            let hint = if is_elsewhere == [0, 0] { "" } else { "; is it a relay that --prepare was run for?" };
+            bail!("the verdicts on {} posts do not fit what was sent{hint}", self.complaints.len());
+        }
+        if self.measured.misunderstood {
+            bail!("the relay did not understand a request, or was not understood");
+        }
+        if self.measured.undecided > 0 {
+            bail!("{} posts were never decided; --retry sends such posts again", self.measured.undecided);
+        }
+        Ok(())
+    }
+}
+
+fn line(histogram: &Histogram<u64>) -> String {
+    let quantile = |(name, quantile)| format!("{name} {:.1}", milliseconds(histogram.value_at_quantile(quantile)));
+    let quantiles: Vec<_> = QUANTILES.into_iter().map(quantile).collect();
+    format!("{}  max {:.1}", quantiles.join("  "), milliseconds(histogram.max()))
+}
+
+fn quantiles(histogram: &Histogram<u64>) -> Value {
+    if histogram.is_empty() {
+        return Value::Null;
+    }
+    let quantile = |(name, quantile): (&str, _)| {
+        (name.replace('.', ""), milliseconds(histogram.value_at_quantile(quantile)).into())
+    };
+    let mut object: Map<String, Value> = QUANTILES.into_iter().map(quantile).collect();
+    object.insert("max".into(), milliseconds(histogram.max()).into());
+    Value::Object(object)
+}
+
+fn milliseconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e3
+}

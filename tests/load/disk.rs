@@ -1,0 +1,29 @@
+//! The disk is full, and then it is not.
+
+use std::{process::Command, thread, time::Duration};
+
+use crate::stage::Stage;
+
+/// How large files may become that a process writes, in bytes.
+fn limit_files(process: u32, bytes: &str) {
+    let status = Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--fsize={bytes}")]).status();
+    assert!(status.expect("install util-linux, which has prlimit").success());
+}
+
+#[test]
+fn a_full_disk_is_overloaded_and_nothing_more() {
+    let mut stage = Stage::new(&[]);
+    stage.start();
+    let load = stage.patient_load(&[]);
+    thread::sleep(Duration::from_millis(700));
+    // No byte can be written any more, to any file that the relay has or makes.
+    limit_files(stage.process(), "0:unlimited");
+    thread::sleep(Duration::from_millis(1_200));
+    limit_files(stage.process(), "unlimited:unlimited");
+    let first = load.wait().is_right();
+    println!("{}", first.report);
+    stage.kill();
+    stage.start();
+    let second = stage.resend(&[]).is_right();
+    assert_eq!(second.count("accepted"), 0, "{}", second.report);
+}

@@ -1,0 +1,15 @@
+//! Faults while posts come in, with the real program: `quotapass relay` under `quotapass bench relay`, which checks every
+//! verdict against what was sent. Nothing accepted may be lost, and nothing accepted twice.
+//!
+//! Short forms; contrib/soak.sh runs for hours. The passes are made once and kept in the target folder.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![cfg(unix)]
+
+mod disk;
+mod kills;
+mod neighbours;
+mod redis;
+mod soak;
+mod stage;
+mod verdicts;
