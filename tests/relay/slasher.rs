@@ -145,7 +145,9 @@ fn what_fails_is_tried_again_and_what_arrived_is_not() {
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 1);
     // More blocks came than an endpoint looks through at once.
-    (0..40).for_each(|_| drop(world.bench.chain.mine().unwrap()));
+    for _ in 0..40 {
+        world.bench.chain.mine().unwrap();
+    }
     world.convict(&secret(1));
     world.endpoint.fail([Fault::AnswerLost]);
     finish(world.worker("one", 0, true));
@@ -218,7 +220,9 @@ fn a_slash_that_is_undone_is_sent_again() {
     assert_eq!(status(), MemberStatus::Active);
     rounds(&mut worker);
     assert_eq!((status(), world.endpoint.sent(), world.settlement(0)), (MemberStatus::Slashed, 2, None));
-    (0..2).for_each(|_| drop(world.bench.chain.mine().unwrap()));
+    for _ in 0..2 {
+        world.bench.chain.mine().unwrap();
+    }
     finish(worker);
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 2);

@@ -19,8 +19,8 @@ use quotapass::{
         signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
     },
     relay::{
-        Entry, Evidence, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, Policy, PolicyTable, Relay, RootHistory,
-        Settlement, SlashClaims, WorkerId,
+        Entry, Evidence, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Policy, PolicyTable,
+        Relay, RootHistory, Settlement, SlashClaims, WorkerId,
     },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -190,6 +190,10 @@ impl NullifierLog for Gated {
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        self.inner.statistics()
     }
 }
 

@@ -13,13 +13,15 @@ use crate::{contracts, npm, root};
 
 /// Runs all suites, or says which failed first.
 pub fn run() -> Result<()> {
-    // The Rust tests start anvil, which npm brings with the contracts' tools.
+    // The Rust tests start anvil, which npm brings with the contracts' tools, and a browser, whose driver npm brings.
     npm::install(&root().join("contracts"))?;
+    npm::install(&root().join("tests/page"))?;
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
     cargo(["test", "--workspace", "--bench", "peer", "--", "--test"])?;
     cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;
+    cargo(["test", "--workspace", "--bench", "relay", "--", "--test"])?;
     announce("contracts");
     contracts::run(&contracts::Task::Test)?;
     announce("snarkjs");

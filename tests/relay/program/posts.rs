@@ -65,7 +65,9 @@ impl Members {
         let anvil = Anvil::start(now());
         let node = node(&anvil, &anvil.http(), RpcSettings::default());
         let bench = AnvilBench::on(anvil, node);
-        (0..count).for_each(|n| drop(join(&bench, 0, n, SMALL)));
+        for n in 0..count {
+            join(&bench, 0, n, SMALL);
+        }
         let mut copy = Follower::in_memory(bench.registry.id(), FollowerSettings::default()).unwrap();
         copy.sync(&bench.registry).unwrap();
         Self { bench, copy }

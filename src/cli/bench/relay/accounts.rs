@@ -298,7 +298,8 @@ mod tests {
             let expected = (answer != Lost).then_some(answer);
             assert_eq!(Answer::from_number(number as u8), expected);
             assert_eq!(Answer::from_name(answer.name()), Some(answer));
-            let name = format!("{answer:?}").chars().flat_map(|c| {
+            let debug = format!("{answer:?}");
+            let name = debug.chars().flat_map(|c| {
                 let gap = c.is_uppercase().then_some('_');
                 gap.into_iter().chain(c.to_lowercase())
             });
