@@ -123,7 +123,10 @@ impl Program {
             chain => chain?,
         };
         require_test_chain(settings, chain.id.chain_id)?;
-        folders.check_store(fixed, &chain.id)?;
+        // A log on servers is asked for as the chain is.
+        if !offline || fixed.log.servers().is_none() {
+            folders.check_store(fixed, &chain.id)?;
+        }
         if offline {
             return Ok(String::new());
         }

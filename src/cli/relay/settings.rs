@@ -567,9 +567,11 @@ mod tests {
     #[test]
     fn changes_are_named() {
         let before = parse(&template()).unwrap();
-        let text = template().replace("limit_cap = 10", "limit_cap = 11").replace("\"reject\"", "\"ignore\"")
-            + &SCOPES.replace("lobby", "attic")
-            + "[limits]\nmax_posts = 7\n";
+        let text = template()
+            .replace("limit_cap = 10", "limit_cap = 11")
+            .replace("\"reject\"", "\"ignore\"")
+            .replace("[limits]\n", "[limits]\nmax_posts = 7\n")
+            + &SCOPES.replace("lobby", "attic");
         let after = parse(&text).unwrap();
         assert_eq!(
             after.live.changes(&before.live),

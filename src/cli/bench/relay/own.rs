@@ -114,7 +114,7 @@ fn write(
     copy_keys(context, &folder.join(DATA_FOLDER).join("keys"))?;
     let log = match log {
         LogPlace::Embedded => String::new(),
-        LogPlace::Valkey(url) => format!("[log]\nvalkey = {}\n\n", toml::Value::from(url.as_str())),
+        LogPlace::Valkey(url) => format!("[log]\nvalkey = [{}]\n\n", toml::Value::from(url.as_str())),
     };
     let scopes = toml::to_string(&Scopes { scopes: [&registry.policy] }).context("cannot write the scope")?;
     let content = format!(
