@@ -10,7 +10,9 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
     membership::Levels,
-    prover::{KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, development_setup, pin},
+    prover::{
+        KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError, development_setup, pin,
+    },
 };
 
 use crate::files::write_atomically;
@@ -33,8 +35,8 @@ pub enum KeyStoreError {
         /// What is wrong with it.
         reason: KeyFault,
     },
-    /// The file cannot be read or written.
-    #[error("cannot {action} the key file {}: {error}", path.display())]
+    /// The file of a key or of tables cannot be read or written.
+    #[error("cannot {action} {}: {error}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -46,6 +48,9 @@ pub enum KeyStoreError {
     /// The keys could not be made or put to use.
     #[error(transparent)]
     Prover(#[from] ProveError),
+    /// The tables could not be put to use.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
 }
 
 /// What is wrong with a key file.
@@ -73,6 +78,17 @@ pub enum KeyProgress {
         /// How long it took.
         elapsed: Duration,
         /// Where it is.
+        path: PathBuf,
+    },
+    /// The tables of a key are being built.
+    Building(CircuitKind),
+    /// They were built and saved.
+    Built {
+        /// The circuit.
+        kind: CircuitKind,
+        /// How long it took.
+        elapsed: Duration,
+        /// Where they are.
         path: PathBuf,
     },
 }
@@ -118,14 +134,7 @@ impl KeyStore {
         levels: Levels,
         mut progress: impl FnMut(KeyProgress),
     ) -> Result<Prover<C>, KeyStoreError> {
-        let hash = match levels {
-            Levels::STANDARD => pin(C::KIND).circuit,
-            _ => Shape::of::<C>(levels).map_err(ProveError::from)?.hash(),
-        }
-        .to_string();
-        // A file of another version is left alone, and not in the way.
-        let name = format!("{}-{}-{}.v{KEY_VERSION}.development.key", C::KIND, levels.get(), &hash[..16]);
-        let path = self.folder.join(name);
+        let path = self.path::<C>(levels)?;
         let key = match fs::read(&path) {
             Ok(file) => Self::check::<C>(levels, &file)
                 .map_err(|reason| KeyStoreError::Damaged { path: path.clone(), reason })?,
@@ -144,6 +153,56 @@ impl KeyStore {
             Err(error) => return Err(KeyStoreError::Io { action: "read", path, error }),
         };
         Ok(Prover::new(key)?)
+    }
+
+    /// The same prover with [tables](Tables), for whoever proves again and again: a table file of some 23 MiB is built in
+    /// about a second and kept beside the key, and a proof takes a third of the time or less from then on. For a single
+    /// proof it is not worth while.
+    ///
+    /// The table file is a cache: one that is damaged, of another key or of another version is built anew.
+    ///
+    /// # Errors
+    /// As [`development_prover`](Self::development_prover), and if the tables cannot be written.
+    pub fn development_prover_with_tables<C: Circuit>(
+        &self,
+        levels: Levels,
+        mut progress: impl FnMut(KeyProgress),
+    ) -> Result<Prover<C>, KeyStoreError> {
+        let prover = self.development_prover::<C>(levels, &mut progress)?;
+        let path = self.path::<C>(levels)?.with_extension("tables");
+        let kept = match fs::read(&path) {
+            Ok(file) => Tables::from_bytes(prover.key(), &file).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(KeyStoreError::Io { action: "read", path, error }),
+        };
+        let tables = match kept {
+            Some(tables) => tables,
+            None => {
+                progress(KeyProgress::Building(C::KIND));
+                let begun = Instant::now();
+                let tables = Tables::build(prover.key());
+                write_atomically(&path, &tables.to_bytes()).map_err(|error| KeyStoreError::Io {
+                    action: "write",
+                    path: path.clone(),
+                    error,
+                })?;
+                progress(KeyProgress::Built { kind: C::KIND, elapsed: begun.elapsed(), path });
+                tables
+            }
+        };
+        Ok(prover.with_tables(tables)?)
+    }
+
+    /// The key file of a circuit. Its name has the circuit's hash, and the version: a file of another version is left
+    /// alone, and not in the way.
+    fn path<C: Circuit>(&self, levels: Levels) -> Result<PathBuf, KeyStoreError> {
+        let hash = match levels {
+            Levels::STANDARD => pin(C::KIND).circuit,
+            _ => Shape::of::<C>(levels).map_err(ProveError::from)?.hash(),
+        }
+        .to_string();
+        let name = format!("{}-{}-{}.v{KEY_VERSION}.development.key", C::KIND, levels.get(), &hash[..16]);
+        Ok(self.folder.join(name))
     }
 
     fn check<C: Circuit>(levels: Levels, file: &[u8]) -> Result<ProvingKey, KeyFault> {
@@ -188,6 +247,33 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(events(&store).unwrap(), 2);
         assert_eq!(fs::read(&path).unwrap(), good);
+    }
+
+    fn builds(store: &KeyStore) -> usize {
+        let mut builds = 0;
+        let count = |progress| builds += usize::from(matches!(progress, KeyProgress::Built { .. }));
+        store.development_prover_with_tables::<Slash>(Levels::STANDARD, count).unwrap();
+        builds
+    }
+
+    #[test]
+    fn tables_are_built_once_and_anew_when_their_file_does_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KeyStore::in_folder(folder.path());
+        assert_eq!(builds(&store), 1);
+        assert_eq!(builds(&store), 0);
+
+        let path = store.path::<Slash>(Levels::STANDARD).unwrap().with_extension("tables");
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[5000] ^= 1;
+        let mut of_another_key = good.clone();
+        of_another_key[20] ^= 1;
+        for content in [&bad[..], &of_another_key, &good[..100], b""] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(builds(&store), 1);
+            assert_eq!(fs::read(&path).unwrap(), good);
+        }
     }
 
     #[test]

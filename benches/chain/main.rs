@@ -9,7 +9,7 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod gas;
-#[path = "../common/mod.rs"]
+#[path = "../page/mod.rs"]
 mod page;
 mod report;
 mod stage;

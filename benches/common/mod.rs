@@ -1,41 +1,165 @@
-//! What benchmarks that write tables stand on.
+//! What the benchmarks share: arguments, rounds in alternation, medians, and the figures as JSON.
+//!
+//! Each benchmark answers one question. Under `cargo bench` it measures; `--short`, or no `--bench` as under
+//! `cargo test`, runs everything once. `--no-growth` leaves out how cost grows, and `--json PATH` writes the figures to a
+//! file. `RAYON_NUM_THREADS` sets the number of threads. `cargo xtask bench` does all of this.
+#![allow(dead_code, reason = "no benchmark needs all of it")]
 
-use std::{fs, path::Path, process::Command};
+pub mod ours;
+pub mod theirs;
 
-/// A number with commas.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    parts.join(",")
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// Rounds go on until this much time has passed, or there are enough.
+const PATIENCE: Duration = Duration::from_secs(6);
+const ROUNDS: core::ops::RangeInclusive<usize> = 3..=101;
+/// Names, in a child process, what to build before the memory is read.
+const MEMORY_OF: &str = "--memory-of";
+
+/// A side's work of one round.
+pub type Work<'a> = &'a mut dyn FnMut();
+
+/// One run of a benchmark.
+pub struct Run {
+    question: &'static str,
+    short: bool,
+    growth: bool,
+    json: Option<PathBuf>,
+    figures: Vec<Value>,
 }
 
-/// The first line that a program prints.
-pub fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().next().unwrap_or("unknown").to_owned()
+impl Run {
+    /// Reads the arguments.
+    pub fn new(question: &'static str) -> Self {
+        let arguments: Vec<_> = env::args().collect();
+        let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+        let json = arguments.iter().skip_while(|argument| *argument != "--json").nth(1);
+        let short = !has("--bench") || has("--short") || has("--test");
+        println!("{question}: {:<44}{:>15}{:>15}{:>8}", "", "quotapass", "rln", "ratio");
+        Self { question, short, growth: !has("--no-growth"), json: json.map(PathBuf::from), figures: Vec::new() }
+    }
+
+    /// Whether everything is to run once, on as little as shows that it works.
+    pub fn is_short(&self) -> bool {
+        self.short
+    }
+
+    /// Whether to measure how cost grows.
+    pub fn with_growth(&self) -> bool {
+        self.growth
+    }
+
+    /// Measures both sides in turns, in milliseconds for each of `parts` equal parts of the work.
+    pub fn compare(&mut self, what: &str, parts: usize, ours: Work<'_>, theirs: Work<'_>) {
+        let [ours, theirs] = self.alternate([ours, theirs]).map(|time| time / parts as f64);
+        self.row(what, "ms", Some(ours), Some(theirs));
+    }
+
+    /// Measures our side alone.
+    pub fn alone(&mut self, what: &str, ours: Work<'_>) {
+        let [ours] = self.alternate([ours]);
+        self.row(what, "ms", Some(ours), None);
+    }
+
+    /// A point of a curve, for each side that is given, with the work divided into `parts`.
+    pub fn point(&mut self, curve: &str, x: usize, parts: usize, ours: Option<Work<'_>>, theirs: Option<Work<'_>>) {
+        let (ours, theirs) = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => {
+                let [ours, theirs] = self.alternate([ours, theirs]);
+                (Some(ours), Some(theirs))
+            }
+            (Some(ours), None) => (Some(self.alternate([ours])[0]), None),
+            (None, Some(theirs)) => (None, Some(self.alternate([theirs])[0])),
+            (None, None) => return,
+        };
+        self.curve(curve, x, "ms", ours.map(|time| time / parts as f64), theirs.map(|time| time / parts as f64));
+    }
+
+    /// A figure that is not a time.
+    pub fn row(&mut self, what: &str, unit: &str, ours: Option<f64>, theirs: Option<f64>) {
+        self.print(what, unit, ours, theirs);
+        self.figures.push(json!({ "what": what, "unit": unit, "ours": ours, "theirs": theirs }));
+    }
+
+    /// A figure of a curve that is not a time.
+    pub fn curve(&mut self, curve: &str, x: usize, unit: &str, ours: Option<f64>, theirs: Option<f64>) {
+        self.print(&format!("{curve}, {x}"), unit, ours, theirs);
+        self.figures.push(json!({ "curve": curve, "x": x, "unit": unit, "ours": ours, "theirs": theirs }));
+    }
+
+    fn print(&self, what: &str, unit: &str, ours: Option<f64>, theirs: Option<f64>) {
+        let cell = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3} {unit}"));
+        let ratio = ours.zip(theirs).map_or_else(String::new, |(ours, theirs)| format!("{:.2}", theirs / ours));
+        println!("{:<width$}{:>15}{:>15}{ratio:>8}", what, cell(ours), cell(theirs), width = self.question.len() + 46);
+    }
+
+    /// Medians in milliseconds. The sides take turns, so that a change of the machine's speed meets both.
+    fn alternate<const N: usize>(&self, mut sides: [Work<'_>; N]) -> [f64; N] {
+        let mut times = [(); N].map(|()| Vec::new());
+        let begun = Instant::now();
+        let rounds = if self.short { 1..=1 } else { ROUNDS };
+        for round in 1..=*rounds.end() {
+            for (side, times) in sides.iter_mut().zip(&mut times) {
+                let begun = Instant::now();
+                side();
+                times.push(begun.elapsed().as_secs_f64() * 1e3);
+            }
+            if round >= *rounds.start() && begun.elapsed() > PATIENCE {
+                break;
+            }
+        }
+        times.map(median)
+    }
+
+    /// Runs this benchmark in a child process that [builds `what`](memory_of) and says how much memory it then holds, and
+    /// held at most: MiB resident. None where the system has no `/proc`.
+    pub fn memory(&self, what: &str, argument: &str) -> Option<(f64, f64)> {
+        let program = env::current_exe().unwrap();
+        let output = Command::new(program).args([MEMORY_OF, what, argument]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
+        Some((numbers.next()?, numbers.next()?))
+    }
+
+    /// Writes the figures to the file that was asked for.
+    pub fn finish(self) {
+        if let Some(path) = self.json {
+            let threads = env::var("RAYON_NUM_THREADS").ok();
+            let run =
+                json!({ "question": self.question, "threads": threads, "short": self.short, "figures": self.figures });
+            fs::write(path, serde_json::to_string_pretty(&run).unwrap()).unwrap();
+        }
+    }
 }
 
-/// Commit, compiler and machine.
-pub fn circumstances() -> String {
-    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    format!(
-        "Commit {}, {}; {} with {threads} threads",
-        output("git", &["rev-parse", "--short", "HEAD"]),
-        output("rustc", &["--version"]),
-        processor.trim_start_matches([' ', '\t', ':']),
-    )
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
-/// Puts tables between the marks that a page of docs/ has for `cargo bench --bench NAME`.
-pub fn write(page: &str, bench: &str, tables: &str) {
-    let mark = |word| format!("<!-- written by `cargo bench --bench {bench}`: {word} -->");
-    let (begin, end) = (mark("begin"), mark("end"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
-    let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(&begin).expect("the page has the mark of the tables' beginning");
-    let (_, after) = rest.split_once(&end).expect("the page has the mark of the tables' end");
-    fs::write(&path, format!("{before}{begin}\n\n{tables}\n{end}{after}")).unwrap();
+/// In a child process of [`Run::memory`]: builds what is asked for, prints the memory, and returns true.
+pub fn memory_of(build: impl FnOnce(&str, &str) -> Box<dyn core::any::Any>) -> bool {
+    let arguments: Vec<_> = env::args().collect();
+    let [_, flag, what, argument, ..] = &arguments[..] else { return false };
+    if flag != MEMORY_OF {
+        return false;
+    }
+    let built = build(what, argument);
+    if let Ok(status) = fs::read_to_string("/proc/self/status") {
+        let mebibytes = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+        };
+        println!("{} {}", mebibytes("VmRSS"), mebibytes("VmHWM"));
+    }
+    drop(built);
+    true
 }

@@ -8,7 +8,7 @@
 
 mod load;
 mod log;
-#[path = "../common/mod.rs"]
+#[path = "../page/mod.rs"]
 mod page;
 mod report;
 mod verify;

@@ -20,10 +20,10 @@ fn a_full_disk_is_overloaded_and_nothing_more() {
     limit_files(stage.process(), "0:unlimited");
     thread::sleep(Duration::from_millis(1_200));
     limit_files(stage.process(), "unlimited:unlimited");
-    let first = load.wait().is_right();
+    let first = load.wait().checked();
     println!("{}", first.report);
     stage.kill();
     stage.start();
-    let second = stage.resend(&[]).is_right();
+    let second = stage.resend(&[]).checked();
     assert_eq!(second.count("accepted"), 0, "{}", second.report);
 }

@@ -14,11 +14,11 @@ fn a_killed_relay_loses_nothing_and_accepts_nothing_twice() {
         stage.kill();
         stage.start();
     }
-    let first = load.wait().is_right();
+    let first = load.wait().checked();
     // A last kill, so that what is answered now comes from the disk.
     stage.kill();
     stage.start();
-    let second = stage.resend(&[]).is_right();
+    let second = stage.resend(&[]).checked();
     assert_eq!(second.count("accepted"), 0, "every post was decided before: {}", second.report);
     assert!(second.count("replay") > 0 && second.count("slashed_member") > 0, "{}", second.report);
     assert!(first.count("invalid_proof") > 0, "{}", first.report);
@@ -28,7 +28,7 @@ fn a_killed_relay_loses_nothing_and_accepts_nothing_twice() {
 fn a_load_over_json_comes_out_the_same() {
     let mut stage = Stage::new(&[]);
     stage.start();
-    let load = |format| stage.patient_load(&["--format", format, "--posts-per-request", "5"]).wait().is_right();
+    let load = |format| stage.patient_load(&["--format", format, "--posts-per-request", "5"]).wait().checked();
     let (json, binary) = (load("json"), load("binary"));
     assert!(json.count("accepted") > 0);
     assert_eq!(binary.count("accepted"), 0, "{}", binary.report);

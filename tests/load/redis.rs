@@ -66,7 +66,7 @@ fn a_redis_that_is_killed_and_comes_back_loses_nothing() {
         thread::sleep(Duration::from_millis(500));
         redis.resume();
     }
-    load.wait().is_right();
-    let second = stage.resend(&["--log-may-lose-answers"]).is_right();
+    load.wait().checked();
+    let second = stage.resend(&["--log-may-lose-answers"]).checked();
     assert_eq!(second.count("accepted"), 0, "{}", second.report);
 }

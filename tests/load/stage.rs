@@ -45,7 +45,7 @@ impl Answer {
 
     /// Every verdict fitted, and every post got one.
     #[track_caller]
-    pub fn is_right(self) -> Self {
+    pub fn checked(self) -> Self {
         assert!(self.succeeded && self.report["wrong_count"] == 0, "{}", self.report);
         self
     }

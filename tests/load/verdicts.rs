@@ -32,7 +32,7 @@ fn a_load_on_a_relay_of_its_own_comes_out_right_and_again() {
 fn verdicts_that_do_not_fit_are_told() {
     let mut stage = Stage::new(&[]);
     stage.start();
-    stage.load(&LOAD).wait().is_right();
+    stage.load(&LOAD).wait().checked();
     // Without a journal this load knows nothing of the one before, and everything is a replay.
     let second = stage.load(&LOAD).wait();
     assert!(!second.succeeded);

@@ -38,7 +38,7 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
                     }
                     let was_down = is_down.load(Ordering::SeqCst);
                     // Half of them are offered by every relay, with a share of its own.
-                    let of = |i| if i % 2 == 0 { round * BATCH + i } else { (relay + 1) << 32 | round * BATCH + i };
+                    let of = |i| if i % 2 == 0 { round * BATCH + i } else { ((relay + 1) << 32) | (round * BATCH + i) };
                     let entries = (0..BATCH).map(|i| Entry { share: share(relay), ..scattered(of(i)) });
                     let entries: Vec<_> = entries.collect();
                     for (entry, answer) in entries.iter().zip(log.record_all(&entries)) {

@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
+mod bench;
 mod contracts;
 mod npm;
 mod poseidon;
@@ -27,6 +28,8 @@ enum Task {
     },
     /// Run every suite: Rust, the contracts under forge, the exports under snarkjs
     Test,
+    /// Measure beside the crate `rln`, and write docs/benchmarks.md and its plots
+    Bench(bench::Arguments),
     /// Build, check, test or measure the contracts
     #[command(subcommand)]
     Contracts(contracts::Task),
@@ -36,6 +39,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
         Task::Test => suites::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
     }
 }

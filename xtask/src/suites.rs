@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{contracts, npm, root};
+use crate::{bench, contracts, npm, root};
 
 /// Runs all suites, or says which failed first.
 pub fn run() -> Result<()> {
@@ -19,7 +19,9 @@ pub fn run() -> Result<()> {
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
-    cargo(["test", "--workspace", "--bench", "peer", "--", "--test"])?;
+    for name in bench::NAMES {
+        cargo(["test", "--workspace", "--bench", name, "--", "--short"])?;
+    }
     cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;
     cargo(["test", "--workspace", "--bench", "relay", "--", "--test"])?;
     announce("contracts");

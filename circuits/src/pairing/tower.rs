@@ -134,7 +134,7 @@ fn nine_times_plus(x: &Fq, y: &Fq) -> Fq {
     }
     // The sum is below 10 p. Its 34 bits from 2^224 on give the quotient by p, or one less.
     let leading = top << 32 | sum[3] >> 32;
-    let quotient = (u128::from(leading) * u128::from(RECIPROCAL) >> 62) as u64;
+    let quotient = ((u128::from(leading) * u128::from(RECIPROCAL)) >> 62) as u64;
     let (mut multiple, mut carry) = ([0; 4], 0);
     for (limb, modulus) in multiple.iter_mut().zip(&MODULUS) {
         (*limb, carry) = quotient.carrying_mul_add(*modulus, carry, 0);

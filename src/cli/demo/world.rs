@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::report::Report;
 use crate::{
-    cli::keys::development_prover,
+    cli::keys::{development_prover, development_prover_with_tables},
     keys::KeyStore,
     registry::{
         Follower, FollowerSettings, Registry, Tier, TierNumber,
@@ -79,7 +79,7 @@ impl World {
     /// Loads keys, deploys the contracts and starts a relay.
     pub(super) fn set_up(store: &KeyStore, seed: u64, report: &mut Report) -> Result<Self> {
         let begun = Instant::now();
-        let posts = development_prover::<Post>(store, Levels::STANDARD)?;
+        let posts = development_prover_with_tables::<Post>(store, Levels::STANDARD)?;
         let badges = development_prover::<Badge>(store, Levels::STANDARD)?;
         let slashes = development_prover::<Slash>(store, Levels::STANDARD)?;
         report.step(

@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::settings::{LiveSettings, Settings};
 use crate::{
     registry::RegistryInfo,
-    relay::{NullifierLog, Relay, RelayContext, RelayEvent, http::HttpService},
+    relay::{NullifierLog, Relay, RelayContext, RelayEvent, chain::TermsCheck, http::HttpService},
 };
 
 /// What was read, and the registry that it must go with.
@@ -79,9 +79,7 @@ impl Configuration {
 }
 
 /// The terms check of the chain's follower.
-pub(super) fn terms_check(
-    configuration: &Arc<Configuration>,
-) -> Box<dyn Fn(&RegistryInfo) -> Result<(), String> + Send> {
+pub(super) fn terms_check(configuration: &Arc<Configuration>) -> TermsCheck {
     let configuration = Arc::clone(configuration);
     Box::new(move |info| configuration.check(info))
 }

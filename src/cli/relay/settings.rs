@@ -344,7 +344,7 @@ impl Settings {
         for policy in document.scopes {
             let place = at(policy.span().start);
             let policy = policy.into_inner();
-            policy.validate().with_context(&place)?;
+            policy.validate().with_context(place)?;
             if scopes.iter().any(|other| other.name == policy.name) {
                 return Err(anyhow!("scope `{}` is listed before; keep one of them", policy.name).context(place()));
             }

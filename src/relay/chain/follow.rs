@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Says why the terms of a registry do not go with the relay's policies, if they do not.
-type TermsCheck = Box<dyn Fn(&RegistryInfo) -> Result<(), String> + Send>;
+pub type TermsCheck = Box<dyn Fn(&RegistryInfo) -> Result<(), String> + Send>;
 
 /// What a follower of the chain works with.
 pub struct ChainParts<L> {

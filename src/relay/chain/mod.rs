@@ -15,7 +15,7 @@ mod saved;
 use std::time::Duration;
 
 pub use embedded::ClockedChain;
-pub use follow::{ChainFollower, ChainParts};
+pub use follow::{ChainFollower, ChainParts, TermsCheck};
 pub use link::RegistryLink;
 
 use super::Backoff;

@@ -136,14 +136,14 @@ impl Queue {
     }
 
     /// Queues a submission, or gives it back if it is too much.
-    pub(super) fn push(&mut self, submission: Submission, name: LaneName) -> Result<(), Submission> {
+    pub(super) fn push(&mut self, submission: Submission, name: LaneName) -> Result<(), Box<Submission>> {
         let (max_posts, max_bytes) = match name {
             LaneName::Honest => (self.settings.max_queued, self.settings.max_queued_bytes),
             LaneName::Suspicious => (self.settings.max_suspicious(), self.settings.max_queued_bytes / 4),
         };
         let lane = self.lane(name);
         if lane.open + submission.open() > max_posts || lane.bytes + submission.bytes() > max_bytes {
-            return Err(submission);
+            return Err(Box::new(submission));
         }
         lane.push_back(submission);
         Ok(())

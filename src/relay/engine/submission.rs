@@ -35,7 +35,7 @@ pub(super) enum Work {
     /// Posts, of which the first have their verdict.
     Posts { posts: Vec<OwnedPost>, verdicts: Vec<Verdict>, reply: oneshot::Sender<Vec<Verdict>> },
     /// A badge.
-    Badge { badge: OwnedBadge, answer: Option<BadgeAnswer>, reply: oneshot::Sender<BadgeAnswer> },
+    Badge { badge: OwnedBadge, answer: Option<Box<BadgeAnswer>>, reply: oneshot::Sender<BadgeAnswer> },
 }
 
 /// The answer to a part of a submission that is in one batch.
@@ -111,7 +111,7 @@ impl Submission {
     pub(super) fn take_answer(&mut self, answered: Answer) {
         match (&mut self.work, answered) {
             (Work::Posts { verdicts, .. }, Answer::Posts(new)) => verdicts.extend(new),
-            (Work::Badge { answer, .. }, Answer::Badge(new)) => *answer = Some(new),
+            (Work::Badge { answer, .. }, Answer::Badge(new)) => *answer = Some(Box::new(new)),
             // The engine answers each with its own kind.
             _ => {}
         }
@@ -131,7 +131,7 @@ impl Submission {
     pub(super) fn reply(self) {
         match self.work {
             Work::Posts { verdicts, reply, .. } => drop(reply.send(verdicts)),
-            Work::Badge { answer: Some(answer), reply, .. } => drop(reply.send(answer)),
+            Work::Badge { answer: Some(answer), reply, .. } => drop(reply.send(*answer)),
             Work::Badge { answer: None, .. } => {}
         }
     }

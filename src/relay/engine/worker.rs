@@ -114,7 +114,7 @@ impl Shared {
         drop(state);
         match refused {
             None => self.changed.notify_one(),
-            Some(submission) => self.refuse(submission, Overload::Queue),
+            Some(submission) => self.refuse(*submission, Overload::Queue),
         }
     }
 

@@ -50,6 +50,9 @@ pub(super) enum Kind {
     Write,
 }
 
+/// The last slot of each range, and who has it; in order.
+type Slots = Vec<(u16, Arc<Node>)>;
+
 pub(super) struct Servers {
     settings: ValkeySettings,
     /// What all servers have in common: user, password, TLS.
@@ -57,8 +60,7 @@ pub(super) struct Servers {
     seeds: Vec<Arc<Node>>,
     is_cluster: bool,
     nodes: Mutex<HashMap<String, Arc<Node>>>,
-    /// The last slot of each range, and who has it; in order.
-    slots: RwLock<Arc<Vec<(u16, Arc<Node>)>>>,
+    slots: RwLock<Arc<Slots>>,
     refreshed: Mutex<Instant>,
 }
 

@@ -1,0 +1,139 @@
+//! `cargo xtask bench`: runs the benchmarks on one thread and on two, and writes what they found.
+
+mod figures;
+mod page;
+mod plot;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use self::figures::{Figures, Variant};
+use crate::root;
+
+/// The benchmarks, each a file in `benches/`.
+pub const NAMES: [&str; 6] = ["proof", "prepared", "verify", "tree", "key", "scaling"];
+const THREADS: [usize; 2] = [1, 2];
+
+/// What to measure.
+#[derive(Args)]
+pub struct Arguments {
+    /// Run everything once, on as little as shows that it works, and write neither page nor plots
+    #[arg(long)]
+    short: bool,
+    /// Run one benchmark alone, and write neither page nor plots
+    #[arg(long, value_name = "NAME", value_parser = NAMES)]
+    only: Option<String>,
+    /// Measure a second time with code for this machine's processor
+    #[arg(long)]
+    native: bool,
+}
+
+/// Runs the benchmarks.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let names: Vec<_> =
+        NAMES.into_iter().filter(|name| arguments.only.as_deref().is_none_or(|only| only == *name)).collect();
+    let variants = if arguments.native { vec![Variant::Default, Variant::Native] } else { vec![Variant::Default] };
+    let total = variants.len() * THREADS.len() * names.len();
+    let mut figures = Figures::default();
+    let mut done = 0;
+    for variant in variants {
+        for name in &names {
+            for threads in THREADS {
+                done += 1;
+                println!("[{done}/{total}] {name}, threads: {threads}{}", variant.suffix());
+                let json = measure(name, variant, threads, arguments.short)?;
+                figures.add(variant, threads, &json)?;
+            }
+        }
+    }
+    if arguments.short || arguments.only.is_some() {
+        println!("page and plots are written after a full run alone");
+        return Ok(());
+    }
+    let docs = root().join("docs");
+    plot::write(&figures, &docs.join("benchmarks"))?;
+    page::write(&figures, &docs.join("benchmarks.md"))
+}
+
+/// Runs one benchmark and returns where its figures are.
+fn measure(name: &str, variant: Variant, threads: usize, short: bool) -> Result<PathBuf> {
+    let folder = target().join("bench").join(variant.folder()).join(threads.to_string());
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let json = folder.join(format!("{name}.json"));
+    // The cargo that runs us, so that a toolchain chosen with `cargo +name` is kept.
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
+    command.args(["bench", "--quiet", "--package", "quotapass-circuits", "--bench", name, "--", "--json"]).arg(&json);
+    if short {
+        command.arg("--short");
+    }
+    if let Variant::Native = variant {
+        // Another folder, for other flags would compile everything anew each time.
+        command.env("RUSTFLAGS", "-C target-cpu=native").env("CARGO_TARGET_DIR", target().join("native"));
+        command.arg("--no-growth");
+    }
+    let status = command.status().context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the benchmark `{name}` failed");
+    }
+    Ok(json)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const RUN: &str = r#"{ "figures": [
+        { "what": "full proof", "unit": "ms", "ours": 50.0, "theirs": 400.0 },
+        { "what": "key file", "unit": "MiB", "ours": 1.05, "theirs": null },
+        { "curve": "build a tree", "x": 1024, "unit": "ms", "ours": 10.0, "theirs": 20.5 },
+        { "curve": "build a tree", "x": 2048, "unit": "ms", "ours": 21.0, "theirs": null },
+        { "curve": "constraints", "x": 8, "unit": "", "ours": 3000.0, "theirs": null },
+        { "curve": "constraints", "x": 9, "unit": "", "ours": 3300.0, "theirs": null }
+    ] }"#;
+
+    #[test]
+    fn figures_become_tables_and_plots() {
+        let folder = std::env::temp_dir().join(format!("quotapass-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let json = folder.join("run.json");
+        fs::write(&json, RUN).unwrap();
+        let mut figures = Figures::default();
+        for threads in THREADS {
+            figures.add(Variant::Default, threads, &json).unwrap();
+        }
+
+        let page = folder.join("page.md");
+        let begin = "before <!-- written by `cargo xtask bench`: begin --> old";
+        fs::write(&page, format!("{begin} <!-- written by `cargo xtask bench`: end --> after")).unwrap();
+        page::write(&figures, &page).unwrap();
+        let text = fs::read_to_string(&page).unwrap();
+        assert!(text.contains("| full proof | 50.0 ms | 400 ms | **8.0** | 50.0 ms | 400 ms | **8.0** |"), "{text}");
+        assert!(text.contains("| key file | 1.05 MiB |  |  | 1.05 MiB |  |  |"), "{text}");
+        assert!(text.starts_with("before") && text.ends_with("after") && !text.contains("old"), "{text}");
+
+        plot::write(&figures, &folder).unwrap();
+        for name in ["levels", "constraints", "batch", "members"] {
+            let plot = fs::read_to_string(folder.join(name).with_extension("svg"));
+            assert_eq!(plot.is_ok(), ["constraints", "members"].contains(&name), "{name}");
+        }
+        let plot = fs::read_to_string(folder.join("members.svg")).unwrap();
+        assert!(plot.contains("rln: build a tree, 2 threads"), "{plot}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
