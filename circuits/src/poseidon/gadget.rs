@@ -5,9 +5,12 @@
 //! proving key. Linear layers cost nothing.
 
 use ark_bn254::Fr;
-use ark_ff::Zero;
+use ark_ff::{Field, Zero};
 
-use super::{HALF_FULL_ROUNDS, Inputs, Parameters, Width, native};
+use super::{
+    HALF_FULL_ROUNDS, Inputs, Parameters, Width,
+    linear::{Matrix, Taps},
+};
 use crate::constraints::{Builder, Unsatisfied};
 
 /// Poseidon of one to four inputs; 213, 240, 261 or 297 constraints.
@@ -23,7 +26,7 @@ where
 
 pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
     builder: &mut B,
-    parameters: &Parameters<T>,
+    parameters: &Parameters<N, T>,
     inputs: &[B::Num; N],
 ) -> Result<B::Num, Unsatisfied> {
     let mut state: [B::Num; T] =
@@ -33,7 +36,7 @@ pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
         for (lane, constant) in constants.iter().enumerate() {
             state[lane] = if round == 0 && lane == 0 {
                 // The capacity lane is still the constant 0: its S-box is a constant too.
-                B::constant(native::sbox(*constant))
+                B::constant(constant.square().square() * constant)
             } else {
                 sbox(builder, &(state[lane].clone() + B::constant(*constant)))?
             };
@@ -41,16 +44,28 @@ pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
         let last = round + 1 == HALF_FULL_ROUNDS;
         state = mix::<B, T>(if last { &parameters.transition } else { &parameters.mds }, &state);
     }
-    for (lane, constant) in parameters.before_partial.iter().enumerate() {
-        state[lane] = state[lane].clone() + B::constant(*constant);
+    for (lane, constant) in state.iter_mut().zip(&parameters.before_partial) {
+        *lane = lane.clone() + B::constant(*constant);
     }
-    for round in parameters.partial {
-        state[0] = sbox(builder, &state[0])? + B::constant(round.constant);
-        let first = B::sum_of_products(&round.row, &state);
-        for lane in 1..T {
-            state[lane] = state[lane].clone() + state[0].clone() * round.column[lane];
-        }
-        state[0] = first;
+    // The last S-box outputs and inputs, the latest first.
+    let mut outputs: [B::Num; N] = core::array::from_fn(|i| state[i + 1].clone());
+    let mut s_inputs: [B::Num; N] = core::array::from_fn(|_| B::constant(Fr::zero()));
+    s_inputs[0] = state[0].clone();
+    let sum = |taps: &Taps<N>, outputs: &[B::Num; N], s_inputs: &[B::Num; N]| {
+        B::sum_of_products(&taps.outputs, outputs) + B::sum_of_products(&taps.inputs, s_inputs)
+    };
+    for constant in parameters.partial {
+        let output = sbox(builder, &s_inputs[0])?;
+        let input =
+            sum(&parameters.taps, &outputs, &s_inputs) + output.clone() * parameters.latest + B::constant(*constant);
+        outputs.rotate_right(1);
+        outputs[0] = output;
+        s_inputs.rotate_right(1);
+        s_inputs[0] = input;
+    }
+    state[0] = s_inputs[0].clone();
+    for (lane, taps) in state[1..].iter_mut().zip(&parameters.exit) {
+        *lane = sum(taps, &outputs, &s_inputs);
     }
     for constants in &parameters.last {
         for (lane, constant) in constants.iter().enumerate() {
@@ -61,8 +76,8 @@ pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
     Ok(state[0].clone())
 }
 
-fn mix<B: Builder, const T: usize>(matrix: &[[Fr; T]; T], state: &[B::Num; T]) -> [B::Num; T] {
-    core::array::from_fn(|i| B::sum_of_products(&matrix[i], state))
+fn mix<B: Builder, const T: usize>(matrix: &Matrix<T>, state: &[B::Num; T]) -> [B::Num; T] {
+    core::array::from_fn(|i| B::sum_of_products(&matrix.rows[i], state))
 }
 
 fn sbox<B: Builder>(builder: &mut B, x: &B::Num) -> Result<B::Num, Unsatisfied> {

@@ -3,42 +3,48 @@
 //! `H1` to `H4` of the protocol are [`hash`] with one to four inputs: width t = n + 1, S-box x^5, 8 full rounds,
 //! 56 / 57 / 56 / 60 partial rounds, state `[0, inputs...]`, output lane 0.
 //!
-//! Partial rounds run in the sparse form of the paper's appendix B: the constants of the linear lanes are moved ahead
-//! of the first partial round, and each round's matrix is the identity but for its first row and column. The native
-//! permutation and the gadget share the constants and stand side by side; [`crh`] offers both through the traits of
-//! ark-crypto-primitives.
+//! Partial rounds run as a linear recurrence: the lanes without an S-box are a linear system, so that each S-box input is
+//! one sum of products over the last few S-box inputs and outputs, with the same coefficients in every round. That is
+//! cheaper than the sparse matrices of the paper's appendix B and gives the same hash. The native permutation and the
+//! gadget share the constants and stand side by side; [`crh`] offers both through the traits of ark-crypto-primitives.
+//!
+//! The native permutation's control flow and addresses do not depend on its inputs, secret ones among them.
 
+mod arithmetic;
 mod constants;
 pub mod crh;
 mod gadget;
+mod linear;
 mod native;
 
 use ark_bn254::Fr;
 
 pub(crate) use gadget::hash_gadget;
+use linear::{Matrix, Taps};
 pub use native::hash;
 
 const HALF_FULL_ROUNDS: usize = 4;
 
-/// Constants of one width, see `xtask/src/poseidon/parameters.rs` for how they follow from the paper's.
-pub(crate) struct Parameters<const T: usize> {
+/// Constants of one width t = n + 1, see `xtask/src/poseidon/recurrence.rs` for how they follow from the paper's.
+pub(crate) struct Parameters<const N: usize, const T: usize> {
     /// Added before the S-boxes of the first four rounds.
     first: [[Fr; T]; HALF_FULL_ROUNDS],
-    mds: [[Fr; T]; T],
-    /// Takes the place of `mds` in the fourth round.
-    transition: [[Fr; T]; T],
-    /// Added before the first partial round.
+    mds: Matrix<T>,
+    /// Takes the place of `mds` in the fourth round: gives the first partial round's S-box input, and n outputs as if
+    /// there had been rounds before it; the inputs of those are zero.
+    transition: Matrix<T>,
+    /// Added after `transition`.
     before_partial: [Fr; T],
-    partial: &'static [PartialRound<T>],
+    /// Coefficient of a partial round's S-box output in the next S-box input.
+    latest: Fr,
+    /// Coefficients of the n S-box outputs before it, and of its input and the n - 1 before it.
+    taps: Taps<N>,
+    /// Added to those in each partial round.
+    partial: &'static [Fr],
+    /// What lanes 1 to n are after the last partial round.
+    exit: [Taps<N>; N],
     /// Added before the S-boxes of the last four rounds.
     last: [[Fr; T]; HALF_FULL_ROUNDS],
-}
-
-/// S-box on lane 0, `constant` added to it, then the sparse matrix with this first row and first column.
-pub(crate) struct PartialRound<const T: usize> {
-    constant: Fr,
-    row: [Fr; T],
-    column: [Fr; T],
 }
 
 /// Ties a number of inputs to its width and constants; sealed to one to four inputs.
@@ -49,23 +55,13 @@ pub trait Width<const N: usize>: private::Sealed<N> {}
 pub struct Inputs;
 
 pub(crate) mod private {
-    use super::{Fr, Parameters};
+    use super::Fr;
     use crate::constraints::{Builder, Unsatisfied};
 
     /// What each width provides.
     pub trait Sealed<const N: usize> {
         fn hash(inputs: &[Fr; N]) -> Fr;
         fn hash_gadget<B: Builder>(builder: &mut B, inputs: &[B::Num; N]) -> Result<B::Num, Unsatisfied>;
-    }
-
-    pub(crate) fn with_capacity<const N: usize, const T: usize>(
-        inputs: &[Fr; N],
-        parameters: &'static Parameters<T>,
-    ) -> Fr {
-        let mut state = [Fr::default(); T];
-        state[1..].copy_from_slice(inputs);
-        super::native::permute(parameters, &mut state);
-        state[0]
     }
 }
 
@@ -74,7 +70,7 @@ macro_rules! widths {
         impl Width<$inputs> for Inputs {}
         impl private::Sealed<$inputs> for Inputs {
             fn hash(inputs: &[Fr; $inputs]) -> Fr {
-                private::with_capacity(inputs, &constants::$parameters)
+                native::hash_with(&constants::$parameters, inputs)
             }
             fn hash_gadget<B: crate::constraints::Builder>(
                 builder: &mut B,

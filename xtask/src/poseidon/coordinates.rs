@@ -22,6 +22,7 @@ use ark_ff::{Field, One, Zero};
 
 use super::Parameters;
 use super::parameters::{Matrix, apply, invert, multiply};
+use super::recurrence::controller_form;
 
 pub const WIDTH: usize = 5;
 pub const DEGREE: usize = WIDTH - 1;
@@ -87,9 +88,7 @@ impl Rounds {
         let row: Vec<Fr> = mds[0][1..].iter().map(|m| *m * scale0).collect();
         let output = multiply(&vec![row], &basis).remove(0);
 
-        // What comes out of round 4, in the coordinates of the partial rounds. `p` states it for the sparse form, whose
-        // lanes 1..=4 differ from the plain ones by the matrix that `transition` carries beside the MDS matrix.
-        let plain = multiply(mds, &invert(&p.transition));
+        // What comes out of round 4, in the coordinates of the partial rounds.
         let mut change = vec![vec![Fr::zero(); WIDTH]; WIDTH];
         change[0][0] = scale0;
         for (to, from) in change[1..].iter_mut().zip(invert(&basis)) {
@@ -98,7 +97,7 @@ impl Rounds {
         let into_partial = multiply(&change, mds);
         let into_partial: Matrix =
             into_partial.iter().map(|row| row.iter().zip(&unscale).map(|(m, u)| *m * u).collect()).collect();
-        let into_partial_constants = apply(&invert(&into_partial), &apply(&change, &apply(&plain, &p.before_partial)));
+        let into_partial_constants = apply(&invert(&into_partial), &apply(&change, &p.before_partial));
 
         let rounds = Self {
             input: p.first[0][1..].to_vec(),
@@ -109,7 +108,7 @@ impl Rounds {
             into_partial_constants,
             feedback,
             output,
-            partial: p.partial.iter().map(|round| round.constant * scale0_fifth).collect(),
+            partial: p.partial.iter().map(|constant| *constant * scale0_fifth).collect(),
             out_of_partial: basis
                 .iter()
                 .zip(&scale[1..])
@@ -136,24 +135,4 @@ impl Rounds {
 
 fn fifth(x: Fr) -> Fr {
     x.square().square() * x
-}
-
-/// The controller form of v' = a v + c x: the characteristic polynomial's coefficients, negated, and the vectors that
-/// w[k-1], w[k-2], ... contribute to v, by Faddeev and LeVerrier.
-fn controller_form(a: &Matrix, c: &[Fr]) -> (Vec<Fr>, Vec<Vec<Fr>>) {
-    let size = a.len();
-    let mut feedback = Vec::new();
-    let mut vectors = Vec::new();
-    let mut power: Matrix = super::parameters::identity(size);
-    for step in 1..=size {
-        vectors.push(apply(&power, c));
-        power = multiply(a, &power);
-        let trace: Fr = (0..size).map(|i| power[i][i]).sum();
-        let coefficient = trace / Fr::from(step as u64);
-        for (i, row) in power.iter_mut().enumerate() {
-            row[i] -= coefficient;
-        }
-        feedback.push(coefficient);
-    }
-    (feedback, vectors)
 }

@@ -4,6 +4,7 @@ mod coordinates;
 mod evm;
 mod hasher;
 mod parameters;
+mod recurrence;
 mod rust;
 mod solidity;
 

@@ -1,5 +1,5 @@
 //! Poseidon parameters from their definition: the Grain LFSR of the Poseidon paper (2019/458, appendix E) gives round
-//! constants and the MDS matrix, and the transformation of its appendix B turns partial rounds sparse.
+//! constants and the MDS matrix; the constants of partial rounds then move to lane 0, as in its appendix B.
 
 use ark_bn254::Fr;
 use ark_crypto_primitives::sponge::poseidon::find_poseidon_ark_and_mds;
@@ -13,26 +13,17 @@ pub const FULL_ROUNDS: usize = 8;
 /// Partial rounds by width t = 2..=5 (circomlib).
 pub const PARTIAL_ROUNDS: [usize; 4] = [56, 57, 56, 60];
 
-/// One partial round: S-box on lane 0, a constant onto lane 0, then a matrix that is the identity but for its first
-/// row and first column.
-pub struct PartialRound {
-    pub constant: Fr,
-    pub row: Vec<Fr>,
-    pub column: Vec<Fr>,
-}
-
-/// All constants of one width, ready for the optimised permutation.
+/// All constants of one width.
 pub struct Parameters {
     pub width: usize,
     /// Constants added before the S-boxes of the first four rounds.
     pub first: Matrix,
     /// The MDS matrix, row by row.
     pub mds: Matrix,
-    /// The matrix of the fourth round: the MDS matrix times what the sparse rounds left over.
-    pub transition: Matrix,
     /// Constants added before the first partial round.
     pub before_partial: Vec<Fr>,
-    pub partial: Vec<PartialRound>,
+    /// Added to lane 0 after the S-box of each partial round, before the matrix.
+    pub partial: Vec<Fr>,
     /// Constants added before the S-boxes of the last four rounds.
     pub last: Matrix,
 }
@@ -65,35 +56,12 @@ impl Parameters {
             }
         }
 
-        // M = S * diag(1, m) with S sparse; diag(1, m) commutes with everything a partial round does to lane 0, so it
-        // joins the matrix of the round before.
-        let mut matrix = mds.clone();
-        let mut partial = Vec::with_capacity(partial_rounds);
-        let mut left_over = identity(width);
-        for round in (0..partial_rounds).rev() {
-            let minor: Matrix = matrix[1..].iter().map(|row| row[1..].to_vec()).collect();
-            let minor_inverse = invert(&minor);
-            let mut row = vec![matrix[0][0]];
-            row.extend((0..width - 1).map(|column| {
-                minor_inverse.iter().zip(&matrix[0][1..]).map(|(inverse, m)| *m * inverse[column]).sum::<Fr>()
-            }));
-            let column = matrix.iter().map(|row| row[0]).collect();
-            partial.push(PartialRound { constant: scalars[round], row, column });
-            left_over = identity(width);
-            for i in 1..width {
-                left_over[i][1..].copy_from_slice(&minor[i - 1]);
-            }
-            matrix = multiply(&left_over, &mds);
-        }
-        partial.reverse();
-
         Self {
             width,
             first: constants[..half].to_vec(),
-            transition: multiply(&left_over, &mds),
-            before_partial: apply(&left_over, &carried),
+            before_partial: carried,
             mds,
-            partial,
+            partial: scalars,
             last: constants[last_partial + 1..].to_vec(),
         }
     }
