@@ -1,19 +1,23 @@
 //! A relay, whatever its store.
 
+#[cfg(feature = "relay-http")]
 use std::sync::RwLockReadGuard;
 
 use quotapass_circuits::identity::IdentityCommitment;
 
 use crate::relay::{
-    BadgeAnswer, BadgeRequest, Evidence, LogError, PolicyTable, PostRequest, Relay, RelayStore, RootHistory,
-    Settlement, Verdict,
+    BadgeAnswer, BadgeRequest, Evidence, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
 };
+#[cfg(feature = "relay-http")]
+use crate::relay::{PolicyTable, RootHistory};
 
 /// What the engine and what answers over HTTP need of a [`Relay`].
 pub(in crate::relay) trait Judge: Send + Sync {
     fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer;
+    #[cfg(feature = "relay-http")]
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
+    #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
     fn learn_convictions(&self) -> Result<(), LogError>;
     fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError>;
@@ -29,10 +33,12 @@ impl<S: RelayStore> Judge for Relay<S> {
         self.verify_badge(request, now)
     }
 
+    #[cfg(feature = "relay-http")]
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
         self.policies()
     }
 
+    #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory> {
         self.roots()
     }

@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 
 pub use cases::ConvictedMember;
 pub use history::{SAMPLE_SECONDS, Sample};
+#[cfg(feature = "relay-http")]
 pub(in crate::relay) use judge::Judge;
 pub use metrics::EngineMetrics;
 pub use source::Source;
@@ -207,6 +208,7 @@ impl Engine {
     }
 
     /// The relay, whatever its store.
+    #[cfg(feature = "relay-http")]
     pub(in crate::relay) fn relay(&self) -> &dyn Judge {
         &*self.shared().relay
     }
