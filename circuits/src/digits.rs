@@ -1,8 +1,8 @@
 //! Digits of exponents.
 
 /// `base^exponent` from the odd powers `base^1, base^3, base^5, ...`, of which there are a power of two; nothing for an
-/// exponent of zero. The exponent's limbs stand lowest first. Multiples of points are powers too: squares are then doubles and
-/// products sums (Menezes, van Oorschot, Vanstone: "Handbook of Applied Cryptography", algorithm 14.85).
+/// exponent of zero. The exponent's limbs stand lowest first. Multiples of points are powers too: squares are then
+/// doubles and products sums (Menezes, van Oorschot, Vanstone: "Handbook of Applied Cryptography", algorithm 14.85).
 pub(crate) fn power<T: Copy>(
     exponent: &[u64],
     odd_powers: &[T],

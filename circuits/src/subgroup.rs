@@ -14,8 +14,8 @@ const X: u64 = Config::X[0];
 
 /// Whether a point that lies on the twist is in G2.
 ///
-/// With the endomorphism ψ (untwist, Frobenius, twist), a point `P` of the twist is in the subgroup of order r exactly if
-/// `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
+/// With the endomorphism ψ (untwist, Frobenius, twist), a point `P` of the twist is in the subgroup of order r exactly
+/// if `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
 /// section 5.1, for BN curves): one multiplication by a scalar of 63 bits.
 pub(crate) fn is_in_g2(point: &G2Affine) -> bool {
     let multiple = times_x(point);
@@ -54,8 +54,8 @@ fn double(point: &G2Projective) -> G2Projective {
     G2Projective::new_unchecked(third, y_third, mul(y, z).double())
 }
 
-/// Adds an affine point other than infinity to one in Jacobian coordinates. Points outside the subgroup may have any order, so no
-/// case is left out.
+/// Adds an affine point other than infinity to one in Jacobian coordinates. Points outside the subgroup may have any
+/// order, so no case is left out.
 fn add(point: &G2Projective, other: &G2Affine) -> G2Projective {
     let G2Projective { x, y, z } = point;
     if point.is_zero() {

@@ -81,8 +81,8 @@ fn invert_all(elements: &mut [Fq2]) {
 
 /// Points of G2 on their way through the loop, all at the same step, in affine coordinates.
 ///
-/// None may be infinity. In the subgroup of order r no step then meets a denominator of zero: the multiples of a point that
-/// are added to each other differ, and their sum is not infinity.
+/// None may be infinity. In the subgroup of order r no step then meets a denominator of zero: the multiples of a point
+/// that are added to each other differ, and their sum is not infinity.
 pub(super) struct Walk<'a> {
     starts: &'a [G2Affine],
     points: Vec<(Fq2, Fq2)>,
@@ -98,6 +98,10 @@ impl<'a> Walk<'a> {
 
     /// Takes a step with all points and hands out the line of each, by its number.
     pub(super) fn step(&mut self, step: Step, each: impl FnMut(usize, Line)) {
+        // Spares the inversion where all lines were computed before.
+        if self.points.is_empty() {
+            return;
+        }
         match step {
             Step::Double => self.double(each),
             Step::Add { negative: false } => self.add(|start| (start.x, start.y), each),
@@ -156,8 +160,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The line through a point with a slope, and the negative of the third point where it meets the twist: the first is the
-/// point, and `other_x` the coordinate of the second.
+/// The line through a point with a slope, and the negative of the third point where it meets the twist: the first is
+/// the point, and `other_x` the coordinate of the second.
 #[inline(always)]
 fn along((x, y): (Fq2, Fq2), slope: Fq2, other_x: Fq2) -> ((Fq2, Fq2), Line) {
     let constant = mul(&slope, &x) - y;

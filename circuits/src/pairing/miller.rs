@@ -12,7 +12,8 @@ use super::{
 /// What a line takes of the point of G1 at which it is evaluated.
 ///
 /// A line's value may be scaled by any factor of Fq, for the final exponentiation takes it to one (Barreto, Kim, Lynn,
-/// Scott: [2002/008](https://eprint.iacr.org/2002/008), section 5), and is scaled by `1 / y` here: then its first coefficient is one.
+/// Scott: [2002/008](https://eprint.iacr.org/2002/008)). It is scaled by `1 / y` here, so that its first coefficient is
+/// one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evaluation {
     minus_x_over_y: Fq,
@@ -51,8 +52,8 @@ impl Evaluation {
     }
 }
 
-/// The product of Miller's functions of all pairs, up to factors that the final exponentiation takes to one: of points of G2
-/// other than infinity, each with an evaluation, and of lines computed before, each with an evaluation.
+/// The product of Miller's functions of all pairs, up to factors that the final exponentiation takes to one: of points of
+/// G2 other than infinity, each with an evaluation, and of lines computed before, each with an evaluation.
 pub(crate) fn miller_loop(points: &[G2Affine], at: &[Evaluation], prepared: &[(&Lines, Evaluation)]) -> Fq12 {
     let mut product = Fq12::ONE;
     let mut walk = Walk::new(points);

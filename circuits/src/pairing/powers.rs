@@ -58,8 +58,8 @@ fn inverse_fq6(x: &Fq6) -> Fq6 {
 
 /// A square root of x up to sign, with its inverse up to sign: `x^((q + 1) / 4)` and `x^((q - 3) / 4)`.
 ///
-/// If x is a square other than zero, the first is a root and the second its inverse. If x is no square, the first is a root of
-/// `-x` and the second the negative of its inverse.
+/// If x is a square other than zero, the first is a root and the second its inverse. If x is no square, the first is a
+/// root of `-x` and the second the negative of its inverse.
 fn root_and_inverse(x: &Fq) -> (Fq, Fq) {
     let inverse = pow(x, &FOR_ROOTS);
     (inverse * x, inverse)
@@ -73,10 +73,10 @@ pub(crate) fn sqrt(x: &Fq) -> Option<Fq> {
 
 /// A square root, if there is one.
 ///
-/// The complex method (Adj, Rodríguez-Henríquez: [2012/685](https://eprint.iacr.org/2012/685), algorithm 8) with two powers
-/// in Fq and neither inversion nor test for squares. With `s^2 = c0^2 + c1^2` and `d = (c0 + s) / 2`, one of d and -d is a
-/// square. If it is `d = r^2`, then `r + c1 / (2 r) u` is a root. Otherwise `-d = r^2`, and it is `c1 / (2 r) + r u`:
-/// its real part has the square `-c1^2 / (4 d) = (c0 - s) / 2`.
+/// The complex method (Adj, Rodríguez-Henríquez: [2012/685](https://eprint.iacr.org/2012/685), algorithm 8) with two
+/// powers in Fq and neither inversion nor test for squares. With `s^2 = c0^2 + c1^2` and `d = (c0 + s) / 2`, one of d
+/// and -d is a square. If it is `d = r^2`, then `r + c1 / (2 r) u` is a root. Otherwise `-d = r^2`, and the root is
+/// `c1 / (2 r) + r u`: its real part has the square `-c1^2 / (4 d) = (c0 - s) / 2`.
 pub(crate) fn sqrt_fq2(x: &Fq2) -> Option<Fq2> {
     if x.c1.is_zero() {
         let (root, _) = root_and_inverse(&x.c0);

@@ -1,8 +1,8 @@
 //! The products that a pairing is made of, in the tower of fields over BN254's base field.
 //!
 //! The elements are those of arkworks: `Fq2 = Fq[u]/(u^2 + 1)`, `Fq6 = Fq2[v]/(v^3 - xi)` with `xi = 9 + u`, and
-//! `Fq12 = Fq6[w]/(w^2 - v)`. What differs is how they are multiplied. Each coordinate of a product is a sum of products
-//! in Fq, and such a sum is reduced once rather than once a product (Aranha, Karabina, Longa, Gebotys, López:
+//! `Fq12 = Fq6[w]/(w^2 - v)`. What differs is how they are multiplied. Each coordinate of a product is a sum of
+//! products in Fq, and such a sum is reduced once rather than once a product (Aranha, Karabina, Longa, Gebotys, López:
 //! [2010/526](https://eprint.iacr.org/2010/526); the interleaving of products and reduction is that of Longa:
 //! [2022/367](https://eprint.iacr.org/2022/367), algorithm 2).
 
@@ -38,9 +38,10 @@ fn add_unreduced(x: &Fq, y: &Fq) -> Limbs {
 
 /// The sum of `x[i] * y[i]`, reduced once.
 ///
-/// The `y[i]` are reduced, and the `x[i]` add up to at most four times the modulus p. As p is below 0.19 * 2^256, no carry is
-/// then lost: the accumulator, a part of it that was shifted down included, stays below `(4 + 1) p < 2^256` after each step.
-/// In the end it is below `4 p * p / 2^256 + p < 2 p`, so that one subtraction completes the reduction.
+/// The `y[i]` are reduced, and the `x[i]` add up to at most four times the modulus p. As p is below 0.19 * 2^256, no
+/// carry is then lost: the accumulator, a part of it that was shifted down included, stays below `(4 + 1) p < 2^256`
+/// after each step. In the end it is below `4 p * p / 2^256 + p < 2 p`, so that one subtraction completes the
+/// reduction.
 #[inline(always)]
 fn sum_of_products<const N: usize>(x: [&Limbs; N], y: [&Limbs; N]) -> Fq {
     const { assert!(N <= 4) };

@@ -17,8 +17,8 @@ use crate::{
     threads,
 };
 
-/// At most so many proofs walk through Miller's loop together: enough to hide what they share, few enough to stay in the
-/// second cache.
+/// At most so many proofs walk through Miller's loop together: enough to hide what they share, few enough to stay in
+/// the second cache.
 const CHUNK: usize = 512;
 
 /// A batch holds proofs that are not valid.
@@ -38,8 +38,10 @@ impl<C: Circuit> Verifier<C> {
     /// **Soundness.** Write the equation of proof `i` as `d_i = 1` with `d_i` in the target group, which is cyclic of
     /// prime order r (all points are in their subgroups, [`Proof`] guarantees it). The batch passes if
     /// `prod d_i^(r_i) = 1`. If some `d_j` is not 1, then for every choice of the other coefficients exactly one value
-    /// of `r_j` modulo r lets it pass, and `r_j` takes each of 2^128 values below r with equal probability: a batch
-    /// with an invalid proof passes with probability at most 2^-128. The coefficients come from ChaCha20, keyed with
+    /// of `r_j` modulo r lets it pass, and `r_j` takes each of 2^128 values modulo r with equal probability: it is
+    /// `a + λ b` with random `a` and `b` of 64 bits and λ the eigenvalue of G1's endomorphism, and no two such pairs
+    /// agree modulo r, for r would divide the norm of their difference, which is too small. So a batch with an invalid
+    /// proof passes with probability at most 2^-128. The coefficients come from ChaCha20, keyed with
     /// the SHA-256 of the verifying key's combination, all public inputs and all proofs (Fiat-Shamir): they are fixed
     /// only after the batch is, in the random oracle model an attacker who tries q batches gains at most q * 2^-128,
     /// and no generator of the verifier's can fail. The first coefficient could be 1; it is random too, which

@@ -10,11 +10,12 @@ use crate::digits::non_adjacent_form;
 const DIGITS: usize = 65;
 
 /// A coefficient `a + λ b` with `a` and `b` of 64 bits, where `λ^2 + λ + 1 = 0` modulo r: the endomorphism
-/// `φ(x, y) = (β x, y)` of G1 multiplies by `λ` (Gallant, Lambert, Vanstone: CRYPTO 2001), so that such a coefficient takes half
-/// the doublings of another one of 128 bits.
+/// `φ(x, y) = (β x, y)` of G1 multiplies by `λ` (Gallant, Lambert, Vanstone: CRYPTO 2001), so that such a coefficient
+/// takes half the doublings of another one of 128 bits.
 ///
-/// All 2^128 are distinct. Were two of them equal, their difference `u + λ v`, not both zero and less than 2^64 in magnitude,
-/// would be zero modulo r; then r would divide the norm `u^2 - u v + v^2`, which is positive and below `3 * 2^128 < r`.
+/// All 2^128 are distinct. Were two of them equal, their difference `u + λ v`, not both zero and less than 2^64 in
+/// magnitude, would be zero modulo r; then r would divide the norm `u^2 - u v + v^2`, which is positive and below
+/// `3 * 2^128 < r`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Coefficient {
     pub(super) a: u64,
