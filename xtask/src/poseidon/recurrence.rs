@@ -24,18 +24,18 @@ use super::parameters::{Matrix, apply, identity, invert, multiply};
 
 /// Coefficients of the partial rounds of one width.
 pub struct Recurrence {
-    /// Takes the place of the MDS matrix in the fourth round: from the lanes to y[0], x[-1], ..., x[-n]. The past is
-    /// made up: with y[-1], ..., y[1-n] zero it is the one that continues as the lanes would.
+    /// Takes the place of the MDS matrix in the fourth round: from the lanes to `y[0]`, `x[-1]`, ..., `x[-n]`. The past is
+    /// made up: with `y[-1]`, ..., `y[1-n]` zero it is the one that continues as the lanes would.
     pub transition: Matrix,
     /// Added after it.
     pub before_partial: Vec<Fr>,
-    /// The coefficient of x[k].
+    /// The coefficient of `x[k]`.
     pub latest: Fr,
-    /// The coefficients of x[k-1], ..., x[k-n] and of y[k], ..., y[k+1-n].
+    /// The coefficients of `x[k-1]`, ..., `x[k-n]` and of `y[k]`, ..., `y[k+1-n]`.
     pub taps: [Vec<Fr>; 2],
     /// What is added in each round.
     pub constants: Vec<Fr>,
-    /// From x[k-1], ..., x[k-n] and y[k], ..., y[k+1-n] after the last partial round to lanes 1...
+    /// From `x[k-1]`, ..., `x[k-n]` and `y[k]`, ..., `y[k+1-n]` after the last partial round to lanes 1...
     pub exit: Vec<[Vec<Fr>; 2]>,
     /// Constants added before the S-boxes of the last four rounds.
     pub last: Matrix,
