@@ -19,6 +19,9 @@ pub enum Backend<'a> {
     Redis(&'a Redis),
 }
 
+/// Enough that a post does not wait for an answer to another: a loop with too few is no open one.
+pub const LATENCY_CONNECTIONS: u32 = 256;
+
 /// Latencies in milliseconds at some rate.
 pub struct Latency {
     pub rate: f64,
@@ -57,7 +60,9 @@ pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
 
 /// Latencies of posts that come one by one at a rate, with the embedded store.
 pub fn latency(rate: f64, posts: u32) -> Latency {
-    let answer = bench(&["--rate".into(), rate.to_string(), "--posts".into(), posts.to_string()]);
+    let (rate_text, connections) = (rate.to_string(), LATENCY_CONNECTIONS.to_string());
+    let arguments = ["--rate", &rate_text, "--posts", &posts.to_string(), "--connections", &connections];
+    let answer = bench(&arguments.map(Into::into));
     assert_eq!(answer["verdicts"]["accepted"], posts, "{answer}");
     let latency = |name: &str| answer["latency_ms"][name].as_f64().unwrap();
     Latency { rate, p50: latency("p50"), p99: latency("p99"), p999: latency("p999"), max: latency("max") }

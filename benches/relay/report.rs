@@ -2,7 +2,7 @@
 
 use crate::{
     Extent,
-    load::Latency,
+    load::{LATENCY_CONNECTIONS, Latency},
     log::LogFigures,
     page::{circumstances, grouped},
 };
@@ -59,7 +59,7 @@ pub fn tables(figures: &Figures, extent: &Extent) -> String {
     );
     if let Some(Latency { rate, p50, p99, p999, max }) = &figures.latency {
         text += &format!(
-            "\n| latency of a post at {} posts a second, one a request | ms |\n|---|---:|\n| median | {p50:.1} |\n\
+            "\n| latency of a post at {} posts a second, one a request, on up to {LATENCY_CONNECTIONS} connections | ms |\n|---|---:|\n| median | {p50:.1} |\n\
              | 99th percentile | {p99:.1} |\n| 99.9th percentile | {p999:.1} |\n| highest | {max:.1} |\n",
             grouped(*rate as u64)
         );

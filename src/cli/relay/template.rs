@@ -122,9 +122,9 @@ enabled = true
 
 [engine]
 # batches verified at the same time; posts in a batch; how long a post waits for others
-# workers = 3
+# workers = 2
 # max_batch = 256
-# max_delay_ms = 5
+# max_delay_ms = 10
 # posts and bytes that may wait; what is beyond is `overloaded`
 # max_queued = 4096
 # max_queued_bytes = 67108864

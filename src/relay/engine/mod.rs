@@ -61,7 +61,8 @@ impl RelayContext {
 /// How an engine works. The defaults are safe for two cores and a gigabyte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// Batches that are verified at the same time. With a log on a disk or a network, take one more than there are cores.
+    /// Batches that are verified at the same time, each on all cores. With two, one is verified while the log flushes
+    /// the other; more make batches smaller, and the verifier slower.
     pub workers: NonZeroUsize,
     /// Posts in a batch.
     pub max_batch: NonZeroUsize,
@@ -94,14 +95,14 @@ const fn nonzero(number: usize) -> NonZeroUsize {
 }
 
 impl Default for EngineSettings {
-    /// One worker more than cores and at least two; batches of 256 after 5 ms; 4,096 posts and 64 MiB waiting; a
+    /// As many workers as cores and at least two; batches of 256 after 10 ms; 4,096 posts and 64 MiB waiting; a
     /// sixteenth for 65,536 suspicious sources, with a half-life of a minute.
     fn default() -> Self {
         let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
-            workers: cores.saturating_add(1),
+            workers: cores.max(nonzero(2)),
             max_batch: nonzero(256),
-            max_delay: Duration::from_millis(5),
+            max_delay: Duration::from_millis(10),
             max_queued: 4_096,
             max_queued_bytes: 64 << 20,
             suspicious_share: NonZeroU32::MIN.saturating_add(15),

@@ -121,6 +121,8 @@ fn write(
         "# The relay that `quotapass bench relay` loads: development keys, and a chain of its own.\n\
          data_dir = \"{DATA_FOLDER}\"\n\n\
          [listen]\naddress = \"{listen}\"\n\n\
+         # All posts come from one or two addresses.\n\
+         [limits]\nmax_connections_per_source = 1024\n\n\
          [chain]\nstate = \"chain.state\"\nregistry = \"{}\"\n\n\
          # A slash changes the root, and passes that were made in advance do not.\n\
          [slashing]\nenabled = false\n\n{log}{scopes}",
