@@ -8,7 +8,10 @@ use ark_ec::{
 use ark_ff::{Field, Zero};
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-use super::lanes::{self, Lanes};
+use super::{
+    eights,
+    lanes::{self, Lanes},
+};
 use crate::prover::arithmetic::Arithmetic;
 
 /// An affine point without a flag: infinity is (0, 0), which is on no curve `y^2 = x^3 + b` with b other than zero.
@@ -109,7 +112,7 @@ pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments:
 struct Slopes<F: Coordinate> {
     one: Vec<Slope<F>>,
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-    eight: Vec<lanes::Slopes<F::Lanes>>,
+    eight: Vec<eights::Slopes<F::Lanes>>,
 }
 
 impl<F: Coordinate> Default for Slopes<F> {
@@ -126,7 +129,7 @@ impl<F: Coordinate> Default for Slopes<F> {
 fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slopes: &mut Slopes<F>) {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     if let Some(simd) = lanes::Ifma::try_new() {
-        return lanes::add_pairs(simd, points, pairs, &mut slopes.eight);
+        return eights::add_pairs(simd, points, pairs, &mut slopes.eight);
     }
     add_pairs_one_by_one(points, pairs, &mut slopes.one);
 }

@@ -1,14 +1,9 @@
-//! Additions of affine points eight at a time, with the 52-bit multiplications of AVX-512 IFMA.
+//! Eight coordinates at a time, with the 52-bit multiplications of AVX-512 IFMA.
 //!
 //! An element is five limbs of 52 bits, each a vector whose lanes belong to eight different elements. Products are
 //! Montgomery's with `R = 2^260` (Gueron and Krasnov: ARITH 2016, "Accelerating big integer arithmetic using Intel IFMA
 //! extensions"). There is room above the modulus p of 254 bits: `2^260 > 84p`, so that a product of factors below `m p`
 //! and `n p` comes out below `(1 + m n / 84) p`, and sums need no reduction in between. Comments give such bounds in p.
-//!
-//! Points come and go with `R = 2^256`. Read with `R = 2^260` they are `(x / 16, y / 16)`. The sum of two such has
-//! `x3 = l^2 / 16 - x1 - x2` and `y3 = l (x1 - x3) - y1` with the slope `l`, which does not notice the factor. With
-//! `m = l / 4` these are `m^2 - x1 - x2` and `m 4(x1 - x3) - y1`, and the quarter is brought in once, with the inverse that
-//! all slopes have in common.
 //!
 //! The vector instructions come as safe functions from the crate `pulp`, which hands them out to those alone whose
 //! processor has them.
@@ -18,7 +13,7 @@ use core::arch::x86_64::__m512i;
 use ark_bn254::{Fq, Fq2, FqConfig};
 use ark_ff::{BigInt, MontConfig};
 
-use super::affine::{Coordinate, Exception, Point, exceptional};
+use super::affine::{Coordinate, Point};
 use crate::prover::arithmetic::Arithmetic;
 
 pulp::simd_type! {
@@ -29,7 +24,8 @@ pulp::simd_type! {
     }
 }
 
-const LANES: usize = 8;
+/// Lanes of a vector.
+pub(super) const LANES: usize = 8;
 const LIMBS: usize = 5;
 const LIMB_BITS: u32 = 52;
 const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
@@ -53,7 +49,7 @@ const fn multiple_of_modulus(factor: u64) -> [u64; LIMBS] {
 
 /// As the method of arrays, but always inlined: what is not inlined is compiled without the instructions.
 #[inline(always)]
-fn map<T: Copy, U: Copy, const N: usize>(items: [T; N], empty: U, each: impl Fn(T) -> U) -> [U; N] {
+pub(super) fn map<T: Copy, U: Copy, const N: usize>(items: [T; N], empty: U, each: impl Fn(T) -> U) -> [U; N] {
     let mut results = [empty; N];
     for (result, item) in results.iter_mut().zip(items) {
         *result = each(item);
@@ -391,154 +387,12 @@ fn columns(simd: Ifma, [ab, cd, ef, gh]: [__m512i; 4]) -> [__m512i; 4] {
     [first, second, third, fourth]
 }
 
-/// Denominators of eight slopes, the products of all before them, and which lanes are done.
-pub(super) struct Slopes<L> {
-    denominator: L,
-    before: L,
-    done: u8,
-}
-
-/// Adds the second point of each pair to the first, as [`add_pairs`](super::affine::add_pairs) does.
-pub(super) fn add_pairs<L: Lanes>(
-    simd: Ifma,
-    points: &mut [Point<L::Element>],
-    pairs: &[(u32, u32)],
-    slopes: &mut Vec<Slopes<L>>,
-) {
-    simd.vectorize(Addition { simd, points, pairs, slopes });
-}
-
-/// What [`add_pairs`] does, compiled with the instructions.
-struct Addition<'a, L: Lanes> {
-    simd: Ifma,
-    points: &'a mut [Point<L::Element>],
-    pairs: &'a [(u32, u32)],
-    slopes: &'a mut Vec<Slopes<L>>,
-}
-
-impl<L: Lanes> pulp::NullaryFnOnce for Addition<'_, L> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { simd, points, pairs, slopes } = self;
-        let product = denominators::<L>(simd, points, pairs, slopes);
-        let inverse = quarter_inverses::<L>(simd, product);
-        sums::<L>(simd, points, pairs, slopes, inverse);
-    }
-}
-
-/// Eight pairs, the last ones repeated if there are fewer, and which lanes hold none of their own.
-#[inline(always)]
-fn eight(pairs: &[(u32, u32)]) -> ([(u32, u32); LANES], u8) {
-    let mut eight = [pairs.first().copied().unwrap_or_default(); LANES];
-    for (lane, pair) in eight.iter_mut().zip(pairs) {
-        *lane = *pair;
-    }
-    (eight, (0xff_u16 << pairs.len().min(LANES)) as u8)
-}
-
-#[inline(always)]
-fn chosen<F>(points: &[Point<F>], indices: [u32; LANES]) -> [&Point<F>; LANES] {
-    let [a, b, c, d, e, f, g, h] = indices;
-    let point = |index: u32| &points[index as usize];
-    [point(a), point(b), point(c), point(d), point(e), point(f), point(g), point(h)]
-}
-
-#[inline(always)]
-fn denominators<L: Lanes>(
-    simd: Ifma,
-    points: &mut [Point<L::Element>],
-    pairs: &[(u32, u32)],
-    slopes: &mut Vec<Slopes<L>>,
-) -> L {
-    slopes.clear();
-    let (zero, one) = (L::splat(simd, L::Element::ZERO), L::splat(simd, L::Element::ONE));
-    let mut product = one;
-    for pairs in pairs.chunks(LANES) {
-        let (pairs, mut done) = eight(pairs);
-        let (p, _) = L::load(simd, chosen(points, map(pairs, 0, |(first, _)| first)));
-        let (q, _) = L::load(simd, chosen(points, map(pairs, 0, |(_, second)| second)));
-        // Infinity has x = 0; equal or opposite points have the same.
-        let rare = (p.equal(simd, q) | p.equal(simd, zero) | q.equal(simd, zero)) & !done;
-        if rare != 0 {
-            for (lane, (first, second)) in pairs.into_iter().enumerate() {
-                if rare >> lane & 1 == 1 {
-                    points[first as usize] = add_one(&points[first as usize], &points[second as usize]);
-                }
-            }
-            done |= rare;
-        }
-        let denominator = q.minus::<1>(simd, p).replaced(simd, done, one);
-        slopes.push(Slopes { denominator, before: product, done });
-        product = product.times(simd, denominator);
-    }
-    product
-}
-
-/// The sum of two points of which one may be infinity, or both the same or opposite.
-#[cold]
-fn add_one<F: Coordinate>(p: &Point<F>, q: &Point<F>) -> Point<F> {
-    match exceptional(p, q) {
-        Exception::Sum(sum) => sum,
-        Exception::Slope(denominator) => p.sum_with(q, denominator.inverted().unwrap_or(F::ZERO)),
-    }
-}
-
-/// A quarter of the inverse of each lane.
-#[inline(always)]
-fn quarter_inverses<L: Lanes>(simd: Ifma, product: L) -> L {
-    let elements = product.canonical(simd).elements(simd);
-    // Read with R = 2^256 an element is 16 times what it was, and a result with R = 2^260 must be so too: the quarter of
-    // the inverse is 64 times the inverse of what is read.
-    let mut before = [L::Element::ONE; LANES];
-    let mut all = L::Element::ONE;
-    for (before, element) in before.iter_mut().zip(elements) {
-        *before = all;
-        all = all.times(element);
-    }
-    let mut inverse = (0..6).fold(all.inverted().unwrap_or(L::Element::ZERO), |inverse, _| inverse.doubled());
-    let mut inverses = [Point::INFINITY; LANES];
-    for lane in (0..LANES).rev() {
-        inverses[lane].x = inverse.times(before[lane]);
-        inverse = inverse.times(elements[lane]);
-    }
-    L::load(simd, inverses.each_ref()).0
-}
-
-#[inline(always)]
-fn sums<L: Lanes>(
-    simd: Ifma,
-    points: &mut [Point<L::Element>],
-    pairs: &[(u32, u32)],
-    slopes: &[Slopes<L>],
-    mut inverse: L,
-) {
-    for (pairs, slope) in pairs.chunks(LANES).zip(slopes).rev() {
-        let (pairs, _) = eight(pairs);
-        let (px, py) = L::load(simd, chosen(points, map(pairs, 0, |(first, _)| first)));
-        let (qx, qy) = L::load(simd, chosen(points, map(pairs, 0, |(_, second)| second)));
-        // The difference is below 2, and the quarter below 6.
-        let quarter = qy.minus::<1>(simd, py).times(simd, inverse.times(simd, slope.before));
-        inverse = inverse.times(simd, slope.denominator);
-        let x = quarter.squared(simd).minus::<1>(simd, px).minus::<1>(simd, qx).canonical(simd);
-        // Below 6.7 with what `times` says of a quarter, whose other factor was below 2.
-        let y = quarter.times(simd, px.minus::<1>(simd, x).quadrupled(simd)).minus::<1>(simd, py).canonical(simd);
-        for (lane, sum) in L::points(simd, x, y).into_iter().enumerate() {
-            if slope.done >> lane & 1 == 0 {
-                points[pairs[lane].0 as usize] = sum;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ark_ff::{AdditiveGroup, Field, UniformRand};
     use ark_std::{rand::Rng, test_rng};
 
     use super::*;
-    use crate::prover::msm::affine::add_pairs_one_by_one;
 
     /// Elements next to zero, to the modulus and to where limbs of 52 and of 64 bits meet, and random ones.
     fn elements(rng: &mut impl Rng) -> Vec<Fq> {
@@ -597,42 +451,5 @@ mod tests {
         operations_agree::<Integers>(simd, &elements);
         let pairs: Vec<_> = elements.iter().zip(elements.iter().rev()).map(|(a, b)| Fq2::new(*a, *b)).collect();
         operations_agree::<Pairs>(simd, &pairs);
-    }
-
-    /// Points of which some are equal, opposite, infinity, or have an x of zero; it does not matter here that they are on
-    /// no curve.
-    fn additions_agree<L: Lanes<Element: Field>>(simd: Ifma, rng: &mut impl Rng) {
-        for count in [1, 2, 7, 8, 9, 40, 41] {
-            let mut points = Vec::new();
-            let mut pairs = Vec::new();
-            for _ in 0..count {
-                let [x, y, other]: [L::Element; 3] = [(); 3].map(|()| UniformRand::rand(rng));
-                let p = Point { x, y };
-                let q = match rng.gen_range(0..12) {
-                    0 => p,
-                    1 => p.negated_if(true),
-                    2 => Point::INFINITY,
-                    3 => Point { x: Arithmetic::ZERO, y: p.y },
-                    _ => Point { x: other, y: other.squared() },
-                };
-                let (p, q) = if rng.r#gen() { (p, q) } else { (q, p) };
-                pairs.push((points.len() as u32, points.len() as u32 + 1));
-                points.extend([p, q]);
-            }
-            let mut one_by_one = points.clone();
-            add_pairs_one_by_one(&mut one_by_one, &pairs, &mut Vec::new());
-            add_pairs::<L>(simd, &mut points, &pairs, &mut Vec::new());
-            assert_eq!(points, one_by_one, "{count} pairs");
-        }
-    }
-
-    #[test]
-    fn additions_agree_with_those_one_by_one() {
-        let Some(simd) = Ifma::try_new() else { return };
-        let mut rng = test_rng();
-        for _ in 0..20 {
-            additions_agree::<Integers>(simd, &mut rng);
-            additions_agree::<Pairs>(simd, &mut rng);
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! of buckets: no doublings, and one reduction of the buckets instead of one a window (Brickell, Gordon, McCurley,
 //! Wilson: EUROCRYPT '92; Pippenger's buckets). Points are added in affine coordinates in batches that share one
 //! inversion ([`affine`]), at about six multiplications each, and eight at a time on processors with AVX-512 IFMA
-//! (`lanes`).
+//! (`eights`).
 //!
 //! A digit of zero costs nothing, so zeros, ones and small scalars, bits of ranges above all, need no path of their own.
 //!
@@ -17,6 +17,8 @@
 
 mod affine;
 mod digits;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod eights;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod lanes;
 mod table;
