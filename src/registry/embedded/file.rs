@@ -59,7 +59,14 @@ pub enum StateFileError {
 pub(super) struct StateFile {
     path: PathBuf,
     /// Holds the lock; the file itself stays empty.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        // A process that is just being started may have a copy of the file for a moment, which would keep the lock.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl StateFile {
@@ -110,7 +117,7 @@ impl StateFile {
         let io = |source| StateFileError::Io { action: "lock", path: lock_path.clone(), source };
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.into(), lock }),
             Err(TryLockError::WouldBlock) => Err(StateFileError::InUse(path.into())),
             Err(TryLockError::Error(source)) => Err(io(source)),
         }
