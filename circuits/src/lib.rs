@@ -78,6 +78,7 @@
 //! - [`poseidon`]: the hash, native and as constraints.
 //! - [`constraints`]: how a circuit is described once, and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
+//! - [`ceremony`]: keys that many people make, so that nobody has to be trusted.
 //! - [`formats`]: passes in bytes, text and JSON; files for iden3's tools.
 //!
 //! # Features
@@ -86,6 +87,7 @@
 //! - `simd` (default): proves with AVX-512 IFMA on processors that have it.
 
 pub mod badge;
+pub mod ceremony;
 pub mod constraints;
 mod digits;
 pub mod field;

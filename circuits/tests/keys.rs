@@ -15,6 +15,7 @@ fn current<C: Circuit>() -> (CircuitKind, String, String) {
     let circuit = Shape::of::<C>(Levels::STANDARD).unwrap().hash();
     let key = development_setup::<C>(Levels::STANDARD).unwrap();
     assert_eq!(ProvingKey::checksum(&key.to_bytes()), Some(key.fingerprint()));
+    assert!(key.verifying_key().is_development());
     (C::KIND, circuit.to_string(), hex::encode(key.fingerprint()))
 }
 
@@ -33,7 +34,9 @@ fn circuits_and_development_keys_are_the_pinned_ones() {
 #[test]
 fn a_key_of_another_shape_of_the_circuit_is_refused() {
     let levels = Levels::new(3).unwrap();
-    let file = development_setup::<Post>(levels).unwrap().to_bytes();
+    let key = development_setup::<Post>(levels).unwrap();
+    assert!(key.verifying_key().is_development());
+    let file = key.to_bytes();
     assert!(ProvingKey::from_bytes::<Post>(levels, &file).is_ok());
     // The header says 11 levels, the circuit hash is that of 3.
     let mut relabelled = file.clone();

@@ -5,7 +5,7 @@ use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use sha2::{Digest, Sha256};
 
-use super::{KeyError, KeyOrigin, ProvingKey, key::Query, pin};
+use super::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, key::Query, pin};
 use crate::{
     constraints::{
         Circuit, CircuitKind,
@@ -20,7 +20,11 @@ pub const VERSION: u16 = 2;
 const HASH_END: usize = 8 + 2 + 1 + 1 + 1 + 32;
 const COUNTS: usize = 6;
 const HEADER_BYTES: usize = HASH_END + 4 * COUNTS;
+const CEREMONY_HASH_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 32;
+// Codes of origins.
+const DEVELOPMENT: u8 = 1;
+const CEREMONY: u8 = 2;
 const G1_BYTES: usize = 64;
 const G2_BYTES: usize = 128;
 /// No circuit comes near; keeps sizes computed from a damaged header from overflowing.
@@ -31,7 +35,11 @@ pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 << 20);
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_be_bytes());
-    bytes.extend([kind as u8 + 1, levels.get() as u8, key.origin.code()]);
+    let origin = match key.origin {
+        KeyOrigin::Development => DEVELOPMENT,
+        KeyOrigin::Ceremony(_) => CEREMONY,
+    };
+    bytes.extend([kind as u8 + 1, levels.get() as u8, origin]);
     bytes.extend(hash.0);
     let lists = [&key.a.variables, &key.b.variables, &key.c.variables];
     let [a, b, c] = lists.map(Vec::len);
@@ -50,6 +58,9 @@ pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
     }
     for point in [verifying.beta_g2, verifying.gamma_g2, verifying.delta_g2].iter().chain(&key.b.points) {
         write_point(&mut bytes, point);
+    }
+    if let KeyOrigin::Ceremony(hash) = key.origin {
+        bytes.extend(hash.0);
     }
     bytes.extend(Sha256::digest(&bytes));
     bytes
@@ -72,10 +83,10 @@ pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKe
     if usize::from(file_levels) != levels.get() {
         return Err(KeyError::WrongLevels { found: file_levels.into(), expected: levels.get() });
     }
-    let origin = if origin == KeyOrigin::Development.code() {
-        KeyOrigin::Development
-    } else {
-        return Err(KeyError::Header);
+    let has_ceremony = match origin {
+        DEVELOPMENT => false,
+        CEREMONY => true,
+        _ => return Err(KeyError::Header),
     };
     let (hash, counts) = header.split_first_chunk().ok_or(KeyError::Header)?;
     let (found, expected) = (CircuitHash(*hash), circuit_hash::<C>(levels)?);
@@ -83,13 +94,18 @@ pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKe
         return Err(KeyError::CircuitChanged { found, expected });
     }
     let layout = Layout::read(counts)?;
-    if bytes.len() != layout.bytes() {
-        return Err(KeyError::Length { found: bytes.len(), expected: layout.bytes() });
+    let length = layout.bytes() + if has_ceremony { CEREMONY_HASH_BYTES } else { 0 };
+    if bytes.len() != length {
+        return Err(KeyError::Length { found: bytes.len(), expected: length });
     }
     let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
     if Sha256::digest(content)[..] != *checksum {
         return Err(KeyError::Checksum);
     }
+    let origin = match content.last_chunk() {
+        Some(hash) if has_ceremony => KeyOrigin::Ceremony(CeremonyHash(*hash)),
+        _ => KeyOrigin::Development,
+    };
     let checksum = checksum.try_into().map_err(|_| KeyError::Header)?;
     layout.key(KeyHead { kind, levels, hash: found, origin, checksum }, rest)
 }

@@ -9,6 +9,7 @@ use crate::{
         Circuit, CircuitKind,
         shape::{CircuitHash, CircuitInfo},
     },
+    field::{FieldError, bytes_from_hex},
     membership::Levels,
     verifier::VerifyingKey,
 };
@@ -19,13 +20,32 @@ use crate::{
 pub enum KeyOrigin {
     /// A public seed: **insecure**, anybody can forge proofs.
     Development,
+    /// A ceremony, whose result has this hash.
+    Ceremony(CeremonyHash),
 }
 
-impl KeyOrigin {
-    pub(super) const fn code(self) -> u8 {
-        match self {
-            Self::Development => 1,
-        }
+/// SHA-256 of the `.zkey` file that ended a ceremony: what a key is trusted by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CeremonyHash(pub [u8; 32]);
+
+impl core::str::FromStr for CeremonyHash {
+    type Err = FieldError;
+
+    /// Reads 64 hexadecimal digits, as `sha256sum` prints them.
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        bytes_from_hex(text).map(Self)
+    }
+}
+
+impl core::fmt::Display for CeremonyHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl core::fmt::Debug for CeremonyHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "CeremonyHash({self})")
     }
 }
 
@@ -33,6 +53,7 @@ impl core::fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Development => f.write_str("development (INSECURE: made from a public seed)"),
+            Self::Ceremony(hash) => write!(f, "ceremony {hash}"),
         }
     }
 }
@@ -177,7 +198,7 @@ impl ProvingKey {
 
     /// The key file: magic (8) | version u16 | circuit u8 | levels u8 | origin u8 | circuit hash (32) | counts of public
     /// variables, all variables, constraints, points of A, of B and of C (u32 each) | the variables of these points (u32
-    /// each) | points | SHA-256 of all before (32).
+    /// each) | points | the ceremony's hash (32) if the origin is one | SHA-256 of all before (32).
     ///
     /// Integers are big-endian, points arkworks' uncompressed form: alpha, the points of the public inputs, A, C and the
     /// quotient in G1, then beta, gamma, delta and B in G2.

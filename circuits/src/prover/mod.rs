@@ -16,6 +16,7 @@ mod arithmetic;
 mod blinding;
 mod development;
 mod file;
+mod import;
 mod key;
 mod msm;
 mod pinned;
@@ -29,7 +30,9 @@ mod transform;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
 pub use file::VERSION as KEY_VERSION;
-pub use key::{KeyError, KeyOrigin, ProvingKey};
+pub use import::ZkeyError;
+pub use key::{CeremonyHash, KeyError, KeyOrigin, ProvingKey};
+pub(crate) use pinned::DEVELOPMENT_ALPHA;
 pub use pinned::{PINS, Pin, pin};
 pub use prepared::PreparedProver;
 pub use prove::{ProveError, Prover};

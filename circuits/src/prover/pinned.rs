@@ -33,6 +33,10 @@ pub const PINS: [Pin; 3] = [
     },
 ];
 
+/// The first coordinate of alpha in all development keys, big-endian: one seed makes them all.
+pub(crate) const DEVELOPMENT_ALPHA: [u8; 32] =
+    hex32(b"098d1b35e8955ba7300ffb0b1134ba121017cc84e805fc916f47f42478d8f729");
+
 /// The pin of a circuit.
 pub fn pin(kind: CircuitKind) -> Pin {
     match kind {

@@ -2,7 +2,7 @@
 
 use ark_bn254::Bn254;
 
-use crate::proof::fq_to_bytes;
+use crate::{proof::fq_to_bytes, prover::DEVELOPMENT_ALPHA};
 
 /// A Groth16 verifying key.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,12 @@ impl VerifyingKey {
     /// The points.
     pub fn as_groth16(&self) -> &ark_groth16::VerifyingKey<Bn254> {
         &self.0
+    }
+
+    /// Whether this is one of the development keys, with which everybody can forge proofs. They are known by their alpha,
+    /// wherever they come from.
+    pub fn is_development(&self) -> bool {
+        fq_to_bytes(&self.0.alpha_g1.x) == DEVELOPMENT_ALPHA
     }
 
     /// The words that the on-chain verifier takes, big-endian, points in the order of EIP-197: alpha, beta, gamma,

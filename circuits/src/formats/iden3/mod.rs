@@ -1,7 +1,20 @@
-//! The formats of iden3's tools (circom, snarkjs), so that what we prove can be checked with them.
+//! The formats of iden3's tools (circom, snarkjs), so that what we prove can be checked with them, and keys be made.
 
 mod json;
+mod proof;
+mod ptau;
 mod r1cs;
+mod sections;
+mod wtns;
+mod zkey;
 
 pub use json::{proof_json, public_json, verification_key_json};
+pub use proof::{ProofJsonError, proof_from_json};
+pub use ptau::{Ptau, PtauContribution};
 pub use r1cs::r1cs;
+pub use sections::{Iden3Error, SectionFault};
+pub use wtns::wtns;
+pub use zkey::{Contribution, ContributionKind, TranscriptHash, Zkey};
+
+pub(crate) use ptau::{Lagrange, Powers};
+pub(crate) use zkey::{Coefficient, uncompressed_g1, uncompressed_g2};

@@ -3,6 +3,7 @@
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField};
 
+use super::sections::{write, write_field};
 use crate::constraints::shape::Shape;
 
 const HEADER: u32 = 1;
@@ -17,8 +18,7 @@ pub fn r1cs(shape: &Shape) -> Vec<u8> {
     let private = wires - 1 - public;
 
     let mut header = Vec::new();
-    header.extend(32u32.to_le_bytes());
-    header.extend(Fr::MODULUS.to_bytes_le());
+    write_field::<Fr>(&mut header);
     for count in [wires, 0, public, private] {
         header.extend(count.to_le_bytes());
     }
@@ -38,14 +38,5 @@ pub fn r1cs(shape: &Shape) -> Vec<u8> {
     }
     let labels = (0..u64::from(wires)).flat_map(u64::to_le_bytes).collect();
 
-    let sections: [(u32, Vec<u8>); 3] = [(HEADER, header), (CONSTRAINTS, constraints), (WIRE_TO_LABEL, labels)];
-    let mut file = b"r1cs".to_vec();
-    file.extend(1u32.to_le_bytes());
-    file.extend((sections.len() as u32).to_le_bytes());
-    for (kind, content) in sections {
-        file.extend(kind.to_le_bytes());
-        file.extend((content.len() as u64).to_le_bytes());
-        file.extend(content);
-    }
-    file
+    write("r1cs", 1, [(HEADER, header), (CONSTRAINTS, constraints), (WIRE_TO_LABEL, labels)])
 }

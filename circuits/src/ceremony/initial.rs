@@ -1,0 +1,173 @@
+//! A circuit's key before the first contribution: what `snarkjs groth16 setup` makes (its `zkey_new.js`).
+
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
+use ark_ff::{One, Zero};
+use ark_std::rand::{CryptoRng, RngCore};
+use blake2::{Blake2b512, Digest};
+
+use super::{CeremonyError, powers};
+use crate::{
+    constraints::shape::Shape,
+    formats::iden3::{Coefficient, Lagrange, Powers, Ptau, Zkey, uncompressed_g1, uncompressed_g2},
+    threads,
+};
+
+/// snarkjs hashes the points of larger domains twice in part, so that its hash could not be reproduced.
+pub(super) const MOST_POWER: u32 = 14;
+
+/// The key of a circuit from powers of tau, with delta one. Anybody can forge proofs with it: a ceremony starts here.
+#[derive(Clone, Debug)]
+pub struct InitialKey {
+    pub(super) zkey: Zkey,
+}
+
+impl InitialKey {
+    /// Makes the key. The powers that it needs are checked first; see [`Ptau`] for what that leaves to others.
+    ///
+    /// Takes some ten seconds of one core for `post`.
+    ///
+    /// # Errors
+    /// [`CeremonyError`] if there are too few powers, or if they are damaged.
+    pub fn new(shape: &Shape, ptau: &Ptau<'_>, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, CeremonyError> {
+        let power = shape.domain().trailing_zeros();
+        if power > ptau.power().min(MOST_POWER) {
+            return Err(CeremonyError::TooFewPowers { needed: power, found: ptau.power() });
+        }
+        let (powers, lagrange) = powers::verified(ptau, power, rng)?;
+        Ok(Self { zkey: setup(shape, &powers, &lagrange) })
+    }
+
+    /// The key, to be written to a file.
+    pub fn zkey(&self) -> &Zkey {
+        &self.zkey
+    }
+}
+
+/// The entries of A and B in the order in which snarkjs writes them. Each public variable, the constant one among them,
+/// has a row of its own in A after those of the constraints.
+pub(crate) fn coefficients(shape: &Shape) -> Vec<Coefficient> {
+    let mut entries = Vec::new();
+    for row in 0..shape.constraints() {
+        for (matrix, rows) in (0u32..2).zip(&shape.matrices) {
+            entries.extend(rows[row].iter().map(|(value, variable)| Coefficient {
+                matrix,
+                row: row as u32,
+                variable: *variable as u32,
+                value: *value,
+            }));
+        }
+    }
+    let rows = shape.constraints() as u32;
+    entries.extend((0..shape.public as u32).map(|variable| Coefficient {
+        matrix: 0,
+        row: rows + variable,
+        variable,
+        value: Fr::one(),
+    }));
+    entries
+}
+
+fn setup(shape: &Shape, powers: &Powers, lagrange: &Lagrange) -> Zkey {
+    let [a, b, c] = columns(shape);
+    let mut combined = sums(&lagrange.beta_g1, &a);
+    for other in [sums(&lagrange.alpha_g1, &b), sums(&lagrange.tau_g1, &c)] {
+        combined.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+    }
+    let mut ic = G1Projective::normalize_batch(&combined);
+    let private = ic.split_off(shape.public);
+    let in_tau = |columns: &[Column]| G1Projective::normalize_batch(&sums(&lagrange.tau_g1, columns));
+    let mut zkey = Zkey {
+        variables: shape.variables as u32,
+        public: shape.public as u32 - 1,
+        domain: shape.domain() as u32,
+        alpha_g1: powers.alpha_g1[0],
+        beta_g1: powers.beta_g1[0],
+        beta_g2: powers.beta_g2,
+        gamma_g2: G2Affine::generator(),
+        delta_g1: G1Affine::generator(),
+        delta_g2: G2Affine::generator(),
+        ic,
+        coefficients: coefficients(shape),
+        a: in_tau(&a),
+        b_g1: in_tau(&b),
+        b_g2: G2Projective::normalize_batch(&sums(&lagrange.tau_g2, &b)),
+        c: private,
+        h: lagrange.double_tau_g1.iter().skip(1).step_by(2).copied().collect(),
+        circuit_hash: crate::formats::iden3::TranscriptHash([0; 64]),
+        contributions: Vec::new(),
+    };
+    zkey.circuit_hash = hash(&zkey, &powers.tau_g1).into();
+    zkey
+}
+
+/// The entries of one variable: rows and values.
+type Column = Vec<(usize, Fr)>;
+
+fn columns(shape: &Shape) -> [Vec<Column>; 3] {
+    let mut columns = [(); 3].map(|()| vec![Column::new(); shape.variables]);
+    for (columns, matrix) in columns.iter_mut().zip(&shape.matrices) {
+        for (row, entries) in matrix.iter().enumerate() {
+            for (value, variable) in entries {
+                columns[*variable].push((row, *value));
+            }
+        }
+    }
+    for (variable, column) in columns[0].iter_mut().take(shape.public).enumerate() {
+        column.push((shape.constraints() + variable, Fr::one()));
+    }
+    columns
+}
+
+/// Up to so many terms are added one by one; most of these are a point itself.
+const FEW: usize = 16;
+
+/// The sum of each column. All cores work on the short ones at once, and then on one long one after the other: arkworks
+/// divides a sum of many terms among cores itself, and one within the other takes a stack that grows with the columns.
+fn sums<G: AffineRepr<ScalarField = Fr>>(basis: &[G], columns: &[Column]) -> Vec<G::Group>
+where
+    G::Group: VariableBaseMSM<MulBase = G>,
+{
+    let product = |(row, value): &(usize, Fr)| match value.is_one() {
+        true => basis[*row].into_group(),
+        false => basis[*row] * value,
+    };
+    let short = |column: &Column| match column.len() {
+        ..=FEW => column.iter().map(product).sum(),
+        _ => G::Group::zero(),
+    };
+    let mut sums = threads::map(columns.iter().collect(), short);
+    for (sum, column) in sums.iter_mut().zip(columns).filter(|(_, column)| column.len() > FEW) {
+        let (points, scalars): (Vec<_>, Vec<_>) = column.iter().map(|(row, value)| (basis[*row], *value)).unzip();
+        *sum = G::Group::msm_unchecked(&points, &scalars);
+    }
+    sums
+}
+
+/// snarkjs's circuit hash: the points of the header, then each list with its length, the quotient's in the basis
+/// `tau^i (tau^n - 1)`.
+fn hash(zkey: &Zkey, tau: &[G1Affine]) -> Blake2b512 {
+    fn list<T>(hasher: &mut Blake2b512, points: &[T], bytes: impl Fn(&mut Blake2b512, &T)) {
+        hasher.update((points.len() as u32).to_be_bytes());
+        points.iter().for_each(|point| bytes(hasher, point));
+    }
+    let g1 = |hasher: &mut Blake2b512, point: &G1Affine| hasher.update(uncompressed_g1(point));
+    let g2 = |hasher: &mut Blake2b512, point: &G2Affine| hasher.update(uncompressed_g2(point));
+
+    let mut hasher = Blake2b512::new();
+    g1(&mut hasher, &zkey.alpha_g1);
+    g1(&mut hasher, &zkey.beta_g1);
+    g2(&mut hasher, &zkey.beta_g2);
+    g2(&mut hasher, &zkey.gamma_g2);
+    g1(&mut hasher, &zkey.delta_g1);
+    g2(&mut hasher, &zkey.delta_g2);
+    list(&mut hasher, &zkey.ic, g1);
+    let n = zkey.domain as usize;
+    let quotient: Vec<_> = tau[n..2 * n - 1].iter().zip(tau).map(|(high, low)| *high - low).collect();
+    list(&mut hasher, &G1Projective::normalize_batch(&quotient), g1);
+    list(&mut hasher, &zkey.c, g1);
+    list(&mut hasher, &zkey.a, g1);
+    list(&mut hasher, &zkey.b_g1, g1);
+    list(&mut hasher, &zkey.b_g2, g2);
+    hasher
+}

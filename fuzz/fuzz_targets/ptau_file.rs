@@ -1,0 +1,12 @@
+//! A `.ptau` file: no panic, and its power and contributions can be asked for.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quotapass_circuits::formats::iden3::Ptau;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(powers) = Ptau::from_bytes(bytes) {
+        assert!(powers.power() <= powers.ceremony_power());
+        assert!(powers.contributions().len() < bytes.len());
+    }
+});

@@ -1,0 +1,12 @@
+//! A `.zkey` file: no panic, and what is read returns.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quotapass_circuits::{formats::iden3::Zkey, membership::Levels, prover::ProvingKey, slash::Slash};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(key) = Zkey::from_bytes(bytes) {
+        assert_eq!(Zkey::from_bytes(&key.to_bytes()).as_ref(), Ok(&key));
+    }
+    let _ = ProvingKey::from_zkey::<Slash>(Levels::STANDARD, bytes);
+});
