@@ -1,4 +1,6 @@
-//! Proving keys on disk: made on first use, then loaded.
+//! Proving keys on disk: those of ceremonies, which are installed, and development keys, which are made on first use.
+
+mod ceremony;
 
 use std::{
     fs, io,
@@ -11,11 +13,14 @@ use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
     membership::Levels,
     prover::{
-        KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError, development_setup, pin,
+        CeremonyHash, KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError,
+        development_setup, pin,
     },
 };
 
 use crate::files::write_atomically;
+
+pub use ceremony::{CeremonyKeyError, InstallError};
 
 /// Names a data folder other than the platform's usual one.
 pub const DATA_FOLDER_VARIABLE: &str = "QUOTAPASS_DATA_DIR";
@@ -51,6 +56,12 @@ pub enum KeyStoreError {
     /// The tables could not be put to use.
     #[error(transparent)]
     Tables(#[from] TablesError),
+    /// Development keys were asked of a store that trusts keys of ceremonies.
+    #[error("keys of ceremonies are trusted here, so that development keys are not used")]
+    DevelopmentRefused,
+    /// The trusted key of a ceremony cannot be used.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyKeyError),
 }
 
 /// What is wrong with a key file.
@@ -109,6 +120,7 @@ pub fn data_folder() -> Result<PathBuf, KeyStoreError> {
 #[derive(Clone, Debug)]
 pub struct KeyStore {
     folder: PathBuf,
+    trusted: Vec<CeremonyHash>,
 }
 
 impl KeyStore {
@@ -122,18 +134,22 @@ impl KeyStore {
 
     /// The store in this folder, which is made when it is needed.
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf() }
+        Self { folder: folder.to_path_buf(), trusted: Vec::new() }
     }
 
     /// The prover of a circuit with its **insecure** development keys, loaded if they were made before.
     ///
     /// # Errors
-    /// [`KeyStoreError`]; a file that cannot be used stays as it is.
+    /// [`KeyStoreError`]; a file that cannot be used stays as it is. A store that [trusts](Self::trusting) keys of
+    /// ceremonies refuses.
     pub fn development_prover<C: Circuit>(
         &self,
         levels: Levels,
         mut progress: impl FnMut(KeyProgress),
     ) -> Result<Prover<C>, KeyStoreError> {
+        if !self.trusted.is_empty() {
+            return Err(KeyStoreError::DevelopmentRefused);
+        }
         let path = self.path::<C>(levels)?;
         let key = match fs::read(&path) {
             Ok(file) => Self::check::<C>(levels, &file)

@@ -7,7 +7,7 @@ use clap::Args;
 use quotapass_circuits::{
     badge::{Badge, badge},
     formats::wire::BadgePass,
-    membership::{Day, Levels, Membership},
+    membership::{Day, Membership},
     signal::{ChatKeyHash, Scope},
 };
 use rand::rngs::OsRng;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     context::Context,
-    keys::{development_prover, require_test_chain},
+    keys::{prover, require_test_chain, warn_of},
     time::now,
 };
 use crate::files::create_new;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry_id()?;
     require_test_chain(context.config(), registry.chain_id)?;
     let secret = context.open_secret(&registry)?;
-    let prover = development_prover::<Badge>(&context.keys()?, Levels::STANDARD)?;
+    let prover = prover::<Badge>(&context.keys()?)?;
     let located = context.locate(&secret, arguments.index)?;
     let (public, witness) = badge(
         Membership { secret: &secret, member: &located.member, path: &located.path },
@@ -57,8 +57,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         create_new(path, format!("{text}\n").as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let written = arguments.out.as_ref().map(|path| format!("Wrote the badge to {}.", path.display()));
+    warn_of(prover.origin());
     context.output().result(
         written.as_ref().unwrap_or(&text),
-        json!({ "scope": policy.name, "badge": text, "pseudonym": public.pseudonym, "file": arguments.out }),
+        json!({
+            "scope": policy.name,
+            "badge": text,
+            "pseudonym": public.pseudonym,
+            "file": arguments.out,
+            "keys": prover.origin().to_string(),
+        }),
     )
 }

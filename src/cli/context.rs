@@ -56,8 +56,13 @@ impl Context {
         &self.output
     }
 
-    /// The folder of proving keys.
+    /// The folder of proving keys, with those of ceremonies that are trusted.
     pub(super) fn keys(&self) -> Result<KeyStore> {
+        Ok(self.development_keys()?.trusting(self.config.trusted_keys()?))
+    }
+
+    /// The folder of proving keys, for what is said of circuits and shown of the system, where development keys do.
+    pub(super) fn development_keys(&self) -> Result<KeyStore> {
         Ok(KeyStore::in_folder(&self.config.data_folder()?.join("keys")))
     }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use quotapass_circuits::formats::wire::PostPass;
+use quotapass_circuits::{formats::wire::PostPass, prover::KeyOrigin};
 use serde::{Deserialize, Serialize};
 
 /// One post: what a chat network would carry.
@@ -21,20 +21,27 @@ pub(super) struct Envelope {
     message_hex: Option<String>,
     /// The pass, base64url without padding.
     pub(super) pass: String,
+    /// What the keys are, if they are no ceremony's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<String>,
 }
 
 impl Envelope {
-    pub(super) fn new(scope: &str, message: &[u8], pass: &PostPass) -> Self {
-        Self::with_text(scope, message, pass.to_text())
+    pub(super) fn new(scope: &str, message: &[u8], pass: &PostPass, origin: KeyOrigin) -> Self {
+        Self::with_text(scope, message, pass.to_text(), origin)
     }
 
     /// Likewise, with the pass in its text form.
-    pub(super) fn with_text(scope: &str, message: &[u8], pass: String) -> Self {
+    pub(super) fn with_text(scope: &str, message: &[u8], pass: String, origin: KeyOrigin) -> Self {
         let (message, message_hex) = match std::str::from_utf8(message) {
             Ok(text) => (Some(text.into()), None),
             Err(_) => (None, Some(hex::encode(message))),
         };
-        Self { scope: scope.into(), message, message_hex, pass }
+        let keys = match origin {
+            KeyOrigin::Ceremony(_) => None,
+            origin => Some(origin.to_string()),
+        };
+        Self { scope: scope.into(), message, message_hex, pass, keys }
     }
 
     /// The message's bytes.

@@ -93,6 +93,9 @@ enum Verb {
     /// Show what is set, or write a configuration file
     #[command(subcommand)]
     Config(config::verbs::Verb),
+    /// Make keys in a ceremony, check them, install them, show them
+    #[command(subcommand)]
+    Keys(keys::Verb),
     /// Look into the circuits, or export them for other tools
     #[command(subcommand)]
     Circuit(circuit::Verb),
@@ -136,6 +139,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Relay(arguments) => relay::run(&arguments, &settings, Output::new(json)),
         Verb::Bench(verb) => bench::run(&verb, &context()?),
         Verb::Config(verb) => config::verbs::run(&verb, &context()?),
+        Verb::Keys(verb) => keys::run(&verb, &context()?),
         Verb::Circuit(verb) => circuit::run(&verb, &context()?),
         Verb::Completions(arguments) => completions::completions(&arguments),
         Verb::Man(arguments) => completions::man(&arguments),

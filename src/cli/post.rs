@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use quotapass_circuits::{
     formats::wire::PostPass,
-    membership::{Levels, Membership},
+    membership::Membership,
     post::{Post, post},
     signal::{ExternalNullifier, Scope, SignalHash},
 };
@@ -20,7 +20,7 @@ use serde_json::json;
 use super::{
     context::Context,
     envelope::Envelope,
-    keys::{development_prover, require_test_chain},
+    keys::{prover, require_test_chain, warn_of},
     output::note,
     time::{duration, moment, now},
 };
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     require_test_chain(context.config(), registry.chain_id)?;
     let identity = context.open_identity(&context.identity_name()?)?;
     let secret = identity.seed.secret(&registry, context.account()?)?;
-    let prover = development_prover::<Post>(&context.keys()?, Levels::STANDARD)?;
+    let prover = prover::<Post>(&context.keys()?)?;
     let located = context.locate(&secret, arguments.index)?;
     let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
 
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         reserved.message_id,
     )?;
     let pass = PostPass::new(epoch, &public, prover.prove(&public, &witness, &mut OsRng)?);
-    let envelope = Envelope::new(&policy.name, &message, &pass);
+    let envelope = Envelope::new(&policy.name, &message, &pass, prover.origin());
     let left = format!(
         "{} messages left in this epoch of `{}`, which ends at {} (in {}).",
         reserved.left,
@@ -117,6 +117,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "file": arguments.out,
             "left": reserved.left,
             "epoch_ends": epoch.ends(),
+            "keys": prover.origin().to_string(),
         }));
     }
     let content = encode(arguments.format, &envelope, &pass)?;
@@ -124,6 +125,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         Some(path) => write(path, &content)?,
         None => io::Write::write_all(&mut io::stdout().lock(), &content)?,
     }
+    warn_of(prover.origin());
     note(left);
     Ok(())
 }

@@ -6,7 +6,6 @@ use alloy_primitives::Address;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use quotapass_circuits::{
-    membership::Levels,
     signal::Receiver,
     slash::{Slash, slash},
 };
@@ -17,7 +16,7 @@ use super::{
     amount,
     context::Context,
     evidence,
-    keys::{development_prover, require_test_chain},
+    keys::{prover, require_test_chain, warn_of},
     prompt::confirm,
 };
 use crate::registry::{Registry, RegistryEvent};
@@ -52,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         &format!("Slash member {index}, who has {deposit} at stake? The reward goes to {receiver}."),
         arguments.yes,
     )?;
-    let prover = development_prover::<Slash>(&context.keys()?, Levels::STANDARD)?;
+    let prover = prover::<Slash>(&context.keys()?)?;
     let (public, witness) = slash(&secret, Receiver::new(&id, &receiver.into_array()));
     let proof = prover.prove(&public, &witness, &mut OsRng)?;
     let receipt = registry.slash(payer.address, index, receiver, &proof)?;
@@ -61,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         _ => None,
     });
     let paid = reward.map(|reward| amount::show(reward, &info.token)).unwrap_or_default();
+    warn_of(prover.origin());
     context.output().result(
         &format!(
             "Slashed member {index}: {paid} to {receiver}, in block {} ({} gas).",
@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "transaction": receipt.transaction,
             "block": receipt.block,
             "gas_used": receipt.gas_used,
+            "keys": prover.origin().to_string(),
         }),
     )
 }

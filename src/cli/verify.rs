@@ -7,8 +7,8 @@ use clap::Args;
 use quotapass_circuits::{
     badge::Badge,
     formats::wire::{BadgePass, PostPass},
-    membership::Levels,
     post::Post,
+    prover::KeyOrigin,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::{
     context::Context,
     envelope::{self, Envelope},
     evidence,
-    keys::{development_prover, require_test_chain},
+    keys::{prover, require_test_chain, warn_of},
     output::note,
     time::now,
 };
@@ -52,7 +52,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let posts = arguments.posts.iter().map(|path| envelope::read(path)).collect::<Result<Vec<_>>>()?.concat();
+    let envelopes = arguments.posts.iter().map(|path| envelope::read(path)).collect::<Result<Vec<_>>>()?.concat();
     let registry = context.registry()?;
     require_test_chain(context.config(), registry.id().chain_id)?;
     let (copy, _) = context.synced_copy(&registry)?;
@@ -63,25 +63,28 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         roots.advance(change.root, change.since);
     }
     let keys = context.keys()?;
+    let (posts, badges) = (prover::<Post>(&keys)?, prover::<Badge>(&keys)?);
+    let origin = if arguments.badge.is_some() { badges.origin() } else { posts.origin() };
+    warn_of(origin);
     let relay = Relay::new(
-        development_prover::<Post>(&keys, Levels::STANDARD)?.verifier()?,
-        development_prover::<Badge>(&keys, Levels::STANDARD)?.verifier()?,
+        posts.verifier()?,
+        badges.verifier()?,
         PolicyTable::new(registry.id(), context.config().scopes().iter().cloned())?,
         roots,
         MemoryLog::default(),
     );
     if let (Some(path), Some(scope)) = (&arguments.badge, &arguments.scope) {
-        return badge(path, scope, &relay, now, context);
+        return badge(path, scope, &relay, now, context, origin);
     }
     let mut refused = 0;
-    for post in &posts {
+    for post in &envelopes {
         let verdict = judge(post, &relay, now)?;
         refused += usize::from(verdict != Verdict::Accepted);
         if let (Verdict::QuotaExceeded(exceeded), Some(path)) = (&verdict, &arguments.evidence) {
             evidence::write(&exceeded.evidence, path)?;
             note(format!("Evidence against {} is in {}.", exceeded.commitment(), path.display()));
         }
-        show(&verdict, context)?;
+        show(&verdict, context, origin)?;
     }
     if refused == 0 { Ok(()) } else { Err(NotAccepted(refused).into()) }
 }
@@ -96,7 +99,14 @@ fn judge(post: &Envelope, relay: &Relay<MemoryLog>, now: u64) -> Result<Verdict>
     })
 }
 
-fn badge(path: &Path, scope: &str, relay: &Relay<MemoryLog>, now: u64, context: &Context) -> Result<()> {
+fn badge(
+    path: &Path,
+    scope: &str,
+    relay: &Relay<MemoryLog>,
+    now: u64,
+    context: &Context,
+    origin: KeyOrigin,
+) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (verdict, holder) = match BadgePass::from_text(text.trim()) {
         Err(error) => (Verdict::Malformed(Malformed::Pass(error)), None),
@@ -107,17 +117,20 @@ fn badge(path: &Path, scope: &str, relay: &Relay<MemoryLog>, now: u64, context: 
     };
     match &holder {
         Some((pseudonym, chat_key)) => {
-            let value = json!({ "verdict": "accepted", "pseudonym": pseudonym, "chat_key": chat_key });
+            let value = json!({ "verdict": "accepted", "pseudonym": pseudonym, "chat_key": chat_key, "keys": origin.to_string() });
             context.output().result(&format!("accepted: chat key {chat_key} is pseudonym {pseudonym}"), value)
         }
         None => {
-            show(&verdict, context)?;
+            show(&verdict, context, origin)?;
             Err(NotAccepted(1).into())
         }
     }
 }
 
-fn show(verdict: &Verdict, context: &Context) -> Result<()> {
-    let value: Value = serde_json::to_value(verdict)?;
+fn show(verdict: &Verdict, context: &Context, origin: KeyOrigin) -> Result<()> {
+    let mut value: Value = serde_json::to_value(verdict)?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("keys".into(), origin.to_string().into());
+    }
     context.output().result(&verdict.to_string(), value)
 }

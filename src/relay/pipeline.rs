@@ -86,6 +86,11 @@ impl<L: NullifierLog> Relay<L> {
         }
     }
 
+    /// Whether the posts' or the badges' keys are development keys, with which everybody can forge passes.
+    pub fn has_development_keys(&self) -> bool {
+        self.posts.key().is_development() || self.badges.key().is_development()
+    }
+
     /// The verdict on one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
     pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
         // A batch of one has one verdict.

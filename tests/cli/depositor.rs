@@ -74,6 +74,13 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "development keys");
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "`test_chains`");
     device.unset("QUOTAPASS_TEST_CHAINS");
+    // Where keys of ceremonies are trusted, development keys never take their place.
+    device.set("QUOTAPASS_TRUSTED_KEYS", "12");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "`12`, which is no SHA-256");
+    device.set("QUOTAPASS_TRUSTED_KEYS", &"0".repeat(64));
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "none is installed for the circuit `post`");
+    device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "quotapass keys install");
+    device.unset("QUOTAPASS_TRUSTED_KEYS");
 
     // A copy that was damaged is neither used nor replaced.
     device.run(&["sync"]).succeeds();

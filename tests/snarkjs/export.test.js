@@ -47,6 +47,11 @@ for (const info of circuits) {
     assert.equal(r1cs.nVars, 1 + r1cs.nPubInputs + r1cs.nPrvInputs);
   });
 
+  test(`${info.circuit}: snarkjs finds the constraints satisfied by the witness`, async () => {
+    const r1cs = join(folder, `${info.circuit}.r1cs`);
+    assert.equal(await snarkjs.wtns.check(r1cs, join(folder, "witness.wtns")), true);
+  });
+
   test(`${info.circuit}: snarkjs computes the same pairing of alpha and beta`, async () => {
     const curve = await snarkjs.curves.getCurveFromName("bn128");
     const g1 = curve.G1.fromObject(key.vk_alpha_1.map(BigInt));

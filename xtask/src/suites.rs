@@ -13,9 +13,11 @@ use crate::{bench, contracts, npm, root};
 
 /// Runs all suites, or says which failed first.
 pub fn run() -> Result<()> {
-    // The Rust tests start anvil, which npm brings with the contracts' tools, and a browser, whose driver npm brings.
-    npm::install(&root().join("contracts"))?;
-    npm::install(&root().join("tests/page"))?;
+    // The Rust tests start anvil and the Solidity compiler, which npm brings with the contracts' tools, a browser, whose
+    // driver npm brings, and snarkjs.
+    for packages in ["contracts", "tests/page", "tests/snarkjs"] {
+        npm::install(&root().join(packages))?;
+    }
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
@@ -45,7 +47,6 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
 /// Exports the circuits and lets snarkjs check them.
 fn snarkjs() -> Result<()> {
     let tests = root().join("tests/snarkjs");
-    npm::install(&tests)?;
     // The tests above have built the program; building it alone would compile everything with other features.
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder));

@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use quotapass_circuits::{
     badge::{Badge, badge},
-    constraints::{Circuit, shape::Shape},
+    constraints::{Circuit, assignment::Assignment, shape::Shape},
     formats::iden3,
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
@@ -21,9 +21,10 @@ use quotapass_circuits::{
 };
 use rand::rngs::OsRng;
 
-use crate::{cli::keys::development_prover, files::write_atomically, keys::KeyStore};
+use super::prover;
+use crate::{cli::context::Context, files::write_atomically};
 
-pub(super) fn run(store: &KeyStore, levels: Levels, out: &Path) -> Result<()> {
+pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     let secret = IdentitySecret::generate(&mut OsRng);
     let registry = RegistryId { chain_id: 31_337, address: [0; 20] };
     let scope = Scope::new(&registry, "export");
@@ -39,25 +40,28 @@ pub(super) fn run(store: &KeyStore, levels: Levels, out: &Path) -> Result<()> {
     let x = SignalHash::new(scope, epoch, b"a message")?;
     let external = ExternalNullifier::new(scope, epoch);
     let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;
-    write::<Post>(store, levels, out, &statement)?;
+    write::<Post>(context, levels, out, &statement)?;
     let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
-    write::<Badge>(store, levels, out, &statement)?;
+    write::<Badge>(context, levels, out, &statement)?;
     let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
-    write::<Slash>(store, levels, out, &statement)
+    write::<Slash>(context, levels, out, &statement)
 }
 
-/// Proves the statement and writes the circuit's four files.
+/// Proves the statement and writes the circuit's files.
 fn write<C: Circuit>(
-    store: &KeyStore,
+    context: &Context,
     levels: Levels,
     out: &Path,
     (public, witness): &(C::Public, C::Witness),
 ) -> Result<()> {
-    let prover = development_prover::<C>(store, levels)?;
+    let prover = prover::<C>(context, levels)?;
     let proof = prover.prove(public, witness, &mut OsRng)?;
     let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
+    let assignment = Assignment::compute::<C>(levels, public, witness)?;
     let files = [
         (format!("{}.r1cs", C::KIND), iden3::r1cs(&Shape::of::<C>(levels)?)),
+        // The secret in it was made for this one statement.
+        ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
         ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
         ("proof.json".into(), json(iden3::proof_json(&proof))?),
         ("public.json".into(), json(iden3::public_json(&C::public_inputs(public)))?),

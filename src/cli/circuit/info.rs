@@ -13,7 +13,8 @@ use quotapass_circuits::{
 };
 use serde::Serialize;
 
-use crate::{cli::keys::development_prover, keys::KeyStore};
+use super::prover;
+use crate::cli::context::Context;
 
 #[derive(Serialize)]
 struct Info {
@@ -31,8 +32,8 @@ struct Info {
     keys: String,
 }
 
-fn info<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Info> {
-    let prover = development_prover::<C>(store, levels)?;
+fn info<C: Circuit>(context: &Context, levels: Levels) -> Result<Info> {
+    let prover = prover::<C>(context, levels)?;
     let circuit = prover.key().circuit();
     let in_a_tree = C::KIND != CircuitKind::Slash;
     Ok(Info {
@@ -50,10 +51,10 @@ fn info<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Info> {
     })
 }
 
-pub(super) fn run(store: &KeyStore, levels: Levels, json: bool) -> Result<()> {
-    let all = [info::<Post>(store, levels)?, info::<Badge>(store, levels)?, info::<Slash>(store, levels)?];
+pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
+    let all = [info::<Post>(context, levels)?, info::<Badge>(context, levels)?, info::<Slash>(context, levels)?];
     let mut out = io::stdout().lock();
-    if json {
+    if context.output().is_json() {
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
-use quotapass_circuits::membership::Levels;
+use quotapass_circuits::{constraints::Circuit, membership::Levels, prover::Prover};
 
-use super::context::Context;
+use super::{context::Context, keys};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -21,7 +21,8 @@ pub(super) enum Verb {
     },
     /// Write each circuit's constraints, verification key and one real proof in the formats of iden3's tools
     Export {
-        /// Folder to write into, one folder a circuit: CIRCUIT.r1cs, verification_key.json, proof.json, public.json
+        /// Folder to write into, one folder a circuit: CIRCUIT.r1cs, witness.wtns, verification_key.json,
+        /// proof.json, public.json
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Levels of the member tree, 1 to 16
@@ -31,10 +32,18 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
-    let store = context.keys()?;
     match verb {
-        Verb::Info { levels } => info::run(&store, *levels, context.output().is_json()),
-        Verb::Export { out, levels } => export::run(&store, *levels, out),
+        Verb::Info { levels } => info::run(context, *levels),
+        Verb::Export { out, levels } => export::run(context, *levels, out),
+    }
+}
+
+/// The prover of a circuit: with the keys in force for the standard tree, which alone has ceremonies, and with
+/// development keys for trees of other sizes.
+fn prover<C: Circuit>(context: &Context, levels: Levels) -> Result<Prover<C>> {
+    match levels {
+        Levels::STANDARD => keys::prover(&context.keys()?),
+        _ => keys::development_prover(&context.development_keys()?, levels),
     }
 }
 

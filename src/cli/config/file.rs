@@ -35,6 +35,7 @@ struct Document {
     rpc_timeout: Option<Value>,
     max_reorg_depth: Option<Value>,
     test_chains: Option<Value>,
+    trusted_keys: Option<Value>,
     #[serde(default)]
     scopes: Vec<Spanned<Policy>>,
 }
@@ -58,6 +59,7 @@ impl Document {
             Key::RpcTimeout => &mut self.rpc_timeout,
             Key::MaxReorgDepth => &mut self.max_reorg_depth,
             Key::TestChains => &mut self.test_chains,
+            Key::TrustedKeys => &mut self.trusted_keys,
         }
         .take()
     }
@@ -81,8 +83,9 @@ fn parse(text: &str) -> Result<Content> {
         let value = match value {
             Value::String(text) => text,
             Value::Integer(number) => number.to_string(),
-            Value::Array(items) if key == Key::TestChains => {
-                items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+            Value::Array(items) if matches!(key, Key::TestChains | Key::TrustedKeys) => {
+                let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), Into::into);
+                items.iter().map(item).collect::<Vec<String>>().join(",")
             }
             _ => bail!("`{}` must be a text or a number, for example {}", key.name(), key.example()),
         };
@@ -109,10 +112,14 @@ mod tests {
 
     #[test]
     fn reads_settings_and_scopes() {
-        let content = parse(&format!("rpc_url = \"http://x\"\nchain_id = 5\ntest_chains = [1, 2]\n{SCOPE}")).unwrap();
+        let content = parse(&format!(
+            "rpc_url = \"http://x\"\nchain_id = 5\ntest_chains = [1, 2]\ntrusted_keys = [\"ab\", \"cd\"]\n{SCOPE}"
+        ))
+        .unwrap();
         assert_eq!(content.values[&Key::RpcUrl], "http://x");
         assert_eq!(content.values[&Key::ChainId], "5");
         assert_eq!(content.values[&Key::TestChains], "1,2");
+        assert_eq!(content.values[&Key::TrustedKeys], "ab,cd");
         assert_eq!(content.scopes[0].name, "lobby");
     }
 

@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use etcetera::{BaseStrategy, choose_base_strategy};
+use quotapass_circuits::prover::CeremonyHash;
 
 use crate::relay::Policy;
 
@@ -89,10 +90,11 @@ pub(super) enum Key {
     RpcTimeout,
     MaxReorgDepth,
     TestChains,
+    TrustedKeys,
 }
 
 impl Key {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -109,6 +111,7 @@ impl Key {
         Self::RpcTimeout,
         Self::MaxReorgDepth,
         Self::TestChains,
+        Self::TrustedKeys,
     ];
 
     /// Its name in the file.
@@ -130,6 +133,7 @@ impl Key {
             Self::RpcTimeout => "rpc_timeout",
             Self::MaxReorgDepth => "max_reorg_depth",
             Self::TestChains => "test_chains",
+            Self::TrustedKeys => "trusted_keys",
         }
     }
 
@@ -140,7 +144,7 @@ impl Key {
     /// Its flag; some settings have none.
     pub(in crate::cli) fn flag(self) -> Option<String> {
         match self {
-            Self::MaxReorgDepth | Self::TestChains => None,
+            Self::MaxReorgDepth | Self::TestChains | Self::TrustedKeys => None,
             key => Some(format!("--{}", key.name().replace('_', "-"))),
         }
     }
@@ -176,6 +180,7 @@ impl Key {
             Self::RpcTimeout => "30",
             Self::MaxReorgDepth => "256",
             Self::TestChains => "\"31337,11155111\"",
+            Self::TrustedKeys => "[\"the SHA-256 of each .zkey file, 64 hexadecimal digits\"]",
         }
     }
 }
@@ -217,7 +222,7 @@ impl Flags {
             Key::MembersFrom => self.members_from.as_ref(),
             Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
-            Key::MaxReorgDepth | Key::TestChains => None,
+            Key::MaxReorgDepth | Key::TestChains | Key::TrustedKeys => None,
         }
     }
 }
@@ -343,6 +348,22 @@ impl Config {
             Some(folder) => Ok(folder),
             None => Ok(crate::keys::data_folder()?),
         }
+    }
+
+    /// The hashes of the keys of ceremonies that are trusted; none, and development keys are used.
+    pub(super) fn trusted_keys(&self) -> Result<Vec<CeremonyHash>> {
+        let list: String = self.get(Key::TrustedKeys)?.unwrap_or_default();
+        let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let hash = |part: &str| {
+            part.parse().map_err(|_| {
+                anyhow!(
+                    "`{}` lists `{part}`, which is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` \
+                     or `sha256sum` prints of a .zkey file",
+                    Key::TrustedKeys.name()
+                )
+            })
+        };
+        parts.map(hash).collect()
     }
 
     /// Whether a chain is one of those on which development keys are accepted.

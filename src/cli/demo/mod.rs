@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let mut report = Report::new(context.output().is_json());
-    let world = World::set_up(&context.keys()?, arguments.seed, &mut report)?;
+    let world = World::set_up(&context.development_keys()?, arguments.seed, &mut report)?;
     let mut story = Story::new(world, report, arguments.members);
     story.members_deposit()?;
     story.members_post()?;

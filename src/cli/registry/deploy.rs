@@ -4,14 +4,14 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgGroup, Args};
-use quotapass_circuits::{membership::Levels, slash::Slash};
+use quotapass_circuits::slash::Slash;
 use serde_json::json;
 
 use crate::{
     cli::{
         amount,
         context::Context,
-        keys::{development_prover, require_test_chain},
+        keys::{prover, require_test_chain, warn_of},
         output::note,
         prompt::confirm,
         time::{duration, parse_duration},
@@ -55,9 +55,9 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (node, from) = context.paying_node()?;
-    // The keys of slash proofs are development keys so far, with which anybody can forge one.
+    // With development keys anybody can forge a proof that slashes.
     require_test_chain(context.config(), node.chain_id())?;
-    let prover = development_prover::<Slash>(&context.keys()?, Levels::STANDARD)?;
+    let prover = prover::<Slash>(&context.keys()?)?;
     let (symbol, decimals) = match arguments.token {
         Some(token) => describe(&node, token).with_context(|| format!("{token} is no ERC-20 token"))?,
         None => ("DEV".into(), 18),
@@ -94,10 +94,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (address, receipt) = node.deploy(from, config.init_code())?;
     let registry = RegistryContract::connect(node.clone(), address)?;
     let info = registry.info()?;
+    warn_of(prover.origin());
     context.output().result(
         &format!(
-            "Deployed with development keys, which are INSECURE: fit for tests alone.\n\
-             registry  {address} (block {})\nverifier  {verifier}\ntoken     {token} ({})\n\
+            "registry  {address} (block {})\nverifier  {verifier}\ntoken     {token} ({})\n\
              Next: `quotapass config init --rpc-url {} --chain-id {} --registry {address}`",
             receipt.block,
             amount::show(registry.balance_of(from)?, &info.token),
@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "verifier": verifier,
             "token": token,
             "block": receipt.block,
-            "keys": "development",
+            "keys": prover.origin().to_string(),
         }),
     )
 }

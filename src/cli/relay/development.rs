@@ -162,7 +162,7 @@ impl<'a> Author<'a> {
             0,
         )?;
         let pass = PostPass::new(epoch, &public, self.prover.prove(&public, &witness, &mut OsRng)?);
-        Ok(Envelope::new(&self.policy.name, message.as_bytes(), &pass))
+        Ok(Envelope::new(&self.policy.name, message.as_bytes(), &pass, self.prover.origin()))
     }
 }
 

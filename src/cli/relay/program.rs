@@ -12,7 +12,7 @@ use std::{
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
-use quotapass_circuits::{badge::Badge, membership::Levels, post::Post, slash::Slash};
+use quotapass_circuits::{badge::Badge, post::Post, slash::Slash};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -22,12 +22,12 @@ use tracing::{info, warn};
 
 use super::{
     reload::{Configuration, terms_check},
-    settings::Settings,
+    settings::{FixedSettings, Settings},
     signals::{Signal, Signals},
     surroundings::{ChainAccess, Folders, WALLET_KEY_VARIABLE},
 };
 use crate::{
-    cli::keys::development_prover,
+    cli::keys::{prover, refuse_development_keys},
     registry::{Follower, FollowerSettings, embedded::StateFileError},
     relay::{
         Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock, WorkerId,
@@ -89,11 +89,15 @@ impl Program {
         // The name is kept once there is a log, so that a log that is missing later does not go unnoticed.
         let worker = folders.worker(&chain.id)?;
 
-        let keys = folders.keys();
+        let keys = folders.keys(fixed);
+        let posts = prover::<Post>(&keys)?;
+        if posts.verifying_key().is_development() {
+            warn!("the keys are development keys, which are INSECURE: fit for tests alone");
+        }
         let policies = PolicyTable::new(chain.id, settings.live.scopes.iter().cloned())?;
         let relay = Arc::new(Relay::new(
-            development_prover::<Post>(&keys, Levels::STANDARD)?.verifier()?,
-            development_prover::<Badge>(&keys, Levels::STANDARD)?.verifier()?,
+            posts.verifier()?,
+            prover::<Badge>(&keys)?.verifier()?,
             policies.with_unlisted(settings.live.unlisted),
             RootHistory::new(),
             Arc::clone(&store),
@@ -123,6 +127,12 @@ impl Program {
             chain => chain?,
         };
         require_test_chain(settings, chain.id.chain_id)?;
+        // Development keys are made when they are needed; those of ceremonies have to be there.
+        if !fixed.trusted_keys.is_empty() {
+            let keys = folders.keys(fixed);
+            prover::<Post>(&keys)?;
+            prover::<Badge>(&keys)?;
+        }
         // A log on servers is asked for as the chain is.
         if !offline || fixed.log.servers().is_none() {
             folders.check_store(fixed, &chain.id)?;
@@ -294,7 +304,7 @@ fn slasher(
         Some(account) => Some(SlashSender {
             account,
             receiver: slashing.receiver.unwrap_or(account),
-            prover: development_prover::<Slash>(&folders.keys(), Levels::STANDARD)?,
+            prover: prover::<Slash>(&folders.keys(&settings.fixed))?,
         }),
     };
     if sender.is_none() && slashing.enabled {
@@ -308,13 +318,8 @@ fn slasher(
     Ok(Slasher::new(parts, SlasherSettings { confirmations, ..SlasherSettings::default() }))
 }
 
-/// Refuses development keys, which are the only ones so far, on a chain that is not listed as a test chain.
+/// Refuses development keys on a chain that is not listed as a test chain.
 fn require_test_chain(settings: &Settings, chain_id: u64) -> Result<()> {
-    if settings.fixed.test_chains.contains(&chain_id) {
-        return Ok(());
-    }
-    bail!(
-        "there are only development keys so far, which are INSECURE, and chain {chain_id} is not known as a test chain; if \
-         it is one, add it to `test_chains`"
-    )
+    let FixedSettings { trusted_keys, test_chains, .. } = &settings.fixed;
+    refuse_development_keys(!trusted_keys.is_empty() || test_chains.contains(&chain_id), chain_id)
 }

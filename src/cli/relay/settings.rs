@@ -11,6 +11,7 @@ use std::{
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
 use ipnet::IpNet;
+use quotapass_circuits::prover::CeremonyHash;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
@@ -44,6 +45,7 @@ pub(super) struct LiveSettings {
 pub(super) struct FixedSettings {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) test_chains: Vec<u64>,
+    pub(super) trusted_keys: Vec<CeremonyHash>,
     pub(super) listen: SocketAddr,
     pub(super) chain: ChainSection,
     pub(super) log: LogSection,
@@ -60,6 +62,8 @@ struct Document {
     unlisted_scopes: UnlistedVerdict,
     #[serde(default = "test_chains")]
     test_chains: Vec<u64>,
+    #[serde(default, deserialize_with = "hashes")]
+    trusted_keys: Vec<CeremonyHash>,
     #[serde(default)]
     listen: ListenSection,
     #[serde(default)]
@@ -91,6 +95,19 @@ impl<T> fmt::Debug for Hidden<T> {
 /// anvil, Hardhat and Foundry's scripts; and geth's --dev.
 fn test_chains() -> Vec<u64> {
     vec![31_337, 1_337]
+}
+
+/// SHA-256 of the files that ended ceremonies.
+fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash>, D::Error> {
+    let read = |text: String| {
+        text.parse().map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or `sha256sum` prints \
+                 of a .zkey file"
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
 /// `[listen]`: where HTTP is answered, and to whom.
@@ -357,6 +374,7 @@ impl Settings {
             fixed: FixedSettings {
                 data_dir: document.data_dir.map(|path| folder.join(path)),
                 test_chains: document.test_chains,
+                trusted_keys: document.trusted_keys,
                 listen: document.listen.address,
                 chain,
                 log,
@@ -453,6 +471,7 @@ impl FixedSettings {
         let differs = [
             (self.data_dir != other.data_dir, "`data_dir`"),
             (self.test_chains != other.test_chains, "`test_chains`"),
+            (self.trusted_keys != other.trusted_keys, "`trusted_keys`"),
             (self.listen != other.listen, "`address` in [listen]"),
             (self.chain != other.chain, "[chain]"),
             (self.log != other.log, "[log]"),

@@ -58,8 +58,9 @@ impl Folders {
         Ok(Self { data })
     }
 
-    pub(super) fn keys(&self) -> KeyStore {
-        KeyStore::in_folder(&self.data.join("keys"))
+    /// The proving keys, with those of ceremonies that the settings trust.
+    pub(super) fn keys(&self, settings: &FixedSettings) -> KeyStore {
+        KeyStore::in_folder(&self.data.join("keys")).trusting(settings.trusted_keys.clone())
     }
 
     /// The folder of the relay of a registry.

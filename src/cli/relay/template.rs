@@ -50,7 +50,10 @@ const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it a
 # What posts of scopes not listed below hear: "reject", which is held against the sender, or "ignore".
 unlisted_scopes = "reject"
 
-# Chains on which development keys are accepted. There are no others so far, and anybody can forge passes with them.
+# The keys of ceremonies that are trusted, by the SHA-256 of their .zkey files, installed with `quotapass keys install`.
+# Without any, development keys are used, with which anybody can forge passes.
+# trusted_keys = []
+# Chains on which development keys are accepted.
 test_chains = [31337, 1337]
 
 [listen]

@@ -16,6 +16,8 @@ pub(in crate::relay) trait Judge: Send + Sync {
     fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer;
     #[cfg(feature = "relay-http")]
+    fn has_development_keys(&self) -> bool;
+    #[cfg(feature = "relay-http")]
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
     #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
@@ -31,6 +33,11 @@ impl<S: RelayStore> Judge for Relay<S> {
 
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
         self.verify_badge(request, now)
+    }
+
+    #[cfg(feature = "relay-http")]
+    fn has_development_keys(&self) -> bool {
+        self.has_development_keys()
     }
 
     #[cfg(feature = "relay-http")]

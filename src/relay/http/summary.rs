@@ -110,7 +110,7 @@ pub(super) async fn summary(
         now,
         started: service.started,
         readiness: ReadinessBody::of(&service),
-        policy: PolicyBody::new(&policies, now),
+        policy: PolicyBody::new(&policies, engine.relay().has_development_keys(), now),
         root,
         members: chain.members,
         chain: ChainBody { head: chain.head, head_time: chain.head_time, synced: chain.synced },

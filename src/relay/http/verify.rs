@@ -37,6 +37,9 @@ pub(super) struct PostBody {
     message_hex: Option<String>,
     /// The pass: 246 bytes in base64url without padding.
     pass: String,
+    /// What its author says of the keys, which people read and nothing else.
+    #[allow(dead_code, reason = "is taken and not looked at")]
+    keys: Option<String>,
 }
 
 /// One post, or many.
@@ -61,6 +64,7 @@ struct VerifyFields {
     message: Option<String>,
     message_hex: Option<String>,
     pass: Option<String>,
+    keys: Option<String>,
 }
 
 impl TryFrom<VerifyFields> for VerifyBody {
@@ -68,11 +72,16 @@ impl TryFrom<VerifyFields> for VerifyBody {
 
     fn try_from(fields: VerifyFields) -> Result<Self, &'static str> {
         match fields {
-            VerifyFields { posts: Some(posts), scope: None, message: None, message_hex: None, pass: None } => {
-                Ok(Self::Many { posts })
-            }
-            VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass) } => {
-                Ok(Self::One(PostBody { scope, message, message_hex, pass }))
+            VerifyFields {
+                posts: Some(posts),
+                scope: None,
+                message: None,
+                message_hex: None,
+                pass: None,
+                keys: None,
+            } => Ok(Self::Many { posts }),
+            VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass), keys } => {
+                Ok(Self::One(PostBody { scope, message, message_hex, pass, keys }))
             }
             _ => Err("there must be either `posts`, or the `scope`, `message` and `pass` of one post"),
         }

@@ -90,6 +90,8 @@ pub(super) struct PolicyBody {
     /// The relay's time, in Unix seconds.
     now: u64,
     registry: RegistryBody,
+    /// Whether the relay verifies with development keys: everybody can forge passes for them.
+    development_keys: bool,
     /// What is said to scopes that are not listed: `reject` or `ignore`.
     #[schema(value_type = String)]
     unlisted: UnlistedVerdict,
@@ -98,7 +100,7 @@ pub(super) struct PolicyBody {
 }
 
 impl PolicyBody {
-    pub(super) fn new(policies: &PolicyTable, now: u64) -> Self {
+    pub(super) fn new(policies: &PolicyTable, development_keys: bool, now: u64) -> Self {
         let registry = policies.registry();
         Self {
             now,
@@ -106,6 +108,7 @@ impl PolicyBody {
                 chain_id: registry.chain_id,
                 address: format!("0x{}", hex::encode(registry.address)),
             },
+            development_keys,
             unlisted: policies.unlisted(),
             scopes: policies.iter().map(|entry| ScopeBody::new(entry, now)).collect(),
         }
@@ -115,7 +118,8 @@ impl PolicyBody {
 /// The policy in force
 #[utoipa::path(get, path = "/v1/policy", tag = "relay", responses((status = 200, body = PolicyBody)))]
 pub(super) async fn policy(State(service): State<Arc<Service>>) -> Json<PolicyBody> {
-    Json(PolicyBody::new(&service.engine.relay().policies(), service.now()))
+    let relay = service.engine.relay();
+    Json(PolicyBody::new(&relay.policies(), relay.has_development_keys(), service.now()))
 }
 
 /// A root that was superseded.

@@ -5,6 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::ValueEnum;
+use quotapass_circuits::prover::KeyOrigin;
 use reqwest::{
     Client, StatusCode, Url,
     header::{ACCEPT, CONTENT_TYPE},
@@ -93,7 +94,7 @@ impl RelayClient {
             Format::Json => {
                 let envelope = |post: Result<(Vec<u8>, &PassBytes)>| {
                     let (message, pass) = post?;
-                    Ok(Envelope::with_text(SCOPE, &message, URL_SAFE_NO_PAD.encode(pass)))
+                    Ok(Envelope::with_text(SCOPE, &message, URL_SAFE_NO_PAD.encode(pass), KeyOrigin::Development))
                 };
                 Ok(serde_json::to_vec(&Posts { posts: posts.map(envelope).collect::<Result<_>>()? })?)
             }

@@ -19,7 +19,7 @@ use super::{
     plan::{Item, Plan},
     registry::{BenchRegistry, HONEST_MEMBERS, MESSAGE_LIMIT, SPAMMERS},
 };
-use crate::cli::{context::Context, keys::development_prover};
+use crate::cli::{context::Context, keys::development_prover_with_tables};
 
 /// Passes that are proved before they are written to the file.
 const WRITTEN_AT_ONCE: usize = 16;
@@ -53,7 +53,7 @@ impl Material {
         let missing_honest = known_honest..plan.honest.max(known_honest);
         let missing_halves = known_halves..(2 * plan.pairs).max(known_halves);
         if !missing_honest.is_empty() || !missing_halves.is_empty() {
-            let prover = development_prover::<Post>(&context.keys()?, Levels::STANDARD)?;
+            let prover = development_prover_with_tables::<Post>(&context.development_keys()?, Levels::STANDARD)?;
             let maker = Maker { registry, prover, bar: bar(missing_honest.len() + missing_halves.len()) };
             maker.honest(missing_honest, &mut honest)?;
             maker.halves(missing_halves, &mut halves)?;

@@ -135,7 +135,7 @@ fn write(
 
 /// Copies all keys that a relay takes, so that none has to be made.
 fn copy_keys(context: &Context, to: &Path) -> Result<()> {
-    development_prover::<Badge>(&context.keys()?, Levels::STANDARD)?;
+    development_prover::<Badge>(&context.development_keys()?, Levels::STANDARD)?;
     let from = context.config().data_folder()?.join("keys");
     let copy = || -> io::Result<()> {
         fs::create_dir_all(to)?;

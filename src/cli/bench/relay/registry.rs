@@ -165,7 +165,7 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     if draft.exists() {
         fs::remove_file(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
     }
-    let slashes = development_prover::<Slash>(&context.keys()?, Levels::STANDARD)?;
+    let slashes = development_prover::<Slash>(&context.development_keys()?, Levels::STANDARD)?;
     let chain = EmbeddedChain::create(&draft, ChainSettings { chain_id: CHAIN_ID, timestamp: deposit_time() })?;
     let account = account();
     let token = chain.deploy_token(account)?;

@@ -194,13 +194,14 @@ function row(table, first, ...cells) {
 }
 
 function drawPolicy() {
-  const { registry, scopes, unlisted } = summary.policy;
+  const { registry, scopes, unlisted, development_keys: insecure } = summary.policy;
   setText("registry", `registry ${short(registry.address)} on chain ${registry.chain_id}`);
   byId("registry").title = registry.address;
   const rows = scopes.map((scope) => row("policy", scope.name, `${number.format(scope.limit_cap)} an epoch`,
     duration(scope.epoch_seconds), number.format(scope.min_stake), duration(scope.min_age_days * 86400),
     duration(scope.root_window), `± ${duration(scope.max_clock_skew)}`));
   byId("policy").tBodies[0].replaceChildren(...rows);
+  byId("development").hidden = !insecure;
   setText("unlisted", unlisted === "reject" ? "Other scopes are rejected." : "Other scopes are ignored.");
 }
 

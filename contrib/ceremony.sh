@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Holds a whole ceremony for the three circuits by itself, with snarkjs and quotapass in turn, and installs its keys: to see
+# that it works, and what it gives. One person held it, so whoever ran it could forge: nothing of value may rest on its keys.
+#
+#   contrib/ceremony.sh FOLDER
+#
+# FOLDER is new, and keeps everything. Programs are taken from QUOTAPASS and SNARKJS, or the path. Takes some minutes.
+set -euo pipefail
+[[ $# == 1 && ! -e $1 ]] || { echo "usage: contrib/ceremony.sh FOLDER (a new one)" >&2; exit 2; }
+quotapass=$(realpath "$(command -v "${QUOTAPASS:-quotapass}")")
+snarkjs=$(realpath --no-symlinks "$(command -v "${SNARKJS:-snarkjs}")")
+mkdir -p "$1"
+cd "$1"
+beacon=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
+entropy() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
+
+echo "== powers of tau"
+"$snarkjs" powersoftau new bn128 12 0.ptau >log
+"$snarkjs" powersoftau contribute 0.ptau 1.ptau --name=one "-e=$(entropy)" >>log
+"$snarkjs" powersoftau beacon 1.ptau 2.ptau "$beacon" 10 --name=beacon >>log
+"$snarkjs" powersoftau prepare phase2 2.ptau final.ptau >>log
+hash=$(b2sum final.ptau | cut -d' ' -f1)
+
+echo "== keys"
+"$quotapass" keys new-ceremony --out ceremony >>log
+for circuit in post badge slash; do
+  echo "-- $circuit"
+  "$snarkjs" groth16 setup "ceremony/$circuit.r1cs" final.ptau "${circuit}_0000.zkey" >>log
+  entropy | "$quotapass" keys contribute "${circuit}_0000.zkey" "${circuit}_0001.zkey" --name quotapass >>log 2>&1
+  "$snarkjs" zkey contribute "${circuit}_0001.zkey" "${circuit}_0002.zkey" --name=snarkjs "-e=$(entropy)" >>log
+  "$quotapass" keys beacon "${circuit}_0002.zkey" "${circuit}_final.zkey" --value "$beacon" >>log
+  "$quotapass" keys check "${circuit}_final.zkey" --ptau final.ptau --ptau-hash "$hash" --require-snarkjs --snarkjs "$snarkjs"
+  QUOTAPASS_DATA_DIR="$PWD/data" "$quotapass" keys install "${circuit}_final.zkey" >>log
+done
+
+echo "== installed in $PWD/data; a quotapass with QUOTAPASS_DATA_DIR=$PWD/data uses them if its configuration says"
+echo "trusted_keys = ["
+for circuit in post badge slash; do echo "  \"$(sha256sum "${circuit}_final.zkey" | cut -d' ' -f1)\","; done
+echo "]"

@@ -1,0 +1,146 @@
+//! `quotapass keys contribute` and `quotapass keys beacon`.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use quotapass_circuits::{
+    ceremony::{Entropy, apply_beacon, contribute as contribute_to},
+    formats::iden3::{TranscriptHash, Zkey},
+};
+use rand::rngs::OsRng;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::file::{circuit_of, read, read_zkey};
+use crate::{
+    cli::{
+        context::Context,
+        output::{can_ask, note},
+    },
+    files::create_new,
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Contribute {
+    /// The key as the contributor before left it, a .zkey file
+    #[arg(value_name = "FROM")]
+    from: PathBuf,
+    /// The key to pass on, a new file; the attestation is written beside it
+    #[arg(value_name = "TO")]
+    to: PathBuf,
+    /// A name to stand in the key, up to 64 characters
+    #[arg(long)]
+    name: Option<String>,
+    /// Use the system's randomness alone, and ask for nothing
+    #[arg(long)]
+    no_typing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Beacon {
+    /// The key as the last contributor left it, a .zkey file
+    #[arg(value_name = "FROM")]
+    from: PathBuf,
+    /// The final key, a new file
+    #[arg(value_name = "TO")]
+    to: PathBuf,
+    /// The public value in hexadecimal, announced before it was known; for example a block's hash
+    #[arg(long, value_name = "HEX")]
+    value: String,
+    /// How often the value is hashed, as a power of two, 10 to 32
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    iterations_exponent: u8,
+    /// A name to stand in the key, up to 64 characters
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()> {
+    refuse_existing(&arguments.to)?;
+    let file = read(&arguments.from)?;
+    let zkey = Zkey::from_bytes(&file).with_context(|| arguments.from.display().to_string())?;
+    let typed = if arguments.no_typing { Zeroizing::new(String::new()) } else { typed()? };
+    let entropy = Entropy::new(&mut OsRng, typed.as_bytes());
+    let (next, hash) = contribute_to(&zkey, arguments.name.as_deref(), &entropy)?;
+    drop(entropy);
+    let content = next.to_bytes();
+    create_new(&arguments.to, &content).with_context(|| format!("cannot write {}", arguments.to.display()))?;
+    let attestation = attestation_path(&arguments.to);
+    let text = attest(&zkey, &next, hash, &file, &content)?;
+    create_new(&attestation, text.as_bytes()).with_context(|| format!("cannot write {}", attestation.display()))?;
+    context.output().result(
+        &format!(
+            "Contributed. The secret was never written and is forgotten.\nPass on {}, and publish {}, which says what you \
+             did; your contribution is\n  {hash}",
+            arguments.to.display(),
+            attestation.display()
+        ),
+        json!({ "key": arguments.to, "attestation": attestation, "contribution": hash.to_string() }),
+    )
+}
+
+pub(super) fn beacon(arguments: &Beacon, context: &Context) -> Result<()> {
+    refuse_existing(&arguments.to)?;
+    let value = hex::decode(&arguments.value).context("--value is not hexadecimal")?;
+    let zkey = read_zkey(&arguments.from)?;
+    let (last, hash) = apply_beacon(&zkey, arguments.name.as_deref(), &value, arguments.iterations_exponent)?;
+    let content = last.to_bytes();
+    create_new(&arguments.to, &content).with_context(|| format!("cannot write {}", arguments.to.display()))?;
+    let sha256 = hex::encode(Sha256::digest(&content));
+    context.output().result(
+        &format!("The ceremony has ended. The final key is {}, SHA-256\n  {sha256}", arguments.to.display()),
+        json!({ "key": arguments.to, "contribution": hash.to_string(), "sha256": sha256 }),
+    )
+}
+
+/// Nobody should type for nothing.
+fn refuse_existing(path: &Path) -> Result<()> {
+    if path.exists() {
+        bail!("{} is there already; name a new file", path.display());
+    }
+    Ok(())
+}
+
+/// What the contributor types, unseen.
+fn typed() -> Result<Zeroizing<String>> {
+    if can_ask() {
+        let question =
+            "Type anything at random, then Enter (it is mixed with the system's randomness, and not shown): ";
+        return Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?));
+    }
+    note("Taking randomness from standard input too.");
+    let mut typed = Zeroizing::new(String::new());
+    io::stdin().lock().read_to_string(&mut typed).context("cannot read standard input as text")?;
+    Ok(typed)
+}
+
+fn attestation_path(key: &Path) -> PathBuf {
+    let mut name = key.as_os_str().to_owned();
+    name.push(".attestation.txt");
+    PathBuf::from(name)
+}
+
+fn attest(zkey: &Zkey, next: &Zkey, hash: TranscriptHash, before: &[u8], after: &[u8]) -> Result<String> {
+    let name = next.contributions().last().and_then(|last| last.name()).unwrap_or("(no name)");
+    Ok(format!(
+        "I contributed to the key of the circuit `{}` of quotapass.\n\n\
+         name                   {name}\n\
+         contribution           {} of this key\n\
+         circuit hash           {}\n\
+         key I got, SHA-256     {}\n\
+         key I left, SHA-256    {}\n\
+         contribution hash      {hash}\n\n\
+         My secret came from my system's random generator and from what I typed. It was used once, in memory, and I kept\n\
+         no copy. Whoever verifies the final key will find the contribution hash above in it.\n",
+        circuit_of(zkey)?,
+        next.contributions().len(),
+        zkey.circuit_hash(),
+        hex::encode(Sha256::digest(before)),
+        hex::encode(Sha256::digest(after)),
+    ))
+}

@@ -1,0 +1,76 @@
+//! The files of a ceremony, read; and which circuit a key is of.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::{Circuit, CircuitKind, shape::Shape},
+    formats::iden3::{Contribution, ContributionKind, Zkey},
+    membership::Levels,
+    post::Post,
+    slash::Slash,
+};
+use serde_json::{Value, json};
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+pub(super) fn read_zkey(path: &Path) -> Result<Zkey> {
+    Zkey::from_bytes(&read(path)?).with_context(|| path.display().to_string())
+}
+
+/// A circuit of the standard tree.
+pub(super) fn shape(kind: CircuitKind) -> Result<Shape> {
+    Ok(match kind {
+        CircuitKind::Post => Shape::of::<Post>(Levels::STANDARD),
+        CircuitKind::Badge => Shape::of::<Badge>(Levels::STANDARD),
+        CircuitKind::Slash => Shape::of::<Slash>(Levels::STANDARD),
+    }?)
+}
+
+/// Which circuit a key seems to be of: they have different numbers of public inputs. Whether it is, a check says.
+pub(super) fn circuit_of(zkey: &Zkey) -> Result<CircuitKind> {
+    let inputs = zkey.public_inputs();
+    let names = |kind| match kind {
+        CircuitKind::Post => Post::public_names(),
+        CircuitKind::Badge => Badge::public_names(),
+        CircuitKind::Slash => Slash::public_names(),
+    };
+    match CircuitKind::ALL.into_iter().find(|kind| names(*kind).len() == inputs) {
+        Some(kind) => Ok(kind),
+        None => bail!("a key with {inputs} public inputs is of none of the circuits post, badge and slash"),
+    }
+}
+
+pub(super) fn parse_circuit(text: &str) -> Result<CircuitKind, String> {
+    let found = CircuitKind::ALL.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| "the circuits are post, badge and slash".into())
+}
+
+/// A contribution in words.
+pub(super) fn sentence(number: usize, contribution: &Contribution) -> String {
+    let name = match contribution.name() {
+        // Others wrote it.
+        Some(name) => format!("`{}`", name.escape_debug()),
+        None => "without a name".into(),
+    };
+    let kind = match contribution.kind() {
+        ContributionKind::Contributor => String::new(),
+        ContributionKind::Beacon { value, iterations_exponent } => {
+            format!(", the beacon {} hashed 2^{iterations_exponent} times", hex::encode(value))
+        }
+    };
+    format!("contribution {number} {name}{kind}\n  {}", contribution.hash())
+}
+
+pub(super) fn object(contribution: &Contribution) -> Value {
+    let beacon = match contribution.kind() {
+        ContributionKind::Contributor => Value::Null,
+        ContributionKind::Beacon { value, iterations_exponent } => {
+            json!({ "value": hex::encode(value), "iterations_exponent": iterations_exponent })
+        }
+    };
+    json!({ "name": contribution.name(), "hash": contribution.hash().to_string(), "beacon": beacon })
+}

@@ -1,0 +1,51 @@
+//! `quotapass keys`: keys that a ceremony makes, so that nobody has to be trusted; and the keys that other verbs use.
+
+mod check;
+mod chosen;
+mod contribute;
+mod export_verifier;
+mod file;
+mod install;
+mod new_ceremony;
+mod show;
+mod snarkjs;
+mod solidity;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use super::context::Context;
+
+pub(super) use chosen::{
+    development_prover, development_prover_with_tables, prover, refuse_development_keys, require_test_chain, warn_of,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Write all that a ceremony needs into one folder: circuits, hashes, instructions
+    NewCeremony(new_ceremony::Arguments),
+    /// Contribute to a key, with a secret that is forgotten at once
+    Contribute(contribute::Contribute),
+    /// End a ceremony with a public value that nobody could know beforehand
+    Beacon(contribute::Beacon),
+    /// Check a ceremony from its powers of tau to its final key
+    Check(check::Arguments),
+    /// Install the final key of a ceremony
+    Install(install::Arguments),
+    /// Show the keys that are installed, or the contributions to a key
+    Show(show::Arguments),
+    /// Write a Solidity contract that verifies proofs, and what the registry's own verifier is deployed with
+    ExportVerifier(export_verifier::Arguments),
+}
+
+pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
+    match verb {
+        Verb::NewCeremony(arguments) => new_ceremony::run(arguments, context),
+        Verb::Contribute(arguments) => contribute::contribute(arguments, context),
+        Verb::Beacon(arguments) => contribute::beacon(arguments, context),
+        Verb::Check(arguments) => check::run(arguments, context),
+        Verb::Install(arguments) => install::run(arguments, context),
+        Verb::Show(arguments) => show::run(arguments, context),
+        Verb::ExportVerifier(arguments) => export_verifier::run(arguments, context),
+    }
+}

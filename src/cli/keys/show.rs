@@ -1,0 +1,96 @@
+//! `quotapass keys show`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::Circuit,
+    formats::iden3::Zkey,
+    post::Post,
+    prover::{KeyOrigin, pin},
+    slash::Slash,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::file::{circuit_of, object, read, sentence};
+use crate::{cli::context::Context, keys::KeyStore};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// A key, a .zkey file, whose contributions to show; without one, the keys that are installed
+    #[arg(value_name = "KEY")]
+    key: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    match &arguments.key {
+        Some(path) => show_file(path, context),
+        None => show_installed(context),
+    }
+}
+
+fn show_file(path: &Path, context: &Context) -> Result<()> {
+    let file = read(path)?;
+    let zkey = Zkey::from_bytes(&file).with_context(|| path.display().to_string())?;
+    let (circuit, sha256) = (circuit_of(&zkey)?, hex::encode(Sha256::digest(&file)));
+    let output = context.output();
+    if output.is_json() {
+        return output.json(&json!({
+            "circuit": circuit.name(),
+            "sha256": sha256,
+            "transcript_hash": zkey.circuit_hash().to_string(),
+            "contributions": zkey.contributions().iter().map(object).collect::<Vec<_>>(),
+        }));
+    }
+    output.line(format!("a key of `{circuit}`, SHA-256 {sha256}"))?;
+    output.line(format!("begins with\n  {}", zkey.circuit_hash()))?;
+    for (number, contribution) in (1..).zip(zkey.contributions()) {
+        output.line(sentence(number, contribution))?;
+    }
+    output.line("Nothing of this is checked here: `quotapass keys check` does that.")
+}
+
+fn show_installed(context: &Context) -> Result<()> {
+    let store = context.keys()?;
+    let all = [installed::<Post>(&store)?, installed::<Badge>(&store)?, installed::<Slash>(&store)?];
+    let output = context.output();
+    if output.is_json() {
+        return output.json(&Value::Array(all.to_vec()));
+    }
+    for key in &all {
+        let text = |field: &str| key[field].as_str().unwrap_or("none").to_owned();
+        output.line(text("circuit"))?;
+        output.line(format!("  circuit hash  {}", text("circuit_hash")))?;
+        output.line(format!("  installed     {}", text("installed")))?;
+        output.line(format!("  in force      {}", text("in_force")))?;
+        if !key["file"].is_null() {
+            output.line(format!("  contributors  quotapass keys show {}", text("file")))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is installed for a circuit, and what verbs use.
+fn installed<C: Circuit>(store: &KeyStore) -> Result<Value> {
+    let key = store.installed::<C>()?;
+    let hash = key.as_ref().and_then(|key| match key.origin() {
+        KeyOrigin::Ceremony(hash) => Some(hash),
+        _ => None,
+    });
+    let in_force = match hash {
+        Some(hash) if store.trusted().contains(&hash) => KeyOrigin::Ceremony(hash).to_string(),
+        Some(_) if !store.trusted().is_empty() => "none: the installed key is not among `trusted_keys`".into(),
+        None if !store.trusted().is_empty() => "none: `trusted_keys` is set, and no key is installed".into(),
+        _ => KeyOrigin::Development.to_string(),
+    };
+    Ok(json!({
+        "circuit": C::KIND.name(),
+        "circuit_hash": pin(C::KIND).circuit.to_string(),
+        "installed": hash.map(|hash| hash.to_string()),
+        "in_force": in_force,
+        "file": hash.map(|_| store.installed_path(C::KIND)),
+    }))
+}

@@ -1,0 +1,76 @@
+//! A registry whose verifier has the key of the ceremony.
+
+use quotapass::{
+    circuits::{
+        identity::IdentitySecret,
+        proof::Proof,
+        signal::Receiver,
+        slash::{SlashPublic, SlashWitness, slash},
+        verifier::VerifyingKey,
+    },
+    registry::{
+        Refusal, Registry, RegistryEvent, Tier, TierNumber,
+        alloy_primitives::{Address, Bytes, U256},
+        deployment::{RegistryConfig, slash_verifier_init_code},
+        embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
+    },
+};
+
+const DEPLOYER: Address = Address::repeat_byte(0xde);
+const MEMBER: Address = Address::repeat_byte(0x01);
+const FINDER: Address = Address::repeat_byte(0x02);
+
+pub struct Bench {
+    chain: EmbeddedChain,
+    registry: EmbeddedRegistry,
+}
+
+/// A registry with the project's own verifier.
+pub fn registry_of(key: &VerifyingKey) -> Bench {
+    registry_with(slash_verifier_init_code(key).unwrap())
+}
+
+/// A registry with any verifier, by the code that deploys it.
+pub fn registry_with(verifier: Bytes) -> Bench {
+    let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: 1_795_176_000 });
+    let config = RegistryConfig {
+        token: chain.deploy_token(DEPLOYER).unwrap(),
+        tiers: vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }],
+        exit_delay: 86_400,
+        reward_bps: 5_000,
+        treasury: None,
+        verifier: chain.deploy(DEPLOYER, verifier).unwrap(),
+    };
+    let registry = chain.deploy_registry(DEPLOYER, &config).unwrap();
+    Bench { chain, registry }
+}
+
+/// What the finder proves to be paid for this secret.
+pub fn statement(bench: &Bench, secret: &IdentitySecret) -> (SlashPublic, SlashWitness) {
+    slash(secret, Receiver::new(&bench.registry.id(), &FINDER.into_array()))
+}
+
+/// Makes the secret a member, unless it is one.
+fn join(bench: &Bench, secret: &IdentitySecret) {
+    let amount = U256::from(1_000);
+    if bench.registry.index_of(secret.commitment()).unwrap().is_none() {
+        bench.chain.mint(bench.registry.token(), MEMBER, amount).unwrap();
+        bench.registry.approve(MEMBER, amount).unwrap();
+        bench.registry.deposit(MEMBER, secret.commitment(), TierNumber(0)).unwrap();
+    }
+}
+
+/// A proof pays whom it was made for, and nobody else.
+pub fn proof_is_refused_of_others(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
+    join(bench, secret);
+    let index = bench.registry.index_of(secret.commitment()).unwrap().unwrap();
+    assert_eq!(bench.registry.slash(MEMBER, index, MEMBER, proof).unwrap_err(), Refusal::ProofInvalid.into());
+}
+
+pub fn deposit_is_slashed(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
+    join(bench, secret);
+    let index = bench.registry.index_of(secret.commitment()).unwrap().unwrap();
+    let receipt = bench.registry.slash(FINDER, index, FINDER, proof).unwrap();
+    assert!(receipt.events.iter().any(|logged| matches!(logged.event, RegistryEvent::Slashed { .. })));
+    assert_eq!(bench.registry.balance_of(FINDER).unwrap(), U256::from(500));
+}

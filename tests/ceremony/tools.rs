@@ -1,0 +1,96 @@
+//! The programs that take part, in one folder.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use quotapass::{circuits::formats::iden3::Zkey, registry::alloy_primitives::Bytes};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// snarkjs, as npm installs it for the tests.
+pub const SNARKJS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snarkjs/node_modules/.bin/snarkjs");
+/// The Solidity compiler of the contracts.
+const SOLC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contracts/tools/solc");
+
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, content: &[u8]) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub fn zkey(&self, name: &str) -> Zkey {
+        Zkey::from_bytes(&self.read(name)).unwrap()
+    }
+
+    #[track_caller]
+    pub fn snarkjs(&self, arguments: &[&str]) {
+        self.try_snarkjs(arguments).unwrap();
+    }
+
+    /// What snarkjs printed, or what it printed when it failed.
+    pub fn try_snarkjs(&self, arguments: &[&str]) -> Result<String, String> {
+        self.run(Command::new(SNARKJS).args(arguments), b"")
+    }
+
+    #[track_caller]
+    pub fn quotapass(&self, arguments: &[&str], input: &[u8]) {
+        self.try_quotapass(arguments, input).unwrap();
+    }
+
+    pub fn try_quotapass(&self, arguments: &[&str], input: &[u8]) -> Result<String, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
+        command.args(arguments).env("QUOTAPASS_DATA_DIR", self.path("data")).env("QUOTAPASS_CONFIG", self.path("none"));
+        self.run(&mut command, input)
+    }
+
+    fn run(&self, command: &mut Command, input: &[u8]) -> Result<String, String> {
+        let (out, error) = (Stdio::piped(), Stdio::piped());
+        let mut child =
+            command.current_dir(self.0.path()).stdin(Stdio::piped()).stdout(out).stderr(error).spawn().unwrap();
+        // A program that does not read its input closes it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, error) = (text(output.stdout), text(output.stderr));
+        if output.status.success() { Ok(out) } else { Err(format!("{command:?}\n{out}\n{error}")) }
+    }
+}
+
+/// The code that deploys the one contract of a source file.
+pub fn compile(folder: &Folder, source: &str) -> Bytes {
+    let input = json!({
+        "language": "Solidity",
+        "sources": { "it.sol": { "content": String::from_utf8(folder.read(source)).unwrap() } },
+        "settings": {
+            "evmVersion": "cancun",
+            "viaIR": true,
+            "optimizer": { "enabled": true },
+            "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+        },
+    });
+    let mut command = Command::new(SOLC);
+    let output: Value =
+        serde_json::from_str(&folder.run(command.arg("--standard-json"), input.to_string().as_bytes()).unwrap())
+            .unwrap();
+    assert_eq!(output["errors"], Value::Null, "{output:#}");
+    let contracts = output["contracts"]["it.sol"].as_object().unwrap();
+    assert_eq!(contracts.len(), 1);
+    contracts.values().next().unwrap()["evm"]["bytecode"]["object"].as_str().unwrap().parse().unwrap()
+}
