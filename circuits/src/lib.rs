@@ -93,6 +93,8 @@ mod digits;
 pub mod field;
 pub mod formats;
 pub mod identity;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod lanes;
 pub mod membership;
 mod pairing;
 pub mod poseidon;

@@ -1,0 +1,276 @@
+//! Vectors of eight integers, and sums of their products.
+
+use core::{arch::x86_64::__m512i, marker::PhantomData};
+
+use ark_ff::MontConfig;
+
+use super::{Ifma, LANES, Stored, map, pairs, splat};
+
+const LIMBS: usize = 5;
+const LIMB_BITS: u32 = 52;
+const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
+
+/// An integer below `2^260`, its limbs of 52 bits, the least significant first.
+pub(crate) type Limbs = [u64; LIMBS];
+
+const fn limbs([a, b, c, d]: [u64; 4]) -> Limbs {
+    let limbs = [a, a >> 52 | b << 12, b >> 40 | c << 24, c >> 28 | d << 36, d >> 16];
+    let (mut masked, mut i) = ([0; LIMBS], 0);
+    while i < LIMBS {
+        masked[i] = limbs[i] & LIMB_MASK;
+        i += 1;
+    }
+    masked
+}
+
+/// Limbs of `factor` times the modulus, for factors up to 63.
+const fn multiple_of_modulus<P: MontConfig<4>>(factor: u64) -> Limbs {
+    let modulus = limbs(P::MODULUS.0);
+    let (mut multiple, mut carry, mut i) = ([0; LIMBS], 0, 0);
+    while i < LIMBS {
+        let product = modulus[i] * factor + carry;
+        multiple[i] = product & LIMB_MASK;
+        carry = product >> LIMB_BITS;
+        i += 1;
+    }
+    multiple
+}
+
+/// Eight integers below `2^260`, modulo that of a field.
+pub(crate) struct Integers<P>([__m512i; LIMBS], PhantomData<P>);
+
+impl<P> Clone for Integers<P> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Integers<P> {}
+
+impl<P: MontConfig<4>> Integers<P> {
+    #[inline(always)]
+    const fn new(limbs: [__m512i; LIMBS]) -> Self {
+        Self(limbs, PhantomData)
+    }
+
+    /// The limbs of an element as it is stored.
+    pub(crate) const fn limbs_of(element: &Stored<P>) -> Limbs {
+        limbs(element.0.0)
+    }
+
+    /// The limbs in all lanes.
+    #[inline(always)]
+    pub(crate) fn constant(simd: Ifma, limbs: &Limbs) -> Self {
+        Self::new(map(*limbs, splat(simd, 0), |limb| splat(simd, limb)))
+    }
+
+    /// The element in all lanes.
+    #[inline(always)]
+    pub(crate) fn splat(simd: Ifma, element: Stored<P>) -> Self {
+        Self::from_words(simd, map(element.0.0, splat(simd, 0), |word| splat(simd, word)))
+    }
+
+    /// From four vectors with 64 bits of each integer.
+    #[inline(always)]
+    pub(super) fn from_words(simd: Ifma, [a, b, c, d]: [__m512i; 4]) -> Self {
+        let f = simd.avx512f;
+        let mask = splat(simd, LIMB_MASK);
+        let low = |word| f._mm512_and_si512(word, mask);
+        Self::new([
+            low(a),
+            low(f._mm512_or_si512(f._mm512_srli_epi64::<52>(a), f._mm512_slli_epi64::<12>(b))),
+            low(f._mm512_or_si512(f._mm512_srli_epi64::<40>(b), f._mm512_slli_epi64::<24>(c))),
+            low(f._mm512_or_si512(f._mm512_srli_epi64::<28>(c), f._mm512_slli_epi64::<36>(d))),
+            f._mm512_srli_epi64::<16>(d),
+        ])
+    }
+
+    #[inline(always)]
+    pub(super) fn to_words(self, simd: Ifma) -> [__m512i; 4] {
+        let f = simd.avx512f;
+        let [a, b, c, d, e] = self.0;
+        [
+            f._mm512_or_si512(a, f._mm512_slli_epi64::<52>(b)),
+            f._mm512_or_si512(f._mm512_srli_epi64::<12>(b), f._mm512_slli_epi64::<40>(c)),
+            f._mm512_or_si512(f._mm512_srli_epi64::<24>(c), f._mm512_slli_epi64::<28>(d)),
+            f._mm512_or_si512(f._mm512_srli_epi64::<36>(d), f._mm512_slli_epi64::<16>(e)),
+        ]
+    }
+
+    /// The elements as they are; they must be [canonical](Self::canonical).
+    #[inline(always)]
+    pub(crate) fn elements(self, simd: Ifma) -> [Stored<P>; LANES] {
+        let pairs = pairs(simd, self, self);
+        map(pairs, pairs[0][0], |[element, _]| element)
+    }
+
+    /// Carries what limbs hold above 52 bits, or below zero, on to the next.
+    #[inline(always)]
+    fn carried(self, simd: Ifma) -> Self {
+        let f = simd.avx512f;
+        let mask = splat(simd, LIMB_MASK);
+        let [a, b, c, d, e] = self.0;
+        let b = f._mm512_add_epi64(b, f._mm512_srai_epi64::<LIMB_BITS>(a));
+        let c = f._mm512_add_epi64(c, f._mm512_srai_epi64::<LIMB_BITS>(b));
+        let d = f._mm512_add_epi64(d, f._mm512_srai_epi64::<LIMB_BITS>(c));
+        let e = f._mm512_add_epi64(e, f._mm512_srai_epi64::<LIMB_BITS>(d));
+        let low = |limb| f._mm512_and_si512(limb, mask);
+        Self::new([low(a), low(b), low(c), low(d), e])
+    }
+
+    #[inline(always)]
+    fn each(self, other: Self, operation: impl Fn(__m512i, __m512i) -> __m512i) -> Self {
+        let mut limbs = self.0;
+        for (limb, other) in limbs.iter_mut().zip(other.0) {
+            *limb = operation(*limb, other);
+        }
+        Self::new(limbs)
+    }
+
+    /// In which lanes both are equal; they must be canonical.
+    #[inline(always)]
+    pub(crate) fn equal(self, simd: Ifma, other: Self) -> u8 {
+        let f = simd.avx512f;
+        let mut differences = f._mm512_setzero_si512();
+        for i in 0..LIMBS {
+            differences = f._mm512_or_si512(differences, f._mm512_xor_si512(self.0[i], other.0[i]));
+        }
+        f._mm512_testn_epi64_mask(differences, differences)
+    }
+
+    /// `self`, but `other` in the lanes of the mask.
+    #[inline(always)]
+    pub(crate) fn replaced(self, simd: Ifma, mask: u8, other: Self) -> Self {
+        self.each(other, |own, other| simd.avx512f._mm512_mask_blend_epi64(mask, own, other))
+    }
+
+    /// The sum, not reduced.
+    #[inline(always)]
+    pub(crate) fn plus(self, simd: Ifma, other: Self) -> Self {
+        self.each(other, |a, b| simd.avx512f._mm512_add_epi64(a, b)).carried(simd)
+    }
+
+    /// `self - other + FACTOR p`, for others below `FACTOR p`.
+    #[inline(always)]
+    pub(crate) fn minus<const FACTOR: u64>(self, simd: Ifma, other: Self) -> Self {
+        let f = simd.avx512f;
+        let multiple = Self::constant(simd, const { &multiple_of_modulus::<P>(FACTOR) });
+        let raised = self.each(multiple, |a, b| f._mm512_add_epi64(a, b));
+        raised.each(other, |a, b| f._mm512_sub_epi64(a, b)).carried(simd)
+    }
+
+    /// `2^BITS` times as much, not reduced.
+    #[inline(always)]
+    pub(crate) fn shifted<const BITS: u32>(self, simd: Ifma) -> Self {
+        self.each(self, |limb, _| simd.avx512f._mm512_slli_epi64::<BITS>(limb)).carried(simd)
+    }
+
+    /// The product, reduced.
+    #[inline(always)]
+    pub(crate) fn times(self, simd: Ifma, other: Self) -> Self {
+        Products::zero(simd).plus_product(simd, self, other).reduced(simd)
+    }
+
+    /// The square, reduced.
+    #[inline(always)]
+    pub(crate) fn squared(self, simd: Ifma) -> Self {
+        Products::square(simd, self).reduced(simd)
+    }
+
+    /// Subtracts `FACTOR p` from those that are not below it.
+    #[inline(always)]
+    pub(crate) fn subtracted<const FACTOR: u64>(self, simd: Ifma) -> Self {
+        let f = simd.avx512f;
+        let multiple = Self::constant(simd, const { &multiple_of_modulus::<P>(FACTOR) });
+        let difference = self.each(multiple, |a, b| f._mm512_sub_epi64(a, b)).carried(simd);
+        let below = f._mm512_cmplt_epi64_mask(difference.0[4], f._mm512_setzero_si512());
+        difference.each(self, |difference, own| f._mm512_mask_blend_epi64(below, difference, own))
+    }
+
+    /// Brings integers below 8 p below p.
+    #[inline(always)]
+    pub(crate) fn canonical(self, simd: Ifma) -> Self {
+        self.subtracted::<4>(simd).subtracted::<2>(simd).subtracted::<1>(simd)
+    }
+}
+
+/// Eight sums of products, in columns of 64 bits that stand 52 apart.
+///
+/// A product adds at most ten numbers of 52 bits to a column, and reduction ten more and a carry: 400 products fit.
+pub(crate) struct Products<P>([__m512i; 2 * LIMBS], PhantomData<P>);
+
+impl<P: MontConfig<4>> Products<P> {
+    #[inline(always)]
+    pub(crate) fn zero(simd: Ifma) -> Self {
+        Self([simd.avx512f._mm512_setzero_si512(); 2 * LIMBS], PhantomData)
+    }
+
+    /// The integers times `2^260`, which reduction turns into the integers.
+    #[inline(always)]
+    pub(crate) fn new(simd: Ifma, integers: Integers<P>) -> Self {
+        let mut sum = Self::zero(simd);
+        sum.0[LIMBS..].copy_from_slice(&integers.0);
+        sum
+    }
+
+    #[inline(always)]
+    fn square(simd: Ifma, Integers(limbs, _): Integers<P>) -> Self {
+        let low = |sum, a, b| simd.avx512ifma._mm512_madd52lo_epu64(sum, a, b);
+        let high = |sum, a, b| simd.avx512ifma._mm512_madd52hi_epu64(sum, a, b);
+        let mut sum = Self::zero(simd).0;
+        // The products of different limbs, once each.
+        for i in 0..LIMBS {
+            for j in i + 1..LIMBS {
+                sum[i + j] = low(sum[i + j], limbs[i], limbs[j]);
+                sum[i + j + 1] = high(sum[i + j + 1], limbs[i], limbs[j]);
+            }
+        }
+        for column in &mut sum {
+            *column = simd.avx512f._mm512_add_epi64(*column, *column);
+        }
+        for i in 0..LIMBS {
+            sum[2 * i] = low(sum[2 * i], limbs[i], limbs[i]);
+            sum[2 * i + 1] = high(sum[2 * i + 1], limbs[i], limbs[i]);
+        }
+        Self(sum, PhantomData)
+    }
+
+    /// Adds a product.
+    #[inline(always)]
+    pub(crate) fn plus_product(self, simd: Ifma, a: Integers<P>, b: Integers<P>) -> Self {
+        let low = |sum, a, b| simd.avx512ifma._mm512_madd52lo_epu64(sum, a, b);
+        let high = |sum, a, b| simd.avx512ifma._mm512_madd52hi_epu64(sum, a, b);
+        let mut sum = self.0;
+        for i in 0..LIMBS {
+            for j in 0..LIMBS {
+                sum[i + j] = low(sum[i + j], a.0[i], b.0[j]);
+                sum[i + j + 1] = high(sum[i + j + 1], a.0[i], b.0[j]);
+            }
+        }
+        Self(sum, PhantomData)
+    }
+
+    /// The sums divided by `2^260`: Montgomery's reduction. It leaves less than the quotient and p together.
+    #[inline(always)]
+    pub(crate) fn reduced(self, simd: Ifma) -> Integers<P> {
+        let zero = simd.avx512f._mm512_setzero_si512();
+        let low = |sum, a, b| simd.avx512ifma._mm512_madd52lo_epu64(sum, a, b);
+        let high = |sum, a, b| simd.avx512ifma._mm512_madd52hi_epu64(sum, a, b);
+        // -1/p modulo 2^52.
+        let inverse = splat(simd, P::INV & LIMB_MASK);
+        let modulus = Integers::<P>::constant(simd, const { &multiple_of_modulus::<P>(1) });
+        let mut sum = self.0;
+        for i in 0..LIMBS {
+            let factor = low(zero, sum[i], inverse);
+            for j in 0..LIMBS {
+                sum[i + j] = low(sum[i + j], factor, modulus.0[j]);
+                sum[i + j + 1] = high(sum[i + j + 1], factor, modulus.0[j]);
+            }
+            let carry = simd.avx512f._mm512_srli_epi64::<LIMB_BITS>(sum[i]);
+            sum[i + 1] = simd.avx512f._mm512_add_epi64(sum[i + 1], carry);
+        }
+        let [.., a, b, c, d, e] = sum;
+        Integers::new([a, b, c, d, e]).carried(simd)
+    }
+}
