@@ -23,6 +23,28 @@ where
     <Inputs as super::private::Sealed<N>>::hash(inputs)
 }
 
+/// How many hashes cost more one by one than eight at a time.
+const WORTHWHILE: usize = 3;
+
+/// `hashes[n]` becomes the hash of `inputs(n)`: eight at a time where the processor can.
+pub(crate) fn hash_all<const N: usize>(hashes: &mut [Fr], inputs: impl Fn(usize) -> [Fr; N])
+where
+    Inputs: Width<N>,
+{
+    let mut done = 0;
+    if let Some(hash_eight) = <Inputs as super::private::Sealed<N>>::eight_at_a_time() {
+        for hashes in hashes.chunks_mut(8).filter(|hashes| hashes.len() >= WORTHWHILE) {
+            // The last one is repeated if there are fewer.
+            let results = hash_eight(&core::array::from_fn(|lane| inputs(done + lane.min(hashes.len() - 1))));
+            hashes.copy_from_slice(&results[..hashes.len()]);
+            done += hashes.len();
+        }
+    }
+    for (n, result) in hashes.iter_mut().enumerate().skip(done) {
+        *result = hash(&inputs(n));
+    }
+}
+
 /// Lane 0 of the permutation of `[0, inputs...]`.
 ///
 /// Between rounds lanes are least residues. Within one they are not: an S-box takes less than 2 r (a lane and its
@@ -72,4 +94,29 @@ fn sboxes<const T: usize>(lanes: &[Residue; T], constants: &[Fr; T]) -> [Residue
 #[inline(always)]
 fn sbox(x: Residue) -> Residue {
     x.squared().squared().times(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agrees<const N: usize>()
+    where
+        Inputs: Width<N>,
+    {
+        for count in (0..=17).chain([64, 67]) {
+            let inputs = |n: usize| core::array::from_fn(|i| -Fr::from((N * n + i) as u64));
+            let mut hashes = vec![Fr::default(); count];
+            hash_all::<N>(&mut hashes, inputs);
+            assert_eq!(hashes, (0..count).map(|n| hash(&inputs(n))).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn many_hashes_are_those_of_each() {
+        agrees::<1>();
+        agrees::<2>();
+        agrees::<3>();
+        agrees::<4>();
+    }
 }
