@@ -84,7 +84,7 @@
 //! # Features
 //!
 //! - `parallel` (default): proves, verifies and builds trees on all cores with rayon.
-//! - `simd` (default): proves with AVX-512 IFMA on processors that have it.
+//! - `simd` (default): proves and builds trees with AVX-512 IFMA on processors that have it.
 
 pub mod badge;
 pub mod ceremony;

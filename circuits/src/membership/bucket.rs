@@ -130,11 +130,9 @@ impl UpperNodes {
             let child = |node: usize| nodes.get(node).copied().unwrap_or(below.to_field());
             let eldest = place - place % ARITY;
             way.push(core::array::from_fn(|offset| child(eldest + offset)));
-            nodes = (0..nodes.len().div_ceil(ARITY))
-                .map(|node| {
-                    poseidon::hash(&core::array::from_fn::<Fr, ARITY, _>(|offset| child(ARITY * node + offset)))
-                })
-                .collect();
+            let mut above = vec![Fr::default(); nodes.len().div_ceil(ARITY)];
+            poseidon::hash_all::<ARITY>(&mut above, |node| core::array::from_fn(|offset| child(ARITY * node + offset)));
+            nodes = above;
             place /= ARITY;
         }
         // A tree without members has no bucket and the empty root.

@@ -76,23 +76,28 @@ impl MemberTree {
         for member in members {
             tree.push(member)?;
         }
-        let bottom = Self::compute(tree.commitments.len().div_ceil(2), |node| tree.hash_bottom(node));
-        tree.nodes[0] = bottom;
-        for level in 1..levels.get() {
-            let count = tree.nodes[level - 1].len().div_ceil(ARITY);
-            tree.nodes[level] = Self::compute(count, |node| tree.hash_node(level, node));
+        for level in 0..levels.get() {
+            tree.nodes[level] = tree.compute(level, tree.node_count(level), |n| n);
         }
         Ok(tree)
     }
 
-    fn compute(count: usize, hash: impl Fn(usize) -> Fr + Sync + Send) -> Vec<Fr> {
+    /// The hashes of nodes of a level, `place` giving those from 0 to `count`.
+    fn compute(&self, level: usize, count: usize, place: impl Fn(usize) -> usize + Sync) -> Vec<Fr> {
+        let mut hashes = vec![Fr::zero(); count];
+        let compute = |first: usize, hashes: &mut [Fr]| {
+            poseidon::hash_all(hashes, |n| self.children(level, place(first + n)));
+        };
         #[cfg(feature = "parallel")]
         {
             use rayon::prelude::*;
-            (0..count).into_par_iter().with_min_len(64).map(hash).collect()
+            const TOGETHER: usize = 64;
+            let chunks = hashes.par_chunks_mut(TOGETHER).enumerate();
+            chunks.for_each(|(chunk, hashes)| compute(TOGETHER * chunk, hashes));
         }
         #[cfg(not(feature = "parallel"))]
-        (0..count).map(hash).collect()
+        compute(0, &mut hashes);
+        hashes
     }
 
     /// How many levels it has.
@@ -168,8 +173,7 @@ impl MemberTree {
         let mut node = slot / 2;
         let mut children = Vec::with_capacity(self.levels.get() - 1);
         for level in 0..self.levels.get() - 1 {
-            let first = node - node % ARITY;
-            children.push(core::array::from_fn(|child| self.node(level, first + child)));
+            children.push(self.four(level, node - node % ARITY));
             node /= ARITY;
         }
         Ok(MemberPath::new(index, self.cell(slot ^ 1), children))
@@ -203,18 +207,15 @@ impl MemberTree {
     /// Recomputes the nodes above a slot.
     fn rehash(&mut self, slot: usize) -> Update {
         let mut node = slot / 2;
-        let mut hash = self.hash_bottom(node);
         let mut nodes = Vec::with_capacity(self.levels.get());
         for level in 0..self.levels.get() {
-            if level > 0 {
-                node /= ARITY;
-                hash = self.hash_node(level, node);
-            }
+            let hash = poseidon::hash(&self.children(level, node));
             match self.nodes[level].get_mut(node) {
                 Some(stored) => *stored = hash,
                 None => self.nodes[level].push(hash),
             }
             nodes.push(hash);
+            node /= ARITY;
         }
         Update { index: MemberIndex(slot as u32), cell: self.cell(slot), nodes }
     }
@@ -230,12 +231,21 @@ impl MemberTree {
         self.nodes[level].get(node).copied().unwrap_or(self.empty[level])
     }
 
-    fn hash_bottom(&self, node: usize) -> Fr {
-        let ([idc_a, word_a], [idc_b, word_b]) = (self.cell(2 * node), self.cell(2 * node + 1));
-        poseidon::hash(&[idc_a, word_a, idc_b, word_b])
+    /// What a node is the hash of.
+    fn children(&self, level: usize, node: usize) -> [Fr; ARITY] {
+        if level == 0 {
+            let ([idc_a, word_a], [idc_b, word_b]) = (self.cell(2 * node), self.cell(2 * node + 1));
+            [idc_a, word_a, idc_b, word_b]
+        } else {
+            self.four(level - 1, ARITY * node)
+        }
     }
 
-    fn hash_node(&self, level: usize, node: usize) -> Fr {
-        poseidon::hash(&core::array::from_fn::<Fr, ARITY, _>(|child| self.node(level - 1, ARITY * node + child)))
+    /// Four nodes next to each other.
+    fn four(&self, level: usize, first: usize) -> [Fr; ARITY] {
+        match self.nodes[level].get(first..).and_then(<[Fr]>::first_chunk) {
+            Some(four) => *four,
+            None => core::array::from_fn(|offset| self.node(level, first + offset)),
+        }
     }
 }

@@ -166,10 +166,7 @@ impl MemberTree {
         for level in 0..self.levels.get() {
             touched.sort_unstable();
             touched.dedup();
-            let hashes = Self::compute(touched.len(), |n| match level {
-                0 => self.hash_bottom(touched[n]),
-                _ => self.hash_node(level, touched[n]),
-            });
+            let hashes = self.compute(level, touched.len(), |n| touched[n]);
             let count = self.node_count(level);
             self.nodes[level].resize(count, Fr::zero());
             for (place, hash) in touched.iter().zip(hashes) {
