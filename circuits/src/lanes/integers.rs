@@ -274,3 +274,48 @@ impl<P: MontConfig<4>> Products<P> {
         Integers::new([a, b, c, d, e]).carried(simd)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ark_bn254::{FqConfig, FrConfig};
+    use ark_std::test_rng;
+
+    use super::*;
+    use crate::lanes::{from_rows, tests::elements, words};
+
+    /// With R = 2^256 a product comes out as a sixteenth.
+    fn sums_agree<P: MontConfig<4>>(simd: Ifma) {
+        let elements = elements::<P>(&mut test_rng());
+        let sixteen = Stored::<P>::from(16);
+        let pair = |n: usize, lane: usize| (elements[(n + lane) % 48], elements[(5 * n + 7 * lane) % 48]);
+        let load = |n| {
+            let rows: [_; LANES] = core::array::from_fn(|lane| pair(n, lane));
+            from_rows(simd, rows.map(|(a, b)| words(a, b)))
+        };
+        let mut sum = Products::new(simd, load(0).0);
+        let mut expected: [_; LANES] = core::array::from_fn(|lane| pair(0, lane).0 * sixteen);
+        for n in 0..elements.len() {
+            let (a, b) = load(n);
+            sum = sum.plus_product(simd, a, b);
+            for (lane, expected) in expected.iter_mut().enumerate() {
+                *expected += pair(n, lane).0 * pair(n, lane).1;
+            }
+            assert_eq!(a.squared(simd).canonical(simd).equal(simd, a.times(simd, a).canonical(simd)), u8::MAX);
+        }
+        // Below 1 + 48 / 84 + 1.
+        let sums = sum.reduced(simd).canonical(simd).elements(simd);
+        assert_eq!(sums.map(|sum| sum * sixteen), expected);
+        // The largest that are canonical, sixteen times.
+        let largest = Stored::<P>::new_unchecked(ark_ff::BigInt([1, 0, 0, 0]));
+        let raised = Integers::splat(simd, -largest).shifted::<4>(simd);
+        let product = raised.times(simd, raised).canonical(simd).elements(simd);
+        assert_eq!(product, [largest * largest * sixteen; LANES]);
+    }
+
+    #[test]
+    fn sums_of_products_agree_with_arkworks() {
+        let Some(simd) = Ifma::try_new() else { return };
+        sums_agree::<FqConfig>(simd);
+        sums_agree::<FrConfig>(simd);
+    }
+}
