@@ -123,7 +123,15 @@ impl Ours {
 
     /// What a relay does with a pass before the proof is checked.
     pub fn decode(&self, pass: &[u8]) -> (PostPublic, Proof) {
-        let pass = PostPass::from_bytes(pass).unwrap();
+        self.stated(PostPass::from_bytes(pass).unwrap())
+    }
+
+    /// The same with many.
+    pub fn decode_many(&self, passes: &[&[u8]]) -> Vec<(PostPublic, Proof)> {
+        PostPass::from_bytes_many(passes).into_iter().map(|pass| self.stated(pass.unwrap())).collect()
+    }
+
+    fn stated(&self, pass: PostPass) -> (PostPublic, Proof) {
         (pass.public(self.scope, MESSAGE).unwrap(), pass.proof)
     }
 }

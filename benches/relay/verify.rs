@@ -92,11 +92,12 @@ fn ours(batch_size: u16) -> Work {
     let passes: Vec<_> = (0..batch_size).map(|id| (message(id), pass(id))).collect();
     let verifier = prover.verifier().unwrap();
     Box::new(move || {
-        let decode = |(message, pass): &(Vec<u8>, [u8; 246])| {
-            let pass = PostPass::from_bytes(pass).unwrap();
+        let bytes: Vec<_> = passes.iter().map(|(_, pass)| pass.as_slice()).collect();
+        let decoded = PostPass::from_bytes_many(&bytes).into_iter().zip(&passes).map(|(pass, (message, _))| {
+            let pass = pass.unwrap();
             (pass.public(scope, message).unwrap(), pass.proof)
-        };
-        let batch: Vec<_> = passes.iter().map(decode).collect();
+        });
+        let batch: Vec<_> = decoded.collect();
         verifier.verify_batch(&batch).unwrap();
     })
 }

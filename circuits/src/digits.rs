@@ -9,35 +9,54 @@ pub(crate) fn power<T: Copy>(
     square: impl Fn(&T) -> T,
     mul: impl Fn(&T, &T) -> T,
 ) -> Option<T> {
-    let bit = |index: usize| exponent[index / 64] >> (index % 64) & 1;
     let mut result: Option<T> = None;
+    for Step { squarings, odd_power } in steps(exponent, odd_powers.len()) {
+        result = result.map(|result| (0..squarings).fold(result, |result, _| square(&result)));
+        if let Some(index) = odd_power {
+            let odd_power = odd_powers.get(index)?;
+            result = Some(result.map_or(*odd_power, |result| mul(&result, odd_power)));
+        }
+    }
+    result
+}
+
+/// A step of [`power`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// How often the result is squared, if there is one.
+    pub(crate) squarings: usize,
+    /// By which odd power it is multiplied then.
+    pub(crate) odd_power: Option<usize>,
+}
+
+/// The steps of [`power`] with so many odd powers, a power of two.
+pub(crate) fn steps(exponent: &[u64], odd_powers: usize) -> impl Iterator<Item = Step> {
+    let bit = |index: usize| exponent[index / 64] >> (index % 64) & 1;
     // Bits from here on are done.
     let mut end = exponent.len() * 64;
-    while end > 0 {
+    core::iter::from_fn(move || {
+        if end == 0 {
+            return None;
+        }
         if bit(end - 1) == 0 {
-            result = result.as_ref().map(&square);
             end -= 1;
-            continue;
+            return Some(Step { squarings: 1, odd_power: None });
         }
         // The longest window that has a table entry, without the zeros at its low end.
         let (mut digit, mut start, mut value) = (1, end - 1, 1);
         for index in (0..end - 1).rev() {
             value = value << 1 | bit(index) as usize;
-            if value >> 1 >= odd_powers.len() {
+            if value >> 1 >= odd_powers {
                 break;
             }
             if value & 1 == 1 {
                 (digit, start) = (value, index);
             }
         }
-        let odd_power = odd_powers.get(digit >> 1)?;
-        result = Some(match result {
-            None => *odd_power,
-            Some(result) => mul(&(start..end).fold(result, |result, _| square(&result)), odd_power),
-        });
+        let squarings = end - start;
         end = start;
-    }
-    result
+        Some(Step { squarings, odd_power: Some(digit >> 1) })
+    })
 }
 
 /// The powers of two that add up to a number, and those to be subtracted; no two are neighbours (non-adjacent form).

@@ -1,5 +1,8 @@
 //! Whether a point of the twist is in the subgroup of order r.
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod eights;
+
 use ark_bn254::{Config, Fq2, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, bn::BnConfig};
 use ark_ff::{AdditiveGroup, Field, Zero};
@@ -11,6 +14,8 @@ use crate::{
 
 /// The curve's parameter x, of which the orders of field and groups are polynomials.
 const X: u64 = Config::X[0];
+/// Its digits in non-adjacent form.
+const DIGITS: (u128, u128) = non_adjacent_form(X);
 
 /// Whether a point that lies on the twist is in G2.
 ///
@@ -18,16 +23,32 @@ const X: u64 = Config::X[0];
 /// if `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
 /// section 5.1, for BN curves): one multiplication by a scalar of 63 bits.
 pub(crate) fn is_in_g2(point: &G2Affine) -> bool {
-    let multiple = times_x(point);
-    let once = psi(&multiple);
+    satisfies(point, &times_x(point))
+}
+
+/// Which of eight points of the twist are in G2; each as [`is_in_g2`] says. None of them is infinity.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+pub(crate) fn are_in_g2(
+    simd: crate::lanes::Ifma,
+    points: &[G2Affine; crate::lanes::LANES],
+) -> [bool; crate::lanes::LANES] {
+    let multiples = eights::times_x(simd, points);
+    core::array::from_fn(|lane| match &multiples[lane] {
+        Some(multiple) => satisfies(&points[lane], multiple),
+        None => is_in_g2(&points[lane]),
+    })
+}
+
+/// The equation above, of a point and its multiple by x.
+fn satisfies(point: &G2Affine, multiple: &G2Projective) -> bool {
+    let once = psi(multiple);
     let twice = psi(&once);
-    let left = multiple + point + once + twice;
+    let left = *multiple + point + once + twice;
     left == psi(&twice).double()
 }
 
 /// x times the point, by the 24 digits of x in non-adjacent form that are not zero.
 fn times_x(point: &G2Affine) -> G2Projective {
-    const DIGITS: (u128, u128) = non_adjacent_form(X);
     let negative = -*point;
     let mut multiple = G2Projective::zero();
     for index in (0..=u64::BITS).rev() {
@@ -130,15 +151,21 @@ mod tests {
         }
     }
 
-    /// The cofactor is 10,069 times a prime: a check by endomorphism must not take in points of this small order.
-    #[test]
-    fn refuses_points_of_small_order() {
-        const SMALL: u64 = 10_069;
+    const SMALL: u64 = 10_069;
+
+    /// A point of order 10,069, of which the cofactor is a multiple by a prime.
+    fn small_order(rng: &mut impl ark_std::rand::Rng) -> G2Affine {
         const COFACTOR_WITHOUT_SMALL: [u64; 4] =
             [0x6c3cd334915f1659, 0x207142f7671af448, 0x9e28bcf65b5681da, 0x13af7a58fce69];
+        on_the_twist(rng).mul_bigint(Fr::MODULUS).mul_bigint(COFACTOR_WITHOUT_SMALL).into_affine()
+    }
+
+    /// A check by endomorphism must not take in points of small order.
+    #[test]
+    fn refuses_points_of_small_order() {
         let mut rng = test_rng();
         for _ in 0..20 {
-            let point = on_the_twist(&mut rng).mul_bigint(Fr::MODULUS).mul_bigint(COFACTOR_WITHOUT_SMALL).into_affine();
+            let point = small_order(&mut rng);
             assert!(!point.is_zero() && point.mul_bigint([SMALL]).is_zero());
             assert!(!is_in_g2(&point));
         }
@@ -161,6 +188,23 @@ mod tests {
             assert_eq!(double(&multiple), multiple.double());
         }
         assert!(double(&G2Projective::zero()).is_zero());
+    }
+
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    #[test]
+    fn eight_points_are_judged_as_one_by_one() {
+        let Some(simd) = crate::lanes::Ifma::try_new() else { return };
+        let mut rng = test_rng();
+        for _ in 0..20 {
+            let inside: [G2Affine; 4] = core::array::from_fn(|_| G2Affine::rand(&mut rng));
+            let outside: [G2Affine; 3] = core::array::from_fn(|_| on_the_twist(&mut rng));
+            let small = small_order(&mut rng);
+            let points = [inside[0], outside[0], inside[1], small, outside[1], inside[2], outside[2], inside[3]];
+            assert_eq!(are_in_g2(simd, &points), points.map(|point| by_definition(&point)));
+            for (point, multiple) in points.iter().zip(eights::times_x(simd, &points)) {
+                assert_eq!(multiple.unwrap(), times_x(point));
+            }
+        }
     }
 
     #[test]

@@ -108,6 +108,32 @@ fn outside_the_subgroup() -> [u8; 64] {
 }
 
 #[test]
+fn many_are_read_as_one_by_one() {
+    let good = POST_PASS.to_bytes();
+    let [a, b, c] = [POST_BYTES - 128, POST_BYTES - 96, POST_BYTES - 32];
+    let pass = |number: usize| {
+        let mut bytes = good.to_vec();
+        match number % 11 {
+            1 => bytes[a] ^= 0x80,
+            2 => bytes[c + 31] ^= 1,
+            3 => bytes[b + 63] ^= 1,
+            4 => bytes[b..b + 64].copy_from_slice(&outside_the_subgroup()),
+            5 => bytes[a..a + 32].fill(0xbf),
+            6 => bytes.truncate(200),
+            7 => bytes[0] = 9,
+            _ => {}
+        }
+        bytes
+    };
+    for count in [0, 1, 2, 3, 8, 9, 40] {
+        let passes: Vec<_> = (0..count).map(pass).collect();
+        let each: Vec<_> = passes.iter().map(|bytes| PostPass::from_bytes(bytes)).collect();
+        assert_eq!(PostPass::from_bytes_many(&passes.iter().map(Vec::as_slice).collect::<Vec<_>>()), each);
+        assert!(count < 8 || each[..8].iter().filter(|read| read.is_err()).count() >= 5);
+    }
+}
+
+#[test]
 fn points_off_the_curve_outside_the_subgroup_and_at_infinity_are_refused() {
     let good = POST_PASS.proof.to_bytes();
     let error = |change: &dyn Fn(&mut [u8; PROOF_BYTES])| {

@@ -109,7 +109,12 @@ impl<L: NullifierLog> Relay<L> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
         let mut candidates = Vec::new();
         let mut proofs: Vec<(PostPublic, Proof)> = Vec::new();
-        let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
+        let passes: Vec<_> = requests.iter().map(|request| request.pass).collect();
+        let checked: Vec<_> = PostPass::from_bytes_many(&passes)
+            .into_par_iter()
+            .zip(requests)
+            .map(|(pass, request)| self.check_post(pass?, request, now))
+            .collect();
         let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions() } else { Ok(()) };
         let keys: Vec<_> = checked.iter().flatten().map(|(candidate, _)| candidate.key()).collect();
         let mut recorded = self.log.lookup_all(&keys).into_iter();
@@ -151,8 +156,12 @@ impl<L: NullifierLog> Relay<L> {
     }
 
     /// The checks that need neither the log nor a pairing.
-    fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
-        let pass = PostPass::from_bytes(request.pass)?;
+    fn check_post(
+        &self,
+        pass: PostPass,
+        request: &PostRequest<'_>,
+        now: u64,
+    ) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
         let epoch = pass.epoch;
         let (scope, window, cap) = {
             let policies = self.policies();

@@ -12,7 +12,7 @@ use crate::{
     field::FieldError,
     membership::{BucketError, Day, LevelsError, Root, TermsError},
     post::PostPublic,
-    proof::{PROOF_BYTES, Proof, ProofError},
+    proof::{PROOF_BYTES, Proof, ProofDecodeError, ProofError},
     requirement::Requirement,
     share::{Nullifier, Pseudonym, Share, ShareValue},
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash, ZeroSignal},
@@ -145,23 +145,26 @@ impl PostPass {
     /// # Errors
     /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::begin(bytes, POST)?;
-        let seconds = reader.u32()?;
-        let seconds = NonZeroU32::new(seconds).ok_or(reader.before(4, DecodeErrorKind::ZeroEpochLength))?;
-        let epoch = Epoch::new(seconds, reader.u64()?);
-        let requirement = reader.requirement()?;
-        let limit_cap = reader.u16()?;
-        let limit_cap = NonZeroU16::new(limit_cap).ok_or(reader.before(2, DecodeErrorKind::ZeroLimitCap))?;
-        let root = reader.field(Root::from_be_bytes)?;
-        let y = reader.field(ShareValue::from_be_bytes)?;
-        let nullifier = reader.field(Nullifier::from_be_bytes)?;
-        let proof = reader.proof_to_the_end()?;
-        Ok(Self { epoch, requirement, limit_cap, root, y, nullifier, proof })
+        let (head, proof) = PostHead::read(bytes)?;
+        Ok(head.with(Proof::from_bytes(&proof).map_err(proof_error(bytes))?))
     }
 
-    /// Reads many posts, on all cores with the feature `parallel`; each as [`from_bytes`](Self::from_bytes) does.
+    /// Reads many posts, on all cores with the feature `parallel` and eight proofs at a time where the processor can;
+    /// each as [`from_bytes`](Self::from_bytes) does.
     pub fn from_bytes_many(passes: &[&[u8]]) -> Vec<Result<Self, DecodeError>> {
-        threads::map(passes.to_vec(), Self::from_bytes)
+        let eight = |passes: &[&[u8]]| -> Vec<_> {
+            let heads: Vec<_> = passes.iter().map(|bytes| PostHead::read(bytes)).collect();
+            let proofs: Vec<_> = heads.iter().flatten().map(|(_, proof)| *proof).collect();
+            let mut proofs = Proof::from_bytes_many(&proofs).into_iter();
+            let read = |(head, bytes): (Result<(PostHead, _), _>, &&[u8])| {
+                let (head, proof) = head?;
+                // There is one for each head.
+                let proof = proofs.next().unwrap_or_else(|| Proof::from_bytes(&proof));
+                Ok(head.with(proof.map_err(proof_error(bytes))?))
+            };
+            heads.into_iter().zip(passes).map(read).collect()
+        };
+        threads::map(passes.chunks(8).collect(), eight).concat()
     }
 
     /// The text form: base64url without padding.
@@ -175,6 +178,39 @@ impl PostPass {
     /// [`DecodeError`].
     pub fn from_text(text: &str) -> Result<Self, DecodeError> {
         Self::from_bytes(&decode_text(text)?)
+    }
+}
+
+/// A post without its proof.
+struct PostHead {
+    epoch: Epoch,
+    requirement: Requirement,
+    limit_cap: NonZeroU16,
+    root: Root,
+    y: ShareValue,
+    nullifier: Nullifier,
+}
+
+impl PostHead {
+    /// Reads what stands before the proof, and the proof's bytes, which nothing may follow.
+    fn read(bytes: &[u8]) -> Result<(Self, [u8; PROOF_BYTES]), DecodeError> {
+        let mut reader = Reader::begin(bytes, POST)?;
+        let seconds = reader.u32()?;
+        let seconds = NonZeroU32::new(seconds).ok_or(reader.before(4, DecodeErrorKind::ZeroEpochLength))?;
+        let epoch = Epoch::new(seconds, reader.u64()?);
+        let requirement = reader.requirement()?;
+        let limit_cap = reader.u16()?;
+        let limit_cap = NonZeroU16::new(limit_cap).ok_or(reader.before(2, DecodeErrorKind::ZeroLimitCap))?;
+        let root = reader.field(Root::from_be_bytes)?;
+        let y = reader.field(ShareValue::from_be_bytes)?;
+        let nullifier = reader.field(Nullifier::from_be_bytes)?;
+        let proof = reader.proof_to_the_end()?;
+        Ok((Self { epoch, requirement, limit_cap, root, y, nullifier }, proof))
+    }
+
+    fn with(self, proof: Proof) -> PostPass {
+        let Self { epoch, requirement, limit_cap, root, y, nullifier } = self;
+        PostPass { epoch, requirement, limit_cap, root, y, nullifier, proof }
     }
 }
 
@@ -261,7 +297,7 @@ impl BadgePass {
         let pseudonym = reader.field(Pseudonym::from_be_bytes)?;
         let length = reader.u16()?;
         let chat_key = reader.take(length.into())?.to_vec();
-        let proof = reader.proof_to_the_end()?;
+        let proof = Proof::from_bytes(&reader.proof_to_the_end()?).map_err(proof_error(bytes))?;
         Ok(Self { requirement, root, pseudonym, chat_key, proof })
     }
 
@@ -376,13 +412,18 @@ impl<'a> Reader<'a> {
         read(&bytes).map_err(|error| self.before(32, error.into()))
     }
 
-    /// Reads the proof, which nothing may follow. Length comes first: it costs less than a point.
-    fn proof_to_the_end(&mut self) -> Result<Proof, DecodeError> {
+    /// Takes the bytes of the proof, which nothing may follow. Length comes first: it costs less than a point.
+    fn proof_to_the_end(&mut self) -> Result<[u8; PROOF_BYTES], DecodeError> {
         let bytes = self.array()?;
         if self.offset != self.bytes.len() {
             return Err(self.before(0, DecodeErrorKind::TrailingBytes));
         }
-        Proof::from_bytes(&bytes)
-            .map_err(|error| DecodeError { offset: self.offset - PROOF_BYTES + error.offset, kind: error.error.into() })
+        Ok(bytes)
     }
+}
+
+/// Where in a pass, which ends with its proof, an error in the proof stands.
+fn proof_error(pass: &[u8]) -> impl Fn(ProofDecodeError) -> DecodeError {
+    let begin = pass.len() - PROOF_BYTES;
+    move |error| DecodeError { offset: begin + error.offset, kind: error.error.into() }
 }

@@ -2,7 +2,7 @@
 
 use core::{arch::x86_64::__m512i, marker::PhantomData};
 
-use ark_ff::MontConfig;
+use ark_ff::{Field, MontConfig};
 
 use super::{Ifma, LANES, Stored, map, pairs, splat};
 
@@ -186,6 +186,18 @@ impl<P: MontConfig<4>> Integers<P> {
         let difference = self.each(multiple, |a, b| f._mm512_sub_epi64(a, b)).carried(simd);
         let below = f._mm512_cmplt_epi64_mask(difference.0[4], f._mm512_setzero_si512());
         difference.each(self, |difference, own| f._mm512_mask_blend_epi64(below, difference, own))
+    }
+
+    /// Elements as they are stored with `R = 2^260`, canonical.
+    #[inline(always)]
+    pub(crate) fn raised(self, simd: Ifma) -> Self {
+        self.shifted::<4>(simd).subtracted::<8>(simd).canonical(simd)
+    }
+
+    /// Elements with `R = 2^260`, below 8 p, as they are stored, canonical.
+    #[inline(always)]
+    pub(crate) fn lowered(self, simd: Ifma) -> Self {
+        self.times(simd, Self::splat(simd, Stored::<P>::ONE)).canonical(simd)
     }
 
     /// Brings integers below 8 p below p.

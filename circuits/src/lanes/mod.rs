@@ -11,13 +11,17 @@
 //! The vector instructions come as safe functions from the crate `pulp`, which hands them out to those alone whose
 //! processor has them. What is not inlined is compiled without them.
 
+mod extension;
 mod integers;
+mod power;
 
 use core::arch::x86_64::__m512i;
 
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 
+pub(crate) use extension::Pairs;
 pub(crate) use integers::{Integers, Limbs, Products};
+pub(crate) use power::powers;
 
 pulp::simd_type! {
     /// Shows that the processor has the instructions.

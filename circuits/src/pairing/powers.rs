@@ -7,6 +7,8 @@ use ark_ff::{AdditiveGroup, BigInt, Field, MontConfig, MontFp, Zero};
 
 use super::tower::{mul, mul_by_v, mul_by_xi, mul_fq6, square};
 use crate::digits::power;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use crate::lanes::{Ifma, LANES, powers};
 
 const MODULUS: BigInt<4> = <FqConfig as MontConfig<4>>::MODULUS;
 /// `(q - 3) / 4`: q is 3 modulo 4.
@@ -83,11 +85,49 @@ pub(crate) fn sqrt_fq2(x: &Fq2) -> Option<Fq2> {
         let real = root.square() == x.c0;
         return Some(if real { Fq2::new(root, Fq::ZERO) } else { Fq2::new(Fq::ZERO, root) });
     }
-    let norm_root = sqrt(&(x.c0.square() + x.c1.square()))?;
-    let d = (x.c0 + norm_root) * HALF;
-    let (root, inverse) = root_and_inverse(&d);
+    let norm_root = sqrt(&norm(x))?;
+    let d = half_sum(x, &norm_root);
+    Some(root_of(x, &d, root_and_inverse(&d)))
+}
+
+fn norm(x: &Fq2) -> Fq {
+    x.c0.square() + x.c1.square()
+}
+
+fn half_sum(x: &Fq2, norm_root: &Fq) -> Fq {
+    (x.c0 + norm_root) * HALF
+}
+
+/// The root of x, from d and its root and inverse up to sign.
+fn root_of(x: &Fq2, d: &Fq, (root, inverse): (Fq, Fq)) -> Fq2 {
     let quotient = x.c1 * HALF * inverse;
-    Some(if root.square() == d { Fq2::new(root, quotient) } else { Fq2::new(-quotient, root) })
+    if root.square() == *d { Fq2::new(root, quotient) } else { Fq2::new(-quotient, root) }
+}
+
+/// Square roots of eight elements, where there are any.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+pub(crate) fn sqrt_eights(simd: Ifma, x: &[Fq; LANES]) -> [Option<Fq>; LANES] {
+    let roots = roots_and_inverses(simd, x);
+    core::array::from_fn(|lane| (roots[lane].0.square() == x[lane]).then_some(roots[lane].0))
+}
+
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+fn roots_and_inverses(simd: Ifma, x: &[Fq; LANES]) -> [(Fq, Fq); LANES] {
+    let inverses = powers(simd, x, &FOR_ROOTS);
+    core::array::from_fn(|lane| (inverses[lane] * x[lane], inverses[lane]))
+}
+
+/// Square roots of eight elements of the extension, where there are any.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+pub(crate) fn sqrt_fq2_eights(simd: Ifma, x: &[Fq2; LANES]) -> [Option<Fq2>; LANES] {
+    let norm_roots = sqrt_eights(simd, &x.each_ref().map(norm));
+    let d = core::array::from_fn(|lane| half_sum(&x[lane], &norm_roots[lane].unwrap_or_default()));
+    let roots = roots_and_inverses(simd, &d);
+    core::array::from_fn(|lane| match x[lane].c1.is_zero() {
+        // Few are, and they go another way.
+        true => sqrt_fq2(&x[lane]),
+        false => norm_roots[lane].map(|_| root_of(&x[lane], &d[lane], roots[lane])),
+    })
 }
 
 #[cfg(test)]
@@ -144,5 +184,13 @@ mod tests {
             }
         }
         assert!(squares.iter().all(|x| sqrt_fq2(x).is_some()));
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        if let Some(simd) = Ifma::try_new() {
+            for eight in elements.as_chunks().0.iter().chain(squares.as_chunks().0) {
+                assert_eq!(sqrt_fq2_eights(simd, eight), eight.each_ref().map(sqrt_fq2));
+                let parts = eight.map(|x| x.c0);
+                assert_eq!(sqrt_eights(simd, &parts), parts.each_ref().map(sqrt));
+            }
+        }
     }
 }

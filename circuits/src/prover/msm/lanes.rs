@@ -2,16 +2,11 @@
 //!
 //! Comments give bounds in multiples of the modulus, as [`crate::lanes`] has them.
 
-use core::arch::x86_64::__m512i;
-
 use ark_bn254::{Fq, Fq2, FqConfig};
 
 use super::affine::{Coordinate, Point};
-pub(super) use crate::lanes::{Ifma, LANES, map};
-use crate::{
-    lanes::{from_rows, pairs, splat, words},
-    prover::arithmetic::Arithmetic,
-};
+pub(super) use crate::lanes::{Ifma, LANES, Pairs, map};
+use crate::lanes::{from_rows, pairs, splat, words};
 
 /// Eight elements of the base field.
 pub(in crate::prover) type Integers = crate::lanes::Integers<FqConfig>;
@@ -104,40 +99,26 @@ impl Lanes for Integers {
     }
 }
 
-/// Eight elements of the quadratic extension, whose generator's square is -1.
-#[derive(Clone, Copy)]
-pub(in crate::prover) struct Pairs {
-    c0: Integers,
-    c1: Integers,
-}
-
-impl Pairs {
-    /// From vectors with both parts of one element each.
-    #[inline(always)]
-    fn from_rows(simd: Ifma, rows: [__m512i; LANES]) -> Self {
-        let (c0, c1) = from_rows(simd, rows);
-        Self { c0, c1 }
-    }
-}
-
 impl Lanes for Pairs {
     type Element = Fq2;
 
     #[inline(always)]
     fn splat(simd: Ifma, element: Fq2) -> Self {
-        Self { c0: Integers::splat(simd, element.c0), c1: Integers::splat(simd, element.c1) }
+        Self::splat(simd, element)
     }
 
     #[inline(always)]
     fn load(simd: Ifma, points: [&Point<Fq2>; LANES]) -> (Self, Self) {
-        let x = map(points, splat(simd, 0), |point| words(point.x.c0, point.x.c1));
-        let y = map(points, splat(simd, 0), |point| words(point.y.c0, point.y.c1));
-        (Self::from_rows(simd, x), Self::from_rows(simd, y))
+        let elements = |coordinate: fn(&Point<Fq2>) -> &Fq2| {
+            let rows = map(points, splat(simd, 0), |point| words(coordinate(point).c0, coordinate(point).c1));
+            Self::from_rows(simd, rows)
+        };
+        (elements(|point| &point.x), elements(|point| &point.y))
     }
 
     #[inline(always)]
     fn elements(self, simd: Ifma) -> [Fq2; LANES] {
-        map(pairs(simd, self.c0, self.c1), Fq2::ZERO, |[c0, c1]| Fq2::new(c0, c1))
+        self.elements(simd)
     }
 
     #[inline(always)]
@@ -151,45 +132,37 @@ impl Lanes for Pairs {
 
     #[inline(always)]
     fn equal(self, simd: Ifma, other: Self) -> u8 {
-        self.c0.equal(simd, other.c0) & self.c1.equal(simd, other.c1)
+        self.equal(simd, other)
     }
 
     #[inline(always)]
     fn replaced(self, simd: Ifma, mask: u8, other: Self) -> Self {
-        Self { c0: self.c0.replaced(simd, mask, other.c0), c1: self.c1.replaced(simd, mask, other.c1) }
+        self.replaced(simd, mask, other)
     }
 
     #[inline(always)]
     fn minus<const FACTOR: u64>(self, simd: Ifma, other: Self) -> Self {
-        Self { c0: self.c0.minus::<FACTOR>(simd, other.c0), c1: self.c1.minus::<FACTOR>(simd, other.c1) }
+        self.minus::<FACTOR>(simd, other)
     }
 
     #[inline(always)]
     fn quadrupled(self, simd: Ifma) -> Self {
-        Self { c0: self.c0.quadrupled(simd), c1: self.c1.quadrupled(simd) }
+        self.quadrupled(simd)
     }
 
     #[inline(always)]
     fn times(self, simd: Ifma, other: Self) -> Self {
-        // The parts' products are below 2, and multiples of the modulus make up for them where they are subtracted.
-        // Factors below 6: 1 + 12 * 12 / 84 + 4 < 7. Factors below 7 and 2: 1 + 14 * 4 / 84 + 4 < 5.7, and below
-        // 1 + 14 / 84 + 2 < 3.2 in c0. Such a product and a factor below 8: 1 + (3.2 + 5.7) * 16 / 84 + 4 < 7.
-        let (low, high) = (self.c0.times(simd, other.c0), self.c1.times(simd, other.c1));
-        let mixed = self.c0.plus(simd, self.c1).times(simd, other.c0.plus(simd, other.c1));
-        Self { c0: low.minus::<2>(simd, high), c1: mixed.minus::<2>(simd, low).minus::<2>(simd, high) }
+        self.times(simd, other)
     }
 
     #[inline(always)]
     fn squared(self, simd: Ifma) -> Self {
-        // Factors below 12 and 12: 1 + 144/84 < 3. Twice a product below 1 + 36/84 < 1.5.
-        let product = self.c0.times(simd, self.c1);
-        let norm = self.c0.plus(simd, self.c1).times(simd, self.c0.minus::<6>(simd, self.c1));
-        Self { c0: norm, c1: product.plus(simd, product) }
+        self.squared(simd)
     }
 
     #[inline(always)]
     fn canonical(self, simd: Ifma) -> Self {
-        Self { c0: self.c0.canonical(simd), c1: self.c1.canonical(simd) }
+        self.canonical(simd)
     }
 }
 

@@ -1,0 +1,62 @@
+//! Proofs read eight at a time.
+
+use ark_bn254::{Fq, Fq2, G2Affine};
+use ark_ec::AffineRepr;
+
+use super::{Compressed, PROOF_BYTES, Proof, ProofDecodeError};
+use crate::{
+    lanes::{Ifma, LANES},
+    pairing::{sqrt_eights, sqrt_fq2_eights},
+    subgroup::are_in_g2,
+};
+
+/// Fewer are read one by one.
+const LEAST: usize = 3;
+
+/// The points of a proof as its bytes have them.
+#[derive(Clone, Copy, Default)]
+struct Points {
+    a: Compressed<Fq>,
+    b: Compressed<Fq2>,
+    c: Compressed<Fq>,
+}
+
+/// Each as [`Proof::from_bytes`] reads it.
+pub(super) fn read_all(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<Proof, ProofDecodeError>> {
+    let mut read = Vec::with_capacity(proofs.len());
+    for eight in proofs.chunks(LANES) {
+        if eight.len() < LEAST {
+            read.extend(eight.iter().map(Proof::from_bytes));
+            continue;
+        }
+        // Those that are no proofs are read once more, for the reason.
+        let decoded = read_eight(simd, eight);
+        read.extend(eight.iter().zip(decoded).map(|(bytes, proof)| proof.map_or_else(|| Proof::from_bytes(bytes), Ok)));
+    }
+    read
+}
+
+/// Up to eight proofs; nothing for what is none.
+fn read_eight(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> [Option<Proof>; LANES] {
+    let points: [Option<Points>; LANES] = core::array::from_fn(|lane| {
+        let bytes = proofs.get(lane)?;
+        Some(Points {
+            a: Compressed::<Fq>::read(&bytes[..32]).ok()?,
+            b: Compressed::<Fq2>::read(&bytes[32..96]).ok()?,
+            c: Compressed::<Fq>::read(&bytes[96..]).ok()?,
+        })
+    });
+    // Lanes without a proof compute something that nobody looks at.
+    let filled = points.map(Option::unwrap_or_default);
+    let a = sqrt_eights(simd, &filled.map(|points| points.a.y_squared()));
+    let b = sqrt_fq2_eights(simd, &filled.map(|points| points.b.y_squared()));
+    let c = sqrt_eights(simd, &filled.map(|points| points.c.y_squared()));
+    let on_the_twist: [Option<G2Affine>; LANES] =
+        core::array::from_fn(|lane| points[lane].zip(b[lane]).map(|(points, y)| points.b.point(y)));
+    let in_g2 = are_in_g2(simd, &on_the_twist.map(|point| point.unwrap_or_else(G2Affine::generator)));
+    core::array::from_fn(|lane| {
+        let (points, b) = (points[lane]?, on_the_twist[lane]?);
+        let (a, c) = (points.a.point(a[lane]?), points.c.point(c[lane]?));
+        in_g2[lane].then_some(Proof(ark_groth16::Proof { a, b, c }))
+    })
+}

@@ -1,0 +1,106 @@
+//! Multiples of eight points of the twist at a time.
+
+use ark_bn254::{Fq2, G2Affine, G2Projective};
+use ark_ff::{AdditiveGroup, Field};
+
+use super::DIGITS;
+use crate::lanes::{Ifma, LANES, Pairs, map, splat, words};
+
+/// x times each point, in Jacobian coordinates; nothing where an addition on the way met a point and itself or its
+/// negative, which no point of the subgroup does. The points are none of them infinity.
+pub(super) fn times_x(simd: Ifma, points: &[G2Affine; LANES]) -> [Option<G2Projective>; LANES] {
+    simd.vectorize(Multiplication { simd, points })
+}
+
+/// What [`times_x`] does, compiled with the instructions.
+struct Multiplication<'a> {
+    simd: Ifma,
+    points: &'a [G2Affine; LANES],
+}
+
+impl pulp::NullaryFnOnce for Multiplication<'_> {
+    type Output = [Option<G2Projective>; LANES];
+
+    #[inline(always)]
+    fn call(self) -> [Option<G2Projective>; LANES] {
+        let Self { simd, points } = self;
+        let rows = |coordinate: fn(&G2Affine) -> &Fq2| {
+            let coordinates = points.each_ref().map(coordinate);
+            map(coordinates, splat(simd, 0), |coordinate| words(coordinate.c0, coordinate.c1))
+        };
+        let x = Pairs::from_rows(simd, rows(|point| &point.x)).raised(simd);
+        let y = Pairs::from_rows(simd, rows(|point| &point.y)).raised(simd);
+        let zero = Pairs::splat(simd, Fq2::ZERO);
+        let minus_y = zero.minus::<1>(simd, y).canonical(simd);
+        let mut multiple = Multiple { x, y, z: Pairs::splat(simd, Fq2::ONE).raised(simd) };
+        let mut rare = 0;
+        let (plus, minus) = DIGITS;
+        // The highest digit is the point itself.
+        for index in (0..plus.ilog2()).rev() {
+            multiple = multiple.doubled(simd);
+            if (plus | minus) >> index & 1 == 1 {
+                let other = if plus >> index & 1 == 1 { y } else { minus_y };
+                let (sum, met) = multiple.plus(simd, x, other);
+                multiple = sum;
+                rare |= met;
+            }
+        }
+        let coordinates = [multiple.x, multiple.y, multiple.z];
+        let [x, y, z] = map(coordinates, [Fq2::ZERO; LANES], |coordinate| coordinate.lowered(simd).elements(simd));
+        let mut multiples = [None; LANES];
+        for (lane, multiple) in multiples.iter_mut().enumerate() {
+            if rare >> lane & 1 == 0 {
+                *multiple = Some(G2Projective::new_unchecked(x[lane], y[lane], z[lane]));
+            }
+        }
+        multiples
+    }
+}
+
+/// Eight points in Jacobian coordinates, which are canonical.
+#[derive(Clone, Copy)]
+struct Multiple {
+    x: Pairs,
+    y: Pairs,
+    z: Pairs,
+}
+
+impl Multiple {
+    /// As [`double`](super::double) does.
+    #[inline(always)]
+    fn doubled(self, simd: Ifma) -> Self {
+        let Self { x, y, z } = self;
+        let square = |element: Pairs| element.squared(simd).canonical(simd);
+        let product = |a: Pairs, b: Pairs| a.times(simd, b).canonical(simd);
+        let (x_squared, y_squared) = (square(x), square(y));
+        let d = product(x, y_squared).quadrupled(simd).canonical(simd);
+        let e = x_squared.plus(simd, x_squared).plus(simd, x_squared);
+        // Below 3, and below 5 with the two multiples of the modulus.
+        let third = e.squared(simd).minus::<1>(simd, d).minus::<1>(simd, d).canonical(simd);
+        let half = square(y_squared).quadrupled(simd);
+        let eight = half.plus(simd, half).canonical(simd);
+        let y_third = product(e, d.minus::<1>(simd, third)).minus::<1>(simd, eight).canonical(simd);
+        let yz = product(y, z);
+        Self { x: third, y: y_third, z: yz.plus(simd, yz).canonical(simd) }
+    }
+
+    /// As [`add`](super::add) does, and in which lanes both points are the same or opposite.
+    #[inline(always)]
+    fn plus(self, simd: Ifma, other_x: Pairs, other_y: Pairs) -> (Self, u8) {
+        let Self { x, y, z } = self;
+        let square = |element: Pairs| element.squared(simd).canonical(simd);
+        let product = |a: Pairs, b: Pairs| a.times(simd, b).canonical(simd);
+        let z_squared = square(z);
+        let h = product(other_x, z_squared).minus::<1>(simd, x).canonical(simd);
+        let r = product(other_y, product(z, z_squared)).minus::<1>(simd, y).canonical(simd);
+        let met = h.equal(simd, Pairs::splat(simd, Fq2::ZERO));
+        let h_squared = square(h);
+        let h_cubed = product(h, h_squared);
+        let v = product(x, h_squared);
+        // Below 3, and below 6 with the three multiples of the modulus.
+        let third = r.squared(simd).minus::<1>(simd, h_cubed).minus::<1>(simd, v).minus::<1>(simd, v).canonical(simd);
+        let moved = product(r, v.minus::<1>(simd, third));
+        let y_third = moved.minus::<1>(simd, product(y, h_cubed)).canonical(simd);
+        (Self { x: third, y: y_third, z: product(z, h) }, met)
+    }
+}
