@@ -57,6 +57,17 @@ impl pulp::NullaryFnOnce for Multiplication<'_> {
     }
 }
 
+#[inline(always)]
+fn square(simd: Ifma, element: Pairs) -> Pairs {
+    element.squared(simd).canonical(simd)
+}
+
+/// The product of canonical elements, or of one of them and one below 6.
+#[inline(always)]
+fn product(simd: Ifma, a: Pairs, b: Pairs) -> Pairs {
+    a.times(simd, b).canonical(simd)
+}
+
 /// Eight points in Jacobian coordinates, which are canonical.
 #[derive(Clone, Copy)]
 struct Multiple {
@@ -70,17 +81,15 @@ impl Multiple {
     #[inline(always)]
     fn doubled(self, simd: Ifma) -> Self {
         let Self { x, y, z } = self;
-        let square = |element: Pairs| element.squared(simd).canonical(simd);
-        let product = |a: Pairs, b: Pairs| a.times(simd, b).canonical(simd);
-        let (x_squared, y_squared) = (square(x), square(y));
-        let d = product(x, y_squared).quadrupled(simd).canonical(simd);
+        let (x_squared, y_squared) = (square(simd, x), square(simd, y));
+        let d = product(simd, x, y_squared).quadrupled(simd).canonical(simd);
         let e = x_squared.plus(simd, x_squared).plus(simd, x_squared);
         // Below 3, and below 5 with the two multiples of the modulus.
         let third = e.squared(simd).minus::<1>(simd, d).minus::<1>(simd, d).canonical(simd);
-        let half = square(y_squared).quadrupled(simd);
+        let half = square(simd, y_squared).quadrupled(simd);
         let eight = half.plus(simd, half).canonical(simd);
-        let y_third = product(e, d.minus::<1>(simd, third)).minus::<1>(simd, eight).canonical(simd);
-        let yz = product(y, z);
+        let y_third = product(simd, e, d.minus::<1>(simd, third)).minus::<1>(simd, eight).canonical(simd);
+        let yz = product(simd, y, z);
         Self { x: third, y: y_third, z: yz.plus(simd, yz).canonical(simd) }
     }
 
@@ -88,19 +97,17 @@ impl Multiple {
     #[inline(always)]
     fn plus(self, simd: Ifma, other_x: Pairs, other_y: Pairs) -> (Self, u8) {
         let Self { x, y, z } = self;
-        let square = |element: Pairs| element.squared(simd).canonical(simd);
-        let product = |a: Pairs, b: Pairs| a.times(simd, b).canonical(simd);
-        let z_squared = square(z);
-        let h = product(other_x, z_squared).minus::<1>(simd, x).canonical(simd);
-        let r = product(other_y, product(z, z_squared)).minus::<1>(simd, y).canonical(simd);
+        let z_squared = square(simd, z);
+        let h = product(simd, other_x, z_squared).minus::<1>(simd, x).canonical(simd);
+        let r = product(simd, other_y, product(simd, z, z_squared)).minus::<1>(simd, y).canonical(simd);
         let met = h.equal(simd, Pairs::splat(simd, Fq2::ZERO));
-        let h_squared = square(h);
-        let h_cubed = product(h, h_squared);
-        let v = product(x, h_squared);
+        let h_squared = square(simd, h);
+        let h_cubed = product(simd, h, h_squared);
+        let v = product(simd, x, h_squared);
         // Below 3, and below 6 with the three multiples of the modulus.
         let third = r.squared(simd).minus::<1>(simd, h_cubed).minus::<1>(simd, v).minus::<1>(simd, v).canonical(simd);
-        let moved = product(r, v.minus::<1>(simd, third));
-        let y_third = moved.minus::<1>(simd, product(y, h_cubed)).canonical(simd);
-        (Self { x: third, y: y_third, z: product(z, h) }, met)
+        let moved = product(simd, r, v.minus::<1>(simd, third));
+        let y_third = moved.minus::<1>(simd, product(simd, y, h_cubed)).canonical(simd);
+        (Self { x: third, y: y_third, z: product(simd, z, h) }, met)
     }
 }
