@@ -112,6 +112,12 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     chain::proof_is_refused_of_others(&exported, &secret, &proof);
     chain::deposit_is_slashed(&exported, &secret, &proof);
 
+    // What is installed is shown with its contributors.
+    folder.quotapass(&["keys", "install", "final.zkey"], b"");
+    let shown: Value = serde_json::from_str(&folder.try_quotapass(&["keys", "show", "--json"], b"").unwrap()).unwrap();
+    assert_eq!(shown[2]["contributions"], report["contributions"]);
+    assert_eq!(shown[0]["installed"], Value::Null);
+
     broken_keys_are_refused(&folder, &file);
     installed_keys_are_used_once_they_are_trusted(&folder, &file);
 }

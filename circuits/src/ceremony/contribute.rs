@@ -66,13 +66,10 @@ impl Drop for Secret {
 /// cannot be written.
 pub fn contribute(zkey: &Zkey, name: Option<&str>, entropy: &Entropy) -> Result<(Zkey, TranscriptHash), CeremonyError> {
     let mut rng = entropy.generator();
-    let factor = loop {
-        let factor = Fr::rand(&mut rng);
-        if !factor.is_zero() {
-            break factor;
-        }
-    };
-    let secret = Secret { factor, point: G1Affine::rand(&mut rng) };
+    let mut secret = Secret { factor: Fr::rand(&mut rng), point: G1Affine::rand(&mut rng) };
+    while secret.factor.is_zero() {
+        secret.factor = Fr::rand(&mut rng);
+    }
     apply(zkey, &secret, name, ContributionKind::Contributor)
 }
 

@@ -21,7 +21,7 @@ use quotapass_circuits::{
 };
 use rand::rngs::OsRng;
 
-use super::prover;
+use super::{super::keys::warn_of, prover};
 use crate::{cli::context::Context, files::write_atomically};
 
 pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
@@ -71,5 +71,6 @@ fn write<C: Circuit>(
         write_atomically(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
         writeln!(io::stdout(), "{}", path.display())?;
     }
+    warn_of(prover.origin());
     Ok(())
 }

@@ -61,7 +61,9 @@ pub(in crate::cli) struct Beacon {
 }
 
 pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()> {
+    let attestation = attestation_path(&arguments.to);
     refuse_existing(&arguments.to)?;
+    refuse_existing(&attestation)?;
     let file = read(&arguments.from)?;
     let zkey = Zkey::from_bytes(&file).with_context(|| arguments.from.display().to_string())?;
     let typed = if arguments.no_typing { Zeroizing::new(String::new()) } else { typed()? };
@@ -70,7 +72,6 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
     drop(entropy);
     let content = next.to_bytes();
     create_new(&arguments.to, &content).with_context(|| format!("cannot write {}", arguments.to.display()))?;
-    let attestation = attestation_path(&arguments.to);
     let text = attest(&zkey, &next, hash, &file, &content)?;
     create_new(&attestation, text.as_bytes()).with_context(|| format!("cannot write {}", attestation.display()))?;
     context.output().result(

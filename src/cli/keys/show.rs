@@ -15,7 +15,7 @@ use quotapass_circuits::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::file::{circuit_of, object, read, sentence};
+use super::file::{circuit_of, object, read, read_zkey, sentence};
 use crate::{cli::context::Context, keys::KeyStore};
 
 #[derive(Debug, Args)]
@@ -58,24 +58,29 @@ fn show_installed(context: &Context) -> Result<()> {
     let all = [installed::<Post>(&store)?, installed::<Badge>(&store)?, installed::<Slash>(&store)?];
     let output = context.output();
     if output.is_json() {
-        return output.json(&Value::Array(all.to_vec()));
+        return output.json(&Value::Array(all.map(|(key, _)| key).to_vec()));
     }
-    for key in &all {
+    for (key, contributions) in &all {
         let text = |field: &str| key[field].as_str().unwrap_or("none").to_owned();
         output.line(text("circuit"))?;
         output.line(format!("  circuit hash  {}", text("circuit_hash")))?;
         output.line(format!("  installed     {}", text("installed")))?;
         output.line(format!("  in force      {}", text("in_force")))?;
-        if !key["file"].is_null() {
-            output.line(format!("  contributors  quotapass keys show {}", text("file")))?;
+        for contribution in contributions {
+            output.line(contribution)?;
         }
     }
     Ok(())
 }
 
-/// What is installed for a circuit, and what verbs use.
-fn installed<C: Circuit>(store: &KeyStore) -> Result<Value> {
+/// What is installed for a circuit and what verbs use, and who contributed to it, in words.
+fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
     let key = store.installed::<C>()?;
+    let zkey = match &key {
+        Some(_) => Some(read_zkey(&store.installed_path(C::KIND))?),
+        None => None,
+    };
+    let contributions = zkey.as_ref().map(Zkey::contributions).unwrap_or_default();
     let hash = key.as_ref().and_then(|key| match key.origin() {
         KeyOrigin::Ceremony(hash) => Some(hash),
         _ => None,
@@ -86,11 +91,12 @@ fn installed<C: Circuit>(store: &KeyStore) -> Result<Value> {
         None if !store.trusted().is_empty() => "none: `trusted_keys` is set, and no key is installed".into(),
         _ => KeyOrigin::Development.to_string(),
     };
-    Ok(json!({
+    let value = json!({
         "circuit": C::KIND.name(),
         "circuit_hash": pin(C::KIND).circuit.to_string(),
         "installed": hash.map(|hash| hash.to_string()),
         "in_force": in_force,
-        "file": hash.map(|_| store.installed_path(C::KIND)),
-    }))
+        "contributions": contributions.iter().map(object).collect::<Vec<_>>(),
+    });
+    Ok((value, (1..).zip(contributions).map(|(number, contribution)| sentence(number, contribution)).collect()))
 }
