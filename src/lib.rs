@@ -6,10 +6,10 @@
 //!   events, an embedded EVM that runs the real bytecode, and (feature `rpc`) any chain behind a JSON-RPC endpoint.
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
 //!   pass; batches and bounded queues for a busy one (feature `relay-engine`), and its HTTP service (feature `relay-http`).
-//! - [`identity`] (feature `identity`): who posts. Seeds, and the encrypted files they are kept in.
+//! - [`identity`] (feature `mnemonic`): who posts. Seeds, and (feature `identity`) the encrypted files they are kept in.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
-//! - [`wallet`] (feature `wallet`): what a poster runs. The quota ledger, and the path of a member from a relay
-//!   (over HTTP with the feature `wallet-http`) or from a copy of the tree.
+//! - [`wallet`] (feature `wallet-core`): what a poster runs. The quota ledger (in files with the feature `wallet`), and
+//!   the path of a member from a relay (over HTTP with the feature `wallet-http`) or from a copy of the tree.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
@@ -18,7 +18,7 @@
 pub mod cli;
 #[cfg(any(feature = "keys", feature = "relay-embedded"))]
 pub mod files;
-#[cfg(feature = "identity")]
+#[cfg(feature = "mnemonic")]
 pub mod identity;
 #[cfg(feature = "keys")]
 pub mod keys;
@@ -26,7 +26,7 @@ pub mod keys;
 pub mod registry;
 #[cfg(feature = "relay")]
 pub mod relay;
-#[cfg(feature = "wallet")]
+#[cfg(feature = "wallet-core")]
 pub mod wallet;
 
 pub use quotapass_circuits as circuits;

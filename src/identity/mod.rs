@@ -5,10 +5,18 @@
 //! deterministic signature of a wallet, which needs none. An [`IdentityStore`] keeps seeds in a folder, each in a file
 //! of the age format (<https://age-encryption.org/v1>) under a passphrase, so that `age --decrypt` opens it as well.
 
+#[cfg(feature = "identity")]
 mod file;
 mod seed;
+#[cfg(feature = "identity")]
 mod store;
+#[cfg(feature = "identity")]
+mod wallet;
 
+#[cfg(feature = "identity")]
 pub use file::{Identity, IdentityFileError, Passphrase};
-pub use seed::{Seed, SeedError, SeedKind, WalletSeedMessage};
+pub use seed::{Seed, SeedError, SeedKind};
+#[cfg(feature = "identity")]
 pub use store::{IdentityStore, IdentityStoreError};
+#[cfg(feature = "identity")]
+pub use wallet::WalletSeedMessage;

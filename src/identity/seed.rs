@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use alloy_primitives::{Address, B256, Signature};
-use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain};
+#[cfg(feature = "identity")]
+use alloy_primitives::Address;
 use bip39::Mnemonic;
 use quotapass_circuits::{field::FieldError, identity::IdentitySecret, registry_id::RegistryId};
 use rand::{CryptoRng, RngCore};
@@ -11,10 +11,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Words of a mnemonic: 256 bits of entropy and a checksum.
 const WORDS: usize = 24;
-
-/// What a wallet signs, and the people at it read. It never changes, or the seed would be lost.
-const STATEMENT: &str = "This signature is the seed of my quotapass identities. I sign it in quotapass alone: whoever has \
-                         it can post in my name and make me lose my deposits.";
 
 /// A seed that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,52 +26,16 @@ pub enum SeedError {
     #[error("the words do not fit together (their checksum is wrong); check their order, and look for a similar word")]
     Checksum,
     /// The signature is not one of this wallet over the seed message.
+    #[cfg(feature = "identity")]
     #[error("the signature is not that of {0} over the seed message; sign again with this wallet")]
     WrongSigner(Address),
     /// Two signatures of one message differ.
+    #[cfg(feature = "identity")]
     #[error(
         "this wallet signs the same message differently each time, so that no seed can be derived from it; make an \
          identity with a mnemonic instead"
     )]
     NotDeterministic,
-}
-
-mod message {
-    // The macro writes structs whose fields it does not document.
-    #![allow(missing_docs)]
-    alloy_sol_types::sol! {
-        /// The EIP-712 message whose signature is a seed.
-        #[derive(Debug, PartialEq, Eq)]
-        struct IdentitySeed {
-            string statement;
-        }
-    }
-}
-
-/// The EIP-712 message that a wallet signs to become a seed: fixed, and the same on every chain, for one seed serves all
-/// registries.
-#[derive(Clone, Debug)]
-pub struct WalletSeedMessage {
-    /// The content.
-    pub content: message::IdentitySeed,
-    /// The domain: name and version, no chain and no contract.
-    pub domain: Eip712Domain,
-}
-
-impl Default for WalletSeedMessage {
-    fn default() -> Self {
-        Self {
-            content: message::IdentitySeed { statement: STATEMENT.into() },
-            domain: eip712_domain! { name: "quotapass", version: "1", },
-        }
-    }
-}
-
-impl WalletSeedMessage {
-    /// The hash that is signed.
-    pub fn signing_hash(&self) -> B256 {
-        self.content.eip712_signing_hash(&self.domain)
-    }
 }
 
 /// Where a seed comes from, which is also where its backup is.
@@ -84,6 +44,7 @@ pub enum SeedKind {
     /// A mnemonic on paper.
     Mnemonic,
     /// A wallet of this address, which can sign the message again.
+    #[cfg(feature = "identity")]
     Wallet(Address),
 }
 
@@ -97,7 +58,8 @@ pub enum SeedKind {
 pub enum Seed {
     /// A BIP-39 mnemonic in English, without BIP-39 passphrase.
     Mnemonic(Mnemonic),
-    /// The signature of [`WalletSeedMessage`].
+    /// The signature of [`WalletSeedMessage`](super::WalletSeedMessage).
+    #[cfg(feature = "identity")]
     Wallet {
         /// Who signed.
         #[zeroize(skip)]
@@ -134,28 +96,11 @@ impl Seed {
         }
     }
 
-    /// Takes a wallet's signatures of [`WalletSeedMessage`]: two, made one after the other, to see that they are the same
-    /// (RFC 6979).
-    ///
-    /// # Errors
-    /// [`SeedError::WrongSigner`] and [`SeedError::NotDeterministic`].
-    pub fn from_wallet(address: Address, first: &Signature, second: &Signature) -> Result<Self, SeedError> {
-        let hash = WalletSeedMessage::default().signing_hash();
-        if first.recover_address_from_prehash(&hash).ok() != Some(address) {
-            return Err(SeedError::WrongSigner(address));
-        }
-        // A signature and its mirror image (s and -s) are the same for a verifier; only the lower counts here.
-        let [first, second] = [first, second].map(|signature| signature.normalized_s().as_bytes());
-        if first != second {
-            return Err(SeedError::NotDeterministic);
-        }
-        Ok(Self::Wallet { address, signature: first })
-    }
-
     /// Where it comes from.
     pub fn kind(&self) -> SeedKind {
         match self {
             Self::Mnemonic(_) => SeedKind::Mnemonic,
+            #[cfg(feature = "identity")]
             Self::Wallet { address, .. } => SeedKind::Wallet(*address),
         }
     }
@@ -164,6 +109,7 @@ impl Seed {
     pub fn words(&self) -> Option<Zeroizing<String>> {
         match self {
             Self::Mnemonic(mnemonic) => Some(Zeroizing::new(mnemonic.to_string())),
+            #[cfg(feature = "identity")]
             Self::Wallet { .. } => None,
         }
     }
@@ -176,6 +122,7 @@ impl Seed {
     pub fn secret(&self, registry: &RegistryId, account: u32) -> Result<IdentitySecret, FieldError> {
         let material = match self {
             Self::Mnemonic(mnemonic) => Zeroizing::new(mnemonic.to_seed_normalized("").to_vec()),
+            #[cfg(feature = "identity")]
             Self::Wallet { signature, .. } => Zeroizing::new(signature.to_vec()),
         };
         IdentitySecret::from_seed(&material, registry, account)
@@ -226,34 +173,6 @@ mod tests {
         let (one, two) = (Seed::generate(&mut rng), Seed::generate(&mut rng));
         assert!(one != two);
         assert!(Seed::from_words(&one.words().unwrap()).unwrap() == one);
-    }
-
-    #[test]
-    fn a_wallet_must_sign_the_message_itself_and_the_same_each_time() {
-        let key = k256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
-        let address = Address::from_raw_public_key(&key.verifying_key().to_encoded_point(false).as_bytes()[1..]);
-        let sign = |hash: B256| Signature::from(key.sign_prehash_recoverable(&hash[..]).unwrap());
-        let signature = sign(WalletSeedMessage::default().signing_hash());
-        let seed = Seed::from_wallet(address, &signature, &signature).unwrap();
-        assert_eq!(seed.kind(), SeedKind::Wallet(address));
-        assert!(seed.words().is_none());
-
-        let mirrored = {
-            let order = alloy_primitives::U256::from_be_slice(
-                &hex::decode("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141").unwrap(),
-            );
-            Signature::new(signature.r(), order - signature.s(), !signature.v())
-        };
-        assert!(Seed::from_wallet(address, &mirrored, &signature).unwrap() == seed);
-        let other = sign(B256::ZERO);
-        assert_eq!(Seed::from_wallet(address, &other, &other), Err(SeedError::WrongSigner(address)));
-        assert_eq!(Seed::from_wallet(address, &signature, &other), Err(SeedError::NotDeterministic));
-    }
-
-    #[test]
-    fn the_message_that_wallets_sign_never_changes() {
-        let hash = WalletSeedMessage::default().signing_hash().to_string();
-        assert_eq!(hash, "0xf9f3bcf8e78e0065b536cf255c2f24e05ca3c154a4f26a27cdce7d28ee1adb0f");
     }
 
     #[test]

@@ -10,6 +10,7 @@ impl Checksum {
     /// Bytes of a digest.
     pub(super) const LENGTH: usize = 32;
     /// That of no bytes at all: it stands where there is nothing yet.
+    #[cfg(feature = "wallet")]
     pub(super) const NOTHING: Self = Self([0; Self::LENGTH]);
 
     /// The digest of these bytes.

@@ -1,4 +1,4 @@
-//! The ledger's files as bytes: big-endian, versioned, sealed with SHA-256, one form for one content.
+//! A book as bytes: big-endian, versioned, sealed with SHA-256, one form for one content.
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::collections::BTreeMap;
@@ -7,79 +7,13 @@ use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, 
 
 use super::{
     book::{Book, Entry, EntryKey, MAX_ENTRIES},
-    disk::Stamp,
     epochs::EnteredEpochs,
     quota::{DeviceShare, LedgerOwner},
 };
-use crate::wallet::bytes::{Checksum, FormatError, FormatErrorKind, Reader, seal};
+use crate::wallet::bytes::{FormatError, FormatErrorKind, Reader, seal};
 
 const BOOK_MAGIC: &[u8] = b"quotapass-book";
-const LEDGER_MAGIC: &[u8] = b"quotapass-ledger";
-const WITNESS_MAGIC: &[u8] = b"quotapass-witness";
 const VERSION: u8 = 1;
-
-/// What a ledger's file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LedgerFile {
-    /// How many times the ledger was written, this time included.
-    pub(super) generation: u64,
-    /// The checksum of the file before this one; zeros in the first.
-    pub(super) previous: Checksum,
-    /// The marks of the file that this was written to, where the system has such.
-    pub(super) stamp: Option<Stamp>,
-    pub(super) book: Book,
-}
-
-impl LedgerFile {
-    /// The bytes: magic | version u8 | generation u64 | previous 32 | has stamp u8, inode u64, born u64 (zeros without
-    /// a stamp) | body of the book | SHA-256 of all before.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = [LEDGER_MAGIC, &[VERSION]].concat();
-        bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.previous.0);
-        put_option(&mut bytes, self.stamp.map(|stamp| [stamp.inode, stamp.born]));
-        put_book(&mut bytes, &self.book);
-        seal(bytes)
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::unseal(bytes, LEDGER_MAGIC, VERSION)?;
-        let generation = reader.u64()?;
-        let previous = Checksum(reader.array()?);
-        let stamp = read_option(&mut reader)?.map(|[inode, born]| Stamp { inode, born });
-        let book = read_book(&mut reader)?;
-        reader.end()?;
-        Ok(Self { generation, previous, stamp, book })
-    }
-}
-
-/// What is kept in a second place: which state of the ledger is the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Witness {
-    /// The checksum of the ledger's bytes.
-    pub(super) ledger: Checksum,
-    pub(super) generation: u64,
-    /// When the last id was reserved, in Unix seconds; zero if none ever was.
-    pub(super) last_use: u64,
-}
-
-impl Witness {
-    /// The bytes: magic | version u8 | checksum of the ledger 32 | generation u64 | last use u64 | SHA-256.
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = [WITNESS_MAGIC, &[VERSION]].concat();
-        bytes.extend(self.ledger.0);
-        bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.last_use.to_be_bytes());
-        seal(bytes)
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::unseal(bytes, WITNESS_MAGIC, VERSION)?;
-        let witness = Self { ledger: Checksum(reader.array()?), generation: reader.u64()?, last_use: reader.u64()? };
-        reader.end()?;
-        Ok(witness)
-    }
-}
 
 impl Book {
     /// The bytes: magic `quotapass-book` | version u8 = 1 | body | SHA-256 of all before. The body, big-endian: chain id
@@ -104,7 +38,7 @@ impl Book {
     }
 }
 
-fn put_book(bytes: &mut Vec<u8>, book: &Book) {
+pub(super) fn put_book(bytes: &mut Vec<u8>, book: &Book) {
     bytes.extend(book.owner.registry.chain_id.to_be_bytes());
     bytes.extend(book.owner.registry.address);
     bytes.extend(book.owner.commitment.to_be_bytes());
@@ -129,7 +63,7 @@ fn put_book(bytes: &mut Vec<u8>, book: &Book) {
     }
 }
 
-fn read_book(reader: &mut Reader<'_>) -> Result<Book, FormatError> {
+pub(super) fn read_book(reader: &mut Reader<'_>) -> Result<Book, FormatError> {
     let registry = RegistryId { chain_id: reader.u64()?, address: reader.array()? };
     let commitment = reader.array()?;
     let commitment = IdentityCommitment::from_be_bytes(&commitment)
@@ -181,14 +115,14 @@ fn invalid(reader: &Reader<'_>, before: usize, what: &'static str) -> FormatErro
 }
 
 /// A flag, then the numbers; zeros if there are none.
-fn put_option<const N: usize>(bytes: &mut Vec<u8>, numbers: Option<[u64; N]>) {
+pub(super) fn put_option<const N: usize>(bytes: &mut Vec<u8>, numbers: Option<[u64; N]>) {
     bytes.push(u8::from(numbers.is_some()));
     for number in numbers.unwrap_or([0; N]) {
         bytes.extend(number.to_be_bytes());
     }
 }
 
-fn read_option<const N: usize>(reader: &mut Reader<'_>) -> Result<Option<[u64; N]>, FormatError> {
+pub(super) fn read_option<const N: usize>(reader: &mut Reader<'_>) -> Result<Option<[u64; N]>, FormatError> {
     let flag = reader.u8()?;
     let mut numbers = [0; N];
     for number in &mut numbers {

@@ -14,7 +14,7 @@ use super::{
     book::Book,
     disk::{Disk, Stored, replace},
     error::LedgerError,
-    format::{LedgerFile, Witness},
+    file::{LedgerFile, Witness},
     quota::{DeviceShare, LedgerOwner, Quota, Reservation},
 };
 use crate::wallet::bytes::Checksum;

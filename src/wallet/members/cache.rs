@@ -1,9 +1,4 @@
-//! What a light wallet knows, in a file.
-
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+//! What a light wallet knows, as bytes.
 
 use quotapass_circuits::{
     identity::IdentityCommitment,
@@ -11,79 +6,17 @@ use quotapass_circuits::{
 };
 
 use super::{BucketGroup, LightMembers, OwnMembership, sync::Known};
-use crate::{
-    files::write_atomically,
-    wallet::bytes::{FormatError, FormatErrorKind, Reader, seal},
-};
+use crate::wallet::bytes::{FormatError, FormatErrorKind, Reader, seal};
 
 const MAGIC: &[u8] = b"quotapass-members";
 const VERSION: u8 = 1;
 
-/// A cache that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CacheError {
-    /// The file is not what was written.
-    #[error(
-        "the cached members in {path} cannot be used: {reason}. Delete the file to have them fetched anew; whoever \
-         answered before may then learn more from the two requests together, so ask another relay"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: FormatError,
-    },
-    /// The file is another member's.
-    #[error("the cached members in {0} are those of another member; check the path")]
-    OtherMember(PathBuf),
-    /// The system refused.
-    #[error("cannot {action} {path}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
 impl LightMembers {
-    /// Writes what is known into a file, as a whole. It says who the member is: keep it as private as the identity.
+    /// What is known, as bytes. They say who the member is: keep them as private as the identity.
     ///
     /// Magic `quotapass-members` | version u8 = 1 | index u32 | commitment 32 | whether anything is known u8; if so,
     /// first and last bucket of the group u32 each | length u32 and bytes of the upper nodes | for each bucket that has
     /// been begun, length u32 and bytes | SHA-256 of all before.
-    ///
-    /// # Errors
-    /// [`CacheError::Io`].
-    pub fn save(&self, path: &Path) -> Result<(), CacheError> {
-        write_atomically(path, &self.to_bytes()).map_err(|source| CacheError::Io {
-            action: "write",
-            path: path.into(),
-            source,
-        })
-    }
-
-    /// Reads what [`save`](Self::save) wrote; a wallet that knows nothing if there is no file. Buckets are checked
-    /// against the upper nodes again; the upper nodes are checked against the chain by the next
-    /// [`sync`](Self::sync).
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn load(path: &Path, levels: Levels, own: OwnMembership) -> Result<Self, CacheError> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::new(levels, own)),
-            Err(source) => return Err(CacheError::Io { action: "read", path: path.into(), source }),
-        };
-        let cached =
-            Self::from_bytes(&bytes, levels).map_err(|reason| CacheError::Damaged { path: path.into(), reason })?;
-        if cached.own == own { Ok(cached) } else { Err(CacheError::OtherMember(path.into())) }
-    }
-
-    /// The bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [MAGIC, &[VERSION]].concat();
         bytes.extend(self.own.index.0.to_be_bytes());
@@ -98,7 +31,8 @@ impl LightMembers {
         seal(bytes)
     }
 
-    /// Reads the bytes of the file.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Buckets are checked against the upper nodes again; the upper nodes
+    /// are checked against the chain by the next [`sync`](Self::sync).
     ///
     /// # Errors
     /// [`FormatError`] for anything that [`to_bytes`](Self::to_bytes) does not write of a tree with so many levels.

@@ -26,16 +26,19 @@
 //! which asks for nothing: a [`MemberTree`](quotapass_circuits::membership::MemberTree) is a source.
 
 mod cache;
+#[cfg(feature = "wallet")]
+mod file;
 mod group;
 #[cfg(feature = "wallet-http")]
 mod http;
 mod source;
 mod sync;
 
+#[cfg(feature = "wallet")]
+pub use self::file::CacheError;
 #[cfg(feature = "wallet-http")]
 pub use self::http::{ClientError, ClientOptions, RelayMembers};
 pub use self::{
-    cache::CacheError,
     group::BucketGroup,
     source::{MembersSource, SourceError},
     sync::{ChainHead, LightMembers, OwnMembership, SyncError, Synced},

@@ -6,7 +6,7 @@ use crate::wallet::{
     ledger::{
         Book,
         disk::Stamp,
-        format::{LedgerFile, Witness},
+        file::{LedgerFile, Witness},
     },
 };
 

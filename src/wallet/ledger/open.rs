@@ -1,0 +1,206 @@
+//! A ledger in files: where they lie, and how one process keeps others out.
+
+use std::{
+    env,
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use etcetera::{BaseStrategy, choose_base_strategy};
+
+use super::{
+    Book, DeviceShare, Gap, History, LedgerError, LedgerOwner, Quota, QuotaStatus, Reservation,
+    disk::{Disk, Files, beside, create_folder_of, private},
+    file::LedgerFile,
+    store::{Store, io_error},
+};
+use crate::keys::DATA_FOLDER_VARIABLE;
+
+/// Names a state folder other than the platform's usual one; the ledger's witness lies there.
+pub const STATE_FOLDER_VARIABLE: &str = "QUOTAPASS_STATE_DIR";
+
+/// How long the second process waits for the first, unless told otherwise.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Where the files of a ledger lie: the ledger in one folder, its witness in another. Beside each lies an empty file
+/// that is locked while the ledger is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerFiles {
+    ledger: PathBuf,
+    witness: PathBuf,
+    lock_wait: Duration,
+}
+
+impl LedgerFiles {
+    /// The ledger in `ledgers` of the user's data folder for quotapass, or of the folder that
+    /// [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names. The witness in `witnesses` of the user's state folder (of the
+    /// cache folder where the platform has none), or of the folder that [`QUOTAPASS_STATE_DIR`](STATE_FOLDER_VARIABLE)
+    /// names.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoFolder`].
+    pub fn of_user(owner: &LedgerOwner) -> Result<Self, LedgerError> {
+        let platform = || choose_base_strategy().map_err(|_| LedgerError::NoFolder);
+        let data = match env::var_os(DATA_FOLDER_VARIABLE) {
+            Some(folder) => PathBuf::from(folder),
+            None => platform()?.data_dir().join("quotapass"),
+        };
+        let state = match env::var_os(STATE_FOLDER_VARIABLE) {
+            Some(folder) => PathBuf::from(folder),
+            None => {
+                let platform = platform()?;
+                platform.state_dir().unwrap_or_else(|| platform.cache_dir()).join("quotapass")
+            }
+        };
+        Ok(Self::in_folders(&data.join("ledgers"), &state.join("witnesses"), owner))
+    }
+
+    /// The ledger in the one folder and the witness in the other, under the owner's
+    /// [file name](LedgerOwner::file_name). Choose folders that are not restored from a backup together. All ledgers of
+    /// a device should have their witnesses in one folder.
+    pub fn in_folders(ledgers: &Path, witnesses: &Path, owner: &LedgerOwner) -> Self {
+        let name = owner.file_name();
+        Self {
+            ledger: ledgers.join(format!("{name}.ledger")),
+            witness: witnesses.join(format!("{name}.witness")),
+            lock_wait: LOCK_WAIT,
+        }
+    }
+
+    /// The same files, with another time to wait for a process that has them open; 2 seconds unless told otherwise.
+    pub fn with_lock_wait(self, lock_wait: Duration) -> Self {
+        Self { lock_wait, ..self }
+    }
+
+    /// The ledger's path.
+    pub fn ledger(&self) -> &Path {
+        &self.ledger
+    }
+
+    /// The witness's path.
+    pub fn witness(&self) -> &Path {
+        &self.witness
+    }
+
+    /// Whether there is a ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] if that cannot be known.
+    pub fn exists(&self) -> Result<bool, LedgerError> {
+        self.ledger.try_exists().map_err(|source| io_error("look for", &self.ledger, source))
+    }
+
+    /// A copy of the book as it is, read without a lock while another process may be posting. It is for showing how
+    /// quotas stand; ids reserved in the copy are reserved nowhere.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`], [`LedgerError::Damaged`], [`LedgerError::Io`].
+    pub fn read_book(&self) -> Result<Book, LedgerError> {
+        let stored = Files.read(&self.ledger).map_err(|source| io_error("read", &self.ledger, source))?;
+        let stored = stored.ok_or_else(|| LedgerError::Missing(self.ledger.clone()))?;
+        let file = LedgerFile::from_bytes(&stored.content)
+            .map_err(|reason| LedgerError::Damaged { path: self.ledger.clone(), reason })?;
+        Ok(file.book)
+    }
+
+    /// Locks the identity on this device, then the ledger wherever it is seen from.
+    fn lock(&self) -> Result<[File; 2], LedgerError> {
+        let deadline = Instant::now() + self.lock_wait;
+        let lock = |path: &Path| {
+            let path = beside(path, "lock");
+            let io = |source| io_error("lock", &path, source);
+            create_folder_of(&path).map_err(io)?;
+            let file = private().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => return Ok(file),
+                    Err(TryLockError::Error(source)) => return Err(io(source)),
+                    Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                        return Err(LedgerError::InUse(path));
+                    }
+                    Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+                }
+            }
+        };
+        Ok([lock(&self.witness)?, lock(&self.ledger)?])
+    }
+}
+
+/// A ledger on the disk, open in this process alone for as long as the value lives.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store<Files>,
+    /// Locks end when their files are closed, by whatever end of the process.
+    _locks: [File; 2],
+}
+
+impl Ledger {
+    /// Creates a ledger, at `now` (Unix seconds). The share is fixed with it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Exists`]; [`LedgerError::AnotherLedger`] if the history is said to be none and there is a witness
+    /// of another; [`LedgerError::InUse`]; [`LedgerError::Io`].
+    pub fn create(
+        files: &LedgerFiles,
+        owner: &LedgerOwner,
+        share: DeviceShare,
+        now: u64,
+        history: History,
+    ) -> Result<Self, LedgerError> {
+        let locks = files.lock()?;
+        let book = Book::new(*owner, share);
+        let store = Store::create(Files, &files.ledger, &files.witness, book, now, history)?;
+        Ok(Self { store, _locks: locks })
+    }
+
+    /// Opens the ledger of an identity. A file that is missing or damaged is an error, never a new ledger.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says what does not fit.
+    pub fn open(files: &LedgerFiles, owner: &LedgerOwner, share: DeviceShare) -> Result<Self, LedgerError> {
+        if !files.exists()? {
+            return Err(LedgerError::Missing(files.ledger.clone()));
+        }
+        let locks = files.lock()?;
+        let store = Store::open(Files, &files.ledger, &files.witness, owner, share)?;
+        Ok(Self { store, _locks: locks })
+    }
+
+    /// Takes the next free id of the epoch that `now` (Unix seconds) lies in. On return it lies on the disk.
+    ///
+    /// If the ledger was opened with a [`gap`](Self::gap), the first call records it and is refused with
+    /// [`Refusal::MayBeStale`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Refused`] says when an id can be had; [`LedgerError::Io`] if the disk does not take it.
+    pub fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
+        self.store.reserve(now, quota)
+    }
+
+    /// How a quota stands at `now` (Unix seconds).
+    pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
+        self.store.book().status(now, quota)
+    }
+
+    /// What the ledger holds.
+    pub fn book(&self) -> &Book {
+        self.store.book()
+    }
+
+    /// Why the ledger may be older than what was really used, as found at opening and not yet recorded. Once it is
+    /// recorded, [`Book::suspect_until`] says until when.
+    pub fn gap(&self) -> Option<Gap> {
+        self.store.gap()
+    }
+
+    /// Records that the ledger is current: the caller knows that it is the newest state of the only ledger of this
+    /// identity and share. Should that be wrong, the next message can cost the deposit.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] if the disk does not take it.
+    pub fn confirm_current(&mut self) -> Result<(), LedgerError> {
+        self.store.confirm_current()
+    }
+}
