@@ -254,7 +254,8 @@ impl VerifiedBucket {
             TreeError::Removed(_) => TreeError::Removed(index),
             _ => TreeError::NoSuchIndex(index),
         })?;
-        Ok(within.extended(index, upper.climb(number.0 as usize).0))
+        let place = number.0 as usize;
+        Ok(within.extended(index, place, &upper.climb(place).0))
     }
 }
 

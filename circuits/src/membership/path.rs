@@ -1,6 +1,7 @@
 //! What a member needs to show that it is in the tree.
 
 use ark_bn254::Fr;
+use ark_ff::Zero;
 
 use super::{ARITY, Member, MemberIndex, Root, Update};
 use crate::poseidon;
@@ -26,21 +27,38 @@ pub enum PathError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberPath {
     index: MemberIndex,
-    /// Commitment and word of the other member in the bottom node.
-    neighbour: [Fr; 2],
-    /// For each level above the bottom, all four children; the one on the path is recomputed, never trusted.
-    children: Vec<[Fr; ARITY]>,
+    /// The other member in the bottom node.
+    neighbour: Option<Member>,
+    /// For each level above the bottom, the other three children, from the left.
+    others: Vec<Others>,
+}
+
+/// The children of a node without the one on a path, from the left.
+pub(super) type Others = [Fr; ARITY - 1];
+
+/// Leaves out the child at `own`.
+pub(super) fn others(children: &[Fr; ARITY], own: usize) -> Others {
+    core::array::from_fn(|n| children[n + usize::from(n >= own)])
+}
+
+/// Puts back the child at `own`.
+fn children(others: &Others, own: usize, hash: Fr) -> [Fr; ARITY] {
+    core::array::from_fn(|n| if n == own { hash } else { others[n - usize::from(n > own)] })
 }
 
 impl MemberPath {
-    pub(super) fn new(index: MemberIndex, neighbour: [Fr; 2], children: Vec<[Fr; ARITY]>) -> Self {
-        Self { index, neighbour, children }
+    pub(super) fn new(index: MemberIndex, neighbour: Option<Member>, others: Vec<Others>) -> Self {
+        Self { index, neighbour, others }
     }
 
-    /// The path of a subtree's member in a whole tree, where it has another index and the subtree's root more nodes above.
-    pub(super) fn extended(mut self, index: MemberIndex, above: Vec<[Fr; ARITY]>) -> Self {
+    /// The path of a subtree's member in a whole tree, where it has another index and the subtree's root, at `place` of
+    /// its level, more nodes above.
+    pub(super) fn extended(mut self, index: MemberIndex, mut place: usize, above: &[[Fr; ARITY]]) -> Self {
         self.index = index;
-        self.children.extend(above);
+        for children in above {
+            self.others.push(others(children, place % ARITY));
+            place /= ARITY;
+        }
         self
     }
 
@@ -51,7 +69,7 @@ impl MemberPath {
 
     /// How many levels of hashes the path climbs.
     pub fn levels(&self) -> usize {
-        self.children.len() + 1
+        self.others.len() + 1
     }
 
     /// The root that the path leads to from a member.
@@ -72,11 +90,11 @@ impl MemberPath {
         }
         let (mut own, mut other) = (self.index.0 as usize / 2, update.index.0 as usize / 2);
         if own == other {
-            self.neighbour = update.cell;
+            self.neighbour = update.member;
         }
-        for (children, hash) in self.children.iter_mut().zip(&update.nodes) {
-            if own / ARITY == other / ARITY {
-                children[other % ARITY] = *hash;
+        for (others, hash) in self.others.iter_mut().zip(&update.nodes) {
+            if own / ARITY == other / ARITY && own != other {
+                others[other % ARITY - usize::from(other > own)] = *hash;
             }
             own /= ARITY;
             other /= ARITY;
@@ -89,22 +107,28 @@ impl MemberPath {
         self.index.0 % 2 == 1
     }
 
+    /// Commitment and word of the other member in the bottom node, both zero if nobody is there.
     pub(crate) fn neighbour(&self) -> [Fr; 2] {
-        self.neighbour
+        cell(self.neighbour)
     }
 
     /// The children of each node above the bottom, the path's own included, and the root.
     pub(crate) fn climb(&self, member: &Member) -> (Vec<[Fr; ARITY]>, Fr) {
-        let own = [member.commitment.to_field(), member.terms.word().to_field()];
-        let (left, right) = if self.is_right() { (self.neighbour, own) } else { (own, self.neighbour) };
+        let (own, neighbour) = (cell(Some(*member)), self.neighbour());
+        let (left, right) = if self.is_right() { (neighbour, own) } else { (own, neighbour) };
         let mut hash = poseidon::hash(&[left[0], left[1], right[0], right[1]]);
         let mut node = self.index.0 as usize / 2;
-        let mut filled = self.children.clone();
-        for children in &mut filled {
-            children[node % ARITY] = hash;
-            hash = poseidon::hash(children);
+        let climbed = self.others.iter().map(|others| {
+            let children = children(others, node % ARITY, hash);
+            hash = poseidon::hash(&children);
             node /= ARITY;
-        }
-        (filled, hash)
+            children
+        });
+        (climbed.collect(), hash)
     }
+}
+
+/// Commitment and word as the tree hashes them, both zero for nobody.
+pub(super) fn cell(member: Option<Member>) -> [Fr; 2] {
+    member.map_or([Fr::zero(); 2], |member| [member.commitment.to_field(), member.terms.word().to_field()])
 }

@@ -1,14 +1,19 @@
 //! The member tree, kept whole.
 
 mod bulk;
+mod store;
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
 
 pub use bulk::{RestoreError, TreeChange, TreeNode};
+use store::Store;
 
-use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms};
+use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms, path::cell};
 use crate::{identity::IdentityCommitment, poseidon};
+
+/// How many nodes are computed before they are put in their places.
+const AT_ONCE: usize = 1 << 12;
 
 /// An operation that the tree refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,36 +39,26 @@ pub enum TreeError {
 pub struct Update {
     /// The slot that changed.
     pub index: MemberIndex,
-    /// Its new commitment and word, both zero for a removed member.
-    pub cell: [Fr; 2],
+    /// Who is there now; nobody if the member was removed.
+    pub member: Option<Member>,
     /// The new hashes from the bottom node to the root.
     pub nodes: Vec<Fr>,
 }
 
 /// A tree with four children a node, whose bottom nodes hold two members each: `H4(idc_a, word_a, idc_b, word_b)`.
 ///
-/// Nodes lie in one array a level, as far as members have been appended; what lies beyond is empty. A member costs 40
-/// bytes and about 21 more for the nodes above it.
+/// Members and nodes are kept as far as members have been appended; what lies beyond is empty. A member costs 40 bytes
+/// and about 21 more for the nodes above it.
 #[derive(Clone, Debug)]
 pub struct MemberTree {
     levels: Levels,
-    commitments: Vec<Fr>,
-    /// Terms in 64 bits each; zero for a removed member, for no terms pack to it.
-    terms: Vec<u64>,
-    nodes: Vec<Vec<Fr>>,
-    empty: Vec<Fr>,
+    store: Store,
 }
 
 impl MemberTree {
     /// A tree without members.
     pub fn new(levels: Levels) -> Self {
-        Self {
-            levels,
-            commitments: Vec::new(),
-            terms: Vec::new(),
-            nodes: vec![Vec::new(); levels.get()],
-            empty: levels.empty_roots().into_iter().map(Root::to_field).collect(),
-        }
+        Self { levels, store: Store::new(levels) }
     }
 
     /// Builds a tree at once; `None` is a removed member. Faster than appending one by one, and on all cores with the
@@ -77,7 +72,11 @@ impl MemberTree {
             tree.push(member)?;
         }
         for level in 0..levels.get() {
-            tree.nodes[level] = tree.compute(level, tree.node_count(level), |n| n);
+            let count = tree.node_count(level);
+            for first in (0..count).step_by(AT_ONCE) {
+                let hashes = tree.compute(level, AT_ONCE.min(count - first), |n| first + n);
+                (first..).zip(hashes).for_each(|(place, hash)| tree.store.set_node(level, place, hash));
+            }
         }
         Ok(tree)
     }
@@ -107,12 +106,12 @@ impl MemberTree {
 
     /// How many slots were ever filled; the index of the next member.
     pub fn len(&self) -> usize {
-        self.commitments.len()
+        self.store.len()
     }
 
     /// Whether no member was ever appended.
     pub fn is_empty(&self) -> bool {
-        self.commitments.is_empty()
+        self.len() == 0
     }
 
     /// The root.
@@ -122,17 +121,14 @@ impl MemberTree {
 
     /// The member at an index; none if it was removed or never there.
     pub fn member(&self, index: MemberIndex) -> Option<Member> {
-        let slot = index.0 as usize;
-        let packed = *self.terms.get(slot)?;
-        (packed != 0).then(|| Member {
-            commitment: IdentityCommitment::from_field(self.commitments[slot]),
-            terms: Terms::unpack(packed),
-        })
+        let (commitment, packed) = self.store.slot(index.0 as usize);
+        (packed != 0)
+            .then(|| Member { commitment: IdentityCommitment::from_field(commitment), terms: Terms::unpack(packed) })
     }
 
     /// Where a commitment stands; none if it does not, or was removed. It is looked for from the first to the last.
     pub fn index_of(&self, commitment: IdentityCommitment) -> Option<MemberIndex> {
-        let (wanted, mut slots) = (commitment.to_field(), self.commitments.iter());
+        let (wanted, mut slots) = (commitment.to_field(), self.store.commitments());
         if wanted.is_zero() {
             None
         } else {
@@ -167,16 +163,11 @@ impl MemberTree {
         if slot >= self.len() {
             return Err(TreeError::NoSuchIndex(index));
         }
-        if self.terms[slot] == 0 {
+        if self.store.slot(slot).1 == 0 {
             return Err(TreeError::Removed(index));
         }
-        let mut node = slot / 2;
-        let mut children = Vec::with_capacity(self.levels.get() - 1);
-        for level in 0..self.levels.get() - 1 {
-            children.push(self.four(level, node - node % ARITY));
-            node /= ARITY;
-        }
-        Ok(MemberPath::new(index, self.cell(slot ^ 1), children))
+        let neighbour = MemberIndex(index.0 ^ 1);
+        Ok(MemberPath::new(index, self.member(neighbour), self.store.others_above(slot)))
     }
 
     /// Zeroes a slot, not the nodes above it. Returns who was there.
@@ -186,8 +177,7 @@ impl MemberTree {
             let removed = slot < self.len();
             return Err(if removed { TreeError::Removed(index) } else { TreeError::NoSuchIndex(index) });
         };
-        self.commitments[slot] = Fr::zero();
-        self.terms[slot] = 0;
+        self.store.put(slot, Fr::zero(), 0);
         Ok(member)
     }
 
@@ -199,8 +189,7 @@ impl MemberTree {
         if terms != 0 && commitment.is_zero() {
             return Err(TreeError::ZeroCommitment);
         }
-        self.commitments.push(commitment);
-        self.terms.push(terms);
+        self.store.push(commitment, terms);
         Ok(())
     }
 
@@ -210,42 +199,25 @@ impl MemberTree {
         let mut nodes = Vec::with_capacity(self.levels.get());
         for level in 0..self.levels.get() {
             let hash = poseidon::hash(&self.children(level, node));
-            match self.nodes[level].get_mut(node) {
-                Some(stored) => *stored = hash,
-                None => self.nodes[level].push(hash),
-            }
+            self.store.set_node(level, node, hash);
             nodes.push(hash);
             node /= ARITY;
         }
-        Update { index: MemberIndex(slot as u32), cell: self.cell(slot), nodes }
-    }
-
-    fn cell(&self, slot: usize) -> [Fr; 2] {
-        match self.terms.get(slot) {
-            None | Some(0) => [Fr::zero(); 2],
-            Some(packed) => [self.commitments[slot], Terms::unpack(*packed).word().to_field()],
-        }
+        Update { index: MemberIndex(slot as u32), member: self.member(MemberIndex(slot as u32)), nodes }
     }
 
     pub(super) fn node(&self, level: usize, node: usize) -> Fr {
-        self.nodes[level].get(node).copied().unwrap_or(self.empty[level])
+        self.store.node(level, node)
     }
 
     /// What a node is the hash of.
     fn children(&self, level: usize, node: usize) -> [Fr; ARITY] {
         if level == 0 {
-            let ([idc_a, word_a], [idc_b, word_b]) = (self.cell(2 * node), self.cell(2 * node + 1));
+            let cell = |slot| cell(self.member(MemberIndex(slot as u32)));
+            let ([idc_a, word_a], [idc_b, word_b]) = (cell(2 * node), cell(2 * node + 1));
             [idc_a, word_a, idc_b, word_b]
         } else {
-            self.four(level - 1, ARITY * node)
-        }
-    }
-
-    /// Four nodes next to each other.
-    fn four(&self, level: usize, first: usize) -> [Fr; ARITY] {
-        match self.nodes[level].get(first..).and_then(<[Fr]>::first_chunk) {
-            Some(four) => *four,
-            None => core::array::from_fn(|offset| self.node(level, first + offset)),
+            self.store.siblings(level - 1, ARITY * node)
         }
     }
 }

@@ -97,10 +97,6 @@ impl MemberTree {
         }
         let shrunk = len < self.len();
         self.put_back(len, restored);
-        for level in 0..self.levels.get() {
-            let count = self.node_count(level);
-            self.nodes[level].truncate(count);
-        }
         let mut touched: Vec<usize> = restored.iter().map(|(index, _)| index.0 as usize / 2).collect();
         // The last node that is left had members, or nodes, that are gone.
         touched.extend((shrunk && len > 0).then(|| (len - 1) / 2));
@@ -109,13 +105,13 @@ impl MemberTree {
 
     /// How many nodes of a level have members below them.
     pub fn node_count(&self, level: usize) -> usize {
-        (0..level).fold(self.len().div_ceil(2), |count, _| count.div_ceil(ARITY))
+        self.store.node_count(level)
     }
 
     /// All nodes that have members below them, level by level from the bottom.
     pub fn nodes(&self) -> impl Iterator<Item = TreeNode> + '_ {
-        let levels = self.nodes.iter().enumerate();
-        levels.flat_map(|(level, nodes)| nodes.iter().enumerate().map(move |(place, hash)| node(level, place, *hash)))
+        let places = |level| (0..self.node_count(level)).map(move |place| (level, place));
+        (0..self.levels.get()).flat_map(places).map(|(level, place)| node(level, place, self.node(level, place)))
     }
 
     /// Puts a stored tree together without hashing anything; `None` is a removed member, and the nodes come as
@@ -135,14 +131,19 @@ impl MemberTree {
         for member in members {
             tree.push(member)?;
         }
+        let mut found = vec![0; levels.get()];
         for TreeNode { level, place, hash } in nodes {
-            match tree.nodes.get_mut(usize::from(level)) {
-                Some(nodes) if nodes.len() == place as usize => nodes.push(hash.to_field()),
+            let expected = tree.node_count(usize::from(level));
+            match found.get_mut(usize::from(level)) {
+                Some(found) if *found == place as usize && *found < expected => {
+                    tree.store.set_node(usize::from(level), *found, hash.to_field());
+                    *found += 1;
+                }
                 _ => return Err(RestoreError::OutOfPlace { level, place }),
             }
         }
-        for level in 0..levels.get() {
-            let (found, expected) = (tree.nodes[level].len(), tree.node_count(level));
+        for (level, found) in found.into_iter().enumerate() {
+            let expected = tree.node_count(level);
             if found != expected {
                 return Err(RestoreError::Nodes { level, found, expected });
             }
@@ -152,11 +153,9 @@ impl MemberTree {
 
     /// Takes back slots alone: members beyond `len` go, others return.
     fn put_back(&mut self, len: usize, restored: &[(MemberIndex, Member)]) {
-        self.commitments.truncate(len);
-        self.terms.truncate(len);
+        self.store.truncate(len);
         for (index, member) in restored.iter().filter(|(index, _)| (index.0 as usize) < len) {
-            self.commitments[index.0 as usize] = member.commitment.to_field();
-            self.terms[index.0 as usize] = member.terms.pack();
+            self.store.put(index.0 as usize, member.commitment.to_field(), member.terms.pack());
         }
     }
 
@@ -167,10 +166,8 @@ impl MemberTree {
             touched.sort_unstable();
             touched.dedup();
             let hashes = self.compute(level, touched.len(), |n| touched[n]);
-            let count = self.node_count(level);
-            self.nodes[level].resize(count, Fr::zero());
             for (place, hash) in touched.iter().zip(hashes) {
-                self.nodes[level][*place] = hash;
+                self.store.set_node(level, *place, hash);
                 changed.push(node(level, *place, hash));
             }
             touched.iter_mut().for_each(|place| *place /= ARITY);

@@ -1,0 +1,197 @@
+//! Where members and nodes lie in memory.
+//!
+//! A path reads one line of members and four siblings a level, each from another place, so that it waits for memory and
+//! for the pages' addresses. What a path reads of the two lowest levels, where places are many, lies in one block; the
+//! levels above are small enough to stay in caches.
+
+use core::hint::black_box;
+
+use ark_bn254::Fr;
+use ark_ff::Zero;
+
+use super::{ARITY, Levels};
+use crate::membership::{Root, path::Others};
+
+/// Members of a block: those below four siblings of level 1.
+const MEMBERS: usize = 2 * ARITY * ARITY;
+/// Blocks that are set aside together, so that a tree grows without being copied.
+const PIECE: usize = 1_024;
+
+/// 32 members, and the nodes of levels 0 and 1 above them. Siblings begin on lines that are fetched together.
+#[derive(Clone, Debug)]
+#[repr(align(128))]
+struct Block {
+    commitments: [Fr; MEMBERS],
+    low: [[Fr; ARITY]; ARITY],
+    high: [Fr; ARITY],
+    /// Terms in 64 bits each; zero for a removed member, for no terms pack to it.
+    terms: [u64; MEMBERS],
+}
+
+/// Members, and the nodes above them. A node that has no members below it is that of an empty tree.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    len: usize,
+    blocks: Vec<Vec<Block>>,
+    /// The siblings of level 2 and those above it.
+    upper: Vec<Vec<[Fr; ARITY]>>,
+    /// The nodes of each level that have no members below them.
+    empty: Vec<Fr>,
+}
+
+impl Store {
+    pub(super) fn new(levels: Levels) -> Self {
+        Self {
+            len: 0,
+            blocks: Vec::new(),
+            upper: vec![Vec::new(); levels.get().saturating_sub(2)],
+            empty: levels.empty_roots().into_iter().map(Root::to_field).collect(),
+        }
+    }
+
+    /// How many slots were ever filled.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The nodes of a level that have members below them.
+    pub(super) fn node_count(&self, level: usize) -> usize {
+        (0..level).fold(self.len.div_ceil(2), |count, _| count.div_ceil(ARITY))
+    }
+
+    /// Commitment and packed terms in a slot, both zero if nobody is there.
+    pub(super) fn slot(&self, slot: usize) -> (Fr, u64) {
+        match self.block(slot / MEMBERS) {
+            Some(block) => (block.commitments[slot % MEMBERS], block.terms[slot % MEMBERS]),
+            None => (Fr::zero(), 0),
+        }
+    }
+
+    /// All commitments, zero for a removed member.
+    pub(super) fn commitments(&self) -> impl Iterator<Item = &Fr> {
+        self.blocks.iter().flatten().flat_map(|block| &block.commitments).take(self.len)
+    }
+
+    /// Fills the next slot. The nodes above it are then those of nobody, or of those who were there before.
+    pub(super) fn push(&mut self, commitment: Fr, terms: u64) {
+        self.len += 1;
+        self.make_room();
+        self.put(self.len - 1, commitment, terms);
+    }
+
+    /// Replaces what is in a slot that was filled before.
+    pub(super) fn put(&mut self, slot: usize, commitment: Fr, terms: u64) {
+        let block = self.block_mut(slot / MEMBERS);
+        block.commitments[slot % MEMBERS] = commitment;
+        block.terms[slot % MEMBERS] = terms;
+    }
+
+    /// A node.
+    pub(super) fn node(&self, level: usize, place: usize) -> Fr {
+        self.siblings(level, place)[place % ARITY]
+    }
+
+    /// A node and its siblings, from the left.
+    pub(super) fn siblings(&self, level: usize, place: usize) -> [Fr; ARITY] {
+        self.group(level, place / ARITY).copied().unwrap_or([self.empty[level]; ARITY])
+    }
+
+    /// The siblings of each node above a filled slot, from the left, the root's aside.
+    pub(super) fn others_above(&self, slot: usize) -> Vec<Others> {
+        let groups = || {
+            let block = slot / MEMBERS;
+            let lowest = self.block(block).into_iter();
+            let lowest = lowest.flat_map(move |block| [&block.low[slot / 2 / ARITY % ARITY], &block.high]);
+            let places = core::iter::successors(Some(block / ARITY), |place| Some(place / ARITY));
+            let upper = self.upper.iter().zip(places).filter_map(|(siblings, place)| siblings.get(place));
+            lowest.chain(upper).take(self.empty.len() - 1)
+        };
+        // One word of each before all are copied: so all are waited for at once.
+        black_box(groups().fold(0, |words, siblings| words ^ siblings[0].0.0[0]));
+        let mut above = vec![[Fr::zero(); ARITY - 1]; self.empty.len() - 1];
+        let mut node = slot / 2;
+        for (to, siblings) in above.iter_mut().zip(groups()) {
+            for (n, other) in to.iter_mut().enumerate() {
+                *other = siblings[n + usize::from(n >= node % ARITY)];
+            }
+            node /= ARITY;
+        }
+        above
+    }
+
+    fn group(&self, level: usize, group: usize) -> Option<&[Fr; ARITY]> {
+        match level {
+            0 => self.block(group / ARITY).map(|block| &block.low[group % ARITY]),
+            1 => self.block(group).map(|block| &block.high),
+            _ => self.upper[level - 2].get(group),
+        }
+    }
+
+    /// Replaces a node that has members below it.
+    pub(super) fn set_node(&mut self, level: usize, place: usize, hash: Fr) {
+        let group = place / ARITY;
+        let siblings = match level {
+            0 => &mut self.block_mut(group / ARITY).low[group % ARITY],
+            1 => &mut self.block_mut(group).high,
+            _ => &mut self.upper[level - 2][group],
+        };
+        siblings[place % ARITY] = hash;
+    }
+
+    /// Drops the members behind the first `len`, and the nodes that had no others below them.
+    pub(super) fn truncate(&mut self, len: usize) {
+        if len >= self.len {
+            return;
+        }
+        let counts: Vec<_> = (0..self.empty.len()).map(|level| self.node_count(level)).collect();
+        let before = core::mem::replace(&mut self.len, len);
+        let kept = len.div_ceil(MEMBERS);
+        for slot in len..before.min(kept * MEMBERS) {
+            self.put(slot, Fr::zero(), 0);
+        }
+        self.blocks.truncate(kept.div_ceil(PIECE));
+        if let Some(last) = self.blocks.last_mut() {
+            last.truncate(kept - (kept - 1) / PIECE * PIECE);
+        }
+        for (level, before) in counts.into_iter().enumerate() {
+            let count = self.node_count(level);
+            if let Some(siblings) = level.checked_sub(2) {
+                self.upper[siblings].truncate(count.div_ceil(ARITY));
+            }
+            // What is dropped may have siblings that are kept, or lie in a block that is.
+            let end = if level == 0 { kept * ARITY * ARITY } else { count.next_multiple_of(ARITY) };
+            for place in count..before.min(end) {
+                self.set_node(level, place, self.empty[level]);
+            }
+        }
+    }
+
+    /// Makes room for the last member and the nodes above it.
+    fn make_room(&mut self) {
+        let (piece, place) = ((self.len - 1) / MEMBERS / PIECE, (self.len - 1) / MEMBERS % PIECE);
+        if piece == self.blocks.len() {
+            // The first piece grows with a small tree, the others are of a large one.
+            self.blocks.push(if piece == 0 { Vec::new() } else { Vec::with_capacity(PIECE) });
+        }
+        if place == self.blocks[piece].len() {
+            self.blocks[piece].push(Block {
+                commitments: [Fr::zero(); MEMBERS],
+                low: [[self.empty[0]; ARITY]; ARITY],
+                high: [self.empty.get(1).copied().unwrap_or_default(); ARITY],
+                terms: [0; MEMBERS],
+            });
+        }
+        for level in 2..self.empty.len() {
+            let groups = self.node_count(level).div_ceil(ARITY);
+            self.upper[level - 2].resize(groups, [self.empty[level]; ARITY]);
+        }
+    }
+
+    fn block(&self, block: usize) -> Option<&Block> {
+        self.blocks.get(block / PIECE)?.get(block % PIECE)
+    }
+
+    fn block_mut(&mut self, block: usize) -> &mut Block {
+        &mut self.blocks[block / PIECE][block % PIECE]
+    }
+}
