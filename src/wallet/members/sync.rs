@@ -105,6 +105,11 @@ impl LightMembers {
         Self { levels, own, known: None }
     }
 
+    /// Whose path is wanted.
+    pub fn own(&self) -> OwnMembership {
+        self.own
+    }
+
     /// The root that paths lead to, once there is one.
     pub fn root(&self) -> Option<Root> {
         self.known.as_ref().map(|known| known.upper.root())

@@ -1,0 +1,64 @@
+//! Badges.
+
+use std::sync::Arc;
+
+use quotapass_circuits::{
+    badge::badge,
+    formats::wire,
+    membership::{self, Day},
+    signal::ChatKeyHash,
+};
+use rand::rngs::OsRng;
+
+use crate::{
+    Account, Membership, Prover, QuotapassError, Room, Task,
+    prepared::together,
+    task::{Progress, Step},
+};
+
+/// A chat key's badge.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct BadgePass {
+    /// The badge as it is sent; the chat key is in it.
+    pub badge: Vec<u8>,
+    /// The same as text: base64url without padding.
+    pub text: String,
+    /// The account's only pseudonym in the room.
+    pub pseudonym: String,
+}
+
+#[uniffi::export]
+impl Prover {
+    /// Proves that a chat key, for example an Ed25519 public key, belongs to a member who meets what the room asks for on
+    /// the day of `now` (Unix seconds). Messages are then signed with that key, and need no proof. Posts of the account
+    /// cannot be linked to its badge; all that is signed with the key can be linked to each other.
+    ///
+    /// # Errors
+    /// `Ineligible`, `Mismatch`, `Closed` and those of the membership, as for `prepare`; `Key` without the key of badges;
+    /// `BadInput` if the chat key has more than 65,535 bytes; `Cancelled`.
+    #[uniffi::method(name = "badge", default(task = None))]
+    pub fn make_badge(
+        &self,
+        account: &Account,
+        membership: &Membership,
+        room: &Room,
+        chat_key: Vec<u8>,
+        now: u64,
+        task: Option<Arc<Task>>,
+    ) -> Result<BadgePass, QuotapassError> {
+        let progress = Progress::of(task);
+        let prover = self.badge()?;
+        let (secret, member, path) = together(account, membership, room)?;
+        let (public, witness) = badge(
+            membership::Membership { secret: &secret, member: &member, path: &path },
+            room.scope_hash(),
+            ChatKeyHash::new(&chat_key),
+            room.rules().requirement_on(Day::at(now)),
+        )?;
+        progress.begin(Step::Prove)?;
+        let proof = prover.prove(&public, &witness, &mut OsRng)?;
+        let pass = wire::BadgePass::new(&public, chat_key, proof)
+            .map_err(|error| QuotapassError::bad_input("chat_key", error))?;
+        Ok(BadgePass { badge: pass.to_bytes(), text: pass.to_text(), pseudonym: public.pseudonym.to_string() })
+    }
+}

@@ -1,0 +1,262 @@
+//! What goes wrong, in one type for all operations but verification.
+
+use quotapass::{
+    identity::SeedError,
+    relay::PolicyError,
+    wallet::{
+        ledger::{LedgerError, Refusal},
+        members::SyncError,
+    },
+};
+use quotapass_circuits::{
+    post::PostError,
+    prover::{ProveError, TablesError},
+    requirement::Ineligible,
+};
+
+/// Why an operation was not done. `reason` says what is wrong and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+#[non_exhaustive]
+pub enum QuotapassError {
+    /// An argument that cannot be used.
+    #[error("{argument}: {reason}")]
+    BadInput {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Words that are no mnemonic.
+    #[error("{reason}")]
+    Mnemonic {
+        /// Which word is wrong, or that the checksum is.
+        reason: String,
+    },
+    /// The handle was wiped or released before.
+    #[error("{reason}")]
+    Closed {
+        /// Which handle it is.
+        reason: String,
+    },
+    /// A handle of one registry or identity was used with one of another.
+    #[error("{reason}")]
+    Mismatch {
+        /// What does not go together.
+        reason: String,
+    },
+    /// A proving key or its tables cannot be used, or are not trusted.
+    #[error("{reason}")]
+    Key {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The source of members did not answer, or not with members.
+    #[error("{reason}")]
+    Source {
+        /// What happened.
+        reason: String,
+    },
+    /// The buckets that go with the upper nodes were not all handed in.
+    #[error("{reason}")]
+    BucketsNeeded {
+        /// All that are needed; fetch them in this order.
+        numbers: Vec<u32>,
+        /// What to do.
+        reason: String,
+    },
+    /// The source has another tree than the chain.
+    #[error("{reason}")]
+    NotTheChains {
+        /// What differs.
+        reason: String,
+    },
+    /// The membership was never synced.
+    #[error("{reason}")]
+    NeverSynced {
+        /// What to do.
+        reason: String,
+    },
+    /// The deposit is not in the tree yet.
+    #[error("{reason}")]
+    NotYet {
+        /// What to do.
+        reason: String,
+    },
+    /// The member has left or was slashed.
+    #[error("{reason}")]
+    Removed {
+        /// Which member.
+        reason: String,
+    },
+    /// Another identity has this index.
+    #[error("{reason}")]
+    OtherMember {
+        /// Whose it is.
+        reason: String,
+    },
+    /// The member does not meet the room's requirement.
+    #[error("{reason}")]
+    Ineligible {
+        /// What is missing.
+        reason: String,
+    },
+    /// All message ids of the epoch are used.
+    #[error("{reason}")]
+    QuotaUsed {
+        /// The Unix second at which the next epoch begins in which ids can be reserved.
+        next_begins: u64,
+        /// How many are used.
+        reason: String,
+    },
+    /// The limit leaves this device no message id in any epoch.
+    #[error("{reason}")]
+    NothingForDevice {
+        /// What to do.
+        reason: String,
+    },
+    /// The clock shows an epoch that was left before.
+    #[error("{reason}")]
+    EpochLeft {
+        /// The Unix second at which ids can be reserved again.
+        next_begins: u64,
+        /// What to do.
+        reason: String,
+    },
+    /// The ledger may be older than what was really used.
+    #[error("{reason}")]
+    MayBeStale {
+        /// The Unix second at which ids can be reserved again.
+        resumes_at: u64,
+        /// What to do.
+        reason: String,
+    },
+    /// There is no ledger in these folders.
+    #[error("{reason}")]
+    LedgerMissing {
+        /// What to do.
+        reason: String,
+    },
+    /// There is or was a ledger of this identity on the device already.
+    #[error("{reason}")]
+    LedgerExists {
+        /// What to do.
+        reason: String,
+    },
+    /// The ledger is open elsewhere.
+    #[error("{reason}")]
+    LedgerInUse {
+        /// What to do.
+        reason: String,
+    },
+    /// The ledger cannot be read or written, or is another's.
+    #[error("{reason}")]
+    Ledger {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The call was cancelled. A message id that was reserved stays used.
+    #[error("{reason}")]
+    Cancelled {
+        /// What was not done.
+        reason: String,
+    },
+    /// The prover failed.
+    #[error("{reason}")]
+    Prove {
+        /// Why.
+        reason: String,
+    },
+    /// Two posts that give no secret.
+    #[error("{reason}")]
+    NoEvidence {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl QuotapassError {
+    pub(crate) fn bad_input(argument: &str, reason: impl ToString) -> Self {
+        Self::BadInput { argument: argument.into(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn key(reason: impl ToString) -> Self {
+        Self::Key { reason: reason.to_string() }
+    }
+
+    pub(crate) fn mismatch(reason: impl ToString) -> Self {
+        Self::Mismatch { reason: reason.to_string() }
+    }
+
+    pub(crate) fn closed(handle: &str) -> Self {
+        Self::Closed { reason: format!("this {handle} was given up before; make or open another one") }
+    }
+}
+
+impl From<SeedError> for QuotapassError {
+    fn from(error: SeedError) -> Self {
+        Self::Mnemonic { reason: error.to_string() }
+    }
+}
+
+impl From<PolicyError> for QuotapassError {
+    fn from(error: PolicyError) -> Self {
+        Self::bad_input("policy", error)
+    }
+}
+
+impl From<SyncError> for QuotapassError {
+    fn from(error: SyncError) -> Self {
+        let reason = error.to_string();
+        match error {
+            SyncError::NotTheChains(_) | SyncError::MemberCount { .. } | SyncError::Bucket(_) => {
+                Self::NotTheChains { reason }
+            }
+            SyncError::NeverSynced => Self::NeverSynced { reason },
+            SyncError::NotYet(_) => Self::NotYet { reason },
+            SyncError::Removed(_) => Self::Removed { reason },
+            SyncError::OtherMember { .. } => Self::OtherMember { reason },
+            _ => Self::Source { reason },
+        }
+    }
+}
+
+impl From<LedgerError> for QuotapassError {
+    fn from(error: LedgerError) -> Self {
+        let reason = error.to_string();
+        match error {
+            LedgerError::Refused(refusal) => match refusal {
+                Refusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins, reason },
+                Refusal::NothingForDevice { .. } => Self::NothingForDevice { reason },
+                Refusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins, reason },
+                Refusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at, reason },
+                _ => Self::Ledger { reason },
+            },
+            LedgerError::Missing(_) => Self::LedgerMissing { reason },
+            LedgerError::Exists(_) | LedgerError::AnotherLedger { .. } => Self::LedgerExists { reason },
+            LedgerError::InUse(_) => Self::LedgerInUse { reason },
+            _ => Self::Ledger { reason },
+        }
+    }
+}
+
+impl From<Ineligible> for QuotapassError {
+    fn from(error: Ineligible) -> Self {
+        Self::Ineligible { reason: error.to_string() }
+    }
+}
+
+impl From<ProveError> for QuotapassError {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Post(PostError::Ineligible(error)) => error.into(),
+            ProveError::WrongCircuit { .. } | ProveError::WrongSize => Self::key(error),
+            error => Self::Prove { reason: error.to_string() },
+        }
+    }
+}
+
+impl From<TablesError> for QuotapassError {
+    fn from(error: TablesError) -> Self {
+        Self::key(error)
+    }
+}

@@ -1,0 +1,48 @@
+//! Registries and what their chain says of them.
+
+use quotapass::wallet::members;
+use quotapass_circuits::registry_id::RegistryId;
+
+use crate::{QuotapassError, text::field};
+
+/// A registry contract: where deposits lie.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Registry {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The contract's address: 40 hexadecimal digits, with or without `0x` before them.
+    pub address: String,
+}
+
+impl Registry {
+    pub(crate) fn id(&self) -> Result<RegistryId, QuotapassError> {
+        let digits = self.address.strip_prefix("0x").unwrap_or(&self.address);
+        let mut address = [0; 20];
+        hex::decode_to_slice(digits, &mut address).map_err(|_| {
+            QuotapassError::bad_input("registry.address", "expected 40 hexadecimal digits, with or without 0x before them")
+        })?;
+        Ok(RegistryId { chain_id: self.chain_id, address })
+    }
+}
+
+impl From<RegistryId> for Registry {
+    fn from(id: RegistryId) -> Self {
+        Self { chain_id: id.chain_id, address: format!("0x{}", hex::encode(id.address)) }
+    }
+}
+
+/// The member tree as the chain has it at one block. Read both values there together, from an endpoint that the source
+/// of members has no say in.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ChainHead {
+    /// The root.
+    pub root: String,
+    /// Members ever added.
+    pub member_count: u64,
+}
+
+impl ChainHead {
+    pub(crate) fn parse(&self) -> Result<members::ChainHead, QuotapassError> {
+        Ok(members::ChainHead { root: field("head.root", &self.root)?, member_count: self.member_count })
+    }
+}

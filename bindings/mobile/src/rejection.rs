@@ -1,0 +1,150 @@
+//! Why a pass is not accepted.
+
+use quotapass::relay::{Malformed, RequirementMismatch, Verdict};
+
+/// How a gossip node treats whoever sent a pass on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Gossip {
+    /// Pass it on.
+    Accept,
+    /// Do not pass it on, and hold nothing against the sender.
+    Ignore,
+    /// Do not pass it on, and hold it against the sender.
+    Reject,
+}
+
+impl From<quotapass::relay::Gossip> for Gossip {
+    fn from(gossip: quotapass::relay::Gossip) -> Self {
+        match gossip {
+            quotapass::relay::Gossip::Accept => Self::Accept,
+            quotapass::relay::Gossip::Ignore => Self::Ignore,
+            quotapass::relay::Gossip::Reject => Self::Reject,
+        }
+    }
+}
+
+/// The verdict on a pass that is not accepted. `verdict` is its stable name, the same that relays give; `reason` is a
+/// sentence that begins with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// `unknown_root`: the root is not among those given. Perhaps they are behind.
+    #[error("{reason}")]
+    UnknownRoot {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `stale_root`: the root was superseded longer ago than the room's window.
+    #[error("{reason}")]
+    StaleRoot {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+        /// When it was superseded, in Unix seconds.
+        superseded_at: u64,
+    },
+    /// `epoch_out_of_range`: the epoch is not that of the clock, nor near its edge.
+    #[error("{reason}")]
+    EpochOutOfRange {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+        /// The Unix second at which the pass's epoch begins.
+        begins: u64,
+        /// The first Unix second after it.
+        ends: u64,
+    },
+    /// `requirement_mismatch`: a value that the pass states is not the room's own.
+    #[error("{reason}")]
+    RequirementMismatch {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+        /// The value's name: `epoch_seconds`, `min_stake`, `since_max` or `limit_cap`.
+        field: String,
+    },
+    /// `invalid_proof`: the proof does not prove the statement.
+    #[error("{reason}")]
+    InvalidProof {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `malformed`: the bytes are no pass.
+    #[error("{reason}")]
+    Malformed {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+        /// The offset at which it is wrong, if it is the bytes' fault.
+        offset: Option<u64>,
+    },
+    /// There is no verdict: the verifier was loaded without the key of badges.
+    #[error("{reason}")]
+    NoKey {
+        /// What to do.
+        reason: String,
+    },
+    /// Any other verdict that a pass alone can have.
+    #[error("{reason}")]
+    Other {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl From<Verdict> for Rejection {
+    fn from(verdict: Verdict) -> Self {
+        let (gossip, reason) = (verdict.gossip().into(), verdict.to_string());
+        let name = verdict.name().to_owned();
+        match verdict {
+            Verdict::UnknownRoot => Self::UnknownRoot { verdict: name, gossip, reason },
+            Verdict::StaleRoot { superseded_at } => Self::StaleRoot { verdict: name, gossip, reason, superseded_at },
+            Verdict::EpochOutOfRange { epoch, .. } => {
+                let (begins, ends) = (epoch.begins(), epoch.ends());
+                Self::EpochOutOfRange { verdict: name, gossip, reason, begins, ends }
+            }
+            Verdict::RequirementMismatch(mismatch) => {
+                Self::RequirementMismatch { verdict: name, gossip, reason, field: mismatch.field().into() }
+            }
+            Verdict::InvalidProof => Self::InvalidProof { verdict: name, gossip, reason },
+            Verdict::Malformed(malformed) => {
+                let offset = match malformed {
+                    Malformed::Pass(error) => Some(error.offset as u64),
+                    _ => None,
+                };
+                Self::Malformed { verdict: name, gossip, reason, offset }
+            }
+            _ => Self::Other { verdict: name, gossip, reason },
+        }
+    }
+}
+
+impl From<RequirementMismatch> for Rejection {
+    fn from(mismatch: RequirementMismatch) -> Self {
+        Verdict::from(mismatch).into()
+    }
+}

@@ -1,0 +1,107 @@
+//! The roots that passes may be proved on.
+
+use std::sync::RwLock;
+
+use quotapass::relay::{RootHistory, RootStatus, Verdict};
+use quotapass_circuits::membership::Root;
+use serde::Deserialize;
+
+use crate::{QuotapassError, read, text::field, write};
+
+/// A root that the tree had.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct SupersededRoot {
+    /// The root.
+    pub root: String,
+    /// The Unix second at which another took its place.
+    pub superseded_at: u64,
+}
+
+/// The roots that a verifier accepts: the current one, and those before it for the room's window after they were
+/// superseded.
+#[derive(uniffi::Object)]
+pub struct Roots {
+    history: RwLock<RootHistory>,
+}
+
+#[uniffi::export]
+impl Roots {
+    /// The current root, and those that it superseded, in any order.
+    ///
+    /// # Errors
+    /// `BadInput` if one is no root.
+    #[uniffi::constructor]
+    pub fn new(current: String, superseded: Vec<SupersededRoot>) -> Result<Self, QuotapassError> {
+        let superseded = superseded
+            .iter()
+            .map(|entry| Ok((field("superseded.root", &entry.root)?, entry.superseded_at)))
+            .collect::<Result<Vec<_>, QuotapassError>>()?;
+        Ok(Self::of(Some(field("current", &current)?), superseded))
+    }
+
+    /// The roots of what a relay answers to `GET /v1/roots`. If it has none yet, nothing is accepted.
+    ///
+    /// # Errors
+    /// `BadInput` if the JSON is not that.
+    #[uniffi::constructor]
+    pub fn from_json(json: String) -> Result<Self, QuotapassError> {
+        let body: RootsBody = serde_json::from_str(&json).map_err(|error| {
+            QuotapassError::bad_input("json", format!("not what a relay answers to /v1/roots: {error}"))
+        })?;
+        let superseded = body.recent.into_iter().map(|entry| (entry.root, entry.superseded_at)).collect();
+        Ok(Self::of(body.current, superseded))
+    }
+
+    /// The tree has a new root since the Unix second `at`.
+    ///
+    /// # Errors
+    /// `BadInput` if it is no root.
+    pub fn advance(&self, root: String, at: u64) -> Result<(), QuotapassError> {
+        let root = field("root", &root)?;
+        write(&self.history).advance(root, at);
+        Ok(())
+    }
+
+    /// The current root, if there is one.
+    pub fn current(&self) -> Option<String> {
+        read(&self.history).current().map(|root| root.to_string())
+    }
+}
+
+impl Roots {
+    fn of(current: Option<Root>, mut superseded: Vec<(Root, u64)>) -> Self {
+        let mut history = RootHistory::new();
+        if let Some(current) = current {
+            superseded.sort_by_key(|(_, at)| *at);
+            // Each root came when the one before it went.
+            let mut since = 0;
+            for (root, superseded_at) in superseded {
+                history.advance(root, since);
+                since = superseded_at;
+            }
+            history.advance(current, since);
+        }
+        Self { history: RwLock::new(history) }
+    }
+
+    /// Whether a root is accepted at `now`, under a window of seconds.
+    pub(crate) fn check(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
+        match read(&self.history).status(root, now, window) {
+            RootStatus::Current | RootStatus::Recent { .. } => Ok(()),
+            RootStatus::Stale { superseded_at } => Err(Verdict::StaleRoot { superseded_at }),
+            RootStatus::Unknown => Err(Verdict::UnknownRoot),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RootsBody {
+    current: Option<Root>,
+    recent: Vec<SupersededBody>,
+}
+
+#[derive(Deserialize)]
+struct SupersededBody {
+    root: Root,
+    superseded_at: u64,
+}

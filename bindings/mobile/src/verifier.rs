@@ -1,0 +1,125 @@
+//! Checking posts and badges.
+
+use quotapass::relay::Verdict;
+use quotapass_circuits::{badge::Badge, formats::wire, post::Post, verifier};
+
+use crate::{Rejection, Room, Roots};
+
+/// What a post that was accepted says.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct PostFacts {
+    /// The scope.
+    pub scope: String,
+    /// Length of the epoch in seconds.
+    pub epoch_seconds: u32,
+    /// Number of the epoch.
+    pub epoch: u64,
+    /// The root that it was proved on.
+    pub root: String,
+    /// The nullifier: two posts have the same one only if they spend the same message id.
+    pub nullifier: String,
+    /// The share's abscissa, the hash of the message.
+    pub x: String,
+    /// The share's ordinate.
+    pub y: String,
+    /// The stake that was proved.
+    pub min_stake: u32,
+    /// The latest day of the deposit that was proved, counted from the Unix epoch.
+    pub since_max: u16,
+    /// The cap on messages that was proved.
+    pub limit_cap: u16,
+}
+
+/// What a badge that was accepted says.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct BadgeFacts {
+    /// The member's only pseudonym in the room. A second chat key for it is another badge of the same member.
+    pub pseudonym: String,
+    /// The chat key.
+    pub chat_key: Vec<u8>,
+    /// The root that it was proved on.
+    pub root: String,
+    /// The stake that was proved.
+    pub min_stake: u32,
+    /// The latest day of the deposit that was proved, counted from the Unix epoch.
+    pub since_max: u16,
+}
+
+/// Checks passes by themselves. Whether a nullifier was seen before is for the app to remember: with the same `x` it is a
+/// replay, with another one the member has exceeded the quota and given the secret away; see `recover`.
+#[derive(uniffi::Object)]
+pub struct Verifier {
+    posts: verifier::Verifier<Post>,
+    badges: Option<verifier::Verifier<Badge>>,
+}
+
+#[uniffi::export]
+impl Verifier {
+    /// Whether the keys are development keys, with which anybody can forge proofs.
+    pub fn is_development(&self) -> bool {
+        self.posts.key().is_development() || self.badges.as_ref().is_some_and(|badges| badges.key().is_development())
+    }
+
+    /// Checks the pass of a message in a room at `now` (Unix seconds): in this order decoding, epoch, requirement, root,
+    /// and the proof last, which takes a millisecond or a few.
+    ///
+    /// # Errors
+    /// `Rejection`, by the verdict's name.
+    pub fn verify_post(
+        &self,
+        room: &Room,
+        message: Vec<u8>,
+        pass: Vec<u8>,
+        roots: &Roots,
+        now: u64,
+    ) -> Result<PostFacts, Rejection> {
+        let pass = wire::PostPass::from_bytes(&pass).map_err(Verdict::from)?;
+        let (policy, epoch) = (room.rules(), pass.epoch);
+        if !policy.is_in_range(epoch, now) {
+            return Err(Verdict::EpochOutOfRange { epoch, now }.into());
+        }
+        room.history().check_post(&pass, now)?;
+        roots.check(pass.root, now, policy.root_window)?;
+        let public = pass.public(room.scope_hash(), &message).map_err(Verdict::from)?;
+        self.posts.verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+        Ok(PostFacts {
+            scope: room.scope(),
+            epoch_seconds: epoch.seconds().get(),
+            epoch: epoch.number(),
+            root: public.root.to_string(),
+            nullifier: public.nullifier.to_string(),
+            x: public.share.x.to_string(),
+            y: public.share.y.to_string(),
+            min_stake: public.requirement.min_stake,
+            since_max: public.requirement.since_max.0,
+            limit_cap: public.limit_cap.get(),
+        })
+    }
+
+    /// Checks a badge in a room at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// `Rejection`, by the verdict's name; `NoKey` if the prover was loaded without the key of badges.
+    pub fn verify_badge(&self, room: &Room, badge: Vec<u8>, roots: &Roots, now: u64) -> Result<BadgeFacts, Rejection> {
+        let verifier = self.badges.as_ref().ok_or_else(|| Rejection::NoKey {
+            reason: "no verdict: load the prover with the key of badges, and take its verifier".into(),
+        })?;
+        let pass = wire::BadgePass::from_bytes(&badge).map_err(Verdict::from)?;
+        room.history().check_badge(&pass.requirement, now)?;
+        roots.check(pass.root, now, room.rules().root_window)?;
+        verifier.verify(&pass.public(room.scope_hash()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+        Ok(BadgeFacts {
+            pseudonym: pass.pseudonym.to_string(),
+            chat_key: pass.chat_key().to_vec(),
+            root: pass.root.to_string(),
+            min_stake: pass.requirement.min_stake,
+            since_max: pass.requirement.since_max.0,
+        })
+    }
+}
+
+impl Verifier {
+    pub(crate) fn of(posts: verifier::Verifier<Post>, badges: Option<verifier::Verifier<Badge>>) -> Self {
+        Self { posts, badges }
+    }
+}
