@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct BadgePass {
     /// The badge as it is sent; the chat key is in it.
-    pub badge: Vec<u8>,
+    pub encoded: Vec<u8>,
     /// The same as text: base64url without padding.
     pub text: String,
     /// The account's only pseudonym in the room.
@@ -59,6 +59,6 @@ impl Prover {
         let proof = prover.prove(&public, &witness, &mut OsRng)?;
         let pass = wire::BadgePass::new(&public, chat_key, proof)
             .map_err(|error| QuotapassError::bad_input("chat_key", error))?;
-        Ok(BadgePass { badge: pass.to_bytes(), text: pass.to_text(), pseudonym: public.pseudonym.to_string() })
+        Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: public.pseudonym.to_string() })
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct PostPass {
     /// The pass as it is sent: 246 bytes.
-    pub pass: Vec<u8>,
+    pub encoded: Vec<u8>,
     /// The same as text: base64url without padding.
     pub text: String,
     /// The epoch that the message counts in.
@@ -156,7 +156,7 @@ impl PreparedProver {
             let (public, proof) = state.prepared.prove(external, x, reserved.message_id, &mut OsRng)?;
             let pass = wire::PostPass::new(reserved.epoch, &public, proof);
             Ok(PostPass {
-                pass: pass.to_bytes().to_vec(),
+                encoded: pass.to_bytes().to_vec(),
                 text: pass.to_text(),
                 epoch: reserved.epoch.into(),
                 left: reserved.left,
