@@ -1,0 +1,593 @@
+// What an app does with quotapass, from Kotlin. `cargo xtask mobile test` runs it.
+
+import java.io.File
+import java.nio.file.Files
+import java.util.concurrent.ConcurrentLinkedQueue
+import kotlin.concurrent.thread
+import kotlin.system.exitProcess
+import org.quotapass.*
+
+const val NOW = 1_800_000_000UL
+const val EPOCH = 600UL
+val DAY = (NOW / 86_400UL).toInt()
+val REGISTRY = Registry(31_337UL, "0x" + "11".repeat(20))
+
+// The test vector of BIP-39 with entropy of zeros.
+val WORDS = "abandon ".repeat(23) + "art"
+
+val KEYS = developmentKeys()
+val PROVER = Prover.load(KEYS, listOf())
+val VERIFIER = PROVER.verifier()
+val POLICY = RoomPolicy("lobby", 600u, 3.toUShort(), 10u, 2.toUShort(), 3_600u, 30u)
+val ROOM = Room(REGISTRY, POLICY)
+
+var passed = 0
+var failed = 0
+
+fun test(name: String, body: () -> Unit) {
+    try {
+        body()
+        passed += 1
+    } catch (failure: Throwable) {
+        failed += 1
+        System.err.println("FAILED: $name")
+        failure.printStackTrace()
+    }
+}
+
+fun <T> equal(found: T, expected: T) {
+    if (found != expected) throw AssertionError("found $found, expected $expected")
+}
+
+fun holds(condition: Boolean) = equal(condition, true)
+
+inline fun <reified E : Throwable> throws(call: () -> Unit): E {
+    try {
+        call()
+    } catch (error: Throwable) {
+        return error as? E ?: throw AssertionError("${E::class.simpleName} expected", error)
+    }
+    throw AssertionError("${E::class.simpleName} expected, nothing was thrown")
+}
+
+fun Int.s() = toUShort()
+
+fun ByteArray.with(offset: Int) = copyOf().also { it[offset] = (it[offset].toInt() xor 1).toByte() }
+
+/** A source that the app implements, and what it was asked for. */
+class Asked(private val members: LocalMembers) : MembersSource {
+    val asked = mutableListOf<String>()
+
+    override fun upperNodes(): ByteArray {
+        asked += "upper"
+        return members.upperNodes()
+    }
+
+    override fun bucket(number: UInt): ByteArray {
+        asked += "$number"
+        return members.bucket(number)
+    }
+}
+
+/** Hears of steps, and cancels at one of them. */
+class Steps(private val cancelAt: Step? = null) : ProgressListener {
+    val heard = mutableListOf<Step>()
+    val task = Task(this)
+
+    override fun begins(step: Step) {
+        heard += step
+        if (step == cancelAt) task.cancel()
+    }
+}
+
+/** A member among others, with folders for a ledger. */
+class World : AutoCloseable {
+    private val folder: File = Files.createTempDirectory("quotapass").toFile()
+    val folders = LedgerFolders("$folder/ledgers", "$folder/witnesses")
+    val elsewhere = LedgerFolders("$folder/ledgers-2", "$folder/witnesses-2")
+    val identity = Identity.generate()
+    val account = identity.account(REGISTRY, 0u)
+    val members = LocalMembers()
+    val index: UInt
+    val membership: Membership
+    val roots: Roots
+    private val open = mutableListOf<Ledger>()
+
+    init {
+        join()
+        index = members.append(account.commitment(), 100u, 20.s(), (DAY - 10).s())
+        join()
+        membership = Membership(index, account.commitment())
+        membership.sync(members.head(), members)
+        roots = Roots(members.head().root, listOf())
+    }
+
+    /** Somebody else deposits. */
+    fun join() = members.append(Identity.generate().account(REGISTRY, 0u).commitment(), 100u, 20.s(), (DAY - 10).s())
+
+    fun ledger(folders: LedgerFolders = this.folders, of: Account = account): Ledger =
+        Ledger.create(of, folders, NOW, History.NONE).also { open += it }
+
+    fun reopened(): Ledger = Ledger.open(account, folders).also { open += it }
+
+    fun prepared() = PROVER.prepare(account, membership, ROOM, NOW)
+
+    override fun close() {
+        open.forEach { it.close() }
+        folder.deleteRecursively()
+    }
+}
+
+fun <T> world(body: World.() -> T): T = World().use { it.body() }
+
+fun identities() {
+    test("a mnemonic restores the identity") {
+        val identity = Identity.generate()
+        val words = identity.mnemonic()
+        equal(words.split(" ").size, 24)
+        val again = Identity.fromMnemonic("  " + words.uppercase().replace(" ", "  "))
+        for (number in listOf(0u, 7u)) {
+            val commitment = identity.account(REGISTRY, number).commitment()
+            equal(again.account(REGISTRY, number).commitment(), commitment)
+            holds(Regex("0x[0-9a-f]{64}").matches(commitment))
+        }
+    }
+    test("accounts and registries differ") {
+        val identity = Identity.fromMnemonic(WORDS)
+        val other = Registry(1UL, REGISTRY.address)
+        val accounts = listOf(REGISTRY, other).flatMap { r -> listOf(0u, 1u).map { identity.account(r, it) } }
+        equal(accounts.map { it.commitment() }.toSet().size, 4)
+        equal(accounts[1].registry() to accounts[1].number(), REGISTRY to 1u)
+    }
+    test("wrong words are named") {
+        for (words in listOf("", "abandon art", WORDS.replace("art", "able"), WORDS.replace("art", "arx"))) {
+            holds(throws<QuotapassException.Mnemonic> { Identity.fromMnemonic(words) }.reason.isNotEmpty())
+        }
+    }
+    test("a wiped handle and a closed one refuse") {
+        val identity = Identity.generate()
+        val account = identity.account(REGISTRY, 0u)
+        identity.wipe()
+        identity.wipe()
+        throws<QuotapassException.Closed> { identity.mnemonic() }
+        throws<QuotapassException.Closed> { identity.account(REGISTRY, 0u) }
+        holds(account.commitment().isNotEmpty())
+        account.close()
+        account.close()
+        throws<IllegalStateException> { account.commitment() }
+    }
+    test("addresses are checked") {
+        for (address in listOf("", "0x12", "0x" + "gg".repeat(20), "11".repeat(21), "é".repeat(20))) {
+            val error = throws<QuotapassException.BadInput> { Identity.generate().account(Registry(1UL, address), 0u) }
+            equal(error.argument, "registry.address")
+        }
+    }
+}
+
+fun rooms() {
+    test("a relay's policy gives the room") {
+        fun json(scope: String) = """{"now": 1, "registry": {"chain_id": 31337, "address": "${REGISTRY.address}"},
+            "development_keys": true, "unlisted": "reject", "scopes": [{"name": "lobby", "scope": "$scope",
+            "epoch_seconds": 600, "limit_cap": 3, "min_stake": 10, "min_age_days": 2, "root_window": 3600,
+            "max_clock_skew": 30, "epoch": 0, "epoch_ends": 600, "since_max": 0}]}"""
+        val room = Room.fromPolicyJson(json(ROOM.scope()), "lobby")
+        equal(room.policy(), POLICY)
+        equal(listOf(room.name(), room.scope(), room.registry()), listOf("lobby", ROOM.scope(), REGISTRY))
+        val bad = listOf(json("0x" + "00".repeat(32)) to "lobby", json(ROOM.scope()) to "hall", "" to "lobby", "{}" to "lobby")
+        for ((text, name) in bad) throws<QuotapassException.BadInput> { Room.fromPolicyJson(text, name) }
+    }
+    test("epochs are the floor of time") {
+        equal(ROOM.epochAt(NOW + 599UL), EpochTimes(NOW / EPOCH, NOW, NOW + EPOCH))
+    }
+    test("values that do not go together are refused") {
+        val bad = listOf(
+            POLICY.copy(name = ""), POLICY.copy(name = "x".repeat(256)), POLICY.copy(epochSeconds = 0u),
+            POLICY.copy(limitCap = 0.s()), POLICY.copy(maxClockSkew = 601u),
+        )
+        for (policy in bad) throws<QuotapassException.BadInput> { Room(REGISTRY, policy) }
+    }
+}
+
+fun memberships() {
+    test("a source of the app is asked and checked") {
+        world {
+            val source = Asked(members)
+            val steps = Steps()
+            val membership = Membership(index, account.commitment())
+            equal(membership.root(), null)
+            throws<QuotapassException.NeverSynced> { membership.terms() }
+            equal(membership.sync(members.head(), source, steps.task), SyncReport(listOf(0u), 3u))
+            equal(steps.heard.toList(), listOf(Step.FETCH_UPPER_NODES, Step.FETCH_BUCKET))
+            equal(membership.root(), members.head().root)
+            equal(membership.terms(), MemberTerms(100u, 20.s(), (DAY - 10).s()))
+            equal(membership.sync(members.head(), source).asked, listOf())
+            equal(source.asked.toList(), listOf("upper", "0"))
+        }
+    }
+    test("what the app fetched itself serves too") {
+        world {
+            val membership = Membership(index, account.commitment())
+            val upper = members.upperNodes()
+            val needed = throws<QuotapassException.BucketsNeeded> { membership.syncFetched(members.head(), upper, listOf()) }
+            equal(needed.numbers, listOf(0u))
+            equal(membership.syncFetched(members.head(), upper, needed.numbers.map { members.bucket(it) }).asked, listOf(0u))
+        }
+    }
+    test("a cache is read back for the same member alone") {
+        world {
+            val cache = membership.toBytes()
+            equal(Membership.fromBytes(cache, index, account.commitment()).root(), membership.root())
+            for ((bytes, of) in listOf(cache.with(cache.size - 1) to index, byteArrayOf() to index, cache to index + 1u)) {
+                throws<QuotapassException.BadInput> { Membership.fromBytes(bytes, of, account.commitment()) }
+            }
+        }
+    }
+    test("another tree than the chain's is refused") {
+        world {
+            val root = membership.root()
+            val head = members.head()
+            join()
+            throws<QuotapassException.NotTheChains> { membership.sync(ChainHead(head.root, 99UL), members) }
+            equal(membership.root(), root)
+        }
+    }
+    test("members who are not there are told why") {
+        world {
+            val stranger = Identity.generate().account(REGISTRY, 0u).commitment()
+            throws<QuotapassException.NotYet> { Membership(3u, stranger).sync(members.head(), members) }
+            val other = Membership(index, stranger)
+            other.sync(members.head(), members)
+            throws<QuotapassException.OtherMember> { other.terms() }
+            members.remove(index)
+            membership.sync(members.head(), members)
+            throws<QuotapassException.Removed> { membership.terms() }
+        }
+    }
+    test("failures of a source are typed") {
+        class Broken(val failure: () -> ByteArray) : MembersSource {
+            override fun upperNodes() = failure()
+            override fun bucket(number: UInt) = failure()
+        }
+        world {
+            val failures = listOf<() -> ByteArray>(
+                { throw SourceFailure.NotFound() }, { throw SourceFailure.Unreachable("no network") },
+                { throw IllegalArgumentException("not expected") }, { ByteArray(100_000) }, { ByteArray(3) },
+            )
+            for (failure in failures) {
+                val membership = Membership(index, account.commitment())
+                throws<QuotapassException.Source> { membership.sync(members.head(), Broken(failure)) }
+            }
+        }
+    }
+    test("a sync can be cancelled") {
+        world {
+            val membership = Membership(index, account.commitment())
+            val task = Steps(Step.FETCH_BUCKET).task
+            throws<QuotapassException.Cancelled> { membership.sync(members.head(), members, task) }
+            equal(membership.root(), null)
+        }
+    }
+    test("bad values are refused") {
+        world {
+            for (commitment in listOf("", "0x" + "ff".repeat(32), "zz".repeat(32))) {
+                throws<QuotapassException.BadInput> { Membership(0u, commitment) }
+            }
+            throws<QuotapassException.BadInput> { membership.sync(ChainHead("0x1", 1UL), members) }
+            throws<QuotapassException.BadInput> { membership.syncFetched(members.head(), ByteArray(5), listOf()) }
+            throws<QuotapassException.BadInput> { members.append(account.commitment(), 1u, 0.s(), 0.s()) }
+        }
+    }
+}
+
+fun keys() {
+    test("development keys say so") {
+        holds(PROVER.isDevelopment() && VERIFIER.isDevelopment())
+    }
+    test("keys that are not trusted are refused") {
+        val post = KEYS.post
+        val fingerprint = post.takeLast(32).joinToString("") { "%02x".format(it) }
+        val cases = listOf(
+            post to listOf("00".repeat(32)), post to listOf(fingerprint), post.with(5_000) to listOf(),
+            KEYS.badge!! to listOf(), byteArrayOf() to listOf(), "zkey".toByteArray() to listOf(),
+            "zkey".toByteArray() + ByteArray(1_000) { -1 } to listOf(), post.copyOf(1_000) to listOf<String>(),
+        )
+        for ((file, trusted) in cases) throws<QuotapassException.Key> { Prover.load(KeyFiles(file), trusted) }
+        throws<QuotapassException.BadInput> { Prover.load(KEYS, listOf("not a hash")) }
+    }
+    test("loading can be cancelled") {
+        val task = Task()
+        task.cancel()
+        holds(task.isCancelled())
+        throws<QuotapassException.Cancelled> { Prover.load(KEYS, listOf(), task) }
+        throws<QuotapassException.Cancelled> { developmentKeys(task) }
+        throws<QuotapassException.Cancelled> { PROVER.buildTables(task) }
+    }
+    test("tables are of one key") {
+        world {
+            val prover = Prover.load(KEYS, listOf())
+            val tables = prover.buildTables()
+            prover.useTables(tables)
+            throws<QuotapassException.Key> { prover.useTables(tables.copyOf(tables.size - 1)) }
+            val message = "with tables".toByteArray()
+            val post = prover.prepare(account, membership, ROOM, NOW).post(ROOM, message, ledger(), NOW)
+            VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
+        }
+    }
+}
+
+fun posts() {
+    test("posts up to the limit are accepted and one more is refused") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val nullifiers = (2 downTo 0).map { left ->
+                val message = "message $left".toByteArray()
+                val post = prepared.post(ROOM, message, ledger, NOW + 5UL)
+                equal(Triple(post.left, post.epoch.begins, post.encoded.size), Triple(left.s(), NOW, 246))
+                holds(passFromText(post.text).contentEquals(post.encoded))
+                val facts = VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW + 5UL)
+                equal(Triple(facts.root, facts.epoch, facts.limitCap), Triple(members.head().root, NOW / EPOCH, 3.s()))
+                equal(facts.minStake to facts.sinceMax, 10u to (DAY - 2).s())
+                facts.nullifier
+            }
+            equal(nullifiers.toSet().size, 3)
+            val more = "one too many".toByteArray()
+            equal(throws<QuotapassException.QuotaUsed> { prepared.post(ROOM, more, ledger, NOW + 6UL) }.nextBegins, NOW + EPOCH)
+            equal(prepared.post(ROOM, more, ledger, NOW + EPOCH).left, 2.s())
+            throws<QuotapassException.EpochLeft> { prepared.post(ROOM, more, ledger, NOW) }
+        }
+    }
+    test("the ledger survives reopening") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val message = "hello".toByteArray()
+            prepared.post(ROOM, message, ledger, NOW)
+            throws<QuotapassException.LedgerInUse> { Ledger.open(account, folders) }
+            ledger.release()
+            throws<QuotapassException.Closed> { prepared.post(ROOM, message, ledger, NOW) }
+            val again = reopened()
+            val status = again.quotaLeft(ROOM, membership, NOW)
+            equal(Triple(status.used, status.left, status.nextBegins), Triple(1.s(), 2.s(), NOW + EPOCH))
+            equal(again.gap(), null)
+            equal(prepared.post(ROOM, message, again, NOW).left, 1.s())
+            again.close()
+            throws<QuotapassException.LedgerExists> { Ledger.create(account, folders, NOW, History.NONE) }
+            throws<IllegalStateException> { prepared.post(ROOM, message, again, NOW) }
+        }
+    }
+    test("a ledger that may be old waits for the next epoch") {
+        world {
+            ledger().release()
+            File(folders.witnesses).listFiles()!!.filter { it.extension == "witness" }.forEach { it.delete() }
+            val again = reopened()
+            holds("witness" in again.gap()!!)
+            val message = "hello".toByteArray()
+            equal(throws<QuotapassException.MayBeStale> { prepared().post(ROOM, message, again, NOW) }.resumesAt, NOW + EPOCH)
+            again.confirmCurrent()
+            prepared().post(ROOM, message, again, NOW)
+        }
+    }
+    test("an unknown history leaves the epoch out") {
+        world {
+            throws<QuotapassException.LedgerMissing> { Ledger.open(account, folders) }
+            Ledger.create(account, folders, NOW, History.UNKNOWN).use { ledger ->
+                equal(ledger.quotaLeft(ROOM, membership, NOW).left, 0.s())
+                equal(ledger.quotaLeft(ROOM, membership, NOW + EPOCH).left, 3.s())
+            }
+        }
+    }
+    test("devices share the ids") {
+        world {
+            throws<QuotapassException.BadInput> {
+                Ledger.create(account, folders, NOW, History.NONE, Device(2.s(), 2.s()))
+            }
+            Ledger.create(account, folders, NOW, History.NONE, Device(1.s(), 2.s())).use { ledger ->
+                equal(ledger.quotaLeft(ROOM, membership, NOW).left, 1.s())
+            }
+            throws<QuotapassException.Ledger> { Ledger.open(account, folders) }
+        }
+    }
+    test("cancelling before the reservation changes nothing and after it uses the id") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            for ((step, used) in listOf(Step.RESERVE to 0, Step.PROVE to 1)) {
+                val steps = Steps(step)
+                throws<QuotapassException.Cancelled> { prepared.post(ROOM, byteArrayOf(1), ledger, NOW, steps.task) }
+                equal(steps.heard.last(), step)
+                equal(ledger.quotaLeft(ROOM, membership, NOW).used, used.s())
+            }
+            equal(prepared.post(ROOM, byteArrayOf(1), ledger, NOW).left, 1.s())
+        }
+    }
+    test("a new day and another policy are prepared for") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val tomorrow = NOW + 86_400UL
+            val steps = Steps()
+            val post = prepared.post(ROOM, byteArrayOf(1), ledger, tomorrow, steps.task)
+            equal(steps.heard.toList(), listOf(Step.PREPARE, Step.RESERVE, Step.PROVE))
+            VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, tomorrow)
+            val strict = Room(REGISTRY, POLICY.copy(name = "vault", minStake = 101u))
+            throws<QuotapassException.Ineligible> { prepared.post(strict, byteArrayOf(1), ledger, tomorrow) }
+            equal(ledger.quotaLeft(strict, membership, tomorrow).used, 0.s())
+        }
+    }
+    test("a prepared prover follows the tree") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            join()
+            membership.sync(members.head(), members)
+            prepared.update(membership)
+            val root = members.head().root
+            equal(prepared.root(), root)
+            val post = prepared.post(ROOM, byteArrayOf(1), ledger, NOW)
+            throws<Rejection.UnknownRoot> { VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, NOW) }
+            roots.advance(root, NOW)
+            VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, NOW)
+        }
+    }
+    test("what does not belong together is refused") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val other = identity.account(REGISTRY, 1u)
+            val elsewhere = Room(Registry(1UL, REGISTRY.address), POLICY)
+            val others = ledger(of = other)
+            throws<QuotapassException.Mismatch> { PROVER.prepare(other, membership, ROOM, NOW) }
+            throws<QuotapassException.Mismatch> { PROVER.prepare(account, membership, elsewhere, NOW) }
+            throws<QuotapassException.Mismatch> { prepared.post(elsewhere, byteArrayOf(), ledger, NOW) }
+            throws<QuotapassException.Mismatch> { prepared.post(ROOM, byteArrayOf(), others, NOW) }
+            throws<QuotapassException.Mismatch> { others.quotaLeft(ROOM, membership, NOW) }
+            equal(ledger.quotaLeft(ROOM, membership, NOW).used, 0.s())
+        }
+    }
+    test("wiped handles are closed") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            account.wipe()
+            throws<QuotapassException.Closed> { prepared() }
+            prepared.post(ROOM, byteArrayOf(), ledger, NOW)
+            prepared.wipe()
+            throws<QuotapassException.Closed> { prepared.root() }
+            throws<QuotapassException.Closed> { prepared.post(ROOM, byteArrayOf(), ledger, NOW) }
+            throws<QuotapassException.Closed> { prepared.update(membership) }
+        }
+    }
+    test("threads share a ledger and never an id") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val sent = ConcurrentLinkedQueue<Pair<ByteArray, PostPass>>()
+            val threads = (0 until 6).map { number ->
+                thread {
+                    val message = "message $number".toByteArray()
+                    try {
+                        sent += message to prepared.post(ROOM, message, ledger, NOW)
+                    } catch (_: QuotapassException.QuotaUsed) {
+                    }
+                }
+            }
+            threads.forEach { it.join() }
+            val facts = sent.map { (message, post) -> VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW) }
+            equal(facts.size to facts.map { it.nullifier }.toSet().size, 3 to 3)
+        }
+    }
+}
+
+fun verdicts() {
+    val message = "hello".toByteArray()
+    test("each rejection has its verdict") {
+        world {
+            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            fun verify(room: Room = ROOM, text: ByteArray = message, roots: Roots = this.roots, now: ULong = NOW) {
+                VERIFIER.verifyPost(room, text, sent, roots, now)
+            }
+            val head = members.head().root
+            val other = "0x" + "00".repeat(31) + "01"
+            fun superseded(at: ULong) = Roots(other, listOf(SupersededRoot(head, at)))
+            verify(roots = superseded(NOW - 3_600UL))
+            val stale = throws<Rejection.StaleRoot> { verify(roots = superseded(NOW - 3_601UL)) }
+            equal(Triple(stale.verdict, stale.gossip, stale.supersededAt), Triple("stale_root", Gossip.IGNORE, NOW - 3_601UL))
+            holds(stale.reason.startsWith("stale_root: "))
+            equal(throws<Rejection.UnknownRoot> { verify(roots = Roots(other, listOf())) }.verdict, "unknown_root")
+            equal(throws<Rejection.InvalidProof> { verify(text = byteArrayOf(0)) }.verdict, "invalid_proof")
+            throws<Rejection.InvalidProof> { verify(Room(REGISTRY, POLICY.copy(name = "hall"))) }
+            verify(now = NOW + EPOCH + 29UL)
+            val late = throws<Rejection.EpochOutOfRange> { verify(now = NOW + EPOCH + 30UL) }
+            equal(Triple(late.verdict, late.begins, late.ends), Triple("epoch_out_of_range", NOW, NOW + EPOCH))
+            val mismatches = listOf(
+                "min_stake" to POLICY.copy(minStake = 9u), "limit_cap" to POLICY.copy(limitCap = 4.s()),
+                "since_max" to POLICY.copy(minAgeDays = 3.s()), "epoch_seconds" to POLICY.copy(epochSeconds = 300u),
+            )
+            for ((field, policy) in mismatches) {
+                val error = throws<Rejection.RequirementMismatch> { verify(Room(REGISTRY, policy)) }
+                equal(Triple(error.verdict, error.gossip, error.field), Triple("requirement_mismatch", Gossip.REJECT, field))
+            }
+        }
+    }
+    test("bytes that are no pass are malformed") {
+        world {
+            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            val bad = listOf(byteArrayOf(), sent.copyOf(245), sent + 0, sent.with(0), ByteArray(246) { -1 })
+            for (bytes in bad) {
+                val error = throws<Rejection.Malformed> { VERIFIER.verifyPost(ROOM, message, bytes, roots, NOW) }
+                equal(error.verdict to (error.offset != null), "malformed" to true)
+            }
+            for (text in listOf("not base64url!", "====", "é")) throws<QuotapassException.BadInput> { passFromText(text) }
+        }
+    }
+    test("a relay's roots are read") {
+        world {
+            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            fun roots(current: String) = Roots.fromJson("""{"now": 1, "current": $current, "window": 1, "recent": []}""")
+            val head = members.head().root
+            equal(roots("\"$head\"").current(), head)
+            VERIFIER.verifyPost(ROOM, message, sent, roots("\"$head\""), NOW)
+            throws<Rejection.UnknownRoot> { VERIFIER.verifyPost(ROOM, message, sent, roots("null"), NOW) }
+            for (bad in listOf("", "{}")) throws<QuotapassException.BadInput> { Roots.fromJson(bad) }
+        }
+    }
+}
+
+fun badges() {
+    test("a badge ties a chat key to a pseudonym") {
+        world {
+            val chatKeys = listOf(ByteArray(32) { 1 }, ByteArray(32) { 2 })
+            val (first, second) = chatKeys.map { PROVER.badge(account, membership, ROOM, it, NOW) }
+            equal(first.pseudonym, second.pseudonym)
+            val facts = VERIFIER.verifyBadge(ROOM, first.encoded, roots, NOW)
+            holds(facts.pseudonym == first.pseudonym && facts.chatKey.contentEquals(chatKeys[0]))
+            holds(passFromText(first.text).contentEquals(first.encoded))
+            fun verify(room: Room = ROOM, badge: ByteArray = first.encoded, roots: Roots = this.roots) {
+                VERIFIER.verifyBadge(room, badge, roots, NOW)
+            }
+            throws<Rejection.InvalidProof> { verify(Room(REGISTRY, POLICY.copy(name = "hall"))) }
+            throws<Rejection.Malformed> { verify(badge = first.encoded.copyOf(40)) }
+            throws<Rejection.UnknownRoot> { verify(roots = Roots("0x" + "00".repeat(32), listOf())) }
+            throws<Rejection.RequirementMismatch> { verify(Room(REGISTRY, POLICY.copy(minStake = 11u))) }
+        }
+    }
+    test("badges need their key and bounds") {
+        world {
+            val prover = Prover.load(KeyFiles(KEYS.post), listOf())
+            throws<QuotapassException.Key> { prover.badge(account, membership, ROOM, byteArrayOf(1), NOW) }
+            throws<Rejection.NoKey> { prover.verifier().verifyBadge(ROOM, byteArrayOf(1), roots, NOW) }
+            throws<QuotapassException.BadInput> { PROVER.badge(account, membership, ROOM, ByteArray(65_536), NOW) }
+            val task = Steps(Step.PROVE).task
+            throws<QuotapassException.Cancelled> { PROVER.badge(account, membership, ROOM, byteArrayOf(1), NOW, task) }
+        }
+    }
+}
+
+fun recovery() {
+    test("two messages under one id give the commitment away") {
+        world {
+            // Two phones of one careless owner, each with a ledger that knows nothing of the other.
+            val second = ledger(elsewhere)
+            val prepared = prepared()
+            fun facts(ledger: Ledger, message: ByteArray): PostFacts {
+                val post = prepared.post(ROOM, message, ledger, NOW)
+                return VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
+            }
+            val (one, two) = facts(ledger(), byteArrayOf(1)) to facts(second, byteArrayOf(2))
+            equal(one.nullifier, two.nullifier)
+            equal(recover(one, two), account.commitment())
+            holds(Regex("0x[0-9a-f]{64}").matches(recoverSecret(one, two)))
+            val three = facts(second, byteArrayOf(3))
+            for (other in listOf(one, three, two.copy(y = three.y))) {
+                throws<QuotapassException.NoEvidence> { recover(one, other) }
+            }
+            throws<QuotapassException.BadInput> { recover(one, two.copy(y = "nonsense")) }
+        }
+    }
+}
+
+fun main() {
+    identities()
+    rooms()
+    memberships()
+    keys()
+    posts()
+    verdicts()
+    badges()
+    recovery()
+    println("$passed passed, $failed failed")
+    exitProcess(if (failed == 0) 0 else 1)
+}
