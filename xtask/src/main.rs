@@ -2,8 +2,10 @@
 
 mod bench;
 mod contracts;
+mod mobile;
 mod npm;
 mod poseidon;
+mod process;
 mod suites;
 
 use std::path::{Path, PathBuf};
@@ -26,13 +28,16 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Run every suite: Rust, the contracts under forge, the exports under snarkjs
+    /// Run every suite: Rust, the contracts under forge, the exports under snarkjs, the bindings
     Test,
     /// Measure beside the crate `rln`, and write docs/benchmarks.md and its plots
     Bench(bench::Arguments),
     /// Build, check, test or measure the contracts
     #[command(subcommand)]
     Contracts(contracts::Task),
+    /// Write or test the bindings for Kotlin, Swift and Python
+    #[command(subcommand)]
+    Mobile(mobile::Task),
 }
 
 fn main() -> Result<()> {
@@ -41,6 +46,7 @@ fn main() -> Result<()> {
         Task::Test => suites::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
+        Task::Mobile(task) => mobile::run(&task),
     }
 }
 

@@ -7,9 +7,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::{bench, contracts, npm, root};
+use crate::{
+    bench, contracts, mobile, npm,
+    process::{cargo, check, target},
+    root,
+};
 
 /// Runs all suites, or says which failed first.
 pub fn run() -> Result<()> {
@@ -30,6 +34,8 @@ pub fn run() -> Result<()> {
     contracts::run(&contracts::Task::Test)?;
     announce("snarkjs");
     snarkjs()?;
+    announce("Kotlin, Swift and Python");
+    mobile::test()?;
     announce("all suites passed");
     Ok(())
 }
@@ -38,18 +44,11 @@ fn announce(suite: &str) {
     println!("\n== {suite}");
 }
 
-fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
-    // The cargo that runs us, so that a toolchain chosen with `cargo +name` is kept.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    check(Command::new(cargo).args(arguments).current_dir(root()), &format!("cargo {}", arguments.join(" ")))
-}
-
 /// Exports the circuits and lets snarkjs check them.
 fn snarkjs() -> Result<()> {
     let tests = root().join("tests/snarkjs");
     // The tests above have built the program; building it alone would compile everything with other features.
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder));
+    let target = target();
     let program = target.join("debug").join(format!("quotapass{}", std::env::consts::EXE_SUFFIX));
     let work = target.join("snarkjs");
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
@@ -70,12 +69,4 @@ fn snarkjs() -> Result<()> {
 
 fn create(path: &Path) -> Result<fs::File> {
     fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn check(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {what}"))?;
-    if !status.success() {
-        bail!("{what} failed");
-    }
-    Ok(())
 }

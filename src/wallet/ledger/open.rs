@@ -114,7 +114,7 @@ impl LedgerFiles {
             create_folder_of(&path).map_err(io)?;
             let file = private().create(true).truncate(false).write(true).open(&path).map_err(io)?;
             loop {
-                match file.try_lock() {
+                match try_lock(&file) {
                     Ok(()) => return Ok(file),
                     Err(TryLockError::Error(source)) => return Err(io(source)),
                     Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
@@ -126,6 +126,25 @@ impl LedgerFiles {
         };
         Ok([lock(&self.witness)?, lock(&self.ledger)?])
     }
+}
+
+/// Locks a file unless it is locked.
+#[cfg(not(target_os = "android"))]
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+/// Locks a file unless it is locked. The standard library has no locks on Android; the system has those of Linux.
+#[cfg(target_os = "android")]
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    use rustix::{
+        fs::{FlockOperation, flock},
+        io::Errno,
+    };
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => TryLockError::WouldBlock,
+        error => TryLockError::Error(error.into()),
+    })
 }
 
 /// A ledger on the disk, open in this process alone for as long as the value lives.

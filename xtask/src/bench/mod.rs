@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::figures::{Figures, Variant};
-use crate::root;
+use crate::{process::target, root};
 
 /// The benchmarks, each a file in `benches/`.
 pub const NAMES: [&str; 6] = ["proof", "prepared", "verify", "tree", "key", "scaling"];
@@ -83,10 +83,6 @@ fn measure(name: &str, variant: Variant, threads: usize, short: bool) -> Result<
         bail!("the benchmark `{name}` failed");
     }
     Ok(json)
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 fn read(path: &Path) -> Result<String> {
