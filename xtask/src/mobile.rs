@@ -127,7 +127,8 @@ fn jna() -> Result<PathBuf> {
     }
     let path = PathBuf::from("/usr/share/java/jna.jar");
     if !path.exists() {
-        let advice = "get jna.jar 5.13 or newer (https://github.com/java-native-access/jna), and name it in the environment";
+        let advice =
+            "get jna.jar 5.13 or newer (https://github.com/java-native-access/jna), and name it in the environment";
         install_package("libjna-java", &format!("{advice} variable {JNA_VARIABLE}"))?;
     }
     Ok(path)

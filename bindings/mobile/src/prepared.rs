@@ -146,8 +146,8 @@ impl PreparedProver {
             let (policy, scope) = (room.rules(), room.scope_hash());
             let epoch = policy.epoch_at(now);
             state.meet(policy.requirement(epoch), policy.limit_cap, &progress)?;
-            let x = SignalHash::new(scope, epoch, &message)
-                .map_err(|error| QuotapassError::bad_input("message", error))?;
+            let x =
+                SignalHash::new(scope, epoch, &message).map_err(|error| QuotapassError::bad_input("message", error))?;
             progress.begin(Step::Reserve)?;
             // It reserves in the epoch of `now`, which is the one above.
             let reserved = ledger.with(|ledger| Ok(ledger.reserve(now, &quota(room, &state.member.terms))?))?;
@@ -179,7 +179,12 @@ impl PreparedProver {
 
 impl State {
     /// Prepares anew if it was done for another requirement.
-    fn meet(&mut self, requirement: Requirement, limit_cap: NonZeroU16, progress: &Progress) -> Result<(), QuotapassError> {
+    fn meet(
+        &mut self,
+        requirement: Requirement,
+        limit_cap: NonZeroU16,
+        progress: &Progress,
+    ) -> Result<(), QuotapassError> {
         if (self.requirement, self.limit_cap) == (requirement, limit_cap) {
             return Ok(());
         }

@@ -150,7 +150,8 @@ fn load<C: Circuit>(file: &[u8], trusted: &[CeremonyHash], progress: &Progress) 
             [] => "the list of trusted hashes is empty, so that the pinned development key alone would be used".into(),
             trusted => format!("it is not among the {} trusted hashes, or a development key", trusted.len()),
         };
-        let reason = format!("the key of the circuit `{}` has the SHA-256 {hash}: {list}; check where it comes from", C::KIND);
+        let reason =
+            format!("the key of the circuit `{}` has the SHA-256 {hash}: {list}; check where it comes from", C::KIND);
         return Err(QuotapassError::key(reason));
     }
     let prover = quotapass_circuits::prover::Prover::<C>::new(key)?;

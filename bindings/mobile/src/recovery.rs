@@ -3,11 +3,7 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass::relay::Evidence;
-use quotapass_circuits::{
-    identity::IdentitySecret,
-    share::Share,
-    signal::Epoch,
-};
+use quotapass_circuits::{identity::IdentitySecret, share::Share, signal::Epoch};
 
 use crate::{PostFacts, QuotapassError, text::field};
 
@@ -35,7 +31,9 @@ fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, Qu
     let none = |reason: &str| QuotapassError::NoEvidence { reason: reason.into() };
     let place = |facts: &PostFacts| (facts.scope.clone(), facts.epoch_seconds, facts.epoch, facts.nullifier.clone());
     if place(first) != place(second) {
-        return Err(none("the posts do not have one nullifier in one epoch and scope, so that they say nothing of a secret"));
+        return Err(none(
+            "the posts do not have one nullifier in one epoch and scope, so that they say nothing of a secret",
+        ));
     }
     if first.x == second.x {
         return Err(none("both posts are of the same message: a replay, not an offence"));
@@ -43,7 +41,8 @@ fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, Qu
     let zero = |argument| QuotapassError::bad_input(argument, "must not be zero");
     let seconds = NonZeroU32::new(first.epoch_seconds).ok_or_else(|| zero("epoch_seconds"))?;
     let cap = NonZeroU16::new(first.limit_cap.max(second.limit_cap)).ok_or_else(|| zero("limit_cap"))?;
-    let share = |facts: &PostFacts| Ok::<_, QuotapassError>(Share { x: field("x", &facts.x)?, y: field("y", &facts.y)? });
+    let share =
+        |facts: &PostFacts| Ok::<_, QuotapassError>(Share { x: field("x", &facts.x)?, y: field("y", &facts.y)? });
     let evidence = Evidence {
         scope: field("scope", &first.scope)?,
         epoch: Epoch::new(seconds, first.epoch),
@@ -51,5 +50,7 @@ fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, Qu
         recorded: share(first)?,
         second: share(second)?,
     };
-    evidence.secret_below(cap).ok_or_else(|| none("no secret has both shares and this nullifier; were both posts verified?"))
+    evidence
+        .secret_below(cap)
+        .ok_or_else(|| none("no secret has both shares and this nullifier; were both posts verified?"))
 }

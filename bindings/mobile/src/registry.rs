@@ -19,7 +19,10 @@ impl Registry {
         let digits = self.address.strip_prefix("0x").unwrap_or(&self.address);
         let mut address = [0; 20];
         hex::decode_to_slice(digits, &mut address).map_err(|_| {
-            QuotapassError::bad_input("registry.address", "expected 40 hexadecimal digits, with or without 0x before them")
+            QuotapassError::bad_input(
+                "registry.address",
+                "expected 40 hexadecimal digits, with or without 0x before them",
+            )
         })?;
         Ok(RegistryId { chain_id: self.chain_id, address })
     }

@@ -97,7 +97,8 @@ impl Room {
         let stated = scope.scope;
         let room = Self::of(registry, scope.into())?;
         if room.scope != stated {
-            let reason = format!("the scope `{name}` at this registry is {}, not {stated}; do not trust this relay", room.scope);
+            let reason =
+                format!("the scope `{name}` at this registry is {}, not {stated}; do not trust this relay", room.scope);
             return Err(QuotapassError::bad_input("json", reason));
         }
         Ok(room)

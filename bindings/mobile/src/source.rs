@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use quotapass::wallet::members::{self, SourceError};
-use quotapass_circuits::membership::{Bucket, BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Terms, UpperNodes};
+use quotapass_circuits::membership::{
+    Bucket, BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Terms, UpperNodes,
+};
 
 use crate::{
     ChainHead, QuotapassError, lock,
@@ -137,7 +139,13 @@ impl LocalMembers {
     ///
     /// # Errors
     /// `BadInput` if a value cannot be a member's, or the tree is full.
-    pub fn append(&self, commitment: String, stake: u32, message_limit: u16, since: u16) -> Result<u32, QuotapassError> {
+    pub fn append(
+        &self,
+        commitment: String,
+        stake: u32,
+        message_limit: u16,
+        since: u16,
+    ) -> Result<u32, QuotapassError> {
         let commitment = field("commitment", &commitment)?;
         let terms = Terms::new(stake, message_limit, Day(since))
             .map_err(|error| QuotapassError::bad_input("message_limit", error))?;
