@@ -87,7 +87,7 @@ enum Verb {
     /// Take the deposit of somebody who exceeded a quota
     Slash(slash::Arguments),
     Relay(relay::Arguments),
-    /// Measure what a relay bears
+    /// Measure what a relay bears, and what posting costs on this device
     #[command(subcommand)]
     Bench(bench::Verb),
     /// Show what is set, or write a configuration file

@@ -91,3 +91,23 @@ fn shells_and_man_are_served() {
     assert!(pages > 20 && device.path("pages/quotapass-identity-new.1").exists(), "{pages}");
     assert!(device.run(&["--help"]).succeeds().out.contains("Exit codes:"));
 }
+
+#[test]
+fn a_device_measures_itself_and_says_nothing_else() {
+    let device = Device::new(WALLETS[0]);
+    let report = device.run(&["bench", "device", "--seconds", "0", "--json"]).json();
+    let runs = report["medians_ms"].as_array().unwrap();
+    assert_eq!(runs[0]["threads"], 1);
+    for what in ["full_proof", "full_proof_without_tables", "prepare", "message", "verify", "insert_a_member"] {
+        assert!(
+            runs.iter().all(|run| run["medians"][what].as_f64().is_some_and(|time| time > 0.0)),
+            "{what}: {report}"
+        );
+    }
+    let names: Vec<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    let told =
+        ["quotapass", "optimised", "processor", "cores", "os", "architecture", "device", "memory_mib", "medians_ms"];
+    assert_eq!(names, told, "nothing that tells one owner from another");
+    let text = device.run(&["bench", "device", "--seconds", "0"]).succeeds().out.clone();
+    assert!(text.contains("full proof") && text.lines().last().unwrap().starts_with('{'), "{text}");
+}

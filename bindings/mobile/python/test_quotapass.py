@@ -1,5 +1,8 @@
 """What an app does with quotapass, from Python. `cargo xtask mobile test` runs it."""
 
+import contextlib
+import io
+import os
 import tempfile
 import threading
 import unittest
@@ -576,6 +579,20 @@ class Recovery(World):
         facts[1].y = "nonsense"
         with self.assertRaises(q.QuotapassError.BadInput):
             q.recover(*facts)
+
+
+class Readme(unittest.TestCase):
+    def test_the_first_proof_of_the_readme_runs(self):
+        readme = (Path(__file__).parent.parent / "README.md").read_text()
+        code = readme.split("```python\n", 1)[1].split("```", 1)[0]
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder.name)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, {})
+        self.assertRegex(printed.getvalue(), "accepted: 0x[0-9a-f]{64}, 4 messages left")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-//! `quotapass bench`: how much the parts that run for others can bear.
+//! `quotapass bench`: how much the parts that run for others can bear, and what posting costs on a device.
 
+mod device;
 mod relay;
 
 use anyhow::Result;
@@ -9,12 +10,15 @@ use super::context::Context;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// Measure proofs on this device, and print a report to send in
+    Device(device::Arguments),
     /// Load a relay with real posts, and check every verdict
     Relay(Box<relay::Arguments>),
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
     match verb {
+        Verb::Device(arguments) => device::run(arguments, context),
         Verb::Relay(arguments) => relay::run(arguments, context),
     }
 }
