@@ -148,7 +148,9 @@ impl Disk for Files {
 /// Makes the folder of a file, and those above it, so that they outlast a loss of power.
 pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     let folder = folder_of(path);
-    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    // The last ancestor of a relative path is empty: the folder that we are in.
+    let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     for folder in missing.into_iter().rev() {
         match private_folder().create(folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
