@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
+mod aarch64;
 mod bench;
 mod contracts;
 mod mobile;
@@ -29,7 +30,11 @@ enum Task {
         check: bool,
     },
     /// Run every suite: Rust, the contracts under forge, the exports under snarkjs, the bindings
-    Test,
+    Test {
+        /// Run the tests of the circuits on aarch64 under qemu in place of the others; takes long
+        #[arg(long)]
+        aarch64: bool,
+    },
     /// Measure beside the crate `rln`, and write docs/benchmarks.md and its plots
     Bench(bench::Arguments),
     /// Build, check, test or measure the contracts
@@ -43,7 +48,8 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
-        Task::Test => suites::run(),
+        Task::Test { aarch64: true } => aarch64::test(),
+        Task::Test { aarch64: false } => suites::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
         Task::Mobile(task) => mobile::run(&task),

@@ -105,7 +105,7 @@ impl LightMembers {
         Self { levels, own, known: None }
     }
 
-    /// Whose path is wanted.
+    /// Whose path it is.
     pub fn own(&self) -> OwnMembership {
         self.own
     }

@@ -1,0 +1,136 @@
+//! What does a proof cost where there is no phone to measure on: how many instructions, how much memory, how many bytes?
+//!
+//! Instructions are counted by valgrind, on one thread. It offers no AVX-512, as no phone has it. A child process reads
+//! key and tables from files and does the work so many times; what it did besides is counted once, and subtracted.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::{env, fs, hint::black_box, path::Path, process::Command};
+
+use common::{
+    Run, memory_of,
+    ours::{Ours, other},
+};
+use quotapass_circuits::{
+    badge::Badge,
+    formats::wire::POST_BYTES,
+    membership::{Bucket, Levels, MemberTree, UpperNodes},
+    post::Post,
+    prover::{ProvingKey, Tables, development_setup},
+};
+
+/// Names, in a child process, the work whose instructions are counted, how often it is done, and the folder of the files.
+const COUNT: &str = "--count";
+/// How often a work is done; the counts of a proof hardly differ.
+const TIMES: u64 = 2;
+const KEY: &str = "post.key";
+const TABLES: &str = "post.tables";
+
+/// The works, each with its name in the figures, and whether it has tables.
+const WORKS: [(&str, &str, bool); 7] = [
+    ("full", "full proof", true),
+    ("full", "full proof without tables", false),
+    ("prepare", "prepare", true),
+    ("message", "message", true),
+    ("message", "message without tables", false),
+    ("verify", "decode and verify one", false),
+    ("insert", "insert one member", false),
+];
+
+fn main() {
+    let arguments: Vec<_> = env::args().collect();
+    if let [_, flag, work, tables, times, folder, ..] = &arguments[..]
+        && flag == COUNT
+    {
+        let mut ours = read(Path::new(folder), tables == "true");
+        return do_work(&mut ours, work, times.parse().unwrap());
+    }
+    let in_child = memory_of(|tables, folder| {
+        let mut ours = read(Path::new(folder), tables == "tables");
+        let prepared = ours.prepare();
+        black_box(ours.finish(&prepared));
+        Box::new((ours, prepared))
+    });
+    if in_child {
+        return;
+    }
+    let mut run = Run::new("phone");
+    let folder = env::temp_dir().join(format!("quotapass-phone-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let key = development_setup::<Post>(Levels::STANDARD).unwrap();
+    let (key_file, tables_file) = (key.to_bytes(), Tables::build(&key).to_bytes());
+    fs::write(folder.join(KEY), &key_file).unwrap();
+    fs::write(folder.join(TABLES), &tables_file).unwrap();
+    for (work, what, tables) in WORKS {
+        // Once under valgrind takes seconds; a short run does each work once, without it.
+        if run.is_short() {
+            do_work(&mut read(&folder, tables), work, 1);
+        } else {
+            let [some, none] = [TIMES, 0].map(|times| instructions(&folder, work, tables, times));
+            run.row(what, "million instructions", Some((some - none) / TIMES as f64 / 1e6), None);
+        }
+    }
+    for (what, tables) in [("resident at most, with tables", "tables"), ("resident at most, without", "none")] {
+        if let Some((_, most)) = run.memory(tables, folder.to_str().unwrap()) {
+            run.row(what, "MiB", Some(most), None);
+        }
+    }
+    let badge_key = development_setup::<Badge>(Levels::STANDARD).unwrap().to_bytes();
+    let sizes = [
+        ("key file of posts", key_file.len()),
+        ("key file of badges", badge_key.len()),
+        ("tables file", tables_file.len()),
+        ("upper nodes, at most", UpperNodes::max_bytes(Levels::STANDARD)),
+        ("a bucket, at most", Bucket::max_bytes(Levels::STANDARD)),
+        ("a pass", POST_BYTES),
+    ];
+    for (what, bytes) in sizes {
+        run.row(what, "KiB", Some(bytes as f64 / 1024.0), None);
+    }
+    fs::remove_dir_all(&folder).unwrap();
+    run.finish();
+}
+
+/// A member of ours with the key, and the tables, that the files hold.
+fn read(folder: &Path, with_tables: bool) -> Ours {
+    let key = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &fs::read(folder.join(KEY)).unwrap()).unwrap();
+    let tables = with_tables.then(|| Tables::from_bytes(&key, &fs::read(folder.join(TABLES)).unwrap()).unwrap());
+    Ours::with_key(Levels::STANDARD, key, tables)
+}
+
+/// Does a work so many times. What it needs is made whatever the number.
+fn do_work(ours: &mut Ours, work: &str, times: u64) {
+    match work {
+        "full" => (0..times).for_each(|_| drop(black_box(ours.prove()))),
+        "prepare" => (0..times).for_each(|_| drop(black_box(ours.prepare()))),
+        "message" => {
+            let prepared = ours.prepare();
+            (0..times).for_each(|_| drop(black_box(ours.finish(&prepared))));
+        }
+        "verify" => {
+            let (pass, verifier) = (ours.passes(1).remove(0), ours.prover.verifier().unwrap());
+            for _ in 0..times {
+                let (public, proof) = ours.decode(black_box(&pass));
+                verifier.verify(&public, &proof).unwrap();
+            }
+        }
+        "insert" => {
+            let mut tree = MemberTree::new(Levels::STANDARD);
+            (0..times).for_each(|number| drop(black_box(tree.append(other(number)).unwrap())));
+        }
+        work => panic!("no such work: {work}"),
+    }
+}
+
+/// The instructions that a child process runs in all.
+fn instructions(folder: &Path, work: &str, tables: bool, times: u64) -> f64 {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
+    valgrind.arg(env::current_exe().unwrap()).args([COUNT, work, &tables.to_string(), &times.to_string()]).arg(folder);
+    let output = valgrind.env("RAYON_NUM_THREADS", "1").output().expect("install valgrind, which counts instructions");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let line = text.lines().find_map(|line| line.split_once("refs:")).unwrap().1;
+    line.trim().replace(',', "").parse().unwrap()
+}
