@@ -25,7 +25,7 @@ pub fn run() -> Result<()> {
     announce("Rust");
     cargo(["test", "--workspace"])?;
     announce("benchmarks, once each");
-    for name in bench::NAMES {
+    for name in bench::NAMES.into_iter().chain([bench::PHONE]) {
         cargo(["test", "--workspace", "--bench", name, "--", "--short"])?;
     }
     cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;

@@ -14,10 +14,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::figures::{Figures, Variant};
-use crate::{process::target, root};
+use crate::{
+    process::{install, target},
+    root,
+};
 
 /// The benchmarks, each a file in `benches/`.
 pub const NAMES: [&str; 6] = ["proof", "prepared", "verify", "tree", "key", "scaling"];
+/// The benchmark that counts what a phone would do: on one thread, with a table of its own, and only when asked for.
+pub const PHONE: &str = "phone";
+const ALL: [&str; 7] = ["proof", "prepared", "verify", "tree", "key", "scaling", PHONE];
 const THREADS: [usize; 2] = [1, 2];
 
 /// What to measure.
@@ -26,8 +32,8 @@ pub struct Arguments {
     /// Run everything once, on as little as shows that it works, and write neither page nor plots
     #[arg(long)]
     short: bool,
-    /// Run one benchmark alone, and write neither page nor plots
-    #[arg(long, value_name = "NAME", value_parser = NAMES)]
+    /// Run one benchmark alone, and write neither page nor plots; `phone` writes its own table
+    #[arg(long, value_name = "NAME", value_parser = ALL)]
     only: Option<String>,
     /// Measure a second time with code for this machine's processor
     #[arg(long)]
@@ -36,6 +42,9 @@ pub struct Arguments {
 
 /// Runs the benchmarks.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.only.as_deref() == Some(PHONE) {
+        return phone(arguments.short);
+    }
     let names: Vec<_> =
         NAMES.into_iter().filter(|name| arguments.only.as_deref().is_none_or(|only| only == *name)).collect();
     let variants = if arguments.native { vec![Variant::Default, Variant::Native] } else { vec![Variant::Default] };
@@ -59,6 +68,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let docs = root().join("docs");
     plot::write(&figures, &docs.join("benchmarks"))?;
     page::write(&figures, &docs.join("benchmarks.md"))
+}
+
+/// Counts instructions, for which valgrind is installed where it is missing, and writes their table.
+fn phone(short: bool) -> Result<()> {
+    install(
+        "valgrind",
+        &["--version"],
+        "valgrind",
+        "install valgrind (https://valgrind.org), which counts instructions",
+    )?;
+    let mut figures = Figures::default();
+    figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, short)?)?;
+    if short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
 }
 
 /// Runs one benchmark and returns where its figures are.

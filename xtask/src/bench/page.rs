@@ -10,16 +10,42 @@ use super::{
 };
 use crate::root;
 
-const BEGIN: &str = "<!-- written by `cargo xtask bench`: begin -->";
-const END: &str = "<!-- written by `cargo xtask bench`: end -->";
+/// The marks between which a task writes.
+struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
+
+const TABLES: Marks = Marks {
+    begin: "<!-- written by `cargo xtask bench`: begin -->",
+    end: "<!-- written by `cargo xtask bench`: end -->",
+};
+const PHONE: Marks = Marks {
+    begin: "<!-- written by `cargo xtask bench --only phone`: begin -->",
+    end: "<!-- written by `cargo xtask bench --only phone`: end -->",
+};
 
 /// Writes the tables between the marks of the page.
 pub fn write(figures: &Figures, path: &Path) -> Result<()> {
+    replace(path, &TABLES, &tables(figures)?)
+}
+
+/// Writes what was counted without a phone between its own marks.
+pub fn write_phone(figures: &Figures, path: &Path) -> Result<()> {
+    let mut text = circumstances()?;
+    text += "\n| on one thread | |\n|---|--:|\n";
+    for row in figures.rows.values().flatten() {
+        let figure = row.pairs.get(&1).and_then(|pair| pair.ours).context("a row without a figure")?;
+        writeln!(text, "| {} | {} {} |", row.what, rounded(figure), row.unit)?;
+    }
+    replace(path, &PHONE, &text)
+}
+
+fn replace(path: &Path, Marks { begin, end }: &Marks, text: &str) -> Result<()> {
     let page = read(path)?;
-    let marks = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let marks = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
     let (before, after) = marks.with_context(|| format!("{} lacks the marks of its tables", path.display()))?;
-    let tables = tables(figures)?;
-    fs::write(path, format!("{before}{BEGIN}\n\n{tables}\n{END}{after}"))
+    fs::write(path, format!("{before}{begin}\n\n{text}\n{end}{after}"))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

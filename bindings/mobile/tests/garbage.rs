@@ -1,0 +1,75 @@
+//! Whatever an app hands in is an error, and never the end of the process.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use quotapass_mobile::{Identity, KeyFiles, Membership, Prover, QuotapassError, Registry, Room, Roots, pass_from_text};
+
+const COMMITMENT: &str = "0x0000000000000000000000000000000000000000000000000000000000000001";
+
+/// Something like what a relay answers to `GET /v1/policy`.
+fn policy(name: &str, scope: &str, values: [u64; 6]) -> String {
+    let [epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew] = values;
+    serde_json::json!({
+        "registry": { "chain_id": 1, "address": format!("0x{}", "11".repeat(20)) },
+        "scopes": [{
+            "name": name,
+            "scope": scope,
+            "epoch_seconds": epoch_seconds,
+            "limit_cap": limit_cap,
+            "min_stake": min_stake,
+            "min_age_days": min_age_days,
+            "root_window": root_window,
+            "max_clock_skew": max_clock_skew,
+        }],
+    })
+    .to_string()
+}
+
+fn is_bad_input<T>(result: &Result<T, QuotapassError>) -> bool {
+    matches!(result, Err(QuotapassError::BadInput { .. }))
+}
+
+proptest! {
+    #[test]
+    fn text_of_any_kind_is_refused(text in ".{0,200}") {
+        prop_assert!(is_bad_input(&Room::from_policy_json(text.clone(), "lobby".into())));
+        prop_assert!(is_bad_input(&Roots::from_json(text.clone())));
+        prop_assert!(is_bad_input(&Membership::new(0, text.clone())));
+        prop_assert!(is_bad_input(&Identity::generate().account(Registry { chain_id: 1, address: text.clone() }, 0)));
+        let is_mnemonic = matches!(Identity::from_mnemonic(text.clone()), Err(QuotapassError::Mnemonic { .. }));
+        prop_assert!(is_mnemonic);
+        // Some text is base64url of something.
+        let _ = pass_from_text(text);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_refused(bytes: Vec<u8>, magic in prop::sample::select(vec!["", "zkey", "QUOTAKEY"])) {
+        let file = [magic.as_bytes(), &bytes].concat();
+        let keys = KeyFiles { post: file.clone(), badge: None };
+        let is_no_key = matches!(Prover::load(keys, Vec::new(), None), Err(QuotapassError::Key { .. }));
+        prop_assert!(is_no_key);
+        prop_assert!(is_bad_input(&Membership::from_bytes(file, 0, COMMITMENT.into())));
+    }
+
+    #[test]
+    fn a_policy_is_read_back_as_it_was_or_refused(name in "[a-z]{0,8}", values: [u32; 6]) {
+        let values = values.map(u64::from);
+        // The scope of another name at this registry; that of this one is in what the refusal says.
+        let refused = Room::from_policy_json(policy(&name, COMMITMENT, values), name.clone());
+        prop_assert!(is_bad_input(&refused));
+        let Err(QuotapassError::BadInput { reason, .. }) = refused else { unreachable!() };
+        let Some((_, scope)) = reason.split_once("at this registry is ") else { return Ok(()) };
+        let room = Room::from_policy_json(policy(&name, scope.split(',').next().unwrap(), values), name.clone()).unwrap();
+        let found = room.policy();
+        prop_assert_eq!(&found.name, &name);
+        let numbers = [
+            found.epoch_seconds,
+            found.limit_cap.into(),
+            found.min_stake,
+            found.min_age_days.into(),
+            found.root_window,
+            found.max_clock_skew,
+        ];
+        prop_assert_eq!(numbers.map(u64::from), values);
+    }
+}
