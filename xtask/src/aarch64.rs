@@ -33,10 +33,7 @@ pub fn test() -> Result<()> {
     install("aarch64-linux-gnu-gcc", &["--version"], "gcc-aarch64-linux-gnu", &advice("gcc-aarch64-linux-gnu"))?;
     let mut cargo = cargo()?;
     // Examples in the documentation run on this processor alone, with the other suites.
-    cargo.args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET, "--"]);
-    for test in SKIPPED {
-        cargo.args(["--skip", test]);
-    }
+    cargo.args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET]);
     check(&mut cargo, "the tests of the circuits on aarch64")
 }
 
