@@ -72,11 +72,11 @@ class Asked(private val members: LocalMembers) : MembersSource {
 /** Hears of steps, and cancels at one of them. */
 class Steps(private val cancelAt: Step? = null) : ProgressListener {
     val heard = mutableListOf<Step>()
-    val task = Task(this)
+    val token = CancelToken(this)
 
     override fun begins(step: Step) {
         heard += step
-        if (step == cancelAt) task.cancel()
+        if (step == cancelAt) token.cancel()
     }
 }
 
@@ -196,7 +196,7 @@ fun memberships() {
             val membership = Membership(index, account.commitment())
             equal(membership.root(), null)
             throws<QuotapassException.NeverSynced> { membership.terms() }
-            equal(membership.sync(members.head(), source, steps.task), SyncReport(listOf(0u), 3u))
+            equal(membership.sync(members.head(), source, steps.token), SyncReport(listOf(0u), 3u))
             equal(steps.heard.toList(), listOf(Step.FETCH_UPPER_NODES, Step.FETCH_BUCKET))
             equal(membership.root(), members.head().root)
             equal(membership.terms(), MemberTerms(100u, 20.s(), (DAY - 10).s()))
@@ -262,8 +262,8 @@ fun memberships() {
     test("a sync can be cancelled") {
         world {
             val membership = Membership(index, account.commitment())
-            val task = Steps(Step.FETCH_BUCKET).task
-            throws<QuotapassException.Cancelled> { membership.sync(members.head(), members, task) }
+            val token = Steps(Step.FETCH_BUCKET).token
+            throws<QuotapassException.Cancelled> { membership.sync(members.head(), members, token) }
             equal(membership.root(), null)
         }
     }
@@ -295,12 +295,12 @@ fun keys() {
         throws<QuotapassException.BadInput> { Prover.load(KEYS, listOf("not a hash")) }
     }
     test("loading can be cancelled") {
-        val task = Task()
-        task.cancel()
-        holds(task.isCancelled())
-        throws<QuotapassException.Cancelled> { Prover.load(KEYS, listOf(), task) }
-        throws<QuotapassException.Cancelled> { developmentKeys(task) }
-        throws<QuotapassException.Cancelled> { PROVER.buildTables(task) }
+        val token = CancelToken()
+        token.cancel()
+        holds(token.isCancelled())
+        throws<QuotapassException.Cancelled> { Prover.load(KEYS, listOf(), token) }
+        throws<QuotapassException.Cancelled> { developmentKeys(token) }
+        throws<QuotapassException.Cancelled> { PROVER.buildTables(token) }
     }
     test("tables are of one key") {
         world {
@@ -391,7 +391,7 @@ fun posts() {
             val (ledger, prepared) = ledger() to prepared()
             for ((step, used) in listOf(Step.RESERVE to 0, Step.PROVE to 1)) {
                 val steps = Steps(step)
-                throws<QuotapassException.Cancelled> { prepared.post(ROOM, byteArrayOf(1), ledger, NOW, steps.task) }
+                throws<QuotapassException.Cancelled> { prepared.post(ROOM, byteArrayOf(1), ledger, NOW, steps.token) }
                 equal(steps.heard.last(), step)
                 equal(ledger.quotaLeft(ROOM, membership, NOW).used, used.s())
             }
@@ -403,7 +403,7 @@ fun posts() {
             val (ledger, prepared) = ledger() to prepared()
             val tomorrow = NOW + 86_400UL
             val steps = Steps()
-            val post = prepared.post(ROOM, byteArrayOf(1), ledger, tomorrow, steps.task)
+            val post = prepared.post(ROOM, byteArrayOf(1), ledger, tomorrow, steps.token)
             equal(steps.heard.toList(), listOf(Step.PREPARE, Step.RESERVE, Step.PROVE))
             VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, tomorrow)
             val strict = Room(REGISTRY, POLICY.copy(name = "vault", minStake = 101u))
@@ -550,8 +550,8 @@ fun badges() {
             throws<QuotapassException.Key> { prover.badge(account, membership, ROOM, byteArrayOf(1), NOW) }
             throws<Rejection.NoKey> { prover.verifier().verifyBadge(ROOM, byteArrayOf(1), roots, NOW) }
             throws<QuotapassException.BadInput> { PROVER.badge(account, membership, ROOM, ByteArray(65_536), NOW) }
-            val task = Steps(Step.PROVE).task
-            throws<QuotapassException.Cancelled> { PROVER.badge(account, membership, ROOM, byteArrayOf(1), NOW, task) }
+            val token = Steps(Step.PROVE).token
+            throws<QuotapassException.Cancelled> { PROVER.badge(account, membership, ROOM, byteArrayOf(1), NOW, token) }
         }
     }
 }

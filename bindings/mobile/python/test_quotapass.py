@@ -58,12 +58,12 @@ class Steps(q.ProgressListener):
 
     def __init__(self, cancel_at=None):
         self.heard, self.cancel_at = [], cancel_at
-        self.task = q.Task(self)
+        self.token = q.CancelToken(self)
 
     def begins(self, step):
         self.heard.append(step)
         if step == self.cancel_at:
-            self.task.cancel()
+            self.token.cancel()
 
 
 class World(unittest.TestCase):
@@ -177,7 +177,7 @@ class Memberships(World):
         self.assertIsNone(membership.root())
         with self.assertRaises(q.QuotapassError.NeverSynced):
             membership.terms()
-        report = membership.sync(self.members.head(), source, steps.task)
+        report = membership.sync(self.members.head(), source, steps.token)
         self.assertEqual((report.asked, report.hidden_among, source.asked), ([0], 3, ["upper", 0]))
         self.assertEqual(steps.heard, [q.Step.FETCH_UPPER_NODES, q.Step.FETCH_BUCKET])
         self.assertEqual(membership.root(), self.members.head().root)
@@ -253,7 +253,7 @@ class Memberships(World):
         steps = Steps(q.Step.FETCH_BUCKET)
         membership = q.Membership(self.index, self.account.commitment())
         with self.assertRaises(q.QuotapassError.Cancelled):
-            membership.sync(self.members.head(), self.members, steps.task)
+            membership.sync(self.members.head(), self.members, steps.token)
         self.assertIsNone(membership.root())
 
     def test_bad_values_are_refused(self):
@@ -294,10 +294,10 @@ class Keys(World):
             q.Prover.load(KEYS, ["not a hash"])
 
     def test_loading_can_be_cancelled(self):
-        task = q.Task()
-        task.cancel()
-        self.assertTrue(task.is_cancelled())
-        for call in (lambda: q.Prover.load(KEYS, [], task), lambda: q.development_keys(task), lambda: PROVER.build_tables(task)):
+        token = q.CancelToken()
+        token.cancel()
+        self.assertTrue(token.is_cancelled())
+        for call in (lambda: q.Prover.load(KEYS, [], token), lambda: q.development_keys(token), lambda: PROVER.build_tables(token)):
             with self.assertRaises(q.QuotapassError.Cancelled):
                 call()
 
@@ -388,7 +388,7 @@ class Posts(World):
         for step, used in ((q.Step.RESERVE, 0), (q.Step.PROVE, 1)):
             steps = Steps(step)
             with self.assertRaises(q.QuotapassError.Cancelled):
-                prepared.post(ROOM, b"cancelled", ledger, NOW, steps.task)
+                prepared.post(ROOM, b"cancelled", ledger, NOW, steps.token)
             self.assertEqual(steps.heard[-1], step)
             self.assertEqual(ledger.quota_left(ROOM, self.membership, NOW).used, used)
         post = prepared.post(ROOM, b"sent", ledger, NOW)
@@ -398,7 +398,7 @@ class Posts(World):
         ledger, prepared = self.ledger(), self.prepared()
         tomorrow = NOW + 86_400
         steps = Steps()
-        post = prepared.post(ROOM, b"tomorrow", ledger, tomorrow, steps.task)
+        post = prepared.post(ROOM, b"tomorrow", ledger, tomorrow, steps.token)
         self.assertEqual(steps.heard, [q.Step.PREPARE, q.Step.RESERVE, q.Step.PROVE])
         VERIFIER.verify_post(ROOM, b"tomorrow", post.encoded, self.roots, tomorrow)
         strict = q.Room(REGISTRY, policy(name="vault", min_stake=101))
@@ -549,7 +549,7 @@ class Badges(World):
             PROVER.badge(self.account, self.membership, ROOM, b"k" * 65_536, NOW)
         steps = Steps(q.Step.PROVE)
         with self.assertRaises(q.QuotapassError.Cancelled):
-            PROVER.badge(self.account, self.membership, ROOM, b"key", NOW, steps.task)
+            PROVER.badge(self.account, self.membership, ROOM, b"key", NOW, steps.token)
 
 
 class Recovery(World):

@@ -11,9 +11,9 @@ use quotapass_circuits::{
 use rand::rngs::OsRng;
 
 use crate::{
-    Account, Membership, Prover, QuotapassError, Room, Task,
+    Account, CancelToken, Membership, Prover, QuotapassError, Room,
     prepared::together,
-    task::{Progress, Step},
+    progress::{Progress, Step},
 };
 
 /// A chat key's badge.
@@ -36,7 +36,7 @@ impl Prover {
     /// # Errors
     /// `Ineligible`, `Mismatch`, `Closed` and those of the membership, as for `prepare`; `Key` without the key of badges;
     /// `BadInput` if the chat key has more than 65,535 bytes; `Cancelled`.
-    #[uniffi::method(name = "badge", default(task = None))]
+    #[uniffi::method(name = "badge", default(token = None))]
     pub fn make_badge(
         &self,
         account: &Account,
@@ -44,9 +44,9 @@ impl Prover {
         room: &Room,
         chat_key: Vec<u8>,
         now: u64,
-        task: Option<Arc<Task>>,
+        token: Option<Arc<CancelToken>>,
     ) -> Result<BadgePass, QuotapassError> {
-        let progress = Progress::of(task);
+        let progress = Progress::of(token);
         let prover = self.badge()?;
         let (secret, member, path) = together(account, membership, room)?;
         let (public, witness) = badge(

@@ -8,7 +8,7 @@
 //! the one that leaves is the mnemonic, for the backup. Times are Unix seconds and arguments, field elements are text:
 //! `0x` and 64 hexadecimal digits, most significant first.
 //!
-//! Calls block. Those that take long take a [`Task`], which cancels them and tells how far they are; make them on a
+//! Calls block. Those that take long take a [`CancelToken`], which cancels them and tells how far they are; make them on a
 //! thread of their own. Nothing that is handed in makes them abort: it is an error that says what to do.
 
 mod badge;
@@ -17,6 +17,7 @@ mod identity;
 mod ledger;
 mod membership;
 mod prepared;
+mod progress;
 mod prover;
 mod recovery;
 mod registry;
@@ -24,7 +25,6 @@ mod rejection;
 mod room;
 mod roots;
 mod source;
-mod task;
 mod text;
 mod verifier;
 
@@ -34,6 +34,7 @@ pub use identity::{Account, Identity};
 pub use ledger::{Device, History, Ledger, LedgerFolders, QuotaStatus};
 pub use membership::{MemberTerms, Membership, SyncReport};
 pub use prepared::{PostPass, PreparedProver};
+pub use progress::{CancelToken, ProgressListener, Step};
 pub use prover::{KeyFiles, Prover, development_keys};
 pub use recovery::{recover, recover_secret};
 pub use registry::{ChainHead, Registry};
@@ -41,7 +42,6 @@ pub use rejection::{Gossip, Rejection};
 pub use room::{EpochTimes, Room, RoomPolicy};
 pub use roots::{Roots, SupersededRoot};
 pub use source::{LocalMembers, MembersSource, SourceFailure};
-pub use task::{ProgressListener, Step, Task};
 pub use text::pass_from_text;
 pub use verifier::{BadgeFacts, PostFacts, Verifier};
 

@@ -6,9 +6,9 @@ use quotapass::wallet::members::{self, BucketGroup, LightMembers, OwnMembership,
 use quotapass_circuits::membership::{Bucket, Levels, Member, MemberIndex, MemberPath, UpperNodes};
 
 use crate::{
-    ChainHead, MembersSource, QuotapassError, Task, lock,
+    CancelToken, ChainHead, MembersSource, QuotapassError, lock,
+    progress::Progress,
     source::{FetchedSource, ForeignSource},
-    task::Progress,
     text::field,
 };
 
@@ -122,14 +122,14 @@ impl Membership {
     /// # Errors
     /// `NotTheChains` if the source has another tree than the chain, `Source` if it does not answer, `NotYet` if the
     /// deposit is not in the tree yet, `Cancelled`, `BadInput`. What was known before is kept.
-    #[uniffi::method(default(task = None))]
+    #[uniffi::method(default(token = None))]
     pub fn sync(
         &self,
         head: ChainHead,
         source: Arc<dyn MembersSource>,
-        task: Option<Arc<Task>>,
+        token: Option<Arc<CancelToken>>,
     ) -> Result<SyncReport, QuotapassError> {
-        let (progress, cancelled) = (Progress::of(task), Mutex::new(None));
+        let (progress, cancelled) = (Progress::of(token), Mutex::new(None));
         let source = ForeignSource { source: &*source, progress: &progress, cancelled: &cancelled };
         // Not under the lock: the source is the app's code, and may use this handle.
         let mut light = lock(&self.light).clone();

@@ -16,10 +16,10 @@ use quotapass_circuits::{
 use rand::rngs::OsRng;
 
 use crate::{
-    Account, EpochTimes, Ledger, Membership, Prover, QuotapassError, Room, Task,
+    Account, CancelToken, EpochTimes, Ledger, Membership, Prover, QuotapassError, Room,
     ledger::quota,
     lock,
-    task::{Progress, Step},
+    progress::{Progress, Step},
 };
 
 /// A message's pass, and what is left after it.
@@ -63,16 +63,16 @@ impl Prover {
     /// # Errors
     /// `Ineligible` if the deposit is not what the room asks for, `Mismatch` if account, membership and room do not
     /// belong together, `Closed` if the account was wiped, `Cancelled`; those of the membership.
-    #[uniffi::method(default(task = None))]
+    #[uniffi::method(default(token = None))]
     pub fn prepare(
         &self,
         account: &Account,
         membership: &Membership,
         room: &Room,
         now: u64,
-        task: Option<Arc<Task>>,
+        token: Option<Arc<CancelToken>>,
     ) -> Result<PreparedProver, QuotapassError> {
-        let progress = Progress::of(task);
+        let progress = Progress::of(token);
         let (secret, member, path) = together(account, membership, room)?;
         let policy = room.rules();
         let (requirement, limit_cap) = (policy.requirement(policy.epoch_at(now)), policy.limit_cap);
@@ -100,9 +100,9 @@ impl PreparedProver {
     /// # Errors
     /// `Mismatch` if the membership is another's, `Closed` after `wipe`, `Cancelled`; those of the membership. Nothing
     /// has changed then.
-    #[uniffi::method(default(task = None))]
-    pub fn update(&self, membership: &Membership, task: Option<Arc<Task>>) -> Result<(), QuotapassError> {
-        let progress = Progress::of(task);
+    #[uniffi::method(default(token = None))]
+    pub fn update(&self, membership: &Membership, token: Option<Arc<CancelToken>>) -> Result<(), QuotapassError> {
+        let progress = Progress::of(token);
         let (member, path) = membership.locate()?;
         self.with(|state| {
             if member != state.member {
@@ -125,16 +125,16 @@ impl PreparedProver {
     /// `QuotaUsed`, `NothingForDevice`, `EpochLeft` or `MayBeStale` if no id can be had now; `Ineligible`; `Mismatch` if
     /// room or ledger are another's; `Ledger` if the disk does not take the reservation; `Closed` if prover or ledger
     /// were given up; `Cancelled`.
-    #[uniffi::method(default(task = None))]
+    #[uniffi::method(default(token = None))]
     pub fn post(
         &self,
         room: &Room,
         message: Vec<u8>,
         ledger: &Ledger,
         now: u64,
-        task: Option<Arc<Task>>,
+        token: Option<Arc<CancelToken>>,
     ) -> Result<PostPass, QuotapassError> {
-        let progress = Progress::of(task);
+        let progress = Progress::of(token);
         ledger.check(room)?;
         if room.registry_id() != self.registry {
             return Err(QuotapassError::mismatch("the room is at another registry than the prepared account"));

@@ -13,9 +13,9 @@ use quotapass_circuits::{
 };
 
 use crate::{
-    QuotapassError, Task, Verifier, read,
-    task::{Progress, Step},
-    write,
+    CancelToken, QuotapassError, Verifier,
+    progress::{Progress, Step},
+    read, write,
 };
 
 /// What `.zkey` files begin with.
@@ -36,13 +36,13 @@ pub struct KeyFiles {
 ///
 /// # Errors
 /// `Cancelled`.
-#[uniffi::export(default(task = None))]
-pub fn development_keys(task: Option<Arc<Task>>) -> Result<KeyFiles, QuotapassError> {
+#[uniffi::export(default(token = None))]
+pub fn development_keys(token: Option<Arc<CancelToken>>) -> Result<KeyFiles, QuotapassError> {
     fn make<C: Circuit>(progress: &Progress) -> Result<Vec<u8>, QuotapassError> {
         progress.begin(Step::MakeKey)?;
         Ok(development_setup::<C>(Levels::STANDARD).map_err(QuotapassError::key)?.to_bytes())
     }
-    let progress = Progress::of(task);
+    let progress = Progress::of(token);
     Ok(KeyFiles { post: make::<Post>(&progress)?, badge: Some(make::<Badge>(&progress)?) })
 }
 
@@ -62,9 +62,9 @@ impl Prover {
     ///
     /// # Errors
     /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is none; `Cancelled`.
-    #[uniffi::constructor(default(task = None))]
-    pub fn load(keys: KeyFiles, trusted: Vec<String>, task: Option<Arc<Task>>) -> Result<Self, QuotapassError> {
-        let progress = Progress::of(task);
+    #[uniffi::constructor(default(token = None))]
+    pub fn load(keys: KeyFiles, trusted: Vec<String>, token: Option<Arc<CancelToken>>) -> Result<Self, QuotapassError> {
+        let progress = Progress::of(token);
         let trusted = trusted.iter().map(|text| text.parse()).collect::<Result<Vec<CeremonyHash>, FieldError>>();
         let trusted = trusted.map_err(|error| QuotapassError::bad_input("trusted", error))?;
         let (post, post_verifier) = load::<Post>(&keys.post, &trusted, &progress)?;
@@ -90,9 +90,9 @@ impl Prover {
     ///
     /// # Errors
     /// `Cancelled`.
-    #[uniffi::method(default(task = None))]
-    pub fn build_tables(&self, task: Option<Arc<Task>>) -> Result<Vec<u8>, QuotapassError> {
-        Progress::of(task).begin(Step::BuildTables)?;
+    #[uniffi::method(default(token = None))]
+    pub fn build_tables(&self, token: Option<Arc<CancelToken>>) -> Result<Vec<u8>, QuotapassError> {
+        Progress::of(token).begin(Step::BuildTables)?;
         let prover = self.post();
         let tables = Tables::build(prover.key());
         let file = tables.to_bytes();

@@ -10,7 +10,7 @@ use quotapass_circuits::membership::{
 use crate::{
     ChainHead, QuotapassError, lock,
     membership::LEVELS,
-    task::{Progress, Step},
+    progress::{Progress, Step},
     text::field,
 };
 

@@ -44,20 +44,20 @@ pub trait ProgressListener: Send + Sync {
 /// built. A call that is cancelled before its message id is reserved has changed nothing. One that is cancelled after
 /// that has used the id up.
 #[derive(uniffi::Object)]
-pub struct Task {
+pub struct CancelToken {
     cancelled: AtomicBool,
     listener: Option<Arc<dyn ProgressListener>>,
 }
 
 #[uniffi::export]
-impl Task {
-    /// A task, and who hears of its steps.
+impl CancelToken {
+    /// A token, and who hears of the steps of its calls.
     #[uniffi::constructor(default(listener = None))]
     pub fn new(listener: Option<Arc<dyn ProgressListener>>) -> Self {
         Self { cancelled: AtomicBool::new(false), listener }
     }
 
-    /// Cancels all calls that have this task, now and later.
+    /// Cancels all calls that have this token, now and later.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
@@ -68,23 +68,23 @@ impl Task {
     }
 }
 
-/// The task of a call, if it has one.
-pub(crate) struct Progress(Option<Arc<Task>>);
+/// The token of a call, if it has one.
+pub(crate) struct Progress(Option<Arc<CancelToken>>);
 
 impl Progress {
-    pub(crate) fn of(task: Option<Arc<Task>>) -> Self {
-        Self(task)
+    pub(crate) fn of(token: Option<Arc<CancelToken>>) -> Self {
+        Self(token)
     }
 
     /// Begins a step, unless the call was cancelled, perhaps by the listener that heard of the step.
     pub(crate) fn begin(&self, step: Step) -> Result<(), QuotapassError> {
-        let Some(task) = &self.0 else { return Ok(()) };
-        let check = || match task.is_cancelled() {
+        let Some(token) = &self.0 else { return Ok(()) };
+        let check = || match token.is_cancelled() {
             true => Err(QuotapassError::Cancelled { reason: format!("cancelled before the step {step:?}") }),
             false => Ok(()),
         };
         check()?;
-        if let Some(listener) = &task.listener {
+        if let Some(listener) = &token.listener {
             listener.begins(step);
         }
         check()
