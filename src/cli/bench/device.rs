@@ -195,7 +195,8 @@ fn text(report: &Value, figures: &[Figures]) -> String {
         "median of"
     );
     for Figures { threads, .. } in figures {
-        text += &format!("{:>14}", format!("{threads} threads"));
+        let threads = if *threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+        text += &format!("{threads:>14}");
     }
     text.push('\n');
     let rows = figures.first().map_or(0, |figures| figures.medians.len());
