@@ -35,7 +35,8 @@ proptest! {
         prop_assert!(is_bad_input(&Room::from_policy_json(text.clone(), "lobby".into())));
         prop_assert!(is_bad_input(&Roots::from_json(text.clone())));
         prop_assert!(is_bad_input(&Membership::new(0, text.clone())));
-        prop_assert!(is_bad_input(&Identity::generate().account(Registry { chain_id: 1, address: text.clone() }, 0)));
+        let registry = Registry { chain_id: 1, address: text.clone() };
+        prop_assert!(is_bad_input(&Identity::generate().account(registry, 0)));
         let is_mnemonic = matches!(Identity::from_mnemonic(text.clone()), Err(QuotapassError::Mnemonic { .. }));
         prop_assert!(is_mnemonic);
         // Some text is base64url of something.
