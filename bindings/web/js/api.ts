@@ -1,0 +1,11 @@
+export { Client } from "./client.js";
+export { type ErrorCode, QuotapassError } from "./errors.js";
+export { Account, Identity } from "./identity.js";
+export { Ledger } from "./ledger.js";
+export type { Change, LedgerStorage } from "./ledger-storage.js";
+export { Membership } from "./membership.js";
+export { PreparedProver, Prover } from "./prover.js";
+export { relayMembers } from "./relay.js";
+export { Room } from "./room.js";
+export type * from "./types.js";
+export { Verifier } from "./verifier.js";

@@ -1,0 +1,21 @@
+/** The name of the database; all of this package is in it. */
+const NAME = "quotapass";
+const VERSION = 1;
+
+/** Opens the database with its two stores: `keys`, a cache by hash, and `ledgers`, by owner. */
+export function openDatabase(): Promise<IDBDatabase> {
+  const opening = indexedDB.open(NAME, VERSION);
+  opening.onupgradeneeded = () => {
+    opening.result.createObjectStore("keys");
+    opening.result.createObjectStore("ledgers");
+  };
+  return request(opening);
+}
+
+/** The result of a request. */
+export function request<T>(asked: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}

@@ -1,0 +1,244 @@
+import type { CallArguments, CallName, CallResult, Calls, Id, NewLedger, SealedSeed } from "./calls.js";
+import { QuotapassError } from "./errors.js";
+import type { Change, LedgerStorage } from "./ledger-storage.js";
+import { now as clock } from "./time.js";
+import type { Member } from "./types.js";
+import type * as Module from "../wasm/quotapass_web.js";
+
+type Wasm = typeof Module;
+
+/** Each call, which may take its time. */
+type Implementation = { [N in CallName]: (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>> };
+
+/** The objects of the module, and the calls on them. Exactly one call runs at a time. */
+export class Engine implements Implementation {
+  readonly #wasm: Wasm;
+  readonly #ledgers: LedgerStorage | null;
+  readonly #sealingKey: CryptoKey;
+  readonly #objects = new Map<Id, { free(): void }>();
+  #last: Id = 0;
+
+  constructor(wasm: Wasm, ledgers: LedgerStorage | null, sealingKey: CryptoKey) {
+    this.#wasm = wasm;
+    this.#ledgers = ledgers;
+    this.#sealingKey = sealingKey;
+  }
+
+  /** Runs a call by its name. */
+  async run<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>> {
+    const call = this[name] as (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>>;
+    return call.apply(this, args);
+  }
+
+  #keep(object: { free(): void }): Id {
+    this.#last += 1;
+    this.#objects.set(this.#last, object);
+    return this.#last;
+  }
+
+  #get<T>(kind: abstract new (...args: never[]) => T, id: Id): T {
+    const object: unknown = this.#objects.get(id);
+    if (object instanceof kind) return object;
+    throw new QuotapassError("closed", `there is no such object (a ${kind.name} was expected); it may have been closed`);
+  }
+
+  generateIdentity(): Promise<{ id: Id; sealed: SealedSeed }> {
+    return this.#keepIdentity(this.#wasm.Identity.generate());
+  }
+
+  restoreIdentity(words: string): Promise<{ id: Id; sealed: SealedSeed }> {
+    return this.#keepIdentity(this.#wasm.Identity.fromMnemonic(words));
+  }
+
+  async #keepIdentity(identity: Module.Identity): Promise<{ id: Id; sealed: SealedSeed }> {
+    const entropy = identity.entropy() as Uint8Array<ArrayBuffer>;
+    const nonce = crypto.getRandomValues(new Uint8Array(12));
+    const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, entropy));
+    entropy.fill(0);
+    const whole = new Uint8Array(nonce.length + sealed.length);
+    whole.set(nonce);
+    whole.set(sealed, nonce.length);
+    return { id: this.#keep(identity), sealed: whole };
+  }
+
+  async openIdentity(sealed: SealedSeed): Promise<Id> {
+    const [nonce, content] = [sealed.slice(0, 12), sealed.slice(12)];
+    const entropy = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, content));
+    const identity = this.#wasm.Identity.fromEntropy(entropy);
+    entropy.fill(0);
+    return this.#keep(identity);
+  }
+
+  mnemonic(identity: Id): string {
+    return this.#get(this.#wasm.Identity, identity).mnemonic();
+  }
+
+  account(identity: Id, registry: object, number: number): { id: Id; commitment: string } {
+    const account = this.#get(this.#wasm.Identity, identity).account(JSON.stringify(registry), number);
+    return { id: this.#keep(account), commitment: account.commitment() };
+  }
+
+  newMembership(index: number, commitment: string): Id {
+    return this.#keep(this.#wasm.Membership.create(index, commitment));
+  }
+
+  readMembership(bytes: Uint8Array): Id {
+    return this.#keep(this.#wasm.Membership.fromBytes(bytes));
+  }
+
+  listMembership(index: number, commitment: string, members: readonly (Member | null)[]): Id {
+    return this.#keep(this.#wasm.Membership.fromList(index, commitment, JSON.stringify(members)));
+  }
+
+  sync(...[membership, root, memberCount, upper, buckets]: CallArguments<"sync">): CallResult<"sync"> {
+    const [numbers, contents] = [buckets.map(([number]) => number), buckets.map(([, bytes]) => bytes)];
+    const known = this.#get(this.#wasm.Membership, membership);
+    return JSON.parse(known.sync(root, memberCount, upper ?? undefined, new Uint32Array(numbers), contents));
+  }
+
+  membershipRoot(membership: Id): string | null {
+    return this.#get(this.#wasm.Membership, membership).root() ?? null;
+  }
+
+  member(membership: Id): Member {
+    return JSON.parse(this.#get(this.#wasm.Membership, membership).member());
+  }
+
+  membershipBytes(membership: Id): Uint8Array {
+    return this.#get(this.#wasm.Membership, membership).toBytes();
+  }
+
+  loadProver(...[post, badge, trusted]: CallArguments<"loadProver">): CallResult<"loadProver"> {
+    const prover = this.#wasm.Prover.fromKeys(post, badge ?? undefined, [...trusted]);
+    return { id: this.#keep(prover), origin: prover.origin(), isDevelopment: prover.isDevelopment() };
+  }
+
+  prepare(...[prover, account, membership, room, now]: CallArguments<"prepare">): Id {
+    const [of, member] = [this.#get(this.#wasm.Account, account), this.#get(this.#wasm.Membership, membership)];
+    return this.#keep(this.#get(this.#wasm.Prover, prover).prepare(of, member, JSON.stringify(room), now));
+  }
+
+  preparedRoot(prepared: Id): string {
+    return this.#get(this.#wasm.PreparedProver, prepared).root();
+  }
+
+  update(prepared: Id, membership: Id): void {
+    this.#get(this.#wasm.PreparedProver, prepared).update(this.#get(this.#wasm.Membership, membership));
+  }
+
+  async post(...[id, account, message, now]: CallArguments<"post">): Promise<CallResult<"post">> {
+    const prepared = this.#get(this.#wasm.PreparedProver, id);
+    // Whatever can fail is tried before an id is used up.
+    prepared.ready(now ?? clock());
+    const reservation = await this.#change(account, (ledger) => {
+      // The clock as it is when all other tabs are done.
+      const reservation = ledger.reserve(prepared, now ?? clock());
+      return { bytes: ledger.toBytes(), result: reservation };
+    });
+    return withBytes(JSON.parse(prepared.prove(reservation, message)));
+  }
+
+  badge(...[prover, account, membership, room, chatKey, now]: CallArguments<"badge">): CallResult<"badge"> {
+    const [of, member] = [this.#get(this.#wasm.Account, account), this.#get(this.#wasm.Membership, membership)];
+    const made = this.#get(this.#wasm.Prover, prover).badge(of, member, JSON.stringify(room), chatKey, now);
+    return withBytes(JSON.parse(made));
+  }
+
+  verifyPost(...[prover, room, message, pass, roots, now]: CallArguments<"verifyPost">): CallResult<"verifyPost"> {
+    const [verifier, [bytes, text]] = [this.#get(this.#wasm.Prover, prover), forms(pass)];
+    return JSON.parse(verifier.verifyPost(JSON.stringify(room), message, bytes, text, [...roots], now));
+  }
+
+  verifyBadge(...[prover, room, pass, roots, now]: CallArguments<"verifyBadge">): CallResult<"verifyBadge"> {
+    const [verifier, [bytes, text]] = [this.#get(this.#wasm.Prover, prover), forms(pass)];
+    const verdict = JSON.parse(verifier.verifyBadge(JSON.stringify(room), bytes, text, [...roots], now));
+    if (verdict.verdict === "accepted") verdict.chatKey = fromBase64Url(verdict.chatKey);
+    return verdict;
+  }
+
+  recover(room: object, first: string, second: string): string {
+    return this.#wasm.recover(JSON.stringify(room), first, second);
+  }
+
+  recoverSecret(room: object, first: string, second: string): string {
+    return this.#wasm.recoverSecret(JSON.stringify(room), first, second);
+  }
+
+  async createLedger(account: Id, { suspectUntil, device, devices, replace }: NewLedger): Promise<{ persisted: boolean }> {
+    const owner = this.#get(this.#wasm.Account, account);
+    const storage = this.#storage();
+    await storage.change(owner.ledgerName(), (bytes) => {
+      if (bytes !== null && !replace) {
+        throw new QuotapassError("ledger_exists", "this account has a ledger on this device; open it");
+      }
+      const ledger = this.#wasm.Ledger.create(owner, suspectUntil ?? undefined, device, devices);
+      try {
+        return { bytes: ledger.toBytes(), result: undefined };
+      } finally {
+        ledger.free();
+      }
+    });
+    return { persisted: await storage.persist() };
+  }
+
+  async openLedger(account: Id): Promise<void> {
+    await this.#change(account, () => ({ result: undefined }));
+  }
+
+  async confirmCurrent(account: Id): Promise<void> {
+    await this.#change(account, (ledger) => {
+      ledger.confirmCurrent();
+      return { bytes: ledger.toBytes(), result: undefined };
+    });
+  }
+
+  quotaLeft(...[account, membership, room, now]: CallArguments<"quotaLeft">): Promise<CallResult<"quotaLeft">> {
+    const member = this.#get(this.#wasm.Membership, membership);
+    return this.#change(account, (ledger) => ({
+      result: JSON.parse(ledger.quotaLeft(JSON.stringify(room), member, now)),
+    }));
+  }
+
+  close(object: Id): void {
+    this.#objects.get(object)?.free();
+    this.#objects.delete(object);
+  }
+
+  /** Changes the ledger of an account, which must be there. */
+  #change<T>(account: Id, change: (ledger: Module.Ledger) => Change<T>): Promise<T> {
+    const owner = this.#get(this.#wasm.Account, account);
+    return this.#storage().change(owner.ledgerName(), (bytes) => {
+      if (bytes === null) {
+        throw new QuotapassError(
+          "ledger_missing",
+          "this account has no ledger on this device; create one, with an unknown history if it may ever have had one",
+        );
+      }
+      const ledger = this.#wasm.Ledger.fromBytes(bytes, owner);
+      try {
+        return change(ledger);
+      } finally {
+        ledger.free();
+      }
+    });
+  }
+
+  #storage(): LedgerStorage {
+    if (this.#ledgers !== null) return this.#ledgers;
+    throw new QuotapassError("storage_failed", "there is nowhere to keep ledgers; start the client with a storage for them");
+  }
+}
+
+/** A pass as bytes or as text. */
+function forms(pass: Uint8Array | string): [Uint8Array | undefined, string | undefined] {
+  return typeof pass === "string" ? [undefined, pass] : [pass, undefined];
+}
+
+/** Adds the bytes to what has the text of a pass. */
+function withBytes<T extends { readonly text: string }>(made: T): T & { readonly pass: Uint8Array } {
+  return { ...made, pass: fromBase64Url(made.text) };
+}
+
+function fromBase64Url(text: string): Uint8Array {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+}

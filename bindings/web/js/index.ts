@@ -1,0 +1,21 @@
+/**
+ * quotapass in a browser: proofs that a depositor wrote a message within quota, made in a worker.
+ *
+ * ```ts
+ * const client = await start();
+ * const identity = await Identity.generate(client);
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+import { Client } from "./client.js";
+import { WorkerHost, type WorkerOptions } from "./worker-host.js";
+
+export * from "./api.js";
+export type { WorkerOptions } from "./worker-host.js";
+
+/** Starts the module in a worker of its own. Needs a secure context: https, or localhost. */
+export function start(options: WorkerOptions = {}): Promise<Client> {
+  return Client.over((sealingKey) => WorkerHost.start(options, sealingKey));
+}

@@ -1,0 +1,110 @@
+import { openDatabase, request } from "./database.js";
+import { QuotapassError } from "./errors.js";
+import { chunks, concat } from "./relay.js";
+import type { KeyProgress, KeySource, KeySources } from "./types.js";
+
+/** No key file of a standard tree comes near: 16 MiB. */
+const LONGEST_KEY = 16 << 20;
+
+interface ReadOptions {
+  readonly onProgress?: ((progress: KeyProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @internal The key files, from the cache or from where they are fetched, each with the hash that was expected. */
+export async function readKeys(sources: KeySources, options: ReadOptions): Promise<{ post: Uint8Array; badge: Uint8Array | null }> {
+  const post = await readKey("post", sources.post, options);
+  return { post, badge: sources.badge === undefined ? null : await readKey("badge", sources.badge, options) };
+}
+
+async function readKey(
+  circuit: KeyProgress["circuit"],
+  source: KeySource,
+  { onProgress, signal }: ReadOptions,
+): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  const expected = String(source.sha256).toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(expected)) {
+    throw new QuotapassError("invalid_argument", `the SHA-256 of the ${circuit} key is not 64 hexadecimal digits`);
+  }
+  const cached = await readCache(expected);
+  if (cached !== undefined) {
+    onProgress?.({ circuit, step: "checking", loaded: cached.length, total: cached.length });
+    // What is damaged is fetched anew.
+    if ((await sha256(cached)) === expected) return cached;
+  }
+  const fetched = await fetchKey(circuit, String(source.url), onProgress, signal);
+  onProgress?.({ circuit, step: "checking", loaded: fetched.length, total: fetched.length });
+  const found = await sha256(fetched);
+  if (found !== expected) {
+    throw new QuotapassError("hash_mismatch", `${source.url} has the SHA-256 ${found}, not ${expected}; check the address and the hash`);
+  }
+  await writeCache(expected, fetched);
+  return fetched;
+}
+
+async function fetchKey(
+  circuit: KeyProgress["circuit"],
+  url: string,
+  onProgress: ReadOptions["onProgress"],
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const fail = (what: string): never => {
+    throw new QuotapassError("fetch_failed", `${url} ${what}; check the address and the connection`);
+  };
+  let answer: Response;
+  try {
+    answer = await fetch(url, { signal: signal ?? null, credentials: "omit" });
+  } catch (error) {
+    if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+    return fail(`cannot be fetched (${String(error)})`);
+  }
+  if (!answer.ok) fail(`answered with status ${answer.status}`);
+  // The length of a compressed answer is not that of the file.
+  const stated = answer.headers.has("content-encoding") ? null : answer.headers.get("content-length");
+  const total = stated === null ? null : Number(stated);
+  const parts: Uint8Array[] = [];
+  let loaded = 0;
+  for await (const part of chunks(answer, signal)) {
+    parts.push(part);
+    loaded += part.length;
+    if (loaded > LONGEST_KEY) fail(`sends more than the ${LONGEST_KEY} bytes that a key can have`);
+    onProgress?.({ circuit, step: "fetching", loaded, total });
+  }
+  return concat(parts, loaded);
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A cache that cannot be used is none: the key is fetched. */
+async function readCache(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (globalThis.indexedDB === undefined) return undefined;
+  try {
+    const database = await openDatabase();
+    try {
+      const value: unknown = await request(database.transaction("keys").objectStore("keys").get(hash));
+      return value instanceof Uint8Array ? new Uint8Array(value) : undefined;
+    } finally {
+      database.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeCache(hash: string, key: Uint8Array): Promise<void> {
+  if (globalThis.indexedDB === undefined) return;
+  try {
+    const database = await openDatabase();
+    try {
+      await request(database.transaction("keys", "readwrite").objectStore("keys").put(key, hash));
+    } finally {
+      database.close();
+    }
+  } catch {
+    // A full disk costs the cache, not the key.
+  }
+}

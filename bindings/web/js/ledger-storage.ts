@@ -1,0 +1,68 @@
+import { openDatabase } from "./database.js";
+import { QuotapassError } from "./errors.js";
+
+/** What a change makes of a record: the bytes to store in its place, if any, and a result for the caller. */
+export interface Change<T> {
+  readonly bytes?: Uint8Array;
+  readonly result: T;
+}
+
+/**
+ * Where ledgers are kept: one record of bytes for each owner.
+ *
+ * Whoever implements it promises: changes of one record exclude each other, from all tabs, threads and processes that
+ * share the storage; a change that throws leaves the record as it was; and `change` returns only when the new bytes would
+ * survive a loss of power. Otherwise a message id may be used twice, which costs the deposit.
+ */
+export interface LedgerStorage {
+  /** Changes the record of an owner. `change` is synchronous, is called once, and gets null if there is no record. */
+  change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T>;
+  /** Asks that the storage be kept until the user clears it; returns whether that was promised. */
+  persist(): Promise<boolean>;
+}
+
+/** Ledgers in IndexedDB. Readwrite transactions on a store run one after the other in all tabs and workers of an origin. */
+export class IndexedDbLedgers implements LedgerStorage {
+  async change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
+    const failed = (reason: unknown): QuotapassError =>
+      new QuotapassError("storage_failed", `the browser cannot store the ledger (${String(reason)}); nothing was sent`);
+    let database: IDBDatabase;
+    try {
+      database = await openDatabase();
+    } catch (error) {
+      throw failed(error);
+    }
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        // Strict: `complete` comes when the system says that the data is on the disk.
+        const transaction = database.transaction("ledgers", "readwrite", { durability: "strict" });
+        const store = transaction.objectStore("ledgers");
+        let changed: Change<T> | undefined;
+        const read = store.get(owner);
+        read.onsuccess = () => {
+          try {
+            changed = change(asBytes(read.result));
+            if (changed.bytes !== undefined) store.put(changed.bytes, owner);
+          } catch (error) {
+            reject(error);
+            transaction.abort();
+          }
+        };
+        transaction.oncomplete = () => (changed === undefined ? reject(failed("no answer")) : resolve(changed.result));
+        transaction.onabort = () => reject(failed(transaction.error));
+      });
+    } finally {
+      database.close();
+    }
+  }
+
+  async persist(): Promise<boolean> {
+    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
+  }
+}
+
+/** A record of another kind is damaged: no bytes at all, which no ledger is. */
+function asBytes(record: unknown): Uint8Array | null {
+  if (record === undefined) return null;
+  return record instanceof Uint8Array ? record : new Uint8Array();
+}

@@ -1,0 +1,136 @@
+import type { Id } from "./calls.js";
+import { type Client, Handle, type Place, type Turn } from "./client.js";
+import type { Account } from "./identity.js";
+import { readKeys } from "./keys.js";
+import type { Ledger } from "./ledger.js";
+import type { Membership } from "./membership.js";
+import { type Room, roomArgument } from "./room.js";
+import { now as clock } from "./time.js";
+import type { Badge, CallOptions, KeySources, LoadOptions, Post, TimedOptions } from "./types.js";
+import { Verifier } from "./verifier.js";
+
+/** Proving keys, checked and ready. */
+export class Prover extends Handle {
+  /** Where the keys come from, in words. */
+  readonly origin: string;
+  /** Whether one of them is a development key, with which everybody can forge proofs. */
+  readonly isDevelopment: boolean;
+
+  private constructor(
+    client: Client,
+    make: (turn: Turn) => Promise<Id>,
+    place: Place,
+    { origin, isDevelopment }: { origin: string; isDevelopment: boolean },
+  ) {
+    super(client, make, place);
+    this.origin = origin;
+    this.isDevelopment = isDevelopment;
+  }
+
+  /** Loads keys: from the cache, or from where they are fetched. */
+  static async load(client: Client, sources: KeySources, { trusted = [], onProgress, signal }: LoadOptions = {}): Promise<Prover> {
+    const load = async (turn: Turn) => {
+      const { post, badge } = await readKeys(sources, { onProgress, signal });
+      return turn.call("loadProver", post, badge, [...trusted]);
+    };
+    // Fetched before the turn, so that others can use the module meanwhile.
+    const keys = await readKeys(sources, { onProgress, signal });
+    return client.turn(signal, async (turn) => {
+      for (const [circuit, key] of [["post", keys.post], ["badge", keys.badge]] as const) {
+        if (key !== null) onProgress?.({ circuit, step: "reading", loaded: key.length, total: key.length });
+      }
+      const { id, ...facts } = await turn.call("loadProver", keys.post, keys.badge, [...trusted]);
+      return new Prover(client, async (turn) => (await load(turn)).id, { generation: turn.generation, id }, facts);
+    });
+  }
+
+  /** Prepares for posts of a member in a room: seven eighths of the work of a proof, done once. */
+  prepare(account: Account, membership: Membership, room: Room, { signal, now }: TimedOptions = {}): Promise<PreparedProver> {
+    return PreparedProver.of(this.client, { prover: this, account, membership, room }, { signal, now });
+  }
+
+  /** A badge: this chat key belongs to a member, whose only pseudonym in the room it shows. */
+  badge(
+    account: Account,
+    membership: Membership,
+    room: Room,
+    chatKey: Uint8Array,
+    { signal, now }: TimedOptions = {},
+  ): Promise<Badge> {
+    return this.client.turn(signal, async (turn) => {
+      const [prover, of, member] = [await turn.use(this), await turn.use(account), await turn.use(membership)];
+      return turn.call("badge", prover, of, member, roomArgument(room), chatKey, now ?? clock());
+    });
+  }
+
+  /** The verifier with the same keys. */
+  verifier(): Verifier {
+    return new Verifier(this.client, this);
+  }
+}
+
+interface Preparation {
+  readonly prover: Prover;
+  readonly account: Account;
+  readonly membership: Membership;
+  readonly room: Room;
+}
+
+/**
+ * A prover that is prepared for the messages of one member in one room. What the room asks of the age of a deposit
+ * depends on the day: the first post of a day prepares anew, which takes as long as the first time.
+ */
+export class PreparedProver extends Handle {
+  readonly room: Room;
+  readonly #latest: { membership: Membership };
+
+  private constructor(
+    client: Client,
+    make: (turn: Turn) => Promise<Id>,
+    place: Place,
+    room: Room,
+    latest: { membership: Membership },
+  ) {
+    super(client, make, place);
+    this.room = room;
+    this.#latest = latest;
+  }
+
+  /** @internal */
+  static of(client: Client, preparation: Preparation, { signal, now }: TimedOptions): Promise<PreparedProver> {
+    const { prover, account, room } = preparation;
+    const latest = { membership: preparation.membership };
+    const prepare = async (turn: Turn) => {
+      const [key, of, member] = [await turn.use(prover), await turn.use(account), await turn.use(latest.membership)];
+      return turn.call("prepare", key, of, member, roomArgument(room), now ?? clock());
+    };
+    return client.turn(signal, async (turn) => {
+      const place = { generation: turn.generation, id: await prepare(turn) };
+      return new PreparedProver(client, prepare, place, room, latest);
+    });
+  }
+
+  /** The root that messages are proved under. */
+  root(): Promise<string> {
+    return this.client.turn(undefined, async (turn) => turn.call("preparedRoot", await turn.use(this)));
+  }
+
+  /** Follows a membership that was synced: what changed on the path is summed anew, and no more. */
+  async update(membership: Membership, { signal }: CallOptions = {}): Promise<void> {
+    await this.client.turn(signal, async (turn) => {
+      await turn.call("update", await turn.use(this), await turn.use(membership));
+      this.#latest.membership = membership;
+    });
+  }
+
+  /**
+   * Posts a message: reserves a message id in the ledger, durably, and only then proves. A post that is cancelled, or
+   * fails after the reservation, has used the id up.
+   */
+  post(message: string | Uint8Array, ledger: Ledger, { signal, now }: TimedOptions = {}): Promise<Post> {
+    const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    return this.client.turn(signal, async (turn) => {
+      return turn.call("post", await turn.use(this), await turn.use(ledger.account), bytes, now ?? null);
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import { QuotapassError } from "./errors.js";
+import type { MembersSource } from "./types.js";
+
+/** The longest answers that there can be of a standard tree, in bytes. */
+const LONGEST_UPPER = 32_775;
+const LONGEST_BUCKET = 9 + 2_048 * 40;
+
+/**
+ * The member tree as a relay serves it. Nothing is sent that tells one wallet from another: no cookies, no referrer, no
+ * condition on what was had before.
+ */
+export function relayMembers(address: string | URL): MembersSource {
+  const base = String(address).replace(/\/+$/, "");
+  const get = async (path: string, longest: number, signal?: AbortSignal): Promise<Uint8Array> => {
+    const url = `${base}/v1/members/${path}`;
+    const fail = (what: string): never => {
+      throw new QuotapassError("source_failed", `${url} ${what}; try again later, or another relay`);
+    };
+    let answer: Response;
+    try {
+      answer = await fetch(url, {
+        signal: signal ?? null,
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+        cache: "no-store",
+        redirect: "error",
+      });
+    } catch (error) {
+      if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+      return fail(`cannot be reached (${String(error)})`);
+    }
+    if (!answer.ok) fail(`answered with status ${answer.status}`);
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of chunks(answer, signal)) {
+      length += part.length;
+      if (length > longest) fail(`sends more than the ${longest} bytes that this answer can have`);
+      parts.push(part);
+    }
+    return concat(parts, length);
+  };
+  return {
+    upperNodes: (signal) => get("upper", LONGEST_UPPER, signal),
+    bucket: (number, signal) => get(`buckets/${number}`, LONGEST_BUCKET, signal),
+  };
+}
+
+/** @internal The body of an answer, part by part. */
+export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = answer.body?.getReader();
+  try {
+    for (;;) {
+      const read = await reader?.read();
+      if (read === undefined || read.done) return;
+      yield read.value;
+    }
+  } catch (error) {
+    if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+    throw new QuotapassError("source_failed", `${answer.url} broke off (${String(error)}); try again`);
+  } finally {
+    await reader?.cancel().catch(() => undefined);
+  }
+}
+
+/** @internal */
+export function concat(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
