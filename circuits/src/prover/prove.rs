@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use ark_bn254::{Fr, G1Projective};
-use ark_ec::{AffineRepr, VariableBaseMSM};
 use ark_ff::Zero;
 use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::{CryptoRng, RngCore};
@@ -13,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     KeyOrigin, ProvingKey, Tables, TablesError,
     blinding::{Blinding, Sums},
-    key::Query,
+    msm,
     quotient::Evaluations,
     threads,
     transform::OddCoset,
@@ -204,16 +203,19 @@ impl<C: Circuit> Prover<C> {
             }
             None => {
                 let key = &*self.key;
-                let sum_b = || plain(&key.b, values) + key.verifying.delta_g2 * delta;
-                let sum_c = || {
-                    let quotient = quotient();
-                    let quotient = match quotient.is_empty() {
-                        true => G1Projective::zero(),
-                        false => G1Projective::msm_unchecked(&key.quotient, &quotient),
-                    };
-                    quotient + plain(&key.c, values)
+                let sum_b = || {
+                    let mut terms = terms(&key.b.variables, values, 0);
+                    terms.push((key.b.variables.len() as u32, delta));
+                    msm::sum(|base| *key.b.points.get(base).unwrap_or(&key.verifying.delta_g2), &terms)
                 };
-                threads::join(sum_b, || threads::join(|| plain(&key.a, values), sum_c))
+                let sum_a = || msm::sum(|base| key.a.points[base], &terms(&key.a.variables, values, 0));
+                let sum_c = || {
+                    let (quotient, size) = (quotient(), key.quotient.len());
+                    let mut terms = terms(&key.c.variables, values, size as u32);
+                    terms.extend((0..).zip(quotient.iter().copied()));
+                    msm::sum(|base| if base < size { key.quotient[base] } else { key.c.points[base - size] }, &terms)
+                };
+                threads::join(sum_b, || threads::join(sum_a, sum_c))
             }
         };
         Sums { a, b, c }
@@ -227,15 +229,4 @@ fn terms(variables: &[u32], values: &[Fr], first: u32) -> Zeroizing<Vec<(u32, Fr
     let values = (first..).zip(variables).map(|(base, variable)| (base, values[*variable as usize]));
     terms.extend(values.filter(|(_, value)| !value.is_zero()));
     Zeroizing::new(terms)
-}
-
-/// A sum by arkworks, without tables.
-fn plain<G: AffineRepr<ScalarField = Fr>>(query: &Query<G>, values: &[Fr]) -> G::Group
-where
-    G::Group: VariableBaseMSM<MulBase = G>,
-{
-    let pairs = query.variables.iter().zip(&query.points);
-    let pairs = pairs.map(|(variable, point)| (values[*variable as usize], *point));
-    let (scalars, points): (Vec<_>, Vec<_>) = pairs.filter(|(value, _)| !value.is_zero()).unzip();
-    G::Group::msm_unchecked(&points, &Zeroizing::new(scalars))
 }

@@ -11,6 +11,11 @@ pub(super) const fn windows(window: usize) -> usize {
     SCALAR_BITS.div_ceil(window)
 }
 
+/// How many weights digits of a window have, zero included.
+pub(super) const fn stride(window: usize) -> usize {
+    (1 << (window - 1)) + 1
+}
+
 /// Digits in `[-2^(window - 1), 2^(window - 1)]`, lowest first, of one scalar.
 fn signed_digits(scalar: &Fr, window: usize, mut each: impl FnMut(usize, i32)) {
     let limbs = scalar.into_bigint().0;
@@ -30,7 +35,7 @@ fn signed_digits(scalar: &Fr, window: usize, mut each: impl FnMut(usize, i32)) {
     }
 }
 
-/// A multiple of a base: which one in the table, and its sign.
+/// A point, by its number among those that can be summed, and its sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
@@ -48,7 +53,7 @@ impl Entry {
     }
 }
 
-/// Entries sorted by bucket: bucket `i` holds the multiples of weight `i`.
+/// Entries sorted by bucket.
 pub(super) struct Buckets {
     entries: Vec<Entry>,
     /// Where each bucket ends.
@@ -56,17 +61,33 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Sorts the digits of all terms by counting. A term is the number of a base and its scalar.
-    pub(super) fn new(terms: &[(u32, Fr)], window: usize) -> Self {
+    /// For tables of all multiples: all windows share one set of buckets, and bucket `i` holds the multiples of weight
+    /// `i`. A term is the number of a base and its scalar.
+    pub(super) fn shared(terms: &[(u32, Fr)], window: usize) -> Self {
         let windows = windows(window);
-        let mut digits = Vec::with_capacity(terms.len() * windows);
-        // Bucket 0 stays empty.
-        let mut ends = vec![0u32; (1 << (window - 1)) + 1];
+        Self::new(terms, window, stride(window), |base, index, weight| (weight, base * windows + index))
+    }
+
+    /// For the bases alone: each window has buckets of its own, [`stride`] of them, window after window.
+    pub(super) fn by_window(terms: &[(u32, Fr)], window: usize) -> Self {
+        let stride = stride(window);
+        Self::new(terms, window, windows(window) * stride, |base, index, weight| (index * stride + weight, base))
+    }
+
+    /// Sorts the digits of all terms by counting. `place` gives the bucket and the point of a base, a window and a weight.
+    fn new(
+        terms: &[(u32, Fr)],
+        window: usize,
+        buckets: usize,
+        place: impl Fn(usize, usize, usize) -> (usize, usize),
+    ) -> Self {
+        let mut digits = Vec::with_capacity(terms.len() * windows(window));
+        let mut ends = vec![0u32; buckets];
         for (base, scalar) in terms {
             signed_digits(scalar, window, |index, digit| {
-                let weight = digit.unsigned_abs();
-                ends[weight as usize] += 1;
-                digits.push((weight, Entry::new(*base as usize * windows + index, digit < 0)));
+                let (bucket, point) = place(*base as usize, index, digit.unsigned_abs() as usize);
+                ends[bucket] += 1;
+                digits.push((bucket as u32, Entry::new(point, digit < 0)));
             });
         }
         let mut total = 0;
@@ -74,15 +95,15 @@ impl Buckets {
             total += core::mem::replace(end, total);
         }
         let mut entries = vec![Entry::default(); digits.len()];
-        for (weight, entry) in digits {
-            let position = &mut ends[weight as usize];
+        for (bucket, entry) in digits {
+            let position = &mut ends[bucket as usize];
             entries[*position as usize] = entry;
             *position += 1;
         }
         Self { entries, ends }
     }
 
-    /// How many buckets there are, the empty bucket 0 included.
+    /// How many buckets there are, the empty ones of weight 0 included.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

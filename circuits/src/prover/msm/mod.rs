@@ -7,6 +7,8 @@
 //! inversion ([`affine`]), at about six multiplications each, and eight at a time on processors with AVX-512 IFMA
 //! (`eights`).
 //!
+//! Without tables (`plain`), each window has buckets of its own; the additions are the same.
+//!
 //! A digit of zero costs nothing, so zeros, ones and small scalars, bits of ranges above all, need no path of their own.
 //!
 //! # Side channels
@@ -16,12 +18,15 @@
 //! adversary.
 
 mod affine;
+mod buckets;
 mod digits;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod eights;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod lanes;
+mod plain;
 mod table;
 
 pub(super) use affine::{Curve, Point};
+pub(super) use plain::sum;
 pub(super) use table::FixedBases;

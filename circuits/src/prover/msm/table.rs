@@ -2,16 +2,14 @@
 
 use ark_bn254::Fr;
 use ark_ec::short_weierstrass::{Affine, Projective};
-use ark_ff::{AdditiveGroup, Zero};
+use ark_ff::AdditiveGroup;
 
 use super::{
-    affine::{Curve, Point, Segment, sum_segments, to_points},
-    digits::{Buckets, Entry, windows},
+    affine::{Curve, Point, to_points},
+    buckets::{sum_buckets, weigh},
+    digits::{Buckets, windows},
 };
 use crate::prover::threads;
-
-/// How many additions share an inversion at most: enough to hide it, few enough to stay in the second cache.
-const GROUP: usize = 8192;
 
 /// Fixed bases with their multiples by powers of `2^window`.
 #[derive(Clone, PartialEq, Debug)]
@@ -62,84 +60,9 @@ impl<P: Curve> FixedBases<P> {
 
     /// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
     pub(in crate::prover) fn sum(&self, terms: &[(u32, Fr)]) -> Projective<P> {
-        let buckets = Buckets::new(terms, self.window);
-        let groups = threads::map(buckets.groups(GROUP), |group| {
-            let entries: usize = group.clone().map(|bucket| buckets.bucket(bucket).len()).sum();
-            let mut points = Vec::with_capacity(entries);
-            let mut segments = Vec::with_capacity(group.len());
-            for bucket in group.clone() {
-                let entries = buckets.bucket(bucket);
-                segments.push(Segment { start: points.len(), len: entries.len() });
-                points.extend(entries.iter().map(|entry| self.multiple(*entry)));
-            }
-            let starts: Vec<_> = segments.iter().map(|segment| (segment.start, segment.len)).collect();
-            sum_segments(&mut points, segments);
-            starts.into_iter().map(|(start, len)| if len == 0 { Point::INFINITY } else { points[start] }).collect()
-        });
-        let groups: Vec<Vec<_>> = groups;
-        debug_assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), buckets.len());
-        weigh::<P>(&groups.concat())
+        let buckets = Buckets::shared(terms, self.window);
+        weigh::<P>(&sum_buckets(&buckets, |entry| self.multiples[entry.index()].negated_if(entry.is_negative())))
     }
-
-    fn multiple(&self, entry: Entry) -> Point<P::BaseField> {
-        self.multiples[entry.index()].negated_if(entry.is_negative())
-    }
-}
-
-/// The sum of `i * buckets[i]`.
-///
-/// With `i = 2^m row + column`, that is `2^m` times the weighted sum of all rows' sums, and the weighted sum of all
-/// columns' sums. Both need one addition a bucket, in batches, and only the few sums of rows and columns are left to
-/// weigh.
-fn weigh<P: Curve>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
-    let bits = buckets.len().next_power_of_two().trailing_zeros() as usize / 2;
-    let columns = 1 << bits;
-    let rows = buckets.len().div_ceil(columns);
-    let (by_row, by_column) = threads::join(
-        || {
-            sums::<P>((0..rows).map(|row| {
-                let end = buckets.len().min((row + 1) * columns);
-                buckets[row * columns..end].iter()
-            }))
-        },
-        || sums::<P>((0..columns).map(|column| buckets.iter().skip(column).step_by(columns))),
-    );
-    let mut rows = weigh_few::<P>(&by_row);
-    for _ in 0..bits {
-        rows.double_in_place();
-    }
-    rows + weigh_few::<P>(&by_column)
-}
-
-/// The sum of each group of points.
-fn sums<'a, P: Curve>(
-    groups: impl Iterator<Item = impl Iterator<Item = &'a Point<P::BaseField>>>,
-) -> Vec<Point<P::BaseField>> {
-    let mut points = Vec::new();
-    let mut segments = Vec::new();
-    for group in groups {
-        let start = points.len();
-        points.extend(group.filter(|point| !point.is_infinity()));
-        if points.len() == start {
-            points.push(Point::INFINITY);
-        }
-        segments.push(Segment { start, len: points.len() - start });
-    }
-    let starts: Vec<_> = segments.iter().map(|segment| segment.start).collect();
-    sum_segments(&mut points, segments);
-    starts.into_iter().map(|start| points[start]).collect()
-}
-
-/// The sum of `i * points[i]`, by running sums from the end.
-fn weigh_few<P: Curve>(points: &[Point<P::BaseField>]) -> Projective<P> {
-    let (mut running, mut total) = (Projective::<P>::zero(), Projective::<P>::zero());
-    for point in points.iter().skip(1).rev() {
-        if !point.is_infinity() {
-            running += Affine::<P>::new_unchecked(point.x, point.y);
-        }
-        total += running;
-    }
-    total
 }
 
 #[cfg(test)]
@@ -151,16 +74,18 @@ mod tests {
     use ark_std::{rand::Rng, test_rng};
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::plain, *};
 
     /// arkworks' own sum.
-    fn plain<P: Curve>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
+    fn arkworks<P: Curve>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
         Projective::<P>::msm(bases, scalars).unwrap()
     }
 
     fn agrees<P: Curve>(bases: &[Affine<P>], scalars: &[Fr], window: usize) {
         let terms: Vec<_> = (0..).zip(scalars.iter().copied()).collect();
-        assert_eq!(FixedBases::new(bases, window).sum(&terms), plain(bases, scalars), "window {window}");
+        let expected = arkworks(bases, scalars);
+        assert_eq!(FixedBases::new(bases, window).sum(&terms), expected, "window {window}");
+        assert_eq!(plain::sum(|base| bases[base], &terms), expected, "without a table");
     }
 
     /// Scalars of the kinds that a witness has, and the extremes.
