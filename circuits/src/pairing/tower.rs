@@ -42,7 +42,9 @@ fn add_unreduced(x: &Fq, y: &Fq) -> Limbs {
 /// carry is then lost: the accumulator, a part of it that was shifted down included, stays below `(4 + 1) p < 2^256`
 /// after each step. In the end it is below `4 p * p / 2^256 + p < 2 p`, so that one subtraction completes the
 /// reduction.
-#[inline(always)]
+// A copy in every place would double the size of a WebAssembly module.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn sum_of_products<const N: usize>(x: [&Limbs; N], y: [&Limbs; N]) -> Fq {
     const { assert!(N <= 4) };
     let mut sum = [0u64; 4];

@@ -5,6 +5,8 @@
 //! (0.1891 s + 1) r. Nothing here wraps: a sum that outgrows its limbs is a bug, at which debug builds stop.
 //!
 //! No branch and no address depends on a value.
+//!
+//! Products and reductions are functions of their own in WebAssembly: copies in every place would double a module's size.
 
 use ark_bn254::{Fr, FrConfig};
 use ark_ff::{BigInt, MontConfig, PrimeField};
@@ -94,7 +96,8 @@ impl Sum {
     }
 
     /// The product of two residues.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn product(Residue(a): Residue, Residue(b): Residue) -> Self {
         let mut sum = [0; 8];
         for (i, limb) in a.into_iter().enumerate() {
@@ -104,7 +107,8 @@ impl Sum {
     }
 
     /// The square of a residue.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn square(Residue(a): Residue) -> Self {
         // The products of different limbs, once each.
         let mut sum = [0; 8];
@@ -178,7 +182,8 @@ impl Sum {
 
     /// The sum divided by 2^256 modulo r: Montgomery's reduction. It takes sums below (2^256 - r) 2^256 and leaves less
     /// than the quotient and r together.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn reduce(self) -> Residue {
         let mut column = Column::default();
         // The multiples of r that clear the lower limbs, one after another.

@@ -3,8 +3,9 @@
 //! A sum of two random elements exceeds the modulus, and a difference falls below zero, about every second time, so that
 //! the branches of arkworks' addition and subtraction are mispredicted as often; here both select by a mask. A product
 //! before its last subtraction rarely exceeds the modulus, and a branch that is nearly always predicted is quicker there
-//! than a mask that every product waits for: multiplication is arkworks' own. The product in the quadratic extension is
-//! Karatsuba's, three multiplications instead of four.
+//! than a mask that every product waits for: multiplication is arkworks' own, and that of [`narrow`](super::narrow) where
+//! there is no 128-bit product. The product in the quadratic extension is Karatsuba's, three multiplications instead of
+//! four.
 
 use ark_bn254::{Fq, Fq2};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig};
@@ -66,6 +67,17 @@ fn select(first: Limbs, second: Limbs, take_second: bool) -> Limbs {
     [0, 1, 2, 3].map(|i| first[i] ^ (mask & (first[i] ^ second[i])))
 }
 
+#[cfg(any(test, target_arch = "wasm32"))]
+#[inline(always)]
+fn times_in_narrow_limbs<T: MontConfig<4>>(
+    a: Fp<MontBackend<T, 4>, 4>,
+    b: Fp<MontBackend<T, 4>, 4>,
+) -> Fp<MontBackend<T, 4>, 4> {
+    let product = super::narrow::product::<T>(&a.0.0, &b.0.0);
+    let (reduced, below) = sub(product, T::MODULUS.0);
+    Fp::new_unchecked(BigInt(if below { product } else { reduced }))
+}
+
 impl<T: MontConfig<4>> Arithmetic for Fp<MontBackend<T, 4>, 4> {
     const ZERO: Self = <Self as AdditiveGroup>::ZERO;
     const ONE: Self = <Self as Field>::ONE;
@@ -85,14 +97,28 @@ impl<T: MontConfig<4>> Arithmetic for Fp<MontBackend<T, 4>, 4> {
         Self::new_unchecked(BigInt(add(difference, T::MODULUS.0.map(|limb| limb & mask))))
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[inline(always)]
     fn times(self, other: Self) -> Self {
         self * other
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[inline(always)]
     fn squared(self) -> Self {
         self.square()
+    }
+
+    // A call costs little beside it, and a copy in every place would double the size of a module.
+    #[cfg(target_arch = "wasm32")]
+    #[inline(never)]
+    fn times(self, other: Self) -> Self {
+        times_in_narrow_limbs(self, other)
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn squared(self) -> Self {
+        self.times(self)
     }
 
     fn inverted(self) -> Option<Self> {
@@ -119,18 +145,20 @@ impl Arithmetic for Fq2 {
         Self::new(self.c0.minus(other.c0), self.c1.minus(other.c1))
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn times(self, other: Self) -> Self {
         // The square of the generator is -1.
-        let (low, high) = (self.c0 * other.c0, self.c1 * other.c1);
-        let mixed = self.c0.plus(self.c1) * other.c0.plus(other.c1);
+        let (low, high) = (self.c0.times(other.c0), self.c1.times(other.c1));
+        let mixed = self.c0.plus(self.c1).times(other.c0.plus(other.c1));
         Self::new(low.minus(high), mixed.minus(low).minus(high))
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn squared(self) -> Self {
-        let product: Fq = self.c0 * self.c1;
-        Self::new(self.c0.plus(self.c1) * self.c0.minus(self.c1), product.doubled())
+        let product: Fq = self.c0.times(self.c1);
+        Self::new(self.c0.plus(self.c1).times(self.c0.minus(self.c1)), product.doubled())
     }
 
     fn inverted(self) -> Option<Self> {
@@ -186,6 +214,20 @@ mod tests {
         let one = <Fp<_, 4> as Field>::ONE;
         elements.extend([one, -one, -one.double()]);
         elements
+    }
+
+    #[test]
+    fn products_in_narrow_limbs_agree_with_arkworks() {
+        fn agree<T: MontConfig<4>>() {
+            let elements = elements::<T>();
+            for &a in &elements {
+                for &b in &elements {
+                    assert_eq!(times_in_narrow_limbs(a, b), a * b, "{a} * {b}");
+                }
+            }
+        }
+        agree::<ark_bn254::FrConfig>();
+        agree::<ark_bn254::FqConfig>();
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod file;
 mod import;
 mod key;
 mod msm;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod narrow;
 mod pinned;
 mod prepared;
 mod prove;
