@@ -66,7 +66,13 @@ pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKey, KeyError> {
+/// Reads the file of a circuit whose hash is as expected.
+pub(super) fn read(
+    kind: CircuitKind,
+    levels: Levels,
+    expected: impl FnOnce() -> Result<CircuitHash, KeyError>,
+    bytes: &[u8],
+) -> Result<ProvingKey, KeyError> {
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES).ok_or(KeyError::NotAKey)?;
     let header = header.strip_prefix(MAGIC).ok_or(KeyError::NotAKey)?;
     let &[version_high, version_low, circuit, file_levels, origin, ref header @ ..] = header else {
@@ -76,9 +82,9 @@ pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKe
     if version != VERSION {
         return Err(KeyError::Version(version));
     }
-    let kind = CircuitKind::ALL.into_iter().find(|kind| *kind as u8 + 1 == circuit).ok_or(KeyError::Header)?;
-    if kind != C::KIND {
-        return Err(KeyError::WrongCircuit { found: kind, expected: C::KIND });
+    let found = CircuitKind::ALL.into_iter().find(|kind| *kind as u8 + 1 == circuit).ok_or(KeyError::Header)?;
+    if found != kind {
+        return Err(KeyError::WrongCircuit { found, expected: kind });
     }
     if usize::from(file_levels) != levels.get() {
         return Err(KeyError::WrongLevels { found: file_levels.into(), expected: levels.get() });
@@ -89,7 +95,7 @@ pub(super) fn read<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<ProvingKe
         _ => return Err(KeyError::Header),
     };
     let (hash, counts) = header.split_first_chunk().ok_or(KeyError::Header)?;
-    let (found, expected) = (CircuitHash(*hash), circuit_hash::<C>(levels)?);
+    let (found, expected) = (CircuitHash(*hash), expected()?);
     if found != expected {
         return Err(KeyError::CircuitChanged { found, expected });
     }
@@ -120,7 +126,7 @@ struct KeyHead {
 }
 
 /// The hash of the circuit as it is.
-fn circuit_hash<C: Circuit>(levels: Levels) -> Result<CircuitHash, KeyError> {
+pub(super) fn circuit_hash<C: Circuit>(levels: Levels) -> Result<CircuitHash, KeyError> {
     if levels == Levels::STANDARD {
         return Ok(pin(C::KIND).circuit);
     }

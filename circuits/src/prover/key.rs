@@ -3,7 +3,7 @@
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 
-use super::file;
+use super::{file, pin};
 use crate::{
     constraints::{
         Circuit, CircuitKind,
@@ -216,7 +216,16 @@ impl ProvingKey {
     /// # Errors
     /// [`KeyError`] says what is wrong.
     pub fn from_bytes<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<Self, KeyError> {
-        file::read::<C>(levels, bytes)
+        file::read(C::KIND, levels, || file::circuit_hash::<C>(levels), bytes)
+    }
+
+    /// [`from_bytes`](Self::from_bytes) for the standard tree, whose circuits' hashes are [pinned](super::pin): a program
+    /// that reads no others is smaller, for it cannot compute hashes.
+    ///
+    /// # Errors
+    /// [`KeyError`] says what is wrong.
+    pub fn from_bytes_standard<C: Circuit>(bytes: &[u8]) -> Result<Self, KeyError> {
+        file::read(C::KIND, Levels::STANDARD, || Ok(pin(C::KIND).circuit), bytes)
     }
 
     /// The SHA-256 that a key file ends with.
