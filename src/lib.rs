@@ -10,12 +10,15 @@
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
 //! - [`wallet`] (feature `wallet-core`): what a poster runs. The quota ledger (in files with the feature `wallet`), and
 //!   the path of a member from a relay (over HTTP with the feature `wallet-http`) or from a copy of the tree.
+//! - [`client`] (feature `client`): what an app embeds. Posts, badges and their verdicts in one room, without files.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(any(feature = "keys", feature = "relay-embedded"))]
 pub mod files;
 #[cfg(feature = "mnemonic")]
@@ -24,7 +27,7 @@ pub mod identity;
 pub mod keys;
 #[cfg(feature = "registry")]
 pub mod registry;
-#[cfg(feature = "relay")]
+#[cfg(any(feature = "client", feature = "relay"))]
 pub mod relay;
 #[cfg(feature = "wallet-core")]
 pub mod wallet;

@@ -1,0 +1,128 @@
+//! Which proving keys are used.
+
+use core::{fmt, str::FromStr};
+
+use quotapass_circuits::{
+    constraints::{Circuit, CircuitKind},
+    prover::{KeyError, KeyOrigin, ProvingKey, pin},
+};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a key file: what it is trusted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyFileHash(pub [u8; 32]);
+
+impl KeyFileHash {
+    /// That of a file.
+    pub fn of(file: &[u8]) -> Self {
+        Self(Sha256::digest(file).into())
+    }
+}
+
+impl FromStr for KeyFileHash {
+    type Err = NotAHash;
+
+    /// Reads 64 hexadecimal digits, as `sha256sum` prints them.
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(|_| NotAHash)?;
+        Ok(Self(hash))
+    }
+}
+
+impl fmt::Display for KeyFileHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// Text that is no SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 has 64 hexadecimal digits")]
+pub struct NotAHash;
+
+/// A key that is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyRefusal {
+    /// It is no key file of the circuit.
+    #[error("the key file cannot be used: {0}")]
+    Key(#[from] KeyError),
+    /// It is not the development key that this program knows.
+    #[error("the key file is not the development key of the circuit `{0}` that this program knows by its hash")]
+    NotPinned(CircuitKind),
+    /// Keys of ceremonies are trusted, and it is a development key.
+    #[error("keys of ceremonies are trusted here, and the key of the circuit `{0}` is a development key")]
+    Development(CircuitKind),
+    /// Keys of ceremonies are trusted, and it is none of them.
+    #[error(
+        "the key file of the circuit `{circuit}` has the SHA-256 {found}, which is not among those trusted; take the key \
+         that is, or trust this one if you have checked its ceremony"
+    )]
+    Untrusted {
+        /// The circuit.
+        circuit: CircuitKind,
+        /// SHA-256 of the file.
+        found: KeyFileHash,
+    },
+    /// No key of a ceremony is trusted, and it is one.
+    #[error("no keys of ceremonies are trusted here; name the SHA-256 of this one if you have checked its ceremony")]
+    NothingTrusted,
+}
+
+/// The proving key of a circuit of the standard tree from the bytes of its [key file](ProvingKey::to_bytes). Without
+/// hashes that are trusted it is the **insecure** development key, which is pinned, and no other. With hashes it is a file
+/// that was made from what a [ceremony](ProvingKey::from_zkey) ended with, and has one of them as its SHA-256.
+///
+/// # Errors
+/// [`KeyRefusal`].
+pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<ProvingKey, KeyRefusal> {
+    if !trusted.is_empty() {
+        let found = KeyFileHash::of(file);
+        if !trusted.contains(&found) {
+            return Err(KeyRefusal::Untrusted { circuit: C::KIND, found });
+        }
+    }
+    let key = ProvingKey::from_bytes_standard::<C>(file)?;
+    let is_pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
+    match key.origin() {
+        KeyOrigin::Ceremony(_) if trusted.is_empty() => Err(KeyRefusal::NothingTrusted),
+        KeyOrigin::Ceremony(_) => Ok(key),
+        KeyOrigin::Development if !trusted.is_empty() => Err(KeyRefusal::Development(C::KIND)),
+        KeyOrigin::Development if is_pinned => Ok(key),
+        _ => Err(KeyRefusal::NotPinned(C::KIND)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quotapass_circuits::{badge::Badge, membership::Levels, prover::development_setup, slash::Slash};
+
+    use super::*;
+
+    #[test]
+    fn development_keys_are_used_while_no_ceremony_is_trusted() {
+        let file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        assert_eq!(trusted_key::<Slash>(&file, &[]).unwrap().origin(), KeyOrigin::Development);
+        let hash = KeyFileHash([1; 32]);
+        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Untrusted { .. })));
+        // Its hash makes a development key no key of a ceremony.
+        let hash = KeyFileHash::of(&file);
+        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
+        assert!(matches!(trusted_key::<Badge>(&file, &[]), Err(KeyRefusal::Key(KeyError::WrongCircuit { .. }))));
+        assert!(matches!(trusted_key::<Slash>(b"", &[]), Err(KeyRefusal::Key(_))));
+    }
+
+    #[test]
+    fn a_key_that_is_whole_but_not_pinned_is_refused() {
+        let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        // The same point in the places of alpha and of the first public input, and a checksum that fits.
+        let variables: usize = file[57..69].chunks(4).map(|n| u32::from_be_bytes(n.try_into().unwrap()) as usize).sum();
+        let alpha = 69 + 4 * variables;
+        file.copy_within(alpha + 64..alpha + 128, alpha);
+        let end = file.len() - 32;
+        let checksum = Sha256::digest(&file[..end]);
+        file[end..].copy_from_slice(&checksum);
+        assert!(matches!(trusted_key::<Slash>(&file, &[]), Err(KeyRefusal::NotPinned(CircuitKind::Slash))));
+    }
+}

@@ -1,0 +1,131 @@
+//! Messages of one member in one room.
+
+use quotapass_circuits::{
+    formats::wire::PostPass,
+    identity::IdentitySecret,
+    membership::{Member, MemberPath, Membership, Root},
+    post::Post,
+    prover::{PreparedProver, ProveError, Prover},
+    requirement::Requirement,
+    signal::{ExternalNullifier, SignalHash, ZeroSignal},
+};
+use rand::{CryptoRng, RngCore};
+
+use super::Room;
+use crate::wallet::ledger::{LedgerOwner, Quota, Reservation};
+
+/// A post that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PosterError {
+    /// There is no proof.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The message cannot be proved.
+    #[error(transparent)]
+    Signal(#[from] ZeroSignal),
+    /// A path of another member.
+    #[error("the path is another member's; prepare for that member")]
+    OtherMember,
+}
+
+/// Proves messages of one member in one room, with all prepared that does not depend on the message.
+///
+/// What a room asks of a deposit's age depends on the day, so that the preparation of yesterday does not serve today:
+/// [`ready`](Self::ready) renews it. It holds the identity secret, and is zeroized on drop.
+pub struct Poster {
+    prover: Prover<Post>,
+    room: Room,
+    secret: IdentitySecret,
+    member: Member,
+    path: MemberPath,
+    requirement: Requirement,
+    prepared: PreparedProver,
+}
+
+impl Poster {
+    /// Prepares for messages at `now` (Unix seconds).
+    ///
+    /// That the path leads to a root of the chain is for the caller to check before:
+    /// [`LightMembers`](crate::wallet::members::LightMembers) does.
+    ///
+    /// # Errors
+    /// [`PosterError::Prove`] if the member does not meet what the room asks for.
+    pub fn new(prover: &Prover<Post>, room: Room, membership: Membership<'_>, now: u64) -> Result<Self, PosterError> {
+        let requirement = room.requirement_at(now);
+        let prepared = prover.prepare(membership, requirement, room.policy().limit_cap)?;
+        let Membership { secret, member, path } = membership;
+        let (prover, secret, path) = (prover.clone(), secret.clone(), path.clone());
+        Ok(Self { prover, room, secret, member: *member, path, requirement, prepared })
+    }
+
+    /// The room.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// The root that messages are proved under.
+    pub fn root(&self) -> Root {
+        self.prepared.root()
+    }
+
+    /// Whose ledger the message ids are reserved in.
+    pub fn owner(&self) -> LedgerOwner {
+        LedgerOwner { registry: *self.room.registry(), commitment: self.member.commitment }
+    }
+
+    /// The quota that message ids are reserved of.
+    pub fn quota(&self) -> Quota {
+        self.room.quota(&self.member.terms)
+    }
+
+    /// Prepares anew if the room asks for something else at `now` (Unix seconds) than what is prepared. Called before an
+    /// id is reserved, whatever can fail has then failed.
+    ///
+    /// # Errors
+    /// [`PosterError::Prove`] if the member does not meet what the room asks for; nothing has then changed.
+    pub fn ready(&mut self, now: u64) -> Result<(), PosterError> {
+        self.prepare(self.room.requirement_at(now))
+    }
+
+    fn prepare(&mut self, requirement: Requirement) -> Result<(), PosterError> {
+        if requirement != self.requirement {
+            let membership = Membership { secret: &self.secret, member: &self.member, path: &self.path };
+            self.prepared = self.prover.prepare(membership, requirement, self.room.policy().limit_cap)?;
+            self.requirement = requirement;
+        }
+        Ok(())
+    }
+
+    /// Follows the tree to another root, which the caller has checked.
+    ///
+    /// # Errors
+    /// [`PosterError`] if the path is of another member or tree; nothing has then changed.
+    pub fn update(&mut self, member: &Member, path: &MemberPath) -> Result<(), PosterError> {
+        if (member, path.index()) != (&self.member, self.path.index()) {
+            return Err(PosterError::OtherMember);
+        }
+        self.prepared.update(path)?;
+        self.path = path.clone();
+        Ok(())
+    }
+
+    /// Proves a message under a message id that was reserved, durably, of [`quota`](Self::quota) in the ledger of
+    /// [`owner`](Self::owner).
+    ///
+    /// # Errors
+    /// [`PosterError`]; the id is used up.
+    pub fn prove(
+        &mut self,
+        reservation: Reservation,
+        message: &[u8],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<PostPass, PosterError> {
+        let Reservation { epoch, message_id, .. } = reservation;
+        let scope = self.room.scope();
+        self.prepare(self.room.policy().requirement(epoch))?;
+        let x = SignalHash::new(scope, epoch, message)?;
+        let (public, proof) = self.prepared.prove(ExternalNullifier::new(scope, epoch), x, message_id, rng)?;
+        Ok(PostPass::new(epoch, &public, proof))
+    }
+}
