@@ -87,8 +87,9 @@ export class Client {
   }
 
   async #work<T>(signal: AbortSignal | undefined, work: (turn: Turn) => Promise<T>): Promise<T> {
-    this.#host ??= await this.#startHost(this.#sealingKey).catch((error) => {
-      throw fromPlainError(toPlainError(error));
+    this.#host ??= await this.#startHost(this.#sealingKey).catch((error: unknown) => {
+      const { message } = toPlainError(error);
+      throw new QuotapassError("start_failed", `the module cannot be started: ${message}; check where its files are served`);
     });
     const host = this.#host;
     if (signal?.aborted) {

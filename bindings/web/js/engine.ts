@@ -1,4 +1,4 @@
-import type { CallArguments, CallName, CallResult, Calls, Id, NewLedger, SealedSeed } from "./calls.js";
+import type { CallArguments, CallName, CallResult, Id, NewLedger, SealedSeed } from "./calls.js";
 import { QuotapassError } from "./errors.js";
 import type { Change, LedgerStorage } from "./ledger-storage.js";
 import { now as clock } from "./time.js";
@@ -6,6 +6,9 @@ import type { Member } from "./types.js";
 import type * as Module from "../wasm/quotapass_web.js";
 
 type Wasm = typeof Module;
+
+/** Bytes of an AES-GCM nonce. */
+const NONCE_BYTES = 12;
 
 /** Each call, which may take its time. */
 type Implementation = { [N in CallName]: (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>> };
@@ -36,10 +39,10 @@ export class Engine implements Implementation {
     return this.#last;
   }
 
-  #get<T>(kind: abstract new (...args: never[]) => T, id: Id): T {
+  #get<T>(kind: { readonly prototype: T }, id: Id): T {
     const object: unknown = this.#objects.get(id);
-    if (object instanceof kind) return object;
-    throw new QuotapassError("closed", `there is no such object (a ${kind.name} was expected); it may have been closed`);
+    if (Object.prototype.isPrototypeOf.call(kind.prototype as object, object as object)) return object as T;
+    throw new QuotapassError("closed", "there is no such object; it may have been closed, or is of another kind");
   }
 
   generateIdentity(): Promise<{ id: Id; sealed: SealedSeed }> {
@@ -51,22 +54,24 @@ export class Engine implements Implementation {
   }
 
   async #keepIdentity(identity: Module.Identity): Promise<{ id: Id; sealed: SealedSeed }> {
-    const entropy = identity.entropy() as Uint8Array<ArrayBuffer>;
-    const nonce = crypto.getRandomValues(new Uint8Array(12));
-    const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, entropy));
-    entropy.fill(0);
-    const whole = new Uint8Array(nonce.length + sealed.length);
-    whole.set(nonce);
-    whole.set(sealed, nonce.length);
-    return { id: this.#keep(identity), sealed: whole };
+    const words = identity.words() as Uint8Array<ArrayBuffer>;
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+    const content = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, words));
+    words.fill(0);
+    const sealed = new Uint8Array(NONCE_BYTES + content.length);
+    sealed.set(nonce);
+    sealed.set(content, NONCE_BYTES);
+    return { id: this.#keep(identity), sealed };
   }
 
   async openIdentity(sealed: SealedSeed): Promise<Id> {
-    const [nonce, content] = [sealed.slice(0, 12), sealed.slice(12)];
-    const entropy = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, content));
-    const identity = this.#wasm.Identity.fromEntropy(entropy);
-    entropy.fill(0);
-    return this.#keep(identity);
+    const [nonce, content] = [sealed.slice(0, NONCE_BYTES), sealed.slice(NONCE_BYTES)];
+    const words = new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce }, this.#sealingKey, content));
+    try {
+      return this.#keep(this.#wasm.Identity.fromWords(words));
+    } finally {
+      words.fill(0);
+    }
   }
 
   mnemonic(identity: Id): string {

@@ -56,6 +56,8 @@ export type ErrorCode =
   | "closed"
   /** The call was cancelled. */
   | "aborted"
+  /** The module cannot be started. */
+  | "start_failed"
   /** The WebAssembly module ended unexpectedly; it was started anew, and the client goes on working. */
   | "trapped";
 
@@ -81,11 +83,15 @@ export interface PlainError {
   readonly nextBegins?: number;
 }
 
-/** Whatever was thrown, as an error of this package. What has no code is a trap of the module. */
+/** Whatever was thrown, as an error of this package. What JavaScript refuses was a wrong argument, all else a trap. */
 export function toPlainError(thrown: unknown): PlainError {
   const { code, message, nextBegins } = (thrown ?? {}) as Partial<PlainError>;
   if (typeof code === "string" && typeof message === "string") {
     return nextBegins === undefined ? { code, message } : { code, message, nextBegins };
+  }
+  const { name } = (thrown ?? {}) as Partial<Error>;
+  if (name === "TypeError" || name === "DataCloneError") {
+    return { code: "invalid_argument", message: `an argument is of the wrong type (${String(thrown)})` };
   }
   return { code: "trapped", message: `the module ended unexpectedly (${String(thrown)}); try again` };
 }

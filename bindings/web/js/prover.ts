@@ -45,8 +45,8 @@ export class Prover extends Handle {
   }
 
   /** Prepares for posts of a member in a room: seven eighths of the work of a proof, done once. */
-  prepare(account: Account, membership: Membership, room: Room, { signal, now }: TimedOptions = {}): Promise<PreparedProver> {
-    return PreparedProver.of(this.client, { prover: this, account, membership, room }, { signal, now });
+  prepare(account: Account, membership: Membership, room: Room, options: TimedOptions = {}): Promise<PreparedProver> {
+    return PreparedProver.of(this.client, { prover: this, account, membership, room }, options);
   }
 
   /** A badge: this chat key belongs to a member, whose only pseudonym in the room it shows. */

@@ -100,8 +100,8 @@ export interface TimedOptions extends CallOptions {
 /** How keys are loaded. */
 export interface LoadOptions extends CallOptions {
   /**
-   * SHA-256 of the key files that are trusted, as 64 hexadecimal digits each: those that ended a ceremony. Without any,
-   * the development keys are used, and no others.
+   * SHA-256 of the key files that are trusted, as 64 hexadecimal digits each: those made from the result of a ceremony.
+   * Without any, the development keys are used, and no others.
    */
   readonly trusted?: readonly string[];
   readonly onProgress?: (progress: KeyProgress) => void;

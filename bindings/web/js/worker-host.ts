@@ -54,8 +54,9 @@ export class WorkerHost implements Host {
 
   #send(call: number, message: ToWorker): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(call, { resolve, reject });
+      // It throws what cannot be cloned; the executor's promise is then rejected.
       this.#worker.postMessage(message);
+      this.#waiting.set(call, { resolve, reject });
     });
   }
 

@@ -1,0 +1,138 @@
+//! The other side of the package's tests: what is proved here is verified in the module, and the other way round.
+//!
+//! `native make FOLDER` writes development keys, members as a relay serves them, `fixture.json` with posts and a badge, and
+//! for the benchmark the circuit of posts and a witness in iden3's formats.
+//! `native verify FOLDER` reads posts from standard input, one JSON object a line with message, pass, root and now, and
+//! writes the name of a verdict for each.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::{env, fs, io, path::Path};
+
+use quotapass::{
+    client::{Poster, Room, make_badge, trusted_key, verify_post},
+    identity::Seed,
+    relay::{Policy, Verdict},
+    wallet::ledger::Reservation,
+};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::{Circuit, assignment::Assignment, shape::Shape},
+    formats::{iden3, wire},
+    identity::IdentitySecret,
+    membership::{BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Membership, Root, Terms},
+    post::{Post, post},
+    prover::{Prover, development_setup},
+    registry_id::RegistryId,
+    signal::{ExternalNullifier, SignalHash},
+};
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+
+const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
+                     abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
+const REGISTRY: RegistryId = RegistryId { chain_id: 31_337, address: [0x11; 20] };
+const NOW: u64 = 1_800_000_000;
+/// So many that the tree has two buckets.
+const MEMBERS: u32 = 2_100;
+const OWN: MemberIndex = MemberIndex(2_077);
+const CHAT_KEY: [u8; 32] = [7; 32];
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["make", folder] => make(Path::new(folder)),
+        ["verify", folder] => verify(Path::new(folder)),
+        _ => panic!("usage: native make FOLDER | native verify FOLDER"),
+    }
+}
+
+fn room() -> Room {
+    let policy = Policy {
+        name: "lobby".into(),
+        epoch_seconds: 600.try_into().unwrap(),
+        limit_cap: 5.try_into().unwrap(),
+        min_stake: 10,
+        min_age_days: 1,
+        root_window: 3_600,
+        max_clock_skew: 20,
+    };
+    Room::new(REGISTRY, policy).unwrap()
+}
+
+/// A circuit's key file, made where there is none, and the prover.
+fn prover<C: Circuit>(folder: &Path) -> Prover<C> {
+    let path = folder.join(format!("{}.key", C::KIND));
+    if !path.exists() {
+        fs::write(&path, development_setup::<C>(Levels::STANDARD).unwrap().to_bytes()).unwrap();
+    }
+    Prover::new(trusted_key::<C>(&fs::read(path).unwrap(), &[]).unwrap()).unwrap()
+}
+
+fn make(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let mut rng = StdRng::seed_from_u64(1);
+    let secret = Seed::from_words(WORDS).unwrap().secret(&REGISTRY, 0).unwrap();
+    let since = Day::at(NOW - 30 * 86_400);
+    let member = |secret: &IdentitySecret| Member {
+        commitment: secret.commitment(),
+        terms: Terms::new(100, 20, since).unwrap(),
+    };
+    let members = (0..MEMBERS).map(|index| {
+        let other = IdentitySecret::generate(&mut rng);
+        Some(member(if index == OWN.0 { &secret } else { &other }))
+    });
+    let tree = MemberTree::build(Levels::STANDARD, members).unwrap();
+    fs::write(folder.join("upper.bin"), tree.upper_nodes().to_bytes()).unwrap();
+    for number in [0, 1] {
+        let bucket = tree.bucket(BucketNumber(number)).unwrap();
+        fs::write(folder.join(format!("bucket-{number}.bin")), bucket.to_bytes()).unwrap();
+    }
+
+    let mut rng = rand::rngs::OsRng;
+    let (member, path) = (member(&secret), tree.path(OWN).unwrap());
+    let membership = Membership { secret: &secret, member: &member, path: &path };
+    let mut poster = Poster::new(&prover::<Post>(folder), room(), membership, NOW).unwrap();
+    let epoch = room().policy().epoch_at(NOW);
+    // Both under one message id: whoever sees both has the secret.
+    let posts = ["hello from outside", "one too many"].map(|message| {
+        let reservation = Reservation { epoch, message_id: 0, left: 0 };
+        let pass = poster.prove(reservation, message.as_bytes(), &mut rng).unwrap();
+        json!({ "message": message, "pass": pass.to_text() })
+    });
+    let x = SignalHash::new(room().scope(), epoch, b"a message").unwrap();
+    let external = ExternalNullifier::new(room().scope(), epoch);
+    let requirement = room().requirement_at(NOW);
+    let (public, witness) = post(membership, external, x, requirement, room().policy().limit_cap, 1).unwrap();
+    let assignment = Assignment::compute::<Post>(Levels::STANDARD, &public, &witness).unwrap();
+    fs::write(folder.join("post.wtns"), &*iden3::wtns(&assignment)).unwrap();
+    fs::write(folder.join("post.r1cs"), iden3::r1cs(&Shape::of::<Post>(Levels::STANDARD).unwrap())).unwrap();
+
+    let badge = make_badge(&prover::<Badge>(folder), &room(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
+    let fixture = json!({
+        "mnemonic": WORDS,
+        "registry": { "chain_id": REGISTRY.chain_id, "address": format!("0x{}", hex::encode(REGISTRY.address)) },
+        "scopes": [room().policy()],
+        "now": NOW,
+        "root": tree.root(),
+        "memberCount": MEMBERS,
+        "index": OWN,
+        "commitment": secret.commitment(),
+        "secret": format!("0x{}", hex::encode(*secret.to_be_bytes())),
+        "posts": posts,
+        "badge": { "pass": badge.to_text(), "pseudonym": badge.pseudonym, "chatKey": hex::encode(CHAT_KEY) },
+    });
+    fs::write(folder.join("fixture.json"), fixture.to_string()).unwrap();
+}
+
+fn verify(folder: &Path) {
+    let verifier = prover::<Post>(folder).verifier().unwrap();
+    for line in io::stdin().lines() {
+        let post: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let text = |name: &str| post[name].as_str().unwrap().to_owned();
+        let pass = wire::decode_text(&text("pass")).unwrap();
+        let roots = [text("root").parse::<Root>().unwrap()];
+        let now = post["now"].as_u64().unwrap();
+        let verdict = verify_post(&verifier, &room(), text("message").as_bytes(), &pass, &roots, now);
+        println!("{}", verdict.err().unwrap_or(Verdict::Accepted).name());
+    }
+}

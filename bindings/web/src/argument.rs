@@ -1,0 +1,106 @@
+//! Arguments as JavaScript gives them.
+
+use core::str::FromStr;
+
+use quotapass::{client::Room, relay::Policy};
+use quotapass_circuits::{
+    field::FieldError,
+    identity::IdentityCommitment,
+    membership::{Day, Member, Root, Terms},
+    registry_id::RegistryId,
+};
+use serde::Deserialize;
+
+use crate::error::Failure;
+
+/// Milliseconds of any `Date` are below this many seconds.
+const LATEST: f64 = 8.64e12;
+
+/// A registry: its chain's number in decimal digits, for it may be above what a JavaScript number holds.
+#[derive(Deserialize)]
+struct RegistryArgument {
+    chain_id: String,
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct RoomArgument {
+    registry: RegistryArgument,
+    policy: Policy,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MemberArgument {
+    commitment: String,
+    stake: u32,
+    message_limit: u16,
+    since: u16,
+}
+
+impl RegistryArgument {
+    fn read(self) -> Result<RegistryId, Failure> {
+        let chain_id = self.chain_id.parse();
+        let chain_id = chain_id.map_err(|_| Failure::argument("the chain id is not a whole number below 2^64"))?;
+        let mut address = [0; 20];
+        let digits = self.address.strip_prefix("0x").unwrap_or_default();
+        hex::decode_to_slice(digits, &mut address)
+            .map_err(|_| Failure::argument("the registry's address is not 0x and 40 hexadecimal digits"))?;
+        Ok(RegistryId { chain_id, address })
+    }
+}
+
+/// Reads JSON; `what` names it in the error.
+pub(crate) fn json<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::argument(format!("the {what} is not valid: {error}")))
+}
+
+/// A registry.
+pub(crate) fn registry(text: &str) -> Result<RegistryId, Failure> {
+    json::<RegistryArgument>("registry", text)?.read()
+}
+
+/// A registry and a policy.
+pub(crate) fn room(text: &str) -> Result<Room, Failure> {
+    let RoomArgument { registry, policy } = json("room", text)?;
+    Ok(Room::new(registry.read()?, policy)?)
+}
+
+/// Members in the order of their deposits, none in the place of one that was removed.
+pub(crate) fn members(text: &str) -> Result<Vec<Option<Member>>, Failure> {
+    let members: Vec<Option<MemberArgument>> = json("list of members", text)?;
+    let member = |MemberArgument { commitment, stake, message_limit, since }| {
+        let terms = Terms::new(stake, message_limit, Day(since))?;
+        Ok(Member { commitment: field("commitment", &commitment)?, terms })
+    };
+    members.into_iter().map(|slot| slot.map(member).transpose()).collect()
+}
+
+/// A field element in hexadecimal digits.
+pub(crate) fn field<T: FromStr<Err = FieldError>>(what: &'static str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|reason| Failure::Field { what, reason })
+}
+
+/// Roots.
+pub(crate) fn roots(texts: &[String]) -> Result<Vec<Root>, Failure> {
+    texts.iter().map(|text| field("root", text)).collect()
+}
+
+/// A commitment.
+pub(crate) fn commitment(text: &str) -> Result<IdentityCommitment, Failure> {
+    field("commitment", text)
+}
+
+/// A whole number that fits; JavaScript has but one kind of number.
+pub(crate) fn whole<T: TryFrom<u64>>(what: &str, number: f64) -> Result<T, Failure> {
+    let refuse = || Failure::argument(format!("the {what} is not a whole number in its range: {number}"));
+    if number.fract() != 0.0 || !(0.0..=LATEST).contains(&number) {
+        return Err(refuse());
+    }
+    T::try_from(number as u64).map_err(|_| refuse())
+}
+
+/// A moment, in Unix seconds.
+pub(crate) fn moment(seconds: f64) -> Result<u64, Failure> {
+    whole("time", seconds)
+}

@@ -1,0 +1,178 @@
+//! Errors as JavaScript sees them: an `Error` with a stable `code`, and `nextBegins` where there is a time to wait for.
+
+use js_sys::{Error, Reflect};
+use quotapass::{
+    client::{BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError},
+    identity::SeedError,
+    wallet::{
+        ledger::{FormatError, NoSuchDevice, Refusal},
+        members::SyncError,
+    },
+};
+use quotapass_circuits::{
+    field::FieldError,
+    formats::wire::DecodeError,
+    membership::{TermsError, TreeError},
+    post::PostError,
+    prover::ProveError,
+    verifier::WrongKey,
+};
+use wasm_bindgen::JsValue;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// An argument is of the wrong form.
+    #[error("{0}")]
+    Argument(String),
+    /// Something that must be a field element is none.
+    #[error("the {what} is not one: {reason}")]
+    Field {
+        /// Which argument.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: FieldError,
+    },
+    /// What should be trusted is no hash.
+    #[error(transparent)]
+    Hash(#[from] NotAHash),
+    /// The words are no mnemonic.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// Bytes do not decode.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The bytes of a membership do not decode.
+    #[error(transparent)]
+    Members(FormatError),
+    /// The room cannot be.
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    /// A key is not used.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    /// A key does not fit its circuit.
+    #[error(transparent)]
+    WrongKey(#[from] WrongKey),
+    /// There is no key for badges.
+    #[error("the prover was loaded without the key for badges; load it with one")]
+    NoBadgeKey,
+    /// There is no path.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A post cannot be made.
+    #[error(transparent)]
+    Poster(#[from] PosterError),
+    /// A badge cannot be made.
+    #[error(transparent)]
+    Badge(#[from] BadgeError),
+    /// Two posts convict nobody.
+    #[error(transparent)]
+    Recover(#[from] RecoverFailure),
+    /// No message id was reserved.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] NoSuchDevice),
+    /// The record of a ledger cannot be read.
+    #[error(
+        "the ledger cannot be read: {0}. Replace it by a new one whose history is unknown; posting resumes with the next \
+         epoch"
+    )]
+    Ledger(FormatError),
+    /// A ledger, or an id of it, is of another account or room.
+    #[error("the ledger is another account's; open that of this account")]
+    OtherLedger,
+    /// Account and room are of different registries.
+    #[error("the account is of another registry than the room; make one for the room's registry")]
+    OtherRegistry,
+}
+
+impl Failure {
+    /// An argument that is not what it should be.
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::Argument(message.into())
+    }
+
+    /// The stable name, one of `ErrorCode` in js/errors.ts.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Argument(_)
+            | Self::Field { .. }
+            | Self::Hash(_)
+            | Self::Room(_)
+            | Self::Device(_)
+            | Self::OtherRegistry => "invalid_argument",
+            Self::Seed(_) => "invalid_mnemonic",
+            Self::Decode(_) | Self::Members(_) => "malformed",
+            Self::Key(
+                KeyRefusal::NotPinned(_)
+                | KeyRefusal::Development(_)
+                | KeyRefusal::Untrusted { .. }
+                | KeyRefusal::NothingTrusted,
+            ) => "untrusted_key",
+            Self::Key(_) | Self::WrongKey(_) => "invalid_key",
+            Self::NoBadgeKey => "no_key",
+            Self::Sync(error) => match error {
+                SyncError::Source(_) => "source_failed",
+                SyncError::NeverSynced => "never_synced",
+                SyncError::NotYet(_) => "not_yet",
+                SyncError::Removed(_) => "removed",
+                SyncError::OtherMember { .. } => "other_member",
+                _ => "not_the_chains",
+            },
+            Self::Poster(PosterError::Prove(ProveError::Post(PostError::Ineligible(_))))
+            | Self::Badge(BadgeError::Ineligible(_)) => "ineligible",
+            Self::Poster(PosterError::OtherMember) => "other_member",
+            Self::Badge(BadgeError::ChatKey(_)) => "invalid_argument",
+            Self::Poster(_) | Self::Badge(_) => "prove_failed",
+            Self::Recover(_) => "cannot_recover",
+            Self::Refused(refusal) => match refusal {
+                Refusal::QuotaUsed { .. } => "quota_used",
+                Refusal::NothingForDevice { .. } => "nothing_for_device",
+                Refusal::EpochLeft { .. } => "epoch_left",
+                _ => "may_be_stale",
+            },
+            Self::Ledger(_) => "ledger_damaged",
+            Self::OtherLedger => "ledger_of_another",
+        }
+    }
+
+    /// The Unix second from which it may work.
+    fn next_begins(&self) -> Option<u64> {
+        match self {
+            Self::Refused(Refusal::QuotaUsed { next_begins, .. } | Refusal::EpochLeft { next_begins, .. }) => {
+                Some(*next_begins)
+            }
+            Self::Refused(Refusal::MayBeStale { resumes_at }) => Some(*resumes_at),
+            _ => None,
+        }
+    }
+}
+
+impl From<TermsError> for Failure {
+    fn from(error: TermsError) -> Self {
+        Self::Argument(error.to_string())
+    }
+}
+
+impl From<TreeError> for Failure {
+    fn from(error: TreeError) -> Self {
+        Self::Argument(error.to_string())
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(failure: Failure) -> Self {
+        let error = Error::new(&failure.to_string());
+        // Setting a property of a fresh object cannot fail.
+        let set = |name: &str, value: JsValue| Reflect::set(&error, &name.into(), &value).is_ok();
+        set("code", failure.code().into());
+        if let Some(second) = failure.next_begins() {
+            set("nextBegins", (second as f64).into());
+        }
+        error.into()
+    }
+}

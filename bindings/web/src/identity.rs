@@ -1,0 +1,93 @@
+//! Who posts.
+
+use js_sys::{JsString, Uint8Array};
+use quotapass::{identity::Seed, wallet::ledger::LedgerOwner};
+use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId};
+use rand::rngs::OsRng;
+use wasm_bindgen::prelude::wasm_bindgen;
+use zeroize::Zeroizing;
+
+use crate::{argument, error::Failure};
+
+/// A seed; its mnemonic is its backup.
+#[wasm_bindgen]
+pub struct Identity {
+    seed: Seed,
+}
+
+#[wasm_bindgen]
+impl Identity {
+    /// A new mnemonic, from the browser's randomness.
+    pub fn generate() -> Self {
+        Self { seed: Seed::generate(&mut OsRng) }
+    }
+
+    /// That of 24 words.
+    ///
+    /// # Errors
+    /// `invalid_mnemonic` says which word is wrong, or that the checksum is.
+    #[wasm_bindgen(js_name = fromMnemonic)]
+    pub fn from_mnemonic(words: String) -> Result<Self, Failure> {
+        let words = Zeroizing::new(words);
+        Ok(Self { seed: Seed::from_words(&words)? })
+    }
+
+    /// That of 24 words in UTF-8, as [`words`](Self::words) gives them.
+    ///
+    /// # Errors
+    /// `invalid_mnemonic`.
+    #[wasm_bindgen(js_name = fromWords)]
+    pub fn from_words(words: &Uint8Array) -> Result<Self, Failure> {
+        let words = Zeroizing::new(words.to_vec());
+        let words = core::str::from_utf8(&words).map_err(|_| Failure::argument("the words are not UTF-8"))?;
+        Ok(Self { seed: Seed::from_words(words)? })
+    }
+
+    /// The 24 words, for the backup.
+    pub fn mnemonic(&self) -> JsString {
+        JsString::from(self.seed.words().unwrap_or_default().as_str())
+    }
+
+    /// The 24 words in UTF-8, to be sealed for the next module.
+    pub fn words(&self) -> Uint8Array {
+        Uint8Array::from(self.seed.words().unwrap_or_default().as_bytes())
+    }
+
+    /// The account of this number at a registry.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn account(&self, registry: &str, number: f64) -> Result<Account, Failure> {
+        let registry = argument::registry(registry)?;
+        let number = argument::whole("number of the account", number)?;
+        let secret = self.seed.secret(&registry, number).map_err(|reason| Failure::Field { what: "secret", reason })?;
+        Ok(Account { registry, secret })
+    }
+}
+
+/// One account of an identity at a registry.
+#[wasm_bindgen]
+pub struct Account {
+    pub(crate) registry: RegistryId,
+    pub(crate) secret: IdentitySecret,
+}
+
+#[wasm_bindgen]
+impl Account {
+    /// The commitment that is deposited for.
+    pub fn commitment(&self) -> String {
+        self.secret.commitment().to_string()
+    }
+
+    /// The name of the account's ledger.
+    #[wasm_bindgen(js_name = ledgerName)]
+    pub fn ledger_name(&self) -> String {
+        self.owner().file_name()
+    }
+}
+
+impl Account {
+    pub(crate) fn owner(&self) -> LedgerOwner {
+        LedgerOwner { registry: self.registry, commitment: self.secret.commitment() }
+    }
+}

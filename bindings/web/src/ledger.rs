@@ -1,0 +1,99 @@
+//! Which message ids are used up. Where the bytes are kept, and that they are before a proof is made, is for the
+//! JavaScript of the package.
+
+use core::num::NonZeroU16;
+
+use quotapass::wallet::ledger::{Book, DeviceShare, LedgerOwner, QuotaStatus, Reservation};
+use quotapass_circuits::signal::Scope;
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{Account, Membership, PreparedProver, argument, error::Failure, to_json};
+
+/// The book of an account, between its reading and its writing.
+#[wasm_bindgen]
+pub struct Ledger {
+    book: Book,
+}
+
+#[wasm_bindgen]
+impl Ledger {
+    /// A book without entries, for device `device` of `devices`. Epochs that begin at the Unix second `suspect_until` or
+    /// before are refused.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn create(account: &Account, suspect_until: Option<f64>, device: f64, devices: f64) -> Result<Self, Failure> {
+        let devices = argument::whole::<u16>("number of devices", devices)?;
+        let devices = NonZeroU16::new(devices).ok_or_else(|| Failure::argument("there is at least one device"))?;
+        let share = DeviceShare::new(argument::whole("number of the device", device)?, devices)?;
+        let mut book = Book::new(account.owner(), share);
+        if let Some(until) = suspect_until {
+            book.suspect(argument::moment(until)?);
+        }
+        Ok(Self { book })
+    }
+
+    /// Reads the book of an account.
+    ///
+    /// # Errors
+    /// `ledger_damaged`, or `ledger_of_another`.
+    #[wasm_bindgen(js_name = fromBytes)]
+    pub fn from_bytes(bytes: &[u8], account: &Account) -> Result<Self, Failure> {
+        let book = Book::from_bytes(bytes).map_err(Failure::Ledger)?;
+        if *book.owner() == account.owner() { Ok(Self { book }) } else { Err(Failure::OtherLedger) }
+    }
+
+    /// The bytes to keep.
+    #[wasm_bindgen(js_name = toBytes)]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.book.to_bytes()
+    }
+
+    /// Takes the next message id for a prover. Keep the bytes before it is used.
+    ///
+    /// # Errors
+    /// The refusals: `quota_used`, `nothing_for_device`, `epoch_left`, `may_be_stale`; `ledger_of_another` for a prover
+    /// of another account.
+    pub fn reserve(&mut self, prepared: &PreparedProver, now: f64) -> Result<Reserved, Failure> {
+        let owner = prepared.poster.owner();
+        if *self.book.owner() != owner {
+            return Err(Failure::OtherLedger);
+        }
+        let quota = prepared.poster.quota();
+        let reservation = self.book.reserve(argument::moment(now)?, &quota)?;
+        Ok(Reserved { owner, scope: quota.scope, reservation })
+    }
+
+    /// How the quota of a member in a room stands, as JSON.
+    ///
+    /// # Errors
+    /// `invalid_argument`, or those of a sync.
+    #[wasm_bindgen(js_name = quotaLeft)]
+    pub fn quota_left(&self, room: &str, membership: &Membership, now: f64) -> Result<String, Failure> {
+        let (member, _) = membership.located()?;
+        let quota = argument::room(room)?.quota(&member.terms);
+        let QuotaStatus { epoch, used, left, next_begins } = self.book.status(argument::moment(now)?, &quota);
+        Ok(to_json(&json!({
+            "epoch": epoch.number(),
+            "epochSeconds": epoch.seconds(),
+            "used": used,
+            "left": left,
+            "nextBegins": next_begins,
+        })))
+    }
+
+    /// Takes back an unknown history.
+    #[wasm_bindgen(js_name = confirmCurrent)]
+    pub fn confirm_current(&mut self) {
+        self.book.confirm_current();
+    }
+}
+
+/// A message id of an account in a scope. Only [`Ledger::reserve`] makes one, and a proof uses it up.
+#[wasm_bindgen]
+pub struct Reserved {
+    pub(crate) owner: LedgerOwner,
+    pub(crate) scope: Scope,
+    pub(crate) reservation: Reservation,
+}

@@ -1,0 +1,100 @@
+//! Keys, and what is proved with them.
+
+use quotapass::client::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::Circuit,
+    membership,
+    post::Post,
+    prover::{KeyOrigin, Prover as KeyedProver},
+    verifier::Verifier,
+};
+use rand::rngs::OsRng;
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{Account, Membership, PreparedProver, argument, error::Failure, to_json};
+
+/// Proving keys that are trusted, and the verifiers that go with them.
+#[wasm_bindgen]
+pub struct Prover {
+    pub(crate) posts: (KeyedProver<Post>, Verifier<Post>),
+    pub(crate) badges: Option<(KeyedProver<Badge>, Verifier<Badge>)>,
+}
+
+#[wasm_bindgen]
+impl Prover {
+    /// Reads the key for posts, and that for badges if there is one. With hashes, files must be of
+    /// ceremonies and have one of them; without any, they are the development keys.
+    ///
+    /// # Errors
+    /// `invalid_key`, `untrusted_key`, `invalid_argument`.
+    #[wasm_bindgen(js_name = fromKeys)]
+    pub fn from_keys(post: &[u8], badge: Option<Box<[u8]>>, trusted: Vec<String>) -> Result<Self, Failure> {
+        let trusted = trusted.iter().map(|hash| hash.parse()).collect::<Result<Vec<_>, NotAHash>>()?;
+        let badges = badge.map(|badge| keyed(&badge, &trusted)).transpose()?;
+        Ok(Self { posts: keyed(post, &trusted)?, badges })
+    }
+
+    /// Where the keys come from.
+    pub fn origin(&self) -> String {
+        self.posts.0.origin().to_string()
+    }
+
+    /// Whether one of the keys is a development key.
+    #[wasm_bindgen(js_name = isDevelopment)]
+    pub fn is_development(&self) -> bool {
+        let badges = self.badges.as_ref().map(|(prover, _)| prover.origin());
+        self.posts.0.origin() == KeyOrigin::Development || badges == Some(KeyOrigin::Development)
+    }
+
+    /// Prepares for messages of a member in a room.
+    ///
+    /// # Errors
+    /// `ineligible`, `invalid_argument`, or those of a sync.
+    pub fn prepare(
+        &self,
+        account: &Account,
+        membership: &Membership,
+        room: &str,
+        now: f64,
+    ) -> Result<PreparedProver, Failure> {
+        let room = argument::room(room)?;
+        if *room.registry() != account.registry {
+            return Err(Failure::OtherRegistry);
+        }
+        let (member, path) = membership.located()?;
+        let membership = membership::Membership { secret: &account.secret, member: &member, path: &path };
+        Ok(PreparedProver { poster: Poster::new(&self.posts.0, room, membership, argument::moment(now)?)? })
+    }
+
+    /// A badge for a chat key, as JSON, its pass as text.
+    ///
+    /// # Errors
+    /// `no_key`, `ineligible`, `invalid_argument`, or those of a sync.
+    pub fn badge(
+        &self,
+        account: &Account,
+        membership: &Membership,
+        room: &str,
+        chat_key: &[u8],
+        now: f64,
+    ) -> Result<String, Failure> {
+        let (prover, _) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
+        let room = argument::room(room)?;
+        if *room.registry() != account.registry {
+            return Err(Failure::OtherRegistry);
+        }
+        let (member, path) = membership.located()?;
+        let membership = membership::Membership { secret: &account.secret, member: &member, path: &path };
+        let pass = make_badge(prover, &room, membership, chat_key, argument::moment(now)?, &mut OsRng)?;
+        Ok(to_json(&json!({ "text": pass.to_text(), "pseudonym": pass.pseudonym, "root": pass.root })))
+    }
+}
+
+/// The prover of a trusted key, and its verifier.
+fn keyed<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<(KeyedProver<C>, Verifier<C>), Failure> {
+    let prover = KeyedProver::new(trusted_key::<C>(file, trusted)?).map_err(PosterError::from)?;
+    let verifier = prover.verifier()?;
+    Ok((prover, verifier))
+}

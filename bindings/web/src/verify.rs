@@ -1,0 +1,151 @@
+//! The passes of others.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use core::num::NonZeroU32;
+
+use quotapass::{
+    client::{self, VerifiedPost},
+    relay::{Evidence, Verdict},
+};
+use quotapass_circuits::{
+    formats::wire::decode_text,
+    identity::IdentitySecret,
+    share::{Nullifier, Share},
+    signal::Epoch,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{Prover, argument, error::Failure, to_json};
+
+#[wasm_bindgen]
+impl Prover {
+    /// The verdict on a post, its pass in bytes or in text, as JSON.
+    ///
+    /// # Errors
+    /// `invalid_argument`; whatever is wrong with the pass is a verdict.
+    #[wasm_bindgen(js_name = verifyPost)]
+    pub fn verify_post(
+        &self,
+        room: &str,
+        message: &[u8],
+        pass: Option<Box<[u8]>>,
+        text: Option<String>,
+        roots: Vec<String>,
+        now: f64,
+    ) -> Result<String, Failure> {
+        let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
+        let verdict =
+            bytes(pass, text).and_then(|pass| client::verify_post(&self.posts.1, &room, message, &pass, &roots, now));
+        Ok(to_json(&match verdict {
+            Err(verdict) => rejection(&verdict),
+            Ok(VerifiedPost { epoch, public }) => json!({
+                "verdict": Verdict::Accepted.name(),
+                "gossip": Verdict::Accepted.gossip(),
+                "nullifier": public.nullifier,
+                "share": public.share,
+                "root": public.root,
+                "epoch": epoch.number(),
+                "epochSeconds": epoch.seconds(),
+                "requirement": requirement(&public.requirement),
+                "limitCap": public.limit_cap,
+            }),
+        }))
+    }
+
+    /// The verdict on a badge, its pass in bytes or in text, as JSON; the chat key in base64url.
+    ///
+    /// # Errors
+    /// `no_key`, `invalid_argument`; whatever is wrong with the pass is a verdict.
+    #[wasm_bindgen(js_name = verifyBadge)]
+    pub fn verify_badge(
+        &self,
+        room: &str,
+        pass: Option<Box<[u8]>>,
+        text: Option<String>,
+        roots: Vec<String>,
+        now: f64,
+    ) -> Result<String, Failure> {
+        let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
+        let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
+        let verdict = bytes(pass, text).and_then(|pass| client::verify_badge(verifier, &room, &pass, &roots, now));
+        Ok(to_json(&match verdict {
+            Err(verdict) => rejection(&verdict),
+            Ok(pass) => json!({
+                "verdict": Verdict::Accepted.name(),
+                "gossip": Verdict::Accepted.gossip(),
+                "pseudonym": pass.pseudonym,
+                "chatKey": URL_SAFE_NO_PAD.encode(pass.chat_key()),
+                "root": pass.root,
+                "requirement": requirement(&pass.requirement),
+            }),
+        }))
+    }
+}
+
+/// The bytes of a pass that came as such or as text.
+fn bytes(pass: Option<Box<[u8]>>, text: Option<String>) -> Result<Vec<u8>, Verdict> {
+    match text {
+        Some(text) => Ok(decode_text(&text)?),
+        None => Ok(pass.unwrap_or_default().into_vec()),
+    }
+}
+
+/// As in a relay's answers, and in words.
+fn rejection(verdict: &Verdict) -> Value {
+    let mut value = json!(verdict);
+    value["message"] = verdict.to_string().into();
+    value
+}
+
+fn requirement(requirement: &quotapass_circuits::requirement::Requirement) -> Value {
+    json!({ "minStake": requirement.min_stake, "sinceMax": requirement.since_max })
+}
+
+/// What an accepted post showed, as far as it takes part in a recovery.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Facts {
+    nullifier: Nullifier,
+    share: Share,
+    epoch: u64,
+    epoch_seconds: NonZeroU32,
+}
+
+/// The commitment of whoever sent two accepted posts, given as JSON, under one nullifier.
+///
+/// # Errors
+/// `cannot_recover`, `invalid_argument`.
+#[wasm_bindgen]
+pub fn recover(room: &str, first: &str, second: &str) -> Result<String, Failure> {
+    Ok(recovered(room, first, second)?.commitment().to_string())
+}
+
+/// The identity secret of whoever sent two accepted posts, given as JSON, under one nullifier: `0x` and 64 hexadecimal
+/// digits. Whoever has it can take the deposit.
+///
+/// # Errors
+/// `cannot_recover`, `invalid_argument`.
+#[wasm_bindgen(js_name = recoverSecret)]
+pub fn recover_secret(room: &str, first: &str, second: &str) -> Result<String, Failure> {
+    Ok(format!("0x{}", hex::encode(*recovered(room, first, second)?.to_be_bytes())))
+}
+
+fn recovered(room: &str, first: &str, second: &str) -> Result<IdentitySecret, Failure> {
+    let room = argument::room(room)?;
+    let [first, second] = [first, second].map(|facts| argument::json::<Facts>("accepted post", facts));
+    let (first, second) = (first?, second?);
+    let epoch = |facts: &Facts| Epoch::new(facts.epoch_seconds, facts.epoch);
+    if (first.nullifier, epoch(&first)) != (second.nullifier, epoch(&second)) {
+        return Err(Failure::argument("the posts have different nullifiers, and break no rule together"));
+    }
+    let evidence = Evidence {
+        scope: room.scope(),
+        epoch: epoch(&first),
+        nullifier: first.nullifier,
+        recorded: first.share,
+        second: second.share,
+    };
+    Ok(client::recover(&evidence, room.policy().limit_cap)?)
+}

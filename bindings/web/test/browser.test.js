@@ -1,0 +1,289 @@
+// The package in Chromium: worker, key cache, ledger in two tabs, cancellation, and a module that fails.
+//
+// QUOTAPASS_CHROMIUM  the browser; /usr/bin/chromium if it is not set
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { after, before, test } from "node:test";
+
+import { chromium } from "playwright-core";
+
+import { fixture, folder, read, verifyNatively } from "./fixture.js";
+import { serve } from "./server.js";
+
+const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
+const hashes = Object.fromEntries(["post", "badge"].map((name) => [
+  name,
+  createHash("sha256").update(read(`${name}.key`)).digest("hex"),
+]));
+let server, browser;
+
+before(async () => {
+  assert.ok(existsSync(executablePath), `no browser at ${executablePath}; install chromium or set QUOTAPASS_CHROMIUM`);
+  server = await serve(folder);
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+/** A page of a context, which is a profile of its own if none is given. */
+async function open(context) {
+  context ??= await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(0);
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  await page.addInitScript((hashes) => (window.hashes = hashes), hashes);
+  await page.goto(`${server.url}/test/page.html`);
+  await page.waitForFunction(() => document.title === "ready");
+  return { context, page, problems };
+}
+
+test("the whole way in a worker: identity, keys, membership, post, verdict, badge", async () => {
+  const { context, page, problems } = await open();
+  const result = await page.evaluate(async () => {
+    const { fixture, room, ready, Ledger } = lab;
+    const keys = {
+      post: { url: "/fixture/post.key", sha256: hashes.post },
+      badge: { url: "/fixture/badge.key", sha256: hashes.badge },
+    };
+    const { client, identity, account, membership, prover } = await ready({}, keys);
+    const ledger = await Ledger.create(client, account, { history: "none" });
+    const prepared = await prover.prepare(account, membership, room, { now: fixture.now });
+    const post = await prepared.post("from a browser", ledger, { now: fixture.now });
+    const verifier = prover.verifier();
+    const roots = [fixture.root];
+    const verdict = await verifier.verifyPost(room, "from a browser", post.pass, roots, { now: fixture.now });
+    const badge = await prover.badge(account, membership, room, new Uint8Array(32).fill(7), { now: fixture.now });
+    const badgeVerdict = await verifier.verifyBadge(room, badge.text, roots, { now: fixture.now });
+    const words = await identity.mnemonic();
+    client.close();
+    return {
+      words,
+      post: { ...post, pass: post.pass.length },
+      verdict,
+      pseudonym: [badge.pseudonym, badgeVerdict.pseudonym],
+      isDevelopment: prover.isDevelopment,
+      persisted: typeof ledger.persisted,
+    };
+  });
+  assert.equal(result.words, fixture.mnemonic);
+  assert.deepEqual([result.post.left, result.post.pass, result.post.root], [4, 246, fixture.root]);
+  assert.equal(result.verdict.verdict, "accepted");
+  assert.deepEqual(result.pseudonym, [fixture.badge.pseudonym, fixture.badge.pseudonym]);
+  assert.deepEqual([result.isDevelopment, result.persisted], [true, "boolean"]);
+  const line = { message: "from a browser", pass: result.post.text, root: fixture.root, now: fixture.now };
+  assert.deepEqual(verifyNatively([line]), ["accepted"]);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
+test("keys are fetched once with progress, and checked whenever they are read", async () => {
+  const { context, page } = await open();
+  const fetched = () => server.asked.get("/fixture/post.key") ?? 0;
+  const load = (sha256 = hashes.post, url = "/fixture/post.key") =>
+    page.evaluate(async ([sha256, url]) => {
+      const client = await lab.start();
+      const steps = [];
+      const onProgress = (progress) => steps.push(progress);
+      const code = await lab.code(lab.Prover.load(client, { post: { url, sha256 } }, { onProgress }));
+      client.close();
+      return { code, steps };
+    }, [sha256, url]);
+
+  const length = read("post.key").length;
+  const before = fetched();
+  const { code, steps } = await load();
+  assert.equal(code, "none");
+  assert.deepEqual([...new Set(steps.map(({ step }) => step))], ["fetching", "checking", "reading"]);
+  assert.equal(steps.at(-1).loaded, length);
+  assert.equal(fetched(), before + 1);
+
+  assert.equal((await load()).code, "none");
+  assert.equal(fetched(), before + 1, "it came from the cache");
+
+  // One byte of the cache is changed.
+  await page.evaluate(async (hash) => {
+    const request = (asked) => new Promise((resolve, reject) => Object.assign(asked, { onsuccess: () => resolve(asked.result), onerror: reject }));
+    const database = await request(indexedDB.open("quotapass"));
+    const keys = database.transaction("keys", "readwrite").objectStore("keys");
+    const key = await request(keys.get(hash));
+    key[1_000] ^= 1;
+    await request(keys.put(key, hash));
+    database.close();
+  }, hashes.post);
+  assert.equal((await load()).code, "none");
+  assert.equal(fetched(), before + 2, "what is damaged is fetched anew");
+
+  assert.equal((await load("11".repeat(32))).code, "hash_mismatch");
+  assert.equal((await load("xyz")).code, "invalid_argument");
+  assert.equal((await load("22".repeat(32), "/fixture/none.key")).code, "fetch_failed");
+  await context.close();
+});
+
+test("two tabs that post at once never use a message id twice, nor more than there are", async () => {
+  const first = await open();
+  const second = await open(first.context);
+  await first.page.evaluate(async () => {
+    const { client, account } = await lab.ready();
+    await lab.Ledger.create(client, account, { history: "none" });
+    client.close();
+  });
+  // Each tab tries more often than the limit, with two clients.
+  const post = async ({ page }, name) => page.evaluate(async (name) => {
+    const { fixture, room } = lab;
+    const posts = await Promise.all(["a", "b"].map(async (tab) => {
+      const { client, account, membership, prover } = await lab.ready();
+      const ledger = await lab.Ledger.open(client, account);
+      const prepared = await prover.prepare(account, membership, room, { now: fixture.now });
+      const attempts = [0, 1, 2].map((attempt) => {
+        const message = `${name} ${tab} ${attempt}`;
+        return prepared.post(message, ledger, { now: fixture.now }).then(
+          ({ text, nullifier, left }) => ({ message, pass: text, nullifier, left }),
+          (error) => ({ code: error.code }),
+        );
+      });
+      return Promise.all(attempts);
+    }));
+    return posts.flat();
+  }, name);
+  const posts = (await Promise.all([post(first, "first"), post(second, "second")])).flat();
+  const sent = posts.filter(({ pass }) => pass !== undefined);
+  assert.equal(posts.length, 12);
+  assert.deepEqual([...new Set(posts.map(({ code }) => code))].sort(), ["quota_used", undefined]);
+  assert.equal(sent.length, 5);
+  // A nullifier is that of one message id.
+  assert.equal(new Set(sent.map(({ nullifier }) => nullifier)).size, 5);
+  assert.deepEqual(sent.map(({ left }) => left).sort(), [0, 1, 2, 3, 4]);
+  const lines = sent.map((post) => ({ ...post, root: fixture.root, now: fixture.now }));
+  assert.deepEqual(verifyNatively(lines), lines.map(() => "accepted"));
+  await first.context.close();
+});
+
+test("two tabs that reserve as fast as they can get disjoint ids", async () => {
+  const first = await open();
+  const second = await open(first.context);
+  // The ledger's storage alone, without the proofs that take their time.
+  const hammer = ({ page }) => page.evaluate(async () => {
+    const { IndexedDbLedgers } = await import("/dist/ledger-storage.js");
+    const ledgers = new IndexedDbLedgers();
+    const taken = [];
+    for (let i = 0; i < 200; i++) {
+      taken.push(await ledgers.change("hammered", (bytes) => {
+        const count = bytes === null ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+        const next = new Uint8Array(4);
+        new DataView(next.buffer).setUint32(0, count + 1);
+        return { bytes: next, result: count };
+      }));
+    }
+    return taken;
+  });
+  const taken = (await Promise.all([hammer(first), hammer(second)])).flat();
+  assert.deepEqual(taken.sort((a, b) => a - b), [...Array(400).keys()]);
+  await first.context.close();
+});
+
+test("a ledger outlives its page; one that is missing or damaged is an error", async () => {
+  const { context, page } = await open();
+  const codes = await page.evaluate(async () => {
+    const { client, account, membership, prover } = await lab.ready();
+    const missing = await lab.code(lab.Ledger.open(client, account));
+    const ledger = await lab.Ledger.create(client, account, { history: "none" });
+    const exists = await lab.code(lab.Ledger.create(client, account, { history: "none" }));
+    const { now } = lab.fixture;
+    const prepared = await prover.prepare(account, membership, lab.room, { now });
+    await prepared.post("one", ledger, { now });
+    return { missing, exists };
+  });
+  assert.deepEqual(codes, { missing: "ledger_missing", exists: "ledger_exists" });
+  await page.close();
+
+  const next = (await open(context)).page;
+  const later = await next.evaluate(async () => {
+    const { client, account, membership } = await lab.ready();
+    const ledger = await lab.Ledger.open(client, account);
+    const { used, left } = await ledger.quotaLeft(lab.room, membership, { now: lab.fixture.now });
+    const database = await new Promise((resolve) => (indexedDB.open("quotapass").onsuccess = (event) => resolve(event.target.result)));
+    const spoil = (value) => new Promise((resolve) => {
+      const transaction = database.transaction("ledgers", "readwrite");
+      transaction.oncomplete = resolve;
+      const store = transaction.objectStore("ledgers");
+      store.openCursor().onsuccess = (event) => event.target.result.update(value);
+    });
+    await spoil(new Uint8Array(50));
+    const damaged = await lab.code(lab.Ledger.open(client, account));
+    await spoil("not even bytes");
+    const foreign = await lab.code(lab.Ledger.open(client, account));
+    return { used, left, damaged, foreign };
+  });
+  assert.deepEqual(later, { used: 1, left: 4, damaged: "ledger_damaged", foreign: "ledger_damaged" });
+  await context.close();
+});
+
+test("a call that is cancelled ends the worker, and everything goes on", async () => {
+  const { context, page } = await open();
+  const result = await page.evaluate(async () => {
+    const { now } = lab.fixture;
+    const { client, identity, account, membership, prover } = await lab.ready();
+    const ledger = await lab.Ledger.create(client, account, { history: "none" });
+    const commitment = account.commitment();
+
+    // Cancelled while it runs, and while it waits.
+    const running = new AbortController();
+    const prepare = lab.code(prover.prepare(account, membership, lab.room, { now, signal: running.signal }));
+    const waiting = new AbortController();
+    const other = lab.code(prover.prepare(account, membership, lab.room, { now, signal: waiting.signal }));
+    waiting.abort();
+    setTimeout(() => running.abort(), 5);
+    const codes = [await prepare, await other];
+
+    // A fetch is cancelled without the worker.
+    const fetching = new AbortController();
+    const source = { url: "/stalled.key", sha256: "33".repeat(32) };
+    const load = lab.code(lab.Prover.load(client, { post: source }, { signal: fetching.signal }));
+    setTimeout(() => fetching.abort(), 20);
+    codes.push(await load);
+
+    const prepared = await prover.prepare(account, membership, lab.room, { now });
+    const { left, text } = await prepared.post("after all", ledger, { now });
+    const words = await identity.mnemonic();
+    const again = await identity.account(lab.registry);
+    return { codes, left, text, words, same: again.commitment() === commitment };
+  });
+  assert.deepEqual(result.codes, ["aborted", "aborted", "aborted"]);
+  assert.deepEqual([result.left, result.words, result.same], [4, fixture.mnemonic, true]);
+  const line = { message: "after all", pass: result.text, root: fixture.root, now: fixture.now };
+  assert.deepEqual(verifyNatively([line]), ["accepted"]);
+  await context.close();
+});
+
+test("a module that fails is started anew, and everything goes on", async () => {
+  const { context, page } = await open();
+  const result = await page.evaluate(async () => {
+    const { now } = lab.fixture;
+    const options = { worker: "/test/trapping-worker.js" };
+    const { client, identity, account, membership, prover } = await lab.ready(options);
+    const ledger = await lab.Ledger.create(client, account, { history: "none" });
+    const prepared = await prover.prepare(account, membership, lab.room, { now });
+    const { left: before } = await prepared.post("before", ledger, { now });
+    const trapped = await lab.code(prepared.post("trap", ledger, { now: 666 }));
+    const { left: after } = await prepared.post("after", ledger, { now });
+    return { before, trapped, after, words: await identity.mnemonic() };
+  });
+  assert.deepEqual(result, { before: 4, trapped: "trapped", after: 3, words: fixture.mnemonic });
+  await context.close();
+});
+
+test("a client whose worker or module is not there says so", async () => {
+  const { context, page } = await open();
+  const codes = await page.evaluate(async () => [
+    await lab.code(lab.start({ worker: "/none.js" })),
+    await lab.code(lab.start({ wasm: "/none.wasm" })),
+  ]);
+  assert.deepEqual(codes, ["start_failed", "start_failed"]);
+  await context.close();
+});

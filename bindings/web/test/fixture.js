@@ -1,0 +1,33 @@
+// What `native make` wrote, as the tests use it.
+//
+// FIXTURE  the folder it was written into
+// NATIVE   the program, which verifies what is proved here
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const folder = process.env.FIXTURE;
+if (!folder) throw new Error("FIXTURE is not set; run the tests with `cargo xtask web test`");
+
+export const read = (name) => new Uint8Array(readFileSync(join(folder, name)));
+export const fixture = JSON.parse(readFileSync(join(folder, "fixture.json"), "utf8"));
+export const registry = { chainId: fixture.registry.chain_id, address: fixture.registry.address };
+export const head = { root: fixture.root, memberCount: fixture.memberCount };
+export const own = { index: fixture.index, commitment: fixture.commitment };
+
+/** The tree as a relay serves it, with what was asked. */
+export function source() {
+  const asked = [];
+  return {
+    asked,
+    upperNodes: async () => (asked.push("upper"), read("upper.bin")),
+    bucket: async (number) => (asked.push(number), read(`bucket-${number}.bin`)),
+  };
+}
+
+/** The verdicts that the native verifier gives. */
+export function verifyNatively(posts) {
+  const input = posts.map((post) => JSON.stringify(post)).join("\n");
+  return execFileSync(process.env.NATIVE, ["verify", folder], { input, encoding: "utf8" }).trim().split("\n");
+}

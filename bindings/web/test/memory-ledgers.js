@@ -1,0 +1,14 @@
+/** Ledgers in memory, for tests alone: a restart would repeat message ids. */
+export class MemoryLedgers {
+  records = new Map();
+
+  async change(owner, change) {
+    const { bytes, result } = change(this.records.get(owner) ?? null);
+    if (bytes !== undefined) this.records.set(owner, bytes);
+    return result;
+  }
+
+  async persist() {
+    return false;
+  }
+}

@@ -1,0 +1,28 @@
+// Serves the package and what `native make` wrote to a browser.
+
+import { createReadStream, existsSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Serves `/fixture/` from one folder and all else from the package; counts what is asked. */
+export async function serve(fixture) {
+  const asked = new Map();
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    asked.set(pathname, (asked.get(pathname) ?? 0) + 1);
+    // A body without an end.
+    if (pathname === "/stalled.key") return response.write("QUOTAKEY");
+    const path = normalize(decodeURIComponent(pathname));
+    const file = path.startsWith("/fixture/") ? join(fixture, path.slice("/fixture".length)) : join(root, path);
+    if (path.includes("..") || extname(file) === "" || !existsSync(file)) return response.writeHead(404).end();
+    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    return createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  return { url, asked, close: () => server.closeAllConnections() ?? server.close() };
+}
