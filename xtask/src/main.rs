@@ -8,6 +8,7 @@ mod npm;
 mod poseidon;
 mod process;
 mod suites;
+mod web;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,9 @@ enum Task {
     /// Write or test the bindings for Kotlin, Swift and Python
     #[command(subcommand)]
     Mobile(mobile::Task),
+    /// Build, test or measure the npm package in bindings/web
+    #[command(subcommand)]
+    Web(web::Task),
 }
 
 fn main() -> Result<()> {
@@ -53,6 +57,7 @@ fn main() -> Result<()> {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
         Task::Mobile(task) => mobile::run(&task),
+        Task::Web(task) => web::run(&task),
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::{
     bench, contracts, mobile, npm,
     process::{cargo, check, target},
-    root,
+    root, web,
 };
 
 /// Runs all suites, or says which failed first.
@@ -36,6 +36,8 @@ pub fn run() -> Result<()> {
     snarkjs()?;
     announce("Kotlin, Swift and Python");
     mobile::test()?;
+    announce("web");
+    web::test()?;
     announce("all suites passed");
     Ok(())
 }

@@ -1,0 +1,145 @@
+//! The npm package: `cargo xtask web`.
+
+mod toolchain;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Subcommand;
+
+use crate::{npm, root};
+use toolchain::Toolchain;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The most bytes that the module may have when it is optimised.
+const MOST_BYTES: u64 = 700_000;
+
+/// How `wasm-opt` is called. The features are those that the compiler uses on its own.
+const OPTIMISATION: [&str; 8] = [
+    "-O3",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+/// What `cargo xtask web` does.
+#[derive(Subcommand)]
+pub enum Task {
+    /// Build bindings/web: the WebAssembly, its JavaScript, and what is compiled from TypeScript
+    Build {
+        /// Optimise the WebAssembly as it is published, which takes minutes
+        #[arg(long)]
+        release: bool,
+    },
+    /// Build it without the last optimisation, and test it in Node.js and in Chromium
+    Test,
+    /// Build it as it is published, and measure it in Chromium beside snarkjs
+    Bench,
+}
+
+/// Runs a task.
+pub fn run(task: &Task) -> Result<()> {
+    match task {
+        Task::Build { release } => build(*release),
+        Task::Test => test(),
+        Task::Bench => bench(),
+    }
+}
+
+/// The suite of the package: Node.js and Chromium, with passes that are made and verified natively.
+pub fn test() -> Result<()> {
+    build(false)?;
+    let (native, fixture) = native()?;
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-concurrency=1", "test/node.test.js", "test/browser.test.js"]);
+    node.current_dir(package()).env("NATIVE", native).env("FIXTURE", fixture);
+    check(&mut node, "node --test in bindings/web")
+}
+
+/// Proofs of the package and of snarkjs in one page.
+fn bench() -> Result<()> {
+    build(true)?;
+    let (_, fixture) = native()?;
+    check(
+        Command::new("node").arg("bench/run.js").current_dir(package()).env("FIXTURE", fixture),
+        "node bench/run.js in bindings/web",
+    )
+}
+
+/// Compiles the other side of the tests and lets it make its files; gives the program and the folder of the files.
+fn native() -> Result<(PathBuf, PathBuf)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--package", "quotapass-web", "--example", "native"]);
+    check(build.current_dir(root()), "cargo build of the example `native`")?;
+    let program = target().join("debug/examples").join(format!("native{}", std::env::consts::EXE_SUFFIX));
+    let fixture = target().join("web-fixture");
+    check(Command::new(&program).arg("make").arg(&fixture), "native make")?;
+    Ok((program, fixture))
+}
+
+/// Builds the package in its folder.
+pub fn build(release: bool) -> Result<()> {
+    let package = package();
+    npm::install(&package)?;
+    let module = compile()?;
+    let generated = package.join("wasm");
+    bindgen(&module, &generated)?;
+    if release {
+        optimise(&package, &generated.join("quotapass_web_bg.wasm"))?;
+    }
+    check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")
+}
+
+/// The package's folder.
+pub fn package() -> PathBuf {
+    root().join("bindings/web")
+}
+
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// Compiles the crate.
+fn compile() -> Result<PathBuf> {
+    let mut cargo = Toolchain::find()?.cargo();
+    cargo.args(["build", "--package", "quotapass-web", "--profile", "wasm", "--target", TARGET]);
+    check(cargo.current_dir(root()), "cargo build of quotapass-web for WebAssembly")?;
+    Ok(target().join(TARGET).join("wasm/quotapass_web.wasm"))
+}
+
+/// Writes the module's JavaScript, with a program of this crate that is compiled for it alone.
+fn bindgen(module: &Path, out: &Path) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut bindgen = Command::new(cargo);
+    bindgen.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--bin", "bindgen", "--"]);
+    check(bindgen.arg(module).arg(out).current_dir(root()), "wasm-bindgen")
+}
+
+/// Makes the module smaller, and checks that it is small enough.
+fn optimise(package: &Path, module: &Path) -> Result<()> {
+    let mut optimiser = Command::new("node");
+    optimiser.arg(package.join("node_modules/binaryen/bin/wasm-opt")).args(OPTIMISATION);
+    check(optimiser.arg(module).arg("-o").arg(module), "wasm-opt")?;
+    let bytes = fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len();
+    println!("{} bytes of WebAssembly", bytes);
+    ensure!(bytes <= MOST_BYTES, "the module has {bytes} bytes, more than {MOST_BYTES}; find out what has grown");
+    Ok(())
+}
+
+fn check(command: &mut Command, what: &str) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {what}"))?;
+    if !status.success() {
+        bail!("{what} failed");
+    }
+    Ok(())
+}
