@@ -61,7 +61,9 @@ pub(crate) fn miller_loop(points: &[G2Affine], at: &[Evaluation], prepared: &[(&
         if step == Step::Double {
             product = square_fq12(&product);
         }
-        walk.step(step, |number, line| product = at[number].apply(&line).mul(&product));
+        if !points.is_empty() {
+            walk.step(step, |number, line| product = at[number].apply(&line).mul(&product));
+        }
         for (lines, evaluation) in prepared {
             product = evaluation.apply(&lines.0[index]).mul(&product);
         }

@@ -42,29 +42,40 @@ fn mask(condition: bool) -> u64 {
     u64::from(condition).wrapping_neg()
 }
 
+// Written out limb by limb: a compiler that minds the size of a module leaves loops as they are, and limbs in memory.
+
 #[inline(always)]
 fn add(a: Limbs, b: Limbs) -> Limbs {
-    let (mut sum, mut carry) = ([0; 4], false);
-    for i in 0..4 {
-        (sum[i], carry) = a[i].carrying_add(b[i], carry);
-    }
-    sum
+    let (first, carry) = a[0].carrying_add(b[0], false);
+    let (second, carry) = a[1].carrying_add(b[1], carry);
+    let (third, carry) = a[2].carrying_add(b[2], carry);
+    let (fourth, _) = a[3].carrying_add(b[3], carry);
+    [first, second, third, fourth]
 }
 
 /// The difference modulo 2^256, and whether it is below zero.
 #[inline(always)]
 fn sub(a: Limbs, b: Limbs) -> (Limbs, bool) {
-    let (mut difference, mut borrow) = ([0; 4], false);
-    for i in 0..4 {
-        (difference[i], borrow) = a[i].borrowing_sub(b[i], borrow);
-    }
-    (difference, borrow)
+    let (first, borrow) = a[0].borrowing_sub(b[0], false);
+    let (second, borrow) = a[1].borrowing_sub(b[1], borrow);
+    let (third, borrow) = a[2].borrowing_sub(b[2], borrow);
+    let (fourth, borrow) = a[3].borrowing_sub(b[3], borrow);
+    ([first, second, third, fourth], borrow)
+}
+
+#[inline(always)]
+fn and(a: Limbs, mask: u64) -> Limbs {
+    [a[0] & mask, a[1] & mask, a[2] & mask, a[3] & mask]
+}
+
+#[inline(always)]
+fn xor(a: Limbs, b: Limbs) -> Limbs {
+    [a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]]
 }
 
 #[inline(always)]
 fn select(first: Limbs, second: Limbs, take_second: bool) -> Limbs {
-    let mask = mask(take_second);
-    [0, 1, 2, 3].map(|i| first[i] ^ (mask & (first[i] ^ second[i])))
+    xor(first, and(xor(first, second), mask(take_second)))
 }
 
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -93,8 +104,7 @@ impl<T: MontConfig<4>> Arithmetic for Fp<MontBackend<T, 4>, 4> {
     #[inline(always)]
     fn minus(self, other: Self) -> Self {
         let (difference, below) = sub(self.0.0, other.0.0);
-        let mask = mask(below);
-        Self::new_unchecked(BigInt(add(difference, T::MODULUS.0.map(|limb| limb & mask))))
+        Self::new_unchecked(BigInt(add(difference, and(T::MODULUS.0, mask(below)))))
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -18,7 +18,9 @@
 //! member together, and no matter whether A, B and C were summed at once or in part beforehand.
 
 use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
-use ark_ec::CurveGroup;
+use ark_ec::{CurveGroup, PrimeGroup};
+#[cfg(target_arch = "wasm32")]
+use ark_ff::{BitIteratorBE, PrimeField};
 use ark_ff::{Field, UniformRand, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -72,12 +74,24 @@ impl Blinding {
         if sums.a.is_zero() {
             return Err(ProofError::Infinity);
         }
-        let (a, b) = super::threads::join(|| sums.a * self.rho, || sums.b * self.inverse);
-        let c = sums.c + a * self.sigma;
+        let (a, b) = super::threads::join(|| times(sums.a, self.rho), || times(sums.b, self.inverse));
+        let c = sums.c + times(a, self.sigma);
         let points = G1Projective::normalize_batch(&[a, c]);
         let [a, c] = points[..] else { return Err(ProofError::Infinity) };
         Proof::new(ark_groth16::Proof::<Bn254> { a, b: b.into_affine(), c })
     }
+}
+
+/// A multiple of a point.
+#[cfg(not(target_arch = "wasm32"))]
+fn times<G: PrimeGroup<ScalarField = Fr>>(point: G, scalar: Fr) -> G {
+    point * scalar
+}
+
+/// A multiple of a point, by double and add: arkworks' quicker way brings 50 KB of arithmetic of big integers along.
+#[cfg(target_arch = "wasm32")]
+fn times<G: PrimeGroup<ScalarField = Fr>>(point: G, scalar: Fr) -> G {
+    point.mul_bits_be(BitIteratorBE::without_leading_zeros(scalar.into_bigint()))
 }
 
 #[cfg(test)]

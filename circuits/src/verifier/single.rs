@@ -1,9 +1,8 @@
 //! One proof at a time.
 
-use core::marker::PhantomData;
+use core::{iter, marker::PhantomData};
 
-use ark_bn254::{Bn254, Fq12, Fr};
-use ark_ec::pairing::Pairing;
+use ark_bn254::{Fq12, Fr};
 use ark_ff::One;
 
 use super::{VerifyingKey, combination::InputCombination};
@@ -56,10 +55,12 @@ impl<C: Circuit> Verifier<C> {
         if found != expected {
             return Err(WrongKey { circuit: C::KIND, found, expected });
         }
+        let beta = Lines::of(&groth16.beta_g2);
+        let pairs: Vec<_> = iter::once(&beta).zip(Evaluation::of(&[groth16.alpha_g1.into()])).collect();
         Ok(Self {
-            alpha_beta: Bn254::pairing(groth16.alpha_g1, groth16.beta_g2).0,
+            alpha_beta: final_exponentiation(&miller_loop(&[], &[], &pairs)),
             alpha: InputCombination::new(&[groth16.alpha_g1]),
-            beta: Lines::of(&groth16.beta_g2),
+            beta,
             minus_gamma: Lines::of(&-groth16.gamma_g2),
             minus_delta: Lines::of(&-groth16.delta_g2),
             combination: InputCombination::new(&groth16.gamma_abc_g1),
@@ -84,7 +85,7 @@ impl<C: Circuit> Verifier<C> {
 
     pub(super) fn verify_inputs(&self, inputs: &[Fr], proof: &Proof) -> Result<(), InvalidProof> {
         let proof = proof.as_groth16();
-        let scalars: Vec<Fr> = core::iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
+        let scalars: Vec<Fr> = iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
         let points = [proof.a.into(), self.combination.sum(&scalars), proof.c.into()];
         let b = Lines::of(&proof.b);
         let lines = [&b, &self.minus_gamma, &self.minus_delta];

@@ -5,7 +5,7 @@ use ark_ff::{AdditiveGroup, Zero};
 
 use super::{
     affine::{Coordinate, Curve, Point, Segment, sum_segments},
-    digits::{Buckets, Entry},
+    digits::{Buckets, Entry, stride},
 };
 use crate::prover::threads;
 
@@ -34,29 +34,41 @@ pub(super) fn sum_buckets<F: Coordinate>(
     groups.concat()
 }
 
-/// The sum of `i * buckets[i]`.
+/// The sum of `weight * 2^(window * index) * sum` over the sums of all buckets: [`stride`] weights, from zero, of one
+/// window after another.
 ///
-/// With `i = 2^m row + column`, that is `2^m` times the weighted sum of all rows' sums, and the weighted sum of all
-/// columns' sums. Both need one addition a bucket, in batches, and only the few sums of rows and columns are left to
-/// weigh.
-pub(super) fn weigh<P: Curve>(buckets: &[Point<P::BaseField>]) -> Projective<P> {
-    let bits = buckets.len().next_power_of_two().trailing_zeros() as usize / 2;
-    let columns = 1 << bits;
-    let rows = buckets.len().div_ceil(columns);
+/// With `weight = 2^m row + column` and the sums of all rows and of all columns, bit b of the weight selects some of the
+/// columns, or from m on some of the rows. All of these sums are made in batches, for all windows at once: two additions a
+/// bucket. What is left is one addition and one doubling for each bit of the scalars.
+pub(super) fn weigh<P: Curve>(buckets: &[Point<P::BaseField>], window: usize) -> Projective<P> {
+    let low = window / 2;
+    let columns = 1 << low;
+    let windows = || buckets.chunks(stride(window));
     let (by_row, by_column) = threads::join(
+        || sums::<P>(windows().flat_map(|buckets| buckets.chunks(columns).map(|row| row.iter()))),
         || {
-            sums::<P>((0..rows).map(|row| {
-                let end = buckets.len().min((row + 1) * columns);
-                buckets[row * columns..end].iter()
-            }))
+            let of = |column: usize| windows().map(move |buckets| buckets.iter().skip(column).step_by(columns));
+            sums::<P>((0..columns).flat_map(of))
         },
-        || sums::<P>((0..columns).map(|column| buckets.iter().skip(column).step_by(columns))),
     );
-    let mut rows = weigh_few::<P>(&by_row);
-    for _ in 0..bits {
-        rows.double_in_place();
+    let (count, rows) = (windows().len(), stride(window).div_ceil(columns));
+    let by_bit = sums::<P>((0..count * window).map(|bit| {
+        let (index, bit) = (bit / window, bit % window);
+        // The sums of columns are sorted by column, those of rows by window.
+        let (sums, first, step, number, bit) = match bit.checked_sub(low) {
+            None => (&by_column, index, count, columns, bit),
+            Some(bit) => (&by_row, index * rows, 1, rows, bit),
+        };
+        (0..number).filter(move |number| number >> bit & 1 == 1).map(move |number| &sums[first + number * step])
+    }));
+    let mut total = Projective::<P>::zero();
+    for sum in by_bit.iter().rev() {
+        total.double_in_place();
+        if !sum.is_infinity() {
+            total += Affine::<P>::new_unchecked(sum.x, sum.y);
+        }
     }
-    rows + weigh_few::<P>(&by_column)
+    total
 }
 
 /// The sum of each group of points.
@@ -76,16 +88,4 @@ fn sums<'a, P: Curve>(
     let starts: Vec<_> = segments.iter().map(|segment| segment.start).collect();
     sum_segments(&mut points, segments);
     starts.into_iter().map(|start| points[start]).collect()
-}
-
-/// The sum of `i * points[i]`, by running sums from the end.
-fn weigh_few<P: Curve>(points: &[Point<P::BaseField>]) -> Projective<P> {
-    let (mut running, mut total) = (Projective::<P>::zero(), Projective::<P>::zero());
-    for point in points.iter().skip(1).rev() {
-        if !point.is_infinity() {
-            running += Affine::<P>::new_unchecked(point.x, point.y);
-        }
-        total += running;
-    }
-    total
 }

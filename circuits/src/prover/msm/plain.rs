@@ -2,7 +2,6 @@
 
 use ark_bn254::Fr;
 use ark_ec::short_weierstrass::{Affine, Projective};
-use ark_ff::{AdditiveGroup, Zero};
 
 use super::{
     affine::{Curve, Point},
@@ -12,8 +11,7 @@ use super::{
 
 /// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
 ///
-/// Every window has buckets of its own, and all of them are summed together, in large batches. The windows are then
-/// joined from the highest to the lowest with `window` doublings each.
+/// Every window has buckets of its own, and all of them are summed together, in large batches.
 pub(in crate::prover) fn sum<P: Curve>(
     base: impl Fn(usize) -> Affine<P> + Sync + Send,
     terms: &[(u32, Fr)],
@@ -21,14 +19,7 @@ pub(in crate::prover) fn sum<P: Curve>(
     let window = best_window(terms.len());
     let buckets = Buckets::by_window(terms, window);
     let sums = sum_buckets(&buckets, |entry| Point::of(&base(entry.index())).negated_if(entry.is_negative()));
-    let mut total = Projective::<P>::zero();
-    for sums in sums.chunks(stride(window)).rev() {
-        for _ in 0..window {
-            total.double_in_place();
-        }
-        total += weigh::<P>(sums);
-    }
-    total
+    weigh::<P>(&sums, window)
 }
 
 /// The window with the fewest additions: one for each digit, and two for each bucket.

@@ -7,7 +7,7 @@ use ark_ff::AdditiveGroup;
 use super::{
     affine::{Curve, Point, to_points},
     buckets::{sum_buckets, weigh},
-    digits::{Buckets, windows},
+    digits::{Buckets, Entry, windows},
 };
 use crate::prover::threads;
 
@@ -61,7 +61,8 @@ impl<P: Curve> FixedBases<P> {
     /// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
     pub(in crate::prover) fn sum(&self, terms: &[(u32, Fr)]) -> Projective<P> {
         let buckets = Buckets::shared(terms, self.window);
-        weigh::<P>(&sum_buckets(&buckets, |entry| self.multiples[entry.index()].negated_if(entry.is_negative())))
+        let multiple = |entry: Entry| self.multiples[entry.index()].negated_if(entry.is_negative());
+        weigh::<P>(&sum_buckets(&buckets, multiple), self.window)
     }
 }
 
