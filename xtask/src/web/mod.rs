@@ -1,5 +1,6 @@
 //! The npm package: `cargo xtask web`.
 
+mod demo;
 mod toolchain;
 
 use std::{
@@ -8,10 +9,14 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
 
-use crate::{npm, root};
+use crate::{
+    npm,
+    process::{check, target},
+    root,
+};
 use toolchain::Toolchain;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -39,6 +44,8 @@ pub enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Build the page of `quotapass demo --web` into bindings/web/demo/built, which is committed
+    Demo,
     /// Build it without the last optimisation, and test it in Node.js and in Chromium
     Test,
     /// Build it as it is published, and measure it in Chromium beside snarkjs
@@ -49,6 +56,7 @@ pub enum Task {
 pub fn run(task: &Task) -> Result<()> {
     match task {
         Task::Build { release } => build(*release),
+        Task::Demo => demo::build(),
         Task::Test => test(),
         Task::Bench => bench(),
     }
@@ -56,6 +64,7 @@ pub fn run(task: &Task) -> Result<()> {
 
 /// The suite of the package: Node.js and Chromium, with passes that are made and verified natively.
 pub fn test() -> Result<()> {
+    demo::check_built()?;
     build(false)?;
     let (native, fixture) = native()?;
     let mut node = Command::new("node");
@@ -104,11 +113,6 @@ pub fn package() -> PathBuf {
     root().join("bindings/web")
 }
 
-/// Where cargo puts what it builds.
-pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
-}
-
 /// Compiles the crate.
 fn compile() -> Result<PathBuf> {
     let mut cargo = Toolchain::find()?.cargo();
@@ -133,13 +137,5 @@ fn optimise(package: &Path, module: &Path) -> Result<()> {
     let bytes = fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len();
     println!("{} bytes of WebAssembly", bytes);
     ensure!(bytes <= MOST_BYTES, "the module has {bytes} bytes, more than {MOST_BYTES}; find out what has grown");
-    Ok(())
-}
-
-fn check(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {what}"))?;
-    if !status.success() {
-        bail!("{what} failed");
-    }
     Ok(())
 }

@@ -1,0 +1,95 @@
+//! The page of `quotapass demo --web`. What is built is committed, so that the demo needs nothing but Rust.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use super::{build as build_package, package};
+use crate::{process::check, root};
+
+/// Folders, and files, that the page is built from; what else the module is made of shows in the pinned keys.
+const SOURCES: [&str; 6] = [
+    "bindings/web/demo/demo.css",
+    "bindings/web/demo/demo.ts",
+    "bindings/web/demo/index.html",
+    "bindings/web/js",
+    "bindings/web/src",
+    "circuits/src/prover/pinned.rs",
+];
+/// Where the hash of the sources is kept, beside what was built of them.
+const HASH: &str = "sources.sha256";
+
+/// Builds it.
+pub(super) fn build() -> Result<()> {
+    build_package(true)?;
+    let (package, built) = (package(), built());
+    let mut types = Command::new("node");
+    types.args(["node_modules/typescript/bin/tsc", "--project", "demo/tsconfig.json"]);
+    check(types.current_dir(&package), "tsc in bindings/web/demo")?;
+    // A script or a program, as the platform has it.
+    let mut bundle = Command::new(package.join("node_modules/.bin/esbuild"));
+    bundle.current_dir(&package).args([
+        "demo/demo.ts",
+        "js/worker.ts",
+        "--bundle",
+        "--format=esm",
+        "--target=es2022",
+        "--minify",
+    ]);
+    bundle.args(["--log-level=warning", "--entry-names=[name]", "--outdir=demo/built"]);
+    check(&mut bundle, "esbuild in bindings/web")?;
+    for file in ["demo/index.html", "demo/demo.css", "wasm/quotapass_web_bg.wasm"] {
+        let from = package.join(file);
+        let to = built.join(from.file_name().context("a file has a name")?);
+        fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    let hash = built.join(HASH);
+    fs::write(&hash, sources()?).with_context(|| format!("cannot write {}", hash.display()))
+}
+
+/// Sees to it that what is committed was built of the sources as they are.
+pub(super) fn check_built() -> Result<()> {
+    let path = built().join(HASH);
+    let known = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(known == sources()?, "the page of the demo is older than its sources; run `cargo xtask web demo`");
+    Ok(())
+}
+
+fn built() -> PathBuf {
+    package().join("demo/built")
+}
+
+/// The hash of the names and contents of all sources, as a line.
+fn sources() -> Result<String> {
+    let mut files = Vec::new();
+    for source in SOURCES {
+        collect(&root().join(source), &mut files)?;
+    }
+    files.sort();
+    let mut hasher = Sha256::new();
+    for file in files {
+        let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let name = file.strip_prefix(root()).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        hasher.update(name);
+        hasher.update([0]);
+        hasher.update((content.len() as u64).to_be_bytes());
+        hasher.update(content);
+    }
+    Ok(format!("{}\n", hex::encode(hasher.finalize())))
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_path_buf());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))? {
+        collect(&entry?.path(), files)?;
+    }
+    Ok(())
+}
