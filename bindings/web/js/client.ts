@@ -164,10 +164,12 @@ export abstract class Handle {
   }
 }
 
+/** @internal The error of a call that was cancelled. */
 export function abortion(): QuotapassError {
   return new QuotapassError("aborted", "the call was cancelled");
 }
 
+/** @internal */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortion();
 }

@@ -1,3 +1,4 @@
+import { abortion } from "./client.js";
 import { openDatabase, request } from "./database.js";
 import { QuotapassError } from "./errors.js";
 import { chunks, concat } from "./relay.js";
@@ -56,7 +57,7 @@ async function fetchKey(
   try {
     answer = await fetch(url, { signal: signal ?? null, credentials: "omit" });
   } catch (error) {
-    if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+    if (signal?.aborted) throw abortion();
     return fail(`cannot be fetched (${String(error)})`);
   }
   if (!answer.ok) fail(`answered with status ${answer.status}`);

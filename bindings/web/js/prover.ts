@@ -29,9 +29,9 @@ export class Prover extends Handle {
 
   /** Loads keys: from the cache, or from where they are fetched. */
   static async load(client: Client, sources: KeySources, { trusted = [], onProgress, signal }: LoadOptions = {}): Promise<Prover> {
-    const load = async (turn: Turn) => {
-      const { post, badge } = await readKeys(sources, { onProgress, signal });
-      return turn.call("loadProver", post, badge, [...trusted]);
+    const again = async (turn: Turn) => {
+      const { post, badge } = await readKeys(sources, {});
+      return (await turn.call("loadProver", post, badge, [...trusted])).id;
     };
     // Fetched before the turn, so that others can use the module meanwhile.
     const keys = await readKeys(sources, { onProgress, signal });
@@ -40,7 +40,7 @@ export class Prover extends Handle {
         if (key !== null) onProgress?.({ circuit, step: "reading", loaded: key.length, total: key.length });
       }
       const { id, ...facts } = await turn.call("loadProver", keys.post, keys.badge, [...trusted]);
-      return new Prover(client, async (turn) => (await load(turn)).id, { generation: turn.generation, id }, facts);
+      return new Prover(client, again, { generation: turn.generation, id }, facts);
     });
   }
 

@@ -1,3 +1,4 @@
+import { abortion } from "./client.js";
 import { QuotapassError } from "./errors.js";
 import type { MembersSource } from "./types.js";
 
@@ -26,7 +27,7 @@ export function relayMembers(address: string | URL): MembersSource {
         redirect: "error",
       });
     } catch (error) {
-      if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+      if (signal?.aborted) throw abortion();
       return fail(`cannot be reached (${String(error)})`);
     }
     if (!answer.ok) fail(`answered with status ${answer.status}`);
@@ -55,7 +56,7 @@ export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGene
       yield read.value;
     }
   } catch (error) {
-    if (signal?.aborted) throw new QuotapassError("aborted", "the call was cancelled");
+    if (signal?.aborted) throw abortion();
     throw new QuotapassError("source_failed", `${answer.url} broke off (${String(error)}); try again`);
   } finally {
     await reader?.cancel().catch(() => undefined);
