@@ -129,3 +129,92 @@ impl Poster {
         Ok(PostPass::new(epoch, &public, proof))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quotapass_circuits::{
+        membership::{Day, Levels, MemberTree, Terms},
+        prover::development_setup,
+        registry_id::RegistryId,
+    };
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        client::{RecoverFailure, recover, verify_post},
+        relay::{Evidence, Policy, Verdict},
+        wallet::ledger::{Book, DeviceShare},
+    };
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn room() -> Room {
+        let policy = Policy {
+            name: "lobby".into(),
+            epoch_seconds: 600.try_into().unwrap(),
+            limit_cap: 5.try_into().unwrap(),
+            min_stake: 10,
+            min_age_days: 1,
+            root_window: 3_600,
+            max_clock_skew: 20,
+        };
+        Room::new(RegistryId { chain_id: 1, address: [7; 20] }, policy).unwrap()
+    }
+
+    #[test]
+    fn posts_of_a_book_are_verified_and_follow_days_and_roots() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap();
+        let verifier = prover.verifier().unwrap();
+        let secret = IdentitySecret::generate(&mut rng);
+        let terms = Terms::new(100, 20, Day::at(NOW - 10 * 86_400)).unwrap();
+        let member = Member { commitment: secret.commitment(), terms };
+        let mut tree = MemberTree::new(Levels::STANDARD);
+        let index = tree.append(member).unwrap().index;
+        let path = tree.path(index).unwrap();
+        let membership = Membership { secret: &secret, member: &member, path: &path };
+        let mut poster = Poster::new(&prover, room(), membership, NOW).unwrap();
+        let mut book = Book::new(poster.owner(), DeviceShare::SOLE);
+        let verdict =
+            |pass: &PostPass, root, now| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), &[root], now);
+
+        let reservation = book.reserve(NOW, &poster.quota()).unwrap();
+        let pass = poster.prove(reservation, b"hello", &mut rng).unwrap();
+        let verified = verdict(&pass, tree.root(), NOW).unwrap();
+        assert_eq!(verdict(&pass, tree.root(), NOW + 620).unwrap_err().name(), "epoch_out_of_range");
+
+        // On the next day the proof states another age; too early, nothing is lost.
+        assert!(poster.ready(NOW - 11 * 86_400).is_err());
+        let tomorrow = NOW + 86_400;
+        poster.ready(tomorrow).unwrap();
+        let other = Member { commitment: IdentitySecret::generate(&mut rng).commitment(), terms };
+        let other_index = tree.append(other).unwrap().index;
+        poster.update(&member, &tree.path(index).unwrap()).unwrap();
+        assert_eq!(poster.root(), tree.root());
+        let other_path = tree.path(other_index).unwrap();
+        assert!(matches!(poster.update(&other, &other_path), Err(PosterError::OtherMember)));
+        let reservation = book.reserve(tomorrow, &poster.quota()).unwrap();
+        let pass = poster.prove(reservation, b"hello", &mut rng).unwrap();
+        assert!(verdict(&pass, tree.root(), tomorrow).is_ok());
+        assert_eq!(verdict(&pass, path.root(&member), tomorrow), Err(Verdict::UnknownRoot));
+
+        // What a ledger never does: one message id for two messages.
+        let twice = Reservation { epoch: verified.epoch, message_id: 0, left: 0 };
+        let second = poster.prove(twice, b"another", &mut rng).unwrap();
+        let second = second.public(room().scope(), b"another").unwrap();
+        let evidence = Evidence {
+            scope: room().scope(),
+            epoch: verified.epoch,
+            nullifier: verified.public.nullifier,
+            recorded: verified.public.share,
+            second: second.share,
+        };
+        let cap = room().policy().limit_cap;
+        assert_eq!(recover(&evidence, cap).unwrap().commitment(), member.commitment);
+        let invented = Evidence { nullifier: second.nullifier, recorded: second.share, ..evidence.clone() };
+        assert!(matches!(recover(&invented, cap), Err(RecoverFailure::Shares(_))));
+        let mut moved = evidence;
+        moved.recorded.y = moved.second.y;
+        assert_eq!(recover(&moved, cap), Err(RecoverFailure::OtherNullifier));
+    }
+}
