@@ -2,7 +2,7 @@
 //!
 //! Instructions are counted by valgrind, on one thread. It offers no AVX-512, as no phone has it. A child process reads
 //! key and tables from files and does the work so many times; what it did besides is counted once, and subtracted.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod common;
 
@@ -102,11 +102,11 @@ fn read(folder: &Path, with_tables: bool) -> Ours {
 /// Does a work so many times. What it needs is made whatever the number.
 fn do_work(ours: &mut Ours, work: &str, times: u64) {
     match work {
-        "full" => (0..times).for_each(|_| drop(black_box(ours.prove()))),
-        "prepare" => (0..times).for_each(|_| drop(black_box(ours.prepare()))),
+        "full" => (0..times).for_each(|_| _ = black_box(ours.prove())),
+        "prepare" => (0..times).for_each(|_| _ = black_box(ours.prepare())),
         "message" => {
             let prepared = ours.prepare();
-            (0..times).for_each(|_| drop(black_box(ours.finish(&prepared))));
+            (0..times).for_each(|_| _ = black_box(ours.finish(&prepared)));
         }
         "verify" => {
             let (pass, verifier) = (ours.passes(1).remove(0), ours.prover.verifier().unwrap());
@@ -117,7 +117,7 @@ fn do_work(ours: &mut Ours, work: &str, times: u64) {
         }
         "insert" => {
             let mut tree = MemberTree::new(Levels::STANDARD);
-            (0..times).for_each(|number| drop(black_box(tree.append(other(number)).unwrap())));
+            (0..times).for_each(|number| _ = black_box(tree.append(other(number)).unwrap()));
         }
         work => panic!("no such work: {work}"),
     }

@@ -35,7 +35,7 @@ const MESSAGE: &[u8] = b"hello";
 const OTHERS: usize = 100;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Seconds that each work is repeated for; three times at least
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     seconds: u64,

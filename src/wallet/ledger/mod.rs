@@ -74,7 +74,8 @@ mod open;
 mod quota;
 #[cfg(feature = "wallet")]
 mod store;
-#[cfg(all(test, feature = "wallet"))]
+#[cfg(test)]
+#[cfg(feature = "wallet")]
 mod tests;
 
 pub use self::{
