@@ -1,4 +1,4 @@
-//! The page of a relay with a quarter of an hour behind it, in a real browser.
+//! Pages in a real browser: that of a relay with a quarter of an hour behind it, and the demo's chat room.
 #![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,8 +10,9 @@ mod server;
 mod world;
 
 use std::{
-    path::Path,
-    process::Command,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -59,13 +60,48 @@ fn live(server: &Server, posts: &[Sent]) {
     }
 }
 
-#[test]
-fn the_page_in_a_real_browser() {
+/// Where the pages' tests are, with what they need.
+fn tests() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     assert!(
         tests.join("node_modules/playwright-core").exists(),
         "the browser's driver is missing; run `npm ci` in tests/page"
     );
+    tests
+}
+
+/// Runs the tests of a page at an address.
+fn node(test: &str, url: &str, posts: Option<&Path>) {
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-concurrency=1", test]).current_dir(tests()).env("QUOTAPASS_URL", url);
+    if let Some(posts) = posts {
+        node.env("QUOTAPASS_POSTS", posts);
+    }
+    let status =
+        node.status().unwrap_or_else(|error| panic!("node cannot be run ({error}); install Node.js 20 or newer"));
+    assert!(status.success(), "node --test {test} failed in {}", tests().display());
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn the_demo_in_a_real_browser() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_quotapass"))
+        .args(["demo", "--web", "--json", "--listen", "127.0.0.1:0"])
+        .env("QUOTAPASS_DATA_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/demo"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut listening = String::new();
+    BufReader::new(demo.stdout.take().unwrap()).read_line(&mut listening).unwrap();
+    let listening: Value = serde_json::from_str(&listening).unwrap();
+    let tested = std::panic::catch_unwind(|| node("demo.test.js", listening["url"].as_str().unwrap(), None));
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    tested.unwrap();
+}
+
+#[test]
+fn the_page_in_a_real_browser() {
     let server = Server::start();
     live(&server, &posts());
     let late = |member, id| prove(member, id, b"late").json();
@@ -82,14 +118,9 @@ fn the_page_in_a_real_browser() {
                 server.clock.advance(1);
             }
         });
-        let status = Command::new("node")
-            .args(["--test", "--test-concurrency=1"])
-            .current_dir(&tests)
-            .env("QUOTAPASS_URL", format!("http://{}", server.address))
-            .env("QUOTAPASS_POSTS", file.path())
-            .status();
+        let url = format!("http://{}", server.address);
+        let tested = std::panic::catch_unwind(|| node("page.test.js", &url, Some(file.path())));
         is_over.store(true, Ordering::Relaxed);
-        let status = status.expect("node cannot be run; install Node.js 20 or newer");
-        assert!(status.success(), "node --test failed in {}", tests.display());
+        tested.unwrap();
     });
 }

@@ -3,7 +3,10 @@
 
 mod report;
 mod story;
+mod web;
 mod world;
+
+use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
@@ -20,11 +23,20 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(4..=2000))]
     members: u16,
     /// Makes a run repeatable: the same seed gives the same identities, messages and verdicts
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "web")]
     seed: u64,
+    /// Serve a chat room to try it in a browser, with a relay and an embedded chain, until Ctrl-C
+    #[arg(long)]
+    web: bool,
+    /// Where the chat room is served; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8480", requires = "web")]
+    listen: SocketAddr,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    if arguments.web {
+        return web::run(arguments.listen, arguments.members, context);
+    }
     let mut report = Report::new(context.output().is_json());
     let world = World::set_up(&context.development_keys()?, arguments.seed, &mut report)?;
     let mut story = Story::new(world, report, arguments.members);

@@ -22,7 +22,7 @@ use rand::{Rng, rngs::OsRng};
 
 use super::{
     settings::Settings,
-    template::{self, ChainTemplate},
+    template::{self, ChainTemplate, Room},
 };
 use crate::{
     cli::{envelope::Envelope, keys::development_prover},
@@ -42,7 +42,8 @@ const EXIT_DELAY: u32 = 7 * 86_400;
 const REWARD_BPS: u16 = 5_000;
 /// Whole tokens locked and messages an epoch granted, tier by tier.
 const TIERS: [(u32, u16); 3] = [(1, 5), (10, 20), (100, 100)];
-const DEPOSITOR: Address = Address::repeat_byte(0xd0);
+/// Pays all deposits.
+pub(in crate::cli) const DEPOSITOR: Address = Address::repeat_byte(0xd0);
 
 /// What was made for a start.
 pub(super) struct Development {
@@ -54,27 +55,57 @@ pub(super) struct Development {
 
 /// Sees to it that a folder has chain, configuration and at least so many members, and makes new posts.
 pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<Development> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
-    if !state.exists() {
-        let registry = deploy(&state, keys)?;
-        let text = template::configuration(&ChainTemplate::Embedded { registry });
-        // One that is there belongs to a chain that is gone.
-        write_atomically(&configuration, text.as_bytes())
-            .with_context(|| format!("cannot write {}", configuration.display()))?;
-    }
-    let settings = Settings::read(&configuration)?;
-    let chain = EmbeddedChain::open(&state)?;
-    chain.advance(SystemClock.now().saturating_sub(chain.now()?))?;
-    let registry = chain.registry(settings.fixed.chain.registry)?;
+    let stage = Stage::set(folder, keys, Room::Development)?;
     // One more each time, who is to be slashed.
-    let known = registry.info()?.member_count as u32;
-    let count = known.max(members) + 1;
-    (known..count).try_for_each(|number| deposit(&registry, number))?;
-    chain.save()?;
+    let count = stage.member_count()?.max(members) + 1;
+    stage.fill(count)?;
+    let Stage { configuration, settings, registry, .. } = &stage;
     let policy = settings.live.scopes.first().context("the configuration lists a scope")?;
-    let posts = Author::new(&registry, keys, policy)?.write(&folder.join("posts"), count - 1)?;
-    Ok(Development { configuration, posts })
+    let posts = Author::new(registry, keys, policy)?.write(&folder.join("posts"), count - 1)?;
+    Ok(Development { configuration: configuration.clone(), posts })
+}
+
+/// A chain with a registry, and the configuration of a relay there.
+pub(in crate::cli) struct Stage {
+    configuration: PathBuf,
+    settings: Settings,
+    chain: EmbeddedChain,
+    registry: EmbeddedRegistry,
+}
+
+impl Stage {
+    /// Opens the chain of a folder, or makes one.
+    pub(in crate::cli) fn set(folder: &Path, keys: &KeyStore, room: Room) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
+        if !state.exists() {
+            let registry = deploy(&state, keys)?;
+            let text = template::configuration(&ChainTemplate::Embedded { registry, room });
+            // One that is there belongs to a chain that is gone.
+            write_atomically(&configuration, text.as_bytes())
+                .with_context(|| format!("cannot write {}", configuration.display()))?;
+        }
+        let settings = Settings::read(&configuration)?;
+        let chain = EmbeddedChain::open(&state)?;
+        chain.advance(SystemClock.now().saturating_sub(chain.now()?))?;
+        let registry = chain.registry(settings.fixed.chain.registry)?;
+        Ok(Self { configuration, settings, chain, registry })
+    }
+
+    fn member_count(&self) -> Result<u32> {
+        Ok(self.registry.info()?.member_count as u32)
+    }
+
+    /// Lets members deposit until there are so many.
+    pub(in crate::cli) fn fill(&self, count: u32) -> Result<()> {
+        (self.member_count()?..count).try_for_each(|number| deposit(&self.registry, number))?;
+        Ok(self.chain.save()?)
+    }
+
+    /// Closes the chain, so that a relay can open it. Returns the configuration's file, and what it says.
+    pub(in crate::cli) fn close(self) -> (PathBuf, Settings) {
+        (self.configuration, self.settings)
+    }
 }
 
 /// Makes a chain with a registry.

@@ -15,7 +15,7 @@ use crate::registry::{Observer, SyncProgress, rpc::NodeProgress};
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum LogFormat {
+pub(in crate::cli) enum LogFormat {
     /// For people
     Text,
     /// An object a line
@@ -24,7 +24,7 @@ pub(super) enum LogFormat {
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum LogLevel {
+pub(in crate::cli) enum LogLevel {
     /// What the operator must see to
     Error,
     /// And what the relay copes with
@@ -48,7 +48,7 @@ impl From<LogLevel> for LevelFilter {
 
 /// Begins to write the lines of this program. Other crates are heard with errors alone: what they say of an endpoint or
 /// a connection may hold keys and addresses.
-pub(super) fn start(format: LogFormat, level: LogLevel) {
+pub(in crate::cli) fn start(format: LogFormat, level: LogLevel) {
     let targets = Targets::new().with_target("quotapass", LevelFilter::from(level)).with_default(LevelFilter::ERROR);
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
     let layer = match format {

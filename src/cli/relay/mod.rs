@@ -21,11 +21,14 @@ use serde_json::json;
 
 use super::{config::Flags, output::Output};
 use development::{Development, prepare, write_configuration};
-use logging::{LogFormat, LogLevel};
-use program::Program;
 use settings::Settings;
-use surroundings::Folders;
 use template::ChainTemplate;
+
+pub(super) use development::{DEPOSITOR, Stage};
+pub(super) use logging::{LogFormat, LogLevel, start as start_logging};
+pub(super) use program::{MakeRoutes, Program};
+pub(super) use surroundings::Folders;
+pub(super) use template::Room;
 
 /// The configuration that `init` writes without `--config`.
 const USUAL_FILE: &str = "relay.toml";
@@ -122,7 +125,7 @@ fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
 }
 
 fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
-    logging::start(arguments.log_format, arguments.log_level);
+    start_logging(arguments.log_format, arguments.log_level);
     let (configuration, posts) = match flags.file() {
         Some(path) => (path.to_path_buf(), Vec::new()),
         None => {

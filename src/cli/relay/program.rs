@@ -12,10 +12,11 @@ use std::{
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
+use axum::Router;
 use quotapass_circuits::{badge::Badge, post::Post, slash::Slash};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tracing::{info, warn};
@@ -31,7 +32,7 @@ use crate::{
     registry::{Follower, FollowerSettings, embedded::StateFileError},
     relay::{
         Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock, WorkerId,
-        chain::{ChainFollower, ChainParts, ChainSettings},
+        chain::{ChainFollower, ChainParts, ChainSettings, RegistryLink},
         http::HttpService,
         slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
         upkeep::Upkeep,
@@ -52,19 +53,23 @@ const EXIT_AT_ONCE: i32 = 1;
 const TOLD: u32 = 3_600;
 
 /// A relay that is about to run.
-pub(super) struct Program {
+pub(in crate::cli) struct Program {
     configuration: Arc<Configuration>,
     context: RelayContext,
     chain: ChainAccess,
     relay: Arc<Relay<Store>>,
     follower: ChainFollower<Store>,
     slasher: Slasher,
+    routes: Option<MakeRoutes>,
 }
+
+/// What more a service answers, given its engine, its registry, and what becomes true when it stops.
+pub(in crate::cli) type MakeRoutes = Box<dyn FnOnce(Engine, Arc<RegistryLink>, watch::Receiver<bool>) -> Router + Send>;
 
 impl Program {
     /// Opens all that the settings name, and asks the chain whether they go with the registry. A chain that does not
     /// answer is no obstacle: the relay is then not ready until it does.
-    pub(super) fn open(path: PathBuf, settings: Settings, folders: &Folders, may_be_new: bool) -> Result<Self> {
+    pub(in crate::cli) fn open(path: PathBuf, settings: Settings, folders: &Folders, may_be_new: bool) -> Result<Self> {
         let context = RelayContext::new(Arc::new(SystemClock));
         let fixed = &settings.fixed;
         let chain = ChainAccess::open(&fixed.chain, &fixed.slashing, context.clock.clone())?;
@@ -113,7 +118,12 @@ impl Program {
             ChainSettings { poll: Duration::from_secs(fixed.chain.poll_seconds), ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
-        Ok(Self { configuration, context, chain, relay, follower, slasher })
+        Ok(Self { configuration, context, chain, relay, follower, slasher, routes: None })
+    }
+
+    /// The same with more routes.
+    pub(in crate::cli) fn with_routes(self, routes: MakeRoutes) -> Self {
+        Self { routes: Some(routes), ..self }
     }
 
     /// Checks what can be checked without running. Returns what was found, for a sentence.
@@ -153,7 +163,7 @@ impl Program {
     }
 
     /// Runs until it is told to stop. `started` is called with the address when it listens.
-    pub(super) fn run(
+    pub(in crate::cli) fn run(
         self,
         listen: Option<SocketAddr>,
         started: impl FnOnce(SocketAddr, Address) -> Result<()>,
@@ -182,10 +192,14 @@ impl Program {
             // It answers at once, so that the relay is ready when it says that it listens.
             self.follower.step()?;
         }
-        let Self { configuration, context, chain, relay, follower, slasher } = self;
+        let Self { configuration, context, chain, relay, follower, slasher, routes } = self;
         let members = follower.members();
         let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine.settings())?;
-        let service = HttpService::new(engine, members, settings.live.http.clone());
+        let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
+        if let Some(routes) = routes {
+            let routes = routes(engine, Arc::clone(&chain.link), service.stopping());
+            service = service.with_routes(routes);
+        }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock.upkeep());
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
         let (stop, stopped) = oneshot::channel::<()>();

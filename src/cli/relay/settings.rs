@@ -25,7 +25,7 @@ use crate::{
 
 /// All that is set.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(in crate::cli) struct Settings {
     /// What a running relay takes over when the file is read again.
     pub(super) live: LiveSettings,
     /// What it does not.
@@ -486,7 +486,7 @@ impl FixedSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::relay::template::{ChainTemplate, configuration};
+    use crate::cli::relay::template::{ChainTemplate, Room, configuration};
 
     fn parse(text: &str) -> Result<Settings> {
         Settings::parse(text, Path::new("/etc/quotapass"))
@@ -524,7 +524,7 @@ mod tests {
         assert_eq!(full.fixed.slashing.confirmations, SlashingSection::default().confirmations);
         assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
         let registry = Address::repeat_byte(7);
-        let embedded = parse(&configuration(&ChainTemplate::Embedded { registry })).unwrap();
+        let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, room: Room::Demo })).unwrap();
         assert_eq!(embedded.fixed.chain.state.as_deref(), Some(Path::new("/etc/quotapass/chain.state")));
         assert_eq!(embedded.fixed.chain.registry, registry);
     }

@@ -42,8 +42,9 @@ pub(super) const EMBEDDED_OPERATOR: Address = Address::repeat_byte(0x0e);
 
 /// The folders of a relay.
 #[derive(Clone, Debug)]
-pub(super) struct Folders {
+pub(in crate::cli) struct Folders {
     data: PathBuf,
+    keys: PathBuf,
 }
 
 impl Folders {
@@ -55,12 +56,18 @@ impl Folders {
             Some(folder) => folder,
             None => crate::keys::data_folder()?,
         };
-        Ok(Self { data })
+        let keys = data.join("keys");
+        Ok(Self { data, keys })
+    }
+
+    /// A folder for everything but the keys, which are in another.
+    pub(in crate::cli) fn apart(data: &Path, keys: &Path) -> Self {
+        Self { data: data.to_path_buf(), keys: keys.to_path_buf() }
     }
 
     /// The proving keys, with those of ceremonies that the settings trust.
     pub(super) fn keys(&self, settings: &FixedSettings) -> KeyStore {
-        KeyStore::in_folder(&self.data.join("keys")).trusting(settings.trusted_keys.clone())
+        KeyStore::in_folder(&self.keys).trusting(settings.trusted_keys.clone())
     }
 
     /// The folder of the relay of a registry.

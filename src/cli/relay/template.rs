@@ -7,7 +7,16 @@ pub(super) enum ChainTemplate<'a> {
     /// An endpoint; what is not known yet is left for the operator to fill in.
     Endpoint { rpc_url: Option<&'a str>, chain_id: Option<&'a str>, registry: Option<&'a str> },
     /// An embedded chain in the file `chain.state` beside the configuration.
-    Embedded { registry: Address },
+    Embedded { registry: Address, room: Room },
+}
+
+/// The room of a relay on an embedded chain.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) enum Room {
+    /// Epochs of a day.
+    Development,
+    /// Epochs of a minute.
+    Demo,
 }
 
 /// A whole configuration, with a comment for every setting.
@@ -28,12 +37,19 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
                 SCOPE,
             )
         }
-        ChainTemplate::Embedded { registry } => (
+        ChainTemplate::Embedded { registry, room } => (
             format!(
                 "# the file of an embedded chain, which has no endpoint; for development\nstate = \"chain.state\"\n\
-                 # address of the registry\nregistry = \"{registry}\"\n"
+                 # address of the registry\nregistry = \"{registry}\"\n{}",
+                match room {
+                    Room::Development => "",
+                    Room::Demo => "poll_seconds = 1\n",
+                }
             ),
-            DEVELOPMENT_SCOPE,
+            match room {
+                Room::Development => DEVELOPMENT_SCOPE,
+                Room::Demo => DEMO_SCOPE,
+            },
         ),
     };
     format!("{HEAD}{chain}{TAIL}{scope}")
@@ -166,4 +182,14 @@ min_age_days = 0
 root_window = 86400
 # seconds by which clocks may differ
 max_clock_skew = 60
+"#;
+
+/// Short epochs, so that a quota is soon used up and soon there again.
+const DEMO_SCOPE: &str = r#"name = "lobby"
+epoch_seconds = 60
+limit_cap = 5
+min_stake = 1
+min_age_days = 0
+root_window = 3600
+max_clock_skew = 20
 "#;

@@ -126,6 +126,17 @@ impl HttpService {
         Self { service, router }
     }
 
+    /// The same service with more routes, which must be others than its own. They share its connections and stop with
+    /// it, but none of its limits on requests.
+    pub fn with_routes(self, routes: Router) -> Self {
+        Self { router: self.router.merge(routes), ..self }
+    }
+
+    /// Becomes true when the service stops, so that answers without an end can end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.service.stopping.subscribe()
+    }
+
     /// Changes the limits.
     pub fn change_settings(&self, settings: HttpSettings) {
         *write(&self.service.settings) = Arc::new(settings);
