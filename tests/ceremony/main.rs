@@ -20,6 +20,7 @@ use quotapass::{
         prover::{Prover, ProvingKey},
         slash::Slash,
     },
+    client::{KeyRefusal, trusted_key},
     keys::{InstallError, KeyStore, KeyStoreError},
 };
 use rand::rngs::OsRng;
@@ -117,6 +118,13 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let shown: Value = serde_json::from_str(&folder.try_quotapass(&["keys", "show", "--json"], b"").unwrap()).unwrap();
     assert_eq!(shown[2]["contributions"], report["contributions"]);
     assert_eq!(shown[0]["installed"], Value::Null);
+
+    // Apps load it in another form, and trust that by its hash.
+    let exported = folder.try_quotapass(&["keys", "export-app", "final.zkey", "--out", "slash.key", "--json"], b"");
+    let exported: Value = serde_json::from_str(&exported.unwrap()).unwrap();
+    let (app_key, hash) = (folder.read("slash.key"), exported["sha256"].as_str().unwrap().parse().unwrap());
+    assert_eq!(trusted_key::<Slash>(&app_key, &[hash]).unwrap().verifying_key(), prover.verifying_key());
+    assert!(matches!(trusted_key::<Slash>(&app_key, &[]), Err(KeyRefusal::NothingTrusted)));
 
     broken_keys_are_refused(&folder, &file);
     installed_keys_are_used_once_they_are_trusted(&folder, &file);

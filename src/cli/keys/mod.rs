@@ -3,6 +3,7 @@
 mod check;
 mod chosen;
 mod contribute;
+mod export_app;
 mod export_verifier;
 mod file;
 mod install;
@@ -34,6 +35,8 @@ pub(super) enum Verb {
     Install(install::Arguments),
     /// Show the keys that are installed, or the contributions to a key
     Show(show::Arguments),
+    /// Write a key as apps in browsers and on phones load it
+    ExportApp(export_app::Arguments),
     /// Write a Solidity contract that verifies proofs, and what the registry's own verifier is deployed with
     ExportVerifier(export_verifier::Arguments),
 }
@@ -46,6 +49,7 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
         Verb::Check(arguments) => check::run(arguments, context),
         Verb::Install(arguments) => install::run(arguments, context),
         Verb::Show(arguments) => show::run(arguments, context),
+        Verb::ExportApp(arguments) => export_app::run(arguments, context),
         Verb::ExportVerifier(arguments) => export_verifier::run(arguments, context),
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{TARGET, check, target};
+use super::TARGET;
+use crate::process::{check, install_package, target};
 
 /// Debian's packages of a toolchain whose standard library is compiled with the crate.
 const PACKAGES: [&str; 6] =
@@ -43,9 +44,7 @@ impl Toolchain {
         }
         for (package, file) in INSTALLED {
             if !Path::new(file).exists() {
-                let mut install = Command::new("apt-get");
-                install.args(["install", "--yes", "--no-install-recommends", package]);
-                check(install.env("DEBIAN_FRONTEND", "noninteractive"), &format!("apt-get install {package}"))?;
+                install_package(package, "install it, or run `rustup target add wasm32-unknown-unknown`")?;
             }
         }
         Ok(Self::Debian(folder))
@@ -78,7 +77,15 @@ fn fetch(folder: &Path) -> Result<()> {
     for folder in [&packages, &unpacked] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    check(Command::new("apt-get").arg("download").args(PACKAGES).current_dir(&packages), "apt-get download")?;
+    let download = || {
+        let mut download = Command::new("apt-get");
+        check(download.arg("download").args(PACKAGES).current_dir(&packages), "apt-get download")
+    };
+    // The lists of packages may be missing or old.
+    if download().is_err() {
+        check(Command::new("apt-get").arg("update"), "apt-get update")?;
+        download()?;
+    }
     for entry in fs::read_dir(&packages)? {
         check(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&unpacked), "dpkg -x")?;
     }
