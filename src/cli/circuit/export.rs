@@ -14,6 +14,7 @@ use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
     post::{Post, post},
+    prover::KeyOrigin,
     registry_id::RegistryId,
     requirement::Requirement,
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
@@ -44,16 +45,17 @@ pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
     write::<Badge>(context, levels, out, &statement)?;
     let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
-    write::<Slash>(context, levels, out, &statement)
+    warn_of(write::<Slash>(context, levels, out, &statement)?);
+    Ok(())
 }
 
-/// Proves the statement and writes the circuit's files.
+/// Proves the statement and writes the circuit's files. Returns where its key is from.
 fn write<C: Circuit>(
     context: &Context,
     levels: Levels,
     out: &Path,
     (public, witness): &(C::Public, C::Witness),
-) -> Result<()> {
+) -> Result<KeyOrigin> {
     let prover = prover::<C>(context, levels)?;
     let proof = prover.prove(public, witness, &mut OsRng)?;
     let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
@@ -71,6 +73,5 @@ fn write<C: Circuit>(
         write_atomically(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
         writeln!(io::stdout(), "{}", path.display())?;
     }
-    warn_of(prover.origin());
-    Ok(())
+    Ok(prover.origin())
 }

@@ -131,19 +131,21 @@ impl MemberTree {
         for member in members {
             tree.push(member)?;
         }
+        let expected: Vec<usize> = (0..levels.get()).map(|level| tree.node_count(level)).collect();
         let mut found = vec![0; levels.get()];
         for TreeNode { level, place, hash } in nodes {
-            let expected = tree.node_count(usize::from(level));
-            match found.get_mut(usize::from(level)) {
-                Some(found) if *found == place as usize && *found < expected => {
-                    tree.store.set_node(usize::from(level), *found, hash.to_field());
+            let number = usize::from(level);
+            match found.get_mut(number) {
+                Some(found) if *found == place as usize => {
+                    if *found < expected[number] {
+                        tree.store.set_node(number, *found, hash.to_field());
+                    }
                     *found += 1;
                 }
                 _ => return Err(RestoreError::OutOfPlace { level, place }),
             }
         }
-        for (level, found) in found.into_iter().enumerate() {
-            let expected = tree.node_count(level);
+        for (level, (found, expected)) in found.into_iter().zip(expected).enumerate() {
             if found != expected {
                 return Err(RestoreError::Nodes { level, found, expected });
             }
