@@ -38,12 +38,15 @@ pub struct Arguments {
     /// Measure a second time with code for this machine's processor
     #[arg(long)]
     native: bool,
+    /// Leave out how cost grows, and its plots as they are
+    #[arg(long)]
+    no_growth: bool,
 }
 
 /// Runs the benchmarks.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.only.as_deref() == Some(PHONE) {
-        return phone(arguments.short);
+        return phone(arguments);
     }
     let names: Vec<_> =
         NAMES.into_iter().filter(|name| arguments.only.as_deref().is_none_or(|only| only == *name)).collect();
@@ -56,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             for threads in THREADS {
                 done += 1;
                 println!("[{done}/{total}] {name}, threads: {threads}{}", variant.suffix());
-                let json = measure(name, variant, threads, arguments.short)?;
+                let json = measure(name, variant, threads, arguments)?;
                 figures.add(variant, threads, &json)?;
             }
         }
@@ -66,12 +69,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let docs = root().join("docs");
-    plot::write(&figures, &docs.join("benchmarks"))?;
+    if !arguments.no_growth {
+        plot::write(&figures, &docs.join("benchmarks"))?;
+    }
     page::write(&figures, &docs.join("benchmarks.md"))
 }
 
 /// Counts instructions, for which valgrind is installed where it is missing, and writes their table.
-fn phone(short: bool) -> Result<()> {
+fn phone(arguments: &Arguments) -> Result<()> {
     install(
         "valgrind",
         &["--version"],
@@ -79,12 +84,12 @@ fn phone(short: bool) -> Result<()> {
         "install valgrind (https://valgrind.org), which counts instructions",
     )?;
     let mut figures = Figures::default();
-    figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, short)?)?;
-    if short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
+    figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, arguments)?)?;
+    if arguments.short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
 }
 
 /// Runs one benchmark and returns where its figures are.
-fn measure(name: &str, variant: Variant, threads: usize, short: bool) -> Result<PathBuf> {
+fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments) -> Result<PathBuf> {
     let folder = target().join("bench").join(variant.folder()).join(threads.to_string());
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let json = folder.join(format!("{name}.json"));
@@ -92,13 +97,16 @@ fn measure(name: &str, variant: Variant, threads: usize, short: bool) -> Result<
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
     command.args(["bench", "--quiet", "--package", "quotapass-circuits", "--bench", name, "--", "--json"]).arg(&json);
-    if short {
+    if arguments.short {
         command.arg("--short");
+    }
+    // How cost grows is plotted for the default alone.
+    if arguments.no_growth || matches!(variant, Variant::Native) {
+        command.arg("--no-growth");
     }
     if let Variant::Native = variant {
         // Another folder, for other flags would compile everything anew each time.
         command.env("RUSTFLAGS", "-C target-cpu=native").env("CARGO_TARGET_DIR", target().join("native"));
-        command.arg("--no-growth");
     }
     let status = command.status().context("cannot run cargo")?;
     if !status.success() {
