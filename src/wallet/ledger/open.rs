@@ -190,7 +190,7 @@ impl Ledger {
     /// Takes the next free id of the epoch that `now` (Unix seconds) lies in. On return it lies on the disk.
     ///
     /// If the ledger was opened with a [`gap`](Self::gap), the first call records it and is refused with
-    /// [`Refusal::MayBeStale`].
+    /// [`Refusal::MayBeStale`](super::Refusal::MayBeStale).
     ///
     /// # Errors
     /// [`LedgerError::Refused`] says when an id can be had; [`LedgerError::Io`] if the disk does not take it.
