@@ -13,7 +13,7 @@ use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms, path::c
 use crate::{identity::IdentityCommitment, poseidon};
 
 /// How many nodes are computed before they are put in their places.
-const AT_ONCE: usize = 1 << 12;
+const AT_ONCE: usize = 1 << 10;
 
 /// An operation that the tree refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +67,9 @@ impl MemberTree {
     /// # Errors
     /// [`TreeError`] if they do not fit, or a commitment is zero.
     pub fn build(levels: Levels, members: impl IntoIterator<Item = Option<Member>>) -> Result<Self, TreeError> {
+        let members = members.into_iter();
         let mut tree = Self::new(levels);
+        tree.store.reserve(members.size_hint().0);
         for member in members {
             tree.push(member)?;
         }

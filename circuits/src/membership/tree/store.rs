@@ -49,6 +49,18 @@ impl Store {
         }
     }
 
+    /// Sets aside room in a new store, so that what is about to be filled is not copied as it grows.
+    pub(super) fn reserve(&mut self, members: usize) {
+        let mut groups = members.div_ceil(MEMBERS);
+        if self.blocks.is_empty() {
+            self.blocks.push(Vec::with_capacity(groups.min(PIECE)));
+        }
+        for siblings in &mut self.upper {
+            groups = groups.div_ceil(ARITY);
+            siblings.reserve_exact(groups);
+        }
+    }
+
     /// How many slots were ever filled.
     pub(super) fn len(&self) -> usize {
         self.len
