@@ -13,14 +13,8 @@ use super::{build as build_package, package};
 use crate::{process::check, root};
 
 /// Folders, and files, that the page is built from; what else the module is made of shows in the pinned keys.
-const SOURCES: [&str; 6] = [
-    "bindings/web/demo/demo.css",
-    "bindings/web/demo/demo.ts",
-    "bindings/web/demo/index.html",
-    "bindings/web/js",
-    "bindings/web/src",
-    "circuits/src/prover/pinned.rs",
-];
+const SOURCES: [&str; 4] =
+    ["bindings/web/demo/demo.ts", "bindings/web/js", "bindings/web/src", "circuits/src/prover/pinned.rs"];
 /// Where the hash of the sources is kept, beside what was built of them.
 const HASH: &str = "sources.sha256";
 
@@ -43,11 +37,9 @@ pub(super) fn build() -> Result<()> {
     ]);
     bundle.args(["--log-level=warning", "--entry-names=[name]", "--outdir=demo/built"]);
     check(&mut bundle, "esbuild in bindings/web")?;
-    for file in ["demo/index.html", "demo/demo.css", "wasm/quotapass_web_bg.wasm"] {
-        let from = package.join(file);
-        let to = built.join(from.file_name().context("a file has a name")?);
-        fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    }
+    let module = "quotapass_web_bg.wasm";
+    let (from, to) = (package.join("wasm").join(module), built.join(module));
+    fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     let hash = built.join(HASH);
     fs::write(&hash, sources()?).with_context(|| format!("cannot write {}", hash.display()))
 }

@@ -17,19 +17,19 @@ const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsaf
                                form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! files {
-    ($($name:literal $content_type:literal)*) => {
-        /// Name, content type and content, as `cargo xtask web demo` writes them.
+    ($($folder:literal $name:literal $content_type:literal)*) => {
+        /// Name, content type and content; those in `built` as `cargo xtask web demo` writes them.
         const FILES: &[(&str, &str, &[u8])] =
-            &[$(($name, $content_type, include_bytes!(concat!("../../../../bindings/web/demo/built/", $name)))),*];
+            &[$(($name, $content_type, include_bytes!(concat!("../../../../bindings/web/demo/", $folder, $name)))),*];
     };
 }
 
 files! {
-    "index.html" "text/html; charset=utf-8"
-    "demo.css" "text/css; charset=utf-8"
-    "demo.js" "text/javascript; charset=utf-8"
-    "worker.js" "text/javascript; charset=utf-8"
-    "quotapass_web_bg.wasm" "application/wasm"
+    "" "index.html" "text/html; charset=utf-8"
+    "" "demo.css" "text/css; charset=utf-8"
+    "built/" "demo.js" "text/javascript; charset=utf-8"
+    "built/" "worker.js" "text/javascript; charset=utf-8"
+    "built/" "quotapass_web_bg.wasm" "application/wasm"
 }
 
 /// A proving key as the page fetches it.
