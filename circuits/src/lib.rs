@@ -83,7 +83,8 @@
 //!
 //! # Features
 //!
-//! - `parallel` (default): proves, verifies and builds trees on all cores with rayon.
+//! - `threads`: proves, verifies and builds trees on all cores with rayon.
+//! - `parallel` (default): the same, and what arkworks does for setup.
 //! - `simd` (default): proves and builds trees with AVX-512 IFMA on processors that have it.
 
 pub mod badge;

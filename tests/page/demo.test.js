@@ -42,6 +42,7 @@ async function open(options) {
   await page.goto(url);
   await page.getByRole("button", { name: "Lock a deposit and join" }).click();
   await state(page, "Ready");
+  assert.ok(await page.evaluate(() => crossOriginIsolated), "the page cannot share memory between threads");
   return { page, problems };
 }
 

@@ -3,6 +3,7 @@
 mod aarch64;
 mod bench;
 mod contracts;
+mod debian;
 mod mobile;
 mod npm;
 mod poseidon;

@@ -25,8 +25,9 @@ const best = (times) => sorted(times)[0];
 const hash = async (name) => createHash("sha256").update(await readFile(join(folder, name))).digest("hex");
 
 await makeZkey(folder);
+const MODES = [["one", 1], ["all", undefined]];
 const hashes = { post: await hash("post.key"), badge: await hash("badge.key") };
-const server = await serve(folder);
+const server = await serve(folder, { isolated: true });
 const browser = await chromium.launch({
   executablePath: process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -37,16 +38,21 @@ await page.addInitScript((hashes) => (window.hashes = hashes), hashes);
 await page.goto(`${server.url}/bench/page.html`);
 await page.waitForFunction(() => document.title === "ready");
 
-const times = { ready: [], prepare: [], post: [], first: [], badge: [], verify: [], snarkjs: [], "snarkjs-threads": [] };
+const OURS = ["ready", "prepare", "post", "first", "badge", "verify"];
+const times = Object.fromEntries(MODES.map(([mode]) => [mode, Object.fromEntries([...OURS, "snarkjs"].map((name) => [name, []]))]));
 // Once before, for caches and compilers.
-await page.evaluate(async () => (await window.ready(), await window.ours(1), await window.theirs(1, true)));
+for (const [, threads] of MODES) await page.evaluate(async (threads) => (await window.ready(threads), await window.ours(1, threads)), threads);
+await page.evaluate(() => window.theirs(1, true));
 for (let round = 0; round < rounds; round++) {
-  times.ready.push(await page.evaluate(() => window.ready()));
-  for (const [name, measured] of Object.entries(await page.evaluate(() => window.ours(1)))) times[name].push(...measured);
-  times.snarkjs.push(...(await page.evaluate(() => window.theirs(1, true))));
-  times["snarkjs-threads"].push(...(await page.evaluate(() => window.theirs(1, false))));
+  for (const [mode, threads] of MODES) {
+    const of = times[mode];
+    of.ready.push(await page.evaluate((threads) => window.ready(threads), threads));
+    const ours = await page.evaluate((threads) => window.ours(1, threads), threads);
+    for (const [name, measured] of Object.entries(ours)) of[name].push(...measured);
+    of.snarkjs.push(...(await page.evaluate((single) => window.theirs(1, single), threads === 1)));
+  }
 }
-const version = browser.version();
+const [version, threads] = [browser.version(), await page.evaluate(() => window.threads)];
 await browser.close();
 server.close();
 
@@ -57,25 +63,32 @@ const rows = [
   ["first", "first post: prepare, reserve and prove"],
   ["badge", "badge: a whole proof, witness included"],
   ["verify", "verify a post"],
-  ["snarkjs", "snarkjs, 1 thread: a whole proof of `post`, witness not included"],
-  ["snarkjs-threads", "snarkjs, its workers: the same"],
+  ["snarkjs", "snarkjs: a whole proof of `post`, witness not included"],
 ];
 const bytes = (path) => statSync(path).size;
-const module = fileURLToPath(new URL("../wasm/quotapass_web_bg.wasm", import.meta.url));
+const wasm = (name) => bytes(fileURLToPath(new URL(`../wasm/${name}`, import.meta.url)));
 const report = {
   chromium: version,
   rounds,
-  bytes: { wasm: bytes(module), postKey: bytes(join(folder, "post.key")), postZkey: bytes(join(folder, "post.zkey")) },
-  milliseconds: Object.fromEntries(rows.map(([name]) => [name, { median: median(times[name]), best: best(times[name]) }])),
-  ratio: {
-    firstPost: median(times.snarkjs) / median(times.first),
-    wholeProof: median(times.snarkjs) / median(times.badge),
-    preparedPost: median(times.snarkjs) / median(times.post),
+  threads,
+  bytes: {
+    wasm: wasm("quotapass_web_bg.wasm"),
+    wasmThreads: wasm("threads/quotapass_web_bg.wasm"),
+    postKey: bytes(join(folder, "post.key")),
+    postZkey: bytes(join(folder, "post.zkey")),
   },
+  milliseconds: Object.fromEntries(MODES.map(([mode]) => [
+    mode,
+    Object.fromEntries(rows.map(([name]) => [name, { median: median(times[mode][name]), best: best(times[mode][name]) }])),
+  ])),
 };
-console.log(`Chromium ${version}, ${rounds} rounds, milliseconds\n`);
-console.log("| | median | best |\n|---|--:|--:|");
-for (const [name, what] of rows) console.log(`| ${what} | ${median(times[name]).toFixed(0)} | ${best(times[name]).toFixed(0)} |`);
+const milliseconds = (mode, name) => `${median(times[mode][name]).toFixed(0)} | ${best(times[mode][name]).toFixed(0)}`;
+const ratio = (mode, name) =>
+  ["first", "badge", "post"].includes(name) ? (median(times[mode].snarkjs) / median(times[mode][name])).toFixed(1) : "";
+console.log(`Chromium ${version}, ${rounds} rounds, milliseconds, on one thread and on ${threads}\n`);
+console.log("| | median | best | snarkjs / median | median | best | snarkjs / median |\n|---|--:|--:|--:|--:|--:|--:|");
+for (const [name, what] of rows) {
+  const columns = MODES.map(([mode]) => `${milliseconds(mode, name)} | ${ratio(mode, name)}`);
+  console.log(`| ${what} | ${columns.join(" | ")} |`);
+}
 console.log(`\n${JSON.stringify(report)}`);
-
-writeFileSync(join(folder, "bench.json"), `${JSON.stringify(report, null, 2)}\n`);

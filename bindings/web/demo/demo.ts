@@ -127,7 +127,7 @@ class Demo {
 
   static async open(): Promise<Demo> {
     const [client, keys, policy] = await Promise.all([
-      start({ worker: "worker.js", wasm: "quotapass_web_bg.wasm" }),
+      start({ worker: "worker.js", wasm: "quotapass_web_bg.wasm", wasmThreads: "quotapass_web_threads_bg.wasm" }),
       ask("/demo/keys") as Promise<KeySources>,
       ask("/v1/policy"),
     ]);

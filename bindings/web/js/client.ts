@@ -5,6 +5,8 @@ import { QuotapassError, fromPlainError, toPlainError } from "./errors.js";
 export interface Host {
   /** Runs a call. Whatever it throws that has no code is a trap. */
   call<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>>;
+  /** On how many threads it proves. */
+  readonly threads: number;
   /** Ends the module, in the midst of a call too. */
   end(): void;
 }
@@ -116,6 +118,11 @@ export class Client {
     this.#host?.end();
     this.#host = undefined;
     this.#generation += 1;
+  }
+
+  /** On how many threads proofs are made; 0 while the module is not running. */
+  get threads(): number {
+    return this.#host?.threads ?? 0;
   }
 
   /** Ends the module, and with it all secrets in it. Calls that are waiting or running fail with the code `closed`. */

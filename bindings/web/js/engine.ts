@@ -5,7 +5,8 @@ import { now as clock } from "./time.js";
 import type { Member } from "./types.js";
 import type * as Module from "../wasm/quotapass_web.js";
 
-type Wasm = typeof Module;
+/** The classes and functions of the module, with threads or without. */
+export type Wasm = Omit<typeof Module, "default" | "initSync">;
 
 /** Bytes of an AES-GCM nonce. */
 const NONCE_BYTES = 12;

@@ -10,12 +10,13 @@
  */
 
 import { Client } from "./client.js";
-import { WorkerHost, type WorkerOptions } from "./worker-host.js";
+import { WorkerHost, type WorkerOptions, threadCount } from "./worker-host.js";
 
 export * from "./api.js";
 export type { WorkerOptions } from "./worker-host.js";
 
 /** Starts the module in a worker of its own. Needs a secure context: https, or localhost. */
-export function start(options: WorkerOptions = {}): Promise<Client> {
-  return Client.over((sealingKey) => WorkerHost.start(options, sealingKey));
+export async function start(options: WorkerOptions = {}): Promise<Client> {
+  const threads = threadCount(options.threads);
+  return Client.over((sealingKey) => WorkerHost.start(options, sealingKey, threads));
 }

@@ -30,6 +30,6 @@ export function start({ ledgers }: NodeOptions = {}): Promise<Client> {
     const bytes = await readFile(new URL("../wasm/quotapass_web_bg.wasm", import.meta.url));
     wasm.initSync({ module: bytes });
     const engine = new Engine(wasm, ledgers ?? null, sealingKey);
-    return { call: (name, args) => engine.run(name, args), end: () => undefined };
+    return { call: (name, args) => engine.run(name, args), threads: 1, end: () => undefined };
   });
 }

@@ -1,50 +1,104 @@
 import type { CallArguments, CallName, CallResult } from "./calls.js";
 import type { Host } from "./client.js";
 import { QuotapassError, fromPlainError } from "./errors.js";
-import type { FromWorker, ToWorker } from "./worker.js";
+import type { FromWorker, SharedModule, ToWorker } from "./worker.js";
 
-/** Where the files of the package are, if a bundler does not find them by itself. */
+/** Where the files of the package are, if a bundler does not find them by itself, and how it runs. */
 export interface WorkerOptions {
   /** The module worker, `dist/worker.js`. */
   readonly worker?: string | URL;
   /** The WebAssembly, `wasm/quotapass_web_bg.wasm`. */
   readonly wasm?: string | URL;
+  /** The WebAssembly that shares its memory between threads, `wasm/threads/quotapass_web_bg.wasm`. */
+  readonly wasmThreads?: string | URL;
+  /**
+   * On how many threads proofs are made: as many as there are cores, four at most, if there is nothing else here. Where
+   * the page is not [cross-origin isolated](https://developer.mozilla.org/docs/Web/API/Window/crossOriginIsolated), or
+   * threads do not start, it is one.
+   */
+  readonly threads?: number;
 }
 
-/** The module in a worker of its own. */
+/** More share the work of a proof no better. */
+const MOST_THREADS = 4;
+
+/** The module in a worker of its own, and perhaps its threads in further ones. */
 export class WorkerHost implements Host {
   readonly #worker: Worker;
+  readonly #threads: Worker[] = [];
   #calls = 0;
+  /** Why it answers no more. */
+  #failure: QuotapassError | undefined;
   readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: unknown) => void }>();
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+  private constructor(start: () => Worker) {
+    this.#worker = this.#watch(start());
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
       const waiting = this.#waiting.get(data.call);
       this.#waiting.delete(data.call);
       if ("error" in data) waiting?.reject(fromPlainError(data.error));
       else waiting?.resolve(data.result);
     });
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      this.#fail(new QuotapassError("trapped", `the worker ended unexpectedly (${event.message}); try again`));
-    });
   }
 
-  static async start({ worker, wasm }: WorkerOptions, sealingKey: CryptoKey): Promise<WorkerHost> {
-    const host = new WorkerHost(
+  static async start(options: WorkerOptions, sealingKey: CryptoKey, threads: number): Promise<WorkerHost> {
+    if (threads > 1) {
+      try {
+        return await WorkerHost.#start(options, sealingKey, threads);
+      } catch {
+        // No memory to share, a policy against it, or a file that is not served: one thread needs none of them.
+      }
+    }
+    return WorkerHost.#start(options, sealingKey, 1);
+  }
+
+  static async #start(options: WorkerOptions, sealingKey: CryptoKey, threads: number): Promise<WorkerHost> {
+    const { worker, wasm, wasmThreads } = options;
+    const startWorker = () =>
       worker === undefined
         ? new Worker(new URL("./worker.js", import.meta.url), { type: "module" })
-        : new Worker(worker, { type: "module" }),
-    );
-    const url = new URL(wasm ?? new URL("../wasm/quotapass_web_bg.wasm", import.meta.url), location.href);
+        : new Worker(worker, { type: "module" });
+    const url = threads > 1
+      ? (wasmThreads ?? new URL("../wasm/threads/quotapass_web_bg.wasm", import.meta.url))
+      : (wasm ?? new URL("../wasm/quotapass_web_bg.wasm", import.meta.url));
+    const host = new WorkerHost(startWorker);
     try {
-      await host.#send(0, { start: { wasm: url.href, sealingKey } });
+      const shared = await host.#send(0, { start: { wasm: new URL(url, location.href).href, sealingKey, threads } });
+      if (threads > 1) {
+        await Promise.all(Array.from({ length: threads }, () => host.#startThread(startWorker, shared as SharedModule)));
+        await host.#send(0, { startThreads: threads });
+      }
     } catch (error) {
       host.end();
       throw error;
     }
     return host;
+  }
+
+  /** Starts a worker that waits to become a thread. */
+  #startThread(startWorker: () => Worker, shared: SharedModule): Promise<void> {
+    const thread = this.#watch(startWorker());
+    this.#threads.push(thread);
+    return new Promise((resolve, reject) => {
+      thread.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+        if (!("error" in data)) return resolve();
+        const error = fromPlainError(data.error);
+        reject(error);
+        this.#fail(error);
+      });
+      thread.addEventListener("error", ({ message }) => reject(new QuotapassError("start_failed", message)));
+      const message: ToWorker = { thread: shared };
+      thread.postMessage(message);
+    });
+  }
+
+  /** A worker that ends, ends them all: the others would wait for it. */
+  #watch(worker: Worker): Worker {
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#fail(new QuotapassError("trapped", `the worker ended unexpectedly (${event.message}); try again`));
+    });
+    return worker;
   }
 
   async call<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>> {
@@ -54,6 +108,7 @@ export class WorkerHost implements Host {
 
   #send(call: number, message: ToWorker): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) throw this.#failure;
       // It throws what cannot be cloned; the executor's promise is then rejected.
       this.#worker.postMessage(message);
       this.#waiting.set(call, { resolve, reject });
@@ -61,12 +116,25 @@ export class WorkerHost implements Host {
   }
 
   #fail(error: QuotapassError): void {
+    this.#failure ??= error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
 
+  get threads(): number {
+    return Math.max(this.#threads.length, 1);
+  }
+
   end(): void {
-    this.#worker.terminate();
+    for (const worker of [this.#worker, ...this.#threads]) worker.terminate();
     this.#fail(new QuotapassError("closed", "the client is closed; start another one"));
   }
+}
+
+/** @internal How many threads can be had of those that are wanted. */
+export function threadCount(wanted = Math.min(navigator.hardwareConcurrency, MOST_THREADS)): number {
+  if (!Number.isInteger(wanted) || wanted < 1) {
+    throw new QuotapassError("invalid_argument", "the number of threads is a whole one from 1");
+  }
+  return globalThis.crossOriginIsolated ? wanted : 1;
 }

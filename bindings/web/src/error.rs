@@ -88,6 +88,10 @@ pub enum Failure {
     /// Account and room are of different registries.
     #[error("the account is of another registry than the room; make one for the room's registry")]
     OtherRegistry,
+    /// There are no threads.
+    #[cfg(feature = "threads")]
+    #[error("the threads cannot be started: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 impl Failure {
@@ -137,6 +141,8 @@ impl Failure {
             },
             Self::Ledger(_) => "ledger_damaged",
             Self::OtherLedger => "ledger_of_another",
+            #[cfg(feature = "threads")]
+            Self::Threads(_) => "start_failed",
         }
     }
 

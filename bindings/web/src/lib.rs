@@ -12,6 +12,8 @@ mod ledger;
 mod membership;
 mod prepared;
 mod prover;
+#[cfg(feature = "threads")]
+mod threads;
 mod verify;
 
 pub use identity::{Account, Identity};
@@ -19,6 +21,8 @@ pub use ledger::{Ledger, Reserved};
 pub use membership::Membership;
 pub use prepared::PreparedProver;
 pub use prover::Prover;
+#[cfg(feature = "threads")]
+pub use threads::{module, run_thread, start_threads};
 pub use verify::{recover, recover_secret};
 
 /// JSON of a value that has one.

@@ -17,28 +17,30 @@ const hashes = Object.fromEntries(["post", "badge"].map((name) => [
   name,
   createHash("sha256").update(read(`${name}.key`)).digest("hex"),
 ]));
-let server, browser;
+let server, isolated, browser;
 
 before(async () => {
   assert.ok(existsSync(executablePath), `no browser at ${executablePath}; install chromium or set QUOTAPASS_CHROMIUM`);
   server = await serve(folder);
+  isolated = await serve(folder, { isolated: true });
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 });
 
 after(async () => {
   await browser?.close();
   server?.close();
+  isolated?.close();
 });
 
 /** A page of a context, which is a profile of its own if none is given. */
-async function open(context) {
+async function open(context, { url } = server) {
   context ??= await browser.newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(0);
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));
   await page.addInitScript((hashes) => (window.hashes = hashes), hashes);
-  await page.goto(`${server.url}/test/page.html`);
+  await page.goto(`${url}/test/page.html`);
   await page.waitForFunction(() => document.title === "ready");
   return { context, page, problems };
 }
@@ -285,5 +287,63 @@ test("a client whose worker or module is not there says so", async () => {
     await lab.code(lab.start({ wasm: "/none.wasm" })),
   ]);
   assert.deepEqual(codes, ["start_failed", "start_failed"]);
+  await context.close();
+});
+
+test("threads share a proof where memory can be shared", async () => {
+  const { context, page, problems } = await open(undefined, isolated);
+  const result = await page.evaluate(async () => {
+    const { fixture, room, ready, Ledger } = lab;
+    const { now } = fixture;
+    const keys = {
+      post: { url: "/fixture/post.key", sha256: hashes.post },
+      badge: { url: "/fixture/badge.key", sha256: hashes.badge },
+    };
+    const { client, account, membership, prover } = await ready({ threads: 3 }, keys);
+    const { threads } = client;
+    const ledger = await Ledger.create(client, account, { history: "none" });
+    const prepared = await prover.prepare(account, membership, room, { now });
+    const first = await prepared.post("on threads", ledger, { now });
+    const verdict = await prover.verifier().verifyPost(room, "on threads", first.text, [fixture.root], { now });
+    const { pseudonym } = await prover.badge(account, membership, room, new Uint8Array(32), { now });
+
+    // What is cancelled while it runs ends all threads; the next call starts others.
+    const cancelled = new AbortController();
+    const preparing = lab.code(prover.prepare(account, membership, room, { now, signal: cancelled.signal }));
+    setTimeout(() => cancelled.abort(), 20);
+    const code = await preparing;
+    const second = await prepared.post("on other threads", ledger, { now });
+    const again = client.threads;
+    client.close();
+    return { threads: [threads, again, client.threads], verdict: verdict.verdict, pseudonym, code, posts: [first.text, second.text], left: second.left };
+  });
+  assert.deepEqual(result.threads, [3, 3, 0]);
+  assert.deepEqual([result.verdict, result.pseudonym, result.code, result.left], ["accepted", fixture.badge.pseudonym, "aborted", 3]);
+  const { root, now } = fixture;
+  const lines = ["on threads", "on other threads"].map((message, n) => ({ message, pass: result.posts[n], root, now }));
+  assert.deepEqual(verifyNatively(lines), ["accepted", "accepted"]);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
+test("the number of threads is that of the cores, and one where there can be no more", async () => {
+  const { context, page } = await open(undefined, isolated);
+  const threads = (page, options) =>
+    page.evaluate(async (options) => {
+      const { client, account, membership, prover } = await lab.ready(options);
+      const { threads } = client;
+      await prover.prepare(account, membership, lab.room, { now: lab.fixture.now });
+      client.close();
+      return threads;
+    }, options);
+  const cores = await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 4));
+  assert.equal(await threads(page, {}), cores);
+  assert.equal(await threads(page, { threads: 1 }), 1);
+  assert.equal(await threads(page, { threads: 2, wasmThreads: "/none.wasm" }), 1, "the module is not served");
+  assert.equal(await threads(page, { threads: 2, worker: "/test/trapping-thread.js" }), 1, "a thread ends at once");
+  const { page: unshared } = await open(context);
+  assert.equal(await threads(unshared, { threads: 2 }), 1, "the page is not isolated");
+  const code = await page.evaluate(() => lab.code(lab.start({ threads: 0 })));
+  assert.equal(code, "invalid_argument");
   await context.close();
 });

@@ -8,8 +8,11 @@ import { fileURLToPath } from "node:url";
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+/** What makes a page cross-origin isolated, so that it may share memory between threads. */
+const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
 /** Serves `/fixture/` from one folder and all else from the package; counts what is asked. */
-export async function serve(fixture) {
+export async function serve(fixture, { isolated = false } = {}) {
   const asked = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
@@ -19,7 +22,8 @@ export async function serve(fixture) {
     const path = normalize(decodeURIComponent(pathname));
     const file = path.startsWith("/fixture/") ? join(fixture, path.slice("/fixture".length)) : join(root, path);
     if (path.includes("..") || extname(file) === "" || !existsSync(file)) return response.writeHead(404).end();
-    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    const type = TYPES[extname(file)] ?? "application/octet-stream";
+    response.writeHead(200, { "content-type": type, ...(isolated ? ISOLATION : {}) });
     return createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -135,6 +135,6 @@ fn apply(
 }
 
 fn scaled(points: &[G1Affine], factor: &Fr) -> Vec<G1Affine> {
-    let scaled = threads::map(points.iter().collect(), |point: &G1Affine| *point * factor);
+    let scaled = threads::map(points, |point| *point * factor);
     G1Projective::normalize_batch(&scaled)
 }

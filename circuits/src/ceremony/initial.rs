@@ -136,7 +136,7 @@ where
         ..=FEW => column.iter().map(product).sum(),
         _ => G::Group::zero(),
     };
-    let mut sums = threads::map(columns.iter().collect(), short);
+    let mut sums = threads::map(columns, short);
     for (sum, column) in sums.iter_mut().zip(columns).filter(|(_, column)| column.len() > FEW) {
         let (points, scalars): (Vec<_>, Vec<_>) = column.iter().map(|(row, value)| (basis[*row], *value)).unzip();
         *sum = G::Group::msm_unchecked(&points, &scalars);

@@ -152,7 +152,7 @@ impl PostPass {
     /// Reads many posts, on all cores with the feature `parallel` and eight proofs at a time where the processor can;
     /// each as [`from_bytes`](Self::from_bytes) does.
     pub fn from_bytes_many(passes: &[&[u8]]) -> Vec<Result<Self, DecodeError>> {
-        let eight = |passes: &[&[u8]]| -> Vec<_> {
+        let eight = |passes: &&[&[u8]]| -> Vec<_> {
             let heads: Vec<_> = passes.iter().map(|bytes| PostHead::read(bytes)).collect();
             let proofs: Vec<_> = heads.iter().flatten().map(|(_, proof)| *proof).collect();
             let mut proofs = Proof::from_bytes_many(&proofs).into_iter();
@@ -162,9 +162,9 @@ impl PostPass {
                 let proof = proofs.next().unwrap_or_else(|| Proof::from_bytes(&proof));
                 Ok(head.with(proof.map_err(proof_error(bytes))?))
             };
-            heads.into_iter().zip(passes).map(read).collect()
+            heads.into_iter().zip(*passes).map(read).collect()
         };
-        threads::map(passes.chunks(8).collect(), eight).concat()
+        threads::map(&passes.chunks(8).collect::<Vec<_>>(), eight).concat()
     }
 
     /// The text form: base64url without padding.

@@ -89,14 +89,14 @@ impl MemberTree {
         let compute = |first: usize, hashes: &mut [Fr]| {
             poseidon::hash_all(hashes, |n| self.children(level, place(first + n)));
         };
-        #[cfg(feature = "parallel")]
+        #[cfg(feature = "threads")]
         {
             use rayon::prelude::*;
             const TOGETHER: usize = 64;
             let chunks = hashes.par_chunks_mut(TOGETHER).enumerate();
             chunks.for_each(|(chunk, hashes)| compute(TOGETHER * chunk, hashes));
         }
-        #[cfg(not(feature = "parallel"))]
+        #[cfg(not(feature = "threads"))]
         compute(0, &mut hashes);
         hashes
     }

@@ -179,7 +179,7 @@ impl<C: Circuit> Prover<C> {
     }
 
     /// Sums all queries over values of variables, the quotient's points over its scalars, and delta in B.
-    pub(super) fn sum(&self, part: Part, values: &[Fr], quotient: impl FnOnce() -> Vec<Fr> + Send, delta: Fr) -> Sums {
+    pub(super) fn sum(&self, part: Part, values: &[Fr], quotient: impl Fn() -> Vec<Fr> + Sync, delta: Fr) -> Sums {
         let quotient = || Zeroizing::new(quotient());
         let (b, (a, c)) = match self.tables.as_deref() {
             Some(tables) => {

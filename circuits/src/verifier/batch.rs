@@ -95,8 +95,8 @@ impl<C: Circuit> Verifier<C> {
         }
 
         let size = items.len().div_ceil(threads::count()).min(CHUNK);
-        let chunks = items.chunks(size).zip(coefficients.chunks(size)).collect();
-        let parts = threads::map(chunks, |(items, coefficients)| Part::of(items, coefficients));
+        let chunks: Vec<_> = items.chunks(size).zip(coefficients.chunks(size)).collect();
+        let parts = threads::map(&chunks, |(items, coefficients)| Part::of(items, coefficients));
 
         // The pairs that all proofs have in common go with the last chunk.
         let c = parts.iter().map(|part| part.c).sum();
@@ -104,9 +104,9 @@ impl<C: Circuit> Verifier<C> {
         let lines = [&self.beta, &self.minus_gamma, &self.minus_delta];
         let common: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
         let last = parts.len() - 1;
-        let parts = parts.into_iter().enumerate().collect();
-        let products = threads::map(parts, |(index, part)| {
-            miller_loop(&part.b, &part.a, if index == last { &common } else { &[] })
+        let parts: Vec<_> = parts.into_iter().enumerate().collect();
+        let products = threads::map(&parts, |(index, part)| {
+            miller_loop(&part.b, &part.a, if *index == last { &common } else { &[] })
         });
         let product = products.iter().fold(Fq12::ONE, |product, part| mul_fq12(&product, part));
         final_exponentiation(&product) == Fq12::ONE

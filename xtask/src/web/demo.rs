@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::{build as build_package, package};
+use super::{MODULE, MODULES, build as build_package, package};
 use crate::{process::check, root};
 
 /// Folders, and files, that the page is built from; what else the module is made of shows in the pinned keys.
@@ -37,9 +37,11 @@ pub(super) fn build() -> Result<()> {
     ]);
     bundle.args(["--log-level=warning", "--entry-names=[name]", "--outdir=demo/built"]);
     check(&mut bundle, "esbuild in bindings/web")?;
-    let module = "quotapass_web_bg.wasm";
-    let (from, to) = (package.join("wasm").join(module), built.join(module));
-    fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    for (folder, threads) in MODULES {
+        let name = if threads { "quotapass_web_threads_bg.wasm" } else { MODULE };
+        let (from, to) = (package.join(folder).join(MODULE), built.join(name));
+        fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
     let hash = built.join(HASH);
     fs::write(&hash, sources()?).with_context(|| format!("cannot write {}", hash.display()))
 }

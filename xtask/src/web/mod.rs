@@ -20,11 +20,15 @@ use crate::{
 use toolchain::Toolchain;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// The most bytes that the module may have when it is optimised.
+/// Where the modules are in the package, and whether they have threads.
+const MODULES: [(&str, bool); 2] = [("wasm", false), ("wasm/threads", true)];
+/// The WebAssembly in each of them.
+const MODULE: &str = "quotapass_web_bg.wasm";
+/// The most bytes that a module may have when it is optimised.
 const MOST_BYTES: u64 = 700_000;
 
 /// How `wasm-opt` is called. The features are those that the compiler uses on its own.
-const OPTIMISATION: [&str; 8] = [
+const OPTIMISATION: [&str; 9] = [
     "-O3",
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -33,6 +37,7 @@ const OPTIMISATION: [&str; 8] = [
     "--enable-reference-types",
     "--enable-sign-ext",
     "--enable-simd",
+    "--enable-threads",
 ];
 
 /// What `cargo xtask web` does.
@@ -99,11 +104,14 @@ fn native() -> Result<(PathBuf, PathBuf)> {
 pub fn build(release: bool) -> Result<()> {
     let package = package();
     npm::install(&package)?;
-    let module = compile()?;
-    let generated = package.join("wasm");
-    bindgen(&module, &generated)?;
-    if release {
-        optimise(&package, &generated.join("quotapass_web_bg.wasm"))?;
+    let toolchain = Toolchain::find()?;
+    for (folder, threads) in MODULES {
+        let module = compile(&toolchain, threads)?;
+        let generated = package.join(folder);
+        bindgen(&module, &generated)?;
+        if release {
+            optimise(&package, &generated.join(MODULE))?;
+        }
     }
     check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")
 }
@@ -114,9 +122,12 @@ pub fn package() -> PathBuf {
 }
 
 /// Compiles the crate.
-fn compile() -> Result<PathBuf> {
-    let mut cargo = Toolchain::find()?.cargo();
+fn compile(toolchain: &Toolchain, threads: bool) -> Result<PathBuf> {
+    let mut cargo = toolchain.cargo(threads)?;
     cargo.args(["build", "--package", "quotapass-web", "--profile", "wasm", "--target", TARGET]);
+    if threads {
+        cargo.args(["--features", "threads"]);
+    }
     check(cargo.current_dir(root()), "cargo build of quotapass-web for WebAssembly")?;
     Ok(target().join(TARGET).join("wasm/quotapass_web.wasm"))
 }

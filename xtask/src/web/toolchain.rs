@@ -1,94 +1,75 @@
 //! A Rust toolchain that compiles for WebAssembly.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
+    process::{Command, Output},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::TARGET;
-use crate::process::{check, install_package, target};
+use crate::{debian, process::install_package};
 
-/// Debian's packages of a toolchain whose standard library is compiled with the crate.
-const PACKAGES: [&str; 6] =
-    ["rustc-web", "cargo-web", "libstd-rust-web-1.96", "libstd-rust-web-dev", "rust-web-src", "libllvm22"];
-/// What the packages need and cannot bring themselves.
+/// What Debian's packages need and cannot bring themselves.
 const INSTALLED: [(&str, &str); 2] =
     [("lld-22", "/usr/bin/wasm-ld-22"), ("libgit2-1.5", "/usr/lib/x86_64-linux-gnu/libgit2.so.1.5")];
+const ADVICE: &str = "this toolchain cannot compile for WebAssembly; run `rustup target add wasm32-unknown-unknown` and \
+                      `rustup component add rust-src`";
+
+/// What makes modules smaller: panics that end them without a message, which nobody would read, and hashes whose rounds
+/// are loops.
+const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort --cfg=sha2_backend_soft=\"compact\"";
+/// What makes the memory one that threads can share. The symbols are what wasm-bindgen makes their own data with; the
+/// most memory is what a phone still has addresses for, and several times what is used.
+const SHARED: &str = "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals -Clink-arg=--shared-memory \
+                      -Clink-arg=--import-memory -Clink-arg=--max-memory=536870912 \
+                      -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size \
+                      -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base";
 
 /// How the crate is compiled.
 pub enum Toolchain {
-    /// By the toolchain in use, to which rustup has added the target.
+    /// By the toolchain in use, which has the target and the sources of the standard library.
     Installed,
-    /// By Debian's packages, unpacked in a folder.
-    Debian(PathBuf),
+    /// By Debian's packages.
+    Debian(debian::Toolchain),
 }
 
 impl Toolchain {
-    /// The toolchain in use if it has the target. Otherwise, where there is apt-get, Debian's, fetched once.
+    /// The toolchain in use if it has what it takes. Otherwise, where there is apt-get, Debian's, fetched once.
     pub fn find() -> Result<Self> {
-        let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-        let libraries = libraries.context("cannot run rustc")?.stdout;
-        if Path::new(String::from_utf8_lossy(&libraries).trim()).exists() {
+        let [libraries, root] = [["target-libdir", "--target", TARGET].as_slice(), &["sysroot"]].map(|printed| {
+            let Output { stdout, .. } = Command::new("rustc").arg("--print").args(printed).output()?;
+            Ok::<_, std::io::Error>(String::from_utf8_lossy(&stdout).trim().to_owned())
+        });
+        let (libraries, root) = (libraries.context("cannot run rustc")?, root.context("cannot run rustc")?);
+        if Path::new(&libraries).exists() && Path::new(&root).join("lib/rustlib/src/rust/library").exists() {
             return Ok(Self::Installed);
         }
-        let has_apt = Command::new("apt-get").arg("--version").stdout(Stdio::null()).status().is_ok();
-        if !has_apt || !cfg!(target_arch = "x86_64") {
-            bail!("this toolchain cannot compile for WebAssembly; run `rustup target add {TARGET}`");
-        }
-        let folder = target().join("tools/rust-web");
-        if !folder.join("usr/bin/rustc").exists() {
-            fetch(&folder)?;
-        }
+        let toolchain = debian::Toolchain::fetch(ADVICE)?;
         for (package, file) in INSTALLED {
             if !Path::new(file).exists() {
-                install_package(package, "install it, or run `rustup target add wasm32-unknown-unknown`")?;
+                install_package(package, ADVICE)?;
             }
         }
-        Ok(Self::Debian(folder))
+        Ok(Self::Debian(toolchain))
     }
 
-    /// Its cargo.
-    pub fn cargo(&self) -> Command {
-        match self {
+    /// Its cargo, for a module with threads or without.
+    pub fn cargo(&self, threads: bool) -> Result<Command> {
+        let mut cargo = match self {
             Self::Installed => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
-            Self::Debian(root) => {
-                let mut cargo = Command::new(root.join("usr/bin/cargo"));
-                let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib"].map(|folder| root.join(folder));
-                cargo
-                    .env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap_or_default())
-                    .env("RUSTC", root.join("usr/bin/rustc"))
-                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22")
-                    // Debian has no compiled standard library for the target; its own is compiled along.
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
+            Self::Debian(toolchain) => {
+                let mut cargo = toolchain.cargo()?;
+                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
                 cargo
             }
-        }
+        };
+        let flags = if threads { format!("{SMALL} {SHARED}") } else { SMALL.to_owned() };
+        cargo
+            // The standard library is compiled along with these flags; for threads there is no other way.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+        Ok(cargo)
     }
-}
-
-/// Downloads the packages and unpacks them. The folder gets its name when all is there.
-fn fetch(folder: &Path) -> Result<()> {
-    let parent = folder.parent().context("the folder has a parent")?;
-    let (packages, unpacked) = (parent.join("rust-web-packages"), parent.join("rust-web-unpacked"));
-    for folder in [&packages, &unpacked] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    let download = || {
-        let mut download = Command::new("apt-get");
-        check(download.arg("download").args(PACKAGES).current_dir(&packages), "apt-get download")
-    };
-    // The lists of packages may be missing or old.
-    if download().is_err() {
-        check(Command::new("apt-get").arg("update"), "apt-get update")?;
-        download()?;
-    }
-    for entry in fs::read_dir(&packages)? {
-        check(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&unpacked), "dpkg -x")?;
-    }
-    fs::rename(&unpacked, folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::remove_dir_all(&packages).with_context(|| format!("cannot remove {}", packages.display()))
 }

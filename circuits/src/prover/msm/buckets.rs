@@ -17,7 +17,7 @@ pub(super) fn sum_buckets<F: Coordinate>(
     buckets: &Buckets,
     point: impl Fn(Entry) -> Point<F> + Sync + Send,
 ) -> Vec<Point<F>> {
-    let groups: Vec<Vec<_>> = threads::map(buckets.groups(GROUP), |group| {
+    let groups: Vec<Vec<_>> = threads::map(&buckets.groups(GROUP), |group| {
         let entries: usize = group.clone().map(|bucket| buckets.bucket(bucket).len()).sum();
         let mut points = Vec::with_capacity(entries);
         let mut segments = Vec::with_capacity(group.len());

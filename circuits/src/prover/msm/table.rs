@@ -23,7 +23,8 @@ impl<P: Curve> FixedBases<P> {
     /// Computes the table for windows of 2 to 16 bits.
     pub(in crate::prover) fn new(bases: &[Affine<P>], window: usize) -> Self {
         let window = window.clamp(2, 16);
-        let multiples = threads::map(bases.chunks(128).collect(), |bases| Self::multiples(bases, window)).concat();
+        let multiples =
+            threads::map(&bases.chunks(128).collect::<Vec<_>>(), |bases| Self::multiples(bases, window)).concat();
         Self { window, multiples }
     }
 

@@ -4,7 +4,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::Path,
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -30,6 +30,7 @@ files! {
     "built/" "demo.js" "text/javascript; charset=utf-8"
     "built/" "worker.js" "text/javascript; charset=utf-8"
     "built/" "quotapass_web_bg.wasm" "application/wasm"
+    "built/" "quotapass_web_threads_bg.wasm" "application/wasm"
 }
 
 /// A proving key as the page fetches it.
@@ -76,6 +77,9 @@ fn file(name: &str) -> Response {
         (header::CONTENT_TYPE, *content_type),
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
+        // They isolate the page from all other origins, so that it may share memory between threads.
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
