@@ -2,11 +2,20 @@
 //!
 //! Instructions are counted by valgrind, on one thread. It offers no AVX-512, as no phone has it. A child process reads
 //! key and tables from files and does the work so many times; what it did besides is counted once, and subtracted.
+//!
+//! `--aarch64 PROGRAM` names this benchmark as it was compiled for aarch64, whose instructions qemu counts in the same way.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod common;
 
-use std::{env, fs, hint::black_box, path::Path, process::Command};
+use std::{
+    collections::HashMap,
+    env, fs,
+    hint::black_box,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use common::{
     Run, memory_of,
@@ -24,6 +33,8 @@ use quotapass_circuits::{
 const COUNT: &str = "--count";
 /// How often a work is done; the counts of a proof hardly differ.
 const TIMES: u64 = 2;
+/// Comes before the program for the other processor.
+const AARCH64: &str = "--aarch64";
 const KEY: &str = "post.key";
 const TABLES: &str = "post.tables";
 
@@ -62,13 +73,23 @@ fn main() {
     let (key_file, tables_file) = (key.to_bytes(), Tables::build(&key).to_bytes());
     fs::write(folder.join(KEY), &key_file).unwrap();
     fs::write(folder.join(TABLES), &tables_file).unwrap();
+    let aarch64 = arguments.iter().skip_while(|argument| *argument != AARCH64).nth(1);
     for (work, what, tables) in WORKS {
         // Once under valgrind takes seconds; a short run does each work once, without it.
         if run.is_short() {
             do_work(&mut read(&folder, tables), work, 1);
-        } else {
-            let [some, none] = [TIMES, 0].map(|times| instructions(&folder, work, tables, times));
-            run.row(what, "million instructions", Some((some - none) / TIMES as f64 / 1e6), None);
+            continue;
+        }
+        let mut count = |what: &str, instructions: &dyn Fn(&[&str]) -> u64| {
+            let [some, none] = [TIMES, 0].map(|times| {
+                let folder = folder.to_str().unwrap();
+                instructions(&[COUNT, work, &tables.to_string(), &times.to_string(), folder])
+            });
+            run.row(what, "million instructions", Some((some - none) as f64 / TIMES as f64 / 1e6), None);
+        };
+        count(what, &under_valgrind);
+        if let Some(program) = aarch64 {
+            count(&format!("{what}, aarch64"), &|arguments| under_qemu(program, arguments));
         }
     }
     for (what, tables) in [("resident at most, with tables", "tables"), ("resident at most, without", "none")] {
@@ -123,14 +144,45 @@ fn do_work(ours: &mut Ours, work: &str, times: u64) {
     }
 }
 
-/// The instructions that a child process runs in all.
-fn instructions(folder: &Path, work: &str, tables: bool, times: u64) -> f64 {
+/// The instructions that this program runs with these arguments.
+fn under_valgrind(arguments: &[&str]) -> u64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
-    valgrind.arg(env::current_exe().unwrap()).args([COUNT, work, &tables.to_string(), &times.to_string()]).arg(folder);
-    let output = valgrind.env("RAYON_NUM_THREADS", "1").output().expect("install valgrind, which counts instructions");
+    valgrind.arg(env::current_exe().unwrap()).args(arguments).env("RAYON_NUM_THREADS", "1");
+    let output = valgrind.output().expect("install valgrind, which counts instructions");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     let line = text.lines().find_map(|line| line.split_once("refs:")).unwrap().1;
     line.trim().replace(',', "").parse().unwrap()
+}
+
+/// The instructions that a program for aarch64 runs: qemu writes each block of code when it translates it, a line an
+/// instruction, and the address of each block that it runs.
+fn under_qemu(program: &str, arguments: &[&str]) -> u64 {
+    let mut qemu = Command::new("qemu-aarch64-static");
+    qemu.args(["-L", "/usr/aarch64-linux-gnu", "-d", "in_asm,exec,nochain", program]).args(arguments);
+    qemu.env("RAYON_NUM_THREADS", "1").stderr(Stdio::piped());
+    let mut child = qemu.spawn().expect("install qemu-user-static, which runs programs for aarch64");
+    let mut log = BufReader::with_capacity(1 << 20, child.stderr.take().unwrap());
+    let mut lengths = HashMap::<u64, u64>::new();
+    let (mut block, mut count, mut line) = (None, 0, Vec::new());
+    while log.read_until(b'\n', &mut line).unwrap() > 0 {
+        let text = str::from_utf8(&line).unwrap_or_default();
+        if let Some(place) = text.strip_prefix("Trace ") {
+            // Trace 0: HOST [BASE/ADDRESS/...] NAME
+            let address = place.split('/').nth(1).unwrap();
+            count += lengths[&u64::from_str_radix(address, 16).unwrap()];
+            block = None;
+        } else if let Some((address, _)) = text.strip_prefix("0x").and_then(|text| text.split_once(": ")) {
+            let address = u64::from_str_radix(address, 16).unwrap();
+            // What was translated before is translated again when qemu has thrown it away.
+            let first = *block.get_or_insert_with(|| (lengths.insert(address, 0), address).1);
+            *lengths.get_mut(&first).unwrap() += 1;
+        } else if text.starts_with("IN:") {
+            block = None;
+        }
+        line.clear();
+    }
+    assert!(child.wait().unwrap().success(), "{program} failed under qemu");
+    count
 }

@@ -1,8 +1,12 @@
-//! The tests of the circuits on aarch64, the processor of phones, under qemu.
+//! The circuits on aarch64, the processor of phones, under qemu.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::{
     debian::Toolchain,
@@ -20,25 +24,41 @@ pub fn test() -> Result<()> {
         println!("this is aarch64, where the other suites have run");
         return Ok(());
     }
-    let advice = |package| format!("install {package} (qemu's emulation of user programs, and a linker for {TARGET})");
-    install("qemu-aarch64-static", &["--version"], "qemu-user-static", &advice("qemu-user-static"))?;
-    install("aarch64-linux-gnu-gcc", &["--version"], "gcc-aarch64-linux-gnu", &advice("gcc-aarch64-linux-gnu"))?;
     let mut cargo = cargo()?;
-    cargo
-        .current_dir(root())
-        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
-        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", RUNNER)
-        // Examples in the documentation run on this processor alone, with the other suites.
-        .args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET]);
+    // Examples in the documentation run on this processor alone, with the other suites.
+    cargo.args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET]);
     check(&mut cargo, "the tests of the circuits on aarch64")
 }
 
-/// The cargo in use, with Debian's compiler if its own lacks the target.
+/// Builds a benchmark of the circuits, and gives its program.
+pub fn build_bench(name: &str) -> Result<String> {
+    let mut cargo = cargo()?;
+    cargo.args(["bench", "--no-run", "--package", "quotapass-circuits", "--bench", name, "--target", TARGET]);
+    let output = cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()).output();
+    let output = output.context("cannot run cargo")?;
+    ensure!(output.status.success(), "cargo cannot build the benchmark `{name}` for aarch64");
+    let messages = String::from_utf8(output.stdout).context("cargo's messages are not text")?;
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(str::to_owned)
+    });
+    programs.next().with_context(|| format!("cargo built no program for the benchmark `{name}`"))
+}
+
+/// A cargo that builds for aarch64, and runs what it has built. Installs what that takes.
 fn cargo() -> Result<Command> {
+    let advice = |package| format!("install {package} (qemu's emulation of user programs, and a linker for {TARGET})");
+    install("qemu-aarch64-static", &["--version"], "qemu-user-static", &advice("qemu-user-static"))?;
+    install("aarch64-linux-gnu-gcc", &["--version"], "gcc-aarch64-linux-gnu", &advice("gcc-aarch64-linux-gnu"))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(root())
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", RUNNER);
     let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
     let libraries = libraries.context("cannot run rustc")?.stdout;
     if !Path::new(String::from_utf8_lossy(&libraries).trim()).exists() {
+        // Debian's compiler, for that in use lacks the target.
         let advice = format!("this toolchain cannot compile for {TARGET}; run `rustup target add {TARGET}`");
         let toolchain = Toolchain::fetch(&advice)?;
         toolchain.add(TARGET, "arm64")?;

@@ -15,6 +15,7 @@ use clap::Args;
 
 use self::figures::{Figures, Variant};
 use crate::{
+    aarch64,
     process::{install, target},
     root,
 };
@@ -59,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             for threads in THREADS {
                 done += 1;
                 println!("[{done}/{total}] {name}, threads: {threads}{}", variant.suffix());
-                let json = measure(name, variant, threads, arguments)?;
+                let json = measure(name, variant, threads, arguments, &[])?;
                 figures.add(variant, threads, &json)?;
             }
         }
@@ -83,20 +84,27 @@ fn phone(arguments: &Arguments) -> Result<()> {
         "valgrind",
         "install valgrind (https://valgrind.org), which counts instructions",
     )?;
+    let mut options = Vec::new();
+    if !arguments.short && !cfg!(target_arch = "aarch64") {
+        options = vec!["--aarch64".to_owned(), aarch64::build_bench(PHONE)?];
+    }
     let mut figures = Figures::default();
-    figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, arguments)?)?;
+    figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, arguments, &options)?)?;
     if arguments.short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
 }
 
 /// Runs one benchmark and returns where its figures are.
-fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments) -> Result<PathBuf> {
+fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments, options: &[String]) -> Result<PathBuf> {
     let folder = target().join("bench").join(variant.folder()).join(threads.to_string());
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let json = folder.join(format!("{name}.json"));
     // The cargo that runs us, so that a toolchain chosen with `cargo +name` is kept.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
-    command.args(["bench", "--quiet", "--package", "quotapass-circuits", "--bench", name, "--", "--json"]).arg(&json);
+    command
+        .args(["bench", "--quiet", "--package", "quotapass-circuits", "--bench", name, "--", "--json"])
+        .arg(&json)
+        .args(options);
     if arguments.short {
         command.arg("--short");
     }
