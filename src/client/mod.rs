@@ -7,7 +7,7 @@
 //! - [`trusted_key`]: a proving key from bytes, if it is one that is trusted.
 //! - [`Poster`]: proves messages of one member in one room under message ids that a ledger reserved.
 //! - [`make_badge`]: a badge for a chat key.
-//! - [`verify_post`], [`verify_badge`], [`recover`]: what a receiver checks.
+//! - [`verify_post`], [`verify_badge`], [`recover`]: what a receiver checks, against its [`AcceptedRoots`].
 
 mod badge;
 mod keys;
@@ -20,5 +20,5 @@ pub use self::{
     keys::{KeyFileHash, KeyRefusal, NotAHash, trusted_key},
     poster::{Poster, PosterError},
     room::{Room, RoomError},
-    verify::{RecoverFailure, VerifiedPost, recover, verify_badge, verify_post},
+    verify::{AcceptedRoots, RecoverFailure, VerifiedPost, recover, verify_badge, verify_post},
 };

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::{
         client::{RecoverFailure, recover, verify_post},
-        relay::{Evidence, Policy, Verdict},
+        relay::{Evidence, Policy, RootHistory, Verdict},
         wallet::ledger::{Book, DeviceShare},
     };
 
@@ -176,7 +176,7 @@ mod tests {
         let mut poster = Poster::new(&prover, room(), membership, NOW).unwrap();
         let mut book = Book::new(poster.owner(), DeviceShare::SOLE);
         let verdict =
-            |pass: &PostPass, root, now| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), &[root], now);
+            |pass: &PostPass, root, now| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), &[root][..], now);
 
         let reservation = book.reserve(NOW, &poster.quota()).unwrap();
         let pass = poster.prove(reservation, b"hello", &mut rng).unwrap();
@@ -197,6 +197,12 @@ mod tests {
         let pass = poster.prove(reservation, b"hello", &mut rng).unwrap();
         assert!(verdict(&pass, tree.root(), tomorrow).is_ok());
         assert_eq!(verdict(&pass, path.root(&member), tomorrow), Err(Verdict::UnknownRoot));
+        let mut roots = RootHistory::starting_at(path.root(&member));
+        let judged =
+            |roots: &RootHistory| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), roots, tomorrow).err();
+        assert_eq!(judged(&roots), Some(Verdict::UnknownRoot));
+        roots.advance(tree.root(), tomorrow);
+        assert_eq!(judged(&roots), None);
 
         // What a ledger never does: one message id for two messages.
         let twice = Reservation { epoch: verified.epoch, message_id: 0, left: 0 };

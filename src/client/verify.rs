@@ -14,7 +14,31 @@ use quotapass_circuits::{
 };
 
 use super::Room;
-use crate::relay::{Evidence, Verdict};
+use crate::relay::{Evidence, RootHistory, Verdict};
+
+/// The roots that passes may be proved on.
+///
+/// A list of roots accepts those that it has, and none if it is empty. A [`RootHistory`] accepts its current root, and
+/// those before it for the room's window after they were superseded.
+pub trait AcceptedRoots {
+    /// Whether a root is accepted at `now` (Unix seconds) in a room whose window has so many seconds.
+    ///
+    /// # Errors
+    /// The verdict on passes that are proved on it: [`Verdict::UnknownRoot`] or [`Verdict::StaleRoot`].
+    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict>;
+}
+
+impl AcceptedRoots for [Root] {
+    fn check(&self, root: Root, _window: u32, _now: u64) -> Result<(), Verdict> {
+        if self.contains(&root) { Ok(()) } else { Err(Verdict::UnknownRoot) }
+    }
+}
+
+impl AcceptedRoots for RootHistory {
+    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict> {
+        self.status(root, now, window).check()
+    }
+}
 
 /// A post that is accepted by itself. Whether its nullifier was seen before is for the caller to remember.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +49,7 @@ pub struct VerifiedPost {
     pub public: PostPublic,
 }
 
-/// Checks a post at `now` (Unix seconds), in the order of a relay: decoding, epoch, requirement, root, signal, proof. A
-/// list of roots that is empty accepts nothing.
+/// Checks a post at `now` (Unix seconds), in the order of a relay: decoding, epoch, requirement, root, signal, proof.
 ///
 /// # Errors
 /// The verdict other than [`Verdict::Accepted`]. Those that a record of what was accepted before would give, such as
@@ -36,7 +59,7 @@ pub fn verify_post(
     room: &Room,
     message: &[u8],
     pass: &[u8],
-    accepted_roots: &[Root],
+    accepted_roots: &(impl AcceptedRoots + ?Sized),
     now: u64,
 ) -> Result<VerifiedPost, Verdict> {
     let pass = PostPass::from_bytes(pass)?;
@@ -45,16 +68,13 @@ pub fn verify_post(
         return Err(Verdict::EpochOutOfRange { epoch, now });
     }
     room.policies().check_post(&pass, now)?;
-    if !accepted_roots.contains(&pass.root) {
-        return Err(Verdict::UnknownRoot);
-    }
+    accepted_roots.check(pass.root, room.policy().root_window, now)?;
     let public = pass.public(room.scope(), message)?;
     verifier.verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)?;
     Ok(VerifiedPost { epoch, public })
 }
 
-/// Checks a badge at `now` (Unix seconds): decoding, requirement, root, proof. A list of roots that is empty accepts
-/// nothing.
+/// Checks a badge at `now` (Unix seconds): decoding, requirement, root, proof.
 ///
 /// # Errors
 /// The verdict other than [`Verdict::Accepted`].
@@ -62,14 +82,12 @@ pub fn verify_badge(
     verifier: &Verifier<Badge>,
     room: &Room,
     pass: &[u8],
-    accepted_roots: &[Root],
+    accepted_roots: &(impl AcceptedRoots + ?Sized),
     now: u64,
 ) -> Result<BadgePass, Verdict> {
     let pass = BadgePass::from_bytes(pass)?;
     room.policies().check_badge(&pass.requirement, now)?;
-    if !accepted_roots.contains(&pass.root) {
-        return Err(Verdict::UnknownRoot);
-    }
+    accepted_roots.check(pass.root, room.policy().root_window, now)?;
     verifier.verify(&pass.public(room.scope()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
     Ok(pass)
 }
@@ -94,4 +112,31 @@ pub enum RecoverFailure {
 pub fn recover(evidence: &Evidence, cap: NonZeroU16) -> Result<IdentitySecret, RecoverFailure> {
     quotapass_circuits::share::recover(&evidence.recorded, &evidence.second)?;
     evidence.secret_below(cap).ok_or(RecoverFailure::OtherNullifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_accepted_by_lists_and_for_the_window_by_histories() {
+        let [first, second, third] = [1, 2, 3].map(|number| {
+            let mut bytes = [0; 32];
+            bytes[31] = number;
+            Root::from_be_bytes(&bytes).unwrap()
+        });
+        let list: &[Root] = &[first, second];
+        assert_eq!(list.check(second, 0, 0), Ok(()));
+        assert_eq!(list.check(third, u32::MAX, 0), Err(Verdict::UnknownRoot));
+        assert_eq!(list[..0].check(first, u32::MAX, 0), Err(Verdict::UnknownRoot));
+
+        let mut history = RootHistory::starting_at(first);
+        history.advance(second, 1_000);
+        let at = |root, now| history.check(root, 100, now);
+        assert_eq!(at(second, 9_999), Ok(()));
+        assert_eq!(at(first, 1_100), Ok(()));
+        assert_eq!(at(first, 1_101), Err(Verdict::StaleRoot { superseded_at: 1_000 }));
+        assert_eq!(at(third, 1_000), Err(Verdict::UnknownRoot));
+        assert_eq!(RootHistory::new().check(first, 100, 0), Err(Verdict::UnknownRoot));
+    }
 }

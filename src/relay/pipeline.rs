@@ -18,8 +18,7 @@ use rayon::prelude::*;
 
 use super::{
     Entry, Evidence, LogEpoch, LogError, NullifierLog, Outcome, Policy, PolicyError, PolicyTable, QuotaExceeded,
-    RootHistory, RootStatus, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, lock, read,
-    write,
+    RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, lock, read, write,
 };
 
 /// A post to check.
@@ -256,11 +255,7 @@ impl<L: NullifierLog> Relay<L> {
 
     /// A root under a window of seconds.
     pub(super) fn check_root(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
-        match read(&self.roots).status(root, now, window) {
-            RootStatus::Current | RootStatus::Recent { .. } => Ok(()),
-            RootStatus::Stale { superseded_at } => Err(Verdict::StaleRoot { superseded_at }),
-            RootStatus::Unknown => Err(Verdict::UnknownRoot),
-        }
+        read(&self.roots).status(root, now, window).check()
     }
 
     /// The tree has a new root since Unix second `at`.

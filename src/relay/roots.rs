@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use quotapass_circuits::membership::Root;
 
+use super::Verdict;
+
 /// How many stale roots are remembered at least: 40 bytes each, twice.
 const REMEMBERED: usize = 16_384;
 
@@ -24,6 +26,20 @@ pub enum RootStatus {
     },
     /// Never seen, undone by a reorganisation, or stale so long that it is forgotten.
     Unknown,
+}
+
+impl RootStatus {
+    /// Whether passes on a root of this status are accepted: if it is current or recent.
+    ///
+    /// # Errors
+    /// [`Verdict::StaleRoot`] or [`Verdict::UnknownRoot`].
+    pub fn check(self) -> Result<(), Verdict> {
+        match self {
+            Self::Current | Self::Recent { .. } => Ok(()),
+            Self::Stale { superseded_at } => Err(Verdict::StaleRoot { superseded_at }),
+            Self::Unknown => Err(Verdict::UnknownRoot),
+        }
+    }
 }
 
 /// The roots in the order in which they were current.

@@ -132,7 +132,7 @@ fn verify(folder: &Path) {
         let pass = wire::decode_text(&text("pass")).unwrap();
         let roots = [text("root").parse::<Root>().unwrap()];
         let now = post["now"].as_u64().unwrap();
-        let verdict = verify_post(&verifier, &room(), text("message").as_bytes(), &pass, &roots, now);
+        let verdict = verify_post(&verifier, &room(), text("message").as_bytes(), &pass, roots.as_slice(), now);
         println!("{}", verdict.err().unwrap_or(Verdict::Accepted).name());
     }
 }

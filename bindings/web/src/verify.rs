@@ -36,8 +36,8 @@ impl Prover {
         now: f64,
     ) -> Result<String, Failure> {
         let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
-        let verdict =
-            bytes(pass, text).and_then(|pass| client::verify_post(&self.posts.1, &room, message, &pass, &roots, now));
+        let verdict = bytes(pass, text)
+            .and_then(|pass| client::verify_post(&self.posts.1, &room, message, &pass, roots.as_slice(), now));
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
             Ok(VerifiedPost { epoch, public }) => json!({
@@ -69,7 +69,8 @@ impl Prover {
     ) -> Result<String, Failure> {
         let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
         let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
-        let verdict = bytes(pass, text).and_then(|pass| client::verify_badge(verifier, &room, &pass, &roots, now));
+        let verdict =
+            bytes(pass, text).and_then(|pass| client::verify_badge(verifier, &room, &pass, roots.as_slice(), now));
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
             Ok(pass) => json!({
