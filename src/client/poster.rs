@@ -79,6 +79,11 @@ impl Poster {
         self.room.quota(&self.member.terms)
     }
 
+    /// Whether what is prepared serves at `now` (Unix seconds), so that [`ready`](Self::ready) has nothing to do.
+    pub fn is_ready(&self, now: u64) -> bool {
+        self.room.requirement_at(now) == self.requirement
+    }
+
     /// Prepares anew if the room asks for something else at `now` (Unix seconds) than what is prepared. Called before an
     /// id is reserved, whatever can fail has then failed.
     ///
@@ -186,7 +191,9 @@ mod tests {
         // On the next day the proof states another age; too early, nothing is lost.
         assert!(poster.ready(NOW - 11 * 86_400).is_err());
         let tomorrow = NOW + 86_400;
+        assert!(poster.is_ready(NOW) && !poster.is_ready(tomorrow));
         poster.ready(tomorrow).unwrap();
+        assert!(poster.is_ready(tomorrow));
         let other = Member { commitment: IdentitySecret::generate(&mut rng).commitment(), terms };
         let other_index = tree.append(other).unwrap().index;
         poster.update(&member, &tree.path(index).unwrap()).unwrap();
