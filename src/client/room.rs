@@ -26,6 +26,16 @@ pub enum RoomError {
     /// The relay carries no scope of this name.
     #[error("the relay carries no scope `{0}`; take one that it lists")]
     NoSuchScope(String),
+    /// The scope that the relay states is not that of its registry and this name.
+    #[error("the scope `{name}` at this registry is {expected}, not {stated}; do not trust this relay")]
+    OtherScope {
+        /// The scope's name.
+        name: String,
+        /// The scope.
+        expected: Scope,
+        /// What the relay states.
+        stated: Scope,
+    },
 }
 
 /// A room: a scope at a registry, and what its policy asks for.
@@ -52,6 +62,7 @@ struct RegistryDocument {
 #[derive(Deserialize)]
 struct ScopeDocument {
     name: String,
+    scope: Scope,
     epoch_seconds: NonZeroU32,
     limit_cap: NonZeroU16,
     min_stake: u32,
@@ -83,10 +94,20 @@ impl Room {
         let registry = RegistryId { chain_id: registry.chain_id, address };
         let scope = scopes.into_iter().find(|scope| scope.name == name);
         let scope = scope.ok_or_else(|| RoomError::NoSuchScope(name.into()))?;
-        let ScopeDocument { name, epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew } =
-            scope;
-        let policy = Policy { name, epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew };
-        Self::new(registry, policy)
+        let policy = Policy {
+            name: scope.name,
+            epoch_seconds: scope.epoch_seconds,
+            limit_cap: scope.limit_cap,
+            min_stake: scope.min_stake,
+            min_age_days: scope.min_age_days,
+            root_window: scope.root_window,
+            max_clock_skew: scope.max_clock_skew,
+        };
+        let (stated, room) = (scope.scope, Self::new(registry, policy)?);
+        if room.scope != stated {
+            return Err(RoomError::OtherScope { name: name.into(), expected: room.scope, stated });
+        }
+        Ok(room)
     }
 
     /// The registry whose members may post.
@@ -125,16 +146,21 @@ impl Room {
 mod tests {
     use super::*;
 
+    const REGISTRY: RegistryId = RegistryId { chain_id: 7, address: [0x11; 20] };
     const DOCUMENT: &str = r#"{"now": 1, "registry": {"chain_id": 7, "address": "0x1111111111111111111111111111111111111111"},
-        "development_keys": true, "unlisted": "reject", "scopes": [{"name": "lobby", "scope": "0x00", "epoch_seconds": 60,
+        "development_keys": true, "unlisted": "reject", "scopes": [{"name": "lobby", "scope": "SCOPE", "epoch_seconds": 60,
         "limit_cap": 5, "min_stake": 1, "min_age_days": 2, "root_window": 3600, "max_clock_skew": 20, "epoch": 1,
         "epoch_ends": 2, "since_max": 3}]}"#;
 
+    fn document() -> String {
+        DOCUMENT.replace("SCOPE", &Scope::new(&REGISTRY, "lobby").to_string())
+    }
+
     #[test]
     fn a_room_is_read_from_what_a_relay_publishes() {
-        let room = Room::from_policy_document(DOCUMENT, "lobby").unwrap();
-        assert_eq!(*room.registry(), RegistryId { chain_id: 7, address: [0x11; 20] });
-        assert_eq!(room.scope(), Scope::new(room.registry(), "lobby"));
+        let room = Room::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!(*room.registry(), REGISTRY);
+        assert_eq!(room.scope(), Scope::new(&REGISTRY, "lobby"));
         let policy = room.policy();
         assert_eq!((policy.epoch_seconds.get(), policy.limit_cap.get(), policy.max_clock_skew), (60, 5, 20));
     }
@@ -142,11 +168,25 @@ mod tests {
     #[test]
     fn what_is_no_policy_document_is_refused() {
         let refusal = |json: &str, name| Room::from_policy_document(json, name).unwrap_err();
-        assert!(matches!(refusal(DOCUMENT, "attic"), RoomError::NoSuchScope(name) if name == "attic"));
+        let document = document();
+        assert!(matches!(refusal(&document, "attic"), RoomError::NoSuchScope(name) if name == "attic"));
         assert!(matches!(refusal("{}", "lobby"), RoomError::Document(_)));
-        assert!(matches!(refusal(&DOCUMENT.replace("0x1111", "0x111g"), "lobby"), RoomError::Address));
-        assert!(matches!(refusal(&DOCUMENT.replace("0x1111", "1111"), "lobby"), RoomError::Address));
-        let skew = DOCUMENT.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
+        assert!(matches!(refusal(DOCUMENT, "lobby"), RoomError::Document(_)));
+        assert!(matches!(refusal(&document.replace("0x1111", "0x111g"), "lobby"), RoomError::Address));
+        assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), RoomError::Address));
+        let skew = document.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
         assert!(matches!(refusal(&skew, "lobby"), RoomError::Policy(_)));
+    }
+
+    #[test]
+    fn a_scope_of_another_registry_is_refused() {
+        let document = document().replace(r#""chain_id": 7"#, r#""chain_id": 8"#);
+        let expected = Scope::new(&RegistryId { chain_id: 8, ..REGISTRY }, "lobby");
+        match Room::from_policy_document(&document, "lobby") {
+            Err(RoomError::OtherScope { name, expected: found, stated }) => {
+                assert_eq!((name.as_str(), found, stated), ("lobby", expected, Scope::new(&REGISTRY, "lobby")));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
