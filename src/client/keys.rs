@@ -87,6 +87,8 @@ pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<P
     let is_pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
     match key.origin() {
         KeyOrigin::Ceremony(_) if trusted.is_empty() => Err(KeyRefusal::NothingTrusted),
+        // Whatever the file says of its origin.
+        KeyOrigin::Ceremony(_) if key.verifying_key().is_development() => Err(KeyRefusal::Development(C::KIND)),
         KeyOrigin::Ceremony(_) => Ok(key),
         KeyOrigin::Development if !trusted.is_empty() => Err(KeyRefusal::Development(C::KIND)),
         KeyOrigin::Development if is_pinned => Ok(key),
@@ -111,6 +113,20 @@ mod tests {
         assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
         assert!(matches!(trusted_key::<Badge>(&file, &[]), Err(KeyRefusal::Key(KeyError::WrongCircuit { .. }))));
         assert!(matches!(trusted_key::<Slash>(b"", &[]), Err(KeyRefusal::Key(_))));
+    }
+
+    #[test]
+    fn a_development_key_stays_one_whatever_its_file_says() {
+        let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        // The origin of ceremonies, a hash of one, and a checksum that fits.
+        file[12] = 2;
+        file.truncate(file.len() - 32);
+        file.extend([1; 32]);
+        let checksum = Sha256::digest(&file);
+        file.extend(checksum);
+        assert!(matches!(trusted_key::<Slash>(&file, &[]), Err(KeyRefusal::NothingTrusted)));
+        let hash = KeyFileHash::of(&file);
+        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
     }
 
     #[test]
