@@ -309,7 +309,7 @@ fun keys() {
             prover.useTables(tables)
             throws<QuotapassException.Key> { prover.useTables(tables.copyOf(tables.size - 1)) }
             val message = "with tables".toByteArray()
-            val post = prover.prepare(account, membership, ROOM, NOW).post(ROOM, message, ledger(), NOW)
+            val post = prover.prepare(account, membership, ROOM, NOW).post(message, ledger(), NOW)
             VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
         }
     }
@@ -321,7 +321,7 @@ fun posts() {
             val (ledger, prepared) = ledger() to prepared()
             val nullifiers = (2 downTo 0).map { left ->
                 val message = "message $left".toByteArray()
-                val post = prepared.post(ROOM, message, ledger, NOW + 5UL)
+                val post = prepared.post(message, ledger, NOW + 5UL)
                 equal(Triple(post.left, post.epoch.begins, post.encoded.size), Triple(left.s(), NOW, 246))
                 holds(passFromText(post.text).contentEquals(post.encoded))
                 val facts = VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW + 5UL)
@@ -331,27 +331,27 @@ fun posts() {
             }
             equal(nullifiers.toSet().size, 3)
             val more = "one too many".toByteArray()
-            equal(throws<QuotapassException.QuotaUsed> { prepared.post(ROOM, more, ledger, NOW + 6UL) }.nextBegins, NOW + EPOCH)
-            equal(prepared.post(ROOM, more, ledger, NOW + EPOCH).left, 2.s())
-            throws<QuotapassException.EpochLeft> { prepared.post(ROOM, more, ledger, NOW) }
+            equal(throws<QuotapassException.QuotaUsed> { prepared.post(more, ledger, NOW + 6UL) }.nextBegins, NOW + EPOCH)
+            equal(prepared.post(more, ledger, NOW + EPOCH).left, 2.s())
+            throws<QuotapassException.EpochLeft> { prepared.post(more, ledger, NOW) }
         }
     }
     test("the ledger survives reopening") {
         world {
             val (ledger, prepared) = ledger() to prepared()
             val message = "hello".toByteArray()
-            prepared.post(ROOM, message, ledger, NOW)
+            prepared.post(message, ledger, NOW)
             throws<QuotapassException.LedgerInUse> { Ledger.open(account, folders) }
             ledger.release()
-            throws<QuotapassException.Closed> { prepared.post(ROOM, message, ledger, NOW) }
+            throws<QuotapassException.Closed> { prepared.post(message, ledger, NOW) }
             val again = reopened()
             val status = again.quotaLeft(ROOM, membership, NOW)
             equal(Triple(status.used, status.left, status.nextBegins), Triple(1.s(), 2.s(), NOW + EPOCH))
             equal(again.gap(), null)
-            equal(prepared.post(ROOM, message, again, NOW).left, 1.s())
+            equal(prepared.post(message, again, NOW).left, 1.s())
             again.close()
             throws<QuotapassException.LedgerExists> { Ledger.create(account, folders, NOW, History.NONE) }
-            throws<IllegalStateException> { prepared.post(ROOM, message, again, NOW) }
+            throws<IllegalStateException> { prepared.post(message, again, NOW) }
         }
     }
     test("a ledger that may be old waits for the next epoch") {
@@ -361,9 +361,9 @@ fun posts() {
             val again = reopened()
             holds("witness" in again.gap()!!)
             val message = "hello".toByteArray()
-            equal(throws<QuotapassException.MayBeStale> { prepared().post(ROOM, message, again, NOW) }.resumesAt, NOW + EPOCH)
+            equal(throws<QuotapassException.MayBeStale> { prepared().post(message, again, NOW) }.resumesAt, NOW + EPOCH)
             again.confirmCurrent()
-            prepared().post(ROOM, message, again, NOW)
+            prepared().post(message, again, NOW)
         }
     }
     test("an unknown history leaves the epoch out") {
@@ -391,24 +391,37 @@ fun posts() {
             val (ledger, prepared) = ledger() to prepared()
             for ((step, used) in listOf(Step.RESERVE to 0, Step.PROVE to 1)) {
                 val steps = Steps(step)
-                throws<QuotapassException.Cancelled> { prepared.post(ROOM, byteArrayOf(1), ledger, NOW, steps.token) }
+                throws<QuotapassException.Cancelled> { prepared.post(byteArrayOf(1), ledger, NOW, steps.token) }
                 equal(steps.heard.last(), step)
                 equal(ledger.quotaLeft(ROOM, membership, NOW).used, used.s())
             }
-            equal(prepared.post(ROOM, byteArrayOf(1), ledger, NOW).left, 1.s())
+            equal(prepared.post(byteArrayOf(1), ledger, NOW).left, 1.s())
         }
     }
-    test("a new day and another policy are prepared for") {
+    test("a new day is prepared for") {
         world {
             val (ledger, prepared) = ledger() to prepared()
+            // A day after the deposit, it was too young.
+            val early = NOW - 9UL * 86_400UL
+            val refused = Steps()
+            throws<QuotapassException.Ineligible> { prepared.post(byteArrayOf(1), ledger, early, refused.token) }
+            equal(refused.heard.toList(), listOf(Step.PREPARE))
+            equal(ledger.quotaLeft(ROOM, membership, early).used, 0.s())
             val tomorrow = NOW + 86_400UL
-            val steps = Steps()
-            val post = prepared.post(ROOM, byteArrayOf(1), ledger, tomorrow, steps.token)
-            equal(steps.heard.toList(), listOf(Step.PREPARE, Step.RESERVE, Step.PROVE))
-            VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, tomorrow)
-            val strict = Room(REGISTRY, POLICY.copy(name = "vault", minStake = 101u))
-            throws<QuotapassException.Ineligible> { prepared.post(strict, byteArrayOf(1), ledger, tomorrow) }
-            equal(ledger.quotaLeft(strict, membership, tomorrow).used, 0.s())
+            val posting = listOf(Step.RESERVE, Step.PROVE)
+            for (expected in listOf(listOf(Step.PREPARE) + posting, posting)) {
+                val steps = Steps()
+                val post = prepared.post(byteArrayOf(1), ledger, tomorrow, steps.token)
+                equal(steps.heard.toList(), expected)
+                VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, tomorrow)
+            }
+        }
+    }
+    test("a room that asks for more is not prepared for") {
+        world {
+            for (policy in listOf(POLICY.copy(minStake = 101u), POLICY.copy(minAgeDays = 11.s()))) {
+                throws<QuotapassException.Ineligible> { PROVER.prepare(account, membership, Room(REGISTRY, policy), NOW) }
+            }
         }
     }
     test("a prepared prover follows the tree") {
@@ -419,7 +432,7 @@ fun posts() {
             prepared.update(membership)
             val root = members.head().root
             equal(prepared.root(), root)
-            val post = prepared.post(ROOM, byteArrayOf(1), ledger, NOW)
+            val post = prepared.post(byteArrayOf(1), ledger, NOW)
             throws<Rejection.UnknownRoot> { VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, NOW) }
             roots.advance(root, NOW)
             VERIFIER.verifyPost(ROOM, byteArrayOf(1), post.encoded, roots, NOW)
@@ -431,11 +444,14 @@ fun posts() {
             val other = identity.account(REGISTRY, 1u)
             val elsewhere = Room(Registry(1UL, REGISTRY.address), POLICY)
             val others = ledger(of = other)
+            val otherIndex = members.append(other.commitment(), 100u, 20.s(), (DAY - 10).s())
+            val theirs = Membership(otherIndex, other.commitment()).apply { sync(members.head(), members) }
             throws<QuotapassException.Mismatch> { PROVER.prepare(other, membership, ROOM, NOW) }
             throws<QuotapassException.Mismatch> { PROVER.prepare(account, membership, elsewhere, NOW) }
-            throws<QuotapassException.Mismatch> { prepared.post(elsewhere, byteArrayOf(), ledger, NOW) }
-            throws<QuotapassException.Mismatch> { prepared.post(ROOM, byteArrayOf(), others, NOW) }
+            throws<QuotapassException.Mismatch> { prepared.update(theirs) }
+            throws<QuotapassException.Mismatch> { prepared.post(byteArrayOf(), others, NOW) }
             throws<QuotapassException.Mismatch> { others.quotaLeft(ROOM, membership, NOW) }
+            throws<QuotapassException.Mismatch> { ledger.quotaLeft(elsewhere, membership, NOW) }
             equal(ledger.quotaLeft(ROOM, membership, NOW).used, 0.s())
         }
     }
@@ -444,10 +460,10 @@ fun posts() {
             val (ledger, prepared) = ledger() to prepared()
             account.wipe()
             throws<QuotapassException.Closed> { prepared() }
-            prepared.post(ROOM, byteArrayOf(), ledger, NOW)
+            prepared.post(byteArrayOf(), ledger, NOW)
             prepared.wipe()
             throws<QuotapassException.Closed> { prepared.root() }
-            throws<QuotapassException.Closed> { prepared.post(ROOM, byteArrayOf(), ledger, NOW) }
+            throws<QuotapassException.Closed> { prepared.post(byteArrayOf(), ledger, NOW) }
             throws<QuotapassException.Closed> { prepared.update(membership) }
         }
     }
@@ -459,7 +475,7 @@ fun posts() {
                 thread {
                     val message = "message $number".toByteArray()
                     try {
-                        sent += message to prepared.post(ROOM, message, ledger, NOW)
+                        sent += message to prepared.post(message, ledger, NOW)
                     } catch (_: QuotapassException.QuotaUsed) {
                     }
                 }
@@ -475,7 +491,7 @@ fun verdicts() {
     val message = "hello".toByteArray()
     test("each rejection has its verdict") {
         world {
-            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            val sent = prepared().post(message, ledger(), NOW).encoded
             fun verify(room: Room = ROOM, text: ByteArray = message, roots: Roots = this.roots, now: ULong = NOW) {
                 VERIFIER.verifyPost(room, text, sent, roots, now)
             }
@@ -504,7 +520,7 @@ fun verdicts() {
     }
     test("bytes that are no pass are malformed") {
         world {
-            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            val sent = prepared().post(message, ledger(), NOW).encoded
             val bad = listOf(byteArrayOf(), sent.copyOf(245), sent + 0, sent.with(0), ByteArray(246) { -1 })
             for (bytes in bad) {
                 val error = throws<Rejection.Malformed> { VERIFIER.verifyPost(ROOM, message, bytes, roots, NOW) }
@@ -515,7 +531,7 @@ fun verdicts() {
     }
     test("a relay's roots are read") {
         world {
-            val sent = prepared().post(ROOM, message, ledger(), NOW).encoded
+            val sent = prepared().post(message, ledger(), NOW).encoded
             fun roots(current: String) = Roots.fromJson("""{"now": 1, "current": $current, "window": 1, "recent": []}""")
             val head = members.head().root
             equal(roots("\"$head\"").current(), head)
@@ -563,7 +579,7 @@ fun recovery() {
             val second = ledger(elsewhere)
             val prepared = prepared()
             fun facts(ledger: Ledger, message: ByteArray): PostFacts {
-                val post = prepared.post(ROOM, message, ledger, NOW)
+                val post = prepared.post(message, ledger, NOW)
                 return VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
             }
             val (one, two) = facts(ledger(), byteArrayOf(1)) to facts(second, byteArrayOf(2))

@@ -308,7 +308,7 @@ class Keys(World):
         with self.assertRaises(q.QuotapassError.Key):
             prover.use_tables(tables[:-1])
         prepared = prover.prepare(self.account, self.membership, ROOM, NOW)
-        post = prepared.post(ROOM, b"with tables", self.ledger(), NOW)
+        post = prepared.post(b"with tables", self.ledger(), NOW)
         VERIFIER.verify_post(ROOM, b"with tables", post.encoded, self.roots, NOW)
 
 
@@ -318,7 +318,7 @@ class Posts(World):
         nullifiers = set()
         for left in (2, 1, 0):
             message = f"message {left}".encode()
-            post = prepared.post(ROOM, message, ledger, NOW + 5)
+            post = prepared.post(message, ledger, NOW + 5)
             self.assertEqual((post.left, post.epoch.begins, len(post.encoded)), (left, NOW, 246))
             self.assertEqual(q.pass_from_text(post.text), post.encoded)
             facts = VERIFIER.verify_post(ROOM, message, post.encoded, self.roots, NOW + 5)
@@ -327,26 +327,26 @@ class Posts(World):
             nullifiers.add(facts.nullifier)
         self.assertEqual(len(nullifiers), 3)
         with self.assertRaises(q.QuotapassError.QuotaUsed) as caught:
-            prepared.post(ROOM, b"one too many", ledger, NOW + 6)
+            prepared.post(b"one too many", ledger, NOW + 6)
         self.assertEqual(caught.exception.next_begins, NOW + EPOCH)
-        self.assertEqual(prepared.post(ROOM, b"next epoch", ledger, NOW + EPOCH).left, 2)
+        self.assertEqual(prepared.post(b"next epoch", ledger, NOW + EPOCH).left, 2)
         with self.assertRaises(q.QuotapassError.EpochLeft):
-            prepared.post(ROOM, b"the clock went back", ledger, NOW)
+            prepared.post(b"the clock went back", ledger, NOW)
 
     def test_the_ledger_survives_reopening(self):
         ledger, prepared = self.ledger(), self.prepared()
-        prepared.post(ROOM, b"one", ledger, NOW)
+        prepared.post(b"one", ledger, NOW)
         with self.assertRaises(q.QuotapassError.LedgerInUse):
             q.Ledger.open(self.account, self.folders)
         ledger.release()
         with self.assertRaises(q.QuotapassError.Closed):
-            prepared.post(ROOM, b"two", ledger, NOW)
+            prepared.post(b"two", ledger, NOW)
         again = q.Ledger.open(self.account, self.folders)
         self.addCleanup(again.release)
         status = again.quota_left(ROOM, self.membership, NOW)
         self.assertEqual((status.used, status.left, status.next_begins), (1, 2, NOW + EPOCH))
         self.assertIsNone(again.gap())
-        self.assertEqual(prepared.post(ROOM, b"two", again, NOW).left, 1)
+        self.assertEqual(prepared.post(b"two", again, NOW).left, 1)
         again.release()
         with self.assertRaises(q.QuotapassError.LedgerExists):
             q.Ledger.create(self.account, self.folders, NOW, q.History.NONE)
@@ -360,10 +360,10 @@ class Posts(World):
         self.addCleanup(again.release)
         self.assertIn("witness", again.gap())
         with self.assertRaises(q.QuotapassError.MayBeStale) as caught:
-            self.prepared().post(ROOM, b"too early", again, NOW)
+            self.prepared().post(b"too early", again, NOW)
         self.assertEqual(caught.exception.resumes_at, NOW + EPOCH)
         again.confirm_current()
-        self.prepared().post(ROOM, b"confirmed", again, NOW)
+        self.prepared().post(b"confirmed", again, NOW)
 
     def test_an_unknown_history_leaves_the_epoch_out(self):
         with self.assertRaises(q.QuotapassError.LedgerMissing):
@@ -388,23 +388,31 @@ class Posts(World):
         for step, used in ((q.Step.RESERVE, 0), (q.Step.PROVE, 1)):
             steps = Steps(step)
             with self.assertRaises(q.QuotapassError.Cancelled):
-                prepared.post(ROOM, b"cancelled", ledger, NOW, steps.token)
+                prepared.post(b"cancelled", ledger, NOW, steps.token)
             self.assertEqual(steps.heard[-1], step)
             self.assertEqual(ledger.quota_left(ROOM, self.membership, NOW).used, used)
-        post = prepared.post(ROOM, b"sent", ledger, NOW)
+        post = prepared.post(b"sent", ledger, NOW)
         self.assertEqual(post.left, 1)
 
-    def test_a_new_day_and_another_policy_are_prepared_for(self):
+    def test_a_new_day_is_prepared_for(self):
         ledger, prepared = self.ledger(), self.prepared()
-        tomorrow = NOW + 86_400
-        steps = Steps()
-        post = prepared.post(ROOM, b"tomorrow", ledger, tomorrow, steps.token)
-        self.assertEqual(steps.heard, [q.Step.PREPARE, q.Step.RESERVE, q.Step.PROVE])
-        VERIFIER.verify_post(ROOM, b"tomorrow", post.encoded, self.roots, tomorrow)
-        strict = q.Room(REGISTRY, policy(name="vault", min_stake=101))
+        # A day after the deposit, it was too young.
+        early, steps = NOW - 9 * 86_400, Steps()
         with self.assertRaises(q.QuotapassError.Ineligible):
-            prepared.post(strict, b"not for me", ledger, tomorrow)
-        self.assertEqual(ledger.quota_left(strict, self.membership, tomorrow).used, 0, "no id was used")
+            prepared.post(b"too early", ledger, early, steps.token)
+        self.assertEqual(steps.heard, [q.Step.PREPARE])
+        self.assertEqual(ledger.quota_left(ROOM, self.membership, early).used, 0, "no id was used")
+        tomorrow = NOW + 86_400
+        for expected in ([q.Step.PREPARE, q.Step.RESERVE, q.Step.PROVE], [q.Step.RESERVE, q.Step.PROVE]):
+            steps = Steps()
+            post = prepared.post(b"tomorrow", ledger, tomorrow, steps.token)
+            self.assertEqual(steps.heard, expected)
+            VERIFIER.verify_post(ROOM, b"tomorrow", post.encoded, self.roots, tomorrow)
+
+    def test_a_room_that_asks_for_more_is_not_prepared_for(self):
+        for changes in ({"min_stake": 101}, {"min_age_days": 11}):
+            with self.assertRaises(q.QuotapassError.Ineligible):
+                PROVER.prepare(self.account, self.membership, q.Room(REGISTRY, policy(**changes)), NOW)
 
     def test_a_prepared_prover_follows_the_tree(self):
         ledger, prepared = self.ledger(), self.prepared()
@@ -413,7 +421,7 @@ class Posts(World):
         prepared.update(self.membership)
         root = self.members.head().root
         self.assertEqual(prepared.root(), root)
-        post = prepared.post(ROOM, b"on the new root", ledger, NOW)
+        post = prepared.post(b"on the new root", ledger, NOW)
         with self.assertRaises(q.Rejection.UnknownRoot):
             VERIFIER.verify_post(ROOM, b"on the new root", post.encoded, self.roots, NOW)
         self.roots.advance(root, NOW)
@@ -425,12 +433,16 @@ class Posts(World):
         elsewhere = q.Room(q.Registry(chain_id=1, address=REGISTRY.address), policy())
         other_ledger = q.Ledger.create(other, self.folders, NOW, q.History.NONE)
         self.addCleanup(other_ledger.release)
+        index = self.members.append(other.commitment(), 100, 20, DAY - 10)
+        other_membership = q.Membership(index, other.commitment())
+        other_membership.sync(self.members.head(), self.members)
         calls = (
             lambda: PROVER.prepare(other, self.membership, ROOM, NOW),
             lambda: PROVER.prepare(self.account, self.membership, elsewhere, NOW),
-            lambda: prepared.post(elsewhere, b"m", ledger, NOW),
-            lambda: prepared.post(ROOM, b"m", other_ledger, NOW),
+            lambda: prepared.update(other_membership),
+            lambda: prepared.post(b"m", other_ledger, NOW),
             lambda: other_ledger.quota_left(ROOM, self.membership, NOW),
+            lambda: ledger.quota_left(elsewhere, self.membership, NOW),
         )
         for call in calls:
             with self.assertRaises(q.QuotapassError.Mismatch):
@@ -442,9 +454,9 @@ class Posts(World):
         self.account.wipe()
         with self.assertRaises(q.QuotapassError.Closed):
             self.prepared()
-        prepared.post(ROOM, b"it has its own copy", ledger, NOW)
+        prepared.post(b"it has its own copy", ledger, NOW)
         prepared.wipe()
-        for call in (prepared.root, lambda: prepared.post(ROOM, b"m", ledger, NOW), lambda: prepared.update(self.membership)):
+        for call in (prepared.root, lambda: prepared.post(b"m", ledger, NOW), lambda: prepared.update(self.membership)):
             with self.assertRaises(q.QuotapassError.Closed):
                 call()
 
@@ -453,7 +465,7 @@ class Posts(World):
 
         def work(name):
             try:
-                posts.append((name, prepared.post(ROOM, name, ledger, NOW)))
+                posts.append((name, prepared.post(name, ledger, NOW)))
             except q.QuotapassError.QuotaUsed:
                 pass
 
@@ -470,7 +482,7 @@ class Verdicts(World):
     def setUp(self):
         super().setUp()
         self.message = b"hello"
-        self.sent = self.prepared().post(ROOM, self.message, self.ledger(), NOW).encoded
+        self.sent = self.prepared().post(self.message, self.ledger(), NOW).encoded
 
     def verify(self, room=ROOM, message=None, sent=None, roots=None, now=NOW):
         return VERIFIER.verify_post(room, message or self.message, sent or self.sent, roots or self.roots, now)
@@ -562,14 +574,14 @@ class Recovery(World):
         self.addCleanup(second.release)
         prepared, facts = self.prepared(), []
         for ledger, message in ((self.ledger(), b"one"), (second, b"two")):
-            post = prepared.post(ROOM, message, ledger, NOW)
+            post = prepared.post(message, ledger, NOW)
             facts.append(VERIFIER.verify_post(ROOM, message, post.encoded, self.roots, NOW))
         self.assertEqual(facts[0].nullifier, facts[1].nullifier)
         self.assertEqual(q.recover(*facts), self.account.commitment())
         self.assertRegex(q.recover_secret(*facts), "^0x[0-9a-f]{64}$")
         with self.assertRaises(q.QuotapassError.NoEvidence):
             q.recover(facts[0], facts[0])
-        post = prepared.post(ROOM, b"three", second, NOW)
+        post = prepared.post(b"three", second, NOW)
         third = VERIFIER.verify_post(ROOM, b"three", post.encoded, self.roots, NOW)
         with self.assertRaises(q.QuotapassError.NoEvidence):
             q.recover(facts[0], third)

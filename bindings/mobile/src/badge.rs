@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use quotapass_circuits::{
-    badge::badge,
-    formats::wire,
-    membership::{self, Day},
-    signal::ChatKeyHash,
-};
+use quotapass::client;
+use quotapass_circuits::membership;
 use rand::rngs::OsRng;
 
 use crate::{
@@ -49,16 +45,9 @@ impl Prover {
         let progress = Progress::of(token);
         let prover = self.badge()?;
         let (secret, member, path) = together(account, membership, room)?;
-        let (public, witness) = badge(
-            membership::Membership { secret: &secret, member: &member, path: &path },
-            room.scope_hash(),
-            ChatKeyHash::new(&chat_key),
-            room.rules().requirement_on(Day::at(now)),
-        )?;
         progress.begin(Step::Prove)?;
-        let proof = prover.prove(&public, &witness, &mut OsRng)?;
-        let pass = wire::BadgePass::new(&public, chat_key, proof)
-            .map_err(|error| QuotapassError::bad_input("chat_key", error))?;
-        Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: public.pseudonym.to_string() })
+        let own = membership::Membership { secret: &secret, member: &member, path: &path };
+        let pass = client::make_badge(prover, room.client(), own, &chat_key, now, &mut OsRng)?;
+        Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: pass.pseudonym.to_string() })
     }
 }

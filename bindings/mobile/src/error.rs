@@ -1,8 +1,8 @@
 //! What goes wrong, in one type for all operations but verification.
 
 use quotapass::{
+    client::{BadgeError, KeyRefusal, PosterError, RecoverFailure, RoomError},
     identity::SeedError,
-    relay::PolicyError,
     wallet::{
         ledger::{LedgerError, Refusal},
         members::SyncError,
@@ -198,9 +198,20 @@ impl From<SeedError> for QuotapassError {
     }
 }
 
-impl From<PolicyError> for QuotapassError {
-    fn from(error: PolicyError) -> Self {
-        Self::bad_input("policy", error)
+impl From<RoomError> for QuotapassError {
+    fn from(error: RoomError) -> Self {
+        let argument = match error {
+            RoomError::Policy(_) => "policy",
+            RoomError::NoSuchScope(_) => "name",
+            _ => "json",
+        };
+        Self::bad_input(argument, error)
+    }
+}
+
+impl From<KeyRefusal> for QuotapassError {
+    fn from(error: KeyRefusal) -> Self {
+        Self::key(error)
     }
 }
 
@@ -258,5 +269,33 @@ impl From<ProveError> for QuotapassError {
 impl From<TablesError> for QuotapassError {
     fn from(error: TablesError) -> Self {
         Self::key(error)
+    }
+}
+
+impl From<PosterError> for QuotapassError {
+    fn from(error: PosterError) -> Self {
+        match error {
+            PosterError::Prove(error) => error.into(),
+            PosterError::Signal(error) => Self::bad_input("message", error),
+            PosterError::OtherMember => Self::mismatch(PosterError::OtherMember),
+            error => Self::Prove { reason: error.to_string() },
+        }
+    }
+}
+
+impl From<BadgeError> for QuotapassError {
+    fn from(error: BadgeError) -> Self {
+        match error {
+            BadgeError::Ineligible(error) => error.into(),
+            BadgeError::Prove(error) => error.into(),
+            BadgeError::ChatKey(error) => Self::bad_input("chat_key", error),
+            error => Self::Prove { reason: error.to_string() },
+        }
+    }
+}
+
+impl From<RecoverFailure> for QuotapassError {
+    fn from(error: RecoverFailure) -> Self {
+        Self::NoEvidence { reason: error.to_string() }
     }
 }

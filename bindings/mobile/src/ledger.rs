@@ -6,8 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use quotapass::wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner, Quota};
-use quotapass_circuits::membership::Terms;
+use quotapass::wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner};
 
 use crate::{Account, EpochTimes, Membership, QuotapassError, Room, lock};
 
@@ -128,8 +127,11 @@ impl Ledger {
         if member.commitment != self.owner.commitment {
             return Err(QuotapassError::mismatch("this membership is not that of the ledger's account"));
         }
-        self.check(room)?;
-        let status = self.with(|ledger| Ok(ledger.status(now, &quota(room, &member.terms))))?;
+        let room = room.client();
+        if *room.registry() != self.owner.registry {
+            return Err(QuotapassError::mismatch("the room is at another registry than the ledger's account"));
+        }
+        let status = self.with(|ledger| Ok(ledger.status(now, &room.quota(&member.terms))))?;
         let ledger::QuotaStatus { epoch, used, left, next_begins } = status;
         Ok(QuotaStatus { epoch: epoch.into(), used, left, next_begins })
     }
@@ -145,14 +147,6 @@ impl Ledger {
         &self.owner
     }
 
-    /// Whether the room is at the account's registry.
-    pub(crate) fn check(&self, room: &Room) -> Result<(), QuotapassError> {
-        match room.registry_id() == self.owner.registry {
-            true => Ok(()),
-            false => Err(QuotapassError::mismatch("the room is at another registry than the ledger's account")),
-        }
-    }
-
     pub(crate) fn with<T>(
         &self,
         use_ledger: impl FnOnce(&mut ledger::Ledger) -> Result<T, QuotapassError>,
@@ -160,12 +154,6 @@ impl Ledger {
         let mut ledger: MutexGuard<'_, _> = lock(&self.ledger);
         use_ledger(ledger.as_mut().ok_or_else(|| QuotapassError::closed("ledger"))?)
     }
-}
-
-/// The quota of a member in a room.
-pub(crate) fn quota(room: &Room, terms: &Terms) -> Quota {
-    let policy = room.rules();
-    Quota::new(room.scope_hash(), policy.epoch_seconds, terms, policy.limit_cap)
 }
 
 fn owner(account: &Account) -> LedgerOwner {

@@ -1,24 +1,16 @@
 //! Posting.
 
-use core::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
 
+use quotapass::client::Poster;
 use quotapass_circuits::{
-    formats::wire,
     identity::IdentitySecret,
     membership::{self, Member, MemberPath},
-    post::Post,
-    prover,
-    registry_id::RegistryId,
-    requirement::Requirement,
-    signal::{ExternalNullifier, SignalHash},
 };
 use rand::rngs::OsRng;
 
 use crate::{
-    Account, CancelToken, EpochTimes, Ledger, Membership, Prover, QuotapassError, Room,
-    ledger::quota,
-    lock,
+    Account, CancelToken, EpochTimes, Ledger, Membership, Prover, QuotapassError, Room, lock,
     progress::{Progress, Step},
 };
 
@@ -35,24 +27,13 @@ pub struct PostPass {
     pub left: u16,
 }
 
-/// A prover that has done once what does not change between two messages of an account under one root. It keeps a copy of
-/// the secret, zeroized with the last handle or by `wipe`.
+/// A prover that has done once what does not change between two messages of an account in one room under one root. It
+/// keeps a copy of the secret, zeroized with the last handle or by `wipe`.
 ///
 /// Message ids come from the ledger, and from nowhere else.
 #[derive(uniffi::Object)]
 pub struct PreparedProver {
-    registry: RegistryId,
-    state: Mutex<Option<State>>,
-}
-
-struct State {
-    prover: prover::Prover<Post>,
-    secret: IdentitySecret,
-    member: Member,
-    path: MemberPath,
-    requirement: Requirement,
-    limit_cap: NonZeroU16,
-    prepared: prover::PreparedProver,
+    poster: Mutex<Option<Poster>>,
 }
 
 #[uniffi::export]
@@ -74,14 +55,10 @@ impl Prover {
     ) -> Result<PreparedProver, QuotapassError> {
         let progress = Progress::of(token);
         let (secret, member, path) = together(account, membership, room)?;
-        let policy = room.rules();
-        let (requirement, limit_cap) = (policy.requirement(policy.epoch_at(now)), policy.limit_cap);
-        let prover = self.post();
         progress.begin(Step::Prepare)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let prepared = prover.prepare(own, requirement, limit_cap)?;
-        let state = State { prover, secret, member, path, requirement, limit_cap, prepared };
-        Ok(PreparedProver { registry: room.registry_id(), state: Mutex::new(Some(state)) })
+        let poster = Poster::new(&self.post(), room.client().clone(), own, now)?;
+        Ok(PreparedProver { poster: Mutex::new(Some(poster)) })
     }
 }
 
@@ -92,7 +69,7 @@ impl PreparedProver {
     /// # Errors
     /// `Closed` after `wipe`.
     pub fn root(&self) -> Result<String, QuotapassError> {
-        self.with(|state| Ok(state.prepared.root().to_string()))
+        self.with(|poster| Ok(poster.root().to_string()))
     }
 
     /// Follows the membership to the root that it was synced to last. Only what changed is computed anew.
@@ -104,14 +81,9 @@ impl PreparedProver {
     pub fn update(&self, membership: &Membership, token: Option<Arc<CancelToken>>) -> Result<(), QuotapassError> {
         let progress = Progress::of(token);
         let (member, path) = membership.locate()?;
-        self.with(|state| {
-            if member != state.member {
-                return Err(QuotapassError::mismatch("this membership is not that of the prepared account"));
-            }
+        self.with(|poster| {
             progress.begin(Step::Prepare)?;
-            state.prepared.update(&path)?;
-            state.path = path;
-            Ok(())
+            Ok(poster.update(&member, &path)?)
         })
     }
 
@@ -123,76 +95,44 @@ impl PreparedProver {
     ///
     /// # Errors
     /// `QuotaUsed`, `NothingForDevice`, `EpochLeft` or `MayBeStale` if no id can be had now; `Ineligible`; `Mismatch` if
-    /// room or ledger are another's; `Ledger` if the disk does not take the reservation; `Closed` if prover or ledger
+    /// the ledger is another account's; `Ledger` if the disk does not take the reservation; `Closed` if prover or ledger
     /// were given up; `Cancelled`.
     #[uniffi::method(default(token = None))]
     pub fn post(
         &self,
-        room: &Room,
         message: Vec<u8>,
         ledger: &Ledger,
         now: u64,
         token: Option<Arc<CancelToken>>,
     ) -> Result<PostPass, QuotapassError> {
         let progress = Progress::of(token);
-        ledger.check(room)?;
-        if room.registry_id() != self.registry {
-            return Err(QuotapassError::mismatch("the room is at another registry than the prepared account"));
-        }
-        self.with(|state| {
-            if ledger.owner().commitment != state.member.commitment {
+        self.with(|poster| {
+            if *ledger.owner() != poster.owner() {
                 return Err(QuotapassError::mismatch("this ledger is not that of the prepared account"));
             }
-            let (policy, scope) = (room.rules(), room.scope_hash());
-            let epoch = policy.epoch_at(now);
-            state.meet(policy.requirement(epoch), policy.limit_cap, &progress)?;
-            let x =
-                SignalHash::new(scope, epoch, &message).map_err(|error| QuotapassError::bad_input("message", error))?;
+            if !poster.is_ready(now) {
+                progress.begin(Step::Prepare)?;
+                poster.ready(now)?;
+            }
             progress.begin(Step::Reserve)?;
-            // It reserves in the epoch of `now`, which is the one above.
-            let reserved = ledger.with(|ledger| Ok(ledger.reserve(now, &quota(room, &state.member.terms))?))?;
+            let reservation = ledger.with(|ledger| Ok(ledger.reserve(now, &poster.quota())?))?;
+            let left = reservation.left;
             progress.begin(Step::Prove)?;
-            let external = ExternalNullifier::new(scope, reserved.epoch);
-            let (public, proof) = state.prepared.prove(external, x, reserved.message_id, &mut OsRng)?;
-            let pass = wire::PostPass::new(reserved.epoch, &public, proof);
-            Ok(PostPass {
-                encoded: pass.to_bytes().to_vec(),
-                text: pass.to_text(),
-                epoch: reserved.epoch.into(),
-                left: reserved.left,
-            })
+            let pass = poster.prove(reservation, &message, &mut OsRng)?;
+            Ok(PostPass { encoded: pass.to_bytes().to_vec(), text: pass.to_text(), epoch: pass.epoch.into(), left })
         })
     }
 
     /// Zeroizes the secret now, whoever still holds the handle.
     pub fn wipe(&self) {
-        lock(&self.state).take();
+        lock(&self.poster).take();
     }
 }
 
 impl PreparedProver {
-    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> Result<T, QuotapassError>) -> Result<T, QuotapassError> {
-        let mut state = lock(&self.state);
-        use_state(state.as_mut().ok_or_else(|| QuotapassError::closed("prepared prover"))?)
-    }
-}
-
-impl State {
-    /// Prepares anew if it was done for another requirement.
-    fn meet(
-        &mut self,
-        requirement: Requirement,
-        limit_cap: NonZeroU16,
-        progress: &Progress,
-    ) -> Result<(), QuotapassError> {
-        if (self.requirement, self.limit_cap) == (requirement, limit_cap) {
-            return Ok(());
-        }
-        progress.begin(Step::Prepare)?;
-        let own = membership::Membership { secret: &self.secret, member: &self.member, path: &self.path };
-        self.prepared = self.prover.prepare(own, requirement, limit_cap)?;
-        (self.requirement, self.limit_cap) = (requirement, limit_cap);
-        Ok(())
+    fn with<T>(&self, use_poster: impl FnOnce(&mut Poster) -> Result<T, QuotapassError>) -> Result<T, QuotapassError> {
+        let mut poster = lock(&self.poster);
+        use_poster(poster.as_mut().ok_or_else(|| QuotapassError::closed("prepared prover"))?)
     }
 }
 
@@ -202,7 +142,7 @@ pub(crate) fn together(
     membership: &Membership,
     room: &Room,
 ) -> Result<(IdentitySecret, Member, MemberPath), QuotapassError> {
-    if account.registry_id() != room.registry_id() {
+    if account.registry_id() != *room.client().registry() {
         return Err(QuotapassError::mismatch("account and room are at different registries"));
     }
     let (member, path) = membership.locate()?;

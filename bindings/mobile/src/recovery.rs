@@ -2,7 +2,7 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass::relay::Evidence;
+use quotapass::{client, relay::Evidence};
 use quotapass_circuits::{identity::IdentitySecret, share::Share, signal::Epoch};
 
 use crate::{PostFacts, QuotapassError, text::field};
@@ -28,15 +28,10 @@ pub fn recover_secret(first: PostFacts, second: PostFacts) -> Result<String, Quo
 }
 
 fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, QuotapassError> {
-    let none = |reason: &str| QuotapassError::NoEvidence { reason: reason.into() };
     let place = |facts: &PostFacts| (facts.scope.clone(), facts.epoch_seconds, facts.epoch, facts.nullifier.clone());
     if place(first) != place(second) {
-        return Err(none(
-            "the posts do not have one nullifier in one epoch and scope, so that they say nothing of a secret",
-        ));
-    }
-    if first.x == second.x {
-        return Err(none("both posts are of the same message: a replay, not an offence"));
+        let reason = "the posts do not have one nullifier in one epoch and scope, so that they say nothing of a secret";
+        return Err(QuotapassError::NoEvidence { reason: reason.into() });
     }
     let zero = |argument| QuotapassError::bad_input(argument, "must not be zero");
     let seconds = NonZeroU32::new(first.epoch_seconds).ok_or_else(|| zero("epoch_seconds"))?;
@@ -50,7 +45,5 @@ fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, Qu
         recorded: share(first)?,
         second: share(second)?,
     };
-    evidence
-        .secret_below(cap)
-        .ok_or_else(|| none("no secret has both shares and this nullifier; were both posts verified?"))
+    Ok(client::recover(&evidence, cap)?)
 }

@@ -1,6 +1,6 @@
 //! Why a pass is not accepted.
 
-use quotapass::relay::{Malformed, RequirementMismatch, Verdict};
+use quotapass::relay::{Malformed, Verdict};
 
 /// How a gossip node treats whoever sent a pass on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
@@ -140,11 +140,5 @@ impl From<Verdict> for Rejection {
             }
             _ => Self::Other { verdict: name, gossip, reason },
         }
-    }
-}
-
-impl From<RequirementMismatch> for Rejection {
-    fn from(mismatch: RequirementMismatch) -> Self {
-        Verdict::from(mismatch).into()
     }
 }

@@ -2,12 +2,8 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass::relay::{Policy, PolicyHistory};
-use quotapass_circuits::{
-    registry_id::RegistryId,
-    signal::{Epoch, Scope},
-};
-use serde::Deserialize;
+use quotapass::{client, relay::Policy};
+use quotapass_circuits::signal::Epoch;
 
 use crate::{QuotapassError, Registry};
 
@@ -50,10 +46,7 @@ impl From<Epoch> for EpochTimes {
 /// A room at a registry, and its policy.
 #[derive(Clone, Debug, uniffi::Object)]
 pub struct Room {
-    registry: RegistryId,
-    scope: Scope,
-    policy: Policy,
-    history: PolicyHistory,
+    room: client::Room,
 }
 
 #[uniffi::export]
@@ -74,7 +67,7 @@ impl Room {
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
         };
-        Self::of(registry.id()?, policy)
+        Ok(Self { room: client::Room::new(registry.id()?, policy)? })
     }
 
     /// A room that a relay carries, from what it answers to `GET /v1/policy`.
@@ -83,40 +76,25 @@ impl Room {
     /// publishes it, or compare the answers of several relays.
     ///
     /// # Errors
-    /// `BadInput` if the JSON is not a relay's policy, or does not list the room.
+    /// `BadInput` if the JSON is not a relay's policy, does not list the room, or states a scope that is not the room's.
     #[uniffi::constructor]
     pub fn from_policy_json(json: String, name: String) -> Result<Self, QuotapassError> {
-        let body: PolicyBody = serde_json::from_str(&json).map_err(|error| {
-            QuotapassError::bad_input("json", format!("not what a relay answers to /v1/policy: {error}"))
-        })?;
-        let registry = body.registry.id()?;
-        let scope = body.scopes.into_iter().find(|scope| scope.name == name);
-        let scope = scope.ok_or_else(|| {
-            QuotapassError::bad_input("name", format!("the relay does not carry the scope `{name}`; ask another one"))
-        })?;
-        let stated = scope.scope;
-        let room = Self::of(registry, scope.into())?;
-        if room.scope != stated {
-            let reason =
-                format!("the scope `{name}` at this registry is {}, not {stated}; do not trust this relay", room.scope);
-            return Err(QuotapassError::bad_input("json", reason));
-        }
-        Ok(room)
+        Ok(Self { room: client::Room::from_policy_document(&json, &name)? })
     }
 
     /// The room's name.
     pub fn name(&self) -> String {
-        self.policy.name.clone()
+        self.room.policy().name.clone()
     }
 
     /// The registry whose members may post.
     pub fn registry(&self) -> Registry {
-        self.registry.into()
+        (*self.room.registry()).into()
     }
 
     /// The policy.
     pub fn policy(&self) -> RoomPolicy {
-        let policy = &self.policy;
+        let policy = self.room.policy();
         RoomPolicy {
             name: policy.name.clone(),
             epoch_seconds: policy.epoch_seconds.get(),
@@ -130,79 +108,17 @@ impl Room {
 
     /// The scope: a field element of registry and name.
     pub fn scope(&self) -> String {
-        self.scope.to_string()
+        self.room.scope().to_string()
     }
 
     /// The epoch that `now` lies in.
     pub fn epoch_at(&self, now: u64) -> EpochTimes {
-        self.policy.epoch_at(now).into()
+        self.room.policy().epoch_at(now).into()
     }
 }
 
 impl Room {
-    fn of(registry: RegistryId, policy: Policy) -> Result<Self, QuotapassError> {
-        let (scope, history) = (Scope::new(&registry, &policy.name), PolicyHistory::new(policy.clone())?);
-        Ok(Self { registry, scope, policy, history })
-    }
-
-    pub(crate) fn registry_id(&self) -> RegistryId {
-        self.registry
-    }
-
-    pub(crate) fn scope_hash(&self) -> Scope {
-        self.scope
-    }
-
-    pub(crate) fn rules(&self) -> &Policy {
-        &self.policy
-    }
-
-    pub(crate) fn history(&self) -> &PolicyHistory {
-        &self.history
-    }
-}
-
-/// The parts of a relay's answer that matter to posters and verifiers.
-#[derive(Deserialize)]
-struct PolicyBody {
-    registry: RegistryBody,
-    scopes: Vec<ScopeBody>,
-}
-
-#[derive(Deserialize)]
-struct RegistryBody {
-    chain_id: u64,
-    address: String,
-}
-
-impl RegistryBody {
-    fn id(self) -> Result<RegistryId, QuotapassError> {
-        Registry { chain_id: self.chain_id, address: self.address }.id()
-    }
-}
-
-#[derive(Deserialize)]
-struct ScopeBody {
-    name: String,
-    scope: Scope,
-    epoch_seconds: NonZeroU32,
-    limit_cap: NonZeroU16,
-    min_stake: u32,
-    min_age_days: u16,
-    root_window: u32,
-    max_clock_skew: u32,
-}
-
-impl From<ScopeBody> for Policy {
-    fn from(body: ScopeBody) -> Self {
-        Self {
-            name: body.name,
-            epoch_seconds: body.epoch_seconds,
-            limit_cap: body.limit_cap,
-            min_stake: body.min_stake,
-            min_age_days: body.min_age_days,
-            root_window: body.root_window,
-            max_clock_skew: body.max_clock_skew,
-        }
+    pub(crate) fn client(&self) -> &client::Room {
+        &self.room
     }
 }

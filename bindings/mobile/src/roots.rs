@@ -2,7 +2,10 @@
 
 use std::sync::RwLock;
 
-use quotapass::relay::{RootHistory, RootStatus, Verdict};
+use quotapass::{
+    client::AcceptedRoots,
+    relay::{RootHistory, Verdict},
+};
 use quotapass_circuits::membership::Root;
 use serde::Deserialize;
 
@@ -83,14 +86,11 @@ impl Roots {
         }
         Self { history: RwLock::new(history) }
     }
+}
 
-    /// Whether a root is accepted at `now`, under a window of seconds.
-    pub(crate) fn check(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
-        match read(&self.history).status(root, now, window) {
-            RootStatus::Current | RootStatus::Recent { .. } => Ok(()),
-            RootStatus::Stale { superseded_at } => Err(Verdict::StaleRoot { superseded_at }),
-            RootStatus::Unknown => Err(Verdict::UnknownRoot),
-        }
+impl AcceptedRoots for Roots {
+    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict> {
+        read(&self.history).check(root, window, now)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checking posts and badges.
 
-use quotapass::relay::Verdict;
-use quotapass_circuits::{badge::Badge, formats::wire, post::Post, verifier};
+use quotapass::client::{self, VerifiedPost};
+use quotapass_circuits::{badge::Badge, post::Post, verifier};
 
 use crate::{Rejection, Room, Roots};
 
@@ -73,15 +73,8 @@ impl Verifier {
         roots: &Roots,
         now: u64,
     ) -> Result<PostFacts, Rejection> {
-        let pass = wire::PostPass::from_bytes(&pass).map_err(Verdict::from)?;
-        let (policy, epoch) = (room.rules(), pass.epoch);
-        if !policy.is_in_range(epoch, now) {
-            return Err(Verdict::EpochOutOfRange { epoch, now }.into());
-        }
-        room.history().check_post(&pass, now)?;
-        roots.check(pass.root, now, policy.root_window)?;
-        let public = pass.public(room.scope_hash(), &message).map_err(Verdict::from)?;
-        self.posts.verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+        let VerifiedPost { epoch, public } =
+            client::verify_post(&self.posts, room.client(), &message, &pass, roots, now)?;
         Ok(PostFacts {
             scope: room.scope(),
             epoch_seconds: epoch.seconds().get(),
@@ -104,10 +97,7 @@ impl Verifier {
         let verifier = self.badges.as_ref().ok_or_else(|| Rejection::NoKey {
             reason: "no verdict: load the prover with the key of badges, and take its verifier".into(),
         })?;
-        let pass = wire::BadgePass::from_bytes(&badge).map_err(Verdict::from)?;
-        room.history().check_badge(&pass.requirement, now)?;
-        roots.check(pass.root, now, room.rules().root_window)?;
-        verifier.verify(&pass.public(room.scope_hash()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+        let pass = client::verify_badge(verifier, room.client(), &badge, roots, now)?;
         Ok(BadgeFacts {
             pseudonym: pass.pseudonym.to_string(),
             chat_key: pass.chat_key().to_vec(),

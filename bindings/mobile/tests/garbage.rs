@@ -53,8 +53,13 @@ proptest! {
     }
 
     #[test]
-    fn a_policy_is_read_back_as_it_was_or_refused(name in "[a-z]{0,8}", values: [u32; 6]) {
-        let values = values.map(u64::from);
+    fn a_policy_is_read_back_as_it_was_or_refused(
+        name in "[a-z]{0,8}",
+        numbers in any::<(u32, u16, u32, u16, u32, u32)>(),
+    ) {
+        let (epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew) = numbers;
+        let (limit_cap, min_age_days) = (limit_cap.into(), min_age_days.into());
+        let values = [epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew].map(u64::from);
         // The scope of another name at this registry; that of this one is in what the refusal says.
         let refused = Room::from_policy_json(policy(&name, COMMITMENT, values), name.clone());
         prop_assert!(is_bad_input(&refused));
