@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, RwLock};
 
+use quotapass::client::{KeyFileHash, NotAHash, trusted_key};
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
-    field::FieldError,
     membership::Levels,
     post::Post,
-    prover::{CeremonyHash, KeyOrigin, ProvingKey, Tables, development_setup, pin},
+    prover::{Tables, development_setup},
     verifier,
 };
 
@@ -18,10 +18,7 @@ use crate::{
     read, write,
 };
 
-/// What `.zkey` files begin with.
-const ZKEY: &[u8] = b"zkey";
-
-/// The files of proving keys: quotapass's own, or the `.zkey` files that ended their ceremonies.
+/// The files of proving keys, as `quotapass keys export-app` writes them from what a ceremony ended with.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct KeyFiles {
     /// The key of posts.
@@ -56,16 +53,16 @@ pub struct Prover {
 
 #[uniffi::export]
 impl Prover {
-    /// Reads keys. `trusted` lists what they are trusted by, 64 hexadecimal digits each: the SHA-256 of a ceremony's
-    /// `.zkey` file, or the SHA-256 that a quotapass key file ends with. If it is empty, the **insecure** development keys
-    /// are accepted, and no others; `is_development` then says so.
+    /// Reads keys. `trusted` lists what they are trusted by: the SHA-256 of each file, 64 hexadecimal digits, as
+    /// `quotapass keys export-app` prints it. Only keys of ceremonies are then accepted. If it is empty, the **insecure**
+    /// development keys are accepted, and no others; `is_development` then says so.
     ///
     /// # Errors
     /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is none; `Cancelled`.
     #[uniffi::constructor(default(token = None))]
     pub fn load(keys: KeyFiles, trusted: Vec<String>, token: Option<Arc<CancelToken>>) -> Result<Self, QuotapassError> {
         let progress = Progress::of(token);
-        let trusted = trusted.iter().map(|text| text.parse()).collect::<Result<Vec<CeremonyHash>, FieldError>>();
+        let trusted = trusted.iter().map(|text| text.parse()).collect::<Result<Vec<KeyFileHash>, NotAHash>>();
         let trusted = trusted.map_err(|error| QuotapassError::bad_input("trusted", error))?;
         let (post, post_verifier) = load::<Post>(&keys.post, &trusted, &progress)?;
         let badge = keys.badge.map(|file| load::<Badge>(&file, &trusted, &progress)).transpose()?;
@@ -126,35 +123,10 @@ impl Prover {
 
 type Loaded<C> = (quotapass_circuits::prover::Prover<C>, verifier::Verifier<C>);
 
-/// Reads a key that is trusted: as the key store of the command line does, and quotapass's own key files by the SHA-256
-/// that they end with besides, for the hash of a ceremony that such a file states is only its own word.
-fn load<C: Circuit>(file: &[u8], trusted: &[CeremonyHash], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
+/// The prover of a key that is trusted, and its verifier.
+fn load<C: Circuit>(file: &[u8], trusted: &[KeyFileHash], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
     progress.begin(Step::LoadKey)?;
-    let (key, hash) = if file.starts_with(ZKEY) {
-        let key = ProvingKey::from_zkey::<C>(Levels::STANDARD, file).map_err(QuotapassError::key)?;
-        let KeyOrigin::Ceremony(hash) = key.origin() else {
-            return Err(QuotapassError::key("nobody has contributed to this key; take one that a ceremony has made"));
-        };
-        (key, hash)
-    } else {
-        let key = ProvingKey::from_bytes::<C>(Levels::STANDARD, file).map_err(QuotapassError::key)?;
-        let hash = CeremonyHash(key.fingerprint());
-        (key, hash)
-    };
-    let is_trusted = match trusted {
-        [] => hash.0 == pin(C::KIND).development_key,
-        trusted => trusted.contains(&hash) && !key.verifying_key().is_development(),
-    };
-    if !is_trusted {
-        let list = match trusted {
-            [] => "the list of trusted hashes is empty, so that the pinned development key alone would be used".into(),
-            trusted => format!("it is not among the {} trusted hashes, or a development key", trusted.len()),
-        };
-        let reason =
-            format!("the key of the circuit `{}` has the SHA-256 {hash}: {list}; check where it comes from", C::KIND);
-        return Err(QuotapassError::key(reason));
-    }
-    let prover = quotapass_circuits::prover::Prover::<C>::new(key)?;
+    let prover = quotapass_circuits::prover::Prover::<C>::new(trusted_key::<C>(file, trusted)?)?;
     let verifier = prover.verifier().map_err(QuotapassError::key)?;
     Ok((prover, verifier))
 }
