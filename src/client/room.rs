@@ -103,11 +103,18 @@ impl Room {
             root_window: scope.root_window,
             max_clock_skew: scope.max_clock_skew,
         };
-        let (stated, room) = (scope.scope, Self::new(registry, policy)?);
-        if room.scope != stated {
-            return Err(RoomError::OtherScope { name: name.into(), expected: room.scope, stated });
+        Self::new(registry, policy)?.stated_as(scope.scope)
+    }
+
+    /// This room, if its scope is the one that a relay states.
+    ///
+    /// # Errors
+    /// [`RoomError::OtherScope`].
+    pub fn stated_as(self, stated: Scope) -> Result<Self, RoomError> {
+        match self.scope == stated {
+            true => Ok(self),
+            false => Err(RoomError::OtherScope { name: self.policy().name.clone(), expected: self.scope, stated }),
         }
-        Ok(room)
     }
 
     /// The registry whose members may post.

@@ -108,10 +108,12 @@ fn make(folder: &Path) {
     fs::write(folder.join("post.r1cs"), iden3::r1cs(&Shape::of::<Post>(Levels::STANDARD).unwrap())).unwrap();
 
     let badge = make_badge(&prover::<Badge>(folder), &room(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
+    let mut scope = json!(room().policy());
+    scope["scope"] = json!(room().scope());
     let fixture = json!({
         "mnemonic": WORDS,
         "registry": { "chain_id": REGISTRY.chain_id, "address": format!("0x{}", hex::encode(REGISTRY.address)) },
-        "scopes": [room().policy()],
+        "scopes": [scope],
         "now": NOW,
         "root": tree.root(),
         "memberCount": MEMBERS,

@@ -15,6 +15,8 @@ export interface RoomArgument {
     readonly root_window: number;
     readonly max_clock_skew: number;
   };
+  /** As a relay states it. */
+  readonly scope: string | null;
 }
 
 /** A seed that only the client's key opens: nonce of 12 bytes, then AES-GCM. */

@@ -6,15 +6,22 @@ import type { Policy, Registry } from "./types.js";
 export class Room {
   readonly registry: Registry;
   readonly policy: Policy;
+  /** @internal The scope that a relay states; with another than that of registry and name nothing works. */
+  readonly stated: string | null;
 
-  constructor(registry: Registry, policy: Policy) {
+  constructor(registry: Registry, policy: Policy);
+  /** @internal */
+  constructor(registry: Registry, policy: Policy, stated: string);
+  constructor(registry: Registry, policy: Policy, stated: string | null = null) {
     this.registry = { ...registry };
     this.policy = { ...policy };
+    this.stated = stated;
   }
 
   /**
    * The room of this name among those in what a relay answers at `/v1/policy`, parsed or as text. Registry and policy are
-   * then as the relay says; an account of another registry is refused later.
+   * then as the relay says; an account of another registry is refused later, and so is a room whose scope is not the one
+   * that the relay states.
    */
   static fromPolicy(document: unknown, name: string): Room {
     const refuse = (what: string): never => {
@@ -32,6 +39,7 @@ export class Room {
     if (typeof registry?.address !== "string" || !Number.isSafeInteger(registry.chain_id)) return refuse("it names no registry");
     const scope = Array.isArray(scopes) ? scopes.find((scope) => scope?.name === name) : refuse("it lists no scopes");
     if (scope === undefined) throw new QuotapassError("invalid_argument", `the relay carries no scope \`${name}\``);
+    if (typeof scope.scope !== "string") return refuse(`it states no scope of \`${name}\``);
     return new Room(
       { chainId: registry.chain_id, address: registry.address },
       {
@@ -43,6 +51,7 @@ export class Room {
         rootWindow: scope.root_window,
         maxClockSkew: scope.max_clock_skew,
       },
+      scope.scope,
     );
   }
 }
@@ -50,7 +59,7 @@ export class Room {
 /** What a relay answers at `/v1/policy`, as far as it concerns a room. */
 interface PolicyDocument {
   registry?: { chain_id: number; address: string };
-  scopes?: RoomArgument["policy"][];
+  scopes?: (RoomArgument["policy"] & { scope: string })[];
 }
 
 /** @internal */
@@ -59,7 +68,7 @@ export function registryArgument({ chainId, address }: Registry): RoomArgument["
 }
 
 /** @internal */
-export function roomArgument({ registry, policy }: Room): RoomArgument {
+export function roomArgument({ registry, policy, stated }: Room): RoomArgument {
   return {
     registry: registryArgument(registry),
     policy: {
@@ -71,5 +80,6 @@ export function roomArgument({ registry, policy }: Room): RoomArgument {
       root_window: policy.rootWindow,
       max_clock_skew: policy.maxClockSkew,
     },
+    scope: stated,
   };
 }

@@ -27,6 +27,8 @@ struct RegistryArgument {
 struct RoomArgument {
     registry: RegistryArgument,
     policy: Policy,
+    /// What a relay states, if the room comes from one.
+    scope: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,10 +62,14 @@ pub(crate) fn registry(text: &str) -> Result<RegistryId, Failure> {
     json::<RegistryArgument>("registry", text)?.read()
 }
 
-/// A registry and a policy.
+/// A registry and a policy, and perhaps the scope that a relay states for them.
 pub(crate) fn room(text: &str) -> Result<Room, Failure> {
-    let RoomArgument { registry, policy } = json("room", text)?;
-    Ok(Room::new(registry.read()?, policy)?)
+    let RoomArgument { registry, policy, scope } = json("room", text)?;
+    let room = Room::new(registry.read()?, policy)?;
+    match scope {
+        Some(stated) => Ok(room.stated_as(field("scope", &stated)?)?),
+        None => Ok(room),
+    }
 }
 
 /// Members in the order of their deposits, none in the place of one that was removed.

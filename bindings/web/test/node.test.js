@@ -347,6 +347,12 @@ test("rooms and registries that cannot be are refused", async () => {
     assert.throws(() => Room.fromPolicy(document, "lobby"), fails("invalid_argument"));
   }
   assert.throws(() => Room.fromPolicy(JSON.stringify(fixture), "attic"), fails("invalid_argument"));
+  const { scope, ...unstated } = fixture.scopes[0];
+  assert.throws(() => Room.fromPolicy({ ...fixture, scopes: [unstated] }, "lobby"), fails("invalid_argument"));
+  const of = (scope) => Room.fromPolicy({ ...fixture, scopes: [{ ...unstated, scope }] }, "lobby");
+  await prover.prepare(account, membership, of(scope), { now });
+  // A relay that means another room than it names.
+  await assert.rejects(prover.prepare(account, membership, of(fixture.root), { now }), /do not trust this relay/);
 });
 
 test("closed objects and closed clients say so", async () => {
