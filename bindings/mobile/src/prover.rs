@@ -81,9 +81,9 @@ impl Prover {
         Arc::clone(&self.verifier)
     }
 
-    /// Builds the tables of the key of posts, uses them from now on, and returns their file. Proofs then take a third of
-    /// the time or less. It takes a second or a few, and some 25 MiB of memory and of disk: worth while for whoever posts
-    /// again and again. Provers that were prepared before go on without.
+    /// Builds the tables of the key of posts, uses them from now on, and returns their file. Proofs then take three tenths
+    /// fewer instructions. It takes a second or a few, and some 25 MiB of memory and of disk: worth while for whoever
+    /// posts again and again. Provers that were prepared before go on without.
     ///
     /// # Errors
     /// `Cancelled`.

@@ -98,7 +98,7 @@ impl<C: Circuit> Prover<C> {
         Ok(Self { key: Arc::new(key), coset: Arc::new(coset), tables: None, circuit: PhantomData })
     }
 
-    /// Proves with tables from now on, several times faster than with the key alone.
+    /// Proves with tables from now on, with fewer additions than the key alone takes.
     ///
     /// # Errors
     /// [`TablesError::OtherKey`] if the tables are of another key.

@@ -46,8 +46,8 @@ pub(super) struct QueryTable<P: Curve> {
     pub(super) bases: FixedBases<P>,
 }
 
-/// Multiples of a proving key's points by the powers of two that digits stand for. They make proofs several times faster
-/// than the key alone.
+/// Multiples of a proving key's points by the powers of two that digits stand for. All windows then share one set of
+/// buckets, which saves three tenths of a proof's instructions where additions are not made eight at a time.
 ///
 /// Building them takes about a second on one core, so an application keeps them in a file beside the key. They hold no
 /// secret: they follow from the key.
