@@ -1,7 +1,7 @@
 import type { CallArguments, CallName, CallResult } from "./calls.js";
 import type { Host } from "./client.js";
 import { QuotapassError, fromPlainError } from "./errors.js";
-import type { FromWorker, SharedModule, ToWorker } from "./worker.js";
+import type { FromWorker, ToWorker } from "./worker.js";
 
 /** Where the files of the package are, if a bundler does not find them by itself, and how it runs. */
 export interface WorkerOptions {
@@ -61,11 +61,14 @@ export class WorkerHost implements Host {
     const url = threads > 1
       ? (wasmThreads ?? new URL("../wasm/threads/quotapass_web_bg.wasm", import.meta.url))
       : (wasm ?? new URL("../wasm/quotapass_web_bg.wasm", import.meta.url));
+    // The memory goes from worker to worker: nothing here ever holds it, for secrets are in it.
+    const channels = Array.from({ length: threads > 1 ? threads : 0 }, () => new MessageChannel());
+    const ports = channels.map(({ port1 }) => port1);
     const host = new WorkerHost(startWorker);
     try {
-      const shared = await host.#send(0, { start: { wasm: new URL(url, location.href).href, sealingKey, threads } });
+      await host.#send(0, { start: { wasm: new URL(url, location.href).href, sealingKey, threads: ports } }, ports);
       if (threads > 1) {
-        await Promise.all(Array.from({ length: threads }, () => host.#startThread(startWorker, shared as SharedModule)));
+        await Promise.all(channels.map(({ port2 }) => host.#startThread(startWorker, port2)));
         await host.#send(0, { startThreads: threads });
       }
     } catch (error) {
@@ -76,7 +79,7 @@ export class WorkerHost implements Host {
   }
 
   /** Starts a worker that waits to become a thread. */
-  #startThread(startWorker: () => Worker, shared: SharedModule): Promise<void> {
+  #startThread(startWorker: () => Worker, port: MessagePort): Promise<void> {
     const thread = this.#watch(startWorker());
     this.#threads.push(thread);
     return new Promise((resolve, reject) => {
@@ -87,8 +90,8 @@ export class WorkerHost implements Host {
         this.#fail(error);
       });
       thread.addEventListener("error", ({ message }) => reject(new QuotapassError("start_failed", message)));
-      const message: ToWorker = { thread: shared };
-      thread.postMessage(message);
+      const message: ToWorker = { thread: port };
+      thread.postMessage(message, [port]);
     });
   }
 
@@ -106,11 +109,11 @@ export class WorkerHost implements Host {
     return (await this.#send(this.#calls, { call: this.#calls, name, args })) as CallResult<N>;
   }
 
-  #send(call: number, message: ToWorker): Promise<unknown> {
+  #send(call: number, message: ToWorker, transfer: Transferable[] = []): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
       // It throws what cannot be cloned; the executor's promise is then rejected.
-      this.#worker.postMessage(message);
+      this.#worker.postMessage(message, transfer);
       this.#waiting.set(call, { resolve, reject });
     });
   }

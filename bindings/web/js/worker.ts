@@ -7,21 +7,21 @@ import { Engine, type Wasm } from "./engine.js";
 import { type PlainError, toPlainError } from "./errors.js";
 import { IndexedDbLedgers } from "./ledger-storage.js";
 
-/** A module that was compiled, and the memory that its threads share. */
-export interface SharedModule {
+/** A module that was compiled, and the memory that its threads share, as the module's worker sends them to a thread's. */
+interface SharedModule {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
 }
 
 /**
- * The first message to the worker of the module, with more than one thread a second one when they wait, then calls.
- * The only message to a thread.
+ * The first message to the worker of the module, with a port to each thread if there are any, then a second one when they
+ * wait; then calls. The only message to a thread, with its end of the port.
  */
 export type ToWorker =
-  | { readonly start: { readonly wasm: string; readonly sealingKey: CryptoKey; readonly threads: number } }
+  | { readonly start: { readonly wasm: string; readonly sealingKey: CryptoKey; readonly threads: readonly MessagePort[] } }
   | { readonly startThreads: number }
   | { readonly call: number; readonly name: CallName; readonly args: CallArguments<CallName> }
-  | { readonly thread: SharedModule };
+  | { readonly thread: MessagePort };
 
 /** `call` is 0 before the first call. */
 export type FromWorker = { readonly call: number } & ({ readonly result: unknown } | { readonly error: PlainError });
@@ -35,15 +35,15 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   try {
     if ("start" in data) {
       const { wasm: url, sealingKey, threads } = data.start;
-      const started = threads > 1 ? startShared(url) : init({ module_or_path: url }).then(() => ({ wasm, shared: null }));
-      engine = started.then(({ wasm }) => new Engine(wasm, new IndexedDbLedgers(), sealingKey));
+      const started: Promise<Wasm> = threads.length > 0 ? startShared(url, threads) : init({ module_or_path: url }).then(() => wasm);
+      engine = started.then((wasm) => new Engine(wasm, new IndexedDbLedgers(), sealingKey));
       await engine;
-      answer({ call, result: (await started).shared });
+      answer({ call, result: null });
     } else if ("startThreads" in data) {
       (await threaded()).startThreads(data.startThreads);
       answer({ call, result: null });
     } else if ("thread" in data) {
-      const { module, memory } = data.thread;
+      const { module, memory } = await received(data.thread);
       const threads = await threaded();
       await threads.default({ module_or_path: module, memory });
       answer({ call, result: null });
@@ -56,9 +56,18 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   }
 });
 
-/** The module that shares its memory, and what a thread needs of it. */
-async function startShared(url: string): Promise<{ wasm: Wasm; shared: SharedModule }> {
+/** The module that shares its memory, which its threads get by their ports. */
+async function startShared(url: string, ports: readonly MessagePort[]): Promise<Wasm> {
   const threads = await threaded();
   const { memory } = await threads.default({ module_or_path: url });
-  return { wasm: threads, shared: { module: threads.module(), memory } };
+  const shared: SharedModule = { module: threads.module(), memory };
+  for (const port of ports) port.postMessage(shared);
+  return threads;
+}
+
+/** What comes by a port. */
+function received(port: MessagePort): Promise<SharedModule> {
+  return new Promise((resolve) => {
+    port.onmessage = ({ data }: MessageEvent<SharedModule>) => resolve(data);
+  });
 }

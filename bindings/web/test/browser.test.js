@@ -299,6 +299,13 @@ test("threads share a proof where memory can be shared", async () => {
       post: { url: "/fixture/post.key", sha256: hashes.post },
       badge: { url: "/fixture/badge.key", sha256: hashes.badge },
     };
+    const answers = [];
+    window.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args);
+        this.addEventListener("message", ({ data }) => answers.push(data.result));
+      }
+    };
     const { client, account, membership, prover } = await ready({ threads: 3 }, keys);
     const { threads } = client;
     const ledger = await Ledger.create(client, account, { history: "none" });
@@ -315,9 +322,11 @@ test("threads share a proof where memory can be shared", async () => {
     const second = await prepared.post("on other threads", ledger, { now });
     const again = client.threads;
     client.close();
-    return { threads: [threads, again, client.threads], verdict: verdict.verdict, pseudonym, code, posts: [first.text, second.text], left: second.left };
+    const shared = answers.filter((result) => result?.memory instanceof WebAssembly.Memory).length;
+    return { threads: [threads, again, client.threads], answers: answers.length > 0, shared, verdict: verdict.verdict, pseudonym, code, posts: [first.text, second.text], left: second.left };
   });
   assert.deepEqual(result.threads, [3, 3, 0]);
+  assert.deepEqual([result.answers, result.shared], [true, 0], "the page held the memory with the secrets");
   assert.deepEqual([result.verdict, result.pseudonym, result.code, result.left], ["accepted", fixture.badge.pseudonym, "aborted", 3]);
   const { root, now } = fixture;
   const lines = ["on threads", "on other threads"].map((message, n) => ({ message, pass: result.posts[n], root, now }));
