@@ -1,0 +1,233 @@
+//! The file `relay.toml`.
+
+mod chain;
+mod clock;
+mod engine;
+mod hidden;
+mod limits;
+mod listen;
+mod log;
+mod slashing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use quotapass_circuits::prover::CeremonyHash;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use toml::Spanned;
+
+pub(super) use self::{chain::ChainSection, hidden::Hidden, log::LogSection, slashing::SlashingSection};
+use self::{clock::ClockSection, engine::EngineSection, limits::LimitsSection, listen::ListenSection};
+use crate::{
+    registry::RegistryInfo,
+    relay::{Policy, UnlistedVerdict, http::HttpSettings},
+};
+
+/// All that is set.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Settings {
+    /// What a running relay takes over when the file is read again.
+    pub(super) live: LiveSettings,
+    /// What it does not.
+    pub(super) fixed: FixedSettings,
+}
+
+/// What a running relay takes over when the file is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LiveSettings {
+    pub(super) unlisted: UnlistedVerdict,
+    pub(super) scopes: Vec<Policy>,
+    pub(super) http: HttpSettings,
+}
+
+/// What needs a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FixedSettings {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) test_chains: Vec<u64>,
+    pub(super) trusted_keys: Vec<CeremonyHash>,
+    pub(super) listen: SocketAddr,
+    pub(super) chain: ChainSection,
+    pub(super) log: LogSection,
+    pub(super) slashing: SlashingSection,
+    pub(super) clock: ClockSection,
+    pub(super) engine: EngineSection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    data_dir: Option<PathBuf>,
+    #[serde(default)]
+    unlisted_scopes: UnlistedVerdict,
+    #[serde(default = "test_chains")]
+    test_chains: Vec<u64>,
+    #[serde(default, deserialize_with = "hashes")]
+    trusted_keys: Vec<CeremonyHash>,
+    #[serde(default)]
+    listen: ListenSection,
+    #[serde(default)]
+    limits: LimitsSection,
+    chain: Spanned<ChainSection>,
+    #[serde(default)]
+    log: Option<Spanned<LogSection>>,
+    #[serde(default)]
+    slashing: Option<Spanned<SlashingSection>>,
+    #[serde(default)]
+    clock: ClockSection,
+    #[serde(default)]
+    engine: EngineSection,
+    #[serde(default)]
+    scopes: Vec<Spanned<Policy>>,
+}
+
+/// anvil, Hardhat and Foundry's scripts; and geth's --dev.
+fn test_chains() -> Vec<u64> {
+    vec![31_337, 1_337]
+}
+
+/// SHA-256 of the files that ended ceremonies.
+fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash>, D::Error> {
+    let read = |text: String| {
+        text.parse().map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or `sha256sum` prints \
+                 of a .zkey file"
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
+}
+
+impl Settings {
+    /// Reads the file. Relative paths in it are relative to its folder.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).with_context(|| format!("the configuration {} is not valid", path.display()))
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let document: Document = toml::from_str(text)?;
+        let at = |start: usize| {
+            let line = text[..start].matches('\n').count() + 1;
+            move || format!("line {line}")
+        };
+        let (place, mut chain) = (at(document.chain.span().start), document.chain.into_inner());
+        chain.validate().with_context(place)?;
+        chain.state = chain.state.map(|state| folder.join(state));
+        let mut log = LogSection::default();
+        if let Some(section) = document.log {
+            let place = at(section.span().start);
+            log = section.into_inner();
+            log.validate().with_context(place)?;
+            log.path = log.path.map(|path| folder.join(path));
+        }
+        let mut slashing = SlashingSection::default();
+        if let Some(section) = document.slashing {
+            let place = at(section.span().start);
+            slashing = section.into_inner();
+            slashing.validate(&chain).with_context(place)?;
+            slashing.keystore = slashing.keystore.map(|path| folder.join(path));
+            slashing.password_file = slashing.password_file.map(|path| folder.join(path));
+        }
+        let mut scopes: Vec<Policy> = Vec::new();
+        for policy in document.scopes {
+            let place = at(policy.span().start);
+            let policy = policy.into_inner();
+            policy.validate().with_context(place)?;
+            if scopes.iter().any(|other| other.name == policy.name) {
+                return Err(anyhow!("scope `{}` is listed before; keep one of them", policy.name).context(place()));
+            }
+            scopes.push(policy);
+        }
+        if scopes.is_empty() {
+            bail!("no scope is listed, so that every post would be refused: write a section [[scopes]]");
+        }
+        Ok(Self {
+            fixed: FixedSettings {
+                data_dir: document.data_dir.map(|path| folder.join(path)),
+                test_chains: document.test_chains,
+                trusted_keys: document.trusted_keys,
+                listen: document.listen.address,
+                chain,
+                log,
+                slashing,
+                clock: document.clock,
+                engine: document.engine,
+            },
+            live: LiveSettings {
+                unlisted: document.unlisted_scopes,
+                scopes,
+                http: document.limits.http(document.listen),
+            },
+        })
+    }
+}
+
+impl LiveSettings {
+    /// Why a registry does not go with the scopes: a member must not have its deposit back before its last posts are
+    /// too old to be accepted (protocol, section 7).
+    pub(super) fn check(&self, info: &RegistryInfo) -> Result<(), String> {
+        for policy in &self.scopes {
+            let Policy { root_window, max_clock_skew, epoch_seconds, .. } = policy;
+            let needed = u64::from(*root_window) + u64::from(epoch_seconds.get()) + u64::from(*max_clock_skew);
+            if u64::from(info.exit_delay) <= needed {
+                return Err(format!(
+                    "scope `{}`: root_window, one epoch and max_clock_skew are {needed} s in all, and the registry pays \
+                     a deposit back after {} s, so that a member could spam and be gone; shorten them until they are \
+                     less, or follow a registry with a longer exit delay",
+                    policy.name, info.exit_delay
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is other than before, in words.
+    pub(super) fn changes(&self, before: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        if self.unlisted != before.unlisted {
+            changes.push("`unlisted_scopes` is changed".into());
+        }
+        if self.http != before.http {
+            changes.push("[listen] or [limits] is changed".into());
+        }
+        let of = |scopes: &[Policy], name: &str| scopes.iter().find(|policy| policy.name == name).cloned();
+        for policy in &self.scopes {
+            match of(&before.scopes, &policy.name) {
+                None => changes.push(format!("scope `{}` is new", policy.name)),
+                Some(former) if former != *policy => changes.push(format!("scope `{}` is changed", policy.name)),
+                Some(_) => {}
+            }
+        }
+        let dropped = before.scopes.iter().filter(|former| of(&self.scopes, &former.name).is_none());
+        changes.extend(dropped.map(|former| format!("scope `{}` is dropped", former.name)));
+        changes
+    }
+}
+
+impl FixedSettings {
+    /// The first section that differs.
+    pub(super) fn difference(&self, other: &Self) -> Option<&'static str> {
+        let differs = [
+            (self.data_dir != other.data_dir, "`data_dir`"),
+            (self.test_chains != other.test_chains, "`test_chains`"),
+            (self.trusted_keys != other.trusted_keys, "`trusted_keys`"),
+            (self.listen != other.listen, "`address` in [listen]"),
+            (self.chain != other.chain, "[chain]"),
+            (self.log != other.log, "[log]"),
+            (self.slashing != other.slashing, "[slashing]"),
+            (self.clock != other.clock, "[clock]"),
+            (self.engine != other.engine, "[engine]"),
+        ];
+        differs.into_iter().find_map(|(differs, name)| differs.then_some(name))
+    }
+}

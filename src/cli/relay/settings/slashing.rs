@@ -1,0 +1,43 @@
+//! `[slashing]`.
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use anyhow::{Result, bail};
+use serde::Deserialize;
+
+use super::ChainSection;
+use crate::relay::slasher::SlasherSettings;
+
+/// `[slashing]`: who takes the deposits of convicted members.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::cli::relay) struct SlashingSection {
+    pub(in crate::cli::relay) enabled: bool,
+    pub(in crate::cli::relay) keystore: Option<PathBuf>,
+    pub(in crate::cli::relay) password_file: Option<PathBuf>,
+    pub(in crate::cli::relay) receiver: Option<Address>,
+    pub(in crate::cli::relay) confirmations: u64,
+}
+
+impl Default for SlashingSection {
+    fn default() -> Self {
+        let confirmations = SlasherSettings::default().confirmations;
+        Self { enabled: true, keystore: None, password_file: None, receiver: None, confirmations }
+    }
+}
+
+impl SlashingSection {
+    pub(super) fn validate(&self, chain: &ChainSection) -> Result<()> {
+        if chain.state.is_some() && (self.keystore.is_some() || self.password_file.is_some()) {
+            bail!("[slashing] an embedded chain needs no `keystore` and no `password_file`; leave them out");
+        }
+        if self.password_file.is_some() && self.keystore.is_none() {
+            bail!("[slashing] has a `password_file` and no `keystore` that it opens");
+        }
+        if !self.enabled && (self.keystore.is_some() || self.receiver.is_some()) {
+            bail!("[slashing] is not enabled, and has a `keystore` or `receiver`; leave them out, or enable it");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+use alloy_primitives::Address;
+
+use super::*;
+use crate::{
+    cli::relay::template::{ChainTemplate, Room, configuration},
+    relay::{EngineSettings, ValkeySettings},
+};
+
+fn parse(text: &str) -> Result<Settings> {
+    Settings::parse(text, Path::new("/etc/quotapass"))
+}
+
+fn template() -> String {
+    configuration(&ChainTemplate::Endpoint { rpc_url: None, chain_id: None, registry: None })
+}
+
+/// A template with every setting that is commented out as it stands there.
+fn uncommented() -> String {
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let uncomment = |line: &str| {
+        let setting = line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|it| is_name(it.0)));
+        setting.unwrap_or(line).to_owned()
+    };
+    template().lines().map(|line| uncomment(line) + "\n").collect()
+}
+
+#[test]
+fn what_is_written_is_valid_and_names_the_usual_values() {
+    let written = parse(&template()).unwrap();
+    assert_eq!(written.live.scopes.len(), 1);
+    assert_eq!(written.live.http, HttpSettings::default());
+    let full = parse(&uncommented()).unwrap();
+    assert_eq!(full.live, written.live);
+    let FixedSettings { chain, clock, engine, log, .. } = &full.fixed;
+    let path = Path::new("/var/lib/quotapass-relay/nullifiers");
+    assert_eq!((log.path.as_deref(), log.servers()), (Some(path), None));
+    let shared = parse(&template().replace("#   ", "")).unwrap().fixed.log;
+    assert_eq!(shared.servers(), Some(ValkeySettings::new(["redis://127.0.0.1:6379".into()])));
+    assert_eq!((chain, clock), (&written.fixed.chain, &written.fixed.clock));
+    let workers = EngineSettings::default().workers;
+    assert_eq!(EngineSettings { workers, ..engine.settings() }, EngineSettings::default());
+    assert_eq!(full.fixed.slashing.confirmations, SlashingSection::default().confirmations);
+    assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
+    let registry = Address::repeat_byte(7);
+    let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, room: Room::Demo })).unwrap();
+    assert_eq!(embedded.fixed.chain.state.as_deref(), Some(Path::new("/etc/quotapass/chain.state")));
+    assert_eq!(embedded.fixed.chain.registry, registry);
+}
+
+#[test]
+fn says_what_is_wrong_and_where() {
+    let text = template();
+    let says = |text: &str, parts: &[&str]| {
+        let error = format!("{:#}", parse(text).map(|settings| settings.live).unwrap_err());
+        for part in parts {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    };
+    let line = |part: &str| text[..text.find(part).unwrap()].matches('\n').count() + 1;
+    let changed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    };
+    says(&changed("unlisted_scopes", "unlisted_scope"), &["unknown field `unlisted_scope`", "line"]);
+    says(&changed("\"reject\"", "\"refuse\""), &["unknown variant `refuse`", "line"]);
+    says(&changed("127.0.0.1:8480", "8480"), &["invalid socket address", "line"]);
+    says(&changed("chain_id = 31337\n", ""), &["no `chain_id`", &format!("line {}", line("[chain]"))]);
+    let both = changed("[chain]\n", "[chain]\nstate = \"chain.state\"\n");
+    says(&both, &["both `rpc_url` and `state`", &format!("line {}", line("[chain]"))]);
+    let skewed = changed("max_clock_skew = 60", "max_clock_skew = 7200");
+    says(&skewed, &["longer than its epoch", &format!("line {}", line("[[scopes]]"))]);
+    let scope = &text[text.find("[[scopes]]").unwrap()..];
+    says(&format!("{text}{scope}"), &["`lobby` is listed before"]);
+    says(&text[..text.find("[[scopes]]").unwrap()], &["no scope is listed"]);
+    says(&changed("limit_cap = 10\n", ""), &["missing field `limit_cap`"]);
+    says(&changed("enabled = true", "enabled = false\nkeystore = \"wallet\""), &["not enabled", "line"]);
+    says(&changed("enabled = true", "password_file = \"secret\""), &["no `keystore` that it opens"]);
+    says(&changed("[log]\n", "[log]\nvalkey = []\n"), &["lists no server", "line"]);
+    let proxies = changed("[listen]\n", "[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]\n");
+    says(&proxies, &["`proxy` is neither a network", "line"]);
+    says("", &["missing field `chain`"]);
+}
+
+#[test]
+fn a_registry_must_hold_deposits_for_long_enough() {
+    use crate::registry::TokenInfo;
+    let mut info = RegistryInfo {
+        token: TokenInfo { address: Address::ZERO, symbol: "DEV".into(), decimals: 18 },
+        tiers: Vec::new(),
+        exit_delay: 7_261,
+        reward_bps: 5_000,
+        treasury: Address::ZERO,
+        verifier: Address::ZERO,
+        member_count: 0,
+        total_owed: alloy_primitives::U256::ZERO,
+    };
+    let live = parse(&template()).unwrap().live;
+    assert_eq!(live.check(&info), Ok(()));
+    info.exit_delay = 7_260;
+    let reason = live.check(&info).unwrap_err();
+    assert!(reason.contains("scope `lobby`") && reason.contains("7260 s in all"), "{reason}");
+}
+
+#[test]
+fn changes_are_named() {
+    let before = parse(&template()).unwrap();
+    let text = template()
+        .replace("limit_cap = 10", "limit_cap = 11")
+        .replace("\"reject\"", "\"ignore\"")
+        .replace("[limits]\n", "[limits]\nmax_posts = 7\n")
+        + &SCOPES.replace("lobby", "attic");
+    let after = parse(&text).unwrap();
+    assert_eq!(
+        after.live.changes(&before.live),
+        [
+            "`unlisted_scopes` is changed",
+            "[listen] or [limits] is changed",
+            "scope `lobby` is changed",
+            "scope `attic` is new"
+        ]
+    );
+    assert_eq!(before.live.changes(&after.live).last().unwrap(), "scope `attic` is dropped");
+    assert_eq!(after.fixed.difference(&before.fixed), None);
+    let moved = parse(&template().replace("8480", "8481")).unwrap();
+    assert_eq!(moved.fixed.difference(&before.fixed), Some("`address` in [listen]"));
+    let followed = parse(&template().replace("chain_id = 31337", "chain_id = 1337")).unwrap();
+    assert_eq!(followed.fixed.difference(&before.fixed), Some("[chain]"));
+}
+
+const SCOPES: &str = "[[scopes]]\nname = \"lobby\"\nepoch_seconds = 60\nlimit_cap = 1\nmin_stake = 1\n\
+                      min_age_days = 0\nroot_window = 60\nmax_clock_skew = 5\n";
