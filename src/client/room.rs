@@ -6,7 +6,7 @@ use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement
 use serde::Deserialize;
 
 use crate::{
-    relay::{Policy, PolicyError, PolicyHistory},
+    relay::{DatedPolicy, Policy, PolicyError, PolicyHistory},
     wallet::ledger::Quota,
 };
 
@@ -43,6 +43,8 @@ pub enum RoomError {
 pub struct Room {
     registry: RegistryId,
     scope: Scope,
+    policy: DatedPolicy,
+    /// The policy as a history that never changes.
     policies: PolicyHistory,
 }
 
@@ -76,9 +78,10 @@ impl Room {
     ///
     /// # Errors
     /// [`RoomError::Policy`] if the policy is not valid.
-    pub fn new(registry: RegistryId, policy: Policy) -> Result<Self, RoomError> {
-        let scope = Scope::new(&registry, &policy.name);
-        Ok(Self { registry, scope, policies: PolicyHistory::new(policy)? })
+    pub fn new(registry: RegistryId, policy: impl Into<DatedPolicy>) -> Result<Self, RoomError> {
+        let policy = policy.into();
+        let scope = Scope::new(&registry, &policy.policy.name);
+        Ok(Self { registry, scope, policies: PolicyHistory::new([policy.clone()])?, policy })
     }
 
     /// The room of this name among those in the JSON that a relay answers at `/v1/policy`. Registry and policy are then
@@ -129,7 +132,7 @@ impl Room {
 
     /// The policy.
     pub fn policy(&self) -> &Policy {
-        self.policies.current()
+        &self.policy.policy
     }
 
     /// The policy as a history that never changed.

@@ -64,11 +64,7 @@ pub fn verify_post(
 ) -> Result<VerifiedPost, Verdict> {
     let pass = PostPass::from_bytes(pass)?;
     let epoch = pass.epoch;
-    if !room.policy().is_in_range(epoch, now) {
-        return Err(Verdict::EpochOutOfRange { epoch, now });
-    }
-    room.policies().check_post(&pass, now)?;
-    accepted_roots.check(pass.root, room.policy().root_window, now)?;
+    room.policies().check_post(&(&pass).into(), now, |window| accepted_roots.check(pass.root, window, now))?;
     let public = pass.public(room.scope(), message)?;
     verifier.verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)?;
     Ok(VerifiedPost { epoch, public })
@@ -86,8 +82,8 @@ pub fn verify_badge(
     now: u64,
 ) -> Result<BadgePass, Verdict> {
     let pass = BadgePass::from_bytes(pass)?;
-    room.policies().check_badge(&pass.requirement, now)?;
-    accepted_roots.check(pass.root, room.policy().root_window, now)?;
+    let check_root = |window| accepted_roots.check(pass.root, window, now);
+    room.policies().check_badge(&pass.requirement, now, check_root)?;
     verifier.verify(&pass.public(room.scope()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
     Ok(pass)
 }

@@ -125,13 +125,13 @@ impl<L: NullifierLog> Relay<L> {
 
     /// The checks that need no pairing.
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
-        let (scope, window) = {
+        let scope = {
             let policies = self.policies();
-            let entry = policies.get(scope).map_err(|_| policies.unlisted().verdict())?;
-            entry.history().check_badge(&pass.requirement, now)?;
-            (entry.scope(), entry.history().current().root_window)
+            let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
+            let check_root = |window| self.check_root(pass.root, now, window);
+            entry.history().check_badge(&pass.requirement, now, check_root)?;
+            entry.scope()
         };
-        self.check_root(pass.root, now, window)?;
         self.learn_convictions()?;
         if self.slashed().has_pseudonym(scope, pass.pseudonym) {
             return Err(Verdict::SlashedMember);

@@ -60,7 +60,10 @@ pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome};
 pub use pipeline::{PostRequest, Relay};
-pub use policy::{Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
+pub use policy::{
+    DatedPolicy, Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, StatedTerms, UnlistedScope,
+    UnlistedVerdict,
+};
 pub use roots::{RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
 #[cfg(feature = "relay-engine")]

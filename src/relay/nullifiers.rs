@@ -42,6 +42,12 @@ impl LogEpoch {
 
     /// The Unix second from which on no policy lets the epoch in, so that its nullifiers may go: one epoch length after
     /// its end.
+    ///
+    /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](super::PolicyHistory)), so that its
+    /// epoch has the length of a policy that holds and lies within the clock difference of the same policy. A valid
+    /// policy allows no clock difference above its own epoch. An epoch is therefore out of range for all policies of its
+    /// length from this second on, and for policies of other lengths always, whatever changes come. Were the range
+    /// judged by another policy's clock difference, a log would forget nullifiers of epochs that are still accepted.
     pub const fn keep_until(&self) -> u64 {
         self.keep_until
     }

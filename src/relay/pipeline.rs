@@ -17,7 +17,7 @@ use quotapass_circuits::{
 use rayon::prelude::*;
 
 use super::{
-    Entry, Evidence, LogEpoch, LogError, NullifierLog, Outcome, Policy, PolicyError, PolicyTable, QuotaExceeded,
+    DatedPolicy, Entry, Evidence, LogEpoch, LogError, NullifierLog, Outcome, PolicyError, PolicyTable, QuotaExceeded,
     RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, lock, read, write,
 };
 
@@ -162,17 +162,13 @@ impl<L: NullifierLog> Relay<L> {
         now: u64,
     ) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
         let epoch = pass.epoch;
-        let (scope, window, cap) = {
+        let (scope, cap) = {
             let policies = self.policies();
-            let entry = policies.get(request.scope).map_err(|_| policies.unlisted().verdict())?;
+            let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
             let history = entry.history();
-            if !history.current().is_in_range(epoch, now) {
-                return Err(Verdict::EpochOutOfRange { epoch, now });
-            }
-            history.check_post(&pass, now)?;
-            (entry.scope(), history.current().root_window, history.highest_cap(now))
+            history.check_post(&(&pass).into(), now, |window| self.check_root(pass.root, now, window))?;
+            (entry.scope(), history.highest_cap(now))
         };
-        self.check_root(pass.root, now, window)?;
         let public = pass.public(scope, request.message)?;
         let entry = Entry {
             epoch: LogEpoch::with(public.external_nullifier, epoch),
@@ -276,11 +272,15 @@ impl<L: NullifierLog> Relay<L> {
         read(&self.roots)
     }
 
-    /// Replaces all policies at Unix second `at`; see [`PolicyTable::change`].
+    /// Replaces the list of policies at Unix second `at`; see [`PolicyTable::change`].
     ///
     /// # Errors
     /// [`PolicyError`]; nothing is changed then.
-    pub fn change_policies(&self, policies: impl IntoIterator<Item = Policy>, at: u64) -> Result<(), PolicyError> {
+    pub fn change_policies(
+        &self,
+        policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
+        at: u64,
+    ) -> Result<(), PolicyError> {
         write(&self.policies).change(policies, at)
     }
 
@@ -333,6 +333,8 @@ impl<L: NullifierLog> Relay<L> {
 
     /// Drops nullifiers of epochs that no policy lets in any more at `now`, and restrictions that are over. Epochs
     /// dropped stay closed, so call it with a clock that is right.
+    ///
+    /// Which epochs these are does not depend on the policies: see [`LogEpoch::keep_until`].
     ///
     /// # Errors
     /// [`LogError`] if the log fails.

@@ -57,7 +57,13 @@ pub enum Verdict {
         now: u64,
     },
     /// Stated values are not the scope's own.
-    RequirementMismatch(RequirementMismatch),
+    RequirementMismatch {
+        /// The first of them.
+        mismatch: RequirementMismatch,
+        /// Whether a policy with the stated values ends or begins so close to now that whoever forwarded the pass may
+        /// be honest.
+        within_grace: bool,
+    },
     /// A restriction in force names this pseudonym.
     Restricted {
         /// The last Unix second it is in force; without end if none.
@@ -227,7 +233,7 @@ impl Verdict {
             Self::UnknownRoot => 4,
             Self::StaleRoot { .. } => 5,
             Self::EpochOutOfRange { .. } => 6,
-            Self::RequirementMismatch(_) => 7,
+            Self::RequirementMismatch { .. } => 7,
             Self::Restricted { .. } => 8,
             Self::InvalidProof => 9,
             Self::Malformed(_) => 10,
@@ -248,10 +254,11 @@ impl Verdict {
             | Self::UnknownRoot
             | Self::StaleRoot { .. }
             | Self::EpochOutOfRange { .. }
+            | Self::RequirementMismatch { within_grace: true, .. }
             | Self::Overloaded(_) => Gossip::Ignore,
             Self::QuotaExceeded(_)
             | Self::SlashedMember
-            | Self::RequirementMismatch(_)
+            | Self::RequirementMismatch { within_grace: false, .. }
             | Self::Restricted { .. }
             | Self::InvalidProof
             | Self::Malformed(_) => Gossip::Reject,
@@ -288,7 +295,7 @@ impl From<LogError> for Verdict {
 
 impl From<RequirementMismatch> for Verdict {
     fn from(mismatch: RequirementMismatch) -> Self {
-        Self::RequirementMismatch(mismatch)
+        Self::RequirementMismatch { mismatch, within_grace: false }
     }
 }
 
@@ -339,7 +346,7 @@ impl fmt::Display for Verdict {
             Self::EpochOutOfRange { epoch, now } => {
                 write!(f, "the epoch runs from {} to {}, the time is {now}", epoch.begins(), epoch.ends())
             }
-            Self::RequirementMismatch(mismatch) => mismatch.fmt(f),
+            Self::RequirementMismatch { mismatch, .. } => mismatch.fmt(f),
             Self::Restricted { until: None } => f.write_str("the pseudonym is restricted"),
             Self::Restricted { until: Some(until) } => write!(f, "the pseudonym is restricted until {until}"),
             Self::InvalidProof => f.write_str("the proof does not prove the statement"),
@@ -389,7 +396,7 @@ impl Serialize for Detail<'_> {
                 object.serialize_entry("epoch", &epoch.number())?;
                 object.serialize_entry("now", now)?;
             }
-            Verdict::RequirementMismatch(mismatch) => {
+            Verdict::RequirementMismatch { mismatch, .. } => {
                 object.serialize_entry("field", mismatch.field())?;
                 if let Some((stated, expected)) = mismatch.values() {
                     object.serialize_entry("stated", &stated)?;

@@ -127,7 +127,7 @@ impl From<Verdict> for Rejection {
                 let (begins, ends) = (epoch.begins(), epoch.ends());
                 Self::EpochOutOfRange { verdict: name, gossip, reason, begins, ends }
             }
-            Verdict::RequirementMismatch(mismatch) => {
+            Verdict::RequirementMismatch { mismatch, .. } => {
                 Self::RequirementMismatch { verdict: name, gossip, reason, field: mismatch.field().into() }
             }
             Verdict::InvalidProof => Self::InvalidProof { verdict: name, gossip, reason },

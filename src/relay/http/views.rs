@@ -64,7 +64,8 @@ pub(super) struct ScopeBody {
 
 impl ScopeBody {
     fn new(entry: &ScopePolicy, now: u64) -> Self {
-        let policy @ Policy { name, epoch_seconds, limit_cap, min_stake, .. } = entry.history().current();
+        let policy = &entry.history().current(now).policy;
+        let Policy { name, epoch_seconds, limit_cap, min_stake, .. } = policy;
         let Policy { min_age_days, root_window, max_clock_skew, .. } = policy;
         let epoch = policy.epoch_at(now);
         let Day(since_max) = policy.requirement(epoch).since_max;
@@ -219,7 +220,7 @@ impl SlashedBody {
         let entry = policies.iter().find(|entry| entry.scope() == scope);
         Self {
             commitment,
-            scope: entry.map(|entry| entry.history().current().name.clone()),
+            scope: entry.map(|entry| entry.name().into()),
             epoch_seconds: epoch.seconds().get(),
             epoch: epoch.number(),
             epoch_begins: epoch.begins(),

@@ -76,16 +76,16 @@ fn what_a_badge_must_state_and_prove() {
     for stated in [9, 11] {
         let other = badge_pass(0, KEY, Requirement { min_stake: stated, ..requirement() });
         let expected = RequirementMismatch::MinStake { stated, expected: 10 };
-        assert_eq!(verdict(&other), Verdict::RequirementMismatch(expected));
+        assert_eq!(verdict(&other), expected.into());
     }
     let day = requirement().since_max;
     for stated in [Day(day.0 - 1), Day(day.0 + 1)] {
         let other = badge_pass(0, KEY, Requirement { since_max: stated, ..requirement() });
         let expected = RequirementMismatch::SinceMax { stated, expected: day };
-        assert_eq!(verdict(&other), Verdict::RequirementMismatch(expected));
+        assert_eq!(verdict(&other), expected.into());
     }
     let unlisted = relay.verify_badge(BadgeRequest { scope: "elsewhere", pass: &good.to_bytes() }, NOW);
-    assert_eq!(unlisted.verdict, Verdict::RequirementMismatch(RequirementMismatch::UnlistedScope));
+    assert_eq!(unlisted.verdict, RequirementMismatch::UnlistedScope.into());
 
     let mut forged = good.clone();
     forged.pseudonym = pseudonym(1);
@@ -130,8 +130,11 @@ fn former_requirements_hold_for_badges_too() {
     let pass = badge_pass(0, KEY, requirement()).to_bytes();
     relay.change_policies([Policy { min_stake: 20, ..policy() }], NOW).unwrap();
     assert_eq!(relay.verify_badge(badge_request(&pass), NOW + 3600).verdict, Verdict::Accepted);
-    let expected = RequirementMismatch::MinStake { stated: 10, expected: 20 };
-    assert_eq!(relay.verify_badge(badge_request(&pass), NOW + 3601).verdict, Verdict::RequirementMismatch(expected));
+    let mismatch = RequirementMismatch::MinStake { stated: 10, expected: 20 };
+    for (now, within_grace) in [(NOW + 3601, true), (NOW + 3650, true), (NOW + 3651, false)] {
+        let expected = Verdict::RequirementMismatch { mismatch, within_grace };
+        assert_eq!(relay.verify_badge(badge_request(&pass), now).verdict, expected);
+    }
 }
 
 #[test]

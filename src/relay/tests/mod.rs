@@ -4,6 +4,7 @@ mod badges;
 #[cfg(feature = "relay-engine")]
 mod engine;
 mod inputs;
+mod policies;
 mod posts;
 mod slashing;
 mod verdicts;

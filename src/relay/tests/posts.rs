@@ -17,7 +17,7 @@ use crate::relay::{
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
-    Verdict::RequirementMismatch(mismatch)
+    mismatch.into()
 }
 
 #[test]
@@ -131,7 +131,8 @@ fn after_a_change_of_policy_the_former_values_hold_for_the_window() {
     assert_eq!(at(&old, NOW), Verdict::Accepted);
     assert_eq!(at(&new, NOW), Verdict::Accepted);
     assert_eq!(at(&old, NOW + 3600), Verdict::Accepted);
-    assert_eq!(at(&old, NOW + 3601), too_low);
+    let ended = RequirementMismatch::MinStake { stated: 10, expected: 20 };
+    assert_eq!(at(&old, NOW + 3601), Verdict::RequirementMismatch { mismatch: ended, within_grace: true });
     assert_eq!(at(&new, NOW + 3601), Verdict::Accepted);
     // One value of the one and one of the other marks the sender as no policy ever did.
     assert_eq!(at(&mixed, NOW), too_low);
@@ -149,9 +150,9 @@ fn policies_that_cannot_be_change_nothing() {
     let skewed = Policy { max_clock_skew: 601, ..policy() };
     check(vec![skewed], PolicyError::SkewAboveEpoch { name: ROOM.into(), skew: 601, epoch: 600 });
     check(vec![Policy { min_stake: 99, ..policy() }, policy()], PolicyError::Duplicate(ROOM.into()));
-    assert_eq!(relay.policies().get(ROOM).unwrap().history().current(), &policy());
+    assert_eq!(relay.policies().get(ROOM).unwrap().history().current(NOW), &policy().into());
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
-    relay.change_policies([], NOW).unwrap();
+    relay.change_policies(Vec::<Policy>::new(), NOW).unwrap();
     assert!(relay.policies().get(ROOM).is_err());
 }
 

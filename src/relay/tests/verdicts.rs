@@ -29,6 +29,7 @@ fn the_table_of_the_protocol() {
         (Verdict::StaleRoot { superseded_at: 1 }, "stale_root", Ignore),
         (Verdict::EpochOutOfRange { epoch: epoch(), now: 1 }, "epoch_out_of_range", Ignore),
         (mismatch.into(), "requirement_mismatch", Reject),
+        (Verdict::RequirementMismatch { mismatch, within_grace: true }, "requirement_mismatch", Ignore),
         (Verdict::Restricted { until: None }, "restricted", Reject),
         (Verdict::InvalidProof, "invalid_proof", Reject),
         (malformed.into(), "malformed", Reject),

@@ -1,0 +1,146 @@
+//! What a scope asks of its posters, and how a change of it takes effect.
+
+mod history;
+mod table;
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use quotapass_circuits::{membership::Day, requirement::Requirement, signal::Epoch};
+use serde::{Deserialize, Serialize};
+
+use super::RequirementMismatch;
+
+pub use history::{DatedPolicy, PolicyHistory, StatedTerms};
+pub use table::{PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
+
+/// The longest name of a scope, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The policy of one scope: published, and the same for all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The scope's name, for example that of a room.
+    pub name: String,
+    /// Length of an epoch in seconds.
+    pub epoch_seconds: NonZeroU32,
+    /// Cap on messages per epoch, whatever the member's own limit.
+    pub limit_cap: NonZeroU16,
+    /// Least stake, in the registry's stake units.
+    pub min_stake: u32,
+    /// Least age of a deposit in days.
+    pub min_age_days: u16,
+    /// How long a root is accepted after it was superseded, and this policy after it was replaced; in seconds. The
+    /// registry's exit delay must be longer than this and an epoch.
+    pub root_window: u32,
+    /// Clock difference allowed around an epoch's edges, in seconds; at most one epoch.
+    pub max_clock_skew: u32,
+}
+
+/// A policy that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A scope without a name.
+    #[error("a scope needs a name")]
+    NoName,
+    /// A name that is too long.
+    #[error("a scope's name has at most {MAX_NAME} bytes, this one has {0}")]
+    LongName(usize),
+    /// The allowed clock difference is longer than an epoch.
+    #[error(
+        "scope `{name}`: max_clock_skew of {skew} s is longer than its epoch of {epoch} s, so that a member could spend \
+         the quota of more than three epochs at once; lower it, or take longer epochs"
+    )]
+    SkewAboveEpoch {
+        /// The scope's name.
+        name: String,
+        /// The clock difference.
+        skew: u32,
+        /// The epoch's length.
+        epoch: u32,
+    },
+    /// A scope without a policy.
+    #[error("the scope has no policy; list one")]
+    NoPolicy,
+    /// Policies of two scopes where those of one are expected.
+    #[error("policies of one scope are expected, and `{found}` is not `{expected}`")]
+    OtherScope {
+        /// The scope.
+        expected: String,
+        /// The other one.
+        found: String,
+    },
+    /// Two policies of one scope that hold from the same time.
+    #[error(
+        "scope `{0}` is listed twice for the same time; keep one of them, or give the later one the time `from` which it \
+         holds and a higher `version`"
+    )]
+    Duplicate(String),
+    /// A later policy without a higher version.
+    #[error(
+        "scope `{name}`: version {later} holds from a later time than version {earlier}; give each policy a higher \
+         `version` than those before it"
+    )]
+    Version {
+        /// The scope's name.
+        name: String,
+        /// The version of the earlier one.
+        earlier: u32,
+        /// The version of the later one.
+        later: u32,
+    },
+}
+
+impl Policy {
+    /// Checks that the values go together.
+    ///
+    /// # Errors
+    /// [`PolicyError`] says which do not.
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        if self.name.is_empty() {
+            return Err(PolicyError::NoName);
+        }
+        if self.name.len() > MAX_NAME {
+            return Err(PolicyError::LongName(self.name.len()));
+        }
+        let (skew, epoch) = (self.max_clock_skew, self.epoch_seconds.get());
+        if skew > epoch {
+            return Err(PolicyError::SkewAboveEpoch { name: self.name.clone(), skew, epoch });
+        }
+        Ok(())
+    }
+
+    /// The epoch that a Unix second lies in.
+    pub fn epoch_at(&self, unix_seconds: u64) -> Epoch {
+        Epoch::at(self.epoch_seconds, unix_seconds)
+    }
+
+    /// What a post of this epoch must state: `since_max` is the day the epoch begins (UTC) less the least age, and the
+    /// first of all days if that would lie before it.
+    pub fn requirement(&self, epoch: Epoch) -> Requirement {
+        self.requirement_on(Day::at(epoch.begins()))
+    }
+
+    /// What a badge must state on a day.
+    pub fn requirement_on(&self, today: Day) -> Requirement {
+        Requirement { min_stake: self.min_stake, since_max: Day(today.0.saturating_sub(self.min_age_days)) }
+    }
+
+    /// Whether an epoch is in range at `now`: from `max_clock_skew` before it begins (inclusive) to as long after it
+    /// ends (exclusive, as the end itself is).
+    pub fn is_in_range(&self, epoch: Epoch, now: u64) -> bool {
+        let skew = u64::from(self.max_clock_skew);
+        epoch.begins() <= now.saturating_add(skew) && now < epoch.ends().saturating_add(skew)
+    }
+}
+
+fn compare_requirement(stated: &Requirement, expected: &Requirement) -> Result<(), RequirementMismatch> {
+    if stated.min_stake != expected.min_stake {
+        return Err(RequirementMismatch::MinStake { stated: stated.min_stake, expected: expected.min_stake });
+    }
+    if stated.since_max != expected.since_max {
+        return Err(RequirementMismatch::SinceMax { stated: stated.since_max, expected: expected.since_max });
+    }
+    Ok(())
+}
