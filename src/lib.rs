@@ -7,6 +7,7 @@
 //! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
 //!   pass; batches and bounded queues for a busy one (feature `relay-engine`), and its HTTP service (feature `relay-http`).
 //! - [`identity`] (feature `mnemonic`): who posts. Seeds, and (feature `identity`) the encrypted files they are kept in.
+//! - [`note`] (feature `notes`): signed statements, such as a relay's policies.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
 //! - [`wallet`] (feature `wallet-core`): what a poster runs. The quota ledger (in files with the feature `wallet`), and
 //!   the path of a member from a relay (over HTTP with the feature `wallet-http`) or from a copy of the tree.
@@ -25,6 +26,8 @@ pub mod files;
 pub mod identity;
 #[cfg(feature = "keys")]
 pub mod keys;
+#[cfg(feature = "notes")]
+pub mod note;
 #[cfg(feature = "registry")]
 pub mod registry;
 #[cfg(any(feature = "client", feature = "relay"))]

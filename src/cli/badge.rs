@@ -37,19 +37,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let policy = context.config().scope(&arguments.scope)?;
+    let now = now()?;
+    let policy = &context.config().scope(&arguments.scope, now)?.policy;
     let digits = arguments.chat_key.strip_prefix("0x").unwrap_or(&arguments.chat_key);
     let chat_key = hex::decode(digits).context("--chat-key is not hexadecimal")?;
     let registry = context.registry_id()?;
     require_test_chain(context.config(), registry.chain_id)?;
     let secret = context.open_secret(&registry)?;
     let prover = prover::<Badge>(&context.keys()?)?;
-    let located = context.locate(&secret, arguments.index)?;
+    let requirement = policy.requirement_on(Day::at(now));
+    let located = context.locate(&secret, arguments.index, &requirement)?;
+    located.crowd.warn(context.config(), &policy.name)?;
     let (public, witness) = badge(
         Membership { secret: &secret, member: &located.member, path: &located.path },
         Scope::new(&registry, &policy.name),
         ChatKeyHash::new(&chat_key),
-        policy.requirement_on(Day::at(now()?)),
+        requirement,
     )?;
     let pass = BadgePass::new(&public, chat_key, prover.prove(&public, &witness, &mut OsRng)?)?;
     let text = pass.to_text();
@@ -65,6 +68,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "badge": text,
             "pseudonym": public.pseudonym,
             "file": arguments.out,
+            "anonymity": located.crowd,
             "keys": prover.origin().to_string(),
         }),
     )

@@ -1,17 +1,19 @@
 //! The local copy of the registry, and where a member stands in its tree.
 
-use std::{fs, io, path::PathBuf, thread, time::Duration};
+use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
 use quotapass_circuits::{
     identity::IdentitySecret,
-    membership::{Levels, Member, MemberIndex, MemberPath},
+    membership::{Levels, Member, MemberIndex, MemberPath, MemberTree},
     registry_id::RegistryId,
+    requirement::Requirement,
 };
+use serde::Serialize;
 
 use super::{
-    config::Key,
+    config::{Config, Key},
     context::{Context, not_a_member},
     output::note,
     progress,
@@ -22,7 +24,7 @@ use crate::{
     registry::{Follower, FollowerSettings, MemberStatus, Registry, Synced},
     wallet::{
         ledger::LedgerOwner,
-        members::{ChainHead, ClientOptions, LightMembers, OwnMembership, RelayMembers, SyncError},
+        members::{ChainHead, ClientOptions, LightMembers, OwnMembership, RelayMembers, SyncError, meets},
     },
 };
 
@@ -38,6 +40,47 @@ const TOLD: u32 = 3_600;
 pub(super) struct Located {
     pub(super) member: Member,
     pub(super) path: MemberPath,
+    pub(super) crowd: Crowd,
+}
+
+/// The members among whom a pass hides its sender: those who meet what a scope asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Crowd {
+    /// How many are known.
+    members: usize,
+    /// Whether these are all. A light wallet knows those of its own group, so that there are at least so many.
+    is_exact: bool,
+}
+
+impl Crowd {
+    fn of_tree(tree: &MemberTree, requirement: &Requirement) -> Self {
+        let all = (0..tree.len()).filter_map(|index| tree.member(MemberIndex(u32::try_from(index).ok()?)));
+        Self { members: all.filter(|member| meets(requirement, member)).count(), is_exact: true }
+    }
+
+    fn of_group(light: &LightMembers, requirement: &Requirement) -> Self {
+        Self { members: light.meeting(requirement), is_exact: false }
+    }
+
+    /// Says on standard error that there are few, if there are fewer than the settings ask for.
+    pub(super) fn warn(&self, config: &Config, scope: &str) -> Result<()> {
+        if self.members < config.min_anonymity()? {
+            note(format!(
+                "Warning: {self} what `{scope}` asks for, so that a message is easily traced to its author. Ask the room \
+                 to ask for less, or wait for more members. `min_anonymity` in the configuration sets the number below \
+                 which this is said."
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (known, verb) =
+            (if self.is_exact { "" } else { " known" }, if self.members == 1 { "meets" } else { "meet" });
+        write!(f, "{}{known} {} {verb}", self.members, if self.members == 1 { "member" } else { "members" })
+    }
 }
 
 impl Context {
@@ -60,7 +103,7 @@ impl Context {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        let window = self.config().scopes().iter().map(|policy| policy.root_window).fold(TOLD, u32::max);
+        let window = self.config().scopes().iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let settings = FollowerSettings {
             reorganisation_limit: self.config().require(Key::MaxReorgDepth)?,
             history: Duration::from_secs(window.into()),
@@ -72,18 +115,25 @@ impl Context {
 
     /// Where the holder of a secret stands in the tree, as of the newest root: from the local copy, or from a relay if one
     /// is set. `index` is the member's, if it was given.
-    pub(super) fn locate(&self, secret: &IdentitySecret, index: Option<u32>) -> Result<Located> {
+    ///
+    /// Counts the members who meet `requirement`, among whom the holder hides.
+    pub(super) fn locate(
+        &self,
+        secret: &IdentitySecret,
+        index: Option<u32>,
+        requirement: &Requirement,
+    ) -> Result<Located> {
         let registry = self.registry()?;
         let owner = LedgerOwner { registry: registry.id(), commitment: secret.commitment() };
         if let Some(relay) = self.config().get::<String>(Key::MembersFrom)? {
-            return self.locate_by_relay(&registry, &owner, &relay, index);
+            return self.locate_by_relay(&registry, &owner, &relay, index, requirement);
         }
         let (copy, _) = self.synced_copy(&registry)?;
         let index = copy.index_of(owner.commitment)?.with_context(|| not_a_member(self.config()))?;
         let Some(member) = copy.member(index)? else {
             bail!("{}", has_left(index, registry.record(index)?.status));
         };
-        Ok(Located { member, path: copy.path(index)? })
+        Ok(Located { member, path: copy.path(index)?, crowd: Crowd::of_tree(copy.tree()?, requirement) })
     }
 
     fn locate_by_relay(
@@ -92,6 +142,7 @@ impl Context {
         owner: &LedgerOwner,
         relay: &str,
         index: Option<u32>,
+        requirement: &Requirement,
     ) -> Result<Located> {
         let index = self.own_index(owner, index)?;
         let options = ClientOptions {
@@ -122,7 +173,26 @@ impl Context {
             note(format!("The relay knows that one of {} members asked.", synced.hidden_among));
         }
         let (member, path) = light.membership()?;
-        Ok(Located { member, path })
+        Ok(Located { member, path, crowd: Crowd::of_group(&light, requirement) })
+    }
+
+    /// The members who meet a requirement as this device knows them, without asking anybody; none if it knows none.
+    pub(super) fn known_crowd(
+        &self,
+        owner: &LedgerOwner,
+        index: MemberIndex,
+        requirement: &Requirement,
+    ) -> Result<Option<Crowd>> {
+        if self.config().get::<String>(Key::MembersFrom)?.is_some() {
+            let own = OwnMembership { index, commitment: owner.commitment };
+            let light = LightMembers::load(&self.own_file(owner, "members")?, Levels::STANDARD, own)?;
+            return Ok(light.root().map(|_| Crowd::of_group(&light, requirement)));
+        }
+        if !self.copy_path(&owner.registry)?.exists() {
+            return Ok(None);
+        }
+        let copy = self.copy(&owner.registry)?;
+        Ok(copy.head().is_some().then(|| copy.tree()).transpose()?.map(|tree| Crowd::of_tree(tree, requirement)))
     }
 
     /// The index of a member as this device knows it; the endpoint is not asked, for it would learn who asks.

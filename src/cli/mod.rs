@@ -17,6 +17,7 @@ mod identity;
 mod keys;
 mod members;
 mod output;
+mod policy;
 mod post;
 mod progress;
 mod prompt;
@@ -72,6 +73,8 @@ enum Verb {
     Status(status::Arguments),
     /// Bring the local copy of the registry up to date
     Sync(sync::Arguments),
+    /// Show the hashes of policies, and compare them with pins and with what relays publish
+    Policy(policy::Arguments),
     /// Prove that a message is within quota, and write its pass
     Post(post::Arguments),
     /// Prove that a chat key belongs to a member
@@ -129,6 +132,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Deposit(arguments) => deposit::run(&arguments, &context()?),
         Verb::Status(arguments) => status::run(&arguments, &context()?),
         Verb::Sync(arguments) => sync::run(&arguments, &context()?),
+        Verb::Policy(arguments) => policy::run(&arguments, &context()?),
         Verb::Post(arguments) => post::run(&arguments, &context()?),
         Verb::Badge(arguments) => badge::run(&arguments, &context()?),
         Verb::Verify(arguments) => verify::run(&arguments, &context()?),

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     files::create_new,
+    relay::PolicyHash,
     wallet::ledger::{LedgerError, LedgerOwner, Quota, Refusal},
 };
 
@@ -66,7 +67,8 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let policy = context.config().scope(&arguments.scope)?;
+    let dated = context.config().scope(&arguments.scope, now()?)?;
+    let policy = &dated.policy;
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
         bail!("{} is there already; no message id was used", path.display());
     }
@@ -76,12 +78,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let identity = context.open_identity(&context.identity_name()?)?;
     let secret = identity.seed.secret(&registry, context.account()?)?;
     let prover = prover::<Post>(&context.keys()?)?;
-    let located = context.locate(&secret, arguments.index)?;
+    let requirement = policy.requirement(policy.epoch_at(now()?));
+    let located = context.locate(&secret, arguments.index, &requirement)?;
     let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
 
     // Whatever can fail is tried before an id is used up.
     let scope = Scope::new(&registry, &policy.name);
-    policy.requirement(policy.epoch_at(now()?)).check(membership)?;
+    requirement.check(membership)?;
+    located.crowd.warn(context.config(), &policy.name)?;
     let owner = LedgerOwner { registry, commitment: secret.commitment() };
     let mut ledger = context.ledger(&owner, identity.device)?;
     if arguments.trust_ledger {
@@ -117,6 +121,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "file": arguments.out,
             "left": reserved.left,
             "epoch_ends": epoch.ends(),
+            "policy_hash": PolicyHash::of(&registry, dated)?.to_string(),
+            "anonymity": located.crowd,
             "keys": prover.origin().to_string(),
         }));
     }

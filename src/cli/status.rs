@@ -4,16 +4,18 @@ use core::num::NonZeroU16;
 
 use anyhow::Result;
 use clap::Args;
-use quotapass_circuits::signal::Scope;
+use quotapass_circuits::{membership::MemberIndex, signal::Scope};
 use serde_json::{Value, json};
 
 use super::{
     amount,
     context::Context,
+    members::Crowd,
     time::{duration, moment, now},
 };
 use crate::{
     registry::{MemberRecord, MemberStatus, Registry, RegistryInfo},
+    relay::DatedPolicy,
     wallet::ledger::{LedgerOwner, Quota},
 };
 
@@ -32,6 +34,10 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
         Some(record) => quotas(context, &LedgerOwner { registry: id, commitment }, record, &info)?,
         None => Vec::new(),
     };
+    let crowds = match index {
+        Some(index) => crowds(context, &LedgerOwner { registry: id, commitment }, index)?,
+        None => Vec::new(),
+    };
     if context.output().is_json() {
         return context.output().json(&json!({
             "identity": name,
@@ -40,6 +46,7 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
             "index": index,
             "record": record,
             "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
+            "anonymity": crowds.iter().map(|(scope, crowd)| json!({ "scope": scope, "crowd": crowd })).collect::<Vec<_>>(),
         }));
     }
     let output = context.output();
@@ -63,7 +70,24 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
     for quota in quotas {
         output.line(format!("quota       {}", quota.text))?;
     }
+    for (scope, crowd) in crowds {
+        output.line(format!("anonymity   `{scope}`: {crowd} what it asks for"))?;
+        crowd.warn(context.config(), &scope)?;
+    }
     Ok(())
+}
+
+/// The members who meet what each scope asks for now, as far as this device knows them.
+fn crowds(context: &Context, owner: &LedgerOwner, index: MemberIndex) -> Result<Vec<(String, Crowd)>> {
+    let now = now()?;
+    let mut crowds = Vec::new();
+    for DatedPolicy { policy, .. } in context.config().in_force(now) {
+        let requirement = policy.requirement(policy.epoch_at(now));
+        if let Some(crowd) = context.known_crowd(owner, index, &requirement)? {
+            crowds.push((policy.name.clone(), crowd));
+        }
+    }
+    Ok(crowds)
 }
 
 fn describe(status: &MemberStatus) -> String {
@@ -88,9 +112,9 @@ fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord, info: &
         return Ok(Vec::new());
     }
     let (book, now) = (files.read_book()?, now()?);
-    let scopes = context.config().scopes().iter();
+    let scopes = context.config().in_force(now).into_iter();
     Ok(scopes
-        .map(|policy| {
+        .map(|DatedPolicy { policy, .. }| {
             let scope = Scope::new(&owner.registry, &policy.name);
             let limit = NonZeroU16::new(tier.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
             let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (copy, _) = context.synced_copy(&registry)?;
     let now = now()?;
     let mut roots = RootHistory::new();
-    let window = context.config().scopes().iter().map(|policy| policy.root_window).max().unwrap_or(0);
+    let window = context.config().scopes().iter().map(|dated| dated.policy.root_window).max().unwrap_or(0);
     for change in copy.roots_since(&registry, now.saturating_sub(window.into()))? {
         roots.advance(change.root, change.since);
     }

@@ -5,6 +5,8 @@ use core::num::{NonZeroU16, NonZeroU32};
 use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement::Requirement, signal::Scope};
 use serde::Deserialize;
 
+#[cfg(feature = "notes")]
+use crate::{note::NoteError, relay::PolicyHash};
 use crate::{
     relay::{DatedPolicy, Policy, PolicyError, PolicyHistory},
     wallet::ledger::Quota,
@@ -26,6 +28,35 @@ pub enum RoomError {
     /// The relay carries no scope of this name.
     #[error("the relay carries no scope `{0}`; take one that it lists")]
     NoSuchScope(String),
+    /// The policy is not one of those that the app pins.
+    #[cfg(feature = "notes")]
+    #[error(
+        "the policy of `{name}` has the hash {found}, which is not one that this app pins; do not post under it: whoever \
+         serves it may know you by its values. Ask another relay, or for a newer version of the app"
+    )]
+    NotPinned {
+        /// The scope's name.
+        name: String,
+        /// The hash of the policy.
+        found: PolicyHash,
+    },
+    /// The policy has no canonical form.
+    #[cfg(feature = "notes")]
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// Two relays state different policies.
+    #[error(
+        "relays state different policies of `{name}` (versions {version} and {other}); do not post under either before you \
+         know why: a relay that serves you a policy of your own knows your posts by it. Around the time of a change, ask again"
+    )]
+    Differs {
+        /// The scope's name.
+        name: String,
+        /// The version of this one.
+        version: u32,
+        /// The version of the other one.
+        other: u32,
+    },
     /// The scope that the relay states is not that of its registry and this name.
     #[error("the scope `{name}` at this registry is {expected}, not {stated}; do not trust this relay")]
     OtherScope {
@@ -71,6 +102,15 @@ struct ScopeDocument {
     min_age_days: u16,
     root_window: u32,
     max_clock_skew: u32,
+    /// Relays of before state neither version nor time.
+    #[serde(default = "first_version")]
+    version: u32,
+    #[serde(default)]
+    from: u64,
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 impl Room {
@@ -106,7 +146,49 @@ impl Room {
             root_window: scope.root_window,
             max_clock_skew: scope.max_clock_skew,
         };
-        Self::new(registry, policy)?.stated_as(scope.scope)
+        Self::new(registry, DatedPolicy { policy, version: scope.version, from: scope.from })?.stated_as(scope.scope)
+    }
+
+    /// This room, if its policy is one of those that the app pins by their hashes: that of today, and those that are to
+    /// come.
+    ///
+    /// This answers a relay that serves one member a policy of its own and then knows this member's posts by the values
+    /// that they state.
+    ///
+    /// # Errors
+    /// [`RoomError::NotPinned`].
+    #[cfg(feature = "notes")]
+    pub fn pinned(self, pins: &[PolicyHash]) -> Result<Self, RoomError> {
+        let found = self.policy_hash()?;
+        match pins.contains(&found) {
+            true => Ok(self),
+            false => Err(RoomError::NotPinned { name: self.policy().name.clone(), found }),
+        }
+    }
+
+    /// The hash of the policy, by which apps pin it.
+    ///
+    /// # Errors
+    /// [`RoomError::Note`] if the policy has no canonical form, which those that relays publish do.
+    #[cfg(feature = "notes")]
+    pub fn policy_hash(&self) -> Result<PolicyHash, RoomError> {
+        Ok(PolicyHash::of(&self.registry, &self.policy)?)
+    }
+
+    /// This room, if another relay states the same policy for it. Ask a relay of another operator, and over another
+    /// connection. See [`pinned`](Self::pinned) for the attack.
+    ///
+    /// # Errors
+    /// [`RoomError::Differs`].
+    pub fn confirmed_by(self, other: &Self) -> Result<Self, RoomError> {
+        match (self.registry, &self.policy) == (other.registry, &other.policy) {
+            true => Ok(self),
+            false => Err(RoomError::Differs {
+                name: self.policy().name.clone(),
+                version: self.policy.version,
+                other: other.policy.version,
+            }),
+        }
     }
 
     /// This room, if its scope is the one that a relay states.
@@ -128,6 +210,11 @@ impl Room {
     /// The scope.
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// The policy with its version and the time from which it holds.
+    pub fn dated_policy(&self) -> &DatedPolicy {
+        &self.policy
     }
 
     /// The policy.
@@ -186,6 +273,39 @@ mod tests {
         assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), RoomError::Address));
         let skew = document.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
         assert!(matches!(refusal(&skew, "lobby"), RoomError::Policy(_)));
+    }
+
+    #[test]
+    fn versions_and_times_are_read_where_they_are_stated() {
+        let old = Room::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!((old.dated_policy().version, old.dated_policy().from), (1, 0));
+        let document = document().replace(r#""epoch": 1"#, r#""version": 4, "from": 99, "epoch": 1"#);
+        let new = Room::from_policy_document(&document, "lobby").unwrap();
+        assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, 99));
+    }
+
+    #[cfg(feature = "notes")]
+    #[test]
+    fn a_policy_for_one_member_alone_is_caught_by_a_pin_and_by_another_relay() {
+        let read = |json: &str| Room::from_policy_document(json, "lobby").unwrap();
+        let room = read(&document());
+        let next = read(&document().replace(r#""epoch": 1"#, r#""version": 2, "from": 9, "epoch": 1"#));
+        let pins = [room.policy_hash().unwrap(), next.policy_hash().unwrap()];
+        assert!(room.clone().pinned(&pins).is_ok() && next.pinned(&pins).is_ok());
+        assert!(room.clone().confirmed_by(&read(&document())).is_ok());
+        // A stake, a cap, an epoch, an age, a version or a time of one's own marks every post.
+        for (from, to) in [
+            (r#""min_stake": 1"#, r#""min_stake": 2"#),
+            (r#""limit_cap": 5"#, r#""limit_cap": 6"#),
+            (r#""epoch_seconds": 60"#, r#""epoch_seconds": 61"#),
+            (r#""min_age_days": 2"#, r#""min_age_days": 3"#),
+            (r#""epoch": 1"#, r#""version": 2, "epoch": 1"#),
+            (r#""epoch": 1"#, r#""from": 10, "epoch": 1"#),
+        ] {
+            let tagged = read(&document().replace(from, to));
+            assert!(matches!(tagged.clone().pinned(&pins), Err(RoomError::NotPinned { .. })), "{to}");
+            assert!(matches!(tagged.confirmed_by(&room), Err(RoomError::Differs { .. })), "{to}");
+        }
     }
 
     #[test]

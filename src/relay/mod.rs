@@ -64,6 +64,11 @@ pub use policy::{
     DatedPolicy, Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, StatedTerms, UnlistedScope,
     UnlistedVerdict,
 };
+#[cfg(feature = "notes")]
+pub use policy::{
+    NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
+    StatedPoliciesError,
+};
 pub use roots::{RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
 #[cfg(feature = "relay-engine")]

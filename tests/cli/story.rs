@@ -44,10 +44,17 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
         .fails(1, "is there already; no message id was used");
     let posted = alice.run_with(&["post", "--scope", "lobby", "--json"], b"\xff\x00 bytes").json();
     assert_eq!(posted["left"], 1);
-    alice.run(&["post", "--scope", "lobby", "three"]).succeeds();
+    // The policy's hash, and the members who meet it: both accounts.
+    let policy = alice.run(&["policy", "--scope", "lobby", "--json"]).json();
+    assert_eq!(posted["policy_hash"], policy["policies"][0]["in_force"]["hash"]);
+    let crowd = serde_json::json!({ "members": 2, "is_exact": true });
+    assert_eq!(posted["anonymity"], crowd);
+    let third = alice.run(&["post", "--scope", "lobby", "three"]);
+    assert!(third.succeeds().error.contains("Warning: 2 members meet what `lobby` asks for"), "{}", third.error);
     alice.run(&["post", "--scope", "lobby", "four"]).fails(5, "next epoch begins");
     let status = alice.run(&["status", "--json"]).json();
     assert_eq!((&status["quotas"][0]["used"], &status["quotas"][0]["left"]), (&3.into(), &0.into()));
+    assert_eq!(status["anonymity"][0]["crowd"], crowd);
     alice.run(&["verify", name]).succeeds();
     alice.run(&["verify", name, name]).fails(6, "1 not accepted");
 

@@ -7,6 +7,8 @@ mod documents;
 mod events;
 mod garbage;
 mod limits;
+#[cfg(feature = "client")]
+mod policy;
 mod routes;
 mod server;
 mod stop;

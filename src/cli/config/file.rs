@@ -6,14 +6,17 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::Key;
-use crate::relay::Policy;
+use super::{
+    Key,
+    scope::{ScopeSection, read_scopes},
+};
+use crate::relay::DatedPolicy;
 
 /// What a file sets.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) values: BTreeMap<Key, String>,
-    pub(super) scopes: Vec<Policy>,
+    pub(super) scopes: Vec<DatedPolicy>,
 }
 
 #[derive(Deserialize)]
@@ -34,10 +37,11 @@ struct Document {
     members_proxy: Option<Value>,
     rpc_timeout: Option<Value>,
     max_reorg_depth: Option<Value>,
+    min_anonymity: Option<Value>,
     test_chains: Option<Value>,
     trusted_keys: Option<Value>,
     #[serde(default)]
-    scopes: Vec<Spanned<Policy>>,
+    scopes: Vec<Spanned<ScopeSection>>,
 }
 
 impl Document {
@@ -58,6 +62,7 @@ impl Document {
             Key::MembersProxy => &mut self.members_proxy,
             Key::RpcTimeout => &mut self.rpc_timeout,
             Key::MaxReorgDepth => &mut self.max_reorg_depth,
+            Key::MinAnonymity => &mut self.min_anonymity,
             Key::TestChains => &mut self.test_chains,
             Key::TrustedKeys => &mut self.trusted_keys,
         }
@@ -91,15 +96,7 @@ fn parse(text: &str) -> Result<Content> {
         };
         content.values.insert(key, value);
     }
-    for policy in document.scopes {
-        let line = text[..policy.span().start].lines().count().max(1);
-        let policy = policy.into_inner();
-        policy.validate().with_context(|| format!("section [[scopes]] at line {line}"))?;
-        if content.scopes.iter().any(|other| other.name == policy.name) {
-            bail!("scope `{}` stands there twice; keep one of them", policy.name);
-        }
-        content.scopes.push(policy);
-    }
+    content.scopes = read_scopes(document.scopes, text)?;
     Ok(content)
 }
 
@@ -120,7 +117,7 @@ mod tests {
         assert_eq!(content.values[&Key::ChainId], "5");
         assert_eq!(content.values[&Key::TestChains], "1,2");
         assert_eq!(content.values[&Key::TrustedKeys], "ab,cd");
-        assert_eq!(content.scopes[0].name, "lobby");
+        assert_eq!(content.scopes[0].policy.name, "lobby");
     }
 
     #[test]
@@ -136,5 +133,23 @@ mod tests {
         says(&format!("{SCOPE}{SCOPE}"), "twice");
         says(&SCOPE.replace("skew = 60", "skew = 7200"), "longer than its epoch");
         says(&SCOPE.replace("limit_cap = 10\n", ""), "missing field `limit_cap`");
+        for (from, reason) in [
+            ("\"soon\"", "line 1"),
+            ("2026-12-01T00:00:00", "must be a time in UTC"),
+            ("2026-12-01T00:00:00+01:00", "must be a time in UTC"),
+            ("2026-12-01T00:00:00.5Z", "must be a time in UTC"),
+            ("2026-12-01T00:00:00Z", "a higher `version` than those before it"),
+        ] {
+            says(&format!("{SCOPE}{SCOPE}from = {from}\n"), reason);
+        }
+    }
+
+    #[test]
+    fn a_scope_is_listed_once_for_each_of_its_policies() {
+        let next = format!("{}from = 2026-12-01T00:00:00Z\nversion = 2\n", SCOPE.replace("= 10", "= 11"));
+        let content = parse(&format!("{next}{SCOPE}")).unwrap();
+        let times: Vec<_> = content.scopes.iter().map(|dated| (dated.version, dated.from)).collect();
+        assert_eq!(times, [(2, 1_796_083_200), (1, 0)]);
+        assert_eq!(content.scopes[0].policy.limit_cap.get(), 11);
     }
 }

@@ -1,6 +1,7 @@
 //! What is set, and where: one TOML file, the environment, flags. What comes later in this list goes before.
 
 mod file;
+mod scope;
 pub(super) mod verbs;
 
 use std::{
@@ -15,7 +16,8 @@ use clap::Args;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::prover::CeremonyHash;
 
-use crate::relay::Policy;
+pub(in crate::cli) use self::scope::{ScopeSection, read_scopes};
+use crate::relay::DatedPolicy;
 
 /// Names another file than the platform's usual one.
 const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
@@ -89,12 +91,13 @@ pub(super) enum Key {
     MembersProxy,
     RpcTimeout,
     MaxReorgDepth,
+    MinAnonymity,
     TestChains,
     TrustedKeys,
 }
 
 impl Key {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -110,6 +113,7 @@ impl Key {
         Self::MembersProxy,
         Self::RpcTimeout,
         Self::MaxReorgDepth,
+        Self::MinAnonymity,
         Self::TestChains,
         Self::TrustedKeys,
     ];
@@ -132,6 +136,7 @@ impl Key {
             Self::MembersProxy => "members_proxy",
             Self::RpcTimeout => "rpc_timeout",
             Self::MaxReorgDepth => "max_reorg_depth",
+            Self::MinAnonymity => "min_anonymity",
             Self::TestChains => "test_chains",
             Self::TrustedKeys => "trusted_keys",
         }
@@ -144,7 +149,7 @@ impl Key {
     /// Its flag; some settings have none.
     pub(in crate::cli) fn flag(self) -> Option<String> {
         match self {
-            Self::MaxReorgDepth | Self::TestChains | Self::TrustedKeys => None,
+            Self::MaxReorgDepth | Self::MinAnonymity | Self::TestChains | Self::TrustedKeys => None,
             key => Some(format!("--{}", key.name().replace('_', "-"))),
         }
     }
@@ -155,6 +160,7 @@ impl Key {
             Self::Account => Some("0"),
             Self::RpcTimeout => Some("30"),
             Self::MaxReorgDepth => Some("256"),
+            Self::MinAnonymity => Some("50"),
             // anvil, Hardhat and Foundry's scripts; and geth's --dev
             Self::TestChains => Some("31337,1337"),
             _ => None,
@@ -179,6 +185,7 @@ impl Key {
             Self::MembersProxy => "\"socks5h://127.0.0.1:9050\"",
             Self::RpcTimeout => "30",
             Self::MaxReorgDepth => "256",
+            Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
             Self::TrustedKeys => "[\"the SHA-256 of each .zkey file, 64 hexadecimal digits\"]",
         }
@@ -222,7 +229,7 @@ impl Flags {
             Key::MembersFrom => self.members_from.as_ref(),
             Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
-            Key::MaxReorgDepth | Key::TestChains | Key::TrustedKeys => None,
+            Key::MaxReorgDepth | Key::MinAnonymity | Key::TestChains | Key::TrustedKeys => None,
         }
     }
 }
@@ -251,7 +258,7 @@ impl fmt::Display for Origin {
 #[derive(Debug)]
 pub(super) struct Config {
     values: BTreeMap<Key, (String, Origin)>,
-    scopes: Vec<Policy>,
+    scopes: Vec<DatedPolicy>,
     /// The file, whether or not it is there.
     file: PathBuf,
 }
@@ -321,12 +328,12 @@ impl Config {
         })
     }
 
-    /// The policy of a scope.
-    pub(super) fn scope(&self, name: &str) -> Result<&Policy> {
-        if let Some(policy) = self.scopes.iter().find(|policy| policy.name == name) {
-            return Ok(policy);
+    /// The policy of a scope that is in force at `now`.
+    pub(super) fn scope(&self, name: &str, now: u64) -> Result<&DatedPolicy> {
+        if let Some(dated) = self.in_force(now).into_iter().find(|dated| dated.policy.name == name) {
+            return Ok(dated);
         }
-        let known: Vec<_> = self.scopes.iter().map(|policy| policy.name.as_str()).collect();
+        let known: Vec<_> = self.in_force(now).into_iter().map(|dated| dated.policy.name.as_str()).collect();
         if known.is_empty() {
             bail!(
                 "no scope is configured, so that `{name}` is unknown: write its policy, which its relay publishes, to a \
@@ -337,9 +344,34 @@ impl Config {
         bail!("no scope `{name}` is configured; {} has {}", self.file.display(), known.join(", "))
     }
 
-    /// All policies.
-    pub(super) fn scopes(&self) -> &[Policy] {
+    /// All policies of all scopes.
+    pub(super) fn scopes(&self) -> &[DatedPolicy] {
         &self.scopes
+    }
+
+    /// The policy of each scope that is in force at `now`: the latest that has begun, and before that the first.
+    pub(super) fn in_force(&self, now: u64) -> Vec<&DatedPolicy> {
+        let mut latest: Vec<&DatedPolicy> = Vec::new();
+        for dated in &self.scopes {
+            match latest.iter_mut().find(|other| other.policy.name == dated.policy.name) {
+                None => latest.push(dated),
+                Some(other) => {
+                    let rank = |dated: &DatedPolicy| match dated.from <= now {
+                        true => (1, i128::from(dated.from)),
+                        false => (0, -i128::from(dated.from)),
+                    };
+                    if rank(dated) > rank(other) {
+                        *other = dated;
+                    }
+                }
+            }
+        }
+        latest
+    }
+
+    /// Below how many members who meet what a scope asks for a wallet warns.
+    pub(super) fn min_anonymity(&self) -> Result<usize> {
+        self.require(Key::MinAnonymity)
     }
 
     /// The folder that everything is kept in.

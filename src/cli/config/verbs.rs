@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Config, FILE_VARIABLE, Key};
 use crate::{
-    cli::{context::Context, output::Output},
+    cli::{context::Context, output::Output, time::moment},
     files::create_new,
+    relay::DatedPolicy,
 };
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +37,8 @@ fn show(config: &Config, output: &Output) -> Result<()> {
                 (key.name().to_owned(), json!(value))
             })
             .collect();
-        return output.json(&json!({ "file": config.file, "settings": settings, "scopes": config.scopes }));
+        let scopes = config.scopes.iter().map(scope_json).collect::<Result<Vec<_>>>()?;
+        return output.json(&json!({ "file": config.file, "settings": settings, "scopes": scopes }));
     }
     let presence = if config.file.exists() { "" } else { " (not there)" };
     output.line(format!("file {}{presence}", config.file.display()))?;
@@ -44,13 +46,26 @@ fn show(config: &Config, output: &Output) -> Result<()> {
         let (value, origin) = set(key).map_or(("-", String::from("not set")), |(v, o)| (v, o.to_string()));
         output.line(format!("{:<22}{value:<46}{origin}", key.name()))?;
     }
-    for policy in &config.scopes {
+    for DatedPolicy { policy, version, from } in &config.scopes {
+        let dated = match *from {
+            0 => String::new(),
+            from => format!(", version {version} from {} on", moment(from)),
+        };
         output.line(format!(
-            "scope `{}`: {} messages in {} s, stake {} or more, {} days old or more",
+            "scope `{}`{dated}: {} messages in {} s, stake {} or more, {} days old or more",
             policy.name, policy.limit_cap, policy.epoch_seconds, policy.min_stake, policy.min_age_days
         ))?;
     }
     Ok(())
+}
+
+fn scope_json(DatedPolicy { policy, version, from }: &DatedPolicy) -> Result<Value> {
+    let mut value = serde_json::to_value(policy)?;
+    if let Some(members) = value.as_object_mut() {
+        members.insert("version".into(), json!(version));
+        members.insert("from".into(), json!(from));
+    }
+    Ok(value)
 }
 
 fn init(config: &Config, output: &Output) -> Result<()> {
@@ -79,7 +94,8 @@ fn init(config: &Config, output: &Output) -> Result<()> {
 /// A scope to begin with.
 const SCOPE: &str = r#"
 # A scope is a room, or all that a relay carries. Take its policy from the relay: a pass that was made for any other
-# values is refused.
+# values is refused. `quotapass policy --relay URL` compares it with what relays publish. A policy that follows is listed
+# as one more section with the same name, a higher `version` and the time `from` which it holds.
 [[scopes]]
 name = "lobby"
 # length of an epoch in seconds

@@ -60,8 +60,8 @@ pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<De
     let count = stage.member_count()?.max(members) + 1;
     stage.fill(count)?;
     let Stage { configuration, settings, registry, .. } = &stage;
-    let policy = settings.live.scopes.first().context("the configuration lists a scope")?;
-    let posts = Author::new(registry, keys, policy)?.write(&folder.join("posts"), count - 1)?;
+    let listed = settings.live.scopes.first().context("the configuration lists a scope")?;
+    let posts = Author::new(registry, keys, &listed.policy)?.write(&folder.join("posts"), count - 1)?;
     Ok(Development { configuration: configuration.clone(), posts })
 }
 

@@ -137,6 +137,7 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
     let settings = Settings::read(&configuration)?;
     let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
     let program = Program::open(configuration, settings, &folders, arguments.new_log)?;
+    let key = program.policy_key();
     program.run(arguments.listen, |address, registry| {
         let url = format!("http://{address}");
         let posts: Vec<_> = posts.iter().map(|(path, answer)| (path.display().to_string(), *answer)).collect();
@@ -150,12 +151,13 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
             format!("\nFor development alone: everybody knows its keys and the secrets of its members. Try it:{tries}")
         };
         output.result(
-            &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C.{hint}"),
+            &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C, and signs its policies with {key}.{hint}"),
             json!({
                 "event": "listening",
                 "url": url,
                 "address": address,
                 "registry": registry,
+                "policy_key": key.to_string(),
                 "posts": posts.iter().map(|(path, _)| path).collect::<Vec<_>>(),
             }),
         )
@@ -171,10 +173,19 @@ fn init(flags: &Flags, output: Output) -> Result<()> {
 
 fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> Result<()> {
     let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
-    let found = Program::check(settings, &folders, offline)?;
-    let scopes = settings.live.scopes.len();
+    let (found, key) = Program::check(settings, &folders, offline)?;
+    let scopes = settings.live.scope_count();
+    let signs = match &key {
+        Some(key) => format!(" Its policies are signed with {key}."),
+        None => " The key that signs its policies is made when it first starts.".into(),
+    };
     output.result(
-        &format!("The configuration is valid: {scopes} scopes{found}."),
-        json!({ "valid": true, "scopes": scopes, "chain": (!offline).then_some(true) }),
+        &format!("The configuration is valid: {scopes} scopes{found}.{signs}"),
+        json!({
+            "valid": true,
+            "scopes": scopes,
+            "chain": (!offline).then_some(true),
+            "policy_key": key.map(|key| key.to_string()),
+        }),
     )
 }

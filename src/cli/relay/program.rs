@@ -29,9 +29,11 @@ use super::{
 };
 use crate::{
     cli::keys::{prover, refuse_development_keys},
+    note::{NoteKey, NotePublicKey},
     registry::{Follower, FollowerSettings, embedded::StateFileError},
     relay::{
-        Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock, WorkerId,
+        Clock as _, Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock,
+        WorkerId,
         chain::{ChainFollower, ChainParts, ChainSettings, RegistryLink},
         http::HttpService,
         slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
@@ -60,6 +62,7 @@ pub(in crate::cli) struct Program {
     relay: Arc<Relay<Store>>,
     follower: ChainFollower<Store>,
     slasher: Slasher,
+    policy_key: NoteKey,
     routes: Option<MakeRoutes>,
 }
 
@@ -71,6 +74,7 @@ impl Program {
     /// answer is no obstacle: the relay is then not ready until it does.
     pub(in crate::cli) fn open(path: PathBuf, settings: Settings, folders: &Folders, may_be_new: bool) -> Result<Self> {
         let context = RelayContext::new(Arc::new(SystemClock));
+        settings.live.require_begun(context.clock.now())?;
         let fixed = &settings.fixed;
         let chain = ChainAccess::open(&fixed.chain, &fixed.slashing, context.clock.clone())?;
         require_test_chain(&settings, chain.id.chain_id)?;
@@ -82,7 +86,7 @@ impl Program {
 
         // The copy comes first: its lock keeps two relays from one folder.
         let copy_path = folders.copy(&chain.id)?;
-        let window = settings.live.scopes.iter().map(|policy| policy.root_window).fold(TOLD, u32::max);
+        let window = settings.live.scopes.iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let follower_settings = FollowerSettings {
             reorganisation_limit: fixed.chain.max_reorg_depth,
             history: Duration::from_secs(window.into()),
@@ -94,6 +98,7 @@ impl Program {
         // The name is kept once there is a log, so that a log that is missing later does not go unnoticed.
         let worker = folders.worker(&chain.id)?;
 
+        let policy_key = folders.policy_key(&chain.id)?;
         let keys = folders.keys(fixed);
         let posts = prover::<Post>(&keys)?;
         if posts.verifying_key().is_development() {
@@ -118,7 +123,12 @@ impl Program {
             ChainSettings { poll: Duration::from_secs(fixed.chain.poll_seconds), ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
-        Ok(Self { configuration, context, chain, relay, follower, slasher, routes: None })
+        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })
+    }
+
+    /// The key that the policies are signed with.
+    pub(super) fn policy_key(&self) -> NotePublicKey {
+        self.policy_key.public()
     }
 
     /// The same with more routes.
@@ -126,13 +136,19 @@ impl Program {
         Self { routes: Some(routes), ..self }
     }
 
-    /// Checks what can be checked without running. Returns what was found, for a sentence.
-    pub(super) fn check(settings: &Settings, folders: &Folders, offline: bool) -> Result<String> {
+    /// Checks what can be checked without running. Returns what was found, for a sentence, and the key that signs the
+    /// policies, once there is one.
+    pub(super) fn check(
+        settings: &Settings,
+        folders: &Folders,
+        offline: bool,
+    ) -> Result<(String, Option<NotePublicKey>)> {
         let fixed = &settings.fixed;
+        settings.live.require_begun(SystemClock.now())?;
         let chain = match ChainAccess::open(&fixed.chain, &fixed.slashing, Arc::new(SystemClock)) {
             // The relay that has it open has found it good.
             Err(error) if matches!(error.downcast_ref(), Some(StateFileError::InUse(_))) => {
-                return Ok(", and a relay has its chain open".into());
+                return Ok((", and a relay has its chain open".into(), None));
             }
             chain => chain?,
         };
@@ -147,8 +163,9 @@ impl Program {
         if !offline || fixed.log.servers().is_none() {
             folders.check_store(fixed, &chain.id)?;
         }
+        let key = folders.known_policy_key(&chain.id)?.map(|key| key.public());
         if offline {
-            return Ok(String::new());
+            return Ok((String::new(), key));
         }
         let info = chain.link.get()?.info()?;
         settings.live.check(&info).map_err(|reason| anyhow!(reason))?;
@@ -156,10 +173,11 @@ impl Program {
             Some(account) => format!("{account} slashes"),
             None => "nobody slashes".into(),
         };
-        Ok(format!(
+        let found = format!(
             ", registry {} on chain {} with {} members, {wallet}",
             fixed.chain.registry, chain.id.chain_id, info.member_count
-        ))
+        );
+        Ok((found, key))
     }
 
     /// Runs until it is told to stop. `started` is called with the address when it listens.
@@ -192,10 +210,12 @@ impl Program {
             // It answers at once, so that the relay is ready when it says that it listens.
             self.follower.step()?;
         }
-        let Self { configuration, context, chain, relay, follower, slasher, routes } = self;
+        let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes } = self;
         let members = follower.members();
         let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine.settings())?;
         let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
+        let key = policy_key.public();
+        service = service.with_policy_key(policy_key);
         if let Some(routes) = routes {
             let routes = routes(engine, Arc::clone(&chain.link), service.stopping());
             service = service.with_routes(routes);
@@ -211,7 +231,7 @@ impl Program {
             };
             serving.serve(listener, stopped).await;
         });
-        info!(%address, registry = %Address::from(chain.id.address), chain_id = chain.id.chain_id, "the relay listens");
+        info!(%address, registry = %Address::from(chain.id.address), chain_id = chain.id.chain_id, policy_key = %key, "the relay listens");
         started(address, chain.id.address.into())?;
 
         let ended = loop {

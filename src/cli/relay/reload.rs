@@ -61,6 +61,7 @@ impl Configuration {
 
     fn try_reload<L: NullifierLog>(&self, relay: &Relay<L>, service: &HttpService, at: u64) -> Result<Vec<String>> {
         let new = Settings::read(&self.path)?;
+        new.live.require_begun(at)?;
         let before = self.settings();
         if let Some(section) = new.fixed.difference(&before.fixed) {
             bail!("{section} has changed, which a relay that runs cannot follow: restart it, or put it back");

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     files::create_new,
     keys::KeyStore,
+    note::NoteKey,
     registry::{
         Registry, RegistryContract,
         embedded::EmbeddedChain,
@@ -27,7 +28,7 @@ use crate::{
         rpc::{AccountKey, JsonRpcNode, RpcSettings},
     },
     relay::{
-        Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, RelayStore, ValkeyLog, WorkerId,
+        Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, POLICY_KEY_NAME, RelayStore, ValkeyLog, WorkerId,
         chain::{ClockedChain, RegistryLink},
     },
 };
@@ -105,6 +106,51 @@ impl Folders {
         let path = self.worker_file(registry);
         create_new(&path, name.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(WorkerId(name))
+    }
+
+    fn policy_key_file(&self, registry: &RegistryId) -> PathBuf {
+        self.of(registry).join("policy.key")
+    }
+
+    /// The key that signs the relay's policies, if it has run before: the seed of an Ed25519 key in hexadecimal digits. A
+    /// file that everybody can read is refused.
+    pub(super) fn known_policy_key(&self, registry: &RegistryId) -> Result<Option<NoteKey>> {
+        let path = self.policy_key_file(registry);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode =
+                fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
+            if mode & 0o007 != 0 {
+                bail!("everybody can use {}, which signs the relay's policies: chmod 600 it", path.display());
+            }
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        if hex::decode_to_slice(text.trim_end(), &mut *seed).is_err() {
+            bail!(
+                "{} does not hold the 64 hexadecimal digits of a key: restore it, or remove it and tell the members of \
+                 the new key",
+                path.display()
+            );
+        }
+        Ok(Some(NoteKey::from_seed(POLICY_KEY_NAME, &seed)?))
+    }
+
+    /// The key that signs the relay's policies; made and kept when it runs for the first time.
+    pub(super) fn policy_key(&self, registry: &RegistryId) -> Result<NoteKey> {
+        if let Some(known) = self.known_policy_key(registry)? {
+            return Ok(known);
+        }
+        let key = NoteKey::generate(POLICY_KEY_NAME, &mut OsRng)?;
+        let text = Zeroizing::new(hex::encode(*key.seed()) + "\n");
+        let path = self.policy_key_file(registry);
+        create_new(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(key)
     }
 
     fn log_path(&self, settings: &FixedSettings, registry: &RegistryId) -> PathBuf {

@@ -60,7 +60,8 @@ const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it a
 # at once, all else with a restart.
 
 # Where keys, the copy of the registry and, unless it is set below, the nullifier log are kept; the user's data folder
-# if it is not set.
+# if it is not set. The key that signs the policies is made there at the first start; `quotapass relay check` shows its
+# public part.
 # data_dir = "/var/lib/quotapass-relay"
 
 # What posts of scopes not listed below hear: "reject", which is held against the sender, or "ignore".
@@ -150,10 +151,16 @@ enabled = true
 
 # A scope is a room, or all that the relay carries. Its policy is published at /v1/policy; a pass made for any other
 # values is refused. The registry's exit delay must be longer than root_window, one epoch and max_clock_skew together.
+# To change a policy, keep its section, and add one with the same name, a higher `version` and the time `from` which it
+# holds; then relays with the same sections change together, and a restart in between loses nothing. The former policy is
+# accepted for its own root_window after that time; then its section can go.
 [[scopes]]
 "#;
 
 const SCOPE: &str = r#"name = "lobby"
+# number of the policy, and the time in UTC from which it holds (always, if none is given)
+#   version = 1
+#   from = 2026-12-01T00:00:00Z
 # length of an epoch in seconds
 epoch_seconds = 3600
 # messages an epoch, whatever the deposit allows

@@ -25,6 +25,7 @@ mod health;
 mod members;
 mod metrics;
 mod page;
+mod policy;
 mod server;
 mod settings;
 mod source;
@@ -33,7 +34,7 @@ mod verify;
 mod views;
 
 use std::{
-    sync::{Arc, RwLock},
+    sync::{Arc, OnceLock, RwLock},
     time::Duration,
 };
 
@@ -56,8 +57,10 @@ pub use members::{Members, members_routes};
 pub use settings::HttpSettings;
 
 use super::{Engine, read, write};
+use crate::note::NoteKey;
 use members::members_api;
 use metrics::{Answers, Gauges};
+use policy::PolicySigner;
 
 /// How long a browser need not ask again whether it may.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -72,6 +75,7 @@ struct Service {
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
     stopping: watch::Sender<bool>,
+    signer: OnceLock<PolicySigner>,
     /// In Unix seconds.
     started: u64,
 }
@@ -120,10 +124,17 @@ impl HttpService {
             listeners,
             body_memory: body::BodyMemory::default(),
             stopping: watch::Sender::new(false),
+            signer: OnceLock::new(),
             started,
         });
         let router = router(&service, members);
         Self { service, router }
+    }
+
+    /// The same service, which signs the policies that it publishes with this key. The first key stays.
+    pub fn with_policy_key(self, key: NoteKey) -> Self {
+        self.service.signer.get_or_init(|| PolicySigner::new(key));
+        self
     }
 
     /// The same service with more routes, which must be others than its own. They share its connections and stop with
@@ -211,7 +222,7 @@ fn api() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(verify::verify))
         .routes(routes!(verify::badges))
-        .routes(routes!(views::policy))
+        .routes(routes!(policy::policy))
         .routes(routes!(views::roots))
         .routes(routes!(views::slashed))
         .routes(routes!(events::events))

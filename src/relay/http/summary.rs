@@ -14,7 +14,8 @@ use super::{
     Service,
     error::{ApiError, ErrorBody},
     health::ReadinessBody,
-    views::{PolicyBody, SlashedBody},
+    policy::PolicyBody,
+    views::SlashedBody,
 };
 use crate::relay::{
     Verdict,
@@ -91,7 +92,7 @@ pub(super) struct SummaryBody {
     path = "/v1/summary",
     tag = "relay",
     params(Since),
-    responses((status = 200, body = SummaryBody), (status = 400, body = ErrorBody))
+    responses((status = 200, body = SummaryBody), (status = 400, body = ErrorBody), (status = 500, body = ErrorBody))
 )]
 pub(super) async fn summary(
     State(service): State<Arc<Service>>,
@@ -104,13 +105,15 @@ pub(super) async fn summary(
     let (chain, log) = (status.chain(), status.log());
     let (_, convicted) = engine.convicted(0, 0);
     let root = engine.relay().roots().current();
+    // Before the lock is held, for it takes the same one.
+    let policy = PolicyBody::new(&service, now)?;
     let policies = engine.relay().policies();
     Ok(Json(SummaryBody {
         version: env!("CARGO_PKG_VERSION"),
         now,
         started: service.started,
         readiness: ReadinessBody::of(&service),
-        policy: PolicyBody::new(&policies, engine.relay().has_development_keys(), now),
+        policy,
         root,
         members: chain.members,
         chain: ChainBody { head: chain.head, head_time: chain.head_time, synced: chain.synced },

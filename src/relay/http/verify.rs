@@ -248,7 +248,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 /// In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With
 /// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded,
 /// 3 slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted,
-/// 9 invalid_proof, 10 malformed, 11 overloaded. A rejection is an answer and has status 200.
+/// 9 invalid_proof, 10 malformed, 11 overloaded. How a forwarder is to be treated depends on the time, too (`gossip`), and
+/// is in the JSON alone. A rejection is an answer and has status 200.
 #[utoipa::path(
     post,
     path = "/v1/verify",

@@ -1,4 +1,4 @@
-//! What is public about a relay: `GET /v1/policy`, `/v1/roots` and `/v1/slashed`.
+//! What is public about a relay beside its policy: `GET /v1/roots` and `/v1/slashed`.
 
 use std::sync::Arc;
 
@@ -6,11 +6,7 @@ use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    membership::{Day, Root},
-    signal::Scope,
-};
+use quotapass_circuits::{identity::IdentityCommitment, membership::Root};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,110 +14,12 @@ use super::{
     Service,
     error::{ApiError, ErrorBody},
 };
-use crate::relay::{Policy, PolicyTable, ScopePolicy, Settlement, UnlistedVerdict, engine::ConvictedMember};
+use crate::relay::{PolicyTable, Settlement, engine::ConvictedMember};
 
 /// How many superseded roots are listed at most.
 const MAX_ROOTS: usize = 1_000;
 /// How many members are listed at once.
 const MAX_MEMBERS: usize = 1_000;
-
-/// A registry.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RegistryBody {
-    /// The chain's number.
-    chain_id: u64,
-    /// The contract's address, 0x-prefixed hexadecimal.
-    address: String,
-}
-
-/// What a scope asks of its posters, now.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ScopeBody {
-    /// The scope's name.
-    name: String,
-    /// The scope as a field element, 0x-prefixed hexadecimal.
-    #[schema(value_type = String)]
-    scope: Scope,
-    /// Length of an epoch in seconds.
-    epoch_seconds: u32,
-    /// Cap on messages per epoch.
-    limit_cap: u16,
-    /// Least stake in the registry's stake units.
-    min_stake: u32,
-    /// Least age of a deposit in days.
-    min_age_days: u16,
-    /// How long a root is accepted after it was superseded, in seconds.
-    root_window: u32,
-    /// Clock difference allowed around an epoch's edges, in seconds.
-    max_clock_skew: u32,
-    /// The number of the epoch that it is now.
-    epoch: u64,
-    /// The Unix second at which it ends.
-    epoch_ends: u64,
-    /// The latest day of a deposit that a post of this epoch may state, in days since the Unix epoch.
-    since_max: u16,
-}
-
-impl ScopeBody {
-    fn new(entry: &ScopePolicy, now: u64) -> Self {
-        let policy = &entry.history().current(now).policy;
-        let Policy { name, epoch_seconds, limit_cap, min_stake, .. } = policy;
-        let Policy { min_age_days, root_window, max_clock_skew, .. } = policy;
-        let epoch = policy.epoch_at(now);
-        let Day(since_max) = policy.requirement(epoch).since_max;
-        Self {
-            name: name.clone(),
-            scope: entry.scope(),
-            epoch_seconds: epoch_seconds.get(),
-            limit_cap: limit_cap.get(),
-            min_stake: *min_stake,
-            min_age_days: *min_age_days,
-            root_window: *root_window,
-            max_clock_skew: *max_clock_skew,
-            epoch: epoch.number(),
-            epoch_ends: epoch.ends(),
-            since_max,
-        }
-    }
-}
-
-/// The policy in force.
-#[derive(Serialize, ToSchema)]
-pub(super) struct PolicyBody {
-    /// The relay's time, in Unix seconds.
-    now: u64,
-    registry: RegistryBody,
-    /// Whether the relay verifies with development keys: everybody can forge passes for them.
-    development_keys: bool,
-    /// What is said to scopes that are not listed: `reject` or `ignore`.
-    #[schema(value_type = String)]
-    unlisted: UnlistedVerdict,
-    /// The scopes that the relay carries, by name.
-    scopes: Vec<ScopeBody>,
-}
-
-impl PolicyBody {
-    pub(super) fn new(policies: &PolicyTable, development_keys: bool, now: u64) -> Self {
-        let registry = policies.registry();
-        Self {
-            now,
-            registry: RegistryBody {
-                chain_id: registry.chain_id,
-                address: format!("0x{}", hex::encode(registry.address)),
-            },
-            development_keys,
-            unlisted: policies.unlisted(),
-            scopes: policies.iter().map(|entry| ScopeBody::new(entry, now)).collect(),
-        }
-    }
-}
-
-/// The policy in force
-#[utoipa::path(get, path = "/v1/policy", tag = "relay", responses((status = 200, body = PolicyBody)))]
-pub(super) async fn policy(State(service): State<Arc<Service>>) -> Json<PolicyBody> {
-    let relay = service.engine.relay();
-    Json(PolicyBody::new(&relay.policies(), relay.has_development_keys(), service.now()))
-}
 
 /// A root that was superseded.
 #[derive(Serialize, ToSchema)]

@@ -10,6 +10,9 @@ use crate::relay::{RequirementMismatch, Verdict};
 /// What the grace time has beside a clock difference, in seconds.
 const GRACE: u64 = 30;
 
+/// The last Unix second of the year 9999, after which RFC 3339 has no times.
+pub(super) const LAST_MOMENT: u64 = 253_402_300_799;
+
 /// How long before and after a change a forwarder is not blamed for it, in seconds: one clock difference and 30 s
 /// (protocol, section 7).
 pub(super) fn grace(policy: &Policy) -> u64 {
@@ -118,6 +121,9 @@ impl PolicyHistory {
         listed.sort_by_key(|dated| dated.from);
         for dated in &listed {
             dated.policy.validate()?;
+            if dated.from > LAST_MOMENT {
+                return Err(PolicyError::Time { name: dated.policy.name.clone(), from: dated.from });
+            }
         }
         for pair in listed.windows(2) {
             let [earlier, later] = pair else { continue };
@@ -163,6 +169,11 @@ impl PolicyHistory {
         &self.in_force(now).dated
     }
 
+    /// The Unix second after `now` from which another policy is in force, if one is listed.
+    pub fn next_change(&self, now: u64) -> Option<u64> {
+        self.rest.iter().map(|term| term.begins).find(|begins| *begins > now)
+    }
+
     /// Changes to the policies that a scope lists now, at Unix second `at`. What was in force until then stays part of the
     /// history, and ends as the [type](Self) says; what was to come and is not listed any more is dropped.
     ///
@@ -206,8 +217,8 @@ impl PolicyHistory {
         core::iter::once(in_force).chain(others).map(Term::policy)
     }
 
-    /// All policies that hold, may still hold, or are to come.
-    pub(super) fn all(&self) -> impl Iterator<Item = &DatedPolicy> {
+    /// All policies that hold, may still hold, or are to come, by the time from which they are in force.
+    pub fn all(&self) -> impl Iterator<Item = &DatedPolicy> {
         self.terms().map(|term| &term.dated)
     }
 

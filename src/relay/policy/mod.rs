@@ -1,5 +1,7 @@
 //! What a scope asks of its posters, and how a change of it takes effect.
 
+#[cfg(feature = "notes")]
+mod document;
 mod history;
 mod table;
 
@@ -10,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::RequirementMismatch;
 
+#[cfg(feature = "notes")]
+pub use document::{
+    NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
+    StatedPoliciesError,
+};
 pub use history::{DatedPolicy, PolicyHistory, StatedTerms};
 pub use table::{PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 
@@ -77,6 +84,14 @@ pub enum PolicyError {
          holds and a higher `version`"
     )]
     Duplicate(String),
+    /// A time that cannot be written.
+    #[error("scope `{name}`: a policy holds from the Unix second {from}, which is after the year 9999")]
+    Time {
+        /// The scope's name.
+        name: String,
+        /// The Unix second.
+        from: u64,
+    },
     /// A later policy without a higher version.
     #[error(
         "scope `{name}`: version {later} holds from a later time than version {earlier}; give each policy a higher \

@@ -10,4 +10,4 @@ mod slashing;
 mod verdicts;
 mod world;
 
-pub(super) use world::evidence;
+pub(super) use world::{REGISTRY, evidence, policy};

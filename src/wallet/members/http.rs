@@ -7,6 +7,9 @@ use reqwest::{Client, Proxy, StatusCode, Url, redirect::Policy};
 
 use super::{MembersSource, SourceError};
 
+/// The longest answer at `/v1/policy` that is read.
+const MAX_POLICY_BYTES: usize = 4 << 20;
+
 /// Why a relay cannot even be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -68,6 +71,15 @@ impl RelayMembers {
         }
         let client = client.build().map_err(|error| ClientError::Setup(reason(&error)))?;
         Ok(Self { base: url.as_str().trim_end_matches('/').into(), client, levels })
+    }
+
+    /// What the relay answers at `/v1/policy`: JSON. It is the same for everybody, so that asking for it says no more than
+    /// that somebody asks.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn policy(&self) -> Result<Vec<u8>, SourceError> {
+        self.get(&format!("{}/v1/policy", self.base), MAX_POLICY_BYTES)
     }
 
     fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {

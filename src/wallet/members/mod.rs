@@ -41,5 +41,5 @@ pub use self::http::{ClientError, ClientOptions, RelayMembers};
 pub use self::{
     group::BucketGroup,
     source::{MembersSource, SourceError},
-    sync::{ChainHead, LightMembers, OwnMembership, SyncError, Synced},
+    sync::{ChainHead, LightMembers, OwnMembership, SyncError, Synced, meets},
 };

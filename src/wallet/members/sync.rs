@@ -5,6 +5,7 @@ use quotapass_circuits::{
     membership::{
         BucketError, BucketNumber, Levels, Member, MemberIndex, MemberPath, Root, TreeError, UpperNodes, VerifiedBucket,
     },
+    requirement::Requirement,
 };
 
 use super::{BucketGroup, MembersSource, SourceError};
@@ -83,6 +84,11 @@ pub struct Synced {
     pub hidden_among: usize,
 }
 
+/// Whether a member meets a requirement.
+pub fn meets(requirement: &Requirement, member: &Member) -> bool {
+    member.terms.stake >= requirement.min_stake && member.terms.since <= requirement.since_max
+}
+
 /// What a light wallet knows of the tree, all of it checked.
 #[derive(Clone, Debug)]
 pub struct LightMembers {
@@ -159,6 +165,17 @@ impl LightMembers {
                 Ok(Synced { asked: Some(group), hidden_among: known.active_members() })
             }
         }
+    }
+
+    /// How many of the members that are known meet a requirement. A pass that states it comes from one of all members of the
+    /// tree who do, so that this is a lower bound: the wallet knows those of its group.
+    pub fn meeting(&self, requirement: &Requirement) -> usize {
+        let buckets = self.known.iter().flat_map(|known| &known.buckets);
+        buckets
+            .flat_map(|bucket| bucket.bucket().members())
+            .flatten()
+            .filter(|member| meets(requirement, member))
+            .count()
     }
 
     /// The member with its terms, and its path to [`root`](Self::root).

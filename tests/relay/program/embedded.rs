@@ -1,10 +1,13 @@
 //! The relay that needs nothing.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use serde_json::Value;
 
-use super::{posts::stay_within_a_day, process::Operator};
+use super::{
+    posts::stay_within_a_day,
+    process::{Operator, RelayProcess},
+};
 
 #[test]
 fn one_command_posts_a_kill_and_a_slash() {
@@ -12,6 +15,8 @@ fn one_command_posts_a_kill_and_a_slash() {
     let operator = Operator::new();
     let relay = operator.start(&["--members", "3"]);
     assert!(relay.is_ready());
+    let policy_key = relay.start["policy_key"].clone();
+    compare_policies(&operator, &relay);
     let files: Vec<String> = serde_json::from_value(relay.start["posts"].clone()).unwrap();
     let [hello, spam, more] = &files[..] else { panic!("{files:?}") };
     let read = |path: &String| fs::read_to_string(path).unwrap();
@@ -22,6 +27,7 @@ fn one_command_posts_a_kill_and_a_slash() {
 
     // Whatever was accepted is known to the next run, and a new run makes new posts of the same messages.
     let relay = operator.start(&["--members", "3"]);
+    assert_eq!(relay.start["policy_key"], policy_key);
     for known in [&first_hello, &first_spam, &read(hello)] {
         assert_eq!(relay.verdict(known), "replay");
     }
@@ -39,6 +45,45 @@ fn one_command_posts_a_kill_and_a_slash() {
     assert_eq!(relay.stop(), Some(0));
     let listed: Value = serde_json::from_str(operator.run(&["evidence", "list"]).1.lines().next().unwrap()).unwrap();
     assert_eq!((&listed["commitment"], &listed["settlement"]), (&commitment.into(), &settlement));
+}
+
+/// A member's wallet compares the relay's policy with its own configuration, with pins, and with the relay's key.
+fn compare_policies(operator: &Operator, relay: &RelayProcess) {
+    let (start, configuration) = (&relay.start, operator.path("wallet.toml"));
+    let registry = start["registry"].as_str().unwrap();
+    let relay_file = fs::read_to_string(operator.path("data/relay/relay.toml")).unwrap();
+    let scope = &relay_file[relay_file.find("[[scopes]]").unwrap()..];
+    fs::write(&configuration, format!("chain_id = 31337\nregistry = \"{registry}\"\n{scope}")).unwrap();
+    let wallet = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
+        command.env_clear().args(["policy", "--json", "--config", configuration.to_str().unwrap()]).args(arguments);
+        let output = command.output().unwrap();
+        let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code().unwrap(), serde_json::from_str::<Value>(&out).unwrap_or(Value::Null), error)
+    };
+    let (url, key) = (start["url"].as_str().unwrap(), start["policy_key"].as_str().unwrap());
+    let (code, answer, error) = wallet(&["--relay", url, "--relay", url, "--key", key]);
+    assert_eq!((code, &answer["relays"][1]["key"]), (0, &key.into()), "{error}");
+    let hash = answer["policies"][0]["in_force"]["hash"].as_str().unwrap().to_owned();
+    assert_eq!(relay.get("/v1/policy").1["scopes"][0]["policy_hash"], hash);
+    assert_eq!(wallet(&["--scope", "lobby", "--pin", &hash]).0, 0);
+    let other = "0".repeat(64);
+    let (code, _, error) = wallet(&["--scope", "lobby", "--pin", &other]);
+    assert!(code == 8 && error.contains("none of those pinned"), "{code}: {error}");
+    let stranger = "quotapass-relay+00000000+AAAA";
+    assert_eq!(wallet(&["--relay", url, "--key", stranger]).0, 2);
+
+    // What the relay would show to this member alone: another stake.
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(&configuration, text.replace("min_stake = 1", "min_stake = 2")).unwrap();
+    let (code, _, error) = wallet(&["--relay", url, "--key", key]);
+    assert!(code == 8 && error.contains("different policies for `lobby`"), "{code}: {error}");
+
+    let folder = fs::read_dir(operator.path("data/relays")).unwrap().next().unwrap().unwrap().path();
+    let file = folder.join("policy.key");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!relay.log().contains(fs::read_to_string(file).unwrap().trim()));
+    assert!(relay.log().contains(key));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{
     posts::{Members, daily, toml_of},
-    process::Operator,
+    process::{Operator, RelayProcess},
 };
 use crate::common::proxy::{Answer, Proxy};
 
@@ -44,6 +44,19 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     relay.signal("HUP");
     relay.wait_until("the policy holds", |relay| cap(relay.get("/v1/policy").1) == Some(lower.into()));
     assert!(relay.log().contains("scope `room` is changed"), "{}", relay.log());
+    // One that is to come is announced, and nothing changes before it.
+    let coming =
+        of(7.try_into().unwrap()).replace("[[scopes]]", "[[scopes]]\nversion = 2\nfrom = 2099-01-01T00:00:00Z");
+    operator.configure(&format!("{changed}{coming}"));
+    relay.signal("HUP");
+    let next = |relay: &RelayProcess| relay.get("/v1/policy").1["scopes"][0]["next_from"].as_u64();
+    relay.wait_until("the next policy is announced", |relay| next(relay) == Some(4_070_908_800));
+    assert_eq!(cap(relay.get("/v1/policy").1), Some(lower.into()));
+    operator.configure(&text.replace(&toml_of(&daily()), &coming));
+    relay.signal("HUP");
+    relay.wait_until("the reload is refused", |relay| relay.log().contains("list the one before it, too"));
+    let (code, _, error) = operator.run(&["--config", "relay.toml", "check", "--offline"]);
+    assert!(code == 1 && error.contains("list the one before it, too"), "{error}");
     // What was proved for the former policy holds on for a while.
     assert_eq!(relay.verdict(&members.post(0, 1, "hello again")), "accepted");
 

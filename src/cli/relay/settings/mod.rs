@@ -12,12 +12,13 @@ mod slashing;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use quotapass_circuits::prover::CeremonyHash;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
@@ -25,8 +26,12 @@ use toml::Spanned;
 pub(super) use self::{chain::ChainSection, hidden::Hidden, log::LogSection, slashing::SlashingSection};
 use self::{clock::ClockSection, engine::EngineSection, limits::LimitsSection, listen::ListenSection};
 use crate::{
+    cli::{
+        config::{ScopeSection, read_scopes},
+        time::moment,
+    },
     registry::RegistryInfo,
-    relay::{Policy, UnlistedVerdict, http::HttpSettings},
+    relay::{DatedPolicy, Policy, UnlistedVerdict, http::HttpSettings},
 };
 
 /// All that is set.
@@ -42,7 +47,7 @@ pub(in crate::cli) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LiveSettings {
     pub(super) unlisted: UnlistedVerdict,
-    pub(super) scopes: Vec<Policy>,
+    pub(super) scopes: Vec<DatedPolicy>,
     pub(super) http: HttpSettings,
 }
 
@@ -84,7 +89,7 @@ struct Document {
     #[serde(default)]
     engine: EngineSection,
     #[serde(default)]
-    scopes: Vec<Spanned<Policy>>,
+    scopes: Vec<Spanned<ScopeSection>>,
 }
 
 /// anvil, Hardhat and Foundry's scripts; and geth's --dev.
@@ -138,16 +143,7 @@ impl Settings {
             slashing.keystore = slashing.keystore.map(|path| folder.join(path));
             slashing.password_file = slashing.password_file.map(|path| folder.join(path));
         }
-        let mut scopes: Vec<Policy> = Vec::new();
-        for policy in document.scopes {
-            let place = at(policy.span().start);
-            let policy = policy.into_inner();
-            policy.validate().with_context(place)?;
-            if scopes.iter().any(|other| other.name == policy.name) {
-                return Err(anyhow!("scope `{}` is listed before; keep one of them", policy.name).context(place()));
-            }
-            scopes.push(policy);
-        }
+        let scopes = read_scopes(document.scopes, text)?;
         if scopes.is_empty() {
             bail!("no scope is listed, so that every post would be refused: write a section [[scopes]]");
         }
@@ -176,7 +172,7 @@ impl LiveSettings {
     /// Why a registry does not go with the scopes: a member must not have its deposit back before its last posts are
     /// too old to be accepted (protocol, section 7).
     pub(super) fn check(&self, info: &RegistryInfo) -> Result<(), String> {
-        for policy in &self.scopes {
+        for DatedPolicy { policy, .. } in &self.scopes {
             let Policy { root_window, max_clock_skew, epoch_seconds, .. } = policy;
             let needed = u64::from(*root_window) + u64::from(epoch_seconds.get()) + u64::from(*max_clock_skew);
             if u64::from(info.exit_delay) <= needed {
@@ -191,6 +187,22 @@ impl LiveSettings {
         Ok(())
     }
 
+    /// Refuses scopes without a policy that has begun. Such a file was written for the time after a change and lacks the
+    /// policy before it, which holds until then and for a window after it.
+    pub(super) fn require_begun(&self, now: u64) -> Result<()> {
+        for dated in &self.scopes {
+            let mut of_scope = self.scopes.iter().filter(|other| other.policy.name == dated.policy.name);
+            if of_scope.all(|other| other.from > now) {
+                bail!(
+                    "scope `{}`: its first policy holds from {} on, so that nothing holds now: list the one before it, too",
+                    dated.policy.name,
+                    moment(dated.from)
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// What is other than before, in words.
     pub(super) fn changes(&self, before: &Self) -> Vec<String> {
         let mut changes = Vec::new();
@@ -200,17 +212,30 @@ impl LiveSettings {
         if self.http != before.http {
             changes.push("[listen] or [limits] is changed".into());
         }
-        let of = |scopes: &[Policy], name: &str| scopes.iter().find(|policy| policy.name == name).cloned();
-        for policy in &self.scopes {
-            match of(&before.scopes, &policy.name) {
-                None => changes.push(format!("scope `{}` is new", policy.name)),
-                Some(former) if former != *policy => changes.push(format!("scope `{}` is changed", policy.name)),
+        let (new, old) = (self.by_name(), before.by_name());
+        for (name, policies) in &new {
+            match old.get(name) {
+                None => changes.push(format!("scope `{name}` is new")),
+                Some(former) if former != policies => changes.push(format!("scope `{name}` is changed")),
                 Some(_) => {}
             }
         }
-        let dropped = before.scopes.iter().filter(|former| of(&self.scopes, &former.name).is_none());
-        changes.extend(dropped.map(|former| format!("scope `{}` is dropped", former.name)));
+        let dropped = old.keys().filter(|name| !new.contains_key(*name));
+        changes.extend(dropped.map(|name| format!("scope `{name}` is dropped")));
         changes
+    }
+
+    /// How many scopes are listed.
+    pub(super) fn scope_count(&self) -> usize {
+        self.by_name().len()
+    }
+
+    fn by_name(&self) -> BTreeMap<&str, Vec<&DatedPolicy>> {
+        let mut scopes: BTreeMap<&str, Vec<&DatedPolicy>> = BTreeMap::new();
+        for dated in &self.scopes {
+            scopes.entry(&dated.policy.name).or_default().push(dated);
+        }
+        scopes
     }
 }
 

@@ -70,7 +70,7 @@ fn says_what_is_wrong_and_where() {
     let skewed = changed("max_clock_skew = 60", "max_clock_skew = 7200");
     says(&skewed, &["longer than its epoch", &format!("line {}", line("[[scopes]]"))]);
     let scope = &text[text.find("[[scopes]]").unwrap()..];
-    says(&format!("{text}{scope}"), &["`lobby` is listed before"]);
+    says(&format!("{text}{scope}"), &["`lobby` is listed twice for the same time"]);
     says(&text[..text.find("[[scopes]]").unwrap()], &["no scope is listed"]);
     says(&changed("limit_cap = 10\n", ""), &["missing field `limit_cap`"]);
     says(&changed("enabled = true", "enabled = false\nkeystore = \"wallet\""), &["not enabled", "line"]);
@@ -102,6 +102,26 @@ fn a_registry_must_hold_deposits_for_long_enough() {
 }
 
 #[test]
+fn a_file_for_the_time_after_a_change_is_refused_before_it() {
+    let dated = |from: &str, version: u32| SCOPES.replace("name", &format!("from = {from}\nversion = {version}\nname"));
+    let (early, late) = (dated("2026-12-01T00:00:00Z", 2), dated("2026-12-02T00:00:00Z", 3));
+    let head = template();
+    let head = &head[..head.find("[[scopes]]").unwrap()];
+    let live = |scopes: &str| parse(&format!("{head}{scopes}")).unwrap().live;
+    let begins = 1_796_083_200;
+    for (scopes, now, begun) in [
+        (early.clone(), begins - 1, false),
+        (early.clone(), begins, true),
+        (format!("{late}{early}"), begins, true),
+        (format!("{early}{late}"), begins - 1, false),
+        (SCOPES.to_owned(), 0, true),
+    ] {
+        assert_eq!(live(&scopes).require_begun(now).is_ok(), begun, "{scopes} at {now}");
+    }
+    assert_eq!(live(&format!("{early}{late}")).scope_count(), 1);
+}
+
+#[test]
 fn changes_are_named() {
     let before = parse(&template()).unwrap();
     let text = template()
@@ -115,8 +135,8 @@ fn changes_are_named() {
         [
             "`unlisted_scopes` is changed",
             "[listen] or [limits] is changed",
-            "scope `lobby` is changed",
-            "scope `attic` is new"
+            "scope `attic` is new",
+            "scope `lobby` is changed"
         ]
     );
     assert_eq!(before.live.changes(&after.live).last().unwrap(), "scope `attic` is dropped");

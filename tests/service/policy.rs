@@ -1,0 +1,84 @@
+//! Signed policies, and relays that tell one member something else.
+
+use quotapass::{
+    client::{Room, RoomError},
+    note::{NoteError, NoteKey, NotePublicKey},
+    relay::{DatedPolicy, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyHash, StatedPoliciesError},
+};
+
+use crate::{server::*, world::*};
+
+fn key(seed: u8) -> NoteKey {
+    NoteKey::from_seed(POLICY_KEY_NAME, &[seed; 32]).unwrap()
+}
+
+fn next() -> DatedPolicy {
+    DatedPolicy { policy: Policy { min_stake: 20, ..policy() }, version: 2, from: NOW + 1_000 }
+}
+
+/// A relay that signs with this key, and announces a change.
+fn server(seed: u8) -> Server {
+    let server = Server::start();
+    let _ = server.service.clone().with_policy_key(key(seed));
+    server.relay.change_policies([policy().into(), next()], NOW).unwrap();
+    server
+}
+
+fn note(server: &Server) -> String {
+    server.get("/v1/policy").json()["note"].as_str().unwrap().into()
+}
+
+#[test]
+fn policies_are_signed_and_the_same_whatever_the_clock() {
+    let (first, second) = (server(1), server(1));
+    second.clock.set(NOW + 5_000);
+    let answer = first.get("/v1/policy").json();
+    assert_eq!(answer["key"], key(1).public().to_string());
+    assert_eq!(note(&first), note(&second));
+    assert_eq!(note(&first), note(&first));
+
+    let public: NotePublicKey = answer["key"].as_str().unwrap().parse().unwrap();
+    let (registry, policies) = PoliciesStatement::open(&public, &note(&first)).unwrap();
+    assert_eq!((registry, policies), (REGISTRY, vec![policy().into(), next()]));
+    let tampered = note(&first).replace("\"min_stake\":10", "\"min_stake\":11");
+    assert!(matches!(
+        PoliciesStatement::open(&public, &tampered),
+        Err(StatedPoliciesError::Note(NoteError::Signature(_)))
+    ));
+    let strangers = PoliciesStatement::open(&key(2).public(), &note(&first));
+    assert!(matches!(strangers, Err(StatedPoliciesError::Note(NoteError::NotSigned(_)))));
+
+    // Before the change and after it, the hash is that of the policy in force.
+    let scope = |server: &Server| server.get("/v1/policy").json()["scopes"][0].clone();
+    let hash = |dated: &DatedPolicy| PolicyHash::of(&REGISTRY, dated).unwrap().to_string();
+    let (before, after) = (scope(&first), scope(&second));
+    assert_eq!((&before["version"], &before["next_from"]), (&1.into(), &(NOW + 1_000).into()));
+    assert_eq!(before["policy_hash"], hash(&policy().into()));
+    assert_eq!(
+        (&after["version"], &after["from"], &after["min_stake"]),
+        (&2.into(), &(NOW + 1_000).into(), &20.into())
+    );
+    assert_eq!((&after["policy_hash"], &after["next_from"]), (&hash(&next()).into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn without_a_key_nothing_is_signed() {
+    let answer = Server::start().get("/v1/policy").json();
+    assert!(answer["key"].is_null() && answer["note"].is_null());
+}
+
+#[test]
+fn a_policy_that_is_served_to_one_member_is_caught() {
+    let (honest, tagging) = (server(1), server(2));
+    // This relay signs what it tells the member, too: the signature alone catches nothing.
+    tagging.relay.change_policies([Policy { min_stake: 11, ..policy() }], NOW).unwrap();
+    let room = |server: &Server| Room::from_policy_document(&server.get("/v1/policy").text(), ROOM).unwrap();
+    let pins = [PolicyHash::of(&REGISTRY, &policy().into()).unwrap(), PolicyHash::of(&REGISTRY, &next()).unwrap()];
+    assert!(room(&honest).pinned(&pins).is_ok());
+    assert!(matches!(room(&tagging).pinned(&pins), Err(RoomError::NotPinned { .. })));
+    assert!(matches!(room(&honest).confirmed_by(&room(&tagging)), Err(RoomError::Differs { .. })));
+    assert!(room(&honest).confirmed_by(&room(&server(3))).is_ok());
+    // What both have signed proves it to others.
+    let open = |server: &Server, seed| PoliciesStatement::open(&key(seed).public(), &note(server)).unwrap().1;
+    assert_ne!(open(&honest, 1)[0], open(&tagging, 2)[0]);
+}
