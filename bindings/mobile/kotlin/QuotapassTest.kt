@@ -179,6 +179,14 @@ fun rooms() {
         val bad = listOf(json("0x" + "00".repeat(32)) to "lobby", json(ROOM.scope()) to "hall", "" to "lobby", "{}" to "lobby")
         for ((text, name) in bad) throws<QuotapassException.BadInput> { Room.fromPolicyJson(text, name) }
     }
+    test("a policy of one's own is refused") {
+        val pins = listOf(ROOM.policyHash())
+        ROOM.requirePinned(pins)
+        ROOM.requireSame(Room(REGISTRY, POLICY))
+        val tagged = Room(REGISTRY, POLICY.copy(minStake = POLICY.minStake + 1u))
+        throws<QuotapassException.Policy> { tagged.requirePinned(pins) }
+        throws<QuotapassException.Policy> { tagged.requireSame(ROOM) }
+    }
     test("epochs are the floor of time") {
         equal(ROOM.epochAt(NOW + 599UL), EpochTimes(NOW / EPOCH, NOW, NOW + EPOCH))
     }

@@ -162,6 +162,20 @@ class Rooms(unittest.TestCase):
             with self.assertRaises(q.QuotapassError.BadInput):
                 q.Room.from_policy_json(text, name)
 
+    def test_a_policy_of_ones_own_is_refused(self):
+        dated = q.Room(REGISTRY, policy(version=4, holds_from=NOW))
+        pins = [ROOM.policy_hash(), dated.policy_hash()]
+        self.assertEqual(len(set(pins)), 2)
+        ROOM.require_pinned(pins)
+        ROOM.require_same(q.Room(REGISTRY, policy()))
+        for changes in ({"min_stake": 11}, {"limit_cap": 4}, {"version": 5}, {"holds_from": NOW + 1}):
+            tagged = q.Room(REGISTRY, policy(**{"version": 4, "holds_from": NOW, **changes}))
+            for refuse in (lambda: tagged.require_pinned(pins), lambda: tagged.require_same(dated)):
+                with self.assertRaises(q.QuotapassError.Policy):
+                    refuse()
+        with self.assertRaises(q.QuotapassError.BadInput):
+            ROOM.require_pinned(["12"])
+
     def test_epochs_are_the_floor_of_time(self):
         self.assertEqual(ROOM.epoch_at(NOW + 599), q.EpochTimes(number=NOW // 600, begins=NOW, ends=NOW + 600))
 

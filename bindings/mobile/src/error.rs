@@ -44,6 +44,12 @@ pub enum QuotapassError {
         /// What does not go together.
         reason: String,
     },
+    /// The room's policy is none that the app pins, or another relay states another one: do not post under it.
+    #[error("{reason}")]
+    Policy {
+        /// Which policy it is.
+        reason: String,
+    },
     /// A proving key or its tables cannot be used, or are not trusted.
     #[error("{reason}")]
     Key {
@@ -203,6 +209,9 @@ impl From<RoomError> for QuotapassError {
         let argument = match error {
             RoomError::Policy(_) => "policy",
             RoomError::NoSuchScope(_) => "name",
+            RoomError::NotPinned { .. } | RoomError::Differs { .. } => {
+                return Self::Policy { reason: error.to_string() };
+            }
             _ => "json",
         };
         Self::bad_input(argument, error)

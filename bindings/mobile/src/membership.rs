@@ -6,7 +6,7 @@ use quotapass::wallet::members::{self, BucketGroup, LightMembers, OwnMembership,
 use quotapass_circuits::membership::{Bucket, Levels, Member, MemberIndex, MemberPath, UpperNodes};
 
 use crate::{
-    CancelToken, ChainHead, MembersSource, QuotapassError, lock,
+    CancelToken, ChainHead, MembersSource, QuotapassError, Room, lock,
     progress::Progress,
     source::{FetchedSource, ForeignSource},
     text::field,
@@ -111,6 +111,12 @@ impl Membership {
         let (member, _) = self.locate()?;
         let terms = member.terms;
         Ok(MemberTerms { stake: terms.stake, message_limit: terms.message_limit, since: terms.since.0 })
+    }
+
+    /// How many of the members that are known meet what a room asks for at `now`. A post comes from one of all members of the
+    /// tree who do, so that this is a lower bound. Warn before posting if it is low: 50 is what the program warns below.
+    pub fn meeting(&self, room: &Room, now: u64) -> u64 {
+        lock(&self.light).meeting(&room.client().requirement_at(now)) as u64
     }
 
     /// Brings it to the chain's root. It asks for nothing if it is there, for the upper nodes if the root has changed,

@@ -2,7 +2,10 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass::{client, relay::Policy};
+use quotapass::{
+    client,
+    relay::{DatedPolicy, Policy, PolicyHash},
+};
 use quotapass_circuits::signal::Epoch;
 
 use crate::{QuotapassError, Registry};
@@ -24,6 +27,12 @@ pub struct RoomPolicy {
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds; at most one epoch.
     pub max_clock_skew: u32,
+    /// The number of the policy among those of its scope.
+    #[uniffi(default = 1)]
+    pub version: u32,
+    /// The Unix second from which it holds; zero if none is stated.
+    #[uniffi(default = 0)]
+    pub holds_from: u64,
 }
 
 /// The epoch of a moment.
@@ -58,6 +67,7 @@ impl Room {
     #[uniffi::constructor]
     pub fn new(registry: Registry, policy: RoomPolicy) -> Result<Self, QuotapassError> {
         let zero = |value| QuotapassError::bad_input(value, "must not be zero");
+        let (version, from) = (policy.version, policy.holds_from);
         let policy = Policy {
             name: policy.name,
             epoch_seconds: NonZeroU32::new(policy.epoch_seconds).ok_or_else(|| zero("policy.epoch_seconds"))?,
@@ -67,19 +77,50 @@ impl Room {
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
         };
-        Ok(Self { room: client::Room::new(registry.id()?, policy)? })
+        Ok(Self { room: client::Room::new(registry.id()?, DatedPolicy { policy, version, from })? })
     }
 
     /// A room that a relay carries, from what it answers to `GET /v1/policy`.
     ///
     /// A relay that gave every poster another policy would know them by it. Take the policy from where the room
-    /// publishes it, or compare the answers of several relays.
+    /// publishes it, check it with `require_pinned`, or compare the answers of several relays with `require_same`.
     ///
     /// # Errors
     /// `BadInput` if the JSON is not a relay's policy, does not list the room, or states a scope that is not the room's.
     #[uniffi::constructor]
     pub fn from_policy_json(json: String, name: String) -> Result<Self, QuotapassError> {
         Ok(Self { room: client::Room::from_policy_document(&json, &name)? })
+    }
+
+    /// SHA-256 of the policy's canonical JSON (RFC 8785), 64 hexadecimal digits: what relays publish as `policy_hash`. It
+    /// is computed of the values that posts state.
+    ///
+    /// # Errors
+    /// `BadInput` if the policy has no canonical form.
+    pub fn policy_hash(&self) -> Result<String, QuotapassError> {
+        Ok(self.room.policy_hash()?.to_string())
+    }
+
+    /// Refuses the room unless its policy is one of those that the app pins by their hashes: that of today, and those that
+    /// are to come. A relay that serves one member a policy of its own knows this member's posts by it.
+    ///
+    /// # Errors
+    /// `Policy` if it is none of them, `BadInput` if one of them is no hash.
+    pub fn require_pinned(&self, hashes: Vec<String>) -> Result<(), QuotapassError> {
+        let pins = hashes.iter().map(|hash| hash.parse()).collect::<Result<Vec<PolicyHash>, _>>();
+        let pins = pins.map_err(|error| QuotapassError::bad_input("hashes", error))?;
+        self.room.clone().pinned(&pins)?;
+        Ok(())
+    }
+
+    /// Refuses the room unless another relay states the same policy for it. Ask one of another operator; around the time of
+    /// a change, ask again.
+    ///
+    /// # Errors
+    /// `Policy`.
+    pub fn require_same(&self, other: &Room) -> Result<(), QuotapassError> {
+        self.room.clone().confirmed_by(&other.room)?;
+        Ok(())
     }
 
     /// The room's name.
@@ -94,7 +135,7 @@ impl Room {
 
     /// The policy.
     pub fn policy(&self) -> RoomPolicy {
-        let policy = self.room.policy();
+        let DatedPolicy { policy, version, from } = self.room.dated_policy();
         RoomPolicy {
             name: policy.name.clone(),
             epoch_seconds: policy.epoch_seconds.get(),
@@ -103,6 +144,8 @@ impl Room {
             min_age_days: policy.min_age_days,
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
+            version: *version,
+            holds_from: *from,
         }
     }
 

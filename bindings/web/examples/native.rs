@@ -120,6 +120,8 @@ fn make(folder: &Path) {
         "index": OWN,
         "commitment": secret.commitment(),
         "secret": format!("0x{}", hex::encode(*secret.to_be_bytes())),
+        "policyHash": room().policy_hash().unwrap().to_string(),
+        "meeting": MEMBERS,
         "posts": posts,
         "badge": { "pass": badge.to_text(), "pseudonym": badge.pseudonym, "chatKey": hex::encode(CHAT_KEY) },
     });

@@ -3,7 +3,7 @@ export { type ErrorCode, QuotapassError } from "./errors.js";
 export { Account, Identity } from "./identity.js";
 export { Ledger } from "./ledger.js";
 export type { Change, LedgerStorage } from "./ledger-storage.js";
-export { Membership } from "./membership.js";
+export { MIN_ANONYMITY, Membership } from "./membership.js";
 export { PreparedProver, Prover } from "./prover.js";
 export { relayMembers } from "./relay.js";
 export { Room } from "./room.js";

@@ -55,6 +55,7 @@ export interface Calls {
   ) => SyncAnswer;
   membershipRoot: (membership: Id) => string | null;
   member: (membership: Id) => Member;
+  membersMeeting: (membership: Id, room: RoomArgument, now: number) => number;
   membershipBytes: (membership: Id) => Uint8Array;
   loadProver: (post: Uint8Array, badge: Uint8Array | null, trusted: readonly string[]) => { id: Id; origin: string; isDevelopment: boolean };
   prepare: (prover: Id, account: Id, membership: Id, room: RoomArgument, now: number) => Id;

@@ -1,4 +1,4 @@
-import type { CallArguments, CallName, CallResult, Id, NewLedger, SealedSeed } from "./calls.js";
+import type { CallArguments, CallName, CallResult, Id, NewLedger, RoomArgument, SealedSeed } from "./calls.js";
 import { QuotapassError } from "./errors.js";
 import type { Change, LedgerStorage } from "./ledger-storage.js";
 import { now as clock } from "./time.js";
@@ -104,6 +104,10 @@ export class Engine implements Implementation {
 
   membershipRoot(membership: Id): string | null {
     return this.#get(this.#wasm.Membership, membership).root() ?? null;
+  }
+
+  membersMeeting(membership: Id, room: RoomArgument, now: number): number {
+    return this.#get(this.#wasm.Membership, membership).meeting(JSON.stringify(room), now);
   }
 
   member(membership: Id): Member {

@@ -28,6 +28,10 @@ export type ErrorCode =
   | "not_the_chains"
   /** The source did not answer. */
   | "source_failed"
+  /** The room's policy is none of those that the app pins. */
+  | "policy_not_pinned"
+  /** Two relays state different policies of a room. */
+  | "policy_differs"
   /** Stake or age do not meet the room's requirement. */
   | "ineligible"
   /** All messages of the epoch are sent; `nextBegins` says when the next begins. */

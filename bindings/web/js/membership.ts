@@ -1,5 +1,10 @@
 import { type Client, Handle, type Place, type Turn } from "./client.js";
-import type { CallOptions, ChainHead, Member, MembersSource, OwnMembership, Synced } from "./types.js";
+import { type Room, roomArgument } from "./room.js";
+import { now as clock } from "./time.js";
+import type { CallOptions, ChainHead, Member, MembersSource, OwnMembership, Synced, TimedOptions } from "./types.js";
+
+/** Among fewer members than this who meet what a room asks for, a wallet should warn before it posts. */
+export const MIN_ANONYMITY = 50;
 
 /**
  * What is known of the member tree, all of it checked against the chain: the path of a member, from a source that does
@@ -77,6 +82,16 @@ export class Membership extends Handle {
   /** The member with the terms of its deposit. */
   member(): Promise<Member> {
     return this.client.turn(undefined, async (turn) => turn.call("member", await turn.use(this)));
+  }
+
+  /**
+   * How many of the members that are known meet what a room asks for. A post comes from one of all members of the tree who
+   * do, so that this is a lower bound. Warn before posting if it is below `MIN_ANONYMITY`.
+   */
+  meeting(room: Room, { now, signal }: TimedOptions = {}): Promise<number> {
+    return this.client.turn(signal, async (turn) =>
+      turn.call("membersMeeting", await turn.use(this), roomArgument(room), now ?? clock()),
+    );
   }
 
   /** What is known, to be kept. It says who the member is: keep it as private as the identity. */

@@ -20,6 +20,10 @@ export interface Policy {
   readonly rootWindow: number;
   /** Clock difference allowed around an epoch's edges, in seconds. */
   readonly maxClockSkew: number;
+  /** The number of the policy among those of its scope; 1 if there is none. */
+  readonly version?: number;
+  /** The Unix second from which it holds; 0 if none is stated. */
+  readonly from?: number;
 }
 
 /** A member as the registry has it. */

@@ -110,6 +110,15 @@ impl Membership {
         })))
     }
 
+    /// How many of the members that are known meet what a room asks for at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn meeting(&self, room: &str, now: f64) -> Result<usize, Failure> {
+        let requirement = argument::room(room)?.requirement_at(argument::moment(now)?);
+        Ok(self.members.meeting(&requirement))
+    }
+
     /// What is known, to be kept.
     #[wasm_bindgen(js_name = toBytes)]
     pub fn to_bytes(&self) -> Vec<u8> {

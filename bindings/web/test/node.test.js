@@ -355,6 +355,28 @@ test("rooms and registries that cannot be are refused", async () => {
   await assert.rejects(prover.prepare(account, membership, of(fixture.root), { now }), /do not trust this relay/);
 });
 
+test("a policy of one's own is refused by a pin and by another relay", async () => {
+  // The hash that the relay's own code gives: a relay publishes it, and here it is in the fixture.
+  const hash = await room.policyHash();
+  assert.equal(hash, fixture.policyHash);
+  assert.equal(await room.pinned("00".repeat(32), hash), room);
+  assert.equal(room.confirmedBy(Room.fromPolicy(fixture, "lobby")), room);
+  for (const value of [{ min_stake: 11 }, { limit_cap: 4 }, { version: 2 }, { from: now }, { max_clock_skew: 19 }]) {
+    const tagged = Room.fromPolicy({ ...fixture, scopes: [{ ...fixture.scopes[0], ...value }] }, "lobby");
+    await assert.rejects(tagged.pinned(hash), fails("policy_not_pinned"));
+    assert.throws(() => tagged.confirmedBy(room), fails("policy_differs"));
+  }
+  await assert.rejects(new Room(room.registry, room.policy).policyHash(), fails("invalid_argument"));
+  const timeless = Room.fromPolicy({ ...fixture, scopes: [{ ...fixture.scopes[0], from: 1.5 }] }, "lobby");
+  await assert.rejects(timeless.policyHash(), fails("invalid_argument"));
+});
+
+test("the members who meet what a room asks for are counted", async () => {
+  assert.equal(await membership.meeting(room, { now }), fixture.meeting);
+  const rich = new Room(room.registry, { ...room.policy, minStake: 4_000_000_000 });
+  assert.equal(await membership.meeting(rich, { now }), 0);
+});
+
 test("closed objects and closed clients say so", async () => {
   const fleeting = await Identity.generate(client);
   await fleeting.close();
