@@ -43,7 +43,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     operator.configure(&changed);
     relay.signal("HUP");
     relay.wait_until("the policy holds", |relay| cap(relay.get("/v1/policy").1) == Some(lower.into()));
-    assert!(relay.log().contains("scope `room` is changed"), "{}", relay.log());
+    relay.wait_until("the change is logged", |relay| relay.log().contains("scope `room` is changed"));
     // One that is to come is announced, and nothing changes before it.
     let coming =
         of(7.try_into().unwrap()).replace("[[scopes]]", "[[scopes]]\nversion = 2\nfrom = 2099-01-01T00:00:00Z");
