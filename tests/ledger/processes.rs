@@ -81,13 +81,13 @@ fn two_ledgers_of_one_identity_exclude_each_other_and_never_share_an_epoch() {
     let mut second = second(History::Unknown).unwrap();
     let stale = |result| assert!(matches!(result, Err(LedgerError::Refused(Refusal::MayBeStale { .. }))));
     stale(reserve(&mut second, NOON));
-    reserve(&mut second, NOON + EPOCH_SECONDS).unwrap();
+    reserve(&mut second, NOON + 2 * EPOCH_SECONDS).unwrap();
     drop(second);
     let mut first = open(&files("first")).unwrap();
     assert!(first.gap().is_some());
-    stale(reserve(&mut first, NOON + EPOCH_SECONDS));
+    stale(reserve(&mut first, NOON + 2 * EPOCH_SECONDS));
     drop(first);
-    stale(reserve(&mut open(&files("second")).unwrap(), NOON + EPOCH_SECONDS));
+    stale(reserve(&mut open(&files("second")).unwrap(), NOON + 2 * EPOCH_SECONDS));
 }
 
 #[test]

@@ -366,24 +366,25 @@ fun posts() {
             throws<IllegalStateException> { prepared.post(message, again, NOW) }
         }
     }
-    test("a ledger that may be old waits for the next epoch") {
+    test("a ledger that may be old waits until the next epoch is over") {
         world {
             ledger().release()
             File(folders.witnesses).listFiles()!!.filter { it.extension == "witness" }.forEach { it.delete() }
             val again = reopened()
             holds("witness" in again.gap()!!)
             val message = "hello".toByteArray()
-            equal(throws<QuotapassException.MayBeStale> { prepared().post(message, again, NOW) }.resumesAt, NOW + EPOCH)
+            equal(throws<QuotapassException.MayBeStale> { prepared().post(message, again, NOW) }.resumesAt, NOW + EPOCH + EPOCH)
             again.confirmCurrent()
             prepared().post(message, again, NOW)
         }
     }
-    test("an unknown history leaves the epoch out") {
+    test("an unknown history leaves two epochs out") {
         world {
             throws<QuotapassException.LedgerMissing> { Ledger.open(account, folders) }
             Ledger.create(account, folders, NOW, History.UNKNOWN).use { ledger ->
                 equal(ledger.quotaLeft(ROOM, membership, NOW).left, 0.s())
-                equal(ledger.quotaLeft(ROOM, membership, NOW + EPOCH).left, 3.s())
+                equal(ledger.quotaLeft(ROOM, membership, NOW + EPOCH).left, 0.s())
+                equal(ledger.quotaLeft(ROOM, membership, NOW + EPOCH + EPOCH).left, 3.s())
             }
         }
     }

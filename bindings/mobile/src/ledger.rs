@@ -34,8 +34,9 @@ pub struct Device {
 pub enum History {
     /// Nothing: the identity is new, and has never posted from anywhere.
     None,
-    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation is
-    /// not used.
+    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and the
+    /// next are not used. Right too for a new identity before its deposit: that it is new is an endpoint's word until the
+    /// receipt is there, and `confirm_current` says so then.
     Unknown,
 }
 
@@ -101,7 +102,7 @@ impl Ledger {
     }
 
     /// Why the ledger may be older than what was really used, as found at opening; nothing if it looks current. The first
-    /// post then records that, and is refused until the next epoch.
+    /// post then records that, and is refused until the next epoch is over.
     ///
     /// # Errors
     /// `Closed` after `release`.

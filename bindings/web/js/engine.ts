@@ -181,7 +181,11 @@ export class Engine implements Implementation {
       if (bytes !== null && !replace) {
         throw new QuotapassError("ledger_exists", "this account has a ledger on this device; open it");
       }
-      const ledger = this.#wasm.Ledger.create(owner, suspectUntil ?? undefined, device, devices);
+      // A former ledger may have been used later than the clock shows now.
+      const ledger =
+        bytes !== null && suspectUntil !== null
+          ? this.#wasm.Ledger.replace(bytes, owner, suspectUntil, device, devices)
+          : this.#wasm.Ledger.create(owner, suspectUntil ?? undefined, device, devices);
       try {
         return { bytes: ledger.toBytes(), result: undefined };
       } finally {

@@ -18,8 +18,8 @@ pub struct Ledger {
 
 #[wasm_bindgen]
 impl Ledger {
-    /// A book without entries, for device `device` of `devices`. Epochs that begin at the Unix second `suspect_until` or
-    /// before are refused.
+    /// A book without entries, for device `device` of `devices`. Epochs up to the one after that of the Unix second
+    /// `suspect_until` are refused.
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -32,6 +32,22 @@ impl Ledger {
             book.suspect(argument::moment(until)?);
         }
         Ok(Self { book })
+    }
+
+    /// A book in the place of another of this account, given as its bytes, and for device `device` of `devices`. Epochs up
+    /// to the one after that of the Unix second `now` are refused, or of the last use of the former book if that was later.
+    /// Bytes that are no book tell nothing.
+    ///
+    /// # Errors
+    /// `invalid_argument`.
+    pub fn replace(former: &[u8], account: &Account, now: f64, device: f64, devices: f64) -> Result<Self, Failure> {
+        let fresh = Self::create(account, Some(now), device, devices)?;
+        match Book::from_bytes(former) {
+            Ok(former) if *former.owner() == account.owner() => {
+                Ok(Self { book: former.replaced(fresh.book.share(), argument::moment(now)?) })
+            }
+            _ => Ok(fresh),
+        }
     }
 
     /// Reads the book of an account.

@@ -292,9 +292,23 @@ test("a ledger is created once, and what is missing or damaged is an error", asy
   }
   await assert.rejects(Ledger.create(client, account, { history: "none", replace: true }), fails("invalid_argument"));
   const anew = await Ledger.create(client, account, { history: "unknown", replace: true, now });
-  const resumes = ({ nextBegins }) => assert.equal(nextBegins, now + 600);
+  const resumes = ({ nextBegins }) => assert.equal(nextBegins, now + 1200);
   await assert.rejects(prepared.post("too soon", anew, { now }), fails("may_be_stale", resumes));
-  await prepared.post("later", anew, { now: now + 600 });
+  await assert.rejects(prepared.post("by a slow clock", anew, { now: now + 600 }), fails("may_be_stale", resumes));
+  await prepared.post("later", anew, { now: now + 1200 });
+});
+
+test("a ledger in the place of another knows of its last use", async () => {
+  const ledger = await freshLedger();
+  const prepared = await prover.prepare(account, membership, room, { now });
+  await prepared.post("by a clock that is ahead", ledger, { now: now + 6000 });
+  // The clock is right again, and the ledger is given up for another.
+  const anew = await Ledger.create(client, account, { history: "unknown", replace: true, now });
+  const resumes = ({ nextBegins }) => assert.equal(nextBegins, now + 7200);
+  for (const at of [now + 1200, now + 6000, now + 7199]) {
+    await assert.rejects(prepared.post("again", anew, { now: at }), fails("may_be_stale", resumes));
+  }
+  await prepared.post("later", anew, { now: now + 7200 });
 });
 
 test("a history that is known after all is confirmed", async () => {

@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let path = context.identities()?.add(&name, &identity, &passphrase)?;
     note(
         "This device does not know which messages of this hour or day the identity has posted elsewhere. If it has posted \
-         in the current epoch, or still does on another device with the same share, wait for the next epoch, and enrol \
+         in the current epoch, or still does on another device with the same share, wait until the next epoch is over, and enrol \
          devices with --device 1/2 and 2/2.",
     );
     context.output().result(

@@ -96,7 +96,7 @@ pub struct Book {
     pub(super) share: DeviceShare,
     /// When the last id was reserved, in Unix seconds; zero if none ever was.
     pub(super) last_use: u64,
-    /// Epochs that begin at this Unix second or before may have been used without the book's knowledge.
+    /// Epochs up to the one after that of this Unix second may have been used without the book's knowledge.
     pub(super) suspect_until: Option<u64>,
     /// For scopes that have no entry, epochs that begin at this Unix second or before may be forgotten ones.
     pub(super) forgotten_until: Option<u64>,
@@ -107,6 +107,19 @@ impl Book {
     /// A book without entries. What its owner did before is not known to it: see [`suspect`](Self::suspect).
     pub fn new(owner: LedgerOwner, share: DeviceShare) -> Self {
         Self { owner, share, last_use: 0, suspect_until: None, forgotten_until: None, entries: BTreeMap::new() }
+    }
+
+    /// A book in the place of one that is given up, at `now` (Unix seconds): ids may have been used elsewhere up to now, or
+    /// to the last use that this one knows of if the clock has gone back since. The epochs that this one has entered stay
+    /// entered, with all ids used, for the new share may have ids that were the old one's.
+    #[must_use]
+    pub fn replaced(&self, share: DeviceShare, now: u64) -> Self {
+        let mut book = Self { share, ..self.clone() };
+        for entry in book.entries.values_mut() {
+            entry.used = share.ids_below(NonZeroU16::MAX);
+        }
+        book.suspect(now.max(book.last_use));
+        book
     }
 
     /// Whose ids it counts.
@@ -164,8 +177,11 @@ impl Book {
         }
     }
 
-    /// Refuses every epoch that begins at or before `until` (Unix seconds): ids may have been used in it that the book
+    /// Refuses every epoch up to the one after that of `until` (Unix seconds): ids may have been used in them that the book
     /// does not know of.
+    ///
+    /// The one after as well, for `until` is what a clock shows. One that is slow shows the last seconds of an epoch when
+    /// others, whose ids these were, are in the next.
     pub fn suspect(&mut self, until: u64) {
         self.suspect_until = self.suspect_until.max(Some(until));
     }
@@ -182,7 +198,8 @@ impl Book {
 
     /// How many ids of an epoch are used, if more may be.
     fn used(&self, epoch: Epoch, quota: &Quota) -> Result<u16, Refusal> {
-        if self.suspect_until.is_some_and(|until| epoch.begins() <= until) {
+        if self.suspect_until.is_some_and(|until| epoch.number() <= number_after(Epoch::at(quota.epoch_seconds, until)))
+        {
             return Err(Refusal::MayBeStale { resumes_at: self.next_begins(epoch, quota) });
         }
         let left = match self.entry(quota) {
@@ -196,7 +213,8 @@ impl Book {
     /// When the first epoch after `epoch` begins in which ids can be reserved.
     fn next_begins(&self, epoch: Epoch, quota: &Quota) -> u64 {
         let after = |until: Option<u64>| until.map_or(0, |until| number_after(Epoch::at(quota.epoch_seconds, until)));
-        let next = number_after(epoch).max(after(self.suspect_until));
+        let next =
+            number_after(epoch).max(after(self.suspect_until).saturating_add(self.suspect_until.is_some().into()));
         let next = match self.entry(quota) {
             Some(entry) => entry.entered.next_outside(next),
             None => next.max(after(self.forgotten_until)),

@@ -50,14 +50,15 @@
 //! - **An old copy of the ledger** in the place of the newest: the [`Gap`] is seen by the *witness*, a small file in
 //!   another folder that names the newest state by its checksum, or else by the inode and birth time of the file, which
 //!   the ledger itself names. The first use then records that all epochs up to that moment may have been used, and
-//!   refuses them; the next epoch works as usual. Whoever knows better says so with [`Ledger::confirm_current`].
+//!   refuses them, and the next epoch too, for a clock that is slow shows an epoch that is over: the one after works as
+//!   usual. Whoever knows better says so with [`Ledger::confirm_current`].
 //!
 //! # What it cannot see
 //!
 //! - A disk, virtual machine or snapshot of a file system that is set back as a whole, ledger and witness included, file
 //!   for file. Create the ledger anew with [`History::Unknown`] after that.
 //! - The same identity on a second device that was given the same share, or in a second account of this device.
-//! - Ids used in an epoch that lies ahead of the clock, by a clock that was wrong, and lost by an old copy.
+//! - Ids used more than one epoch ahead of the clock, by a clock that was wrong, and lost by an old copy.
 //! - A file system that says it has flushed and has not.
 
 mod book;

@@ -214,6 +214,19 @@ impl Ledger {
         self.store.gap()
     }
 
+    /// Records that nothing was posted before this ledger, which was created with [`History::Unknown`] and is open since:
+    /// the identity's first deposit is in a block that is later than its creation. Returns false, and changes nothing, if
+    /// it was not created by this value, or if a witness speaks of another ledger here before it.
+    ///
+    /// Before the deposit is in a block there is only an endpoint's word that the identity is new, and an endpoint can lie.
+    /// A process that ends before leaves a ledger whose history is unknown, which costs some time and no deposit.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] if the disk does not take it.
+    pub fn confirm_first(&mut self) -> Result<bool, LedgerError> {
+        self.store.confirm_first()
+    }
+
     /// Records that the ledger is current: the caller knows that it is the newest state of the only ledger of this
     /// identity and share. Should that be wrong, the next message can cost the deposit.
     ///

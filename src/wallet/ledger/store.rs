@@ -47,8 +47,8 @@ pub enum Gap {
 pub enum History {
     /// Nothing: the identity is new, and has never posted from anywhere.
     None,
-    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation is
-    /// not used.
+    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and the
+    /// next are not used.
     Unknown,
 }
 
@@ -67,6 +67,8 @@ pub(super) struct Store<D> {
     gap: Option<Gap>,
     /// When the ledger that the witness has seen was last used, in Unix seconds.
     witnessed_use: u64,
+    /// Whether it was created here, where there was no other ledger before.
+    is_first: bool,
 }
 
 impl<D: Disk> Store<D> {
@@ -89,8 +91,9 @@ impl<D: Disk> Store<D> {
             return Err(LedgerError::AnotherLedger { witness: witness.into() });
         }
         if history == History::Unknown {
-            let last_use = seen.flatten().map_or(0, |seen| seen.last_use);
-            book.suspect(now.max(last_use));
+            // Kept, so that the next ledger in this place knows of it too.
+            book.last_use = seen.flatten().map_or(0, |seen| seen.last_use);
+            book.suspect(now.max(book.last_use));
         }
         let mut store = Self {
             disk,
@@ -103,6 +106,7 @@ impl<D: Disk> Store<D> {
             is_witnessed: !is_first,
             gap: None,
             witnessed_use: 0,
+            is_first,
         };
         store.commit(book)?;
         Ok(store)
@@ -153,6 +157,7 @@ impl<D: Disk> Store<D> {
             is_witnessed: seen.is_some_and(|seen| seen.ledger == checksum),
             gap,
             witnessed_use: seen.map_or(0, |seen| seen.last_use),
+            is_first: false,
         })
     }
 
@@ -181,6 +186,14 @@ impl<D: Disk> Store<D> {
         let mut book = self.book.clone();
         book.confirm_current();
         self.commit(book)
+    }
+
+    /// Takes back an unknown history, unless there was a ledger here before this one.
+    pub(super) fn confirm_first(&mut self) -> Result<bool, LedgerError> {
+        if self.is_first {
+            self.confirm_current()?;
+        }
+        Ok(self.is_first)
     }
 
     fn commit(&mut self, book: Book) -> Result<(), LedgerError> {

@@ -53,7 +53,7 @@ fn the_status_tells_what_a_reservation_would_meet() {
     assert_eq!((status.used, status.left, status.next_begins), (0, 0, NOON + 600));
     book.suspect(NOON + 6_000);
     let status = book.status(NOON + 6_000, &room);
-    assert_eq!((status.used, status.left, status.next_begins), (1, 0, NOON + 6_600));
+    assert_eq!((status.used, status.left, status.next_begins), (1, 0, NOON + 7_200));
 }
 
 #[test]
@@ -87,14 +87,49 @@ fn what_may_have_been_used_unknown_to_the_book_is_refused_until_confirmed() {
     book.reserve(NOON, &room).unwrap();
     book.suspect(NOON + 10);
     book.suspect(NOON);
-    let refused = Err(Refusal::MayBeStale { resumes_at: NOON + 600 });
+    let refused = Err(Refusal::MayBeStale { resumes_at: NOON + 1_200 });
     assert_eq!(book.reserve(NOON + 20, &room), refused);
-    assert_eq!(book.reserve(NOON - 6_000, &room), Err(Refusal::MayBeStale { resumes_at: NOON + 600 }));
+    assert_eq!(book.reserve(NOON - 6_000, &room), refused);
     assert_eq!(book.reserve(NOON, &quota("other", 600, 1)), refused);
+    assert_eq!(book.reserve(NOON + 1_199, &room), refused);
     let mut later = book.clone();
-    assert_eq!(later.reserve(NOON + 600, &room).unwrap().message_id, 0);
+    assert_eq!(later.reserve(NOON + 1_200, &room).unwrap().message_id, 0);
     book.confirm_current();
     assert_eq!(book.reserve(NOON + 20, &room).unwrap().message_id, 1);
+}
+
+/// Another device posted just after an edge and is lost; this one's clock is two seconds slow and has not passed the edge.
+#[test]
+fn a_slow_clock_just_after_an_edge_repeats_no_id() {
+    let (mut lost, room) = (book(), quota("room", 600, 9));
+    let other = lost.reserve(NOON + 600, &room).unwrap();
+    let mut book = book();
+    book.suspect(NOON + 598);
+    for now in [NOON + 598, NOON + 600, NOON + 1_199] {
+        assert_eq!(book.reserve(now, &room), Err(Refusal::MayBeStale { resumes_at: NOON + 1_200 }));
+    }
+    let own = book.reserve(NOON + 1_200, &room).unwrap();
+    assert_ne!((own.epoch, own.message_id), (other.epoch, other.message_id));
+}
+
+/// A book that takes another's place when the clock has gone back, and that is replaced again.
+#[test]
+fn a_book_in_anothers_place_knows_of_all_its_uses() {
+    let (mut book, room) = (book(), quota("room", 600, 9));
+    book.reserve(NOON + 86_400, &quota("far", 600, 9)).unwrap();
+    book.reserve(NOON + 6_000, &room).unwrap();
+    for _ in 0..2 {
+        book = book.replaced(share(0, 2), NOON);
+        assert_eq!(book.last_use(), Some(NOON + 6_000));
+        assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book.clone()));
+        for now in [NOON, NOON + 6_000, NOON + 7_199] {
+            assert_eq!(book.reserve(now, &room), Err(Refusal::MayBeStale { resumes_at: NOON + 7_200 }));
+        }
+        // Further ahead than the last use, and entered before.
+        let refused = book.reserve(NOON + 86_400, &quota("far", 600, 9)).unwrap_err();
+        assert!(matches!(refused, Refusal::QuotaUsed { .. }), "{refused}");
+        assert_eq!(book.clone().reserve(NOON + 7_200, &room).unwrap().message_id, 0);
+    }
 }
 
 #[test]

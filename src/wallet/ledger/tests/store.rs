@@ -38,16 +38,16 @@ impl Bench {
         Store::open(self.disk.clone(), self.ledger(), self.witness(), &owner(0), DeviceShare::SOLE).unwrap()
     }
 
-    /// The first use is refused, the next epoch works, and so it stays after opening again.
-    fn skips_an_epoch(&self) {
+    /// The first use is refused, and so is the next epoch; the one after works, and so it stays after opening again.
+    fn skips_two_epochs(&self) {
         let refused = |store: &mut Store<_>, now| match store.reserve(now, &self.quota) {
-            Err(LedgerError::Refused(Refusal::MayBeStale { resumes_at })) => assert_eq!(resumes_at, NOON + 600),
+            Err(LedgerError::Refused(Refusal::MayBeStale { resumes_at })) => assert_eq!(resumes_at, NOON + 1_200),
             other => panic!("{other:?}"),
         };
         refused(&mut self.open(), NOON + 1);
         assert_eq!(self.open().gap(), None, "the gap is recorded");
-        refused(&mut self.open(), NOON + 599);
-        assert_eq!(self.open().reserve(NOON + 600, &self.quota).unwrap().message_id, 0);
+        refused(&mut self.open(), NOON + 1_199);
+        assert_eq!(self.open().reserve(NOON + 1_200, &self.quota).unwrap().message_id, 0);
     }
 }
 
@@ -66,7 +66,7 @@ fn an_old_copy_beside_the_newest_witness_is_seen() {
     bench.open().reserve(NOON, &bench.quota).unwrap();
     bench.disk.put_in_place(bench.ledger(), old);
     assert_eq!(bench.open().gap(), Some(Gap::WitnessDiffers { ledger: 2, witness: 3 }));
-    bench.skips_an_epoch();
+    bench.skips_two_epochs();
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn an_old_copy_with_its_own_witness_is_seen_by_its_inode() {
         bench.disk.put_copy(path, content);
     }
     assert_eq!(bench.open().gap(), Some(Gap::FileReplaced));
-    bench.skips_an_epoch();
+    bench.skips_two_epochs();
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_witness_that_is_gone_or_damaged_is_seen() {
         bench.disk.remove(bench.witness());
         content.into_iter().for_each(|content| bench.disk.put_copy(bench.witness(), content));
         assert_eq!(bench.open().gap(), Some(expected));
-        bench.skips_an_epoch();
+        bench.skips_two_epochs();
     }
 }
 
@@ -181,7 +181,47 @@ fn a_second_ledger_of_one_identity_needs_an_unknown_history() {
     bench.disk.remove(bench.ledger());
     assert!(matches!(bench.create(History::None), Err(LedgerError::AnotherLedger { .. })));
     bench.create(History::Unknown).unwrap();
-    bench.skips_an_epoch();
+    bench.skips_two_epochs();
+}
+
+/// Each ledger in a place knows of the last use that its witness has seen, however many were there in between. Otherwise a
+/// clock that was once ahead would meet the same epoch twice.
+#[test]
+fn a_third_ledger_still_knows_of_the_use_of_the_first() {
+    let bench = Bench::new();
+    bench.open().reserve(NOON + 86_400, &bench.quota).unwrap();
+    for _ in 0..2 {
+        bench.disk.remove(bench.ledger());
+        bench.create(History::Unknown).unwrap();
+        let refused = bench.open().reserve(NOON + 86_400, &bench.quota).unwrap_err();
+        assert!(matches!(refused, LedgerError::Refused(Refusal::MayBeStale { .. })), "{refused}");
+    }
+}
+
+/// What `deposit` does: the ledger is there before the deposit, and its history is known once the deposit is in a block.
+#[test]
+fn a_first_ledger_is_confirmed_and_no_other() {
+    let empty = || Bench { disk: SimulatedDisk::default(), quota: quota("room", 600, 100) };
+    let bench = empty();
+    let mut store = bench.create(History::Unknown).unwrap();
+    assert!(matches!(store.reserve(NOON, &bench.quota), Err(LedgerError::Refused(Refusal::MayBeStale { .. }))));
+    assert!(store.confirm_first().unwrap());
+    assert_eq!(store.reserve(NOON, &bench.quota).unwrap().message_id, 0);
+
+    // A process that ended in between leaves one that nobody confirms without knowing better.
+    let bench = empty();
+    drop(bench.create(History::Unknown).unwrap());
+    let mut store = bench.open();
+    assert!(!store.confirm_first().unwrap());
+    assert!(store.reserve(NOON, &bench.quota).is_err());
+
+    // Nor one that has followed another.
+    let bench = Bench::new();
+    bench.disk.remove(bench.ledger());
+    let mut store = bench.create(History::Unknown).unwrap();
+    assert!(!store.confirm_first().unwrap());
+    drop(store);
+    bench.skips_two_epochs();
 }
 
 #[test]
