@@ -54,10 +54,12 @@ impl Stage {
         let config = RegistryConfig {
             token,
             tiers: vec![tier(1, 10), tier(10, 100), tier(1_000, 1_000)],
+            fee: U256::ZERO,
             exit_delay: EXIT_DELAY as u32,
             reward_bps: 2_500,
             treasury: Some(Address::repeat_byte(0x77)),
             verifier: node.deploy(from, verifier).unwrap().0,
+            gate: None,
         };
         let address = node.deploy(from, config.init_code()).unwrap().0;
         let registry = RegistryContract::connect(node, address).unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use quotapass::circuits::membership::MemberIndex;
 use quotapass::registry::{
     Follower, FollowerSettings, Registry, RegistryContract,
     rpc::{JsonRpcNode, RpcSettings},
@@ -46,7 +47,8 @@ pub fn measure(stage: &mut Stage) -> Sync {
     let mut follower = Follower::open(&path, registry.id(), FollowerSettings::default()).unwrap();
     let reopen = begun.elapsed();
     let begun = Instant::now();
-    let index = follower.index_of(stage.secret.commitment()).unwrap().unwrap();
+    let (index, commitment) = (MemberIndex(0), stage.secret.commitment());
+    assert_eq!(follower.record(index).unwrap().map(|record| record.commitment), Some(commitment));
     follower.path(index).unwrap();
     let path_time = begun.elapsed();
 

@@ -62,6 +62,20 @@ contract SlashVerifier is ISlashVerifier {
     }
 
     /// @inheritdoc ISlashVerifier
+    /// @dev Computed from the words that `verify` uses and not kept, so that whoever knows this code need not trust who
+    /// deployed it.
+    function keyHash() external view returns (bytes32) {
+        return sha256(
+            bytes.concat(
+                abi.encode(ALPHA_X, ALPHA_Y, BETA_X1, BETA_X0, BETA_Y1, BETA_Y0),
+                abi.encode(GAMMA_X1, GAMMA_X0, GAMMA_Y1, GAMMA_Y0),
+                abi.encode(DELTA_X1, DELTA_X0, DELTA_Y1, DELTA_Y0),
+                abi.encode(IC0_X, IC0_Y, IC1_X, IC1_Y, IC2_X, IC2_Y)
+            )
+        );
+    }
+
+    /// @inheritdoc ISlashVerifier
     function verify(uint256 idc, uint256 receiver, uint256[8] calldata proof) external view returns (bool valid) {
         if (idc >= ORDER || receiver >= ORDER) return false;
         // -A is computed here, so the precompile would not see that A.y was out of range. It checks all the others.

@@ -2,10 +2,15 @@
 pragma solidity 0.8.37;
 
 import {IRegistry} from "../src/interfaces/IRegistry.sol";
+import {Registry} from "../src/Registry.sol";
+import {BlacklistToken} from "./mocks/StubbornTokens.sol";
 import {RegistryTest} from "./utils/RegistryTest.sol";
 
 /// @notice Does what depositors and slashers can do, in any order, and counts what left for each member.
 contract RegistryHandler is RegistryTest {
+    address private constant SECOND = address(0xD1);
+
+    BlacklistToken private blacklist;
     uint256 public paidOut;
     uint256 public takenIn;
     mapping(uint256 index => uint256) public payments;
@@ -13,20 +18,56 @@ contract RegistryHandler is RegistryTest {
 
     constructor() {
         setUp();
+        blacklist = new BlacklistToken();
+        IRegistry.Config memory c = config();
+        c.token = token = blacklist;
+        registry = new Registry(c);
+        fund(DEPOSITOR);
+        fund(SECOND);
     }
 
     function addMembers(uint8 count, uint8 tier) external {
         for (uint256 i = 0; i < count % 12 + 1; ++i) {
             uint8 number = uint8((tier + i) % 3);
             deposit(uint256(keccak256(abi.encode(next++))) % ORDER, number);
-            takenIn += registry.tier(number).amount;
+            takenIn += registry.tier(number).amount + FEE;
         }
+    }
+
+    /// @dev Somebody else deposits for a commitment that is there already.
+    function attemptCopy(uint256 index, uint8 tier) external {
+        if (!exists(index)) return;
+        uint256 idc = registry.member(index % registry.memberCount()).idc;
+        vm.prank(SECOND);
+        try registry.deposit(idc, tier % 3) {
+            takenIn += registry.tier(tier % 3).amount + FEE;
+        } catch {}
+    }
+
+    /// @dev The token stops paying an account, in one way or another, or pays it again.
+    function refuse(uint8 who, uint8 how) external {
+        address account = who % 2 == 0 ? TREASURY : RECEIVER;
+        blacklist.setRefusal(BlacklistToken.Refusal(how % 5));
+        blacklist.setBlocked(account, who % 3 != 0);
+    }
+
+    function attemptClaim(uint8 who) external {
+        address account = who % 2 == 0 ? TREASURY : RECEIVER;
+        uint256 before = token.balanceOf(address(registry));
+        // The gas of a refusal that takes all of it is bounded.
+        try registry.claim{gas: 500_000}(account, account) {
+            paidOut += before - token.balanceOf(address(registry));
+            vm.assertEq(registry.claimable(account), 0);
+        } catch {}
     }
 
     function exit(uint256 index) external {
         if (!exists(index)) return;
         index %= registry.memberCount();
-        if (registry.member(index).status == IRegistry.Status.Active) requestExit(index);
+        address depositor = registry.member(index).depositor;
+        if (registry.member(index).status != IRegistry.Status.Active) return;
+        vm.prank(depositor);
+        registry.requestExit(index);
     }
 
     function wait(uint16 time) external {
@@ -37,8 +78,9 @@ contract RegistryHandler is RegistryTest {
         if (!exists(index)) return;
         index %= registry.memberCount();
         uint256 before = token.balanceOf(address(registry));
-        vm.prank(DEPOSITOR);
-        try registry.withdraw(index, RECEIVER) {
+        address depositor = registry.member(index).depositor;
+        vm.prank(depositor);
+        try registry.withdraw{gas: 500_000}(index, RECEIVER) {
             record(index, before);
         } catch {}
     }
@@ -48,9 +90,11 @@ contract RegistryHandler is RegistryTest {
         index %= registry.memberCount();
         uint256[8] memory proof = proofFor(index, RECEIVER);
         uint256 before = token.balanceOf(address(registry));
-        try registry.slash(index, RECEIVER, proof) {
-            record(index, before);
-        } catch {}
+        IRegistry.Status status = registry.member(index).status;
+        if (status == IRegistry.Status.Withdrawn || status == IRegistry.Status.Slashed) return;
+        // Whatever the token does, it never fails.
+        registry.slash(index, RECEIVER, proof);
+        record(index, before);
     }
 
     function requireRoot() external view {
@@ -58,9 +102,10 @@ contract RegistryHandler is RegistryTest {
     }
 
     function requireFunds() external view {
-        uint256 held = token.balanceOf(address(registry));
+        uint256 balance = token.balanceOf(address(registry));
+        vm.assertEq(balance, takenIn - paidOut, "no other way out");
+        uint256 held = balance - registry.claimable(TREASURY) - registry.claimable(RECEIVER);
         vm.assertEq(registry.totalOwed(), held, "owed is held");
-        vm.assertEq(held, takenIn - paidOut, "no other way out");
         uint256 owed = 0;
         for (uint256 i = 0; i < registry.memberCount(); ++i) {
             IRegistry.Member memory m = registry.member(i);
@@ -100,12 +145,15 @@ contract RegistryInvariantTest is RegistryTest {
     }
 
     function targetSelectors() public view returns (Selectors[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](5);
+        bytes4[] memory selectors = new bytes4[](8);
         selectors[0] = RegistryHandler.addMembers.selector;
         selectors[1] = RegistryHandler.exit.selector;
         selectors[2] = RegistryHandler.wait.selector;
         selectors[3] = RegistryHandler.attemptWithdraw.selector;
         selectors[4] = RegistryHandler.attemptSlash.selector;
+        selectors[5] = RegistryHandler.attemptCopy.selector;
+        selectors[6] = RegistryHandler.refuse.selector;
+        selectors[7] = RegistryHandler.attemptClaim.selector;
         targets = new Selectors[](1);
         targets[0] = Selectors(address(handler), selectors);
     }

@@ -23,6 +23,9 @@ contract RegistryConstructorTest is RegistryTest {
         vm.assertEq(registry.exitDelay(), EXIT_DELAY);
         vm.assertEq(registry.rewardBps(), REWARD_BPS);
         vm.assertEq(registry.treasury(), TREASURY);
+        vm.assertEq(registry.fee(), FEE);
+        vm.assertEq(address(registry.gate()), address(0));
+        vm.assertEq(registry.stakePrice(), 0);
         vm.assertTrue(address(registry.verifier()).code.length != 0);
         vm.assertEq(registry.memberCount(), 0);
         vm.assertEq(registry.totalOwed(), 0);
@@ -50,6 +53,17 @@ contract RegistryConstructorTest is RegistryTest {
         c = config();
         c.tiers[1].messageLimit = 0;
         refuse(c, second);
+    }
+
+    function test_constructor_RevertsOnAmountsThatDoNotFit() public {
+        IRegistry.Config memory c = config();
+        c.fee = uint256(type(uint128).max) + 1;
+        refuse(c, abi.encodeWithSelector(IRegistry.AmountTooHigh.selector, c.fee));
+        c = config();
+        c.stakePrice = 1;
+        refuse(c, abi.encodeWithSelector(IRegistry.StakePriceWithoutGate.selector));
+        c.stakePrice = uint256(type(uint128).max) + 1;
+        refuse(c, abi.encodeWithSelector(IRegistry.AmountTooHigh.selector, c.stakePrice));
     }
 
     function test_constructor_RevertsWithoutExitDelay() public {
@@ -98,18 +112,24 @@ contract RegistryDepositTest is RegistryTest {
         vm.assertEq(actualWord, word);
         vm.assertEq(registry.memberCount(), 2);
         vm.assertEq(registry.totalOwed(), 11 ether);
-        vm.assertEq(token.balanceOf(address(registry)), 11 ether);
+        vm.assertEq(token.balanceOf(address(registry)), 11 ether + 2 * FEE);
         IRegistry.Member memory m = registry.member(0);
         vm.assertEq(m.idc, 7);
         vm.assertEq(m.depositor, DEPOSITOR);
         vm.assertEq(m.since, since);
         vm.assertEq(m.tier, 1);
+        vm.assertEq(m.stake, 10);
+        vm.assertEq(m.messageLimit, 100);
         vm.assertTrue(m.status == IRegistry.Status.Active);
         vm.assertEq(m.withdrawableAt, 0);
-        (bool used, uint256 index) = registry.indexOf(8);
+        (bool used, uint256 index) = registry.indexOf(8, DEPOSITOR);
         vm.assertTrue(used);
         vm.assertEq(index, 1);
-        (used,) = registry.indexOf(9);
+        (used,) = registry.indexOf(8, address(this));
+        vm.assertFalse(used);
+        (used,) = registry.indexOf(9, DEPOSITOR);
+        vm.assertFalse(used);
+        (used,) = registry.indexOf(9, address(0));
         vm.assertFalse(used);
         requireNaiveRoot();
     }
@@ -141,8 +161,8 @@ contract RegistryDepositTest is RegistryTest {
         deposit(1, 3);
     }
 
-    function test_deposit_RevertsOnAUsedCommitmentForEver() public {
-        bytes memory reason = abi.encodeWithSelector(IRegistry.CommitmentUsed.selector, 7);
+    function test_deposit_RevertsOnACommitmentThatTheDepositorUsedForEver() public {
+        bytes memory reason = abi.encodeWithSelector(IRegistry.CommitmentUsed.selector, 7, DEPOSITOR);
         uint256 index = deposit(7, 0);
         vm.expectRevert(reason);
         deposit(7, 1);
@@ -153,15 +173,25 @@ contract RegistryDepositTest is RegistryTest {
         withdraw(index, DEPOSITOR);
         vm.expectRevert(reason);
         deposit(7, 0);
+    }
+
+    function test_deposit_RevertsOnASlashedCommitmentForEverAndForAll() public {
         deposit(8, 0);
-        slash(1);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.CommitmentUsed.selector, 8));
+        slash(0);
+        bytes memory reason = abi.encodeWithSelector(IRegistry.CommitmentSlashed.selector, 8);
+        vm.expectRevert(reason);
         deposit(8, 0);
+        fund(RECEIVER);
+        vm.expectRevert(reason);
+        vm.prank(RECEIVER);
+        registry.deposit(8, 0);
     }
 
     function test_deposit_RevertsWithoutAllowance() public {
         vm.expectRevert(
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(registry), 0, 1 ether)
+            abi.encodeWithSelector(
+                IERC20Errors.ERC20InsufficientAllowance.selector, address(registry), 0, 1 ether + FEE
+            )
         );
         registry.deposit(1, 0);
     }
@@ -180,7 +210,7 @@ contract RegistryDepositTest is RegistryTest {
         c.token = token;
         registry = new Registry(c);
         fund(DEPOSITOR);
-        vm.expectRevert(abi.encodeWithSelector(IRegistry.TokenTookFee.selector, 1 ether, 1 ether - 1));
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.TokenTookFee.selector, 1 ether + FEE, 1 ether + FEE - 1));
         deposit(1, 0);
     }
 }
@@ -196,7 +226,7 @@ contract RegistryPermitTest is RegistryTest {
     }
 
     function test_depositWithPermit_NeedsNoAllowanceBefore() public {
-        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether);
+        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether + FEE);
         vm.prank(holder);
         registry.depositWithPermit(5, 0, block.timestamp, v, r, s);
         vm.assertEq(registry.member(0).depositor, holder);
@@ -205,17 +235,19 @@ contract RegistryPermitTest is RegistryTest {
     }
 
     function test_depositWithPermit_SurvivesAPermitSentBySomebodyElse() public {
-        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether);
-        token.permit(holder, address(registry), 1 ether, block.timestamp, v, r, s);
+        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether + FEE);
+        token.permit(holder, address(registry), 1 ether + FEE, block.timestamp, v, r, s);
         vm.prank(holder);
         registry.depositWithPermit(5, 0, block.timestamp, v, r, s);
         vm.assertEq(registry.memberCount(), 1);
     }
 
     function test_depositWithPermit_RevertsOnAnothersPermit() public {
-        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether);
+        (uint8 v, bytes32 r, bytes32 s) = sign(1 ether + FEE);
         vm.expectRevert(
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(registry), 0, 1 ether)
+            abi.encodeWithSelector(
+                IERC20Errors.ERC20InsufficientAllowance.selector, address(registry), 0, 1 ether + FEE
+            )
         );
         vm.prank(RECEIVER);
         registry.depositWithPermit(5, 0, block.timestamp, v, r, s);
@@ -359,7 +391,7 @@ contract RegistrySlashTest is RegistryTest {
         slash(0);
         vm.assertEq(registry.root(), before);
         vm.assertEq(registry.totalOwed(), 0);
-        vm.assertEq(token.balanceOf(address(registry)), 0);
+        vm.assertEq(token.balanceOf(address(registry)), FEE);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.MemberGone.selector, 0));
         withdraw(0, DEPOSITOR);
     }
@@ -416,7 +448,7 @@ contract RegistrySlashTest is RegistryTest {
 
     function testFuzz_slash_NeverPaysAllToTheReceiver(uint128 amount, uint16 rewardBps) public {
         IRegistry.Config memory c = config();
-        c.tiers[0].amount = bound(amount, 1, 1e9 ether);
+        c.tiers[0].amount = bound(amount, 1, 1e9 ether - FEE);
         c.rewardBps = uint16(bound(rewardBps, 0, 9_000));
         registry = new Registry(c);
         fund(DEPOSITOR);
@@ -424,6 +456,7 @@ contract RegistrySlashTest is RegistryTest {
         slash(0);
         vm.assertTrue(token.balanceOf(RECEIVER) < c.tiers[0].amount);
         vm.assertEq(token.balanceOf(RECEIVER) + token.balanceOf(TREASURY), c.tiers[0].amount);
+        vm.assertEq(token.balanceOf(address(registry)), FEE);
     }
 
     function test_receiverHash_ProtocolVector() public {
@@ -452,7 +485,7 @@ contract RegistryReentrancyTest is RegistryTest {
     }
 
     function test_reentrancy_IsRefusedInEveryFunction() public {
-        bytes[] memory payloads = new bytes[](5);
+        bytes[] memory payloads = new bytes[](7);
         uint256[8] memory proof;
         // Not read anew after each warp: the compiler takes it for constant.
         uint256 time = block.timestamp;
@@ -461,6 +494,8 @@ contract RegistryReentrancyTest is RegistryTest {
         payloads[2] = abi.encodeCall(IRegistry.requestExit, (0));
         payloads[3] = abi.encodeCall(IRegistry.withdraw, (0, RECEIVER));
         payloads[4] = abi.encodeCall(IRegistry.slash, (0, RECEIVER, proof));
+        payloads[5] = abi.encodeCall(IRegistry.claim, (TREASURY, TREASURY));
+        payloads[6] = abi.encodeCall(IRegistry.depositGated, (99, 0, ""));
         for (uint256 i = 0; i < payloads.length; ++i) {
             hooked.hook(address(registry), payloads[i]);
             uint256 exiting = deposit(10 * i + 1, 0);
@@ -473,7 +508,15 @@ contract RegistryReentrancyTest is RegistryTest {
             vm.warp(time);
             withdraw(exiting, RECEIVER);
             requireRefused();
+            registry.claim(TREASURY, TREASURY);
+            requireRefused();
         }
+        // Nor is a payment of a slash for others to call.
+        hooked.hook(address(registry), abi.encodeCall(registry.push, (DEPOSITOR, 1)));
+        slash(deposit(1_000, 0));
+        bytes memory refused =
+            abi.encodeWithSelector(IRegistry.NotClaimant.selector, address(registry), address(hooked));
+        vm.assertTrue(keccak256(hooked.outcome()) == keccak256(refused), "pushed");
         requireNaiveRoot();
     }
 

@@ -16,6 +16,16 @@ contract SlashVerifierTest is Test {
         verifier = new SlashVerifier(Groth16Instance.key());
     }
 
+    /// @dev One for a key whose secrets the deployer knows looks the same but for this.
+    function test_keyHash_IsThatOfTheConstructorsWords() public {
+        SlashVerifier.VerifyingKey memory key = Groth16Instance.key();
+        vm.assertTrue(verifier.keyHash() == sha256(abi.encode(key)));
+        (key.ic2[0], key.ic2[1]) = Groth16Instance.point(14);
+        SlashVerifier other = new SlashVerifier(key);
+        vm.assertTrue(other.keyHash() == sha256(abi.encode(key)));
+        vm.assertTrue(other.keyHash() != verifier.keyHash());
+    }
+
     function test_verify_AcceptsAProof() public view {
         vm.assertTrue(accepts(IDC, RECEIVER, Groth16Instance.proofOf(IDC, RECEIVER)));
     }

@@ -6,11 +6,16 @@ use alloy_primitives::{
 };
 use anyhow::{Result, bail};
 
-use crate::registry::TokenInfo;
+use crate::registry::{MemberRecord, RegistryInfo, TokenInfo};
 
 /// An amount in words, for example `12.5 TOK`. Trailing zeros are left out.
 pub(super) fn show(amount: U256, token: &TokenInfo) -> String {
     format!("{} {}", digits(amount, token.decimals), token.symbol)
+}
+
+/// What a member has locked, in words.
+pub(super) fn of_deposit(info: &RegistryInfo, record: &MemberRecord) -> String {
+    info.deposit_of(record).map_or_else(|| "a deposit".into(), |amount| show(amount, &info.token))
 }
 
 fn digits(amount: U256, decimals: u8) -> String {

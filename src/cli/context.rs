@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     config::{Config, Key},
+    keys::{require_test_chain, slash_key},
     output::{Output, note},
     progress,
     prompt::{passphrase, secret},
@@ -103,15 +104,15 @@ impl Context {
     }
 
     /// The ledger of an identity. One that is not there is made; the identity may then have posted elsewhere, and its
-    /// first message has to wait for the next epoch.
+    /// first message has to wait until this epoch and the next are over.
     pub(super) fn ledger(&self, owner: &LedgerOwner, device: DeviceShare) -> Result<Ledger> {
         let files = self.ledger_files(owner)?;
         if files.exists()? {
             return Ok(Ledger::open(&files, owner, device)?);
         }
         note(format!(
-            "There is no ledger of this identity here, so that it may have posted elsewhere in the current epoch; a new \
-             one is made in {}.",
+            "There is no ledger of this identity here, so that it may have posted elsewhere; a new one is made in {}, and \
+             posting begins when the current epoch and the next are over.",
             files.ledger().display()
         ));
         Ok(Ledger::create(&files, owner, device, now()?, History::Unknown)?)
@@ -196,13 +197,27 @@ impl Context {
         if known { self.registry_id().map(Some) } else { Ok(None) }
     }
 
-    /// The member that a verb is about: the one given, or that of the chosen identity.
-    pub(super) fn member_index(&self, registry: &dyn Registry, given: Option<u32>) -> Result<MemberIndex> {
+    /// The member that a verb is about: the one given, or that of the chosen identity and the account that pays.
+    pub(super) fn member_index(&self, payer: &Payer, given: Option<u32>) -> Result<MemberIndex> {
         if let Some(index) = given {
             return Ok(MemberIndex(index));
         }
-        let commitment = self.open_secret(&registry.id())?.commitment();
-        registry.index_of(commitment)?.with_context(|| not_a_member(&self.config))
+        let commitment = self.open_secret(&payer.registry.id())?.commitment();
+        payer.registry.index_of(commitment, payer.address)?.with_context(|| {
+            format!(
+                "{} (the wallet that pays, {}, must be the one that deposited)",
+                not_a_member(&self.config),
+                payer.address
+            )
+        })
+    }
+
+    /// Refuses a registry whose contracts run other code than is known, or verify slashes with another key than the one in
+    /// force.
+    pub(super) fn require_trusted(&self, registry: &dyn Registry) -> Result<()> {
+        require_test_chain(&self.config, registry.id().chain_id)?;
+        let provenance = registry.provenance()?;
+        Ok(provenance.require(slash_key(&self.keys()?)?, &self.config.trusted_code()?)?)
     }
 }
 

@@ -25,9 +25,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let payer = context.payer()?;
     let registry = &payer.registry;
-    let index = context.member_index(registry, arguments.index)?;
+    let index = context.member_index(&payer, arguments.index)?;
     let (info, record) = (registry.info()?, registry.record(index)?);
-    let deposit = info.tier(record.tier).map(|tier| amount::show(tier.amount, &info.token)).unwrap_or_default();
+    let deposit = amount::of_deposit(&info, &record);
     confirm(
         &format!(
             "End the membership {index}? It cannot post from then on, and {deposit} can be withdrawn {} later.",

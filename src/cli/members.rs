@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     files::write_atomically,
-    registry::{Follower, FollowerSettings, MemberStatus, Registry, Synced},
+    registry::{Follower, FollowerSettings, MemberRecord, MemberStatus, Registry, Synced},
     wallet::{
         ledger::LedgerOwner,
         members::{ChainHead, ClientOptions, LightMembers, OwnMembership, RelayMembers, SyncError, meets},
@@ -129,7 +129,15 @@ impl Context {
             return self.locate_by_relay(&registry, &owner, &relay, index, requirement);
         }
         let (copy, _) = self.synced_copy(&registry)?;
-        let index = copy.index_of(owner.commitment)?.with_context(|| not_a_member(self.config()))?;
+        let known = index.map(MemberIndex).or(self.kept_index(&owner)?);
+        let is_own = |record: &MemberRecord| record.commitment == owner.commitment;
+        let index = match known {
+            Some(known) if copy.record(known)?.as_ref().is_some_and(is_own) => {
+                self.keep_index(&owner, known)?;
+                known
+            }
+            _ => self.own_slot(&owner, index, &copy.slots_of(owner.commitment)?)?,
+        };
         let Some(member) = copy.member(index)? else {
             bail!("{}", has_left(index, registry.record(index)?.status));
         };
@@ -201,17 +209,54 @@ impl Context {
             self.keep_index(owner, MemberIndex(index))?;
             return Ok(MemberIndex(index));
         }
+        self.kept_index(owner)?.context(
+            "this device does not know the member's index; pass it once with --index (`deposit` printed it, and `status` asks \
+             the endpoint for it)",
+        )
+    }
+
+    /// The index that this device keeps of a member, if it does.
+    fn kept_index(&self, owner: &LedgerOwner) -> Result<Option<MemberIndex>> {
         let path = self.own_file(owner, "index")?;
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let index = text.trim().parse();
-                Ok(MemberIndex(index.with_context(|| format!("{} holds no index; delete it", path.display()))?))
+                let index = index.with_context(|| format!("{} holds no index; delete it", path.display()))?;
+                Ok(Some(MemberIndex(index)))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "this device does not know the member's index; pass it once with --index (`deposit` printed it, and \
-                 `status` asks the endpoint for it)"
-            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Which of the memberships of a commitment is one's own.
+    ///
+    /// A commitment is public, and anybody can deposit for it: in a tier of his choice, and until he takes his deposit
+    /// back. The index that was given, or that of this device's own deposit, says which membership is meant. Without either
+    /// there must be one alone.
+    pub(super) fn own_slot(
+        &self,
+        owner: &LedgerOwner,
+        given: Option<u32>,
+        slots: &[(MemberIndex, Address)],
+    ) -> Result<MemberIndex> {
+        let known = match given {
+            Some(index) => Some(MemberIndex(index)),
+            None => self.kept_index(owner)?,
+        };
+        match (known, slots) {
+            (_, []) => bail!("{}", not_a_member(self.config())),
+            (Some(known), slots) if slots.iter().any(|(index, _)| *index == known) => Ok(known),
+            (Some(known), _) => bail!("member {known} is not this account of the identity; check the index"),
+            (None, [(index, _)]) => Ok(*index),
+            (None, slots) => {
+                let list: Vec<_> = slots.iter().map(|(index, depositor)| format!("{index} by {depositor}")).collect();
+                bail!(
+                    "others have deposited for this commitment as well ({}), and this device does not know which deposit is \
+                     yours: pass its index with --index",
+                    list.join(", ")
+                )
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use alloy_primitives::Address;
-use anyhow::{Context as _, Result};
+use alloy_primitives::{Address, U256};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_circuits::{
     signal::Receiver,
@@ -19,7 +19,7 @@ use super::{
     keys::{prover, require_test_chain, warn_of},
     prompt::confirm,
 };
-use crate::registry::{Registry, RegistryEvent};
+use crate::registry::{MemberStatus, Refusal, Registry, RegistryError, RegistryEvent};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,40 +41,65 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let id = registry.id();
     require_test_chain(context.config(), id.chain_id)?;
     let commitment = secret.commitment();
-    let index = registry.index_of(commitment)?.with_context(|| {
-        format!("the secret behind this evidence has the commitment {commitment}, which this registry never had")
-    })?;
-    let (info, record) = (registry.info()?, registry.record(index)?);
-    let deposit = info.tier(record.tier).map(|tier| amount::show(tier.amount, &info.token)).unwrap_or_default();
+    let slots = registry.slots_of(commitment)?;
+    let Some(last) = slots.last().copied() else {
+        bail!("the secret behind this evidence has the commitment {commitment}, which this registry never had");
+    };
+    // All that deposited for it lose their deposits, whoever they are: one that is left would let the member go on.
+    let mut liable = Vec::new();
+    for index in slots {
+        let record = registry.record(index)?;
+        if matches!(record.status, MemberStatus::Active | MemberStatus::Exiting { .. }) {
+            liable.push((index, record));
+        }
+    }
+    if liable.is_empty() {
+        return Err(RegistryError::Refused(Refusal::MemberGone(U256::from(last.0))).into());
+    }
+    let info = registry.info()?;
     let receiver = arguments.receiver.unwrap_or(payer.address);
-    confirm(
-        &format!("Slash member {index}, who has {deposit} at stake? The reward goes to {receiver}."),
-        arguments.yes,
-    )?;
+    let at_stake: Vec<_> = liable
+        .iter()
+        .map(|(index, record)| format!("member {index}, who has {} at stake", amount::of_deposit(&info, record)))
+        .collect();
+    confirm(&format!("Slash {}? The reward goes to {receiver}.", at_stake.join(", and ")), arguments.yes)?;
     let prover = prover::<Slash>(&context.keys()?)?;
     let (public, witness) = slash(&secret, Receiver::new(&id, &receiver.into_array()));
     let proof = prover.prove(&public, &witness, &mut OsRng)?;
-    let receipt = registry.slash(payer.address, index, receiver, &proof)?;
-    let reward = receipt.events.iter().find_map(|logged| match logged.event {
-        RegistryEvent::Slashed { reward, .. } => Some(reward),
-        _ => None,
-    });
-    let paid = reward.map(|reward| amount::show(reward, &info.token)).unwrap_or_default();
+    for (index, _) in liable {
+        let receipt = registry.slash(payer.address, index, receiver, &proof)?;
+        let reward = receipt.events.iter().find_map(|logged| match logged.event {
+            RegistryEvent::Slashed { reward, .. } => Some(reward),
+            _ => None,
+        });
+        let is_credited = receipt
+            .events
+            .iter()
+            .any(|logged| matches!(logged.event, RegistryEvent::Credited { account, .. } if account == receiver));
+        let paid = reward.map(|reward| amount::show(reward, &info.token)).unwrap_or_default();
+        let how = if is_credited {
+            "credited, for the token refused the payment (see `quotapass registry claim`)"
+        } else {
+            "paid"
+        };
+        context.output().result(
+            &format!(
+                "Slashed member {index}: {paid} {how} to {receiver}, in block {} ({} gas).",
+                receipt.block, receipt.gas_used
+            ),
+            json!({
+                "index": index,
+                "commitment": commitment,
+                "receiver": receiver,
+                "reward": reward.map(|reward| reward.to_string()),
+                "credited": is_credited,
+                "transaction": receipt.transaction,
+                "block": receipt.block,
+                "gas_used": receipt.gas_used,
+                "keys": prover.origin().to_string(),
+            }),
+        )?;
+    }
     warn_of(prover.origin());
-    context.output().result(
-        &format!(
-            "Slashed member {index}: {paid} to {receiver}, in block {} ({} gas).",
-            receipt.block, receipt.gas_used
-        ),
-        json!({
-            "index": index,
-            "commitment": commitment,
-            "receiver": receiver,
-            "reward": reward.map(|reward| reward.to_string()),
-            "transaction": receipt.transaction,
-            "block": receipt.block,
-            "gas_used": receipt.gas_used,
-            "keys": prover.origin().to_string(),
-        }),
-    )
+    Ok(())
 }

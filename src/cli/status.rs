@@ -14,28 +14,41 @@ use super::{
     time::{duration, moment, now},
 };
 use crate::{
-    registry::{MemberRecord, MemberStatus, Registry, RegistryInfo},
+    registry::{MemberRecord, MemberStatus, Registry},
     relay::DatedPolicy,
     wallet::ledger::{LedgerOwner, Quota},
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Index of the member, if others have deposited for the same commitment
+    #[arg(long)]
+    index: Option<u32>,
+}
 
-pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry()?;
     let (id, info) = (registry.id(), registry.info()?);
     let name = context.identity_name()?;
     let identity = context.open_identity(&name)?;
     let commitment = identity.seed.secret(&id, context.account()?)?.commitment();
-    let index = registry.index_of(commitment)?;
-    let record = index.map(|index| registry.record(index)).transpose()?;
+    let owner = LedgerOwner { registry: id, commitment };
+    let mut slots = Vec::new();
+    for index in registry.slots_of(commitment)? {
+        slots.push((index, registry.record(index)?));
+    }
+    let depositors: Vec<_> = slots.iter().map(|(index, record)| (*index, record.depositor)).collect();
+    let index = match depositors.is_empty() {
+        true => None,
+        false => Some(context.own_slot(&owner, arguments.index, &depositors)?),
+    };
+    let record = slots.into_iter().find(|(slot, _)| Some(*slot) == index).map(|(_, record)| record);
     let quotas = match &record {
-        Some(record) => quotas(context, &LedgerOwner { registry: id, commitment }, record, &info)?,
+        Some(record) => quotas(context, &owner, record)?,
         None => Vec::new(),
     };
     let crowds = match index {
-        Some(index) => crowds(context, &LedgerOwner { registry: id, commitment }, index)?,
+        Some(index) => crowds(context, &owner, index)?,
         None => Vec::new(),
     };
     if context.output().is_json() {
@@ -56,15 +69,13 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<()> {
         return output.line("membership  none yet; `quotapass deposit` makes one");
     };
     output.line(format!("membership  {index}, {}", describe(&record.status)))?;
-    if let Some(tier) = info.tier(record.tier) {
-        output.line(format!(
-            "deposit     {} (tier {}): stake {}, {} messages an epoch and scope",
-            amount::show(tier.amount, &info.token),
-            record.tier,
-            tier.stake,
-            tier.message_limit
-        ))?;
-    }
+    let tier = if info.gate.is_none() { format!(" (tier {})", record.tier) } else { String::new() };
+    output.line(format!(
+        "deposit     {}{tier}: stake {}, {} messages an epoch and scope",
+        amount::of_deposit(&info, &record),
+        record.stake,
+        record.message_limit
+    ))?;
     output.line(format!("since       {}", &moment(u64::from(record.since.0) * 86_400)[..10]))?;
     output.line(format!("depositor   {}", record.depositor))?;
     for quota in quotas {
@@ -105,10 +116,9 @@ struct Left {
     json: Value,
 }
 
-fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord, info: &RegistryInfo) -> Result<Vec<Left>> {
+fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Result<Vec<Left>> {
     let files = context.ledger_files(owner)?;
-    let (Some(tier), MemberStatus::Active) = (info.tier(record.tier), record.status) else { return Ok(Vec::new()) };
-    if !files.exists()? {
+    if record.status != MemberStatus::Active || !files.exists()? {
         return Ok(Vec::new());
     }
     let (book, now) = (files.read_book()?, now()?);
@@ -116,7 +126,7 @@ fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord, info: &
     Ok(scopes
         .map(|DatedPolicy { policy, .. }| {
             let scope = Scope::new(&owner.registry, &policy.name);
-            let limit = NonZeroU16::new(tier.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
+            let limit = NonZeroU16::new(record.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
             let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };
             let status = book.status(now, &quota);
             Left {

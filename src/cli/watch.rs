@@ -97,6 +97,16 @@ fn show(event: &RegistryEvent, block: u64, timestamp: u64, token: &TokenInfo, co
                 "rest": rest.to_string(),
             }),
         ),
+        RegistryEvent::Credited { account, amount } => (
+            "credited",
+            format!("the token does not pay {account}, which can claim {}", tokens(*amount)),
+            json!({ "account": account, "amount": amount.to_string() }),
+        ),
+        RegistryEvent::Claimed { account, to, amount } => (
+            "claimed",
+            format!("{} of {account} are paid to {to}", tokens(*amount)),
+            json!({ "account": account, "to": to, "amount": amount.to_string() }),
+        ),
     };
     if let Some(fields) = value.as_object_mut() {
         fields.insert("event".into(), name.into());

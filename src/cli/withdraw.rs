@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let payer = context.payer()?;
     let registry = &payer.registry;
-    let index = context.member_index(registry, arguments.index)?;
+    let index = context.member_index(&payer, arguments.index)?;
     let (info, record) = (registry.info()?, registry.record(index)?);
     if let MemberStatus::Exiting { withdrawable_at } = record.status {
         let time = registry.latest_block()?.timestamp;
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             );
         }
     }
-    let deposit = info.tier(record.tier).map(|tier| amount::show(tier.amount, &info.token)).unwrap_or_default();
+    let deposit = amount::of_deposit(&info, &record);
     let to = arguments.to.unwrap_or(payer.address);
     confirm(&format!("Pay {deposit} of member {index} to {to}?"), arguments.yes)?;
     let receipt = registry.withdraw(payer.address, index, to)?;
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         json!({
             "index": index,
             "to": to,
-            "amount": info.tier(record.tier).map(|tier| tier.amount.to_string()),
+            "amount": info.deposit_of(&record).map(|amount| amount.to_string()),
             "transaction": receipt.transaction,
             "block": receipt.block,
             "gas_used": receipt.gas_used,

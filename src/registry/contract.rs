@@ -9,15 +9,20 @@ use quotapass_circuits::{
     membership::{Day, Levels, Member, MemberIndex},
     proof::Proof,
     registry_id::RegistryId,
+    verifier::KeyHash,
 };
 
 use super::{
-    Block, Head, LoggedEvent, MemberRecord, MemberStatus, Permit, PermitDigest, Receipt, Registry, RegistryError,
-    RegistryEvent, RegistryInfo, Tier, TierNumber, TokenInfo, UnexpectedAnswer,
-    bindings::{RegistryAbi, TokenAbi},
+    Block, Gate, Head, LoggedEvent, MemberRecord, MemberStatus, Permit, PermitDigest, Provenance, Receipt, Registry,
+    RegistryError, RegistryEvent, RegistryInfo, Tier, TierNumber, TokenInfo, UnexpectedAnswer,
+    bindings::{RegistryAbi, SlashVerifierAbi, TokenAbi},
     convert,
-    node::{Call, ChainLog, Node, NodeReceipt},
+    node::{Call, ChainLog, Node, NodeError, NodeReceipt},
+    provenance::{ContractKind, contract_code},
 };
+
+/// How many memberships of one commitment are asked for at once.
+const SLOTS_AT_ONCE: usize = 100;
 
 /// The type that an owner of tokens signs, as ERC-2612 has it.
 const PERMIT_TYPE: &[u8] = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)";
@@ -116,6 +121,9 @@ impl<N: Node> Registry for RegistryContract<N> {
             self.call(RegistryAbi::verifierCall {}),
             self.call(RegistryAbi::memberCountCall {}),
             self.call(RegistryAbi::totalOwedCall {}),
+            self.call(RegistryAbi::feeCall {}),
+            self.call(RegistryAbi::gateCall {}),
+            self.call(RegistryAbi::stakePriceCall {}),
             Call { to: self.token, data: TokenAbi::symbolCall {}.abi_encode().into() },
             Call { to: self.token, data: TokenAbi::decimalsCall {}.abi_encode().into() },
         ];
@@ -124,16 +132,20 @@ impl<N: Node> Registry for RegistryContract<N> {
         let tier_count = decode::<RegistryAbi::tierCountCall>(answer(0)?)?;
         let tier_count = u8::try_from(tier_count).map_err(|_| UnexpectedAnswer(format!("{tier_count} tiers")))?;
         let tiers = self.views((0..tier_count).map(|number| RegistryAbi::tierCall { number: U256::from(number) }))?;
+        let gate = decode::<RegistryAbi::gateCall>(answer(8)?)?;
+        let stake_price = decode::<RegistryAbi::stakePriceCall>(answer(9)?)?;
         Ok(RegistryInfo {
             token: TokenInfo {
                 address: self.token,
-                symbol: decode::<TokenAbi::symbolCall>(answer(7)?)?,
-                decimals: decode::<TokenAbi::decimalsCall>(answer(8)?)?,
+                symbol: decode::<TokenAbi::symbolCall>(answer(10)?)?,
+                decimals: decode::<TokenAbi::decimalsCall>(answer(11)?)?,
             },
             tiers: tiers
                 .into_iter()
                 .map(|tier| Tier { amount: tier.amount, stake: tier.stake, message_limit: tier.messageLimit })
                 .collect(),
+            fee: decode::<RegistryAbi::feeCall>(answer(7)?)?,
+            gate: (!gate.is_zero()).then_some(Gate { address: gate, stake_price }),
             exit_delay: decode::<RegistryAbi::exitDelayCall>(answer(1)?)?,
             reward_bps: decode::<RegistryAbi::rewardBpsCall>(answer(2)?)?,
             treasury: decode::<RegistryAbi::treasuryCall>(answer(3)?)?,
@@ -183,14 +195,56 @@ impl<N: Node> Registry for RegistryContract<N> {
             commitment: convert::commitment(member.idc)?,
             depositor: member.depositor,
             tier: TierNumber(member.tier),
+            stake: member.stake,
+            message_limit: member.messageLimit,
             since: Day(member.since),
             status,
         })
     }
 
-    fn index_of(&self, commitment: IdentityCommitment) -> Result<Option<MemberIndex>, RegistryError> {
-        let place = self.view(RegistryAbi::indexOfCall { idc: convert::to_u256(commitment) })?;
+    fn index_of(
+        &self,
+        commitment: IdentityCommitment,
+        depositor: Address,
+    ) -> Result<Option<MemberIndex>, RegistryError> {
+        let place = self.view(RegistryAbi::indexOfCall { idc: convert::to_u256(commitment), depositor })?;
         Ok(if place.used { Some(convert::index(place.index)?) } else { None })
+    }
+
+    fn slots_of(&self, commitment: IdentityCommitment) -> Result<Vec<MemberIndex>, RegistryError> {
+        let idc = convert::to_u256(commitment);
+        let count = convert::count(self.view(RegistryAbi::slotCountCall { idc })?)?;
+        if count > Levels::STANDARD.capacity() {
+            return Err(UnexpectedAnswer(format!("{count} members of one commitment")).into());
+        }
+        let numbers: Vec<_> = (0..count).collect();
+        let mut slots = Vec::with_capacity(numbers.len());
+        for some in numbers.chunks(SLOTS_AT_ONCE) {
+            let calls = some.iter().map(|number| RegistryAbi::slotAtCall { idc, number: U256::from(*number) });
+            for index in self.views(calls)? {
+                slots.push(convert::index(index)?);
+            }
+        }
+        Ok(slots)
+    }
+
+    fn provenance(&self) -> Result<Provenance, RegistryError> {
+        let calls = [self.call(RegistryAbi::hasherCall {}), self.call(RegistryAbi::verifierCall {})];
+        let (_, answers) = self.node.call(&calls)?;
+        let hasher = decode::<RegistryAbi::hasherCall>(answer(&answers, 0)?)?;
+        let verifier = decode::<RegistryAbi::verifierCall>(answer(&answers, 1)?)?;
+        let code = |kind, address| Ok::<_, NodeError>(contract_code(kind, address, &self.node.code(address)?));
+        let contracts = [
+            code(ContractKind::Registry, self.address)?,
+            code(ContractKind::Hasher, hasher)?,
+            code(ContractKind::Verifier, verifier)?,
+        ];
+        let key = match view(&self.node, verifier, SlashVerifierAbi::keyHashCall {}) {
+            Ok(hash) => Some(KeyHash(hash.0)),
+            Err(RegistryError::Refused(_) | RegistryError::Unexpected(_)) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Provenance { contracts, key })
     }
 
     fn events(&self, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<LoggedEvent>, RegistryError> {
@@ -249,6 +303,17 @@ impl<N: Node> Registry for RegistryContract<N> {
         self.send(from, call)
     }
 
+    fn deposit_gated(
+        &self,
+        from: Address,
+        commitment: IdentityCommitment,
+        max_amount: U256,
+        data: Bytes,
+    ) -> Result<Receipt, RegistryError> {
+        let idc = convert::to_u256(commitment);
+        self.send(from, RegistryAbi::depositGatedCall { idc, maxAmount: max_amount, data })
+    }
+
     fn request_exit(&self, from: Address, index: MemberIndex) -> Result<Receipt, RegistryError> {
         self.send(from, RegistryAbi::requestExitCall { index: U256::from(index.0) })
     }
@@ -266,5 +331,13 @@ impl<N: Node> Registry for RegistryContract<N> {
     ) -> Result<Receipt, RegistryError> {
         let proof = proof.to_evm_words().map(U256::from_be_bytes);
         self.send(from, RegistryAbi::slashCall { index: U256::from(index.0), receiver, proof })
+    }
+
+    fn claimable(&self, account: Address) -> Result<U256, RegistryError> {
+        self.view(RegistryAbi::claimableCall { account })
+    }
+
+    fn claim(&self, from: Address, account: Address, to: Address) -> Result<Receipt, RegistryError> {
+        self.send(from, RegistryAbi::claimCall { account, to })
     }
 }

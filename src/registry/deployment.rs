@@ -1,6 +1,6 @@
 //! What it takes to deploy a registry.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolConstructor;
 use quotapass_circuits::{
     slash::Slash,
@@ -8,7 +8,7 @@ use quotapass_circuits::{
 };
 
 use super::{
-    Tier,
+    Gate, Tier,
     bindings::{IRegistry, RegistryAbi, SlashVerifierAbi, TokenAbi},
 };
 
@@ -17,16 +17,21 @@ use super::{
 pub struct RegistryConfig {
     /// The ERC-20 token of its deposits; one without a fee on transfer.
     pub token: Address,
-    /// 1 to 255 tiers.
+    /// 1 to 255 tiers; none with a gate.
     pub tiers: Vec<Tier>,
+    /// Paid to the treasury with every deposit and never paid back, in the token's smallest unit: what it costs to take
+    /// up a slot of the tree for good.
+    pub fee: U256,
     /// Seconds between the request to exit and the withdrawal; more than a relay's root window and one epoch.
     pub exit_delay: u32,
     /// Part of a slashed deposit that goes to the slasher, in 1/10,000; never all of it.
     pub reward_bps: u16,
-    /// Who gets the rest of a slashed deposit; without one it is burnt.
+    /// Who gets the fees and the rest of a slashed deposit; without one they are burnt.
     pub treasury: Option<Address>,
     /// The verifier of slash proofs.
     pub verifier: Address,
+    /// Who decides who may join, if not everybody may.
+    pub gate: Option<Gate>,
 }
 
 impl RegistryConfig {
@@ -40,10 +45,13 @@ impl RegistryConfig {
         let config = IRegistry::Config {
             token: self.token,
             tiers: tiers.collect(),
+            fee: self.fee,
             exitDelay: self.exit_delay,
             rewardBps: self.reward_bps,
             treasury: self.treasury.unwrap_or_default(),
             verifier: self.verifier,
+            gate: self.gate.map(|gate| gate.address).unwrap_or_default(),
+            stakePrice: self.gate.map(|gate| gate.stake_price).unwrap_or_default(),
         };
         let arguments = RegistryAbi::constructorCall { config }.abi_encode();
         [&RegistryAbi::BYTECODE[..], &arguments].concat().into()

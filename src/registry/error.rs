@@ -41,8 +41,14 @@ impl From<NodeError> for RegistryError {
 #[non_exhaustive]
 pub enum Refusal {
     /// Deployment: no tiers, or too many.
-    #[error("a registry has 1 to 255 tiers, not {0}")]
+    #[error("a registry has 1 to 255 tiers, or none and a gate, not {0}")]
     TierCountInvalid(U256),
+    /// Deployment: a fee or price beyond 128 bits.
+    #[error("{0} is too high for a fee or the price of a stake unit; it must be below 2^128")]
+    AmountTooHigh(U256),
+    /// Deployment: a price that nobody would ask.
+    #[error("the price of a stake unit is for registries with a gate; name the gate, or leave the price at zero")]
+    StakePriceWithoutGate,
     /// Deployment: a tier whose amount, stake or limit is zero, or whose amount has more than 128 bits.
     #[error("tier {0} is not valid: amount, stake and message limit must be above zero, the amount below 2^128")]
     TierInvalid(U256),
@@ -69,9 +75,19 @@ pub enum Refusal {
     /// Zero, or not a field element.
     #[error("{0} is not an identity commitment: it must be above zero and below the order of the BN254 scalar field")]
     CommitmentOutOfRange(U256),
-    /// It is, or once was, in the registry.
-    #[error("the commitment {0} was used here before; deposit with a new identity (another account of the same seed)")]
-    CommitmentUsed(U256),
+    /// The depositor has, or once had, a membership with it.
+    #[error(
+        "{depositor} has used the commitment {commitment} here before; deposit with a new identity (another account of the          same seed)"
+    )]
+    CommitmentUsed {
+        /// The commitment.
+        commitment: U256,
+        /// Who has used it.
+        depositor: Address,
+    },
+    /// Its secret is known.
+    #[error("the commitment {0} was slashed here, so that its secret is known; deposit with a new identity")]
+    CommitmentSlashed(U256),
     /// All slots are taken.
     #[error("the registry is full; deposit at another")]
     TreeFull,
@@ -82,6 +98,45 @@ pub enum Refusal {
         expected: U256,
         /// What arrived.
         received: U256,
+    },
+    /// Members join by the gate alone.
+    #[error("this registry has a gate, which decides who joins; deposit with what the gate wants to see (--gate-data)")]
+    HasGate,
+    /// There is no gate to join by.
+    #[error("this registry has no gate; deposit for one of its tiers")]
+    HasNoGate,
+    /// The gate does not want the account.
+    #[error("the registry's gate does not admit {0}; see what it asks for")]
+    NotAdmitted(Address),
+    /// The gate gives more stake than the depositor wants to pay for.
+    #[error("the stake that the gate gives costs {amount} of the token's smallest unit, more than {max}; allow more")]
+    DepositAboveMaximum {
+        /// What it costs.
+        amount: U256,
+        /// What the depositor allows.
+        max: U256,
+    },
+    /// Fewer members have this commitment.
+    #[error("the commitment {commitment} has no membership number {number}; ask how many it has")]
+    UnknownSlot {
+        /// The commitment.
+        commitment: U256,
+        /// The number that was asked for.
+        number: U256,
+    },
+    /// A slash whose payments might fail for gas.
+    #[error("the transaction has too little gas for its payments: {0} are needed before each; send it with more")]
+    GasTooLow(U256),
+    /// Nothing was credited.
+    #[error("there is nothing for {0} to claim")]
+    NothingToClaim(Address),
+    /// Somebody else's money.
+    #[error("{caller} cannot say where {account}'s credits go; claim them for the account itself")]
+    NotClaimant {
+        /// Whose credits they are.
+        account: Address,
+        /// Who sent the transaction.
+        caller: Address,
     },
     /// No member has this index.
     #[error("no member was ever added at index {0}; check the index")]
@@ -195,7 +250,18 @@ impl Refusal {
             E::NoCode(error) => Self::NoCode(error.account),
             E::UnknownTier(error) => Self::UnknownTier(error.tier),
             E::CommitmentOutOfRange(error) => Self::CommitmentOutOfRange(error.idc),
-            E::CommitmentUsed(error) => Self::CommitmentUsed(error.idc),
+            E::CommitmentUsed(error) => Self::CommitmentUsed { commitment: error.idc, depositor: error.depositor },
+            E::CommitmentSlashed(error) => Self::CommitmentSlashed(error.idc),
+            E::AmountTooHigh(error) => Self::AmountTooHigh(error.amount),
+            E::StakePriceWithoutGate(_) => Self::StakePriceWithoutGate,
+            E::HasGate(_) => Self::HasGate,
+            E::HasNoGate(_) => Self::HasNoGate,
+            E::NotAdmitted(error) => Self::NotAdmitted(error.account),
+            E::DepositAboveMaximum(error) => Self::DepositAboveMaximum { amount: error.amount, max: error.maxAmount },
+            E::UnknownSlot(error) => Self::UnknownSlot { commitment: error.idc, number: error.number },
+            E::GasTooLow(error) => Self::GasTooLow(error.needed),
+            E::NothingToClaim(error) => Self::NothingToClaim(error.account),
+            E::NotClaimant(error) => Self::NotClaimant { account: error.account, caller: error.caller },
             E::TreeFull(_) => Self::TreeFull,
             E::TokenTookFee(error) => Self::TokenTookFee { expected: error.expected, received: error.received },
             E::UnknownMember(error) => Self::UnknownMember(error.index),

@@ -58,22 +58,39 @@ pub enum RegistryEvent {
         commitment: IdentityCommitment,
         /// Who got the reward.
         receiver: Address,
-        /// What the receiver got, in the token's smallest unit.
+        /// What the receiver got or was credited, in the token's smallest unit.
         reward: U256,
-        /// What the treasury got, or was burnt.
+        /// What the treasury got or was credited, or was burnt.
         rest: U256,
+    },
+    /// The token refused a payment of a slash, which can be claimed.
+    Credited {
+        /// Whose it is.
+        account: Address,
+        /// How much, in the token's smallest unit.
+        amount: U256,
+    },
+    /// Credits or fees were paid.
+    Claimed {
+        /// Whose they were.
+        account: Address,
+        /// Who got them.
+        to: Address,
+        /// How much, in the token's smallest unit.
+        amount: U256,
     },
 }
 
 impl RegistryEvent {
-    /// The member it is about.
-    pub fn index(&self) -> MemberIndex {
+    /// The member it is about; none if it is about money alone.
+    pub fn index(&self) -> Option<MemberIndex> {
         match self {
             Self::MemberAdded { index, .. }
             | Self::SlotZeroed { index, .. }
             | Self::ExitRequested { index, .. }
             | Self::Withdrawn { index, .. }
-            | Self::Slashed { index, .. } => *index,
+            | Self::Slashed { index, .. } => Some(*index),
+            Self::Credited { .. } | Self::Claimed { .. } => None,
         }
     }
 
@@ -106,6 +123,12 @@ impl RegistryEvent {
                 reward: slashed.reward,
                 rest: slashed.rest,
             },
+            RegistryAbiEvents::Credited(credited) => {
+                Self::Credited { account: credited.account, amount: credited.amount }
+            }
+            RegistryAbiEvents::Claimed(claimed) => {
+                Self::Claimed { account: claimed.account, to: claimed.to, amount: claimed.amount }
+            }
         })
     }
 }

@@ -14,13 +14,14 @@ mod event;
 pub mod follower;
 pub mod node;
 mod observer;
+pub mod provenance;
 #[cfg(feature = "rpc")]
 pub mod rpc;
 mod types;
 
 use core::ops::{Range, RangeInclusive};
 
-use alloy_primitives::{Address, B256, BlockNumber, Signature, U256};
+use alloy_primitives::{Address, B256, BlockNumber, Bytes, Signature, U256};
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Member, MemberIndex, Root},
@@ -35,13 +36,14 @@ pub use error::{Refusal, RegistryError};
 pub use event::{LoggedEvent, RegistryEvent};
 pub use follower::{Change, FollowError, Follower, FollowerSettings, StoreError, SyncProgress, Synced};
 pub use observer::Observer;
-pub use types::{Block, Head, MemberRecord, MemberStatus, Receipt, RegistryInfo, Tier, TierNumber, TokenInfo};
+pub use provenance::{CodeHash, Distrust, Provenance};
+pub use types::{Block, Gate, Head, MemberRecord, MemberStatus, Receipt, RegistryInfo, Tier, TierNumber, TokenInfo};
 
 /// The EIP-712 digest of an ERC-2612 permit, which the owner of the tokens signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PermitDigest(pub B256);
 
-/// An ERC-2612 permit for the tier's amount, signed by the depositor.
+/// An ERC-2612 permit for the tier's amount and the fee, signed by the depositor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
     /// Until when it may be used, in Unix seconds.
@@ -111,11 +113,32 @@ pub trait Registry: Send + Sync {
     /// [`Refusal::UnknownMember`] if there never was one of this index.
     fn record(&self, index: MemberIndex) -> Result<MemberRecord, RegistryError>;
 
-    /// Where a commitment was added, whether or not its member has left; none if it never was.
+    /// Where a depositor added a commitment, whether or not its member has left; none if the depositor never did.
+    ///
+    /// A commitment is public before its deposit is in a block, and anybody can deposit for it first. The membership of
+    /// that deposit is the stranger's, in a tier and for a time of the stranger's choice: so a wallet looks for its own.
     ///
     /// # Errors
     /// [`RegistryError`] if the chain or the contract does not answer as expected.
-    fn index_of(&self, commitment: IdentityCommitment) -> Result<Option<MemberIndex>, RegistryError>;
+    fn index_of(
+        &self,
+        commitment: IdentityCommitment,
+        depositor: Address,
+    ) -> Result<Option<MemberIndex>, RegistryError>;
+
+    /// Where a commitment was added, by all depositors in the order of their deposits, whether or not the members have
+    /// left. A known secret takes the deposit of each.
+    ///
+    /// # Errors
+    /// [`RegistryError`] likewise.
+    fn slots_of(&self, commitment: IdentityCommitment) -> Result<Vec<MemberIndex>, RegistryError>;
+
+    /// Whether the contracts run the code of this version, and which key slashes are checked with. See
+    /// [`provenance`].
+    ///
+    /// # Errors
+    /// [`RegistryError`] likewise.
+    fn provenance(&self) -> Result<Provenance, RegistryError>;
 
     /// What the registry recorded in these blocks, oldest first.
     ///
@@ -156,10 +179,12 @@ pub trait Registry: Send + Sync {
     /// [`RegistryError`] if the token refuses.
     fn approve(&self, from: Address, amount: U256) -> Result<Receipt, RegistryError>;
 
-    /// Locks the tier's amount, approved before, and appends a member; [`Receipt::added`] has its index.
+    /// Locks the tier's amount and pays the fee, both approved before, and appends a member; [`Receipt::added`] has its
+    /// index.
     ///
     /// # Errors
-    /// [`Refusal`] for an unknown tier, a commitment that is or was used, or tokens that are not there or not approved.
+    /// [`Refusal`] for an unknown tier, a commitment that this depositor has used or that was slashed, or tokens that are
+    /// not there or not approved.
     fn deposit(
         &self,
         from: Address,
@@ -178,6 +203,19 @@ pub trait Registry: Send + Sync {
         commitment: IdentityCommitment,
         tier: TierNumber,
         permit: &Permit,
+    ) -> Result<Receipt, RegistryError>;
+
+    /// Joins a registry with a gate: locks what the gate's stake costs, at most `max_amount`, and pays the fee, both
+    /// approved before. `data` is what the gate wants to see.
+    ///
+    /// # Errors
+    /// As [`deposit`](Self::deposit); [`Refusal::NotAdmitted`], or the gate's own reason.
+    fn deposit_gated(
+        &self,
+        from: Address,
+        commitment: IdentityCommitment,
+        max_amount: U256,
+        data: Bytes,
     ) -> Result<Receipt, RegistryError>;
 
     /// Zeroes the member's slot at once and starts the delay after which the deposit can be withdrawn.
@@ -205,4 +243,16 @@ pub trait Registry: Send + Sync {
         receiver: Address,
         proof: &Proof,
     ) -> Result<Receipt, RegistryError>;
+
+    /// What an account can claim: payments of slashes that the token refused, and the fees if it is the treasury.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the chain or the contract does not answer as expected.
+    fn claimable(&self, account: Address) -> Result<U256, RegistryError>;
+
+    /// Pays what an account can claim, to the account or, if it is the caller, to whom it likes.
+    ///
+    /// # Errors
+    /// [`Refusal::NothingToClaim`], [`Refusal::NotClaimant`].
+    fn claim(&self, from: Address, account: Address, to: Address) -> Result<Receipt, RegistryError>;
 }

@@ -173,6 +173,12 @@ pub trait Node: Send + Sync {
     /// [`NodeError::Reverted`] if any call reverts; [`NodeError::NoContract`] if there is no code to call.
     fn call(&self, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError>;
 
+    /// The code of a contract.
+    ///
+    /// # Errors
+    /// [`NodeError::NoContract`] if there is none.
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError>;
+
     /// Sends a transaction of an account whose key the node or backend holds, and waits until it is included. One that
     /// would revert is not sent.
     ///

@@ -42,18 +42,31 @@ pub struct TokenInfo {
     pub decimals: u8,
 }
 
+/// Who decides who may join a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The contract.
+    pub address: Address,
+    /// Tokens locked for one unit of the stake that it gives, in the token's smallest unit.
+    pub stake_price: U256,
+}
+
 /// The terms of a registry, fixed at deployment, and how much it holds now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryInfo {
     /// The token of its deposits.
     pub token: TokenInfo,
-    /// Its tiers; a [`TierNumber`] is the place in this list.
+    /// Its tiers; a [`TierNumber`] is the place in this list. None with a gate.
     pub tiers: Vec<Tier>,
+    /// Paid to the treasury with every deposit and never paid back, in the token's smallest unit.
+    pub fee: U256,
+    /// Who decides who may join, and with which stake and limit.
+    pub gate: Option<Gate>,
     /// Seconds between the request to exit and the withdrawal.
     pub exit_delay: u32,
     /// Part of a slashed deposit that goes to the slasher, in 1/10,000.
     pub reward_bps: u16,
-    /// Where the rest of a slashed deposit goes: the treasury, or the address that tokens are burnt at.
+    /// Where fees and the rest of a slashed deposit go: the treasury, or the address that tokens are burnt at.
     pub treasury: Address,
     /// The contract that verifies slash proofs.
     pub verifier: Address,
@@ -67,6 +80,14 @@ impl RegistryInfo {
     /// A tier, if there is one of this number.
     pub fn tier(&self, number: TierNumber) -> Option<&Tier> {
         self.tiers.get(usize::from(number.0))
+    }
+
+    /// What a member has locked, in the token's smallest unit.
+    pub fn deposit_of(&self, record: &MemberRecord) -> Option<U256> {
+        match &self.gate {
+            Some(gate) => U256::from(record.stake).checked_mul(gate.stake_price),
+            None => self.tier(record.tier).map(|tier| tier.amount),
+        }
     }
 }
 
@@ -94,8 +115,12 @@ pub struct MemberRecord {
     pub commitment: IdentityCommitment,
     /// Who made the deposit, and may take it back.
     pub depositor: Address,
-    /// The tier it bought.
+    /// The tier it bought; 0 with a gate.
     pub tier: TierNumber,
+    /// Stake units that it can prove.
+    pub stake: u32,
+    /// Messages per epoch and scope.
+    pub message_limit: u16,
     /// The day of the deposit.
     pub since: Day,
     /// Where it stands.
@@ -138,7 +163,8 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The index of the member that the transaction added, if it added one.
+    /// The index of the member that the transaction added, if it added one. A transaction of an account that is no
+    /// contract adds one for this account and no other.
     pub fn added(&self) -> Option<MemberIndex> {
         self.events.iter().find_map(|logged| match logged.event {
             RegistryEvent::MemberAdded { index, .. } => Some(index),

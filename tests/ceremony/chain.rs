@@ -9,7 +9,7 @@ use quotapass::{
         verifier::VerifyingKey,
     },
     registry::{
-        Refusal, Registry, RegistryEvent, Tier, TierNumber,
+        Distrust, Refusal, Registry, RegistryEvent, Tier, TierNumber,
         alloy_primitives::{Address, Bytes, U256},
         deployment::{RegistryConfig, slash_verifier_init_code},
         embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
@@ -36,10 +36,12 @@ pub fn registry_with(verifier: Bytes) -> Bench {
     let config = RegistryConfig {
         token: chain.deploy_token(DEPLOYER).unwrap(),
         tiers: vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }],
+        fee: U256::ZERO,
         exit_delay: 86_400,
         reward_bps: 5_000,
         treasury: None,
         verifier: chain.deploy(DEPLOYER, verifier).unwrap(),
+        gate: None,
     };
     let registry = chain.deploy_registry(DEPLOYER, &config).unwrap();
     Bench { chain, registry }
@@ -53,7 +55,7 @@ pub fn statement(bench: &Bench, secret: &IdentitySecret) -> (SlashPublic, SlashW
 /// Makes the secret a member, unless it is one.
 fn join(bench: &Bench, secret: &IdentitySecret) {
     let amount = U256::from(1_000);
-    if bench.registry.index_of(secret.commitment()).unwrap().is_none() {
+    if bench.registry.slots_of(secret.commitment()).unwrap().is_empty() {
         bench.chain.mint(bench.registry.token(), MEMBER, amount).unwrap();
         bench.registry.approve(MEMBER, amount).unwrap();
         bench.registry.deposit(MEMBER, secret.commitment(), TierNumber(0)).unwrap();
@@ -63,14 +65,29 @@ fn join(bench: &Bench, secret: &IdentitySecret) {
 /// A proof pays whom it was made for, and nobody else.
 pub fn proof_is_refused_of_others(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
     join(bench, secret);
-    let index = bench.registry.index_of(secret.commitment()).unwrap().unwrap();
+    let index = bench.registry.slots_of(secret.commitment()).unwrap()[0];
     assert_eq!(bench.registry.slash(MEMBER, index, MEMBER, proof).unwrap_err(), Refusal::ProofInvalid.into());
 }
 
 pub fn deposit_is_slashed(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
     join(bench, secret);
-    let index = bench.registry.index_of(secret.commitment()).unwrap().unwrap();
+    let index = bench.registry.slots_of(secret.commitment()).unwrap()[0];
     let receipt = bench.registry.slash(FINDER, index, FINDER, proof).unwrap();
     assert!(receipt.events.iter().any(|logged| matches!(logged.event, RegistryEvent::Slashed { .. })));
     assert_eq!(bench.registry.balance_of(FINDER).unwrap(), U256::from(500));
+}
+
+/// The verifier names the key, and is recognised by its code if it is the project's own.
+pub fn provenance_is_told(bench: &Bench, key: &VerifyingKey, is_own: bool) {
+    let provenance = bench.registry.provenance().unwrap();
+    assert_eq!(provenance.key, Some(key.hash()));
+    let [registry, hasher, verifier] = provenance.contracts;
+    assert_eq!((registry.is_known, hasher.is_known, verifier.is_known), (true, true, is_own));
+    let judged = provenance.require(key.hash(), &[]);
+    if is_own {
+        assert_eq!(judged, Ok(()));
+    } else {
+        assert_eq!(judged, Err(Distrust::OtherCode(verifier)));
+        assert_eq!(provenance.require(key.hash(), &[verifier.hash]), Ok(()));
+    }
 }

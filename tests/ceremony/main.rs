@@ -108,6 +108,8 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     // On chain: with the contract that takes its key at deployment, and with the one that was exported.
     chain::deposit_is_slashed(&registry, &secret, &theirs);
     let exported = chain::registry_with(tools::compile(&folder, "verifier/SlashGroth16Verifier.sol"));
+    chain::provenance_is_told(&registry, &prover.verifying_key(), true);
+    chain::provenance_is_told(&exported, &prover.verifying_key(), false);
     let (public, witness) = chain::statement(&exported, &secret);
     let proof = prover.prove(&public, &witness, &mut OsRng).unwrap();
     chain::proof_is_refused_of_others(&exported, &secret, &proof);

@@ -90,8 +90,8 @@ fn deposits_that_are_replaced_by_others_are_exchanged() {
     let synced = follower.sync(registry).unwrap();
     assert_eq!((synced.undone.unwrap().roots, synced.roots.len(), synced.events), (2, 3, 3));
     compare(&follower, registry);
-    assert_eq!(follower.index_of(secret(1).commitment()).unwrap(), None);
-    assert_eq!(follower.index_of(secret(11).commitment()).unwrap(), Some(MemberIndex(1)));
+    assert_eq!(follower.slots_of(secret(1).commitment()).unwrap(), []);
+    assert_eq!(follower.slots_of(secret(11).commitment()).unwrap(), [(MemberIndex(1), bench.account(1))]);
 
     // A relay refuses passes on the branch that was left, and knows since when.
     history.reorganise(synced.undone.unwrap().roots, synced.roots.iter().map(|root| (root.root, root.since)));

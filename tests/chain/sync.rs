@@ -70,14 +70,14 @@ fn a_copy_knows_what_the_registry_knows() {
         let record = registry.record(index).unwrap();
         assert_eq!(follower.record(index).unwrap(), Some(record));
         assert_eq!(follower.member(index).unwrap(), registry.member_at(index).unwrap());
-        assert_eq!(follower.index_of(record.commitment).unwrap(), Some(index));
+        assert_eq!(follower.slots_of(record.commitment).unwrap(), [(index, record.depositor)]);
         assert_eq!(follower.path(index).is_ok(), record.status == MemberStatus::Active);
         if let Some(member) = follower.member(index).unwrap() {
             assert_eq!(follower.path(index).unwrap().root(&member), synced.head.root);
         }
     }
     assert_eq!(follower.record(MemberIndex(6)).unwrap(), None);
-    assert_eq!(follower.index_of(secret(77).commitment()).unwrap(), None);
+    assert_eq!(follower.slots_of(secret(77).commitment()).unwrap(), []);
     // Nothing new is nothing told.
     let again = follower.sync(registry).unwrap();
     assert_eq!((again.head, again.events, again.roots.len(), again.undone), (synced.head, 0, 0, None));

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     anvil::{AnvilBench, key},
-    bench::{Bench, SMALL, join, secret, tiers, tokens},
+    bench::{Bench, SMALL, join, secret, slash_proof, tokens},
     common::proxy::{Answer, Proxy},
 };
 
@@ -230,15 +230,11 @@ fn refusals_of_the_network_have_types() {
 #[test]
 fn a_transaction_that_fails_in_its_block_says_why() {
     let bench = AnvilBench::http();
-    let amount = tiers()[0].amount;
-    for n in [0, 1] {
-        bench.mint(bench.account(n), amount);
-        bench.registry.approve(bench.account(n), amount).unwrap();
-    }
-    // Both ask while the commitment is free, and the block has room for both.
+    let index = join(&bench, 2, 1, SMALL);
+    // Both ask while the member is there, and the block has room for both.
     bench.anvil.stop_mining();
     let proxy = Proxy::start(bench.anvil.port(), |method, _| match method {
-        "eth_estimateGas" => Answer::Result(json!("0x493e0")),
+        "eth_estimateGas" => Answer::Result(json!("0x7a120")),
         _ => Answer::Pass,
     });
     let senders: Vec<_> = [0, 1]
@@ -246,7 +242,8 @@ fn a_transaction_that_fails_in_its_block_says_why() {
             let told = Told::default();
             let settings = RpcSettings { progress: told.observer(), ..RpcSettings::default() };
             let (registry, from) = (through(&bench, &proxy.http(), settings), bench.account(n));
-            let sender = thread::spawn(move || registry.deposit(from, secret(1).commitment(), SMALL));
+            let proof = slash_proof(&registry, &secret(1), from);
+            let sender = thread::spawn(move || registry.slash(from, index, from, &proof));
             (sender, told)
         })
         .into();
@@ -257,8 +254,7 @@ fn a_transaction_that_fails_in_its_block_says_why() {
     let results: Vec<_> = senders.into_iter().map(|(sender, _)| sender.join().unwrap()).collect();
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     let refused = results.into_iter().find_map(Result::err).unwrap();
-    assert!(matches!(refused, RegistryError::Refused(Refusal::CommitmentUsed(_))), "{refused:?}");
-    assert_eq!(bench.registry.head().unwrap().member_count, 1);
+    assert!(matches!(refused, RegistryError::Refused(Refusal::MemberGone(_))), "{refused:?}");
 }
 
 #[test]

@@ -17,9 +17,11 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
 
     // Money.
     device.run(&["deposit", "--tier", "9", "--yes"]).fails(1, "has no tier 9; it has 0 to 2");
-    device.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "holds 0 DEV and tier 0 takes 1 DEV");
+    device
+        .run(&["deposit", "--tier", "0", "--yes"])
+        .fails(1, "holds 0 DEV and the deposit takes 1 DEV and a fee of 0.01 DEV");
     device.set("QUOTAPASS_WALLET_KEY", WALLETS[0]);
-    device.run(&["deposit", "--tier", "2", "--yes"]).fails(1, "tier 2 takes 5000000 DEV");
+    device.run(&["deposit", "--tier", "2", "--yes"]).fails(1, "the deposit takes 5000000 DEV and a fee");
     device.run(&["deposit", "--tier", "0"]).fails(1, "pass --yes if you mean it");
     let poor = "0x0000000000000000000000000000000000000000000000000000000000000001";
     device.set("QUOTAPASS_WALLET_KEY", poor);

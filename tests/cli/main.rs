@@ -8,4 +8,5 @@ mod depositor;
 mod light;
 mod offline;
 mod story;
+mod strangers;
 mod world;

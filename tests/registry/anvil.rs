@@ -10,7 +10,7 @@ use quotapass::registry::{
 };
 
 use crate::{
-    bench::{Bench, EXIT_DELAY, REWARD_BPS, START, prover, tiers, treasury},
+    bench::{Bench, EXIT_DELAY, REWARD_BPS, START, fee, prover, tiers, treasury},
     common::anvil::Anvil,
 };
 
@@ -51,10 +51,12 @@ impl AnvilBench {
         let config = RegistryConfig {
             token,
             tiers: tiers(),
+            fee: fee(),
             exit_delay: EXIT_DELAY,
             reward_bps: REWARD_BPS,
             treasury: Some(treasury()),
             verifier: node.deploy(from, verifier).unwrap().0,
+            gate: None,
         };
         let address = node.deploy(from, config.init_code()).unwrap().0;
         let registry = RegistryContract::connect(node.clone(), address).unwrap();

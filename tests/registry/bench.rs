@@ -82,10 +82,12 @@ pub fn config(chain: &EmbeddedChain) -> RegistryConfig {
     RegistryConfig {
         token: chain.deploy_token(deployer()).unwrap(),
         tiers: tiers(),
+        fee: fee(),
         exit_delay: EXIT_DELAY,
         reward_bps: REWARD_BPS,
         treasury: Some(treasury()),
         verifier: chain.deploy_slash_verifier(deployer(), &prover().verifying_key()).unwrap(),
+        gate: None,
     }
 }
 
@@ -119,6 +121,16 @@ pub fn tokens(amount: u64) -> U256 {
     U256::from(amount) * U256::from(10).pow(U256::from(18))
 }
 
+/// What every deposit pays besides.
+pub fn fee() -> U256 {
+    tokens(1) / U256::from(100)
+}
+
+/// What a deposit takes in all.
+pub fn price(tier: TierNumber) -> U256 {
+    tiers()[usize::from(tier.0)].amount + fee()
+}
+
 pub fn tiers() -> Vec<Tier> {
     [(1, 1, 10), (10, 10, 100), (10_000, 10_000, 65_535)]
         .map(|(amount, stake, message_limit)| Tier { amount: tokens(amount), stake, message_limit })
@@ -145,7 +157,7 @@ pub fn slash_proof(registry: &dyn Registry, secret: &IdentitySecret, receiver: A
 
 /// Gives an account what a tier costs and deposits for the n-th secret.
 pub fn join(bench: &dyn Bench, account: u8, n: u64, tier: TierNumber) -> MemberIndex {
-    let (from, amount) = (bench.account(account), tiers()[usize::from(tier.0)].amount);
+    let (from, amount) = (bench.account(account), price(tier));
     bench.mint(from, amount);
     bench.registry().approve(from, amount).unwrap();
     let receipt = bench.registry().deposit(from, secret(n).commitment(), tier).unwrap();

@@ -13,42 +13,90 @@ use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers}
 /// What is done next; members are chosen by a number modulo how many there are.
 #[derive(Clone, Debug)]
 enum Operation {
-    Deposit { tier: u8 },
-    Exit { member: u32 },
-    Slash { member: u32 },
-    Withdraw { member: u32 },
-    Advance { seconds: u32 },
+    Deposit {
+        tier: u8,
+    },
+    /// Another account deposits for the commitment of a member.
+    Copy {
+        member: u32,
+        tier: u8,
+    },
+    Exit {
+        member: u32,
+    },
+    Slash {
+        member: u32,
+    },
+    Withdraw {
+        member: u32,
+    },
+    Advance {
+        seconds: u32,
+    },
 }
 
 /// A contract and the tree that it should have.
 struct Pair<'a> {
     bench: &'a EmbeddedBench,
     tree: MemberTree,
+    /// The secret of each member and the account that deposited.
+    members: Vec<(u64, u8)>,
 }
 
-impl Pair<'_> {
+impl<'a> Pair<'a> {
+    /// Of a registry whose members all have secrets of their own.
+    fn new(bench: &'a EmbeddedBench, tree: MemberTree) -> Self {
+        let members = (0..tree.len() as u64).map(|number| (number, 0)).collect();
+        Self { bench, tree, members }
+    }
+
     fn deposit(&mut self, tier: TierNumber) {
-        let (registry, from) = (&self.bench.registry, self.bench.account(0));
+        // No copy has this number.
+        self.deposit_of(self.tree.len() as u64, 0, tier);
+    }
+
+    fn deposit_of(&mut self, number: u64, account: u8, tier: TierNumber) {
+        let (registry, from) = (&self.bench.registry, self.bench.account(account));
         let terms = tiers()[usize::from(tier.0)];
         let now = self.bench.chain.now().unwrap();
         let terms = Terms::new(terms.stake, terms.message_limit, Day::at(now)).unwrap();
-        let commitment = secret(self.tree.len() as u64).commitment();
+        let commitment = secret(number).commitment();
         let receipt = registry.deposit(from, commitment, tier).unwrap();
         assert_eq!(receipt.added(), Some(MemberIndex(self.tree.len() as u32)));
         self.tree.append(Member { commitment, terms }).unwrap();
+        self.members.push((number, account));
+        let index = MemberIndex(self.tree.len() as u32 - 1);
+        assert_eq!(registry.index_of(commitment, from).unwrap(), Some(index));
+        assert!(registry.slots_of(commitment).unwrap().contains(&index));
     }
 
     /// Does an operation if it is possible, and expects that it is refused if not.
     fn perform(&mut self, operation: &Operation) {
-        let (registry, from) = (&self.bench.registry, self.bench.account(0));
+        let registry = &self.bench.registry;
+        let of = |index: MemberIndex| self.members.get(index.0 as usize).copied().unwrap_or_default();
+        let from = |index| self.bench.account(of(index).1);
         let chosen = |member: u32| MemberIndex(member % (self.tree.len() as u32).max(1));
         let status = |index| registry.record(index).ok().map(|record| record.status);
         match *operation {
             Operation::Deposit { tier } => self.deposit(TierNumber(tier)),
+            Operation::Copy { member, tier } => {
+                let (number, copier) = (of(chosen(member)).0, self.bench.account(1));
+                let commitment = secret(number).commitment();
+                let slots = registry.slots_of(commitment).unwrap();
+                let is_slashed = slots.iter().any(|index| status(*index) == Some(MemberStatus::Slashed));
+                if slots.is_empty() {
+                    return;
+                }
+                if is_slashed || registry.index_of(commitment, copier).unwrap().is_some() {
+                    registry.deposit(copier, commitment, TierNumber(tier)).unwrap_err();
+                } else {
+                    self.deposit_of(number, 1, TierNumber(tier));
+                }
+            }
             Operation::Exit { member } => {
                 let index = chosen(member);
                 let expected = status(index) == Some(MemberStatus::Active);
-                assert_eq!(registry.request_exit(from, index).is_ok(), expected);
+                assert_eq!(registry.request_exit(from(index), index).is_ok(), expected);
                 if expected {
                     self.tree.remove(index).unwrap();
                 }
@@ -56,9 +104,10 @@ impl Pair<'_> {
             Operation::Slash { member } => {
                 let index = chosen(member);
                 let before = status(index);
-                let proof = slash_proof(registry, &secret(u64::from(index.0)), from);
+                let finder = self.bench.account(0);
+                let proof = slash_proof(registry, &secret(of(index).0), finder);
                 let expected = matches!(before, Some(MemberStatus::Active | MemberStatus::Exiting { .. }));
-                assert_eq!(registry.slash(from, index, from, &proof).is_ok(), expected);
+                assert_eq!(registry.slash(finder, index, finder, &proof).is_ok(), expected);
                 if before == Some(MemberStatus::Active) {
                     self.tree.remove(index).unwrap();
                 }
@@ -68,7 +117,7 @@ impl Pair<'_> {
                 let now = self.bench.chain.now().unwrap();
                 let due =
                     matches!(status(index), Some(MemberStatus::Exiting { withdrawable_at }) if withdrawable_at <= now);
-                assert_eq!(registry.withdraw(from, index, from).is_ok(), due);
+                assert_eq!(registry.withdraw(from(index), index, from(index)).is_ok(), due);
             }
             Operation::Advance { seconds } => self.bench.advance(seconds.into()),
         }
@@ -89,8 +138,10 @@ impl Pair<'_> {
 
 fn rich_bench() -> EmbeddedBench {
     let bench = EmbeddedBench::new();
-    bench.mint(bench.account(0), U256::MAX >> 1);
-    bench.registry.approve(bench.account(0), U256::MAX).unwrap();
+    for account in [0, 1].map(|n| bench.account(n)) {
+        bench.mint(account, U256::MAX >> 2);
+        bench.registry.approve(account, U256::MAX).unwrap();
+    }
     bench
 }
 
@@ -107,7 +158,7 @@ fn prepared() -> &'static Mutex<Prepared> {
     static PREPARED: OnceLock<Mutex<Prepared>> = OnceLock::new();
     PREPARED.get_or_init(|| {
         let bench = rich_bench();
-        let mut pair = Pair { bench: &bench, tree: MemberTree::new(Levels::STANDARD) };
+        let mut pair = Pair::new(&bench, MemberTree::new(Levels::STANDARD));
         let mut starts = Vec::new();
         for n in 0..=STARTS {
             pair.compare();
@@ -121,6 +172,7 @@ fn prepared() -> &'static Mutex<Prepared> {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => (0u8..3).prop_map(|tier| Operation::Deposit { tier }),
+        2 => (any::<u32>(), 0u8..3).prop_map(|(member, tier)| Operation::Copy { member, tier }),
         4 => any::<u32>().prop_map(|member| Operation::Exit { member }),
         2 => any::<u32>().prop_map(|member| Operation::Slash { member }),
         1 => any::<u32>().prop_map(|member| Operation::Withdraw { member }),
@@ -139,7 +191,7 @@ proptest! {
         let prepared = prepared().lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (snapshot, tree) = &prepared.starts[start];
         prepared.bench.chain.revert(snapshot).unwrap();
-        let mut pair = Pair { bench: &prepared.bench, tree: tree.clone() };
+        let mut pair = Pair::new(&prepared.bench, tree.clone());
         for operation in &operations {
             pair.perform(operation);
             pair.compare();
@@ -151,7 +203,7 @@ proptest! {
 #[test]
 fn six_hundred_members_in_a_row() {
     let bench = rich_bench();
-    let mut pair = Pair { bench: &bench, tree: MemberTree::new(Levels::STANDARD) };
+    let mut pair = Pair::new(&bench, MemberTree::new(Levels::STANDARD));
     pair.compare();
     for n in 0..600u32 {
         pair.deposit(TierNumber((n % 3) as u8));
@@ -175,7 +227,7 @@ fn six_hundred_members_in_a_row() {
 #[test]
 fn all_leave_and_the_root_is_empty_again() {
     let bench = rich_bench();
-    let mut pair = Pair { bench: &bench, tree: MemberTree::new(Levels::STANDARD) };
+    let mut pair = Pair::new(&bench, MemberTree::new(Levels::STANDARD));
     for _ in 0..35 {
         pair.deposit(TierNumber(0));
     }

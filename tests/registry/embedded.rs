@@ -1,17 +1,23 @@
 //! The suite on the embedded chain, and what only this chain does.
 
-use quotapass::circuits::membership::MemberIndex;
+use quotapass::circuits::{
+    badge::Badge,
+    membership::{Levels, MemberIndex},
+    prover::development_setup,
+};
 use quotapass::registry::{
-    Refusal, Registry, RegistryError, Tier,
+    Distrust, Follower, FollowerSettings, Gate, Refusal, Registry, RegistryError, Tier,
     alloy_primitives::{Address, Bytes, U256},
+    deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain},
     node::NodeError,
+    provenance::ContractKind,
 };
 
 use crate::{
     bench::{
-        Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, config, deployer, join, secret, slash_proof, tiers,
-        tokens,
+        Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, config, deployer, fee, join, prover, secret,
+        slash_proof, tiers, tokens,
     },
     suite_on,
 };
@@ -42,11 +48,97 @@ fn a_deployment_is_refused_for_a_reason() {
         ),
         (super::with(&good, |c| c.token = nobody), Refusal::NoCode(nobody)),
         (super::with(&good, |c| c.verifier = nobody), Refusal::NoCode(nobody)),
+        (super::with(&good, |c| c.fee = U256::MAX), Refusal::AmountTooHigh(U256::MAX)),
+        (
+            super::with(&good, |c| c.gate = Some(Gate { address: c.token, stake_price: U256::ZERO })),
+            Refusal::TierCountInvalid(U256::from(3)),
+        ),
     ];
     for (config, refusal) in bad {
         assert_eq!(chain.deploy_registry(deployer(), &config).err(), Some(RegistryError::Refused(refusal)));
     }
     chain.deploy_registry(deployer(), &good).unwrap();
+}
+
+/// A contract with this code.
+fn deploy(chain: &EmbeddedChain, code: &[u8]) -> Address {
+    // PUSH1 length DUP1 PUSH1 9 PUSH0 CODECOPY PUSH0 RETURN
+    let init = [&[0x60, code.len() as u8, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3], code].concat();
+    chain.deploy(deployer(), init.into()).unwrap()
+}
+
+#[test]
+fn a_gate_decides_who_joins_and_on_what_terms() {
+    let chain = chain();
+    // Returns 3 and 40, whatever it is asked: PUSH1 3 PUSH0 MSTORE PUSH1 40 PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN
+    let gate = deploy(&chain, &[0x60, 3, 0x5f, 0x52, 0x60, 40, 0x60, 32, 0x52, 0x60, 64, 0x5f, 0xf3]);
+    let gate = Gate { address: gate, stake_price: tokens(2) };
+    let gated = super::with(&config(&chain), |c| (c.tiers, c.gate) = (vec![], Some(gate)));
+    let registry = chain.deploy_registry(deployer(), &gated).unwrap();
+    let bench = EmbeddedBench { chain, registry };
+    let (registry, from) = (&bench.registry, bench.account(0));
+    let info = registry.info().unwrap();
+    assert_eq!((info.gate, info.tiers), (Some(gate), vec![]));
+    bench.mint(from, tokens(7));
+    registry.approve(from, tokens(7)).unwrap();
+    let commitment = secret(0).commitment();
+    assert_eq!(registry.deposit(from, commitment, SMALL).unwrap_err(), Refusal::HasGate.into());
+    let too_much = Refusal::DepositAboveMaximum { amount: tokens(6), max: tokens(5) };
+    assert_eq!(registry.deposit_gated(from, commitment, tokens(5), Bytes::new()).unwrap_err(), too_much.into());
+    let index = registry.deposit_gated(from, commitment, tokens(6), Bytes::new()).unwrap().added().unwrap();
+    let record = registry.record(index).unwrap();
+    assert_eq!((record.stake, record.message_limit, record.depositor), (3, 40, from));
+    assert_eq!(registry.info().unwrap().deposit_of(&record), Some(tokens(6)));
+    assert_eq!(registry.balance_of(from).unwrap(), tokens(1) - fee());
+    let mut follower = Follower::in_memory(registry.id(), FollowerSettings::default()).unwrap();
+    follower.sync(registry).unwrap();
+    assert_eq!(follower.record(index).unwrap(), Some(record));
+
+    let finder = bench.account(1);
+    registry.slash(finder, index, finder, &slash_proof(registry, &secret(0), finder)).unwrap();
+    assert_eq!(registry.balance_of(finder).unwrap(), tokens(6) / U256::from(4));
+}
+
+#[test]
+fn a_gate_that_admits_nobody_is_heard() {
+    let chain = chain();
+    // Returns zeros: PUSH1 64 PUSH0 RETURN
+    let gate = Gate { address: deploy(&chain, &[0x60, 64, 0x5f, 0xf3]), stake_price: U256::ZERO };
+    let gated = super::with(&config(&chain), |c| (c.tiers, c.gate) = (vec![], Some(gate)));
+    let registry = chain.deploy_registry(deployer(), &gated).unwrap();
+    let from = deployer();
+    let refused = registry.deposit_gated(from, secret(0).commitment(), U256::ZERO, Bytes::new()).unwrap_err();
+    assert_eq!(refused, Refusal::NotAdmitted(from).into());
+}
+
+#[test]
+fn another_key_and_other_code_are_distrusted() {
+    let chain = chain();
+    let good = config(&chain);
+    let provenance = |config: &RegistryConfig| chain.deploy_registry(deployer(), config).unwrap().provenance().unwrap();
+    let key = prover().verifying_key().hash();
+    let theirs = development_setup::<Badge>(Levels::STANDARD).unwrap().verifying_key().hash();
+    let genuine = provenance(&good);
+    genuine.require(key, &[]).unwrap();
+    let distrust = Distrust::OtherKey { verifier: good.verifier, found: Some(key), expected: theirs };
+    assert_eq!(genuine.require(theirs, &[]), Err(distrust));
+
+    // A verifier that answers with the right key, and accepts what it likes: PUSH32 key PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
+    let liar = [&[0x7f], &key.0[..], &[0x5f, 0x52, 0x60, 32, 0x5f, 0xf3]].concat();
+    let verifier = deploy(&chain, &liar);
+    let false_one = provenance(&super::with(&good, |c| c.verifier = verifier));
+    assert_eq!(false_one.key, Some(key));
+    let Err(Distrust::OtherCode(code)) = false_one.require(key, &[]) else { panic!("{false_one:?}") };
+    assert_eq!((code.kind, code.address), (ContractKind::Verifier, verifier));
+    // Unless somebody has read that code.
+    false_one.require(key, &[code.hash]).unwrap();
+
+    // One that does not know the question.
+    let silent = provenance(&super::with(&good, |c| c.verifier = c.token));
+    assert_eq!(silent.key, None);
+    let [.., code] = silent.contracts;
+    let distrust = Distrust::OtherKey { verifier: good.token, found: None, expected: key };
+    assert_eq!(silent.require(key, &[code.hash]), Err(distrust));
 }
 
 #[test]

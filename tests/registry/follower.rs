@@ -140,6 +140,10 @@ impl<F: Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync> Node for 
         self.0.call(calls)
     }
 
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+        self.0.code(contract)
+    }
+
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
         self.0.send(from, call)
     }

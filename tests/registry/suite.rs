@@ -7,13 +7,14 @@ use quotapass::{
     },
     registry::{
         MemberRecord, MemberStatus, Permit, Receipt, Refusal, RegistryError, RegistryEvent, TierNumber,
-        alloy_primitives::{Address, B256, U256},
+        alloy_primitives::{Address, B256, Bytes, U256},
         bindings::TokenAbi,
     },
 };
 
 use crate::bench::{
-    Bench, EXIT_DELAY, LARGE, MIDDLE, REWARD_BPS, SMALL, START, join, secret, slash_proof, tiers, tokens, treasury,
+    Bench, EXIT_DELAY, LARGE, MIDDLE, REWARD_BPS, SMALL, START, fee, join, price, prover, secret, slash_proof, tiers,
+    tokens, treasury,
 };
 
 /// Declares every test of the suite for a backend.
@@ -27,6 +28,7 @@ macro_rules! suite_on {
             a_permit_that_somebody_else_sent_does_no_harm, a_permit_that_does_not_hold_is_no_allowance,
             an_exit_waits_for_its_delay, an_exit_is_the_depositors_alone, a_member_is_slashed_while_active,
             a_member_is_slashed_while_leaving, a_slash_pays_whom_the_proof_names, what_is_gone_stays_gone,
+            a_copied_commitment_takes_nobodys_place, the_treasury_claims_its_fees, the_code_and_the_key_are_known,
             blocks_follow_one_another
         );
     };
@@ -52,6 +54,7 @@ pub fn the_terms_are_those_of_the_deployment(bench: &dyn Bench) {
     assert_eq!(info.tier(MIDDLE), Some(&tiers()[1]));
     assert_eq!(info.tier(TierNumber(3)), None);
     assert_eq!((info.exit_delay, info.reward_bps, info.treasury), (EXIT_DELAY, REWARD_BPS, treasury()));
+    assert_eq!((info.fee, info.gate), (fee(), None));
     assert_eq!((info.token.symbol.as_str(), info.token.decimals), ("DEV", 18));
     assert_eq!((info.member_count, info.total_owed), (0, U256::ZERO));
 }
@@ -72,21 +75,30 @@ pub fn deposits_in_several_tiers_show_everywhere(bench: &dyn Bench) {
     for (n, tier) in [LARGE, SMALL, MIDDLE].into_iter().enumerate() {
         let (from, Tierwise { amount, terms }) = (bench.account(n as u8), tierwise(tier, START + 86_400 * n as u64));
         let member = Member { commitment: secret(n as u64).commitment(), terms };
-        bench.mint(from, amount);
-        registry.approve(from, amount).unwrap();
-        assert_eq!(registry.allowance(from).unwrap(), amount);
+        bench.mint(from, amount + fee());
+        registry.approve(from, amount + fee()).unwrap();
+        assert_eq!(registry.allowance(from).unwrap(), amount + fee());
         let receipt = registry.deposit(from, member.commitment, tier).unwrap();
         let index = MemberIndex(n as u32);
         assert_eq!(events(&receipt), [RegistryEvent::MemberAdded { index, member, depositor: from, tier }]);
         assert_eq!(receipt.added(), Some(index));
         assert!(receipt.gas_used > 21_000 && receipt.gas_used < 300_000, "{}", receipt.gas_used);
         assert_eq!((registry.balance_of(from).unwrap(), registry.allowance(from).unwrap()), (U256::ZERO, U256::ZERO));
-        let (depositor, since) = (from, terms.since);
-        let status = MemberStatus::Active;
-        let record = MemberRecord { commitment: member.commitment, depositor, tier, since, status };
+        let record = MemberRecord {
+            commitment: member.commitment,
+            depositor: from,
+            tier,
+            stake: terms.stake,
+            message_limit: terms.message_limit,
+            since: terms.since,
+            status: MemberStatus::Active,
+        };
         assert_eq!(registry.record(index).unwrap(), record);
+        assert_eq!(registry.info().unwrap().deposit_of(&record), Some(amount));
         assert_eq!(registry.member_at(index).unwrap(), Some(member));
-        assert_eq!(registry.index_of(member.commitment).unwrap(), Some(index));
+        assert_eq!(registry.index_of(member.commitment, from).unwrap(), Some(index));
+        assert_eq!(registry.index_of(member.commitment, bench.account(9)).unwrap(), None);
+        assert_eq!(registry.slots_of(member.commitment).unwrap(), [index]);
         expected.push((receipt, member));
         bench.advance(86_400);
     }
@@ -99,7 +111,8 @@ pub fn deposits_in_several_tiers_show_everywhere(bench: &dyn Bench) {
     assert_eq!(registry.events(second..=second).unwrap(), expected[1].0.events);
     let info = registry.info().unwrap();
     assert_eq!((info.member_count, info.total_owed), (3, tokens(10_011)));
-    assert_eq!(registry.index_of(secret(99).commitment()).unwrap(), None);
+    assert_eq!(registry.index_of(secret(99).commitment(), bench.account(0)).unwrap(), None);
+    assert_eq!(registry.slots_of(secret(99).commitment()).unwrap(), []);
 }
 
 struct Tierwise {
@@ -119,25 +132,29 @@ pub fn a_deposit_is_refused_for_a_reason(bench: &dyn Bench) {
     let spender = Address::from(registry.id().address);
     assert_eq!(
         refusal(registry.deposit(from, commitment, SMALL)),
-        Refusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: tokens(1) }
+        Refusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: price(SMALL) }
     );
     registry.approve(from, tokens(100)).unwrap();
     assert_eq!(
         refusal(registry.deposit(from, commitment, SMALL)),
-        Refusal::InsufficientBalance { account: from, balance: U256::ZERO, needed: tokens(1) }
+        Refusal::InsufficientBalance { account: from, balance: U256::ZERO, needed: price(SMALL) }
     );
     bench.mint(from, tokens(100));
     assert_eq!(refusal(registry.deposit(from, commitment, TierNumber(3))), Refusal::UnknownTier(U256::from(3)));
     let zero = IdentityCommitment::from_be_bytes(&[0; 32]).unwrap();
     assert_eq!(refusal(registry.deposit(from, zero, SMALL)), Refusal::CommitmentOutOfRange(U256::ZERO));
     registry.deposit(from, commitment, SMALL).unwrap();
-    let used = Refusal::CommitmentUsed(U256::from_be_bytes(commitment.to_be_bytes()));
+    let used = Refusal::CommitmentUsed { commitment: U256::from_be_bytes(commitment.to_be_bytes()), depositor: from };
     assert_eq!(refusal(registry.deposit(from, commitment, MIDDLE)), used);
-    // Used stays used, also by another and after the member has left.
+    // Used stays used, also after the member has left.
     registry.request_exit(from, MemberIndex(0)).unwrap();
-    assert_eq!(refusal(registry.deposit(bench.account(1), commitment, SMALL)), used);
+    assert_eq!(refusal(registry.deposit(from, commitment, SMALL)), used);
+    assert_eq!(
+        refusal(registry.deposit_gated(from, secret(1).commitment(), U256::ZERO, Bytes::new())),
+        Refusal::HasNoGate
+    );
     assert_eq!(registry.head().unwrap().member_count, 1);
-    assert_eq!(registry.balance_of(from).unwrap(), tokens(99));
+    assert_eq!(registry.balance_of(from).unwrap(), tokens(100) - price(SMALL));
 }
 
 pub fn slots_and_ranges_beyond_the_members(bench: &dyn Bench) {
@@ -167,8 +184,8 @@ fn permit(bench: &dyn Bench, amount: U256) -> Permit {
 
 pub fn a_permit_replaces_the_approval(bench: &dyn Bench) {
     let (registry, from) = (bench.registry(), bench.account(0));
-    bench.mint(from, tokens(10));
-    let permit = permit(bench, tokens(10));
+    bench.mint(from, price(MIDDLE));
+    let permit = permit(bench, price(MIDDLE));
     let receipt = registry.deposit_with_permit(from, secret(0).commitment(), MIDDLE, &permit).unwrap();
     assert_eq!(receipt.added(), Some(MemberIndex(0)));
     assert_eq!(registry.balance_of(from).unwrap(), U256::ZERO);
@@ -178,37 +195,33 @@ pub fn a_permit_that_somebody_else_sent_does_no_harm(bench: &dyn Bench) {
     use quotapass::registry::bindings::sol_types::SolCall;
 
     let (registry, from) = (bench.registry(), bench.account(0));
-    bench.mint(from, tokens(10));
-    let permit = permit(bench, tokens(10));
+    bench.mint(from, price(MIDDLE));
+    let permit = permit(bench, price(MIDDLE));
     let sent = TokenAbi::permitCall {
         owner: from,
         spender: registry.id().address.into(),
-        value: tokens(10),
+        value: price(MIDDLE),
         deadline: U256::from(permit.deadline),
         v: 27 + u8::from(permit.signature.v()),
         r: B256::from(permit.signature.r()),
         s: B256::from(permit.signature.s()),
     };
     bench.send(bench.account(5), registry.info().unwrap().token.address, sent.abi_encode().into());
-    assert_eq!(registry.allowance(from).unwrap(), tokens(10));
+    assert_eq!(registry.allowance(from).unwrap(), price(MIDDLE));
     registry.deposit_with_permit(from, secret(0).commitment(), MIDDLE, &permit).unwrap();
     assert_eq!(registry.balance_of(from).unwrap(), U256::ZERO);
 }
 
 pub fn a_permit_that_does_not_hold_is_no_allowance(bench: &dyn Bench) {
     let (registry, from) = (bench.registry(), bench.account(0));
-    bench.mint(from, tokens(10));
-    let permit = permit(bench, tokens(10));
+    bench.mint(from, price(MIDDLE));
+    let permit = permit(bench, price(MIDDLE));
     let spender = Address::from(registry.id().address);
     let refused = |permit: &Permit, needed| {
         let result = registry.deposit_with_permit(from, secret(0).commitment(), TierNumber(needed), permit);
         assert_eq!(
             refusal(result),
-            Refusal::InsufficientAllowance {
-                spender,
-                allowance: U256::ZERO,
-                needed: tiers()[usize::from(needed)].amount
-            }
+            Refusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: price(TierNumber(needed)) }
         );
     };
     refused(&permit, SMALL.0);
@@ -326,6 +339,58 @@ pub fn what_is_gone_stays_gone(bench: &dyn Bench) {
         assert_eq!(refusal(registry.request_exit(from, index)), gone);
         assert_eq!(refusal(registry.withdraw(from, index, from)), gone);
     }
+}
+
+/// Somebody deposits first for a commitment that he saw on its way. Both are members; the secret takes both deposits.
+pub fn a_copied_commitment_takes_nobodys_place(bench: &dyn Bench) {
+    let registry = bench.registry();
+    let (copy, own) = (join(bench, 1, 0, SMALL), join(bench, 0, 0, MIDDLE));
+    let (owner, copier, finder) = (bench.account(0), bench.account(1), bench.account(2));
+    let commitment = secret(0).commitment();
+    assert_eq!(registry.slots_of(commitment).unwrap(), [copy, own]);
+    assert_eq!(registry.index_of(commitment, owner).unwrap(), Some(own));
+    assert_eq!(registry.index_of(commitment, copier).unwrap(), Some(copy));
+    assert_eq!((registry.record(own).unwrap().depositor, registry.record(copy).unwrap().depositor), (owner, copier));
+    assert_eq!(registry.member_at(own).unwrap().unwrap().terms.stake, 10);
+    registry.request_exit(copier, copy).unwrap();
+    assert!(registry.member_at(own).unwrap().is_some());
+
+    let proof = slash_proof(registry, &secret(0), finder);
+    for index in [own, copy] {
+        registry.slash(finder, index, finder, &proof).unwrap();
+    }
+    assert_eq!(registry.balance_of(finder).unwrap(), tokens(11) / U256::from(4));
+    assert_eq!(registry.info().unwrap().total_owed, U256::ZERO);
+    let third = bench.account(3);
+    bench.mint(third, price(SMALL));
+    registry.approve(third, price(SMALL)).unwrap();
+    let slashed = Refusal::CommitmentSlashed(U256::from_be_bytes(commitment.to_be_bytes()));
+    assert_eq!(refusal(registry.deposit(third, commitment, SMALL)), slashed);
+}
+
+pub fn the_treasury_claims_its_fees(bench: &dyn Bench) {
+    let registry = bench.registry();
+    let (from, treasury) = (bench.account(0), treasury());
+    assert_eq!(registry.claimable(treasury).unwrap(), U256::ZERO);
+    assert_eq!(refusal(registry.claim(from, treasury, treasury)), Refusal::NothingToClaim(treasury));
+    join(bench, 0, 0, SMALL);
+    join(bench, 0, 1, LARGE);
+    let amount = fee() * U256::from(2);
+    assert_eq!(registry.claimable(treasury).unwrap(), amount);
+    let refused = Refusal::NotClaimant { account: treasury, caller: from };
+    assert_eq!(refusal(registry.claim(from, treasury, from)), refused);
+    let receipt = registry.claim(from, treasury, treasury).unwrap();
+    assert_eq!(events(&receipt), [RegistryEvent::Claimed { account: treasury, to: treasury, amount }]);
+    assert_eq!(registry.balance_of(treasury).unwrap(), amount);
+    assert_eq!(registry.claimable(treasury).unwrap(), U256::ZERO);
+}
+
+pub fn the_code_and_the_key_are_known(bench: &dyn Bench) {
+    let provenance = bench.registry().provenance().unwrap();
+    let key = prover().verifying_key().hash();
+    assert_eq!(provenance.key, Some(key));
+    assert!(provenance.contracts.iter().all(|code| code.is_known), "{provenance:?}");
+    assert_eq!(provenance.require(key, &[]), Ok(()));
 }
 
 pub fn blocks_follow_one_another(bench: &dyn Bench) {

@@ -51,10 +51,7 @@ impl World {
         self.start_with(|_| Ok(()))
     }
 
-    fn start_with(
-        &self,
-        check: impl Fn(&quotapass::registry::RegistryInfo) -> Result<(), String> + Send + 'static,
-    ) -> Run {
+    fn start_with(&self, check: impl Fn(&dyn Registry) -> Result<(), ChainError> + Send + 'static) -> Run {
         let id = self.bench.registry.id();
         let relay = relay_on(id, self.log.clone());
         let settings = FollowerSettings { history: core::time::Duration::MAX, ..FollowerSettings::default() };
@@ -218,7 +215,8 @@ fn a_reorganisation_undoes_roots_and_no_others() {
 #[test]
 fn a_registry_that_does_not_fit_is_refused() {
     let world = World::new();
-    let mut run = world.start_with(|info| Err(format!("the exit delay is {} s", info.exit_delay)));
+    let mut run = world
+        .start_with(|registry| Err(ChainError::Unfit(format!("the exit delay is {} s", registry.info()?.exit_delay))));
     match run.follower.step() {
         Err(ChainError::Unfit(reason)) => assert_eq!(reason, "the exit delay is 604800 s"),
         other => panic!("{other:?}"),
@@ -255,4 +253,44 @@ fn slashed_members_are_forgotten_when_their_roots_are_stale() {
     world.advance(1);
     run.follower.step().unwrap();
     assert_eq!(known(&run), [false, false, true]);
+}
+
+/// Somebody who was convicted has deposited for the same commitment from a second account as well. With one slashed and
+/// the secret forgotten, the other would post on.
+#[test]
+fn a_convicted_member_stays_known_while_a_copy_of_its_commitment_is_in_the_tree() {
+    let world = World::new();
+    let (registry, from) = (&world.bench.registry, world.bench.account(0));
+    let slots = [join(&world.bench, 0, 0, SMALL), join(&world.bench, 1, 0, SMALL)];
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    run.relay.import(&evidence(&registry.id(), &secret(0))).unwrap();
+    let proof = slash_proof(registry, &secret(0), from);
+    for index in slots {
+        registry.slash(from, index, from, &proof).unwrap();
+        run.follower.step().unwrap();
+        assert!(run.relay.slashed().contains(secret(0).commitment()));
+        world.advance(u64::from(WINDOW) + 86_401);
+        run.follower.step().unwrap();
+    }
+    assert!(!run.relay.slashed().contains(secret(0).commitment()));
+}
+
+/// Nobody slashed it before it had its deposit back, so that the registry takes its commitment again.
+#[test]
+fn a_convicted_member_that_comes_back_is_known() {
+    let world = World::new();
+    let (registry, from) = (&world.bench.registry, world.bench.account(0));
+    let index = join(&world.bench, 0, 0, SMALL);
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    run.relay.import(&evidence(&registry.id(), &secret(0))).unwrap();
+    registry.request_exit(from, index).unwrap();
+    run.follower.step().unwrap();
+    world.advance(u64::from(WINDOW) + 86_401);
+    run.follower.step().unwrap();
+    assert!(!run.relay.slashed().contains(secret(0).commitment()));
+    join(&world.bench, 1, 0, SMALL);
+    run.follower.step().unwrap();
+    assert!(run.relay.slashed().contains(secret(0).commitment()));
 }

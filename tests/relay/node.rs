@@ -84,6 +84,10 @@ impl Node for Endpoint {
         self.up()?.call(calls)
     }
 
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+        self.up()?.code(contract)
+    }
+
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
         let chain = self.up()?;
         let unconfirmed = || NodeError::Unconfirmed { transaction: TxHash::ZERO, reason: "test".into() };

@@ -108,7 +108,7 @@ fn two_workers_slash_each_member_once() {
     }
     let from = world.bench.account(0);
     // One has asked for its deposit back, another has it back, and a third was slashed by somebody else.
-    let index = |n| registry.index_of(secret(n).commitment()).unwrap().unwrap();
+    let index = |n| registry.index_of(secret(n).commitment(), from).unwrap().unwrap();
     registry.request_exit(from, index(5)).unwrap();
     world.bench.advance(u64::from(EXIT_DELAY));
     registry.withdraw(from, index(5), from).unwrap();
@@ -226,4 +226,20 @@ fn a_slash_that_is_undone_is_sent_again() {
     finish(worker);
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 2);
+}
+
+/// A secret takes every deposit that was made for its commitment, and the case is open as long as one is left.
+#[test]
+fn every_membership_of_a_commitment_is_slashed() {
+    let world = World::new();
+    let registry = &world.bench.registry;
+    let slots = [join(&world.bench, 0, 0, SMALL), join(&world.bench, 1, 0, MIDDLE), join(&world.bench, 2, 0, SMALL)];
+    registry.request_exit(world.bench.account(1), slots[1]).unwrap();
+    world.convict(&secret(0));
+    finish(world.worker("one", 0, true));
+    for index in slots {
+        assert_eq!(registry.record(index).unwrap().status, MemberStatus::Slashed);
+    }
+    assert!(world.is_slashed(0));
+    assert_eq!(world.endpoint.sent(), 3);
 }

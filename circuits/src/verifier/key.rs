@@ -1,8 +1,48 @@
 //! A circuit's verifying key.
 
 use ark_bn254::Bn254;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use crate::{proof::fq_to_bytes, prover::DEVELOPMENT_ALPHA};
+use crate::{
+    field::{FieldError, bytes_from_hex},
+    proof::fq_to_bytes,
+    prover::DEVELOPMENT_ALPHA,
+};
+
+/// The identifier of a key: SHA-256 of the [words](VerifyingKey::to_evm_words) of its verifying key.
+///
+/// The contract that verifies slashes names its key by it (`keyHash`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct KeyHash(pub [u8; 32]);
+
+impl core::str::FromStr for KeyHash {
+    type Err = FieldError;
+
+    /// Reads 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        bytes_from_hex(text).map(Self)
+    }
+}
+
+impl core::fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl core::fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "KeyHash({self})")
+    }
+}
+
+impl From<KeyHash> for String {
+    fn from(hash: KeyHash) -> Self {
+        hash.to_string()
+    }
+}
 
 /// A Groth16 verifying key.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +62,11 @@ impl VerifyingKey {
     /// wherever they come from.
     pub fn is_development(&self) -> bool {
         fq_to_bytes(&self.0.alpha_g1.x) == DEVELOPMENT_ALPHA
+    }
+
+    /// What the key is known by, whoever holds it: relay, wallet or contract.
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(Sha256::digest(self.to_evm_words().as_flattened()).into())
     }
 
     /// The words that the on-chain verifier takes, big-endian, points in the order of EIP-197: alpha, beta, gamma,

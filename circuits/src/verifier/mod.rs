@@ -7,5 +7,5 @@ mod key;
 mod single;
 
 pub use batch::BatchError;
-pub use key::VerifyingKey;
+pub use key::{KeyHash, VerifyingKey};
 pub use single::{InvalidProof, Verifier, WrongKey};

@@ -4,6 +4,12 @@ pragma solidity 0.8.37;
 /// @title Verifier of the slash statement
 /// @notice The statement: "I know the identity secret behind this commitment; pay the reward to this receiver".
 interface ISlashVerifier {
+    /// @notice The hash of the verifying key: SHA-256 of the words of its points, x, y of a point of G1 and x.c1, x.c0,
+    /// y.c1, y.c0 of a point of G2, in the order alpha, beta, gamma, delta, and a point for 1 and for each public input.
+    /// A word is 32 bytes, big-endian. Compare it with the key that you trust, and the contract's code with the code that
+    /// you know: a contract can answer anything.
+    function keyHash() external view returns (bytes32);
+
     /// @notice Checks a Groth16 proof over BN254.
     /// @param idc The identity commitment, first public input
     /// @param receiver The receiver's hash (see `IRegistry.receiverHash`), second public input

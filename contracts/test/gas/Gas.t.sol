@@ -18,7 +18,7 @@ contract GasTest is RegistryTest {
     uint256 private constant PAIRS = 32;
     /// @dev Where the registry stores its count and what it owes, and where the tree begins
     uint256 private constant COUNT_SLOT = 0;
-    uint256 private constant TREE_SLOT = 5;
+    uint256 private constant TREE_SLOT = 11;
 
     function setUp() public override {
         super.setUp();
@@ -45,6 +45,22 @@ contract GasTest is RegistryTest {
     function test_gas_DepositFrom100000() public {
         pretend(0, 100_000);
         sample("deposit, from 100,000 members");
+    }
+
+    /// @dev What an attacker's copies cost the owner of a commitment, however many there are.
+    function test_gas_DepositBehindACopy() public {
+        pretend(0, 100_000);
+        address copier = address(0xC0);
+        fund(copier);
+        uint256[] memory used = new uint256[](SAMPLE);
+        for (uint256 i = 0; i < SAMPLE; ++i) {
+            uint256 idc = uint256(keccak256(abi.encode("copied", i))) % ORDER;
+            vm.prank(copier);
+            registry.deposit(idc, 0);
+            deposit(idc, 0);
+            used[i] = lastCall();
+        }
+        noteAll("deposit behind a copy, from 100,000 members", used);
     }
 
     function test_gas_ExitAt1() public {

@@ -12,6 +12,7 @@ import {Test} from "./Test.sol";
 abstract contract RegistryTest is Test {
     uint32 internal constant EXIT_DELAY = 14 days;
     uint16 internal constant REWARD_BPS = 2_500;
+    uint256 internal constant FEE = 0.01 ether;
     address internal constant DEPOSITOR = address(0xD0);
     address internal constant TREASURY = address(0x77);
     address internal constant RECEIVER = address(0x55);
@@ -32,6 +33,7 @@ abstract contract RegistryTest is Test {
         c.tiers[0] = IRegistry.Tier({amount: 1 ether, stake: 1, messageLimit: 10});
         c.tiers[1] = IRegistry.Tier({amount: 10 ether, stake: 10, messageLimit: 100});
         c.tiers[2] = IRegistry.Tier({amount: 10_003, stake: type(uint32).max, messageLimit: type(uint16).max});
+        c.fee = FEE;
         c.exitDelay = EXIT_DELAY;
         c.rewardBps = REWARD_BPS;
         c.treasury = TREASURY;

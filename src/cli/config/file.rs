@@ -40,6 +40,7 @@ struct Document {
     min_anonymity: Option<Value>,
     test_chains: Option<Value>,
     trusted_keys: Option<Value>,
+    trusted_code: Option<Value>,
     #[serde(default)]
     scopes: Vec<Spanned<ScopeSection>>,
 }
@@ -65,6 +66,7 @@ impl Document {
             Key::MinAnonymity => &mut self.min_anonymity,
             Key::TestChains => &mut self.test_chains,
             Key::TrustedKeys => &mut self.trusted_keys,
+            Key::TrustedCode => &mut self.trusted_code,
         }
         .take()
     }
@@ -88,7 +90,7 @@ fn parse(text: &str) -> Result<Content> {
         let value = match value {
             Value::String(text) => text,
             Value::Integer(number) => number.to_string(),
-            Value::Array(items) if matches!(key, Key::TestChains | Key::TrustedKeys) => {
+            Value::Array(items) if matches!(key, Key::TestChains | Key::TrustedKeys | Key::TrustedCode) => {
                 let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), Into::into);
                 items.iter().map(item).collect::<Vec<String>>().join(",")
             }

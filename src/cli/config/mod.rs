@@ -17,7 +17,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::prover::CeremonyHash;
 
 pub(in crate::cli) use self::scope::{ScopeSection, read_scopes};
-use crate::relay::DatedPolicy;
+use crate::{registry::CodeHash, relay::DatedPolicy};
 
 /// Names another file than the platform's usual one.
 const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
@@ -94,10 +94,11 @@ pub(super) enum Key {
     MinAnonymity,
     TestChains,
     TrustedKeys,
+    TrustedCode,
 }
 
 impl Key {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -116,6 +117,7 @@ impl Key {
         Self::MinAnonymity,
         Self::TestChains,
         Self::TrustedKeys,
+        Self::TrustedCode,
     ];
 
     /// Its name in the file.
@@ -139,6 +141,7 @@ impl Key {
             Self::MinAnonymity => "min_anonymity",
             Self::TestChains => "test_chains",
             Self::TrustedKeys => "trusted_keys",
+            Self::TrustedCode => "trusted_code",
         }
     }
 
@@ -149,7 +152,7 @@ impl Key {
     /// Its flag; some settings have none.
     pub(in crate::cli) fn flag(self) -> Option<String> {
         match self {
-            Self::MaxReorgDepth | Self::MinAnonymity | Self::TestChains | Self::TrustedKeys => None,
+            Self::MaxReorgDepth | Self::MinAnonymity | Self::TestChains | Self::TrustedKeys | Self::TrustedCode => None,
             key => Some(format!("--{}", key.name().replace('_', "-"))),
         }
     }
@@ -188,6 +191,7 @@ impl Key {
             Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
             Self::TrustedKeys => "[\"the SHA-256 of each .zkey file, 64 hexadecimal digits\"]",
+            Self::TrustedCode => "[\"the SHA-256 of a contract's code on the chain, 64 hexadecimal digits\"]",
         }
     }
 }
@@ -229,7 +233,7 @@ impl Flags {
             Key::MembersFrom => self.members_from.as_ref(),
             Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
-            Key::MaxReorgDepth | Key::MinAnonymity | Key::TestChains | Key::TrustedKeys => None,
+            Key::MaxReorgDepth | Key::MinAnonymity | Key::TestChains | Key::TrustedKeys | Key::TrustedCode => None,
         }
     }
 }
@@ -392,6 +396,22 @@ impl Config {
                     "`{}` lists `{part}`, which is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` \
                      or `sha256sum` prints of a .zkey file",
                     Key::TrustedKeys.name()
+                )
+            })
+        };
+        parts.map(hash).collect()
+    }
+
+    /// The hashes of contracts' code that is trusted besides that of this version.
+    pub(super) fn trusted_code(&self) -> Result<Vec<CodeHash>> {
+        let list: String = self.get(Key::TrustedCode)?.unwrap_or_default();
+        let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let hash = |part: &str| {
+            part.parse().map_err(|_| {
+                anyhow!(
+                    "`{}` lists `{part}`, which is no SHA-256: write the 64 hexadecimal digits that `quotapass registry \
+                     info` prints of code that it does not know",
+                    Key::TrustedCode.name()
                 )
             })
         };

@@ -179,7 +179,8 @@ impl Story {
             anyhow::bail!("a post over quota was judged {}", verdict.name());
         };
         let commitment = exceeded.commitment();
-        let index = self.world.registry.index_of(commitment)?.context("the recovered secret is a member's")?;
+        let slots = self.world.registry.slots_of(commitment)?;
+        let index = slots.first().copied().context("the recovered secret is a member's")?;
         self.report.step(
             "quota_exceeded",
             &format!(

@@ -97,10 +97,13 @@ impl World {
         let config = RegistryConfig {
             token,
             tiers: tiers.to_vec(),
+            // Nobody fills a chain of one's own.
+            fee: U256::ZERO,
             exit_delay: EXIT_DELAY,
             reward_bps: REWARD_BPS,
             treasury: None,
             verifier,
+            gate: None,
         };
         let registry = chain.deploy_registry(deployer, &config)?;
         let info = registry.info()?;

@@ -7,6 +7,8 @@ use quotapass_circuits::{
     constraints::Circuit,
     membership::Levels,
     prover::{KeyOrigin, Prover},
+    slash::Slash,
+    verifier::KeyHash,
 };
 
 use crate::{
@@ -18,6 +20,11 @@ use crate::{
 /// otherwise. Progress goes to standard error.
 pub(in crate::cli) fn prover<C: Circuit>(store: &KeyStore) -> Result<Prover<C>> {
     Ok(store.prover(show)?)
+}
+
+/// The key in force for slashes, as the contract that verifies them names its own.
+pub(in crate::cli) fn slash_key(store: &KeyStore) -> Result<KeyHash> {
+    Ok(prover::<Slash>(store)?.verifying_key().hash())
 }
 
 /// The prover of a circuit with its development keys, for what is said of circuits and for chains of our own alone.

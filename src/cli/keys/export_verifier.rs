@@ -60,5 +60,9 @@ fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> 
         written.push(path);
     }
     let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
-    context.output().result(&names.join("\n"), json!({ "circuit": C::KIND.name(), "files": written, "words": words }))
+    let hash = verifying.hash();
+    context.output().result(
+        &format!("{}\nkey hash {hash}", names.join("\n")),
+        json!({ "circuit": C::KIND.name(), "files": written, "words": words, "key_hash": hash }),
+    )
 }

@@ -65,6 +65,7 @@ fn show_installed(context: &Context) -> Result<()> {
         output.line(text("circuit"))?;
         output.line(format!("  circuit hash  {}", text("circuit_hash")))?;
         output.line(format!("  installed     {}", text("installed")))?;
+        output.line(format!("  key hash      {}", text("key_hash")))?;
         output.line(format!("  in force      {}", text("in_force")))?;
         for contribution in contributions {
             output.line(contribution)?;
@@ -95,6 +96,7 @@ fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
         "circuit": C::KIND.name(),
         "circuit_hash": pin(C::KIND).circuit.to_string(),
         "installed": hash.map(|hash| hash.to_string()),
+        "key_hash": key.as_ref().map(|key| key.verifying_key().hash()),
         "in_force": in_force,
         "contributions": contributions.iter().map(object).collect::<Vec<_>>(),
     });

@@ -41,6 +41,9 @@ pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, or
          \x20   uint256 private constant ORDER = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;\n\
          \x20   /// Order of the field of coordinates\n\
          \x20   uint256 private constant BASE = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;\n\n\
+         \x20   /// @notice The hash of the key: SHA-256 of its words in the order of EIP-197. The registry's depositors and relays\n\
+         \x20   /// compare it with the key that they trust, and this contract's code with code that they have checked.\n\
+         \x20   bytes32 public constant keyHash = 0x{hash};\n\n\
          \x20   /// @notice Whether a proof holds.\n\
          \x20   /// @param proof A.x, A.y, B.x.c1, B.x.c0, B.y.c1, B.y.c0, C.x, C.y\n\
          \x20   function verify({parameters}uint256[8] calldata proof) external view returns (bool valid) {{\n\
@@ -70,6 +73,7 @@ pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, or
          \x20       }}\n\
          \x20   }}\n\
          }}\n",
+        hash = key.hash(),
         inputs_in_words = names.join(", "),
         x = first.split(", ").next().unwrap_or_default(),
         first_y = first.split(", ").nth(1).unwrap_or_default(),

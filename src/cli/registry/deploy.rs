@@ -17,7 +17,7 @@ use crate::{
         time::{duration, parse_duration},
     },
     registry::{
-        Registry, RegistryContract, Tier,
+        Gate, Registry, RegistryContract, Tier, TokenInfo,
         bindings::TokenAbi,
         deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
         node::{Call, Node},
@@ -27,8 +27,12 @@ use crate::{
 /// Tokens that a new development token mints for its deployer.
 const MINTED: u64 = 1_000_000;
 
+/// The usual fee is this part of the cheapest tier.
+const FEE_PART: u64 = 100;
+
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["token", "dev_token"]))]
+#[command(group = ArgGroup::new("who").required(true).args(["tiers", "gate"]))]
 pub(in crate::cli) struct Arguments {
     /// The ERC-20 token of the deposits
     #[arg(long, value_name = "ADDRESS")]
@@ -37,15 +41,25 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     dev_token: bool,
     /// A tier: amount in tokens, stake units, messages an epoch and scope; for example 10:10:100. Repeat it for more
-    #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT", required = true)]
+    #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT")]
     tiers: Vec<String>,
+    /// A contract that decides who may join, with which stake and limit, in place of tiers
+    #[arg(long, value_name = "ADDRESS")]
+    gate: Option<Address>,
+    /// With a gate: what a unit of stake costs, in tokens
+    #[arg(long, value_name = "AMOUNT", requires = "gate", default_value = "0")]
+    stake_price: String,
+    /// What every deposit pays to the treasury and never gets back, in tokens: what it costs to take up one of the 2,097,152
+    /// places for good. Without it: a hundredth of the cheapest tier, and nothing with a gate
+    #[arg(long, value_name = "AMOUNT")]
+    fee: Option<String>,
     /// Time between the request to exit and the withdrawal; more than a relay's root window and one epoch
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     exit_delay: u64,
     /// Percentage of a slashed deposit that goes to whoever proves it, at most 90
     #[arg(long, value_name = "PERCENT", default_value_t = 25)]
     reward: u16,
-    /// Where the rest of a slashed deposit goes; it is burnt without
+    /// Where fees and the rest of a slashed deposit go; they are burnt without
     #[arg(long, value_name = "ADDRESS")]
     treasury: Option<Address>,
     /// Do not ask
@@ -63,11 +77,20 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         None => ("DEV".into(), 18),
     };
     let tiers = arguments.tiers.iter().map(|text| tier(text, decimals)).collect::<Result<Vec<_>>>()?;
+    let gate = match arguments.gate {
+        None => None,
+        Some(address) => Some(Gate { address, stake_price: amount::parse(&arguments.stake_price, decimals)? }),
+    };
+    let fee = match &arguments.fee {
+        Some(fee) => amount::parse(fee, decimals)?,
+        None => tiers.iter().map(|tier| tier.amount).min().unwrap_or_default() / U256::from(FEE_PART),
+    };
     let exit_delay = u32::try_from(arguments.exit_delay).context("the exit delay is too long")?;
     note(format!(
-        "On chain {}, from {from}: {} tiers in {symbol}, exit delay {}.",
+        "On chain {}, from {from}: {} in {symbol}, a fee of {} for each deposit, exit delay {}.",
         node.chain_id(),
-        tiers.len(),
+        arguments.gate.map_or_else(|| format!("{} tiers", tiers.len()), |gate| format!("members whom {gate} admits")),
+        amount::show(fee, &TokenInfo { address: Address::ZERO, symbol: symbol.clone(), decimals }),
         duration(exit_delay.into())
     ));
     confirm("Deploy? None of it can be changed afterwards.", arguments.yes)?;
@@ -86,10 +109,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let config = RegistryConfig {
         token,
         tiers,
+        fee,
         exit_delay,
         reward_bps: arguments.reward.checked_mul(100).context("the reward is a percentage")?,
         treasury: arguments.treasury,
         verifier,
+        gate,
     };
     let (address, receipt) = node.deploy(from, config.init_code())?;
     let registry = RegistryContract::connect(node.clone(), address)?;

@@ -5,11 +5,22 @@ use serde_json::json;
 
 use crate::{
     cli::{amount, context::Context, time::duration},
-    registry::Registry,
+    registry::{Provenance, Registry, provenance::ContractKind},
 };
 
 pub(super) fn run(context: &Context) -> Result<()> {
     let registry = context.registry()?;
+    // What other code says of itself is worth nothing, but for what stands there.
+    let provenance = registry.provenance()?;
+    let trusted = context.require_trusted(&registry);
+    let is_readable = provenance.contracts.iter().all(|code| code.kind != ContractKind::Registry || code.is_known);
+    if trusted.is_ok() || is_readable {
+        show(&registry, &provenance, trusted.is_ok(), context)?;
+    }
+    trusted
+}
+
+fn show(registry: &dyn Registry, provenance: &Provenance, is_trusted: bool, context: &Context) -> Result<()> {
     let (info, head) = (registry.info()?, registry.head()?);
     let id = registry.id();
     if context.output().is_json() {
@@ -17,6 +28,8 @@ pub(super) fn run(context: &Context) -> Result<()> {
             "chain_id": id.chain_id,
             "registry": alloy_primitives::Address::from(id.address),
             "info": info,
+            "provenance": provenance,
+            "is_trusted": is_trusted,
             "root": head.root,
             "block": head.block,
         }));
@@ -30,6 +43,17 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let share = f64::from(info.reward_bps) / 100.0;
     output.line(format!("slashing      {share} % to whoever proves it, the rest to {}", info.treasury))?;
     output.line(format!("verifier      {}", info.verifier))?;
+    let key = provenance.key.map_or_else(|| "not named by the verifier".into(), |key| key.to_string());
+    output.line(format!("slash key     {key}{}", if is_trusted { ", the one in force here" } else { "" }))?;
+    for code in &provenance.contracts {
+        let known = if code.is_known { "of this version".into() } else { format!("unknown, SHA-256 {}", code.hash) };
+        output.line(format!("code          {known} ({} at {})", code.kind, code.address))?;
+    }
+    if let Some(gate) = info.gate {
+        let price = amount::show(gate.stake_price, &info.token);
+        output.line(format!("gate          {} decides who joins; {price} for a unit of stake", gate.address))?;
+    }
+    output.line(format!("fee           {}, not paid back", amount::show(info.fee, &info.token)))?;
     output.line(format!("root          {} at block {}", head.root, head.block.number))?;
     for (number, tier) in info.tiers.iter().enumerate() {
         output.line(format!(

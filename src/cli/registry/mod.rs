@@ -1,5 +1,6 @@
 //! `quotapass registry`: the contract itself.
 
+mod claim;
 mod deploy;
 mod info;
 
@@ -12,13 +13,16 @@ use super::context::Context;
 pub(super) enum Verb {
     /// Deploy a registry and the verifier of its slash proofs
     Deploy(Box<deploy::Arguments>),
-    /// Show a registry's terms, and how much it holds
+    /// Show a registry's terms and how much it holds, and say whether its code and its key are to be trusted
     Info,
+    /// Get what a registry owes an account: payments of slashes that the token refused, and a treasury's fees
+    Claim(claim::Arguments),
 }
 
 pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
     match verb {
         Verb::Deploy(arguments) => deploy::run(arguments, context),
         Verb::Info => info::run(context),
+        Verb::Claim(arguments) => claim::run(arguments, context),
     }
 }

@@ -120,10 +120,13 @@ fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
     let config = RegistryConfig {
         token,
         tiers: tiers.to_vec(),
+        // Nobody fills a chain of one's own.
+        fee: U256::ZERO,
         exit_delay: EXIT_DELAY,
         reward_bps: REWARD_BPS,
         treasury: None,
         verifier: chain.deploy_slash_verifier(deployer, &key)?,
+        gate: None,
     };
     let registry = chain.deploy_registry(deployer, &config)?;
     // Enough for everybody who will ever come.

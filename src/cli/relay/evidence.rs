@@ -103,7 +103,7 @@ fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output
             .secret_below(NonZeroU16::MAX)
             .with_context(|| format!("the shares in {name} are not of the nullifier that stands with them"))?;
         let commitment = secret.commitment();
-        if registry.index_of(commitment)?.is_none() {
+        if registry.slots_of(commitment)?.is_empty() {
             bail!("{name} is against {commitment}, which this registry never had; nothing of it was imported");
         }
         let is_new = store.convict(&evidence)?;

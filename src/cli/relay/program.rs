@@ -22,19 +22,19 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    reload::{Configuration, terms_check},
+    reload::{Configuration, registry_check},
     settings::{FixedSettings, Settings},
     signals::{Signal, Signals},
     surroundings::{ChainAccess, Folders, WALLET_KEY_VARIABLE},
 };
 use crate::{
-    cli::keys::{prover, refuse_development_keys},
+    cli::keys::{prover, refuse_development_keys, slash_key},
     note::{NoteKey, NotePublicKey},
     registry::{Follower, FollowerSettings, embedded::StateFileError},
     relay::{
         Clock as _, Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock,
         WorkerId,
-        chain::{ChainFollower, ChainParts, ChainSettings, RegistryLink},
+        chain::{ChainError, ChainFollower, ChainParts, ChainSettings, RegistryLink},
         http::HttpService,
         slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
         upkeep::Upkeep,
@@ -78,9 +78,12 @@ impl Program {
         let fixed = &settings.fixed;
         let chain = ChainAccess::open(&fixed.chain, &fixed.slashing, context.clock.clone())?;
         require_test_chain(&settings, chain.id.chain_id)?;
-        let configuration = Arc::new(Configuration::new(path, settings.clone()));
-        match chain.link.get().and_then(|registry| registry.info()) {
-            Ok(info) => configuration.check(&info).map_err(|reason| anyhow!(reason))?,
+        let keys = folders.keys(fixed);
+        let configuration = Arc::new(Configuration::new(path, settings.clone(), slash_key(&keys)?));
+        let answer = chain.link.get().map_err(ChainError::from);
+        match answer.and_then(|registry| configuration.check(&*registry)) {
+            Ok(()) => {}
+            Err(unfit @ ChainError::Unfit(_)) => return Err(unfit.into()),
             Err(error) => warn!(%error, "the chain does not answer; the relay starts without it"),
         }
 
@@ -99,7 +102,6 @@ impl Program {
         let worker = folders.worker(&chain.id)?;
 
         let policy_key = folders.policy_key(&chain.id)?;
-        let keys = folders.keys(fixed);
         let posts = prover::<Post>(&keys)?;
         if posts.verifying_key().is_development() {
             warn!("the keys are development keys, which are INSECURE: fit for tests alone");
@@ -116,7 +118,7 @@ impl Program {
             relay: Arc::clone(&relay),
             registry: Arc::clone(&chain.link),
             copy,
-            check: terms_check(&configuration),
+            check: registry_check(&configuration),
             context: context.clone(),
         };
         let chain_settings =
@@ -158,6 +160,7 @@ impl Program {
             let keys = folders.keys(fixed);
             prover::<Post>(&keys)?;
             prover::<Badge>(&keys)?;
+            prover::<Slash>(&keys)?;
         }
         // A log on servers is asked for as the chain is.
         if !offline || fixed.log.servers().is_none() {
@@ -167,8 +170,7 @@ impl Program {
         if offline {
             return Ok((String::new(), key));
         }
-        let info = chain.link.get()?.info()?;
-        settings.live.check(&info).map_err(|reason| anyhow!(reason))?;
+        let info = settings.fit(&*chain.link.get()?, slash_key(&folders.keys(fixed))?)?;
         let wallet = match chain.account {
             Some(account) => format!("{account} slashes"),
             None => "nobody slashes".into(),

@@ -6,12 +6,17 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
+use quotapass_circuits::verifier::KeyHash;
 use tracing::{error, info};
 
 use super::settings::{LiveSettings, Settings};
 use crate::{
-    registry::RegistryInfo,
-    relay::{NullifierLog, Relay, RelayContext, RelayEvent, chain::TermsCheck, http::HttpService},
+    registry::{Registry, RegistryInfo},
+    relay::{
+        NullifierLog, Relay, RelayContext, RelayEvent,
+        chain::{ChainError, RegistryCheck},
+        http::HttpService,
+    },
 };
 
 /// What was read, and the registry that it must go with.
@@ -19,23 +24,26 @@ use crate::{
 pub(super) struct Configuration {
     path: PathBuf,
     settings: Mutex<Settings>,
+    /// The key in force for slashes.
+    slash_key: KeyHash,
     /// The registry's terms, once they are known. They never change.
     info: Mutex<Option<RegistryInfo>>,
 }
 
 impl Configuration {
-    pub(super) fn new(path: PathBuf, settings: Settings) -> Self {
-        Self { path, settings: Mutex::new(settings), info: Mutex::default() }
+    pub(super) fn new(path: PathBuf, settings: Settings, slash_key: KeyHash) -> Self {
+        Self { path, settings: Mutex::new(settings), slash_key, info: Mutex::default() }
     }
 
     pub(super) fn settings(&self) -> Settings {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers the registry's terms, and says why they do not go with the policies in force, if they do not.
-    pub(super) fn check(&self, info: &RegistryInfo) -> Result<(), String> {
-        *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.clone());
-        self.settings().live.check(info)
+    /// Says why the registry does not go with the settings, if it does not, and remembers its terms if it does.
+    pub(super) fn check(&self, registry: &dyn Registry) -> Result<(), ChainError> {
+        let info = self.settings().fit(registry, self.slash_key)?;
+        *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
+        Ok(())
     }
 
     /// Reads the file again. What can change does; a file that is wrong anywhere changes nothing.
@@ -79,8 +87,8 @@ impl Configuration {
     }
 }
 
-/// The terms check of the chain's follower.
-pub(super) fn terms_check(configuration: &Arc<Configuration>) -> TermsCheck {
+/// The check of the chain's follower.
+pub(super) fn registry_check(configuration: &Arc<Configuration>) -> RegistryCheck {
     let configuration = Arc::clone(configuration);
-    Box::new(move |info| configuration.check(info))
+    Box::new(move |registry| configuration.check(registry))
 }

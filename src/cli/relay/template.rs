@@ -70,6 +70,8 @@ unlisted_scopes = "reject"
 # The keys of ceremonies that are trusted, by the SHA-256 of their .zkey files, installed with `quotapass keys install`.
 # Without any, development keys are used, with which anybody can forge passes.
 # trusted_keys = []
+# Contracts that are trusted although they do not run the code of this version, by the SHA-256 of their code.
+# trusted_code = []
 # Chains on which development keys are accepted.
 test_chains = [31337, 1337]
 

@@ -21,11 +21,20 @@
 //! let key = development_setup::<Slash>(Levels::STANDARD)?.verifying_key();
 //! let verifier = chain.deploy_slash_verifier(alice, &key)?;
 //! let tiers = vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }];
-//! let config = RegistryConfig { token, tiers, exit_delay: 3_600, reward_bps: 5_000, treasury: None, verifier };
+//! let config = RegistryConfig {
+//!     token,
+//!     tiers,
+//!     fee: U256::from(10),
+//!     exit_delay: 3_600,
+//!     reward_bps: 5_000,
+//!     treasury: None,
+//!     verifier,
+//!     gate: None,
+//! };
 //! let registry = chain.deploy_registry(alice, &config)?;
 //!
-//! chain.mint(token, alice, U256::from(1_000))?;
-//! registry.approve(alice, U256::from(1_000))?;
+//! chain.mint(token, alice, U256::from(1_010))?;
+//! registry.approve(alice, U256::from(1_010))?;
 //! let secret = IdentitySecret::from_seed(b"a seed", &registry.id(), 0)?;
 //! let index = registry.deposit(alice, secret.commitment(), TierNumber(0))?.added().expect("a deposit adds a member");
 //!
@@ -310,6 +319,10 @@ impl Node for EmbeddedChain {
             Ok(outcome(executed.result)?.2)
         });
         Ok((block, answers.collect::<Result<_, _>>()?))
+    }
+
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+        self.lock()?.state.contract_code(contract).ok_or(NodeError::NoContract(contract))
     }
 
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {

@@ -79,6 +79,10 @@ impl State {
         self.accounts.get(&address).map_or(0, |account| account.nonce)
     }
 
+    pub(super) fn contract_code(&self, address: Address) -> Option<Bytes> {
+        self.accounts.get(&address).and_then(|account| self.code.get(&account.code_hash)).cloned()
+    }
+
     pub(super) fn has_code(&self, address: Address) -> bool {
         self.accounts.get(&address).is_some_and(|account| account.code_hash != KECCAK_EMPTY)
     }

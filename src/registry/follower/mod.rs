@@ -26,8 +26,9 @@
 //! let mut follower = Follower::open_or_create("members.redb".as_ref(), registry.id(), settings)?;
 //! let synced = follower.sync(&registry)?;
 //! println!("{} members at block {}", synced.head.member_count, synced.head.block.number);
-//! if let Some(index) = follower.index_of(commitment)? {
-//!     let path = follower.path(index)?;
+//! // Anybody can deposit for a commitment: a wallet takes the membership of its own deposit.
+//! for (index, depositor) in follower.slots_of(commitment)? {
+//!     println!("member {index}, deposited by {depositor}: {:?}", follower.path(index)?);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -48,7 +49,7 @@ mod sync;
 use core::time::Duration;
 use std::path::Path;
 
-use alloy_primitives::BlockNumber;
+use alloy_primitives::{Address, BlockNumber};
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Levels, Member, MemberIndex, MemberPath, MemberTree, Root},
@@ -223,19 +224,17 @@ impl Follower {
         Ok(self.store.member(index)?.map(|member| member.record()))
     }
 
-    /// Where a commitment was added, whether or not its member has left; none if it never was. Members that are in the
-    /// tree are found in memory, others by going through the store.
+    /// Where a commitment was added and by whom, in the order of the deposits, whether or not the members have left. A
+    /// depositor is in it once. It goes through the store.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`], and [`FollowError::Store`] if the store cannot be read.
-    pub fn index_of(&self, commitment: IdentityCommitment) -> Result<Option<MemberIndex>, FollowError> {
-        if let Some(index) = self.tree()?.index_of(commitment) {
-            return Ok(Some(index));
-        }
-        let mut found = None;
+    pub fn slots_of(&self, commitment: IdentityCommitment) -> Result<Vec<(MemberIndex, Address)>, FollowError> {
+        self.synced()?;
+        let mut found = Vec::new();
         self.store.for_each_member(|index, stored| {
             if stored.member.commitment == commitment {
-                found = Some(index);
+                found.push((index, stored.depositor));
             }
         })?;
         Ok(found)

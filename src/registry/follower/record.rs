@@ -59,6 +59,8 @@ impl StoredMember {
             commitment: self.member.commitment,
             depositor: self.depositor,
             tier: self.tier,
+            stake: self.member.terms.stake,
+            message_limit: self.member.terms.message_limit,
             since: self.member.terms.since,
             status,
         }

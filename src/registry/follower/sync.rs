@@ -335,7 +335,8 @@ impl Follower {
             members.insert(index, stored);
             return Ok(Some(TreeChange::Append(member)));
         }
-        let index = logged.event.index();
+        // Payments change no member.
+        let Some(index) = logged.event.index() else { return Ok(None) };
         let stored = match members.entry(index) {
             Entry::Occupied(entry) => Some(entry.into_mut()),
             Entry::Vacant(entry) => self.store.member(index)?.map(|stored| entry.insert(stored)),
@@ -357,7 +358,7 @@ impl Follower {
             RegistryEvent::Slashed { .. } => {
                 stored.ok_or(FollowError::UnknownMember(index))?.end = Some((block, End::Slashed));
             }
-            RegistryEvent::MemberAdded { .. } => {}
+            RegistryEvent::MemberAdded { .. } | RegistryEvent::Credited { .. } | RegistryEvent::Claimed { .. } => {}
         }
         Ok(None)
     }

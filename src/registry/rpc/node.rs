@@ -143,6 +143,12 @@ impl Node for JsonRpcNode {
         self.run(move |client| async move { call(&client, &calls).await })
     }
 
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+        let code: Bytes =
+            self.run(move |client| async move { client.read(("eth_getCode", json!([contract, "latest"]))).await })?;
+        if code.is_empty() { Err(NodeError::NoContract(contract)) } else { Ok(code) }
+    }
+
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
         Ok(self.transact(from, Some(call.to), call.data.clone())?.1)
     }

@@ -41,6 +41,10 @@ impl Node for ClockedChain {
         self.chain.call(calls)
     }
 
+    fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+        self.chain.code(contract)
+    }
+
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
         let _one_by_one = lock(&self.sending);
         self.chain.advance(self.clock.now().saturating_sub(self.chain.now()?))?;

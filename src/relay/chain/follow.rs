@@ -15,12 +15,12 @@ use super::{
     saved::{SavedRoot, SavedRoots},
 };
 use crate::{
-    registry::{Follower, Head, Registry, RegistryEvent, RegistryInfo, Synced},
-    relay::{NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, write},
+    registry::{Follower, Head, Registry, RegistryEvent, Synced},
+    relay::{NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, read, write},
 };
 
-/// Says why the terms of a registry do not go with the relay's policies, if they do not.
-pub type TermsCheck = Box<dyn Fn(&RegistryInfo) -> Result<(), String> + Send>;
+/// Says why a registry is not one for this relay, with [`ChainError::Unfit`], if it is not.
+pub type RegistryCheck = Box<dyn Fn(&dyn Registry) -> Result<(), ChainError> + Send>;
 
 /// What a follower of the chain works with.
 pub struct ChainParts<L> {
@@ -30,8 +30,8 @@ pub struct ChainParts<L> {
     pub registry: Arc<RegistryLink>,
     /// The copy of the registry.
     pub copy: Follower,
-    /// Checks the registry's terms when it answers for the first time.
-    pub check: TermsCheck,
+    /// Looks at the registry when it answers for the first time.
+    pub check: RegistryCheck,
     /// Clock, bus and status.
     pub context: RelayContext,
 }
@@ -48,7 +48,7 @@ pub struct ChainFollower<L> {
     /// The roots that the relay was told, oldest first, as far as a window reaches back.
     roots: Vec<SavedRoot>,
     departures: Departures,
-    /// Whether the registry's terms were looked at.
+    /// Whether the registry was looked at.
     is_checked: bool,
     /// Whether the relay has the chain's roots, and not only those of an earlier run.
     is_begun: bool,
@@ -140,14 +140,14 @@ impl<L: NullifierLog> ChainFollower<L> {
                 return Err(error);
             }
         }
-        self.departures.forget(&self.parts.relay, self.parts.context.clock.now());
+        self.departures.forget(&self.parts.relay, &read(&self.members), self.parts.context.clock.now());
         Ok(())
     }
 
     fn sync(&mut self) -> Result<Head, ChainError> {
         let registry = self.parts.registry.get()?;
         if !self.is_checked {
-            (self.parts.check)(&registry.info()?).map_err(ChainError::Unfit)?;
+            (self.parts.check)(&*registry)?;
             self.is_checked = true;
         }
         let synced = self.parts.copy.sync(&*registry)?;
@@ -199,14 +199,14 @@ impl<L: NullifierLog> ChainFollower<L> {
     /// Tells what is new.
     fn tell(&mut self, synced: &Synced) -> Result<(), ChainError> {
         if synced.roots.is_empty() {
-            self.departures.note(&synced.changes);
+            self.departures.note(&self.parts.relay, &synced.changes);
             return Ok(());
         }
         for change in &synced.roots {
             self.parts.relay.advance_root(change.root, change.since);
             self.roots.push(SavedRoot { root: change.root, since: change.since });
         }
-        self.departures.note(&synced.changes);
+        self.departures.note(&self.parts.relay, &synced.changes);
         self.forget_old_roots();
         self.save();
         self.follow_tree(synced)?;

@@ -15,7 +15,7 @@ mod saved;
 use std::time::Duration;
 
 pub use embedded::ClockedChain;
-pub use follow::{ChainFollower, ChainParts, TermsCheck};
+pub use follow::{ChainFollower, ChainParts, RegistryCheck};
 pub use link::RegistryLink;
 
 use super::Backoff;
@@ -44,7 +44,7 @@ impl Default for ChainSettings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// The registry's terms do not go with the relay's policies.
+    /// The registry is not one for this relay: its code, its key or its terms.
     #[error("{0}")]
     Unfit(String),
     /// The registry did not answer.

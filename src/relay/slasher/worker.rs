@@ -187,30 +187,39 @@ impl Slasher {
     }
 
     fn standing(&self, case: &mut Case, registry: &dyn Registry) -> Result<Standing, RegistryError> {
-        let Some(index) = registry.index_of(case.commitment)? else {
+        // Others can have deposited for the same commitment, and the member itself from several accounts: the secret takes
+        // all of them, one after the other.
+        let slots = registry.slots_of(case.commitment)?;
+        if slots.is_empty() {
             let is_certain = case.is_absent();
             return Ok(if is_certain { Standing::Closed(Settlement::NoMember) } else { Standing::Unsettled });
-        };
+        }
         case.is_known();
         let head = registry.latest_block()?.number;
         let first_seen = *case.first_seen.get_or_insert(head);
-        match registry.record(index)?.status {
-            MemberStatus::Active | MemberStatus::Exiting { .. } => Ok(Standing::Liable(index)),
-            MemberStatus::Withdrawn => Ok(Standing::Closed(Settlement::Gone)),
-            MemberStatus::Slashed => {
-                let found = find_slash(registry, case.commitment, head, Some(first_seen))?;
-                let deep = |slash: &FoundSlash| head >= slash.block.saturating_add(self.settings.confirmations);
-                Ok(match found {
-                    Some(slash) if !deep(&slash) => Standing::Unsettled,
-                    Some(slash) if self.receiver() == Some(slash.receiver) => Standing::Closed(Settlement::Slashed {
-                        transaction: slash.transaction.to_string(),
-                        block: slash.block,
-                        reward: slash.reward.to_string(),
-                    }),
-                    _ => Standing::Closed(Settlement::Gone),
-                })
+        let mut is_slashed = false;
+        for index in slots {
+            match registry.record(index)?.status {
+                MemberStatus::Active | MemberStatus::Exiting { .. } => return Ok(Standing::Liable(index)),
+                MemberStatus::Withdrawn => {}
+                MemberStatus::Slashed => is_slashed = true,
             }
         }
+        if !is_slashed {
+            return Ok(Standing::Closed(Settlement::Gone));
+        }
+        // The latest, after which nothing was left.
+        let found = find_slash(registry, case.commitment, head, Some(first_seen))?;
+        let deep = |slash: &FoundSlash| head >= slash.block.saturating_add(self.settings.confirmations);
+        Ok(match found {
+            Some(slash) if !deep(&slash) => Standing::Unsettled,
+            Some(slash) if self.receiver() == Some(slash.receiver) => Standing::Closed(Settlement::Slashed {
+                transaction: slash.transaction.to_string(),
+                block: slash.block,
+                reward: slash.reward.to_string(),
+            }),
+            _ => Standing::Closed(Settlement::Gone),
+        })
     }
 
     fn receiver(&self) -> Option<Address> {

@@ -10,6 +10,7 @@ mod solidity;
 
 use std::path::PathBuf;
 
+use coordinates::{Rounds, WIDTH};
 use parameters::Parameters;
 
 /// The generated files, path from the repository's root and content.
@@ -20,4 +21,9 @@ pub fn generated_files() -> Vec<(PathBuf, String)> {
         (PathBuf::from("circuits/src/poseidon/constants.rs"), rust::source(&parameters)),
         (PathBuf::from("contracts/src/libraries/PoseidonT5.sol"), widest),
     ]
+}
+
+/// The code of the contracts' hash as it is on a chain.
+pub fn hasher_code() -> Vec<u8> {
+    hasher::runtime(&Rounds::derive(&Parameters::derive(WIDTH))).code().to_vec()
 }

@@ -174,10 +174,13 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     let config = RegistryConfig {
         token,
         tiers: vec![Tier { amount, stake: STAKE, message_limit: MESSAGE_LIMIT }],
+        // Nobody fills a chain of one's own.
+        fee: U256::ZERO,
         exit_delay: EXIT_DELAY,
         reward_bps: 5_000,
         treasury: None,
         verifier,
+        gate: None,
     };
     let registry = chain.deploy_registry(account, &config)?;
     let members = members(&registry.id(), seed)?;

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use quotapass_circuits::prover::CeremonyHash;
+use quotapass_circuits::{prover::CeremonyHash, verifier::KeyHash};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
@@ -30,8 +30,8 @@ use crate::{
         config::{ScopeSection, read_scopes},
         time::moment,
     },
-    registry::RegistryInfo,
-    relay::{DatedPolicy, Policy, UnlistedVerdict, http::HttpSettings},
+    registry::{CodeHash, Distrust, Registry, RegistryInfo},
+    relay::{DatedPolicy, Policy, UnlistedVerdict, chain::ChainError, http::HttpSettings},
 };
 
 /// All that is set.
@@ -57,6 +57,7 @@ pub(super) struct FixedSettings {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) test_chains: Vec<u64>,
     pub(super) trusted_keys: Vec<CeremonyHash>,
+    pub(super) trusted_code: Vec<CodeHash>,
     pub(super) listen: SocketAddr,
     pub(super) chain: ChainSection,
     pub(super) log: LogSection,
@@ -75,6 +76,8 @@ struct Document {
     test_chains: Vec<u64>,
     #[serde(default, deserialize_with = "hashes")]
     trusted_keys: Vec<CeremonyHash>,
+    #[serde(default, deserialize_with = "code_hashes")]
+    trusted_code: Vec<CodeHash>,
     #[serde(default)]
     listen: ListenSection,
     #[serde(default)]
@@ -104,6 +107,19 @@ fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash
             D::Error::custom(format!(
                 "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or `sha256sum` prints \
                  of a .zkey file"
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
+}
+
+/// SHA-256 of contracts' code.
+fn code_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CodeHash>, D::Error> {
+    let read = |text: String| {
+        text.parse().map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass registry info` prints of code that \
+                 it does not know"
             ))
         })
     };
@@ -152,6 +168,7 @@ impl Settings {
                 data_dir: document.data_dir.map(|path| folder.join(path)),
                 test_chains: document.test_chains,
                 trusted_keys: document.trusted_keys,
+                trusted_code: document.trusted_code,
                 listen: document.listen.address,
                 chain,
                 log,
@@ -165,6 +182,18 @@ impl Settings {
                 http: document.limits.http(document.listen),
             },
         })
+    }
+}
+
+impl Settings {
+    /// The terms of a registry that goes with the settings: its contracts run code that is known, slashes are checked
+    /// there with the key in force, and its terms go with the scopes.
+    pub(super) fn fit(&self, registry: &dyn Registry, slash_key: KeyHash) -> Result<RegistryInfo, ChainError> {
+        let unfit = |distrust: Distrust| ChainError::Unfit(distrust.to_string());
+        registry.provenance()?.require(slash_key, &self.fixed.trusted_code).map_err(unfit)?;
+        let info = registry.info()?;
+        self.live.check(&info).map_err(ChainError::Unfit)?;
+        Ok(info)
     }
 }
 
@@ -246,6 +275,7 @@ impl FixedSettings {
             (self.data_dir != other.data_dir, "`data_dir`"),
             (self.test_chains != other.test_chains, "`test_chains`"),
             (self.trusted_keys != other.trusted_keys, "`trusted_keys`"),
+            (self.trusted_code != other.trusted_code, "`trusted_code`"),
             (self.listen != other.listen, "`address` in [listen]"),
             (self.chain != other.chain, "[chain]"),
             (self.log != other.log, "[log]"),

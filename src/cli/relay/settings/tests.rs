@@ -87,6 +87,8 @@ fn a_registry_must_hold_deposits_for_long_enough() {
     let mut info = RegistryInfo {
         token: TokenInfo { address: Address::ZERO, symbol: "DEV".into(), decimals: 18 },
         tiers: Vec::new(),
+        fee: alloy_primitives::U256::ZERO,
+        gate: None,
         exit_delay: 7_261,
         reward_bps: 5_000,
         treasury: Address::ZERO,

@@ -1,0 +1,46 @@
+//! `quotapass registry claim`.
+
+use alloy_primitives::Address;
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    cli::{amount, context::Context, prompt::confirm},
+    registry::Registry,
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Whose money it is, in place of the wallet that sends: anybody may have an account paid
+    #[arg(long, value_name = "ADDRESS")]
+    account: Option<Address>,
+    /// Who gets it, in place of the account; for the account's own wallet alone
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let payer = context.payer()?;
+    let registry = &payer.registry;
+    let account = arguments.account.unwrap_or(payer.address);
+    let to = arguments.to.unwrap_or(account);
+    let amount = registry.claimable(account)?;
+    let text = amount::show(amount, &registry.info()?.token);
+    confirm(&format!("Pay {text}, which {account} can claim, to {to}?"), arguments.yes)?;
+    let receipt = registry.claim(payer.address, account, to)?;
+    context.output().result(
+        &format!("Paid {text} to {to}, in block {}.", receipt.block),
+        json!({
+            "account": account,
+            "to": to,
+            "amount": amount.to_string(),
+            "transaction": receipt.transaction,
+            "block": receipt.block,
+            "gas_used": receipt.gas_used,
+        }),
+    )
+}
