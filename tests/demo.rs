@@ -79,7 +79,7 @@ fn prints_sentences_and_a_table() {
     let output = demo(&["--members", "4"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["INSECURE", "quota_exceeded (reject)", "is paid back", "posts accepted", "proving, median"] {
+    for part in ["INSECURE", "quota_exceeded (ignore)", "is paid back", "posts accepted", "proving, median"] {
         assert!(text.contains(part), "{part} is missing from\n{text}");
     }
 }

@@ -89,8 +89,8 @@ fn fill(path: &Path, nullifiers: u64) -> Value {
 fn open(path: &Path, nullifiers: u64) -> Value {
     let batches = nullifiers.div_ceil(BATCH as u64);
     let is_known = |log: &EmbeddedLog, number| {
-        let entry = batch(number)[0];
-        assert_eq!(log.lookup(&entry.epoch, entry.nullifier), Ok(Some(entry.share)));
+        let entry = &batch(number)[0];
+        assert_eq!(log.lookup(&entry.epoch, entry.nullifier), Ok(Some(entry.share.into())));
     };
     let begun = Instant::now();
     let log = EmbeddedLog::open(path, &REGISTRY, &EmbeddedSettings::default()).unwrap();
@@ -113,13 +113,10 @@ fn batch(number: u64) -> Vec<Entry> {
     };
     let scope = Scope::new(&REGISTRY, &format!("room {}", number % SCOPES));
     let epoch = LogEpoch::new(scope, Epoch::at(NonZeroU32::new(86_400).unwrap(), NOW));
-    let entry = |_| Entry {
-        epoch,
-        nullifier: Nullifier::from_be_bytes(&bytes()).unwrap(),
-        share: Share {
-            x: SignalHash::from_be_bytes(&bytes()).unwrap(),
-            y: ShareValue::from_be_bytes(&bytes()).unwrap(),
-        },
+    let entry = |_| {
+        let nullifier = Nullifier::from_be_bytes(&bytes()).unwrap();
+        let x = SignalHash::from_be_bytes(&bytes()).unwrap();
+        Entry::new(epoch, nullifier, Share { x, y: ShareValue::from_be_bytes(&bytes()).unwrap() })
     };
     (0..BATCH).map(entry).collect()
 }

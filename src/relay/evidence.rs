@@ -3,12 +3,36 @@
 use core::num::NonZeroU32;
 
 use quotapass_circuits::{
+    identity::IdentitySecret,
     share::{Nullifier, Share},
     signal::{Epoch, Scope},
 };
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
+use super::{Evidence, log::Fields};
+
+/// Evidence as a log keeps it: with the time, and optional fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conviction {
+    /// The two shares.
+    pub evidence: Evidence,
+    /// When a relay first had both shares, in Unix seconds.
+    pub at: u64,
+    /// Optional fields, which the log keeps as they are.
+    pub fields: Fields,
+}
+
+impl Conviction {
+    /// A conviction at Unix second `at`, without optional fields.
+    pub fn new(evidence: Evidence, at: u64) -> Self {
+        Self { evidence, at, fields: Fields::new() }
+    }
+
+    /// As [`Evidence::secret`].
+    pub fn secret(&self) -> Option<IdentitySecret> {
+        self.evidence.secret()
+    }
+}
 
 /// The JSON form of [`Evidence`]: both shares, and whose nullifier they are of. Whoever has it has the offender's secret,
 /// so this form is for files and stores that are kept as such, and [`Evidence`] itself does not serialize.

@@ -17,6 +17,7 @@ mod badges;
 pub mod chain;
 mod claims;
 mod clock;
+mod convictions;
 #[cfg(feature = "relay-engine")]
 pub mod engine;
 #[cfg(feature = "relay-engine")]
@@ -49,16 +50,17 @@ pub use backoff::Backoff;
 pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
 pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
+pub use convictions::MessageLimits;
 #[cfg(feature = "relay-engine")]
 pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, RelayContext, Source};
 #[cfg(feature = "relay-engine")]
 pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
-pub use evidence::EvidenceRecord;
+pub use evidence::{Conviction, EvidenceRecord};
 #[cfg(feature = "relay-embedded")]
 pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 #[cfg(feature = "relay-valkey")]
 pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
-pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome};
+pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{
     DatedPolicy, Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, StatedTerms, UnlistedScope,

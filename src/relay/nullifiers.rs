@@ -11,7 +11,7 @@ use quotapass_circuits::{
     signal::{Epoch, ExternalNullifier, Scope},
 };
 
-use super::{Evidence, claims::Cases, lock};
+use super::{Conviction, claims::Cases, lock, log::Fields};
 
 /// The part of a log that one epoch of one scope fills, and that goes as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,8 +53,23 @@ impl LogEpoch {
     }
 }
 
+/// What a log keeps for a nullifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The share of the message.
+    pub share: Share,
+    /// Optional fields, which the log keeps as they are.
+    pub fields: Fields,
+}
+
+impl From<Share> for Recorded {
+    fn from(share: Share) -> Self {
+        Self { share, fields: Fields::new() }
+    }
+}
+
 /// One nullifier to record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Where it belongs.
     pub epoch: LogEpoch,
@@ -62,6 +77,20 @@ pub struct Entry {
     pub nullifier: Nullifier,
     /// The share of the message.
     pub share: Share,
+    /// Optional fields of the record.
+    pub fields: Fields,
+}
+
+impl Entry {
+    /// An entry without optional fields.
+    pub fn new(epoch: LogEpoch, nullifier: Nullifier, share: Share) -> Self {
+        Self { epoch, nullifier, share, fields: Fields::new() }
+    }
+
+    /// What is kept for the nullifier if it is new.
+    pub(super) fn recorded(&self) -> Recorded {
+        Recorded { share: self.share, fields: self.fields.clone() }
+    }
 }
 
 /// What a log knew of a nullifier before it was recorded.
@@ -86,9 +115,9 @@ impl core::fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    /// The outcome of meeting a recorded share with a new one of the same nullifier.
-    pub fn of(recorded: Share, share: Share) -> Self {
-        if recorded.x == share.x { Self::Replay } else { Self::Conflict(recorded) }
+    /// The outcome of an entry whose nullifier is recorded.
+    pub fn of(recorded: &Recorded, entry: &Entry) -> Self {
+        if recorded.share.x == entry.share.x { Self::Replay } else { Self::Conflict(recorded.share) }
     }
 }
 
@@ -105,6 +134,11 @@ pub enum LogError {
     /// The log does not hold what was recorded: bytes that do not decode, or a share that lies on no proved line.
     #[error("the nullifier log is damaged: it does not hold what was recorded; restore it")]
     Damaged,
+    /// The log holds a record of another version.
+    #[error(
+        "the nullifier log holds a record of version {0}, which this program does not read; use the program that wrote it"
+    )]
+    Version(u8),
 }
 
 /// How much a log holds.
@@ -139,14 +173,14 @@ pub trait NullifierLog: Send + Sync {
         entries.iter().map(|entry| self.record(entry)).collect()
     }
 
-    /// The share recorded for a nullifier.
+    /// What is recorded for a nullifier.
     ///
     /// # Errors
     /// [`LogError`].
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError>;
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError>;
 
     /// Looks up many. A log with a network makes one round trip of it.
-    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
         nullifiers.iter().map(|(epoch, nullifier)| self.lookup(epoch, *nullifier)).collect()
     }
 
@@ -156,7 +190,13 @@ pub trait NullifierLog: Send + Sync {
     ///
     /// # Errors
     /// [`LogError`]; nothing is then kept.
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError>;
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError>;
+
+    /// Keeps the evidence of many, as [`convict`](Self::convict) in this order would. A log with a disk or a network
+    /// makes one write of it.
+    fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
+        convictions.iter().map(|conviction| self.convict(conviction)).collect()
+    }
 
     /// The evidence kept, from this position on, in the order in which it came. Positions count from zero and do not
     /// change; evidence does not expire with its epoch. What one relay has kept, all that share the log find from then
@@ -164,7 +204,7 @@ pub trait NullifierLog: Send + Sync {
     ///
     /// # Errors
     /// [`LogError`].
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError>;
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
 
     /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
     ///
@@ -191,19 +231,23 @@ macro_rules! pointer {
                 (**self).record_all(entries)
             }
 
-            fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+            fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
                 (**self).lookup(epoch, nullifier)
             }
 
-            fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+            fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
                 (**self).lookup_all(nullifiers)
             }
 
-            fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-                (**self).convict(evidence)
+            fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+                (**self).convict(conviction)
             }
 
-            fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+            fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
+                (**self).convict_all(convictions)
+            }
+
+            fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
                 (**self).convictions(from)
             }
 
@@ -231,10 +275,10 @@ pub struct MemoryLog {
 
 #[derive(Default)]
 struct State {
-    epochs: HashMap<LogEpoch, HashMap<Nullifier, Share>>,
+    epochs: HashMap<LogEpoch, HashMap<Nullifier, Recorded>>,
     expired_until: u64,
     convicted: HashSet<IdentityCommitment>,
-    convictions: Vec<Evidence>,
+    convictions: Vec<Conviction>,
 }
 
 impl State {
@@ -246,10 +290,10 @@ impl State {
         self.check(&entry.epoch)?;
         Ok(match self.epochs.entry(entry.epoch).or_default().entry(entry.nullifier) {
             hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(entry.share);
+                vacant.insert(entry.recorded());
                 Outcome::New
             }
-            hash_map::Entry::Occupied(recorded) => Outcome::of(*recorded.get(), entry.share),
+            hash_map::Entry::Occupied(recorded) => Outcome::of(recorded.get(), entry),
         })
     }
 }
@@ -291,23 +335,23 @@ impl NullifierLog for MemoryLog {
         entries.iter().map(|entry| state.record(entry)).collect()
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         let state = lock(&self.state);
         state.check(epoch)?;
-        Ok(state.epochs.get(epoch).and_then(|shares| shares.get(&nullifier)).copied())
+        Ok(state.epochs.get(epoch).and_then(|kept| kept.get(&nullifier)).cloned())
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        let commitment = conviction.secret().ok_or(LogError::Damaged)?.commitment();
         let mut state = lock(&self.state);
         let is_first = state.convicted.insert(commitment);
         if is_first {
-            state.convictions.push(evidence.clone());
+            state.convictions.push(conviction.clone());
         }
         Ok(is_first)
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(lock(&self.state).convictions.get(from..).unwrap_or_default().to_vec())
     }
@@ -352,7 +396,7 @@ mod tests {
             x: SignalHash::from_be_bytes(&number(x)).unwrap(),
             y: ShareValue::from_be_bytes(&number(x + 1000)).unwrap(),
         };
-        Entry { epoch, nullifier: Nullifier::from_be_bytes(&number(nullifier)).unwrap(), share }
+        Entry::new(epoch, Nullifier::from_be_bytes(&number(nullifier)).unwrap(), share)
     }
 
     #[test]
@@ -365,7 +409,7 @@ mod tests {
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
         // The first share stays, whatever comes.
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
-        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share)));
+        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share.into())));
         assert_eq!(log.record(&entry(2, 7, 2)), Ok(Outcome::New));
         assert_eq!(log.len(), 2);
     }
@@ -374,7 +418,7 @@ mod tests {
     fn many_are_recorded_in_order() {
         let log: Box<dyn NullifierLog> = Box::new(MemoryLog::new());
         let (first, other) = (entry(1, 7, 1), entry(1, 7, 2));
-        let outcomes = log.record_all(&[first, other, first]);
+        let outcomes = log.record_all(&[first.clone(), other, first.clone()]);
         assert_eq!(outcomes, [Ok(Outcome::New), Ok(Outcome::Conflict(first.share)), Ok(Outcome::Replay)]);
     }
 
@@ -407,7 +451,10 @@ mod tests {
                         move || {
                             let entry = entry(1, nullifier, if distinct { x } else { 1 });
                             barrier.wait();
-                            (entry, log.record(&entry).unwrap())
+                            {
+                                let outcome = log.record(&entry).unwrap();
+                                (entry, outcome)
+                            }
                         }
                     };
                     let threads: Vec<_> = (1..=THREADS).map(|x| scope.spawn(run(x))).collect();

@@ -1,24 +1,24 @@
 //! From a pass to its verdict.
 
 use core::num::NonZeroU16;
-use std::sync::{Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64};
 
 use quotapass_circuits::{
     badge::Badge,
     formats::wire::PostPass,
-    identity::{IdentityCommitment, IdentitySecret},
+    identity::IdentityCommitment,
     membership::Root,
     post::{Post, PostPublic},
     proof::Proof,
-    share::{Nullifier, Share},
+    share::Nullifier,
     signal::{Epoch, Scope},
     verifier::Verifier,
 };
 use rayon::prelude::*;
 
 use super::{
-    DatedPolicy, Entry, Evidence, LogEpoch, LogError, NullifierLog, Outcome, PolicyError, PolicyTable, QuotaExceeded,
-    RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, lock, read, write,
+    DatedPolicy, Entry, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable, RootHistory,
+    SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, read, slashed::Quota, write,
 };
 
 /// A post to check.
@@ -42,25 +42,32 @@ pub struct Relay<L> {
     badges: Verifier<Badge>,
     policies: RwLock<PolicyTable>,
     roots: RwLock<RootHistory>,
-    log: L,
-    slashed: SlashedMembers,
+    pub(super) log: L,
+    pub(super) slashed: SlashedMembers,
     /// How many of the log's convictions are in `slashed`.
-    convictions_seen: Mutex<u64>,
+    pub(super) convictions_seen: AtomicU64,
+    pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
     badge_book: BadgeBook,
 }
 
 /// A post that passed the cheap checks.
-struct Candidate {
-    scope: Scope,
-    epoch: Epoch,
+pub(super) struct Candidate {
+    pub(super) scope: Scope,
+    pub(super) epoch: Epoch,
     /// The highest cap that holds in the scope.
-    cap: NonZeroU16,
-    entry: Entry,
+    pub(super) cap: NonZeroU16,
+    /// How long after the first evidence whoever forwards a post of its member may be honest, in seconds.
+    pub(super) grace: u64,
+    pub(super) entry: Entry,
 }
 
 impl Candidate {
     fn key(&self) -> (LogEpoch, Nullifier) {
         (self.entry.epoch, self.entry.nullifier)
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        (self.entry.epoch, self.cap)
     }
 }
 
@@ -80,7 +87,8 @@ impl<L: NullifierLog> Relay<L> {
             roots: RwLock::new(roots),
             log,
             slashed: SlashedMembers::new(),
-            convictions_seen: Mutex::default(),
+            convictions_seen: AtomicU64::default(),
+            limits: RwLock::default(),
             badge_book: BadgeBook::default(),
         }
     }
@@ -114,19 +122,20 @@ impl<L: NullifierLog> Relay<L> {
             .zip(requests)
             .map(|(pass, request)| self.check_post(pass?, request, now))
             .collect();
-        let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions() } else { Ok(()) };
+        let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
         let keys: Vec<_> = checked.iter().flatten().map(|(candidate, _)| candidate.key()).collect();
         let mut recorded = self.log.lookup_all(&keys).into_iter();
+        let refused = self.slashed.refused(checked.iter().flatten().map(|(candidate, _)| candidate.quota()));
         for (position, checked) in checked.into_iter().enumerate() {
             let known = checked.and_then(|(candidate, statement)| {
                 let answer = recorded.next().unwrap_or_else(|| Err(unanswered()));
                 let failed = |error| failed(error, candidate.epoch, now);
                 seen.clone().map_err(failed)?;
-                if self.is_slashed(&candidate) {
-                    return Err(Verdict::SlashedMember);
+                if let Some(offender) = refused.offender(&candidate.quota(), candidate.entry.nullifier) {
+                    return Err(candidate.slashed(offender, now));
                 }
                 match answer.map_err(failed)? {
-                    Some(recorded) if recorded == candidate.entry.share => Err(Verdict::Replay),
+                    Some(recorded) if recorded.share == candidate.entry.share => Err(Verdict::Replay),
                     _ => Ok((candidate, statement)),
                 }
             });
@@ -138,6 +147,7 @@ impl<L: NullifierLog> Relay<L> {
                 Err(verdict) => verdicts[position] = Some(verdict),
             }
         }
+        drop(refused);
 
         if let Err(error) = self.posts.verify_batch(&proofs) {
             for invalid in error.invalid {
@@ -146,11 +156,12 @@ impl<L: NullifierLog> Relay<L> {
             candidates.retain(|(position, _)| verdicts[*position].is_none());
         }
 
-        let entries: Vec<Entry> = candidates.iter().map(|(_, candidate)| candidate.entry).collect();
-        for ((position, candidate), outcome) in candidates.into_iter().zip(self.log.record_all(&entries)) {
-            verdicts[position] = Some(self.conclude(&candidate, outcome, now));
+        let (positions, candidates): (Vec<usize>, Vec<Candidate>) = candidates.into_iter().unzip();
+        let entries: Vec<Entry> = candidates.iter().map(|candidate| candidate.entry.clone()).collect();
+        let concluded = self.conclude(&candidates, self.log.record_all(&entries), now);
+        for (position, verdict) in positions.into_iter().zip(concluded) {
+            verdicts[position] = Some(verdict);
         }
-        // A log that answers for fewer entries than it was given has recorded an unknown part of them.
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| unanswered().into())).collect()
     }
 
@@ -162,91 +173,17 @@ impl<L: NullifierLog> Relay<L> {
         now: u64,
     ) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
         let epoch = pass.epoch;
-        let (scope, cap) = {
+        let (scope, cap, grace) = {
             let policies = self.policies();
             let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
             let history = entry.history();
             history.check_post(&(&pass).into(), now, |window| self.check_root(pass.root, now, window))?;
-            (entry.scope(), history.highest_cap(now))
+            (entry.scope(), history.highest_cap(now), history.grace(now))
         };
         let public = pass.public(scope, request.message)?;
-        let entry = Entry {
-            epoch: LogEpoch::with(public.external_nullifier, epoch),
-            nullifier: public.nullifier,
-            share: public.share,
-        };
-        Ok((Candidate { scope, epoch, cap, entry }, (public, pass.proof)))
-    }
-
-    fn is_slashed(&self, candidate: &Candidate) -> bool {
-        self.slashed.has_nullifier(&candidate.entry.epoch, candidate.cap, candidate.entry.nullifier)
-    }
-
-    /// The verdict on a post whose proof verified and which went to the log.
-    fn conclude(&self, candidate: &Candidate, outcome: Result<Outcome, LogError>, now: u64) -> Verdict {
-        match outcome {
-            // The secret may have become known since the cheap checks, perhaps from a post of the same batch.
-            Ok(_) if self.is_slashed(candidate) => Verdict::SlashedMember,
-            Ok(Outcome::New) => Verdict::Accepted,
-            Ok(Outcome::Replay) => Verdict::Replay,
-            Ok(Outcome::Conflict(recorded)) => {
-                self.convict(candidate, recorded).unwrap_or_else(|error| failed(error, candidate.epoch, now))
-            }
-            Err(error) => failed(error, candidate.epoch, now),
-        }
-    }
-
-    /// Recovers the secret behind two shares of one nullifier, keeps the evidence, and refuses all that the member could
-    /// still say.
-    ///
-    /// # Errors
-    /// [`LogError::Damaged`] if no secret has both shares and the nullifier: the recorded share then never had a proof,
-    /// for this one does. Others if the evidence cannot be kept; nothing follows from it then, and the next post of the
-    /// nullifier gives it again.
-    fn convict(&self, candidate: &Candidate, recorded: Share) -> Result<Verdict, LogError> {
-        let Entry { nullifier, share, .. } = candidate.entry;
-        let Candidate { scope, epoch, cap, .. } = *candidate;
-        let evidence = Evidence { scope, epoch, nullifier, recorded, second: share };
-        let secret = evidence.secret_below(cap).ok_or(LogError::Damaged)?;
-        let is_first = self.log.convict(&evidence)?;
-        self.slashed.insert(secret.clone(), None);
-        Ok(if is_first {
-            Verdict::QuotaExceeded(Box::new(QuotaExceeded { secret, evidence }))
-        } else {
-            // Another thread, or another relay, was first: a secret is announced once.
-            Verdict::SlashedMember
-        })
-    }
-
-    /// Refuses all that members could still say whose evidence was kept since the last time, here or by another relay
-    /// that shares the log. Every batch begins with it.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub fn learn_convictions(&self) -> Result<(), LogError> {
-        let mut seen = lock(&self.convictions_seen);
-        for evidence in self.log.convictions(*seen)? {
-            if let Some(secret) = evidence.secret() {
-                self.slashed.insert(secret, None);
-            }
-            *seen += 1;
-        }
-        Ok(())
-    }
-
-    /// Keeps evidence that was found elsewhere, and refuses all that the member could still say. Returns whether it is
-    /// the first against its member.
-    ///
-    /// Whether it is a member's secret at all is for the caller to check, by its commitment: see
-    /// [`Evidence::secret_below`].
-    ///
-    /// # Errors
-    /// [`LogError`]; [`LogError::Damaged`] if the shares give no secret.
-    pub fn import(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        let secret = evidence.secret().ok_or(LogError::Damaged)?;
-        let is_first = self.log.convict(evidence)?;
-        self.slashed.insert(secret, None);
-        Ok(is_first)
+        let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
+        let entry = Entry::new(log_epoch, public.nullifier, public.share);
+        Ok((Candidate { scope, epoch, cap, grace, entry }, (public, pass.proof)))
     }
 
     /// A root under a window of seconds.
@@ -299,14 +236,6 @@ impl<L: NullifierLog> Relay<L> {
         self.policies().get(name).map(|entry| entry.scope())
     }
 
-    /// A member's secret became known elsewhere. It takes effect at once, whatever the root; those recovered here already
-    /// have. Returns whether it is news.
-    ///
-    /// Whether it is a member's secret at all is for the caller to check, by its commitment.
-    pub fn slash(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>) -> bool {
-        self.slashed.insert(secret, message_limit)
-    }
-
     /// Forgets a slashed member whose slot was zeroed longer ago than the longest root window; see
     /// [`SlashedMembers::forget`].
     pub fn forget_slashed(&self, commitment: IdentityCommitment) -> bool {
@@ -346,12 +275,12 @@ impl<L: NullifierLog> Relay<L> {
 }
 
 /// A log that gave fewer answers than it was asked for.
-fn unanswered() -> LogError {
+pub(super) fn unanswered() -> LogError {
     LogError::Unavailable("it gave no answer for an entry".into())
 }
 
 /// The verdict when the log did not do what was asked.
-fn failed(error: LogError, epoch: Epoch, now: u64) -> Verdict {
+pub(super) fn failed(error: LogError, epoch: Epoch, now: u64) -> Verdict {
     match error {
         LogError::Expired => Verdict::EpochOutOfRange { epoch, now },
         error => error.into(),

@@ -1,9 +1,10 @@
 //! Members whose secret is known: all that they could still say is computed, and refused.
 
-use core::num::NonZeroU16;
+use core::{num::NonZeroU16, ops::Range};
 use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, RwLock, RwLockReadGuard},
+    thread,
 };
 
 use quotapass_circuits::{
@@ -12,65 +13,119 @@ use quotapass_circuits::{
     signal::Scope,
 };
 
-use super::{LogEpoch, lock};
+use super::{LogEpoch, lock, read, write};
+
+/// Message ids from which on one member is worth several threads.
+const MANY_IDS: usize = 4_096;
 
 /// The known secrets, zeroized on drop, and their nullifiers in the epochs asked about.
 ///
-/// The nullifiers of an epoch and scope are computed when the first pass of it is checked, one hash pair for each member
-/// and message id, and kept until the epoch is [expired](Self::expire).
+/// **No gap.** A check answers only when the nullifiers of *all* members that were known when it began are computed: a
+/// member takes its [number](Refused) when it becomes known, each set says up to which number it is complete, and a check
+/// whose set is behind computes what is missing before it answers. So from the moment at which
+/// [`insert`](Self::insert) returns, no check misses the member, whatever other threads do; and a conviction is answered
+/// after that.
+///
+/// **No queue.** What is missing is computed under a lock of its own, which only those take that miss something. All
+/// others read what is complete, and wait for nothing but the moment in which it is written. The attack this answers: a
+/// member with a limit of 65,535 costs two hashes for each message id, and made every thread wait for all of them.
 #[derive(Default)]
 pub struct SlashedMembers {
-    state: Mutex<State>,
+    state: RwLock<State>,
+    /// Held by the one who computes, so that several who miss the same compute it once.
+    computing: Mutex<()>,
 }
+
+/// The part of an epoch in a scope that message ids below a cap make up.
+pub(super) type Quota = (LogEpoch, NonZeroU16);
 
 #[derive(Default)]
 struct State {
-    members: Vec<Slashed>,
-    commitments: HashSet<IdentityCommitment>,
-    epochs: HashMap<LogEpoch, EpochNullifiers>,
-    pseudonyms: HashMap<Scope, ScopePseudonyms>,
+    /// By number, in the order in which they became known. Numbers do not come again.
+    members: BTreeMap<u64, Slashed>,
+    numbers: HashMap<IdentityCommitment, u64>,
+    next: u64,
+    nullifiers: HashMap<Quota, Known<Nullifier>>,
+    pseudonyms: HashMap<Scope, Known<Pseudonym>>,
 }
 
+#[derive(Clone)]
 struct Slashed {
-    secret: IdentitySecret,
+    secret: Arc<IdentitySecret>,
     commitment: IdentityCommitment,
+    /// None if it is not known.
     message_limit: Option<NonZeroU16>,
+    since: u64,
 }
 
-/// The nullifiers of the first `covered` members with message ids below `cap`.
-#[derive(Default)]
-struct EpochNullifiers {
-    cap: u16,
-    covered: usize,
-    nullifiers: HashSet<Nullifier>,
+impl Slashed {
+    /// The message ids below a cap that it could use.
+    fn ids(&self, cap: NonZeroU16) -> Range<u16> {
+        0..self.message_limit.map_or(cap, |limit| limit.min(cap)).get()
+    }
 }
 
-/// The pseudonyms of the first `covered` members.
-#[derive(Default)]
-struct ScopePseudonyms {
-    covered: usize,
-    pseudonyms: HashSet<Pseudonym>,
+/// What members say, with the number of each: that of all whose number is below `complete`.
+struct Known<T> {
+    complete: u64,
+    of: HashMap<T, u64>,
 }
 
-impl EpochNullifiers {
-    fn extend(&mut self, members: &[Slashed], epoch: &LogEpoch, cap: NonZeroU16) {
-        let cap = cap.get().max(self.cap);
-        if cap > self.cap {
-            for member in members.iter().take(self.covered) {
-                self.add(member, epoch, self.cap, cap);
-            }
-            self.cap = cap;
-        }
-        for member in members.iter().skip(self.covered) {
-            self.add(member, epoch, 0, cap);
-        }
-        self.covered = members.len();
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { complete: 0, of: HashMap::new() }
+    }
+}
+
+impl State {
+    fn is_complete(&self, quota: &Quota, below: u64) -> bool {
+        self.members.is_empty() || self.nullifiers.get(quota).is_some_and(|known| known.complete >= below)
     }
 
-    fn add(&mut self, member: &Slashed, epoch: &LogEpoch, from: u16, to: u16) {
-        let to = member.message_limit.map_or(to, |limit| to.min(limit.get()));
-        let external = epoch.external_nullifier();
-        self.nullifiers.extend((from..to).map(|id| Line::new(&member.secret, external, id).nullifier()));
+    /// The members that a set lacks.
+    fn missing(&self, complete: u64) -> Vec<(u64, Slashed)> {
+        self.members.range(complete..).map(|(number, member)| (*number, member.clone())).collect()
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Slashed> {
+        let member = self.members.remove(&number)?;
+        self.numbers.remove(&member.commitment);
+        Some(member)
+    }
+
+    fn push(&mut self, member: Slashed) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.numbers.insert(member.commitment, number);
+        self.members.insert(number, member);
+        number
+    }
+}
+
+/// A member whose secret is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offender {
+    /// Its number: what became known later has a greater one.
+    pub(super) number: u64,
+    /// Since when its secret is known, in Unix seconds; zero if it was forgotten.
+    pub(super) since: u64,
+}
+
+/// What is refused, complete for the quotas it was asked for. Nothing new is learnt while it is held.
+pub(super) struct Refused<'a>(RwLockReadGuard<'a, State>);
+
+impl Offender {
+    /// Whether the evidence is so young at Unix second `now` that honest relays may not have it yet.
+    pub(super) fn is_within(&self, grace: u64, now: u64) -> bool {
+        now.saturating_sub(self.since) < grace
+    }
+}
+
+impl Refused<'_> {
+    /// The member that a nullifier belongs to, if its secret is known.
+    pub(super) fn offender(&self, quota: &Quota, nullifier: Nullifier) -> Option<Offender> {
+        let number = *self.0.nullifiers.get(quota)?.of.get(&nullifier)?;
+        Some(Offender { number, since: self.0.members.get(&number).map_or(0, |member| member.since) })
     }
 }
 
@@ -80,35 +135,74 @@ impl SlashedMembers {
         Self::default()
     }
 
-    /// A secret became known, recovered here or imported, with the member's message limit if that is known too: without
-    /// it nullifiers are computed up to the scope's cap. Returns whether it is news.
-    pub fn insert(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>) -> bool {
+    /// A secret became known at Unix second `since`, recovered here or imported, with the member's message limit if that
+    /// is known too: without it nullifiers are computed up to the scope's cap. Returns whether it is news.
+    ///
+    /// Of a member that is known, the earliest time and the greatest limit count.
+    pub fn insert(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> bool {
+        self.learn(secret, message_limit, since).1
+    }
+
+    /// As [`insert`](Self::insert), and returns the member's number, too.
+    pub(super) fn learn(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> (u64, bool) {
         let commitment = secret.commitment();
-        let state = &mut *lock(&self.state);
-        let news = state.commitments.insert(commitment);
-        if news {
-            state.members.push(Slashed { secret, commitment, message_limit });
+        let state = &mut *write(&self.state);
+        match state.numbers.get(&commitment).copied() {
+            None => {
+                let secret = Arc::new(secret);
+                (state.push(Slashed { secret, commitment, message_limit, since }), true)
+            }
+            Some(number) => {
+                if let Some(member) = state.members.get_mut(&number) {
+                    member.since = member.since.min(since);
+                }
+                (number, false)
+            }
         }
-        news
+    }
+
+    /// A member has this message limit on the chain, perhaps with another deposit than the one it was caught with. The
+    /// attack this answers: a slashed secret that is deposited again for a greater limit has message ids that were not
+    /// computed. Call it before the root of the new deposit is accepted.
+    ///
+    /// A greater limit takes effect at once, a lower one does not; one for a member whose limit was not known does for
+    /// epochs that nobody asked about yet. Nothing happens to members whose secret is not known.
+    pub fn learn_limit(&self, commitment: IdentityCommitment, message_limit: NonZeroU16) {
+        if !self.contains(commitment) {
+            return;
+        }
+        let state = &mut *write(&self.state);
+        let Some(number) = state.numbers.get(&commitment).copied() else { return };
+        let Some(member) = state.members.get_mut(&number) else { return };
+        match member.message_limit {
+            Some(known) if known >= message_limit => {}
+            // What was computed goes up to the cap.
+            None => member.message_limit = Some(message_limit),
+            Some(_) => {
+                // As a new member, its ids are computed anew.
+                if let Some(member) = state.remove(number) {
+                    state.push(Slashed { message_limit: Some(message_limit), ..member });
+                }
+            }
+        }
+    }
+
+    /// The members whose message limit is not known, and the others, too, for whom it may have grown.
+    pub fn commitments(&self) -> Vec<IdentityCommitment> {
+        read(&self.state).numbers.keys().copied().collect()
     }
 
     /// Forgets a member. Safe once its slot of the tree was zeroed longer ago than the longest root window: its passes
     /// are stale by then. Returns whether it was known.
+    ///
+    /// Nullifiers that were computed stay refused until their epoch expires.
     pub fn forget(&self, commitment: IdentityCommitment) -> bool {
-        let state = &mut *lock(&self.state);
-        state.commitments.remove(&commitment);
-        let Some(index) = state.members.iter().position(|member| member.commitment == commitment) else {
-            return false;
-        };
-        let member = state.members.remove(index);
-        // Nullifiers already computed stay refused until their epoch expires.
-        for epoch in state.epochs.values_mut().filter(|epoch| index < epoch.covered) {
-            epoch.covered -= 1;
-        }
+        let state = &mut *write(&self.state);
+        let Some(number) = state.numbers.get(&commitment).copied() else { return false };
+        let Some(member) = state.remove(number) else { return false };
         for (scope, known) in &mut state.pseudonyms {
-            if index < known.covered {
-                known.covered -= 1;
-                known.pseudonyms.remove(&Pseudonym::new(&member.secret, *scope));
+            if number < known.complete {
+                known.of.remove(&Pseudonym::new(&member.secret, *scope));
             }
         }
         true
@@ -116,12 +210,12 @@ impl SlashedMembers {
 
     /// Whether a member's secret is known.
     pub fn contains(&self, commitment: IdentityCommitment) -> bool {
-        lock(&self.state).commitments.contains(&commitment)
+        read(&self.state).numbers.contains_key(&commitment)
     }
 
     /// How many secrets are known.
     pub fn len(&self) -> usize {
-        lock(&self.state).members.len()
+        read(&self.state).members.len()
     }
 
     /// Whether none is known.
@@ -133,32 +227,127 @@ impl SlashedMembers {
     ///
     /// The first call for an epoch computes its nullifiers. Call it only for epochs in range.
     pub fn has_nullifier(&self, epoch: &LogEpoch, cap: NonZeroU16, nullifier: Nullifier) -> bool {
-        let state = &mut *lock(&self.state);
-        if state.members.is_empty() {
-            return false;
+        let quota = (*epoch, cap);
+        self.refused([quota]).offender(&quota, nullifier).is_some()
+    }
+
+    /// What is refused of these quotas: complete for all members that are known when this is called.
+    pub(super) fn refused(&self, quotas: impl IntoIterator<Item = Quota>) -> Refused<'_> {
+        let quotas: HashSet<Quota> = quotas.into_iter().collect();
+        let state = read(&self.state);
+        let below = state.next;
+        if quotas.iter().all(|quota| state.is_complete(quota, below)) {
+            return Refused(state);
         }
-        let known = state.epochs.entry(*epoch).or_default();
-        known.extend(&state.members, epoch, cap);
-        known.nullifiers.contains(&nullifier)
+        drop(state);
+        let _alone = lock(&self.computing);
+        loop {
+            let missing: Vec<_> = {
+                let state = read(&self.state);
+                let behind: Vec<_> = quotas.iter().filter(|quota| !state.is_complete(quota, below)).collect();
+                if behind.is_empty() {
+                    return Refused(state);
+                }
+                let of = |quota: &&Quota| {
+                    let complete = state.nullifiers.get(*quota).map_or(0, |known| known.complete);
+                    (**quota, complete, state.next, state.missing(complete))
+                };
+                behind.iter().map(of).collect()
+            };
+            for (quota, complete, next, members) in missing {
+                let nullifiers = nullifiers_of(&quota, &members);
+                let state = &mut *write(&self.state);
+                let known = state.nullifiers.entry(quota).or_default();
+                // Nobody else adds, but it may have expired meanwhile: then all is computed again.
+                if known.complete == complete {
+                    known.complete = next;
+                    known.of.extend(nullifiers);
+                }
+            }
+        }
+    }
+
+    /// Computes what the quotas of an epoch to come will need, for the epochs that are in use now. Pairs are of one scope.
+    /// Without it, the first post of an epoch waits for it.
+    pub(super) fn prepare(&self, quotas: impl IntoIterator<Item = (Quota, Quota)>) {
+        let next: Vec<Quota> = {
+            let state = read(&self.state);
+            let is_used = |(now, _): &(Quota, Quota)| state.nullifiers.contains_key(now);
+            quotas.into_iter().filter(is_used).map(|(_, next)| next).collect()
+        };
+        drop(self.refused(next));
     }
 
     /// Whether a pseudonym in a scope belongs to a member whose secret is known.
     pub fn has_pseudonym(&self, scope: Scope, pseudonym: Pseudonym) -> bool {
-        let state = &mut *lock(&self.state);
-        if state.members.is_empty() {
-            return false;
+        self.pseudonym_offender(scope, pseudonym).is_some()
+    }
+
+    /// The member that a pseudonym in a scope belongs to, if its secret is known.
+    pub(super) fn pseudonym_offender(&self, scope: Scope, pseudonym: Pseudonym) -> Option<Offender> {
+        // A hash a member, once: whoever misses some computes them, and others may do the same meanwhile.
+        let (complete, missing) = {
+            let state = read(&self.state);
+            let complete = state.pseudonyms.get(&scope).map_or(0, |known| known.complete);
+            (complete, state.missing(complete))
+        };
+        if let Some((last, _)) = missing.last() {
+            let computed: Vec<_> =
+                (missing.iter()).map(|(number, member)| (Pseudonym::new(&member.secret, scope), *number)).collect();
+            let state = &mut *write(&self.state);
+            let known = state.pseudonyms.entry(scope).or_default();
+            // Another thread may have added more; what it added is the same.
+            known.complete = known.complete.max(last + 1);
+            let is_known = |(_, number): &(Pseudonym, u64)| *number >= complete && state.members.contains_key(number);
+            known.of.extend(computed.into_iter().filter(is_known));
         }
-        let known = state.pseudonyms.entry(scope).or_default();
-        let new = state.members.iter().skip(known.covered);
-        known.pseudonyms.extend(new.map(|member| Pseudonym::new(&member.secret, scope)));
-        known.covered = state.members.len();
-        known.pseudonyms.contains(&pseudonym)
+        let state = read(&self.state);
+        let number = *state.pseudonyms.get(&scope)?.of.get(&pseudonym)?;
+        Some(Offender { number, since: state.members.get(&number).map_or(0, |member| member.since) })
     }
 
     /// Drops what was computed for epochs that no policy lets in any more at `now`.
     pub fn expire(&self, now: u64) {
-        lock(&self.state).epochs.retain(|epoch, _| epoch.keep_until() > now);
+        write(&self.state).nullifiers.retain(|(epoch, _), _| epoch.keep_until() > now);
     }
+}
+
+/// The nullifiers of members in a quota, with the number of each member.
+fn nullifiers_of((epoch, cap): &Quota, members: &[(u64, Slashed)]) -> Vec<(Nullifier, u64)> {
+    let external = epoch.external_nullifier();
+    let mut all = Vec::new();
+    for (number, member) in members {
+        let ids = member.ids(*cap);
+        let compute = |ids: Range<u16>| Line::nullifiers(&member.secret, external, ids);
+        let nullifiers = if ids.len() < MANY_IDS { compute(ids) } else { on_all_cores(ids, compute) };
+        all.extend(nullifiers.into_iter().map(|nullifier| (nullifier, *number)));
+    }
+    all
+}
+
+/// Computes parts of a range on threads of their own. Not on those of a pool: a thread of a pool that waits for one task
+/// takes up another, which may want the lock that is held here.
+fn on_all_cores<T: Send>(ids: Range<u16>, compute: impl Fn(Range<u16>) -> Vec<T> + Sync) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    // Parts of whole vectors.
+    let part = ids.len().div_ceil(threads).next_multiple_of(8);
+    let parts = ids.clone().step_by(part).map(|first| {
+        let end = usize::from(first) + part;
+        first..u16::try_from(end).map_or(ids.end, |end| end.min(ids.end))
+    });
+    thread::scope(|scope| {
+        let started: Vec<_> = parts
+            .map(|part| {
+                let (compute, ids) = (&compute, part.clone());
+                (part, thread::Builder::new().spawn_scoped(scope, move || compute(ids)))
+            })
+            .collect();
+        let results = started.into_iter().map(|(part, started)| {
+            // A machine without threads to spare, or a thread that ended early: the part is computed here.
+            started.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| compute(part))
+        });
+        results.flatten().collect()
+    })
 }
 
 impl core::fmt::Debug for SlashedMembers {
@@ -169,11 +358,18 @@ impl core::fmt::Debug for SlashedMembers {
 
 #[cfg(test)]
 mod tests {
-    use core::num::NonZeroU32;
+    use core::{
+        num::NonZeroU32,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use quotapass_circuits::{registry_id::RegistryId, signal::Epoch};
 
     use super::*;
+
+    fn room() -> Scope {
+        Scope::new(&REGISTRY, "room")
+    }
 
     const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [1; 20] };
 
@@ -203,13 +399,13 @@ mod tests {
             slashed.has_nullifier(&epoch, cap(below), nullifier(&secret(number), &epoch, id))
         };
         assert!(!knows(1, 1, 5, 0));
-        assert!(slashed.insert(secret(1), None));
-        assert!(!slashed.insert(secret(1), None));
+        assert!(slashed.insert(secret(1), None, 0));
+        assert!(!slashed.insert(secret(1), None, 0));
         assert!((0..5).all(|id| knows(1, 1, 5, id) && knows(1, 2, 5, id)));
         assert!(!knows(1, 1, 5, 5) && !knows(2, 1, 5, 0));
         // A cap that rises, and a member that joins, are caught up with.
-        assert!(knows(1, 1, 7, 6) && knows(1, 1, 5, 6));
-        assert!(slashed.insert(secret(2), Some(cap(2))));
+        assert!(knows(1, 1, 7, 6) && !knows(1, 1, 5, 6));
+        assert!(slashed.insert(secret(2), Some(cap(2)), 0));
         assert!(knows(2, 1, 5, 1) && !knows(2, 1, 5, 2));
         assert!(knows(1, 1, 9, 8) && !knows(2, 1, 9, 2));
     }
@@ -217,13 +413,13 @@ mod tests {
     #[test]
     fn epochs_expire_and_come_back_if_asked_for() {
         let slashed = SlashedMembers::new();
-        slashed.insert(secret(1), None);
+        slashed.insert(secret(1), None, 0);
         let (old, young) = (epoch(1), epoch(9));
         for epoch in [old, young] {
             assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret(1), &epoch, 2)));
         }
         slashed.expire(old.keep_until());
-        assert_eq!(lock(&slashed.state).epochs.len(), 1);
+        assert_eq!(read(&slashed.state).nullifiers.len(), 1);
         assert!(slashed.has_nullifier(&old, cap(3), nullifier(&secret(1), &old, 2)));
     }
 
@@ -233,14 +429,14 @@ mod tests {
         let scope = Scope::new(&REGISTRY, "room");
         let pseudonym = |number| Pseudonym::new(&secret(number), scope);
         for number in [1, 2] {
-            slashed.insert(secret(number), None);
+            slashed.insert(secret(number), None, 0);
             assert!(slashed.has_pseudonym(scope, pseudonym(number)));
             assert!(slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(number), &epoch(1), 0)));
         }
         assert!(slashed.forget(secret(1).commitment()));
         assert!(!slashed.forget(secret(1).commitment()));
         assert!(!slashed.contains(secret(1).commitment()) && slashed.contains(secret(2).commitment()));
-        slashed.insert(secret(3), None);
+        slashed.insert(secret(3), None, 0);
         for number in [2, 3] {
             assert!(slashed.has_pseudonym(scope, pseudonym(number)));
             assert!(slashed.has_nullifier(&epoch(2), cap(3), nullifier(&secret(number), &epoch(2), 0)));
@@ -251,9 +447,124 @@ mod tests {
     }
 
     #[test]
+    fn a_member_is_refused_from_the_moment_it_is_known_whatever_others_do() {
+        const THREADS: u8 = 4;
+        let (slashed, done) = (SlashedMembers::new(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let insert = |thread: u8| {
+                let slashed = &slashed;
+                scope.spawn(move || {
+                    for number in (1..200).filter(|number| number % THREADS == thread) {
+                        let (secret, epoch) = (secret(number), epoch(u64::from(number % 3)));
+                        slashed.insert(secret.clone(), NonZeroU16::new(u16::from(number % 3)), 0);
+                        assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret, &epoch, 0)), "{number}");
+                        assert!(slashed.has_pseudonym(room(), Pseudonym::new(&secret, room())), "{number}");
+                        if number % 5 == 0 {
+                            slashed.forget(secret.commitment());
+                        }
+                    }
+                })
+            };
+            let inserters: Vec<_> = (0..THREADS).map(insert).collect();
+            // Epochs expire and are asked about again meanwhile.
+            let expiring = scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    slashed.expire(epoch(1).keep_until());
+                    thread::yield_now();
+                }
+            });
+            inserters.into_iter().for_each(|inserter| inserter.join().unwrap());
+            done.store(true, Ordering::Relaxed);
+            expiring.join().unwrap();
+        });
+        for number in (1..200).filter(|number| number % 5 != 0) {
+            for epoch in (0..3).map(epoch) {
+                assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret(number), &epoch, 0)), "{number}");
+            }
+        }
+    }
+
+    /// Attack: a member with 65,535 messages an epoch is caught, and every thread waits while they are computed.
+    #[test]
+    fn those_who_miss_nothing_wait_for_nobody_who_computes() {
+        let slashed = SlashedMembers::new();
+        slashed.insert(secret(1), None, 0);
+        let known =
+            |slashed: &SlashedMembers| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(1), &epoch(1), 2));
+        assert!(known(&slashed));
+        let computing = lock(&slashed.computing);
+        // Checks, convictions and all else go on meanwhile.
+        assert!(known(&slashed));
+        assert!(!slashed.insert(secret(1), None, 0) && slashed.contains(secret(1).commitment()));
+        slashed.expire(0);
+        // One that misses something waits, and has it then.
+        slashed.insert(secret(2), None, 0);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 2)));
+            drop(computing);
+            assert!(waiting.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_large_cap_is_computed_on_many_threads_alike() {
+        let compute = |ids: Range<u16>| ids.map(u32::from).collect::<Vec<_>>();
+        for ids in [0..u16::MAX, 0..4_096, 7..4_200, 65_000..65_535] {
+            assert_eq!(on_all_cores(ids.clone(), compute), compute(ids));
+        }
+        let slashed = SlashedMembers::new();
+        slashed.insert(secret(1), None, 0);
+        let knows = |id| slashed.has_nullifier(&epoch(1), cap(5_000), nullifier(&secret(1), &epoch(1), id));
+        assert!(knows(0) && knows(4_095) && knows(4_096) && knows(4_999) && !knows(5_000));
+    }
+
+    /// Attack: a slashed secret is deposited again for a greater limit, and posts with the new message ids.
+    #[test]
+    fn a_greater_limit_of_a_new_deposit_counts_and_a_lower_one_does_not() {
+        let slashed = SlashedMembers::new();
+        let (commitment, epoch) = (secret(1).commitment(), epoch(1));
+        let knows = |id| slashed.has_nullifier(&epoch, cap(9), nullifier(&secret(1), &epoch, id));
+        slashed.learn_limit(commitment, cap(9));
+        assert!(slashed.is_empty() && !knows(0));
+        slashed.insert(secret(1), Some(cap(2)), 7);
+        assert!(knows(1) && !knows(2));
+        slashed.learn_limit(commitment, cap(4));
+        assert!(knows(1) && knows(3) && !knows(4));
+        slashed.learn_limit(commitment, cap(1));
+        assert!(knows(3));
+        let offender = slashed.refused([(epoch, cap(9))]).offender(&(epoch, cap(9)), nullifier(&secret(1), &epoch, 3));
+        assert_eq!(offender.unwrap().since, 7);
+        assert_eq!(slashed.len(), 1);
+        assert!(slashed.forget(commitment) && slashed.is_empty());
+    }
+
+    #[test]
+    fn the_first_evidence_counts_and_its_grace_ends() {
+        let slashed = SlashedMembers::new();
+        slashed.insert(secret(1), None, 100);
+        slashed.insert(secret(1), None, 90);
+        slashed.insert(secret(1), None, 95);
+        let offender = slashed.pseudonym_offender(room(), Pseudonym::new(&secret(1), room())).unwrap();
+        assert_eq!(offender.since, 90);
+        assert!(offender.is_within(50, 139) && !offender.is_within(50, 140));
+    }
+
+    #[test]
+    fn epochs_to_come_are_computed_for_scopes_in_use() {
+        let slashed = SlashedMembers::new();
+        slashed.insert(secret(1), None, 0);
+        let quota = |number| (epoch(number), cap(3));
+        slashed.prepare([(quota(1), quota(2))]);
+        assert!(read(&slashed.state).nullifiers.is_empty(), "nobody posts there");
+        assert!(!slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 0)));
+        slashed.prepare([(quota(1), quota(2))]);
+        assert!(read(&slashed.state).is_complete(&quota(2), 1));
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let slashed = SlashedMembers::new();
-        slashed.insert(secret(1), None);
+        slashed.insert(secret(1), None, 0);
         assert_eq!(format!("{slashed:?}"), "SlashedMembers(1)");
     }
 }

@@ -6,7 +6,7 @@ use quotapass_circuits::{
     formats::wire::DecodeError,
     identity::{IdentityCommitment, IdentitySecret},
     membership::Day,
-    share::{Line, Nullifier, Share, recover},
+    share::{Nullifier, Share, recover, recover_line},
     signal::{Epoch, ExternalNullifier, Scope, ZeroSignal},
 };
 use serde::{
@@ -41,7 +41,10 @@ pub enum Verdict {
     /// The same nullifier with another message; both proofs verified, and the secret is out.
     QuotaExceeded(Box<QuotaExceeded>),
     /// A nullifier or pseudonym of a member whose secret is known.
-    SlashedMember,
+    SlashedMember {
+        /// Whether the first evidence is so young that whoever forwarded the pass may be honest.
+        within_grace: bool,
+    },
     /// A root never seen: perhaps this node is behind.
     UnknownRoot,
     /// A root superseded longer ago than the window.
@@ -153,6 +156,9 @@ pub struct QuotaExceeded {
     pub secret: IdentitySecret,
     /// What it was recovered from.
     pub evidence: Evidence,
+    /// Whether the first evidence is so young that whoever forwarded the pass may be honest. It is where this is the
+    /// first evidence itself.
+    pub within_grace: bool,
 }
 
 impl QuotaExceeded {
@@ -186,12 +192,13 @@ impl Evidence {
     }
 
     /// The secret, if its nullifiers with message ids below `cap` include this one: then both shares belong to it, and
-    /// not to a line that somebody made up. Costs two hashes a message id.
+    /// not to a line that somebody made up. Costs a hash a message id.
     pub fn secret_below(&self, cap: NonZeroU16) -> Option<IdentitySecret> {
-        let secret = self.secret()?;
-        let external = ExternalNullifier::new(self.scope, self.epoch);
-        let is_of = |id| Line::new(&secret, external, id).nullifier() == self.nullifier;
-        (0..cap.get()).any(is_of).then_some(secret)
+        let (secret, line) = recover_line(&self.recorded, &self.second).ok()?;
+        if line.nullifier() != self.nullifier {
+            return None;
+        }
+        line.message_id(ExternalNullifier::new(self.scope, self.epoch), 0..cap.get()).map(|_| secret)
     }
 }
 
@@ -229,7 +236,7 @@ impl Verdict {
             Self::Accepted => 0,
             Self::Replay => 1,
             Self::QuotaExceeded(_) => 2,
-            Self::SlashedMember => 3,
+            Self::SlashedMember { .. } => 3,
             Self::UnknownRoot => 4,
             Self::StaleRoot { .. } => 5,
             Self::EpochOutOfRange { .. } => 6,
@@ -247,6 +254,10 @@ impl Verdict {
     }
 
     /// How a gossip node treats the sender.
+    ///
+    /// `quota_exceeded` and `slashed_member` are ignored within the grace time of the first evidence. The attack this
+    /// answers: one deposit sends one message to one peer and another to a second. Each accepts what it got and forwards
+    /// it, and each is honest; if both were rejected, one deposit would set any two peers against each other.
     pub const fn gossip(&self) -> Gossip {
         match self {
             Self::Accepted => Gossip::Accept,
@@ -256,8 +267,10 @@ impl Verdict {
             | Self::EpochOutOfRange { .. }
             | Self::RequirementMismatch { within_grace: true, .. }
             | Self::Overloaded(_) => Gossip::Ignore,
+            Self::QuotaExceeded(exceeded) if exceeded.within_grace => Gossip::Ignore,
+            Self::SlashedMember { within_grace: true } => Gossip::Ignore,
             Self::QuotaExceeded(_)
-            | Self::SlashedMember
+            | Self::SlashedMember { within_grace: false }
             | Self::RequirementMismatch { within_grace: false, .. }
             | Self::Restricted { .. }
             | Self::InvalidProof
@@ -271,7 +284,10 @@ impl Verdict {
     }
 
     const fn has_detail(&self) -> bool {
-        !matches!(self, Self::Accepted | Self::Replay | Self::SlashedMember | Self::UnknownRoot | Self::InvalidProof)
+        !matches!(
+            self,
+            Self::Accepted | Self::Replay | Self::SlashedMember { .. } | Self::UnknownRoot | Self::InvalidProof
+        )
     }
 }
 
@@ -340,7 +356,7 @@ impl fmt::Display for Verdict {
             Self::Accepted => f.write_str("within quota"),
             Self::Replay => f.write_str("this message was accepted before"),
             Self::QuotaExceeded(_) => f.write_str("a second message under one message id gave the secret away"),
-            Self::SlashedMember => f.write_str("the member's secret is known"),
+            Self::SlashedMember { .. } => f.write_str("the member's secret is known"),
             Self::UnknownRoot => f.write_str("this root was never seen here"),
             Self::StaleRoot { superseded_at } => write!(f, "the root was superseded at {superseded_at}"),
             Self::EpochOutOfRange { epoch, now } => {
@@ -379,7 +395,7 @@ impl Serialize for Detail<'_> {
         match self.0 {
             Verdict::Accepted
             | Verdict::Replay
-            | Verdict::SlashedMember
+            | Verdict::SlashedMember { .. }
             | Verdict::UnknownRoot
             | Verdict::InvalidProof => {}
             Verdict::QuotaExceeded(exceeded) => {

@@ -234,7 +234,7 @@ fn slashed_members_are_forgotten_when_their_roots_are_stale() {
     let mut run = world.start();
     run.follower.step().unwrap();
     for n in 0..3 {
-        run.relay.import(&evidence(&registry.id(), &secret(n))).unwrap();
+        run.relay.import(&evidence(&registry.id(), &secret(n)), START).unwrap();
     }
     for n in 0..2 {
         registry.slash(from, MemberIndex(n), from, &slash_proof(registry, &secret(u64::from(n)), from)).unwrap();
@@ -264,7 +264,7 @@ fn a_convicted_member_stays_known_while_a_copy_of_its_commitment_is_in_the_tree(
     let slots = [join(&world.bench, 0, 0, SMALL), join(&world.bench, 1, 0, SMALL)];
     let mut run = world.start();
     run.follower.step().unwrap();
-    run.relay.import(&evidence(&registry.id(), &secret(0))).unwrap();
+    run.relay.import(&evidence(&registry.id(), &secret(0)), START).unwrap();
     let proof = slash_proof(registry, &secret(0), from);
     for index in slots {
         registry.slash(from, index, from, &proof).unwrap();
@@ -284,7 +284,7 @@ fn a_convicted_member_that_comes_back_is_known() {
     let index = join(&world.bench, 0, 0, SMALL);
     let mut run = world.start();
     run.follower.step().unwrap();
-    run.relay.import(&evidence(&registry.id(), &secret(0))).unwrap();
+    run.relay.import(&evidence(&registry.id(), &secret(0)), START).unwrap();
     registry.request_exit(from, index).unwrap();
     run.follower.step().unwrap();
     world.advance(u64::from(WINDOW) + 86_401);

@@ -12,7 +12,8 @@ use quotapass::{
     },
     registry::{MemberStatus, Registry, alloy_primitives::Address},
     relay::{
-        Backoff, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal, WorkerId,
+        Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
+        WorkerId,
         slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
     },
 };
@@ -48,7 +49,7 @@ impl World {
     }
 
     fn convict(&self, secret: &IdentitySecret) {
-        assert_eq!(self.log.convict(&evidence(&self.id(), secret)), Ok(true));
+        assert_eq!(self.log.convict(&Conviction::new(evidence(&self.id(), secret), START)), Ok(true));
     }
 
     fn worker(&self, name: &str, confirmations: u64, sends: bool) -> Slasher {

@@ -24,7 +24,7 @@ fn a_jump_closes_no_epoch_before_it_has_lasted() {
     let mut upkeep = Upkeep::new(relay_on(registry, log.clone()), context.clone(), UpkeepSettings::default());
     let evidence = evidence(&registry, &secret(0));
     let epoch = LogEpoch::new(evidence.scope, evidence.epoch);
-    let entry = Entry { epoch, nullifier: evidence.nullifier, share: evidence.recorded };
+    let entry = Entry::new(epoch, evidence.nullifier, evidence.recorded);
     assert_eq!(log.record(&entry), Ok(Outcome::New));
 
     let mut round = |passed: u64, ahead: u64| {
@@ -60,7 +60,7 @@ fn after_a_start_nothing_expires_for_a_while() {
     let mut upkeep = Upkeep::new(relay_on(registry, log.clone()), context, UpkeepSettings::default());
     let evidence = evidence(&registry, &secret(0));
     let epoch = LogEpoch::new(evidence.scope, evidence.epoch);
-    let entry = Entry { epoch, nullifier: evidence.nullifier, share: evidence.recorded };
+    let entry = Entry::new(epoch, evidence.nullifier, evidence.recorded);
     assert_eq!(log.record(&entry), Ok(Outcome::New));
     upkeep.round(Duration::ZERO).unwrap();
     clock.advance(599);

@@ -15,12 +15,12 @@ use quotapass::{
         post::{Post, post},
         prover::{Prover, development_setup},
         registry_id::RegistryId,
-        share::{Nullifier, Share},
+        share::Nullifier,
         signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
     },
     relay::{
-        Entry, Evidence, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Policy, PolicyTable,
-        Relay, RootHistory, Settlement, SlashClaims, WorkerId,
+        Conviction, Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Policy, PolicyTable,
+        Recorded, Relay, RootHistory, Settlement, SlashClaims, WorkerId,
     },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -165,11 +165,11 @@ impl NullifierLog for Gated {
         self.inner.record(entry)
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         self.inner.lookup(epoch, nullifier)
     }
 
-    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let mut is_shut = self.is_shut.lock().unwrap();
         while *is_shut {
@@ -180,11 +180,11 @@ impl NullifierLog for Gated {
         self.inner.lookup_all(nullifiers)
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        self.inner.convict(evidence)
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        self.inner.convict(conviction)
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         self.inner.convictions(from)
     }
 

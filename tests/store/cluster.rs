@@ -45,7 +45,7 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
                         match answer {
                             Ok(outcome) => {
                                 served_by_others.fetch_add(was_down.into(), Ordering::SeqCst);
-                                answered.push((*entry, outcome));
+                                answered.push((entry.clone(), outcome));
                             }
                             Err(LogError::Unavailable(_)) => {
                                 refused.fetch_add(1, Ordering::SeqCst);
@@ -80,8 +80,8 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
     for (entry, outcome) in &answered {
         let kept = fresh.lookup(&entry.epoch, entry.nullifier).unwrap();
         match outcome {
-            Outcome::New => assert_eq!(kept, Some(entry.share)),
-            Outcome::Conflict(share) => assert_eq!(kept, Some(*share)),
+            Outcome::New => assert_eq!(kept, Some(entry.share.into())),
+            Outcome::Conflict(share) => assert_eq!(kept, Some((*share).into())),
             Outcome::Replay => panic!("no share was offered twice"),
         }
     }

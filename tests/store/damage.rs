@@ -24,7 +24,7 @@ fn filled() -> (TempDir, PathBuf) {
         let entries: Vec<_> = (of..of + 50).map(scattered).collect();
         assert!(log.record_all(&entries).into_iter().all(|outcome| outcome == Ok(Outcome::New)));
     }
-    log.convict(&evidence(0, 1)).unwrap();
+    log.convict(&conviction(0, 1)).unwrap();
     drop(log);
     (folder, path)
 }
@@ -54,11 +54,11 @@ fn is_honest(log: &EmbeddedLog) -> bool {
     let known = (0..NULLIFIERS).all(|of| {
         let entry = scattered(of);
         match log.lookup(&entry.epoch, entry.nullifier) {
-            Ok(found) => found == Some(entry.share),
+            Ok(found) => found == Some(entry.share.into()),
             Err(error) => error == LogError::Damaged,
         }
     });
-    known && matches!(log.convictions(0), Ok(kept) if kept == [evidence(0, 1)])
+    known && matches!(log.convictions(0), Ok(kept) if kept == [conviction(0, 1)])
 }
 
 #[test]
@@ -116,9 +116,12 @@ fn what_is_there_is_opened_or_refused_and_never_replaced() {
 fn a_log_of_another_version_is_refused() {
     let (_folder, path) = filled();
     let manifest = path.join("nullifier-log.json");
-    let newer = fs::read_to_string(&manifest).unwrap().replace("\"version\": 1", "\"version\": 2");
-    fs::write(&manifest, newer).unwrap();
-    assert!(matches!(open(&path), Err(EmbeddedLogError::Version { found: 2, .. })));
+    let current = fs::read_to_string(&manifest).unwrap();
+    // 1 had records without a version.
+    for other in [1, 3] {
+        fs::write(&manifest, current.replace("\"version\": 2", &format!("\"version\": {other}"))).unwrap();
+        assert!(matches!(open(&path), Err(EmbeddedLogError::Version { found, .. }) if found == other));
+    }
 }
 
 #[cfg(unix)]

@@ -62,7 +62,7 @@ fn child_that_cannot_write() {
         for outcome in record(&log, failed) {
             assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
         }
-        assert!(matches!(log.convict(&evidence(0, 1)), Err(LogError::Unavailable(_))));
+        assert!(matches!(log.convict(&conviction(0, 1)), Err(LogError::Unavailable(_))));
     }
     say(&format!("\nfailed at {failed}"));
 }
@@ -90,7 +90,7 @@ fn a_full_file_system_records_nothing_and_takes_writes_again_when_there_is_room(
     }
     fs::remove_file(filler).unwrap();
     let begin = Instant::now();
-    while let Err(error) = log.convict(&evidence(0, 1)) {
+    while let Err(error) = log.convict(&conviction(0, 1)) {
         assert!(begin.elapsed() < Duration::from_secs(60), "it does not recover: {error}");
         thread::sleep(Duration::from_millis(100));
     }
@@ -98,5 +98,5 @@ fn a_full_file_system_records_nothing_and_takes_writes_again_when_there_is_room(
     drop(log);
     let log = open(&path).unwrap();
     assert_eq!(record(&log, failed), vec![Ok(Outcome::Replay); BATCH as usize]);
-    assert_eq!(log.convictions(0).unwrap(), [evidence(0, 1)]);
+    assert_eq!(log.convictions(0).unwrap(), [conviction(0, 1)]);
 }

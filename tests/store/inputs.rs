@@ -12,7 +12,7 @@ use quotapass::{
         share::{Line, Nullifier, Share, ShareValue},
         signal::{Epoch, ExternalNullifier, Scope, SignalHash},
     },
-    relay::{Entry, Evidence, LogEpoch},
+    relay::{Conviction, Entry, Evidence, LogEpoch},
 };
 
 use crate::REGISTRY;
@@ -54,7 +54,7 @@ pub fn nullifier(value: u64) -> Nullifier {
 
 /// The entry of nullifier and x in an epoch.
 pub fn entry(ahead: u64, of: u64, x: u64) -> Entry {
-    Entry { epoch: log_epoch(ahead), nullifier: nullifier(of), share: share(x) }
+    Entry::new(log_epoch(ahead), nullifier(of), share(x))
 }
 
 /// A nullifier spread over the field as real ones are.
@@ -76,11 +76,12 @@ pub fn secret(member: u64) -> IdentitySecret {
 }
 
 /// What two messages of a member under one id give.
-pub fn evidence(member: u64, x: u64) -> Evidence {
+pub fn conviction(member: u64, x: u64) -> Conviction {
     let (scope, epoch) = (scope("room"), epoch(0));
     let line = Line::new(&secret(member), ExternalNullifier::new(scope, epoch), 0);
     let share = |x| line.share(share(x).x);
-    Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(x), second: share(x + 1) }
+    let evidence = Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(x), second: share(x + 1) };
+    Conviction::new(evidence, 1_800_000_000 + x)
 }
 
 /// A line for the parent process, past the capture of the test's own output.

@@ -37,7 +37,7 @@ fn no_kill_loses_an_answer() {
             let (what, of) = line.split_once(' ').unwrap();
             let of: u64 = of.parse().unwrap();
             if what == "convicted" {
-                assert_eq!(log.convict(&evidence(of, 1)), Ok(false), "evidence against {of} is gone");
+                assert_eq!(log.convict(&conviction(of, 1)), Ok(false), "evidence against {of} is gone");
                 convicted += 1;
                 continue;
             }
@@ -86,7 +86,7 @@ fn child_that_records_until_killed() {
                         assert_eq!(outcome, Ok(Outcome::New));
                     }
                     say(&format!("recorded {of}."));
-                    if log.convict(&evidence(of, 1)).unwrap() {
+                    if log.convict(&conviction(of, 1)).unwrap() {
                         say(&format!("convicted {of}."));
                     }
                 }

@@ -117,7 +117,9 @@ every_store! {
     of_many_threads_exactly_one_is_new
     batches_that_overlap_record_each_once_and_catch_each_double_post_once
     epochs_expire_as_a_whole_and_stay_expired
+    optional_fields_return_as_they_were_recorded
     evidence_is_kept_once_and_in_order
+    evidence_of_a_batch_is_kept_at_once
     of_many_threads_one_convicts
     a_case_is_one_workers_at_a_time_until_it_is_settled
     any_sequence_gives_what_the_model_gives

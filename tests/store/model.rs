@@ -44,8 +44,8 @@ pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
                     prop_assert_eq!(log.lookup_all(&keys), model.lookup_all(&keys), "{:?}", call);
                 }
                 Call::Convict(member, x) => {
-                    let evidence = evidence(*member, *x);
-                    prop_assert_eq!(log.convict(&evidence), model.convict(&evidence), "{:?}", call);
+                    let conviction = conviction(*member, *x);
+                    prop_assert_eq!(log.convict(&conviction), model.convict(&conviction), "{:?}", call);
                 }
                 Call::Convictions(from) => prop_assert_eq!(log.convictions(*from), model.convictions(*from)),
                 Call::Claim { member, worker, now } => {

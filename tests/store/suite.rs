@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use quotapass::relay::{Entry, LogError, Outcome, RelayStore, Settlement, WorkerId};
+use quotapass::relay::{Conviction, Entry, Evidence, LogError, Outcome, RelayStore, Settlement, WorkerId, log::Fields};
 
 pub use crate::model::any_sequence_gives_what_the_model_gives;
 use crate::{Fixture, inputs::*};
@@ -38,17 +38,17 @@ pub fn first_replay_and_conflict_are_told_apart(store: &dyn Fixture) {
     // The first share stays, whatever comes.
     for log in [&log, &store.handle()] {
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
-        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share)));
+        assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share.into())));
     }
     let keys = [(first.epoch, nullifier(8)), (first.epoch, first.nullifier), (log_epoch(2), first.nullifier)];
-    assert_eq!(log.lookup_all(&keys), [Ok(None), Ok(Some(first.share)), Ok(None)]);
+    assert_eq!(log.lookup_all(&keys), [Ok(None), Ok(Some(first.share.into())), Ok(None)]);
     assert!(log.lookup_all(&[]).is_empty() && log.record_all(&[]).is_empty());
 }
 
 pub fn order_holds_within_a_batch(store: &dyn Fixture) {
     let log = store.handle();
     let (first, other, third) = (entry(1, 7, 1), entry(1, 7, 2), entry(1, 8, 1));
-    let outcomes = log.record_all(&[first, other, third, first, other, third]);
+    let outcomes = log.record_all(&[first.clone(), other.clone(), third.clone(), first.clone(), other, third]);
     let conflict = Ok(Outcome::Conflict(first.share));
     let expected =
         [Ok(Outcome::New), conflict.clone(), Ok(Outcome::New), Ok(Outcome::Replay), conflict, Ok(Outcome::Replay)];
@@ -63,7 +63,7 @@ pub fn epochs_and_scopes_are_kept_apart(store: &dyn Fixture) {
         assert_eq!(log.record(&Entry { epoch, ..entry(0, 7, x) }), Ok(Outcome::New));
     }
     for (x, epoch) in (0..).zip(epochs) {
-        assert_eq!(log.lookup(&epoch, nullifier(7)), Ok(Some(share(x))));
+        assert_eq!(log.lookup(&epoch, nullifier(7)), Ok(Some(share(x).into())));
     }
 }
 
@@ -86,6 +86,41 @@ pub fn of_many_threads_exactly_one_is_new(store: &dyn Fixture) {
     }
 }
 
+/// Fields of a later program return as they were, whatever their tags.
+pub fn optional_fields_return_as_they_were_recorded(store: &dyn Fixture) {
+    let log = store.handle();
+    let mut fields = Fields::new();
+    for tag in [0, 1, 127, 255] {
+        fields.set(tag, vec![tag; usize::from(tag)]).unwrap();
+    }
+    let with = Entry { fields: fields.clone(), ..entry(1, 7, 1) };
+    assert_eq!(log.record(&with), Ok(Outcome::New));
+    assert_eq!(log.record(&entry(1, 7, 1)), Ok(Outcome::Replay));
+    assert_eq!(log.record(&entry(1, 8, 1)), Ok(Outcome::New));
+    let mut convicted = conviction(0, 1);
+    convicted.fields = fields.clone();
+    assert_eq!(log.convict(&convicted), Ok(true));
+    for log in [&log, &store.handle()] {
+        let kept = log.lookup(&with.epoch, with.nullifier).unwrap().unwrap();
+        assert_eq!((kept.share, &kept.fields), (with.share, &fields));
+        assert_eq!(log.lookup(&with.epoch, nullifier(8)).unwrap().unwrap().fields, Fields::new());
+        assert_eq!(log.convictions(0).unwrap(), [convicted.clone()]);
+    }
+}
+
+/// As one by one: the first against each member is kept, and one that is no evidence concerns no other.
+pub fn evidence_of_a_batch_is_kept_at_once(store: &dyn Fixture) {
+    let log = store.handle();
+    assert_eq!(log.convict_all(&[]), []);
+    let replay = conviction(9, 1);
+    let replay = Conviction::new(Evidence { second: replay.evidence.recorded, ..replay.evidence }, 0);
+    let batch = [conviction(0, 1), conviction(1, 1), conviction(0, 5), replay, conviction(2, 1)];
+    let expected = [Ok(true), Ok(true), Ok(false), Err(LogError::Damaged), Ok(true)];
+    assert_eq!(log.convict_all(&batch), expected);
+    assert_eq!(store.handle().convict_all(&batch[..2]), [Ok(false), Ok(false)]);
+    assert_eq!(store.handle().convictions(0).unwrap(), [0, 1, 2].map(|member| conviction(member, 1)));
+}
+
 /// Each handle records all nullifiers, in batches and in an order of its own; of each double post one half comes from the
 /// even handles and the other from the odd ones.
 pub fn batches_that_overlap_record_each_once_and_catch_each_double_post_once(store: &dyn Fixture) {
@@ -96,7 +131,7 @@ pub fn batches_that_overlap_record_each_once_and_catch_each_double_post_once(sto
         let entries: Vec<_> = (0..NULLIFIERS).map(|i| (i * (2 * thread + 1) + thread) % NULLIFIERS).collect();
         let entries: Vec<_> = entries.into_iter().map(|of| entry(0, of, x)).collect();
         let batches = entries.chunks(BATCH).flat_map(|batch| log.record_all(batch));
-        entries.iter().copied().zip(batches.map(Result::unwrap)).collect::<Vec<_>>()
+        entries.iter().cloned().zip(batches.map(Result::unwrap)).collect::<Vec<_>>()
     });
     for of in 0..NULLIFIERS {
         let of_this: Vec<_> = outcomes.iter().flatten().filter(|(entry, _)| entry.nullifier == nullifier(of)).collect();
@@ -121,7 +156,7 @@ pub fn batches_that_overlap_record_each_once_and_catch_each_double_post_once(sto
 pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
     let (log, other) = (store.handle(), store.handle());
     let (old, young) = (entry(0, 7, 1), entry(9, 7, 1));
-    assert_eq!(log.record_all(&[old, young]), [Ok(Outcome::New), Ok(Outcome::New)]);
+    assert_eq!(log.record_all(&[old.clone(), young.clone()]), [Ok(Outcome::New), Ok(Outcome::New)]);
     log.expire(old.epoch.keep_until() - 1).unwrap();
     assert_eq!(log.record(&old), Ok(Outcome::Replay));
     log.expire(old.epoch.keep_until()).unwrap();
@@ -131,7 +166,7 @@ pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
     for log in [log, other, store.handle()] {
         assert_eq!(log.record(&old), Err(LogError::Expired));
         assert_eq!(log.lookup(&old.epoch, old.nullifier), Err(LogError::Expired));
-        assert_eq!(log.record_all(&[old, young]), [Err(LogError::Expired), Ok(Outcome::Replay)]);
+        assert_eq!(log.record_all(&[old.clone(), young.clone()]), [Err(LogError::Expired), Ok(Outcome::Replay)]);
         assert_eq!(log.lookup_all(&[(old.epoch, old.nullifier)]), [Err(LogError::Expired)]);
     }
 }
@@ -139,12 +174,12 @@ pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
 pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
     let log = store.handle();
     assert_eq!(log.convictions(0), Ok(Vec::new()));
-    assert_eq!(log.convict(&evidence(0, 1)), Ok(true));
-    assert_eq!(log.convict(&evidence(1, 1)), Ok(true));
-    assert_eq!(log.convict(&evidence(0, 5)), Ok(false));
+    assert_eq!(log.convict(&conviction(0, 1)), Ok(true));
+    assert_eq!(log.convict(&conviction(1, 1)), Ok(true));
+    assert_eq!(log.convict(&conviction(0, 5)), Ok(false));
     let other = store.handle();
-    assert_eq!(other.convict(&evidence(2, 1)), Ok(true));
-    let all: Vec<_> = (0..3).map(|member| evidence(member, 1)).collect();
+    assert_eq!(other.convict(&conviction(2, 1)), Ok(true));
+    let all: Vec<_> = (0..3).map(|member| conviction(member, 1)).collect();
     for log in [&log, &other] {
         for from in 0..5 {
             assert_eq!(log.convictions(from).unwrap(), all[all.len().min(from as usize)..]);
@@ -155,15 +190,16 @@ pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
     log.expire(log_epoch(0).keep_until()).unwrap();
     assert_eq!(other.convictions(0).unwrap(), all);
     // Two shares of one message are no evidence.
-    let replay = evidence(3, 1);
-    let replay = quotapass::relay::Evidence { second: replay.recorded, ..replay };
+    let replay = conviction(3, 1);
+    let evidence = Evidence { second: replay.evidence.recorded, ..replay.evidence };
+    let replay = Conviction::new(evidence, 0);
     assert_eq!(log.convict(&replay), Err(LogError::Damaged));
 }
 
 pub fn of_many_threads_one_convicts(store: &dyn Fixture) {
     const MEMBERS: u64 = 10;
     let firsts = at_once(store, |thread, log| {
-        (0..MEMBERS).filter(|member| log.convict(&evidence(*member, thread)).unwrap()).count() as u64
+        (0..MEMBERS).filter(|member| log.convict(&conviction(*member, thread)).unwrap()).count() as u64
     });
     assert_eq!(firsts.into_iter().sum::<u64>(), MEMBERS);
     let kept = store.handle().convictions(0).unwrap();
@@ -200,7 +236,7 @@ pub fn statistics_count_what_is_there(store: &dyn Fixture) {
     let log = store.handle();
     let entries: Vec<_> = (0..100).map(|of| entry(of % 2 * 9, of, 0)).collect();
     assert!(log.record_all(&entries).iter().all(Result::is_ok) && log.record_all(&entries).iter().all(Result::is_ok));
-    log.convict(&evidence(0, 1)).unwrap();
+    log.convict(&conviction(0, 1)).unwrap();
     let statistics = log.statistics().unwrap();
     // A server counts what others keep there, too.
     assert!(statistics.nullifiers >= 100 && statistics.epochs.is_none_or(|epochs| epochs == 2), "{statistics:?}");

@@ -106,7 +106,7 @@ fn a_kill_of_the_server_loses_nothing_and_the_log_recovers_by_itself() {
         for answer in log.record_all(&batch(0, 20)) {
             assert!(is_unavailable(&answer));
         }
-        assert!(is_unavailable(&log.convictions(0)) && is_unavailable(&log.convict(&evidence(0, 1))));
+        assert!(is_unavailable(&log.convictions(0)) && is_unavailable(&log.convict(&conviction(0, 1))));
         server.restart();
         until("the log does not recover", || log.convictions(0).is_ok());
         for of in begin..begin + answered {
@@ -124,11 +124,11 @@ fn a_lost_answer_becomes_no_replay_and_no_conflict() {
     let log = connect(&settings(&[format!("redis://127.0.0.1:{}", wire.port)])).unwrap();
     let (first, other) = (entry(0, 1, 1), entry(0, 1, 2));
     wire.lose_answers(1);
-    let outcomes = log.record_all(&[first, other, first]);
+    let outcomes = log.record_all(&[first.clone(), other, first.clone()]);
     assert_eq!(outcomes, [Ok(Outcome::New), Ok(Outcome::Conflict(first.share)), Ok(Outcome::Replay)]);
     assert_eq!(wire.to_lose(), 0, "an answer was lost");
     wire.lose_answers(1);
-    assert_eq!(log.convict(&evidence(0, 1)), Ok(true));
+    assert_eq!(log.convict(&conviction(0, 1)), Ok(true));
     assert_eq!(wire.to_lose(), 0);
     assert_eq!(log.convictions(0).unwrap().len(), 1);
     // When every answer is lost nothing is known, and nothing is claimed.
@@ -177,7 +177,7 @@ fn what_stands_under_a_key_and_is_no_share_is_damage() {
     let Value::Array(keys) = server.ask(&["KEYS", "quotapass:n:*"]) else { panic!("no keys") };
     let key: Vec<u8> = redis::from_redis_value(keys[0].clone()).unwrap();
     let mut client = redis::Client::open(server.address()).unwrap().get_connection().unwrap();
-    for value in [&b""[..], b"short", &[0xff; 80]] {
+    for value in [&b""[..], b"short", &[1; 80]] {
         let _: Value = redis::cmd("SET").arg(&key).arg(value).query(&mut client).unwrap();
         assert_eq!(log.record(&entry(0, 1, 1)), Err(LogError::Damaged));
         assert_eq!(log.lookup(&entry(0, 1, 1).epoch, nullifier(1)), Err(LogError::Damaged));
@@ -213,4 +213,19 @@ fn a_handle_is_used_and_dropped_where_tasks_run() {
         assert_eq!(log.record(&entry(0, 1, 1)), Ok(Outcome::New));
         drop(log);
     });
+}
+
+/// What was kept before records had a version is refused as such, and never read as something else.
+#[test]
+fn records_without_a_version_are_refused_by_their_version() {
+    let server = Server::durable();
+    let log = server.log();
+    let former = entry(0, 1, 1);
+    let value = [&former.share.x.to_be_bytes()[..], &former.share.y.to_be_bytes(), &[7; 16]].concat();
+    let key = [&b"quotapass:n:"[..], &former.epoch.external_nullifier().to_be_bytes(), &former.nullifier.to_be_bytes()];
+    let mut client = redis::Client::open(server.address()).unwrap().get_connection().unwrap();
+    let _: Value = redis::cmd("SET").arg(key.concat()).arg(value).query(&mut client).unwrap();
+    assert_eq!(log.lookup(&former.epoch, former.nullifier), Err(LogError::Version(0)));
+    assert_eq!(log.record(&former), Err(LogError::Version(0)));
+    assert_eq!(log.record(&entry(0, 2, 1)), Ok(Outcome::New));
 }

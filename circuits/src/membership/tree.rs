@@ -130,12 +130,15 @@ impl MemberTree {
 
     /// Where a commitment stands; none if it does not, or was removed. It is looked for from the first to the last.
     pub fn index_of(&self, commitment: IdentityCommitment) -> Option<MemberIndex> {
-        let (wanted, mut slots) = (commitment.to_field(), self.store.commitments());
-        if wanted.is_zero() {
-            None
-        } else {
-            slots.position(|stored| *stored == wanted).map(|slot| MemberIndex(slot as u32))
-        }
+        self.indices_of(commitment).next()
+    }
+
+    /// Everywhere a commitment stands, first to last.
+    pub fn indices_of(&self, commitment: IdentityCommitment) -> impl Iterator<Item = MemberIndex> {
+        let wanted = commitment.to_field();
+        let is_there = move |stored: &Fr| !wanted.is_zero() && *stored == wanted;
+        let slots = self.store.commitments().enumerate();
+        slots.filter(move |(_, stored)| is_there(stored)).map(|(slot, _)| MemberIndex(slot as u32))
     }
 
     /// Appends a member.

@@ -175,6 +175,8 @@ impl Story {
         let pass = self.world.pass(&self.people[SPAMMER], message, 0, &mut self.report)?.to_bytes();
         let begun = Instant::now();
         let verdict = self.world.judge(message, &pass, &mut self.report)?;
+        let gossip = verdict.gossip();
+        ensure!(gossip == Gossip::Ignore, "whoever forwards the first evidence is honest");
         let Verdict::QuotaExceeded(exceeded) = verdict else {
             anyhow::bail!("a post over quota was judged {}", verdict.name());
         };
@@ -185,11 +187,11 @@ impl Story {
             "quota_exceeded",
             &format!(
                 "Somebody posts {quota} messages, the room's quota, and then one more under a used message id: \
-                 quota_exceeded (reject). Two shares of one line give the secret away: it is member {index}, found in \
+                 quota_exceeded (ignore). Two shares of one line give the secret away: it is member {index}, found in \
                  {:.1} ms.",
                 begun.elapsed().as_secs_f64() * 1e3
             ),
-            json!({ "verdict": "quota_exceeded", "gossip": Gossip::Reject, "member": index, "commitment": commitment }),
+            json!({ "verdict": "quota_exceeded", "gossip": gossip, "member": index, "commitment": commitment }),
         )?;
         ensure!(index == self.people[SPAMMER].index, "the secret is somebody else's");
         self.recovered = Some(exceeded.secret);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cli::{evidence, output::Output},
-    relay::{Evidence, RelayStore, SystemClock},
+    relay::{Clock, Conviction, Evidence, RelayStore, SystemClock},
 };
 
 /// A log on this machine's disk is open to one program at a time: stop the relay first.
@@ -53,7 +53,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
 
 /// All evidence, with the member it is against.
 fn all(store: &dyn RelayStore) -> Result<Vec<(IdentityCommitment, Evidence)>> {
-    let known = |evidence: Evidence| Some((evidence.secret()?.commitment(), evidence));
+    let known = |Conviction { evidence, .. }| Some((evidence.secret()?.commitment(), evidence));
     Ok(store.convictions(0)?.into_iter().filter_map(known).collect())
 }
 
@@ -106,7 +106,7 @@ fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output
         if registry.slots_of(commitment)?.is_empty() {
             bail!("{name} is against {commitment}, which this registry never had; nothing of it was imported");
         }
-        let is_new = store.convict(&evidence)?;
+        let is_new = store.convict(&Conviction::new(evidence, SystemClock.now()))?;
         let text = if is_new { "imported" } else { "known before" };
         output.result(
             &format!("{commitment}  {text}"),

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::{
     registry::{Change, FollowError, Follower, Registry, RegistryError, RegistryEvent, node::NodeError},
-    relay::{Evidence, NullifierLog, Relay},
+    relay::{NullifierLog, Relay},
 };
 
 /// Seconds to wait beyond the longest root window, in case a later policy has a longer one.
@@ -63,9 +63,9 @@ impl Departures {
     fn remember<L: NullifierLog>(&mut self, relay: &Relay<L>, commitment: IdentityCommitment) {
         match relay.log().convictions(0) {
             Ok(convictions) => {
-                let secrets = convictions.iter().filter_map(Evidence::secret);
-                for secret in secrets.filter(|secret| secret.commitment() == commitment) {
-                    relay.slash(secret, None);
+                let secrets = convictions.iter().filter_map(|conviction| Some((conviction.secret()?, conviction.at)));
+                for (secret, at) in secrets.filter(|(secret, _)| secret.commitment() == commitment) {
+                    relay.slash(secret, None, at);
                 }
                 self.forgotten.remove(&commitment);
             }

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::{
     ChainError, ChainSettings,
     departures::Departures,
+    limits::{self, TreeLimits},
     link::RegistryLink,
     saved::{SavedRoot, SavedRoots},
 };
@@ -75,6 +76,7 @@ impl<L: NullifierLog> ChainFollower<L> {
             failures: 0,
             parts,
         };
+        follower.parts.relay.set_message_limits(Arc::new(TreeLimits(Arc::clone(&follower.members))));
         if let Some(head) = follower.parts.copy.head() {
             follower.restore(&head)?;
         }
@@ -96,8 +98,8 @@ impl<L: NullifierLog> ChainFollower<L> {
         if roots.is_empty() {
             roots.push(SavedRoot { root: head.root, since: 0 });
         }
-        self.install(roots);
         self.copy_tree()?;
+        self.install(roots);
         self.parts.context.status.update_chain(|chain| {
             chain.synced = Some(head.block.number);
             chain.members = self.occupied;
@@ -154,6 +156,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         if let Some(undone) = synced.undone.filter(|_| self.is_begun) {
             // The copy counts events, and the roots of earlier runs are known by block: more may go here than was undone.
             // All are read anew below, or the next time if that fails.
+            self.copy_tree()?;
             let new = synced.roots.iter().map(|change| (change.root, change.since));
             self.parts.relay.reorganise_roots(undone.roots, new);
             self.is_begun = false;
@@ -175,7 +178,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         let since = self.parts.context.clock.now().saturating_sub(relay.policies().longest_root_window().into());
         let roots = self.parts.copy.roots_since(registry, since)?;
         // Without them nobody can be forgotten, which the next start makes up for.
-        if let Err(error) = relay.learn_convictions() {
+        if let Err(error) = relay.learn_convictions(self.parts.context.clock.now()) {
             warn!(%error, "cannot read the convictions");
         }
         self.departures = Departures::of_convicted(relay, &self.parts.copy, registry)?;
@@ -202,16 +205,17 @@ impl<L: NullifierLog> ChainFollower<L> {
             self.departures.note(&self.parts.relay, &synced.changes);
             return Ok(());
         }
+        // First the tree, then the limits of its members, then its root: see `limits`.
+        let followed = self.follow_tree(synced);
+        self.departures.note(&self.parts.relay, &synced.changes);
         for change in &synced.roots {
             self.parts.relay.advance_root(change.root, change.since);
             self.roots.push(SavedRoot { root: change.root, since: change.since });
         }
-        self.departures.note(&self.parts.relay, &synced.changes);
         self.forget_old_roots();
         self.save();
-        self.follow_tree(synced)?;
         self.announce_root();
-        Ok(())
+        followed
     }
 
     fn announce_root(&self) {
@@ -259,6 +263,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         if !fits {
             return self.copy_tree();
         }
+        limits::tell_new(&self.parts.relay, &synced.changes);
         self.occupied = (self.occupied + added).saturating_sub(removed);
         Ok(())
     }
@@ -269,6 +274,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         self.occupied =
             (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count() as u64;
         *write(&self.members) = tree;
+        limits::tell_all(&self.parts.relay, self.parts.copy.tree()?);
         Ok(())
     }
 

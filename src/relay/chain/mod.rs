@@ -9,6 +9,7 @@
 mod departures;
 mod embedded;
 mod follow;
+mod limits;
 mod link;
 mod saved;
 

@@ -8,7 +8,7 @@ use quotapass_circuits::{
 };
 
 use super::judge::Judge;
-use crate::relay::{EventBus, LogError, RelayEvent, Settlement, lock};
+use crate::relay::{Conviction, EventBus, LogError, RelayEvent, Settlement, lock};
 
 /// How many open cases are looked after in one go.
 const LOOKED_AFTER: usize = 64;
@@ -60,7 +60,7 @@ impl Cases {
         let open = {
             let state = &mut *lock(&self.0);
             state.read += news.len() as u64;
-            for evidence in &news {
+            for Conviction { evidence, .. } in &news {
                 let Some(secret) = evidence.secret() else { continue };
                 let (commitment, scope, epoch) = (secret.commitment(), evidence.scope, evidence.epoch);
                 state.members.push(ConvictedMember { commitment, scope, epoch, settlement: None });

@@ -6,7 +6,7 @@ use std::sync::RwLockReadGuard;
 use quotapass_circuits::identity::IdentityCommitment;
 
 use crate::relay::{
-    BadgeAnswer, BadgeRequest, Evidence, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
+    BadgeAnswer, BadgeRequest, Conviction, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
 };
 #[cfg(feature = "relay-http")]
 use crate::relay::{PolicyTable, RootHistory};
@@ -21,8 +21,9 @@ pub(in crate::relay) trait Judge: Send + Sync {
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
     #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
-    fn learn_convictions(&self) -> Result<(), LogError>;
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError>;
+    fn learn_convictions(&self, now: u64) -> Result<(), LogError>;
+    fn prepare(&self, now: u64);
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError>;
 }
 
@@ -50,11 +51,15 @@ impl<S: RelayStore> Judge for Relay<S> {
         self.roots()
     }
 
-    fn learn_convictions(&self) -> Result<(), LogError> {
-        self.learn_convictions()
+    fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
+        self.learn_convictions(now)
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn prepare(&self, now: u64) {
+        self.prepare(now);
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         self.log().convictions(from)
     }
 

@@ -288,12 +288,13 @@ impl Shared {
         loop {
             let now = self.context.clock.now();
             self.history.note(&[], now);
-            let read = self.relay.learn_convictions();
+            let read = self.relay.learn_convictions(now);
             let read = read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now));
             match read {
                 Ok(()) => self.context.status.log_read(now),
                 Err(error) => self.context.status.log_failed(error.to_string(), now),
             }
+            self.relay.prepare(now);
             let mut state = lock(&self.state);
             if state.queue.is_stopping() {
                 return;

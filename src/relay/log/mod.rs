@@ -9,8 +9,10 @@
 
 #[cfg(feature = "relay-embedded")]
 pub mod embedded;
+mod fields;
 mod record;
 #[cfg(feature = "relay-valkey")]
 pub mod valkey;
 
-pub use record::Record;
+pub use fields::{FieldTooLong, Fields};
+pub use record::{Record, RecordError, VERSION};

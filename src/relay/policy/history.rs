@@ -303,6 +303,12 @@ impl PolicyHistory {
         self.terms().any(|term| term.nearly_holds(now) && is_kind(term.policy()))
     }
 
+    /// How long after the first evidence against a member whoever forwards its posts may be honest, in seconds: the longest
+    /// grace time of the policies that hold at `now`.
+    pub(in crate::relay) fn grace(&self, now: u64) -> u64 {
+        self.holding(now).map(grace).fold(0, u64::max)
+    }
+
     /// The highest cap on messages among the policies that hold at `now`.
     pub(in crate::relay) fn highest_cap(&self, now: u64) -> NonZeroU16 {
         self.holding(now).map(|policy| policy.limit_cap).fold(self.current(now).policy.limit_cap, NonZeroU16::max)

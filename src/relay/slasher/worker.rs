@@ -111,8 +111,8 @@ impl Slasher {
     }
 
     fn read_log(&mut self) -> Result<(), SlasherError> {
-        for evidence in self.parts.store.convictions(self.read)? {
-            if let Some(secret) = evidence.secret() {
+        for conviction in self.parts.store.convictions(self.read)? {
+            if let Some(secret) = conviction.secret() {
                 let case = Case::new(secret);
                 if self.parts.store.settlement(case.commitment)?.is_none() {
                     self.cases.push(case);

@@ -141,8 +141,8 @@ fn former_requirements_hold_for_badges_too() {
 fn a_slashed_member_has_no_badge() {
     let relay = relay();
     let pass = badge_pass(0, KEY, requirement()).to_bytes();
-    relay.slash(world().secrets[0].clone(), None);
-    assert_eq!(relay.verify_badge(badge_request(&pass), NOW).verdict, Verdict::SlashedMember);
+    relay.slash(world().secrets[0].clone(), None, NOW);
+    assert_eq!(relay.verify_badge(badge_request(&pass), NOW).verdict, Verdict::SlashedMember { within_grace: true });
     let other = badge_pass(1, KEY, requirement()).to_bytes();
     assert_eq!(relay.verify_badge(badge_request(&other), NOW).verdict, Verdict::Accepted);
 }

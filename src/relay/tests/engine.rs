@@ -17,14 +17,14 @@ use futures_util::FutureExt;
 use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, PostPass, decode_text},
     identity::IdentityCommitment,
-    share::{Nullifier, Share},
+    share::Nullifier,
 };
 
 use super::world::*;
 use crate::relay::{
-    Engine, EngineSettings, Entry, Evidence, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog,
-    Outcome, Overload, OwnedBadge, OwnedPost, Relay, RelayContext, RelayEvent, RelayStore, RootHistory, SettableClock,
-    Settlement, SlashClaims, Source, Verdict, WorkerId,
+    Conviction, Engine, EngineSettings, Entry, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog,
+    Outcome, Overload, OwnedBadge, OwnedPost, Recorded, Relay, RelayContext, RelayEvent, RelayStore, RootHistory,
+    SettableClock, Settlement, SlashClaims, Source, Verdict, WorkerId,
 };
 
 fn settings() -> EngineSettings {
@@ -105,11 +105,11 @@ impl NullifierLog for Gated {
         self.inner.record(entry)
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         self.inner.lookup(epoch, nullifier)
     }
 
-    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
         self.batches.lock().unwrap().push(nullifiers.iter().map(|(_, nullifier)| *nullifier).collect());
         let mut is_shut = self.is_shut.lock().unwrap();
         while *is_shut {
@@ -119,11 +119,11 @@ impl NullifierLog for Gated {
         self.inner.lookup_all(nullifiers)
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        self.inner.convict(evidence)
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        self.inner.convict(conviction)
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         self.inner.convictions(from)
     }
 
@@ -334,15 +334,15 @@ fn a_log_that_fails_is_seen_in_the_status() {
             Err(LogError::Unavailable("disk full".into()))
         }
 
-        fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+        fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
             self.0.lookup(epoch, nullifier)
         }
 
-        fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-            self.0.convict(evidence)
+        fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+            self.0.convict(conviction)
         }
 
-        fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+        fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
             self.0.convictions(from)
         }
 

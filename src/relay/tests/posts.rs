@@ -7,13 +7,13 @@ use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, POST_BYTES, PostPass},
     membership::Day,
     requirement::Requirement,
-    share::{Nullifier, Share},
+    share::Nullifier,
 };
 
 use super::world::*;
 use crate::relay::{
-    Entry, Evidence, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload, Policy,
-    PolicyError, PolicyTable, PostRequest, RequirementMismatch, RootHistory, Verdict,
+    Conviction, Entry, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload,
+    Policy, PolicyError, PolicyTable, PostRequest, Recorded, RequirementMismatch, RootHistory, Verdict,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -258,15 +258,15 @@ impl NullifierLog for Failing {
         if self.on_record { Err(down()) } else { self.inner.record(entry) }
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         if self.on_lookup { Err(down()) } else { self.inner.lookup(epoch, nullifier) }
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        if self.on_convict.load(Ordering::Relaxed) { Err(down()) } else { self.inner.convict(evidence) }
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        if self.on_convict.load(Ordering::Relaxed) { Err(down()) } else { self.inner.convict(conviction) }
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         if self.on_lookup { Err(down()) } else { self.inner.convictions(from) }
     }
 
@@ -311,13 +311,13 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         fn record_all(&self, _: &[Entry]) -> Vec<Result<Outcome, LogError>> {
             Vec::new()
         }
-        fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Share>, LogError> {
+        fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Recorded>, LogError> {
             Ok(None)
         }
-        fn convict(&self, _: &Evidence) -> Result<bool, LogError> {
+        fn convict(&self, _: &Conviction) -> Result<bool, LogError> {
             Err(down())
         }
-        fn convictions(&self, _: u64) -> Result<Vec<Evidence>, LogError> {
+        fn convictions(&self, _: u64) -> Result<Vec<Conviction>, LogError> {
             Ok(Vec::new())
         }
         fn expire(&self, _: u64) -> Result<(), LogError> {

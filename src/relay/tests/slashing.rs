@@ -1,21 +1,31 @@
 //! Double posts, and what becomes of the member.
 
+use core::num::NonZeroU16;
 use std::{
     collections::HashSet,
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
 };
 
 use quotapass_circuits::{
     formats::wire::PostPass,
-    share::{Nullifier, Share, recover},
+    identity::IdentityCommitment,
+    share::{Line, Nullifier, Share, recover},
+    signal::ExternalNullifier,
 };
 
 use super::world::*;
 use crate::relay::{
-    Entry, Evidence, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Overload, QuotaExceeded,
-    RootHistory, Settlement, SlashClaims, Verdict, WorkerId,
+    Conviction, Entry, Evidence, Gossip, LogEpoch, LogError, LogStatistics, MemoryLog, MessageLimits, NullifierLog,
+    Outcome, Overload, Policy, QuotaExceeded, Recorded, Relay, RootHistory, Settlement, SlashClaims, Verdict, WorkerId,
 };
+
+const fn slashed(within_grace: bool) -> Verdict {
+    Verdict::SlashedMember { within_grace }
+}
 
 fn exceeded(verdict: Verdict) -> QuotaExceeded {
     match verdict {
@@ -55,17 +65,17 @@ fn both_halves_in_one_batch() {
 #[test]
 fn a_slashed_member_is_refused_in_every_epoch_whatever_the_root() {
     let relay = relay();
-    assert!(relay.slash(world().secrets[0].clone(), None));
-    assert!(!relay.slash(world().secrets[0].clone(), None));
+    assert!(relay.slash(world().secrets[0].clone(), None, NOW));
+    assert!(!relay.slash(world().secrets[0].clone(), None, NOW));
     // Its root is superseded, and within the window.
     relay.advance_root(root(1), NOW);
-    assert_eq!(honest().to(&relay, NOW), Verdict::SlashedMember);
+    assert_eq!(honest().to(&relay, NOW), slashed(true));
     for id in 1..5 {
-        assert_eq!(posting(0, id, MESSAGE).prove().to(&relay, NOW), Verdict::SlashedMember);
+        assert_eq!(posting(0, id, MESSAGE).prove().to(&relay, NOW), slashed(true));
     }
     let next = policy().epoch_at(NOW + 600);
     let later = posting_for(&policy(), next, 0, 0, MESSAGE).prove();
-    assert_eq!(later.to(&relay, NOW + 600), Verdict::SlashedMember);
+    assert_eq!(later.to(&relay, NOW + 600), slashed(false));
     assert_eq!(posting(1, 0, MESSAGE).prove().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(relay.log().len(), 1);
 
@@ -81,8 +91,8 @@ fn ids_of_a_former_higher_cap_are_refused_too() {
     let relay = relay();
     let lower = crate::relay::Policy { limit_cap: cap(2), ..policy() };
     relay.change_policies([lower], NOW).unwrap();
-    relay.slash(world().secrets[0].clone(), None);
-    assert_eq!(posting(0, 4, MESSAGE).prove().to(&relay, NOW), Verdict::SlashedMember);
+    relay.slash(world().secrets[0].clone(), None, NOW);
+    assert_eq!(posting(0, 4, MESSAGE).prove().to(&relay, NOW), slashed(true));
 }
 
 #[test]
@@ -119,15 +129,15 @@ impl NullifierLog for Lying {
         Ok(Outcome::Conflict(self.0))
     }
 
-    fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Share>, LogError> {
-        Ok(Some(self.0))
+    fn lookup(&self, _: &LogEpoch, _: Nullifier) -> Result<Option<Recorded>, LogError> {
+        Ok(Some(self.0.into()))
     }
 
-    fn convict(&self, _: &Evidence) -> Result<bool, LogError> {
+    fn convict(&self, _: &Conviction) -> Result<bool, LogError> {
         Ok(true)
     }
 
-    fn convictions(&self, _: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convictions(&self, _: u64) -> Result<Vec<Conviction>, LogError> {
         Ok(Vec::new())
     }
 
@@ -179,8 +189,8 @@ fn relays_that_share_a_log_catch_halves_sent_to_different_ones() {
     assert_eq!(exceeded(second().to(&other, NOW)).secret, world().secrets[0]);
     // The first learns of it with its next post, and so does one that starts later.
     let next = posting(0, 1, MESSAGE).prove();
-    assert_eq!(next.to(&first, NOW), Verdict::SlashedMember);
-    assert_eq!(next.to(&relay(), NOW), Verdict::SlashedMember);
+    assert_eq!(next.to(&first, NOW), slashed(true));
+    assert_eq!(next.to(&relay(), NOW), slashed(true));
 }
 
 #[test]
@@ -188,9 +198,9 @@ fn imported_evidence_counts_like_our_own() {
     let relay = relay();
     let evidence = evidence();
     assert_eq!(evidence.secret_below(cap(1)), Some(world().secrets[0].clone()));
-    assert_eq!(relay.import(&evidence), Ok(true));
-    assert_eq!(relay.import(&evidence), Ok(false));
-    assert_eq!(posting(0, 3, MESSAGE).prove().to(&relay, NOW), Verdict::SlashedMember);
+    assert_eq!(relay.import(&evidence, NOW), Ok(true));
+    assert_eq!(relay.import(&evidence, NOW), Ok(false));
+    assert_eq!(posting(0, 3, MESSAGE).prove().to(&relay, NOW), slashed(true));
     // Shares of another nullifier are of no secret that counts; two shares of one message are no evidence at all.
     let other = Evidence {
         nullifier: PostPass::from_bytes(&posting(1, 0, MESSAGE).prove().pass).unwrap().nullifier,
@@ -198,7 +208,7 @@ fn imported_evidence_counts_like_our_own() {
     };
     assert_eq!(other.secret_below(cap(5)), None);
     let replay = Evidence { second: other.recorded, ..other };
-    assert_eq!(relay.import(&replay), Err(LogError::Damaged));
+    assert_eq!(relay.import(&replay, NOW), Err(LogError::Damaged));
 }
 
 #[test]
@@ -216,4 +226,152 @@ fn one_worker_at_a_time_has_a_case_until_it_is_settled() {
     log.settle(commitment, &Settlement::NoMember).unwrap();
     assert_eq!(log.settlement(commitment), Ok(Some(settlement)));
     assert_eq!(log.claim(commitment, &two, 500, 510), Ok(false));
+}
+
+fn names(relay: &Relay<impl NullifierLog>, sent: &[&Sent], now: u64) -> Vec<&'static str> {
+    let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
+    relay.verify_posts(&requests, now).iter().map(Verdict::name).collect()
+}
+
+#[test]
+fn what_a_member_sent_before_it_was_caught_stands_in_a_batch_too() {
+    let earlier = posting(0, 1, b"an id before").prove();
+    let later = posting(0, 2, b"an id after").prove();
+    let sent = [&earlier, honest(), second(), &later];
+    assert_eq!(names(&relay(), &sent, NOW), ["accepted", "accepted", "quota_exceeded", "slashed_member"]);
+    let alone = relay();
+    let one_by_one: Vec<_> = sent.iter().map(|sent| sent.to(&alone, NOW).name()).collect();
+    assert_eq!(names(&relay(), &sent, NOW), one_by_one);
+}
+
+/// A log in memory that counts writes of evidence, and can refuse them.
+#[derive(Default)]
+struct Counting {
+    inner: MemoryLog,
+    writes: AtomicUsize,
+    fails: AtomicBool,
+}
+
+impl NullifierLog for Counting {
+    fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
+        self.inner.record(entry)
+    }
+
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
+        self.inner.lookup(epoch, nullifier)
+    }
+
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap()
+    }
+
+    fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        if self.fails.load(Ordering::Relaxed) {
+            return vec![Err(LogError::Unavailable("disk full".into())); convictions.len()];
+        }
+        self.inner.convict_all(convictions)
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
+        self.inner.convictions(from)
+    }
+
+    fn expire(&self, now: u64) -> Result<(), LogError> {
+        self.inner.expire(now)
+    }
+
+    fn statistics(&self) -> Result<LogStatistics, LogError> {
+        self.inner.statistics()
+    }
+}
+
+/// Attack: many members double post at once, and each makes the batch wait for a write of its own.
+#[test]
+fn the_evidence_of_a_batch_is_one_write() {
+    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Counting::default());
+    let posts: Vec<_> =
+        (0..4).flat_map(|member| [b"first", b"other"].map(|text| posting(member, 0, text).prove())).collect();
+    let verdicts = names(&relay, &posts.iter().collect::<Vec<_>>(), NOW);
+    assert_eq!(verdicts, ["accepted", "quota_exceeded"].repeat(4));
+    assert_eq!(relay.log().writes.load(Ordering::Relaxed), 1);
+    assert_eq!(relay.log().convictions(0).unwrap().len(), 4);
+}
+
+#[test]
+fn nothing_follows_from_evidence_that_was_not_kept() {
+    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Counting::default());
+    relay.log().fails.store(true, Ordering::Relaxed);
+    let later = posting(0, 1, b"an id after").prove();
+    assert_eq!(names(&relay, &[honest(), second(), &later], NOW), ["accepted", "overloaded", "accepted"]);
+    assert!(relay.slashed().is_empty());
+    relay.log().fails.store(false, Ordering::Relaxed);
+    assert_eq!(exceeded(second().to(&relay, NOW)).secret, world().secrets[0]);
+}
+
+/// Attack: one deposit posts one message at one relay and another at a second. Each forwards what it accepted, and each is
+/// honest; if the other's verdict were `reject`, one deposit would set any two of them against each other.
+#[test]
+fn two_messages_at_two_relays_set_no_relay_against_the_other() {
+    let (first, other) = (relay(), relay());
+    assert_eq!(honest().to(&first, NOW), Verdict::Accepted);
+    assert_eq!(second().to(&other, NOW), Verdict::Accepted);
+    // Each forwards its own to the other, a little later.
+    let grace = u64::from(policy().max_clock_skew) + 30;
+    let third = posting(0, 1, b"a third message").prove();
+    for (relay, forwarded) in [(&first, second()), (&other, honest())] {
+        let verdict = forwarded.to(relay, NOW + 2);
+        assert_eq!((verdict.name(), verdict.gossip()), ("quota_exceeded", Gossip::Ignore));
+        // A relay that has not heard of the evidence yet accepts more of the member, and forwards it.
+        assert_eq!(third.to(relay, NOW + 1 + grace).gossip(), Gossip::Ignore);
+        // After that all have heard.
+        assert_eq!(third.to(relay, NOW + 2 + grace), slashed(false));
+        assert_eq!(slashed(false).gossip(), Gossip::Reject);
+    }
+}
+
+#[test]
+fn grace_begins_with_the_first_evidence_of_any_relay_and_a_fast_clock_does_not_prolong_it() {
+    let log = Arc::new(MemoryLog::new());
+    let relay = || relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    assert_eq!(honest().to(&relay(), NOW - 15), Verdict::Accepted);
+    assert_eq!(second().to(&relay(), NOW - 15).name(), "quota_exceeded");
+    let next = posting(0, 1, MESSAGE).prove();
+    assert_eq!(next.to(&relay(), NOW + 34), slashed(true));
+    assert_eq!(next.to(&relay(), NOW + 35), slashed(false));
+
+    let log = Arc::new(MemoryLog::new());
+    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    log.convict(&Conviction::new(evidence(), NOW + 86_400)).unwrap();
+    assert_eq!(next.to(&relay, NOW), slashed(true));
+    assert_eq!(next.to(&relay, NOW + 50), slashed(false));
+}
+
+#[test]
+fn a_limit_that_the_registry_knows_bounds_what_is_computed() {
+    /// Says three, and how often it was asked.
+    #[derive(Default)]
+    struct Three(AtomicUsize);
+
+    impl MessageLimits for Three {
+        fn message_limit(&self, _: IdentityCommitment) -> Option<NonZeroU16> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            NonZeroU16::new(3)
+        }
+    }
+
+    for (limit_cap, asked) in [(1_023, 0), (1_024, 1)] {
+        let policy = Policy { limit_cap: cap(limit_cap), ..policy() };
+        let relay = relay_with(vec![policy.clone()], RootHistory::starting_at(world().tree.root()), MemoryLog::new());
+        let limits = Arc::new(Three::default());
+        relay.set_message_limits(Arc::clone(&limits) as _);
+        let post = |id, message| posting_for(&policy, epoch(), 0, id, message).prove();
+        let names = names(&relay, &[&post(0, b"one"), &post(0, b"two"), &post(2, b"three")], NOW);
+        assert_eq!(names, ["accepted", "quota_exceeded", "slashed_member"]);
+        assert_eq!(limits.0.load(Ordering::Relaxed), asked);
+        let line = Line::new(&world().secrets[0], ExternalNullifier::new(scope(), epoch()), 3);
+        let log_epoch = LogEpoch::new(scope(), epoch());
+        let is_refused = relay.slashed().has_nullifier(&log_epoch, policy.limit_cap, line.nullifier());
+        assert_eq!(is_refused, asked == 0, "beyond its own limit the member can say nothing");
+    }
 }

@@ -7,12 +7,14 @@ use quotapass_circuits::{
 use serde_json::json;
 
 use super::world::*;
-use crate::relay::{Gossip, LogError, RequirementMismatch, Verdict};
+use crate::relay::{Gossip, LogError, QuotaExceeded, RequirementMismatch, Verdict};
 
-fn conflict() -> Verdict {
+fn conflict(is_within: bool) -> Verdict {
     let relay = relay();
     honest().to(&relay, NOW);
-    second().to(&relay, NOW)
+    let Verdict::QuotaExceeded(exceeded) = second().to(&relay, NOW) else { panic!("it is caught") };
+    assert!(exceeded.within_grace, "it is the first evidence");
+    Verdict::QuotaExceeded(Box::new(QuotaExceeded { within_grace: is_within, ..*exceeded }))
 }
 
 #[test]
@@ -23,8 +25,10 @@ fn the_table_of_the_protocol() {
     for (verdict, name, gossip) in [
         (Verdict::Accepted, "accepted", Accept),
         (Verdict::Replay, "replay", Ignore),
-        (conflict(), "quota_exceeded", Reject),
-        (Verdict::SlashedMember, "slashed_member", Reject),
+        (conflict(true), "quota_exceeded", Ignore),
+        (conflict(false), "quota_exceeded", Reject),
+        (Verdict::SlashedMember { within_grace: true }, "slashed_member", Ignore),
+        (Verdict::SlashedMember { within_grace: false }, "slashed_member", Reject),
         (Verdict::UnknownRoot, "unknown_root", Ignore),
         (Verdict::StaleRoot { superseded_at: 1 }, "stale_root", Ignore),
         (Verdict::EpochOutOfRange { epoch: epoch(), now: 1 }, "epoch_out_of_range", Ignore),
@@ -70,7 +74,7 @@ fn details_in_json() {
 
 #[test]
 fn no_text_gives_the_secret_or_the_shares_away() {
-    let verdict = conflict();
+    let verdict = conflict(true);
     let Verdict::QuotaExceeded(exceeded) = &verdict else { panic!("{verdict:?}") };
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let secret = hex(&*exceeded.secret.to_be_bytes());

@@ -12,7 +12,8 @@ use super::{
 use crate::files;
 
 const FILE: &str = "nullifier-log.json";
-const VERSION: u32 = 1;
+/// 1 had records without a version.
+const VERSION: u32 = 2;
 
 /// The file's content. Fields that a later version adds are for the version number to announce.
 #[derive(Serialize, Deserialize)]

@@ -47,11 +47,7 @@ use std::{
 };
 
 pub use error::EmbeddedLogError;
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    registry_id::RegistryId,
-    share::{Nullifier, Share},
-};
+use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 
 use self::{
     error::failed,
@@ -59,7 +55,8 @@ use self::{
     writer::{Shared, Writer, not_open},
 };
 use super::super::{
-    Entry, Evidence, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Settlement, SlashClaims, WorkerId, read,
+    Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement, SlashClaims,
+    WorkerId, read,
 };
 use crate::files;
 
@@ -161,7 +158,7 @@ impl core::fmt::Debug for EmbeddedLog {
 
 impl NullifierLog for EmbeddedLog {
     fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-        let entry = *entry;
+        let entry = entry.clone();
         self.writer.write(1, move |transaction| transaction.record(&entry))?
     }
 
@@ -176,16 +173,32 @@ impl NullifierLog for EmbeddedLog {
         written.unwrap_or_else(|error| vec![Err(error); entries.len()])
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         self.reading(|store| store.lookup(epoch, nullifier))
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        let evidence = evidence.clone();
-        self.writer.write(1, move |transaction| transaction.convict(&evidence))?
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap_or_else(|| Err(not_open()))
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
+        if convictions.is_empty() {
+            return Vec::new();
+        }
+        // The thread that writes has no time for hashes.
+        let commitment =
+            |conviction: &Conviction| conviction.secret().map(|secret| secret.commitment()).ok_or(LogError::Damaged);
+        let owned: Vec<_> = convictions.iter().map(|conviction| (commitment(conviction), conviction.clone())).collect();
+        let written = self.writer.write(convictions.len(), move |transaction| {
+            let convict = |(commitment, conviction): (Result<_, LogError>, _)| {
+                commitment.and_then(|commitment| transaction.convict(commitment, &conviction))
+            };
+            owned.into_iter().map(convict).collect()
+        });
+        written.unwrap_or_else(|error| vec![Err(error); convictions.len()])
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         self.reading(|store| store.convictions(from))
     }
 

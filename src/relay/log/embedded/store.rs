@@ -8,11 +8,11 @@
 //! | `c` | how many commits there were, u64 |
 //! | `w` | the watermark: until when epochs are expired, u64 |
 //! | `p`, end of a partition u64 | how many nullifiers it holds, u64 |
-//! | `e`, position u64 | evidence |
+//! | `e`, position u64 | a [conviction](Conviction) |
 //! | `m`, commitment 32 | the position of the evidence against this member |
 //! | `s`, commitment 32 | its case |
 //!
-//! and in a partition the share stands under the external nullifier (32) and the nullifier (32). Numbers are big-endian.
+//! and in a partition the [record](Recorded) of a nullifier stands under the external nullifier (32) and the nullifier (32). Numbers are big-endian.
 //!
 //! Each commit writes its number and the counts of the partitions it adds to. A database that has lost part of its
 //! journal or a file of a partition has fewer than it says, and is not opened.
@@ -26,11 +26,7 @@ use std::{
 };
 
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    registry_id::RegistryId,
-    share::{Nullifier, Share},
-};
+use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 
 use super::{
     EmbeddedLogError, EmbeddedSettings,
@@ -39,7 +35,9 @@ use super::{
     transaction::{Place, Transaction},
     witness::Witness,
 };
-use crate::relay::{Case, Evidence, LogEpoch, LogError, LogStatistics, Settlement, lock, log::Record, read, write};
+use crate::relay::{
+    Case, Conviction, LogEpoch, LogError, LogStatistics, Recorded, Settlement, lock, log::Record, read, write,
+};
 
 const DATABASE: &str = "database";
 const RECORDS: &str = "records";
@@ -169,30 +167,30 @@ impl Store {
         found.map_err(LogError::from)
     }
 
-    /// The share recorded for a nullifier.
-    pub(super) fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    /// What is recorded for a nullifier.
+    pub(super) fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         if epoch.keep_until() <= self.watermark() {
             return Err(LogError::Expired);
         }
         let found = self.get(&Place::nullifier(epoch, nullifier))?;
-        found.map(|bytes| Share::from_bytes(&bytes).ok_or(LogError::Damaged)).transpose()
+        Ok(found.map(|bytes| Recorded::from_bytes(&bytes)).transpose()?)
     }
 
     /// The evidence from a position on.
-    pub(super) fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    pub(super) fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let count = self.conviction_count();
         // Asked with every batch, and nearly always about nothing.
         (from..count)
             .map(|position| {
                 let bytes = self.get(&Place::Record(numbered(b'e', position)))?;
-                bytes.and_then(|bytes| Evidence::from_bytes(&bytes)).ok_or(LogError::Damaged)
+                Ok(Conviction::from_bytes(&bytes.ok_or(LogError::Damaged)?)?)
             })
             .collect()
     }
 
     pub(super) fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
         let Some(bytes) = self.get(&Place::case(commitment))? else { return Ok(None) };
-        Case::from_bytes(&bytes).ok_or(LogError::Damaged).map(Case::into_settlement)
+        Ok(Case::from_bytes(&bytes)?.into_settlement())
     }
 
     pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {

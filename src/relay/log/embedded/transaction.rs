@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    share::{Nullifier, Share},
-};
+use quotapass_circuits::{identity::IdentityCommitment, share::Nullifier};
 
 use super::store::{Store, key_of, numbered, partition_of};
-use crate::relay::{Case, Entry, Evidence, LogEpoch, LogError, Outcome, Settlement, WorkerId, log::Record};
+use crate::relay::{Case, Conviction, Entry, LogEpoch, LogError, Outcome, Recorded, Settlement, WorkerId, log::Record};
 
 /// Where something stands in the database.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -53,7 +50,7 @@ impl<'a> Transaction<'a> {
                 None => return Ok(None),
             },
         };
-        value.ok_or(LogError::Damaged).map(Some)
+        Ok(Some(value?))
     }
 
     pub(super) fn record(&mut self, entry: &Entry) -> Result<Outcome, LogError> {
@@ -61,24 +58,28 @@ impl<'a> Transaction<'a> {
             return Err(LogError::Expired);
         }
         let place = Place::nullifier(&entry.epoch, entry.nullifier);
-        match self.get::<Share>(&place)? {
-            Some(recorded) => Ok(Outcome::of(recorded, entry.share)),
+        match self.get::<Recorded>(&place)? {
+            Some(recorded) => Ok(Outcome::of(&recorded, entry)),
             None => {
                 self.store.ensure_partition(partition_of(&entry.epoch))?;
-                self.writes.insert(place, entry.share.to_bytes());
+                self.writes.insert(place, entry.recorded().to_bytes());
                 Ok(Outcome::New)
             }
         }
     }
 
-    pub(super) fn convict(&mut self, evidence: &Evidence) -> Result<bool, LogError> {
-        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
+    /// Keeps evidence against the member with this commitment.
+    pub(super) fn convict(
+        &mut self,
+        commitment: IdentityCommitment,
+        conviction: &Conviction,
+    ) -> Result<bool, LogError> {
         let member = Place::Record([&b"m"[..], &commitment.to_be_bytes()].concat());
         if self.writes.contains_key(&member) || self.store.get(&member)?.is_some() {
             return Ok(false);
         }
         self.writes.insert(member, self.convictions.to_be_bytes().into());
-        self.writes.insert(Place::Record(numbered(b'e', self.convictions)), evidence.to_bytes());
+        self.writes.insert(Place::Record(numbered(b'e', self.convictions)), conviction.to_bytes());
         self.convictions += 1;
         Ok(true)
     }

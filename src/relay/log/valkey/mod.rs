@@ -44,10 +44,10 @@
 //!
 //! | key | holds |
 //! |---|---|
-//! | `quotapass:n:`, external nullifier (32 bytes), nullifier (32 bytes) | share (64 bytes), token (16 bytes) |
+//! | `quotapass:n:`, external nullifier (32 bytes), nullifier (32 bytes) | a [record](Recorded), token (16 bytes) |
 //! | `quotapass:{registry}:store` | the store's name |
 //! | `quotapass:{registry}:expired` | until when epochs are expired |
-//! | `quotapass:{registry}:convictions` | a list of evidence |
+//! | `quotapass:{registry}:convictions` | a list of [convictions](Conviction) |
 //! | `quotapass:{registry}:convicted` | a hash: commitment to token |
 //! | `quotapass:{registry}:cases` | a hash: commitment to case |
 //!
@@ -71,19 +71,15 @@ use std::{
 };
 
 pub use error::ValkeyLogError;
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    registry_id::RegistryId,
-    share::{Nullifier, Share},
-};
+use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 use redis::{Cmd, Value, cmd};
 use tokio::runtime::Runtime;
 
 use self::servers::{Kind, Request, Servers};
 use super::{
     super::{
-        Case, Entry, Evidence, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Settlement, SlashClaims,
-        WorkerId, lock,
+        Case, Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement,
+        SlashClaims, WorkerId, lock,
     },
     record::Record,
 };
@@ -92,8 +88,8 @@ use super::{
 const GRACE: u64 = 60;
 /// The last second of the year 9999: servers refuse times that are much later.
 const LATEST: u64 = 253_402_300_799;
-/// Bytes of a share in a value; the rest is the token.
-const SHARE_BYTES: usize = 64;
+/// Bytes of the token that ends the value of a nullifier.
+const TOKEN_BYTES: usize = 16;
 /// How often a case is read again because somebody else wrote it meanwhile.
 const CASE_ATTEMPTS: u32 = 16;
 
@@ -351,7 +347,7 @@ impl Log {
             let key = nullifier_key(&entry.epoch, entry.nullifier);
             let expires = entry.epoch.keep_until().saturating_add(GRACE).min(LATEST);
             let mut set = cmd("SET");
-            let value = [&entry.share.to_bytes()[..], token].concat();
+            let value = [&entry.recorded().to_bytes()[..], token].concat();
             set.arg(&key).arg(value).arg("NX").arg("GET").arg("EXAT").arg(expires);
             Request::new(&key, set)
         };
@@ -360,34 +356,43 @@ impl Log {
             Ok(match bytes_of(answer?)? {
                 None => Outcome::New,
                 Some(value) => {
-                    let (recorded, by) = value.split_at_checked(SHARE_BYTES).ok_or(LogError::Damaged)?;
-                    let recorded = Share::from_bytes(recorded).ok_or(LogError::Damaged)?;
-                    if by == token { Outcome::New } else { Outcome::of(recorded, entry.share) }
+                    let (recorded, by) = recorded_from(&value)?;
+                    if by == token { Outcome::New } else { Outcome::of(&recorded, entry) }
                 }
             })
         };
         entries.iter().zip(answers).map(|(entry, answer)| outcome(entry, answer)).collect()
     }
 
-    async fn lookup_all(&self, nullifiers: Vec<(LogEpoch, Nullifier)>) -> Vec<Result<Option<Share>, LogError>> {
+    async fn lookup_all(&self, nullifiers: Vec<(LogEpoch, Nullifier)>) -> Vec<Result<Option<Recorded>, LogError>> {
         let command = |(epoch, nullifier): &(LogEpoch, Nullifier)| {
             let key = nullifier_key(epoch, *nullifier);
             Request::new(&key, cmd("GET").arg(&key).to_owned())
         };
         let answers = self.run(&nullifiers, Kind::Read, |(epoch, _)| epoch, command).await;
-        let share = |value: Vec<u8>| value.get(..SHARE_BYTES).and_then(Share::from_bytes).ok_or(LogError::Damaged);
-        answers.into_iter().map(|answer| bytes_of(answer?)?.map(share).transpose()).collect()
+        let recorded = |value: Vec<u8>| recorded_from(&value).map(|(recorded, _)| recorded);
+        answers.into_iter().map(|answer| bytes_of(answer?)?.map(recorded).transpose()).collect()
     }
 
-    async fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        let commitment = evidence.secret().ok_or(LogError::Damaged)?.commitment();
-        let mut convict = script(CONVICT, &[&self.keys.convicted, &self.keys.convictions]);
-        convict.arg(&commitment.to_be_bytes()[..]).arg(&self.next_token()[..]).arg(evidence.to_bytes());
-        Ok(self.one(&self.keys.convicted, convict, Kind::Write).await? == Value::Int(1))
+    async fn convict_all(&self, convictions: Vec<Conviction>) -> Vec<Result<bool, LogError>> {
+        let convict = |conviction: &Conviction| {
+            let commitment = conviction.secret()?.commitment();
+            let mut convict = script(CONVICT, &[&self.keys.convicted, &self.keys.convictions]);
+            convict.arg(&commitment.to_be_bytes()[..]).arg(&self.next_token()[..]).arg(conviction.to_bytes());
+            Some(Request::new(self.keys.convicted.as_bytes(), convict))
+        };
+        let requests: Vec<Option<Request>> = convictions.iter().map(convict).collect();
+        let sent = requests.iter().flatten().cloned().collect();
+        let mut answers = self.servers.run(sent, Kind::Write).await.into_iter();
+        let mut answer = || answers.next().unwrap_or_else(|| Err(ended()));
+        requests
+            .into_iter()
+            .map(|request| request.map_or(Err(LogError::Damaged), |_| Ok(answer()? == Value::Int(1))))
+            .collect()
     }
 
     /// Each batch of posts begins with it, so that it sees to all that relays tell each other.
-    async fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    async fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let Keys { store, expired, convictions, .. } = &self.keys;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
         let commands = [
@@ -397,7 +402,7 @@ impl Log {
         ];
         let requests = commands.into_iter().map(|(key, command)| Request::new(key.as_bytes(), command)).collect();
         let answers: Vec<Value> = self.servers.run(requests, Kind::Read).await.into_iter().collect::<Result<_, _>>()?;
-        let [store, expired, evidence] = <[Value; 3]>::try_from(answers).map_err(|_| ended())?;
+        let [store, expired, convictions] = <[Value; 3]>::try_from(answers).map_err(|_| ended())?;
         if bytes_of(store)?.as_ref() != Some(&*lock(&self.store)) {
             if !self.is_volatile {
                 return Err(LogError::Damaged);
@@ -408,12 +413,9 @@ impl Log {
             let expired = String::from_utf8(expired).ok().and_then(|expired| expired.parse().ok());
             self.watermark.fetch_max(expired.ok_or(LogError::Damaged)?, Ordering::Relaxed);
         }
-        let Value::Array(evidence) = evidence else { return Err(LogError::Damaged) };
-        let evidence = evidence.into_iter().map(|value| {
-            let bytes = bytes_of(value)?;
-            bytes.and_then(|bytes| Evidence::from_bytes(&bytes)).ok_or(LogError::Damaged)
-        });
-        evidence.collect()
+        let Value::Array(convictions) = convictions else { return Err(LogError::Damaged) };
+        let conviction = |value| Ok(Conviction::from_bytes(&bytes_of(value)?.ok_or(LogError::Damaged)?)?);
+        convictions.into_iter().map(conviction).collect()
     }
 
     async fn expire(&self, now: u64) -> Result<(), LogError> {
@@ -452,7 +454,7 @@ impl Log {
         let mut get = cmd("HGET");
         get.arg(&self.keys.cases).arg(commitment);
         let Some(bytes) = bytes_of(self.one(&self.keys.cases, get, Kind::Read).await?)? else { return Ok(None) };
-        let case = Case::from_bytes(&bytes).ok_or(LogError::Damaged)?;
+        let case = Case::from_bytes(&bytes)?;
         Ok(Some((bytes, case)))
     }
 
@@ -479,6 +481,12 @@ impl Log {
     }
 }
 
+/// What is recorded for a nullifier, and the token of the call that did.
+fn recorded_from(value: &[u8]) -> Result<(Recorded, &[u8; TOKEN_BYTES]), LogError> {
+    let (recorded, token) = value.split_last_chunk().ok_or(LogError::Damaged)?;
+    Ok((Recorded::from_bytes(recorded)?, token))
+}
+
 /// A string, or nothing.
 fn bytes_of(value: Value) -> Result<Option<Vec<u8>>, LogError> {
     match value {
@@ -498,7 +506,7 @@ fn count_of(value: &Value) -> u64 {
 
 impl NullifierLog for ValkeyLog {
     fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-        self.record_all(&[*entry]).pop().unwrap_or_else(|| Err(ended()))
+        self.record_all(core::slice::from_ref(entry)).pop().unwrap_or_else(|| Err(ended()))
     }
 
     fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
@@ -507,22 +515,27 @@ impl NullifierLog for ValkeyLog {
         answers.unwrap_or_else(|error| vec![Err(error); entries.len()])
     }
 
-    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Share>, LogError> {
+    fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         self.lookup_all(&[(*epoch, nullifier)]).pop().unwrap_or_else(|| Err(ended()))
     }
 
-    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Share>, LogError>> {
+    fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
         let owned = nullifiers.to_vec();
         let answers = self.run(|log| async move { Ok(log.lookup_all(owned).await) });
         answers.unwrap_or_else(|error| vec![Err(error); nullifiers.len()])
     }
 
-    fn convict(&self, evidence: &Evidence) -> Result<bool, LogError> {
-        let evidence = evidence.clone();
-        self.run(|log| async move { log.convict(&evidence).await })
+    fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
+        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap_or_else(|| Err(ended()))
     }
 
-    fn convictions(&self, from: u64) -> Result<Vec<Evidence>, LogError> {
+    fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
+        let owned = convictions.to_vec();
+        let answers = self.run(|log| async move { Ok(log.convict_all(owned).await) });
+        answers.unwrap_or_else(|error| vec![Err(error); convictions.len()])
+    }
+
+    fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         self.run(move |log| async move { log.convictions(from).await })
     }
 

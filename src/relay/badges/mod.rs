@@ -125,16 +125,16 @@ impl<L: NullifierLog> Relay<L> {
 
     /// The checks that need no pairing.
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
-        let scope = {
+        let (scope, grace) = {
             let policies = self.policies();
             let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
             let check_root = |window| self.check_root(pass.root, now, window);
             entry.history().check_badge(&pass.requirement, now, check_root)?;
-            entry.scope()
+            (entry.scope(), entry.history().grace(now))
         };
-        self.learn_convictions()?;
-        if self.slashed().has_pseudonym(scope, pass.pseudonym) {
-            return Err(Verdict::SlashedMember);
+        self.learn_convictions(now)?;
+        if let Some(offender) = self.slashed().pseudonym_offender(scope, pass.pseudonym) {
+            return Err(Verdict::SlashedMember { within_grace: offender.is_within(grace, now) });
         }
         match self.badge_book().restriction(scope, pass.pseudonym, now) {
             Some(until) => Err(Verdict::Restricted { until }),
