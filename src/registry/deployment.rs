@@ -22,7 +22,8 @@ pub struct RegistryConfig {
     /// Paid to the treasury with every deposit and never paid back, in the token's smallest unit: what it costs to take
     /// up a slot of the tree for good.
     pub fee: U256,
-    /// Seconds between the request to exit and the withdrawal; more than a relay's root window and one epoch.
+    /// Seconds between the request to exit and the withdrawal. Relays ask for 4,200 more than root window, epoch and clock
+    /// difference of their scopes together (`Policy::least_exit_delay`).
     pub exit_delay: u32,
     /// Part of a slashed deposit that goes to the slasher, in 1/10,000; never all of it.
     pub reward_bps: u16,

@@ -39,6 +39,8 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "relay-engine")]
+mod trouble;
 #[cfg(feature = "relay-chain")]
 pub mod upkeep;
 mod verdict;
@@ -63,20 +65,22 @@ pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{
-    DatedPolicy, Policy, PolicyError, PolicyHistory, PolicyTable, ScopePolicy, StatedTerms, UnlistedScope,
-    UnlistedVerdict,
+    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy, StatedTerms,
+    UnlistedScope, UnlistedVerdict,
 };
 #[cfg(feature = "notes")]
 pub use policy::{
     NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
     StatedPoliciesError,
 };
-pub use roots::{RootHistory, RootStatus};
+pub use roots::{Horizon, RootHistory, RootStatus};
 pub use slashed::SlashedMembers;
 #[cfg(feature = "relay-engine")]
 pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
 #[cfg(feature = "relay-chain")]
 pub use stop::StopSignal;
+#[cfg(feature = "relay-engine")]
+pub use trouble::{Trouble, TroubleKind, Troubles};
 pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
 
 // A thread that panics under one of the relay's locks leaves the data as it was before or after a whole change, so

@@ -17,7 +17,7 @@ use quotapass_circuits::{
 use rayon::prelude::*;
 
 use super::{
-    DatedPolicy, Entry, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable, RootHistory,
+    DatedPolicy, Entry, Horizon, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable, RootHistory,
     SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, read, slashed::Quota, write,
 };
 
@@ -42,6 +42,7 @@ pub struct Relay<L> {
     badges: Verifier<Badge>,
     policies: RwLock<PolicyTable>,
     roots: RwLock<RootHistory>,
+    horizon: RwLock<Option<Horizon>>,
     pub(super) log: L,
     pub(super) slashed: SlashedMembers,
     /// How many of the log's convictions are in `slashed`.
@@ -85,6 +86,7 @@ impl<L: NullifierLog> Relay<L> {
             badges,
             policies: RwLock::new(policies),
             roots: RwLock::new(roots),
+            horizon: RwLock::default(),
             log,
             slashed: SlashedMembers::new(),
             convictions_seen: AtomicU64::default(),
@@ -178,12 +180,32 @@ impl<L: NullifierLog> Relay<L> {
             let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
             let history = entry.history();
             history.check_post(&(&pass).into(), now, |window| self.check_root(pass.root, now, window))?;
+            self.check_horizon(history.exposure(now), now)?;
             (entry.scope(), history.highest_cap(now), history.grace(now))
         };
         let public = pass.public(scope, request.message)?;
         let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
         let entry = Entry::new(log_epoch, public.nullifier, public.share);
         Ok((Candidate { scope, epoch, cap, grace, entry }, (public, pass.proof)))
+    }
+
+    /// Whether the relay sees far enough on its chain for passes of an [exposure](super::Policy::exposure).
+    pub(super) fn check_horizon(&self, exposure: u64, now: u64) -> Result<(), Verdict> {
+        match self.horizon() {
+            Some(horizon) if now > horizon.accepts_until(exposure) => Err(Verdict::UnknownRoot),
+            _ => Ok(()),
+        }
+    }
+
+    /// The chain's newest block, and the registry's exit delay. From the first time on passes are `unknown_root` when that
+    /// block is too old; see [`Horizon`].
+    pub fn see(&self, horizon: Horizon) {
+        *write(&self.horizon) = Some(horizon);
+    }
+
+    /// How far it sees on its chain; none if it was never told, and its roots are somebody else's business.
+    pub fn horizon(&self) -> Option<Horizon> {
+        *read(&self.horizon)
     }
 
     /// A root under a window of seconds.

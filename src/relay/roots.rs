@@ -155,6 +155,27 @@ impl RootHistory {
     }
 }
 
+/// How far a relay sees on its chain.
+///
+/// The attack that it answers: a relay is cut off from its chain, or an endpoint shows it an old block for ever. Its
+/// current root then stays current, and members who left meanwhile post on it with nothing at stake. The first of them may
+/// have left right after the newest block that the relay knows, and has its deposit back one exit delay later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// When the newest block was made that the relay knows, in Unix seconds.
+    pub head_time: u64,
+    /// The registry's exit delay in seconds.
+    pub exit_delay: u32,
+}
+
+impl Horizon {
+    /// The last Unix second at which passes are accepted whose [exposure](super::Policy::exposure) is so many seconds,
+    /// unless a newer block becomes known.
+    pub fn accepts_until(&self, exposure: u64) -> u64 {
+        self.head_time.saturating_add(u64::from(self.exit_delay).saturating_sub(exposure))
+    }
+}
+
 /// Whether something that ended at `ended` did so longer than `window` seconds ago.
 pub(super) fn is_over(ended: u64, now: u64, window: u32) -> bool {
     now.saturating_sub(ended) > u64::from(window)

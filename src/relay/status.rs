@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::lock;
+use super::{
+    LogError, lock,
+    trouble::{Trouble, TroubleKind, Troubles},
+};
 
 /// The chain as the relay sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,12 +40,8 @@ pub struct LogStatus {
     pub convictions: Option<u64>,
     /// Bytes on disk or at the server.
     pub bytes: Option<u64>,
-    /// Since when it fails, in Unix seconds; none if it does not.
-    pub failing_since: Option<u64>,
-    /// When it failed the last time.
-    pub failed_at: Option<u64>,
-    /// Why it failed the last time; for the operator alone.
-    pub error: Option<String>,
+    /// Seconds by which epochs are closed ahead of their time.
+    pub closed_ahead: u64,
 }
 
 /// The slashing worker.
@@ -62,6 +61,7 @@ pub struct RelayStatus {
     chain: Mutex<ChainStatus>,
     log: Mutex<LogStatus>,
     slashing: Mutex<SlashingStatus>,
+    troubles: Troubles,
     reloads: AtomicU64,
     refused_reloads: AtomicU64,
     clock_jumps: AtomicU64,
@@ -93,28 +93,19 @@ impl RelayStatus {
         update(&mut lock(&self.log));
     }
 
+    /// What goes wrong.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+
     /// The log failed at Unix second `now`.
-    pub fn log_failed(&self, error: String, now: u64) {
-        self.update_log(|log| {
-            log.failing_since.get_or_insert(now);
-            log.failed_at = Some(now);
-            log.error = Some(error);
-        });
+    pub fn log_failed(&self, error: &LogError, now: u64) {
+        self.troubles.begin(TroubleKind::LogFailing, Trouble::new(error.to_string(), now));
     }
 
-    /// The log recorded something.
-    pub fn log_recorded(&self) {
-        self.update_log(|log| log.failing_since = None);
-    }
-
-    /// The log could be read at Unix second `now`. A log whose disk is full can be read too, so this ends a failure only
-    /// when nothing failed for ten seconds; otherwise nobody who heeds the status would ever try to record again.
-    pub fn log_read(&self, now: u64) {
-        self.update_log(|log| {
-            if log.failed_at.is_none_or(|failed| failed.abs_diff(now) >= 10) {
-                log.failing_since = None;
-            }
-        });
+    /// The log did what it was asked at Unix second `now`.
+    pub fn log_works(&self, now: u64) {
+        self.troubles.end(TroubleKind::LogFailing, now);
     }
 
     /// The slashing worker.
@@ -145,28 +136,5 @@ impl RelayStatus {
     /// How many times the clock jumped.
     pub fn clock_jumps(&self) -> u64 {
         self.clock_jumps.load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_that_can_be_read_may_still_fail() {
-        let status = RelayStatus::new();
-        let failing = || status.log().failing_since;
-        status.log_failed("disk full".into(), 100);
-        status.log_read(105);
-        assert_eq!(failing(), Some(100));
-        status.log_failed("disk full".into(), 108);
-        status.log_read(117);
-        assert_eq!(failing(), Some(100));
-        status.log_read(118);
-        assert_eq!(failing(), None);
-        status.log_failed("disk full".into(), 120);
-        assert_eq!(failing(), Some(120));
-        status.log_recorded();
-        assert_eq!((failing(), status.log().error.as_deref()), (None, Some("disk full")));
     }
 }

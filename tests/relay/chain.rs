@@ -1,23 +1,24 @@
 //! Roots, members and status as the chain moves on, goes back, and goes away.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quotapass::{
     circuits::membership::{MemberIndex, MemberTree, Root},
     registry::{Follower, FollowerSettings, Registry},
     relay::{
-        MemoryLog, Relay, RelayContext, RootStatus, SettableClock,
+        Horizon, MemoryLog, Relay, RelayContext, RootStatus, SettableClock, TroubleKind,
         chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
+        upkeep::{Upkeep, UpkeepSettings},
     },
 };
 use tempfile::TempDir;
 
 use crate::{
     WINDOW,
-    bench::{Bench, EmbeddedBench, SMALL, START, join, secret, slash_proof},
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, SMALL, START, join, secret, slash_proof},
     evidence,
     node::Endpoint,
-    relay_on,
+    policy, relay_on,
 };
 
 struct World {
@@ -52,6 +53,18 @@ impl World {
     }
 
     fn start_with(&self, check: impl Fn(&dyn Registry) -> Result<(), ChainError> + Send + 'static) -> Run {
+        self.start_as(check, ChainSettings::default())
+    }
+
+    fn start_with_settings(&self, settings: ChainSettings) -> Run {
+        self.start_as(|_| Ok(()), settings)
+    }
+
+    fn start_as(
+        &self,
+        check: impl Fn(&dyn Registry) -> Result<(), ChainError> + Send + 'static,
+        chain_settings: ChainSettings,
+    ) -> Run {
         let id = self.bench.registry.id();
         let relay = relay_on(id, self.log.clone());
         let settings = FollowerSettings { history: core::time::Duration::MAX, ..FollowerSettings::default() };
@@ -63,7 +76,7 @@ impl World {
             check: Box::new(check),
             context: context.clone(),
         };
-        let follower = ChainFollower::new(parts, ChainSettings::default(), Some(&self.path())).unwrap();
+        let follower = ChainFollower::new(parts, chain_settings, Some(&self.path())).unwrap();
         Run { relay, follower, context }
     }
 
@@ -293,4 +306,59 @@ fn a_convicted_member_that_comes_back_is_known() {
     join(&world.bench, 1, 0, SMALL);
     run.follower.step().unwrap();
     assert!(run.relay.slashed().contains(secret(0).commitment()));
+}
+
+/// A relay whose endpoint is gone says when it is going to refuse all posts, and when it does; also after another start.
+#[test]
+fn a_relay_that_is_cut_off_says_when_it_stops() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    world.bench.chain.mine().unwrap();
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    let head_time = run.context.status.chain().head_time.unwrap();
+    let horizon = Horizon { head_time, exit_delay: EXIT_DELAY };
+    assert_eq!(run.relay.horizon(), Some(horizon));
+    let until = horizon.accepts_until(policy().exposure());
+    assert_eq!(until, head_time + u64::from(EXIT_DELAY - WINDOW - 600 - 20 - 3_600));
+    let troubles = |run: &Run, now: u64| {
+        world.clock.set(now);
+        let upkeep = UpkeepSettings::default();
+        Upkeep::new(run.relay.clone(), run.context.clone(), upkeep).round(Duration::ZERO).unwrap();
+        let troubles = run.context.status.troubles();
+        let aging = troubles.get(TroubleKind::ChainAging).map(|trouble| trouble.worse_at.unwrap() - now);
+        (aging, troubles.get(TroubleKind::ChainStale).is_some())
+    };
+    world.endpoint.set_down(true);
+    assert!(run.follower.step().is_err());
+    assert_eq!(troubles(&run, head_time + 3_600), (None, false));
+    assert_eq!(troubles(&run, until - 59), (Some(60), false));
+    assert_eq!(troubles(&run, until + 1), (None, true));
+    drop(run);
+
+    // It is known without the chain, too.
+    let mut run = world.start();
+    assert_eq!(run.relay.horizon(), Some(horizon));
+    assert_eq!(troubles(&run, until + 1), (None, true));
+    // An endpoint that shows the old block is no better than none.
+    world.endpoint.set_down(false);
+    run.follower.step().unwrap();
+    assert_eq!(troubles(&run, until + 1), (None, true));
+    world.bench.advance(until - head_time);
+    world.bench.chain.mine().unwrap();
+    run.follower.step().unwrap();
+    assert_eq!(troubles(&run, until + 1), (None, false));
+    drop(run);
+
+    // Nor is a copy without a word of when deposits are paid back.
+    std::fs::remove_file(world.folder.path().join("members.roots.json")).unwrap();
+    world.endpoint.set_down(true);
+    let run = world.start();
+    assert_eq!(run.relay.horizon().map(|horizon| horizon.exit_delay), Some(0));
+    drop(run);
+    // A chain in this process cannot be hidden.
+    let mut own = world.start_with_settings(ChainSettings { is_own: true, ..ChainSettings::default() });
+    world.endpoint.set_down(false);
+    own.follower.step().unwrap();
+    assert_eq!(own.relay.horizon().map(|horizon| horizon.head_time), Some(until + 1));
 }

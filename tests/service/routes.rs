@@ -2,7 +2,7 @@
 
 use quotapass::{
     circuits::{formats::wire::PostPass, membership::BucketNumber},
-    relay::{PostRequest, Settlement, SlashClaims, http::frames::write_post},
+    relay::{PostRequest, Settlement, SlashClaims, Trouble, TroubleKind, http::frames::write_post},
 };
 use serde_json::{Value, json};
 
@@ -188,11 +188,25 @@ fn ready_says_why_not() {
     assert_eq!(names(&server.verify(&HONEST[2..3])), ["accepted"]);
     status.update_chain(|chain| chain.failures = 0);
     assert_eq!(readiness(200), Vec::<String>::new());
-    status.log_failed("disk full at /var/lib/secret".into(), NOW);
+    server.relay.log().fail(true);
     status.update_chain(gone(None));
     server.relay.reorganise_roots(1, []);
-    assert_eq!(readiness(503), ["no_roots", "log_failing", "chain_lost"]);
-    assert!(!server.get("/readyz").text().contains("/var/lib"));
+    // The log is looked at each second.
+    server.until(|| server.get("/readyz").json()["reasons"].as_array().unwrap().len() == 3);
+    assert_eq!(readiness(503), ["no_roots", "chain_lost", "log_failing"]);
+    let failing = &server.get("/readyz").json()["reasons"][2];
+    assert!(failing["cause"].as_str().unwrap().contains("disk full"), "{failing}");
+    assert_eq!((&failing["since"], &failing["seconds_left"]), (&json!(NOW), &json!(null)));
+    // A trouble that gets worse says when.
+    let mut aging = Trouble::new("the newest block is an hour old", NOW);
+    aging.worse_at = Some(NOW + 900);
+    status.troubles().begin(TroubleKind::ChainAging, aging);
+    server.clock.advance(600);
+    let aging = &server.get("/readyz").json()["reasons"][3];
+    assert_eq!((&aging["code"], &aging["seconds_left"]), (&json!("chain_aging"), &json!(300)));
+    server.relay.log().fail(false);
+    server.until(|| server.get("/readyz").json()["reasons"].as_array().unwrap().len() == 3);
+    assert_eq!(readiness(503), ["no_roots", "chain_lost", "chain_aging"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quotapass::relay::{
@@ -46,6 +46,16 @@ impl Server {
         let serving = service.clone();
         let served = runtime.spawn(async move { serving.serve(listener, async { drop(stopped.await) }).await });
         Self { address, relay, engine, clock, service, runtime, stop: Some(stop), served: Some(served) }
+    }
+
+    /// Waits until something holds, longer than a busy machine takes.
+    #[track_caller]
+    pub fn until(&self, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Tells it to stop.

@@ -3,7 +3,7 @@
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::{
     Arc, Condvar, LazyLock, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use quotapass::{
@@ -146,12 +146,18 @@ pub struct Gated {
     is_shut: Mutex<bool>,
     changed: Condvar,
     waiting: AtomicUsize,
+    fails: AtomicBool,
 }
 
 impl Gated {
     pub fn shut(&self, is_shut: bool) {
         *self.is_shut.lock().unwrap() = is_shut;
         self.changed.notify_all();
+    }
+
+    /// Whether it fails from now on, as on a full disk.
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
     }
 
     /// How many batches stand at the gate.
@@ -185,11 +191,18 @@ impl NullifierLog for Gated {
     }
 
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(LogError::Unavailable("disk full".into()));
+        }
         self.inner.convictions(from)
     }
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.inner.reopen(now)
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {

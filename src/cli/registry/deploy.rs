@@ -22,6 +22,7 @@ use crate::{
         deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
         node::{Call, Node},
     },
+    relay::{HEAD_SECONDS, SLASH_SECONDS},
 };
 
 /// Tokens that a new development token mints for its deployer.
@@ -53,7 +54,10 @@ pub(in crate::cli) struct Arguments {
     /// places for good. Without it: a hundredth of the cheapest tier, and nothing with a gate
     #[arg(long, value_name = "AMOUNT")]
     fee: Option<String>,
-    /// Time between the request to exit and the withdrawal; more than a relay's root window and one epoch
+    /// Time between the request to exit and the withdrawal
+    ///
+    /// Relays refuse a registry unless it is 70 minutes longer than root window, epoch and clock difference of their scopes
+    /// together: an hour for a slash, ten minutes for the age of a block.
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     exit_delay: u64,
     /// Percentage of a slashed deposit that goes to whoever proves it, at most 90
@@ -86,12 +90,21 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         None => tiers.iter().map(|tier| tier.amount).min().unwrap_or_default() / U256::from(FEE_PART),
     };
     let exit_delay = u32::try_from(arguments.exit_delay).context("the exit delay is too long")?;
+    let left = exit_delay.checked_sub(SLASH_SECONDS + HEAD_SECONDS).filter(|left| *left > 0).with_context(|| {
+        format!(
+            "no relay follows a registry with an exit delay of {}: a slash alone needs an hour, and the newest block may be \
+             ten minutes old; take a longer one, for example 7d",
+            duration(exit_delay.into())
+        )
+    })?;
     note(format!(
-        "On chain {}, from {from}: {} in {symbol}, a fee of {} for each deposit, exit delay {}.",
+        "On chain {}, from {from}: {} in {symbol}, a fee of {} for each deposit, exit delay {}, which leaves relays {} for \
+         root window, epoch and clock difference together.",
         node.chain_id(),
         arguments.gate.map_or_else(|| format!("{} tiers", tiers.len()), |gate| format!("members whom {gate} admits")),
         amount::show(fee, &TokenInfo { address: Address::ZERO, symbol: symbol.clone(), decimals }),
-        duration(exit_delay.into())
+        duration(exit_delay.into()),
+        duration(left.into())
     ));
     confirm("Deploy? None of it can be changed afterwards.", arguments.yes)?;
 

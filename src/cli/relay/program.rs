@@ -121,8 +121,11 @@ impl Program {
             check: registry_check(&configuration),
             context: context.clone(),
         };
-        let chain_settings =
-            ChainSettings { poll: Duration::from_secs(fixed.chain.poll_seconds), ..ChainSettings::default() };
+        let chain_settings = ChainSettings {
+            poll: Duration::from_secs(fixed.chain.poll_seconds),
+            is_own: chain.is_embedded,
+            ..ChainSettings::default()
+        };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
         Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })

@@ -130,6 +130,7 @@ impl<L: NullifierLog> Relay<L> {
             let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
             let check_root = |window| self.check_root(pass.root, now, window);
             entry.history().check_badge(&pass.requirement, now, check_root)?;
+            self.check_horizon(entry.history().exposure(now), now)?;
             (entry.scope(), entry.history().grace(now))
         };
         self.learn_convictions(now)?;

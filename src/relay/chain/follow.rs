@@ -6,18 +6,18 @@ use std::{
 };
 
 use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     ChainError, ChainSettings,
     departures::Departures,
     limits::{self, TreeLimits},
     link::RegistryLink,
-    saved::{SavedRoot, SavedRoots},
+    saved::{Saved, SavedRoot, SavedRoots},
 };
 use crate::{
     registry::{Follower, Head, Registry, RegistryEvent, Synced},
-    relay::{NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, read, write},
+    relay::{Horizon, NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, read, write},
 };
 
 /// Says why a registry is not one for this relay, with [`ChainError::Unfit`], if it is not.
@@ -51,6 +51,8 @@ pub struct ChainFollower<L> {
     departures: Departures,
     /// Whether the registry was looked at.
     is_checked: bool,
+    /// The registry's exit delay in seconds, once it is known. It never changes.
+    exit_delay: Option<u32>,
     /// Whether the relay has the chain's roots, and not only those of an earlier run.
     is_begun: bool,
     failures: u32,
@@ -72,6 +74,7 @@ impl<L: NullifierLog> ChainFollower<L> {
             roots: Vec::new(),
             departures: Departures::default(),
             is_checked: false,
+            exit_delay: None,
             is_begun: false,
             failures: 0,
             parts,
@@ -90,14 +93,16 @@ impl<L: NullifierLog> ChainFollower<L> {
 
     /// Gives the relay the roots of an earlier run.
     fn restore(&mut self, head: &Head) -> Result<(), ChainError> {
-        let loaded = self.saved.as_ref().map_or(Ok(Vec::new()), |saved| saved.load(head.root));
-        let mut roots = loaded.unwrap_or_else(|error| {
+        let loaded = self.saved.as_ref().map_or_else(|| Ok(Saved::default()), |saved| saved.load(head.root));
+        let Saved { exit_delay, mut roots } = loaded.unwrap_or_else(|error| {
             warn!(%error, "cannot read the saved roots");
-            Vec::new()
+            Saved::default()
         });
+        self.exit_delay = exit_delay;
         if roots.is_empty() {
             roots.push(SavedRoot { root: head.root, since: 0 });
         }
+        self.see(head);
         self.copy_tree()?;
         self.install(roots);
         self.parts.context.status.update_chain(|chain| {
@@ -105,6 +110,13 @@ impl<L: NullifierLog> ChainFollower<L> {
             chain.members = self.occupied;
         });
         Ok(())
+    }
+
+    /// Tells the relay how far it sees. While the exit delay is not known, members might leave at once.
+    fn see(&self, head: &Head) {
+        let now = self.parts.context.clock.now();
+        let head_time = if self.settings.is_own { now.max(head.block.timestamp) } else { head.block.timestamp };
+        self.parts.relay.see(Horizon { head_time, exit_delay: self.exit_delay.unwrap_or(0) });
     }
 
     /// Replaces all roots of the relay.
@@ -150,6 +162,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         let registry = self.parts.registry.get()?;
         if !self.is_checked {
             (self.parts.check)(&*registry)?;
+            self.exit_delay = Some(registry.info()?.exit_delay);
             self.is_checked = true;
         }
         let synced = self.parts.copy.sync(&*registry)?;
@@ -234,7 +247,7 @@ impl<L: NullifierLog> ChainFollower<L> {
 
     fn save(&self) {
         let Some(saved) = &self.saved else { return };
-        if let Err(error) = saved.save(self.roots.clone()) {
+        if let Err(error) = saved.save(Saved { exit_delay: self.exit_delay, roots: self.roots.clone() }) {
             warn!(%error, "cannot save the roots; a start without the chain will know the latest one alone");
         }
     }
@@ -280,6 +293,7 @@ impl<L: NullifierLog> ChainFollower<L> {
 
     fn answered(&mut self, head: &Head) {
         let now = self.parts.context.clock.now();
+        self.see(head);
         self.parts.context.status.update_chain(|chain| {
             chain.head = Some(head.block.number);
             chain.head_time = Some(head.block.timestamp);
@@ -290,7 +304,7 @@ impl<L: NullifierLog> ChainFollower<L> {
             chain.error = None;
         });
         if self.failures > 0 {
-            info!(block = head.block.number, failures = self.failures, "the chain answers again");
+            warn!(block = head.block.number, failures = self.failures, "the chain answers again");
             self.failures = 0;
             self.parts.context.events.publish(RelayEvent::ChainBack { at: now });
         }
@@ -300,8 +314,10 @@ impl<L: NullifierLog> ChainFollower<L> {
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
             self.parts.context.events.publish(RelayEvent::ChainLost { at: self.parts.context.clock.now() });
+            warn!(%error, "the chain cannot be followed; the relay keeps serving on known roots");
+        } else {
+            debug!(%error, failures = self.failures, "the chain still cannot be followed");
         }
-        warn!(%error, failures = self.failures, "the chain cannot be followed; the relay keeps serving on known roots");
         // Perhaps the connection is at fault and not the endpoint.
         self.parts.registry.reset();
         self.parts.context.status.update_chain(|chain| {

@@ -4,7 +4,8 @@
 //! A [`ChainFollower`] keeps a [`Follower`](crate::registry::Follower) in step with the registry and tells the relay each
 //! new root with the time of its block, and how many roots a reorganisation undid. The roots of the longest window are
 //! kept in a file beside the copy, so that a relay that is started while the chain's endpoint is gone serves what it
-//! served before. While the endpoint is gone the relay keeps judging on the roots it knows, and the status says so.
+//! served before. While the endpoint is gone the relay keeps judging on the roots it knows, and the status says so, until
+//! members who left meanwhile may have their deposits back: see [`Horizon`](super::Horizon).
 
 mod departures;
 mod embedded;
@@ -29,14 +30,18 @@ pub struct ChainSettings {
     pub poll: Duration,
     /// The pause after a failure.
     pub backoff: Backoff,
+    /// Whether the chain is in this process. Nobody can hide its blocks, so that the newest one is never
+    /// [too old](super::Horizon), however long ago it was made.
+    pub is_own: bool,
 }
 
 impl Default for ChainSettings {
-    /// A look every four seconds; pauses of one second to one minute.
+    /// A look every four seconds; pauses of one second to one minute; a chain elsewhere.
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(4),
             backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) },
+            is_own: false,
         }
     }
 }

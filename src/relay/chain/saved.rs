@@ -1,7 +1,7 @@
-//! The latest roots in a file, for a start without the chain.
+//! The latest roots and the registry's exit delay in a file, for a start without the chain.
 //!
-//! JSON: `{"version": 1, "roots": [{"root": ..., "since": ...}, ...]}`, oldest first, `since` in Unix seconds. It is a
-//! cache: a file that does not fit the copy of the registry is not used.
+//! JSON: `{"version": 2, "exit_delay": ..., "roots": [{"root": ..., "since": ...}, ...]}`, oldest first, `since` in Unix
+//! seconds. It is a cache: a file that does not fit the copy of the registry is not used.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::write_atomically;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A root, and since when it is current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +23,20 @@ pub(super) struct SavedRoot {
     pub(super) since: u64,
 }
 
+/// What the chain said, as far as it is needed without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Saved {
+    /// The registry's exit delay in seconds; none if that is not known.
+    pub(super) exit_delay: Option<u32>,
+    /// Oldest first.
+    pub(super) roots: Vec<SavedRoot>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     version: u32,
+    exit_delay: Option<u32>,
     roots: Vec<SavedRoot>,
 }
 
@@ -42,23 +52,24 @@ impl SavedRoots {
         Self { path: copy.with_extension("roots.json") }
     }
 
-    /// The roots that were saved, if the last of them is `current`. Without a file, or with one of another version or
-    /// another time, there are none.
-    pub(super) fn load(&self, current: Root) -> io::Result<Vec<SavedRoot>> {
+    /// What was saved, if the last root of it is `current`. Without a file, or with one of another version or another time,
+    /// nothing is known.
+    pub(super) fn load(&self, current: Root) -> io::Result<Saved> {
         let text = match fs::read(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
             Err(error) => return Err(error),
         };
         let document: Option<Document> = serde_json::from_slice(&text).ok();
         let fits = |document: &Document| {
             document.version == VERSION && document.roots.last().is_some_and(|last| last.root == current)
         };
-        Ok(document.filter(fits).map(|document| document.roots).unwrap_or_default())
+        let saved = |Document { exit_delay, roots, .. }| Saved { exit_delay, roots };
+        Ok(document.filter(fits).map_or_else(Saved::default, saved))
     }
 
-    pub(super) fn save(&self, roots: Vec<SavedRoot>) -> io::Result<()> {
-        let text = serde_json::to_vec(&Document { version: VERSION, roots })?;
+    pub(super) fn save(&self, Saved { exit_delay, roots }: Saved) -> io::Result<()> {
+        let text = serde_json::to_vec(&Document { version: VERSION, exit_delay, roots })?;
         write_atomically(&self.path, &text)
     }
 }
@@ -76,12 +87,13 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let saved = SavedRoots::beside(&folder.path().join("members.redb"));
-        assert_eq!(saved.load(root(1)).unwrap(), []);
+        assert_eq!(saved.load(root(1)).unwrap(), Saved::default());
         let roots = vec![SavedRoot { root: root(1), since: 0 }, SavedRoot { root: root(2), since: 50 }];
-        saved.save(roots.clone()).unwrap();
-        assert_eq!(saved.load(root(2)).unwrap(), roots);
-        assert_eq!(saved.load(root(1)).unwrap(), []);
-        fs::write(&saved.path, b"{\"version\":1,").unwrap();
-        assert_eq!(saved.load(root(2)).unwrap(), []);
+        let known = Saved { exit_delay: Some(7_200), roots };
+        saved.save(known.clone()).unwrap();
+        assert_eq!(saved.load(root(2)).unwrap(), known);
+        assert_eq!(saved.load(root(1)).unwrap(), Saved::default());
+        fs::write(&saved.path, b"{\"version\":2,").unwrap();
+        assert_eq!(saved.load(root(2)).unwrap(), Saved::default());
     }
 }

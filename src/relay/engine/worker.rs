@@ -246,8 +246,8 @@ impl Shared {
             _ => None,
         });
         match failure {
-            Some(error) => self.context.status.log_failed(error.to_string(), now),
-            None if verdicts().any(Verdict::is_accepted) => self.context.status.log_recorded(),
+            Some(error) => self.context.status.log_failed(error, now),
+            None if verdicts().any(Verdict::is_accepted) => self.context.status.log_works(now),
             None => {}
         }
         if verdicts().any(|verdict| matches!(verdict, Verdict::QuotaExceeded(_))) {
@@ -291,8 +291,8 @@ impl Shared {
             let read = self.relay.learn_convictions(now);
             let read = read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now));
             match read {
-                Ok(()) => self.context.status.log_read(now),
-                Err(error) => self.context.status.log_failed(error.to_string(), now),
+                Ok(()) => self.context.status.log_works(now),
+                Err(error) => self.context.status.log_failed(&error, now),
             }
             self.relay.prepare(now);
             let mut state = lock(&self.state);

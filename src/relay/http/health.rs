@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Service;
+use crate::relay::{Trouble, TroubleKind};
 
 /// That the process lives.
 #[derive(Serialize, ToSchema)]
@@ -29,12 +30,30 @@ pub(super) async fn healthz() -> Json<HealthBody> {
 /// Why the relay is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct ReasonBody {
-    /// `stopping`, `no_roots`, `log_failing` or `chain_lost`.
+    /// `stopping`, `no_roots`, `log_failing`, `log_closed_ahead`, `chain_lost`, `chain_aging` or `chain_stale`.
     code: &'static str,
-    /// In words.
+    /// What that means, in words.
     detail: &'static str,
+    /// What the relay found; null if there is no more to say.
+    cause: Option<String>,
     /// Since when, in Unix seconds; null if that is not known.
     since: Option<u64>,
+    /// In how many seconds it gets worse; null if that is not known.
+    seconds_left: Option<u64>,
+}
+
+impl ReasonBody {
+    fn new(code: &'static str, detail: &'static str, since: Option<u64>) -> Self {
+        Self { code, detail, cause: None, since, seconds_left: None }
+    }
+
+    fn of((kind, trouble): (TroubleKind, Trouble), now: u64) -> Self {
+        Self {
+            cause: Some(trouble.cause),
+            seconds_left: trouble.worse_at.map(|at| at.saturating_sub(now)),
+            ..Self::new(kind.code(), kind.detail(), Some(trouble.since))
+        }
+    }
 }
 
 /// Whether the relay is ready.
@@ -49,21 +68,21 @@ pub(super) struct ReadinessBody {
 impl ReadinessBody {
     pub(super) fn of(service: &Service) -> Self {
         let status = &service.engine.context().status;
-        let (chain, log, now) = (status.chain(), status.log(), service.now());
+        let (chain, now) = (status.chain(), service.now());
         let patience = service.settings().chain_timeout.as_secs();
-        let reason = |code, detail, since| ReasonBody { code, detail, since };
-        let stopping =
-            service.is_stopping().then(|| reason("stopping", "the relay answers what it has taken, and ends", None));
+        let stopping = service
+            .is_stopping()
+            .then(|| ReasonBody::new("stopping", "the relay answers what it has taken, and ends", None));
         let has_no_roots = service.engine.relay().roots().is_empty();
-        let roots = has_no_roots.then(|| reason("no_roots", "no root is known yet, so that nothing is accepted", None));
-        let failing = log.failing_since.map(|since| {
-            reason("log_failing", "the nullifier log does not answer, so that nothing is accepted", Some(since))
-        });
+        let roots = has_no_roots
+            .then(|| ReasonBody::new("no_roots", "no root is known yet, so that nothing is accepted", None));
         let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.saturating_sub(at) > patience);
         let lost = is_lost.then(|| {
-            reason("chain_lost", "the chain does not answer; posts are judged by the roots known", chain.answered_at)
+            let detail = "the chain does not answer; posts are judged by the roots known";
+            ReasonBody::new("chain_lost", detail, chain.answered_at)
         });
-        let reasons: Vec<_> = [stopping, roots, failing, lost].into_iter().flatten().collect();
+        let troubles = status.troubles().all().into_iter().map(|trouble| ReasonBody::of(trouble, now));
+        let reasons: Vec<_> = stopping.into_iter().chain(roots).chain(lost).chain(troubles).collect();
         Self { ready: reasons.is_empty(), reasons }
     }
 }

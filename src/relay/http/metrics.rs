@@ -23,7 +23,7 @@ use super::{
     settings::contains,
     source::client,
 };
-use crate::relay::{Clock, RelayStatus, engine::EngineMetrics};
+use crate::relay::{Clock, RelayStatus, TroubleKind, engine::EngineMetrics};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabel {
@@ -58,6 +58,7 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let (chain, log, slashing) = (self.status.chain(), self.status.log(), self.status.slashing());
         let now = self.clock.now();
+        let has = |kind| u64::from(self.status.troubles().get(kind).is_some());
         let since = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
         let lag = chain.head.zip(chain.synced).map(|(head, synced)| head.saturating_sub(synced));
         let gauges = [
@@ -71,7 +72,12 @@ impl Collector for Gauges {
             ("log_epochs", "Live epochs over all scopes", log.epochs),
             ("log_convictions", "Members whose evidence is kept", log.convictions),
             ("log_bytes", "Bytes that the nullifier log takes", log.bytes),
-            ("log_failing", "Whether the nullifier log fails", Some(log.failing_since.is_some().into())),
+            (
+                "chain_stale",
+                "Whether the latest block is so old that a scope accepts nothing",
+                Some(has(TroubleKind::ChainStale)),
+            ),
+            ("log_failing", "Whether the nullifier log fails", Some(has(TroubleKind::LogFailing))),
             ("slashing_open", "Convicted members that are not slashed yet", Some(slashing.open)),
             ("slashing_failures", "Times in a row that a slash failed", Some(slashing.failures.into())),
             ("http_connections", "Open connections", Some(self.connections.count() as u64)),

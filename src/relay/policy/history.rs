@@ -217,6 +217,11 @@ impl PolicyHistory {
         core::iter::once(in_force).chain(others).map(Term::policy)
     }
 
+    /// The longest [exposure](Policy::exposure) among the policies that hold at `now`.
+    pub fn exposure(&self, now: u64) -> u64 {
+        self.holding(now).map(Policy::exposure).fold(0, u64::max)
+    }
+
     /// All policies that hold, may still hold, or are to come, by the time from which they are in force.
     pub fn all(&self) -> impl Iterator<Item = &DatedPolicy> {
         self.terms().map(|term| &term.dated)

@@ -23,6 +23,13 @@ pub use table::{PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 /// The longest name of a scope, in bytes.
 const MAX_NAME: usize = 255;
 
+/// Seconds that a relay needs at least to slash: to have its transaction included, also on a busy chain, after the last
+/// post by which a member can give its secret away.
+pub const SLASH_SECONDS: u32 = 3_600;
+/// Seconds by which the newest block that a relay knows may be old without a consequence: between two blocks, between two
+/// looks, and while an endpoint is restarted.
+pub const HEAD_SECONDS: u32 = 600;
+
 /// The policy of one scope: published, and the same for all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,8 +44,8 @@ pub struct Policy {
     pub min_stake: u32,
     /// Least age of a deposit in days.
     pub min_age_days: u16,
-    /// How long a root is accepted after it was superseded, and this policy after it was replaced; in seconds. The
-    /// registry's exit delay must be longer than this and an epoch.
+    /// How long a root is accepted after it was superseded, and this policy after it was replaced; in seconds. See
+    /// [`least_exit_delay`](Self::least_exit_delay).
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds; at most one epoch.
     pub max_clock_skew: u32,
@@ -124,6 +131,22 @@ impl Policy {
             return Err(PolicyError::SkewAboveEpoch { name: self.name.clone(), skew, epoch });
         }
         Ok(())
+    }
+
+    /// Seconds from the block in which a member leaves to the end of what may become of the posts it made until then: its
+    /// last root is accepted for the root window, its last epoch for its length and the clock difference, and then the
+    /// slash needs [its time](SLASH_SECONDS).
+    ///
+    /// The attack: a member requests its exit, posts twice under one message id at the last moment at which its root is
+    /// accepted, and withdraws the deposit before the slash is included.
+    pub fn exposure(&self) -> u64 {
+        [self.root_window, self.epoch_seconds.get(), self.max_clock_skew, SLASH_SECONDS].into_iter().map(u64::from).sum()
+    }
+
+    /// The shortest exit delay, in seconds, of a registry whose members may post in this scope: the
+    /// [exposure](Self::exposure) and the [age of the newest block](HEAD_SECONDS).
+    pub fn least_exit_delay(&self) -> u64 {
+        self.exposure() + u64::from(HEAD_SECONDS)
     }
 
     /// The epoch that a Unix second lies in.

@@ -370,9 +370,10 @@ fn a_log_that_fails_is_seen_in_the_status() {
 
     let (engine, _) = engine_of(Full::default(), &settings());
     let status = engine.context().status.clone();
-    assert_eq!(status.log().failing_since, None);
+    let failing = || status.troubles().get(TroubleKind::LogFailing);
+    assert_eq!(failing(), None);
     assert_eq!(names(&wait(engine.submit(source("a"), vec![owned(honest())]))), ["overloaded"]);
-    let log = status.log();
-    assert_eq!(log.failing_since, Some(NOW));
-    assert!(log.error.unwrap().contains("disk full"));
+    let trouble = failing().unwrap();
+    assert_eq!(trouble.since, NOW);
+    assert!(trouble.cause.contains("disk full"));
 }

@@ -12,7 +12,7 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Conviction, Entry, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload,
+    Conviction, Entry, Horizon, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload,
     Policy, PolicyError, PolicyTable, PostRequest, Recorded, RequirementMismatch, RootHistory, Verdict,
 };
 
@@ -274,6 +274,10 @@ impl NullifierLog for Failing {
         self.inner.expire(now)
     }
 
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.inner.reopen(now)
+    }
+
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         self.inner.statistics()
     }
@@ -323,6 +327,10 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         fn expire(&self, _: u64) -> Result<(), LogError> {
             Ok(())
         }
+        fn reopen(&self, _: u64) -> Result<u64, LogError> {
+            Err(down())
+        }
+
         fn statistics(&self) -> Result<LogStatistics, LogError> {
             Err(down())
         }
@@ -366,4 +374,33 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
         ]
     );
     assert_eq!(relay.log().len(), 2);
+}
+
+/// A relay that is cut off from its chain, or that is shown an old block for ever, keeps its root current: whoever left
+/// after that block may have the deposit back, and would post with nothing at stake.
+#[test]
+fn nothing_is_accepted_when_members_may_have_left_unseen() {
+    const DAY: u32 = 86_400;
+    let (relay, exposure) = (relay(), policy().exposure());
+    assert_eq!(exposure, 600 + 3_600 + 20 + 3_600);
+    let badge = badge_pass(1, b"key", policy().requirement_on(TODAY)).to_bytes();
+    let until = |head_time| Horizon { head_time, exit_delay: DAY }.accepts_until(exposure);
+    // The newest block is as old as it may be, and one second older.
+    let head_time = NOW + exposure - u64::from(DAY);
+    assert_eq!(until(head_time), NOW);
+    relay.see(Horizon { head_time: head_time - 1, exit_delay: DAY });
+    assert_eq!(honest().to(&relay, NOW), Verdict::UnknownRoot);
+    assert_eq!(relay.verify_badge(badge_request(&badge), NOW).verdict, Verdict::UnknownRoot);
+    relay.see(Horizon { head_time, exit_delay: DAY });
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    assert_eq!(relay.verify_badge(badge_request(&badge), NOW).verdict, Verdict::Accepted);
+    assert_eq!(honest().to(&relay, NOW + 1), Verdict::UnknownRoot);
+    // A registry of which it is not known when it pays back.
+    relay.see(Horizon { head_time: NOW - 1, exit_delay: 0 });
+    assert_eq!(honest().to(&relay, NOW), Verdict::UnknownRoot);
+    // While a former policy of longer epochs holds, its posts count.
+    relay.see(Horizon { head_time, exit_delay: DAY });
+    let shorter = Policy { epoch_seconds: NonZeroU32::new(60).unwrap(), ..policy() };
+    relay.change_policies([shorter], NOW).unwrap();
+    assert_eq!(relay.policies().get(ROOM).unwrap().history().exposure(NOW), exposure);
 }

@@ -31,7 +31,7 @@ use crate::{
         time::moment,
     },
     registry::{CodeHash, Distrust, Registry, RegistryInfo},
-    relay::{DatedPolicy, Policy, UnlistedVerdict, chain::ChainError, http::HttpSettings},
+    relay::{DatedPolicy, HEAD_SECONDS, Policy, SLASH_SECONDS, UnlistedVerdict, chain::ChainError, http::HttpSettings},
 };
 
 /// All that is set.
@@ -202,13 +202,12 @@ impl LiveSettings {
     /// too old to be accepted (protocol, section 7).
     pub(super) fn check(&self, info: &RegistryInfo) -> Result<(), String> {
         for DatedPolicy { policy, .. } in &self.scopes {
-            let Policy { root_window, max_clock_skew, epoch_seconds, .. } = policy;
-            let needed = u64::from(*root_window) + u64::from(epoch_seconds.get()) + u64::from(*max_clock_skew);
-            if u64::from(info.exit_delay) <= needed {
+            let needed = policy.least_exit_delay();
+            if u64::from(info.exit_delay) < needed {
                 return Err(format!(
-                    "scope `{}`: root_window, one epoch and max_clock_skew are {needed} s in all, and the registry pays \
-                     a deposit back after {} s, so that a member could spam and be gone; shorten them until they are \
-                     less, or follow a registry with a longer exit delay",
+                    "scope `{}`: root_window, one epoch, max_clock_skew, {SLASH_SECONDS} s for a slash and {HEAD_SECONDS} s \
+                     for the age of a block are {needed} s in all, and the registry pays a deposit back after {} s, so that \
+                     a member could spam and be gone; shorten them, or follow a registry with a longer exit delay",
                     policy.name, info.exit_delay
                 ));
             }

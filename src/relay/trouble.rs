@@ -1,0 +1,131 @@
+//! States in which a relay accepts less than it should, or soon will.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use tracing::warn;
+
+use super::lock;
+
+/// A kind of trouble. Its [code](Self::code) is stable: `/readyz` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum TroubleKind {
+    /// The nullifier log cannot record.
+    LogFailing,
+    /// The nullifier log is closed for epochs that are not over.
+    LogClosedAhead,
+    /// The chain's newest block is old, and scopes are about to accept nothing.
+    ChainAging,
+    /// The chain's newest block is so old that a scope accepts nothing.
+    ChainStale,
+}
+
+impl TroubleKind {
+    /// The stable name.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LogFailing => "log_failing",
+            Self::LogClosedAhead => "log_closed_ahead",
+            Self::ChainAging => "chain_aging",
+            Self::ChainStale => "chain_stale",
+        }
+    }
+
+    /// What it means, in words.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::LogFailing => "the nullifier log cannot record, so that nothing is accepted",
+            Self::LogClosedAhead => {
+                "the nullifier log is closed for epochs that are not over; posts in them are refused"
+            }
+            Self::ChainAging => {
+                "the chain's newest block is old; unless a newer one comes, posts are `unknown_root` before long"
+            }
+            Self::ChainStale => {
+                "the chain's newest block is so old that members may have left with their deposits; posts are \
+                 `unknown_root`"
+            }
+        }
+    }
+}
+
+/// What is known of a trouble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What the relay found, without addresses, users or secrets: everybody may read it.
+    pub cause: String,
+    /// Since when, in Unix seconds.
+    pub since: u64,
+    /// The Unix second at which it gets worse, if that is known.
+    pub worse_at: Option<u64>,
+}
+
+impl Trouble {
+    /// One that begins at Unix second `now`.
+    pub fn new(cause: impl Into<String>, now: u64) -> Self {
+        Self { cause: cause.into(), since: now, worse_at: None }
+    }
+}
+
+/// The troubles that a relay has. Each is one line in the log when it begins, and one when it ends.
+#[derive(Debug, Default)]
+pub struct Troubles(Mutex<BTreeMap<TroubleKind, Trouble>>);
+
+impl Troubles {
+    /// A trouble began, or goes on, perhaps for another cause.
+    pub fn begin(&self, kind: TroubleKind, trouble: Trouble) {
+        let mut troubles = lock(&self.0);
+        match troubles.get_mut(&kind) {
+            Some(known) => *known = Trouble { since: known.since, ..trouble },
+            None => {
+                warn!(code = kind.code(), cause = trouble.cause, "{}", kind.detail());
+                troubles.insert(kind, trouble);
+            }
+        }
+    }
+
+    /// A trouble is over at Unix second `now`, if there was one.
+    pub fn end(&self, kind: TroubleKind, now: u64) {
+        if let Some(trouble) = lock(&self.0).remove(&kind) {
+            warn!(code = kind.code(), seconds = now.saturating_sub(trouble.since), "this trouble is over");
+        }
+    }
+
+    /// A trouble as it is now.
+    pub fn set(&self, kind: TroubleKind, trouble: Option<Trouble>, now: u64) {
+        match trouble {
+            Some(trouble) => self.begin(kind, trouble),
+            None => self.end(kind, now),
+        }
+    }
+
+    /// One of them.
+    pub fn get(&self, kind: TroubleKind) -> Option<Trouble> {
+        lock(&self.0).get(&kind).cloned()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<(TroubleKind, Trouble)> {
+        lock(&self.0).iter().map(|(kind, trouble)| (*kind, trouble.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_keeps_its_beginning_until_it_ends() {
+        let troubles = Troubles::default();
+        let kind = TroubleKind::LogFailing;
+        troubles.begin(kind, Trouble::new("disk full", 100));
+        troubles.begin(kind, Trouble::new("damaged", 108));
+        assert_eq!(troubles.get(kind), Some(Trouble { since: 100, ..Trouble::new("damaged", 108) }));
+        troubles.begin(TroubleKind::ChainStale, Trouble::new("old", 110));
+        assert_eq!(troubles.all().len(), 2);
+        troubles.end(kind, 120);
+        assert_eq!(troubles.get(kind), None);
+        troubles.set(kind, Some(Trouble::new("disk full", 130)), 130);
+        assert_eq!(troubles.get(kind).map(|trouble| trouble.since), Some(130));
+    }
+}
