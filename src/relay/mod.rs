@@ -62,11 +62,13 @@ pub use evidence::{Conviction, EvidenceRecord};
 pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 #[cfg(feature = "relay-valkey")]
 pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
+#[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
+pub use log::{LogChoice, LogIdentity, LogIdentityError};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
 pub use pipeline::{PostRequest, Relay};
 pub use policy::{
-    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy, StatedTerms,
-    UnlistedScope, UnlistedVerdict,
+    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy,
+    StatedTerms, UnlistedScope, UnlistedVerdict,
 };
 #[cfg(feature = "notes")]
 pub use policy::{

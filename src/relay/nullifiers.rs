@@ -125,9 +125,18 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The log cannot be reached or written.
+    /// The log cannot be reached or written. Posters may read why, so it names no servers and no paths.
     #[error("the nullifier log does not answer ({0}); nothing was recorded, try again")]
     Unavailable(String),
+    /// The log could be written, and would not keep what it is given. It names no servers either.
+    #[error("the nullifier log cannot be relied on: {0}")]
+    Unfit(String),
+    /// It is not the log that this relay knows, or not all of it, so that what was recorded may be accepted again.
+    #[error(
+        "the nullifier log was {0}, and what was recorded in it could be posted again; restore it, or begin a new one with \
+             --new-log when the running epochs are over"
+    )]
+    Lost(&'static str),
     /// The epoch was expired before. A clock that went back asks for it.
     #[error("the epoch's nullifiers were expired already; check the clock")]
     Expired,
@@ -153,6 +162,10 @@ pub struct LogStatistics {
     pub convictions: u64,
     /// Bytes on disk, or in the memory of a server; none if nobody counts them.
     pub bytes: Option<u64>,
+    /// The Unix second until which epochs are [expired](NullifierLog::expire), by whichever relay.
+    pub closed_until: u64,
+    /// The Unix second that a server's clock shows; none if the log has no clock of its own.
+    pub time: Option<u64>,
 }
 
 /// The nullifiers of the epochs in range.
@@ -212,11 +225,28 @@ pub trait NullifierLog: Send + Sync {
     /// [`LogError`].
     fn expire(&self, now: u64) -> Result<(), LogError>;
 
+    /// Opens epochs again that were expired ahead of their time, by a clock that was wrong: all whose
+    /// [`keep_until`](LogEpoch::keep_until) is after `now`. Those of which nullifiers may have been dropped stay closed, so
+    /// that nothing that was recorded can be recorded once more. Returns until when epochs stay expired.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn reopen(&self, now: u64) -> Result<u64, LogError>;
+
     /// How much it holds, for metrics; cheap enough to ask every few seconds.
     ///
     /// # Errors
     /// [`LogError`].
     fn statistics(&self) -> Result<LogStatistics, LogError>;
+
+    /// Whether all that comes could be recorded now. Asked each second, so that a log that fails, or is unfit, is known
+    /// before anybody posts, and one that works again as soon as it does.
+    ///
+    /// # Errors
+    /// [`LogError`] says why not.
+    fn probe(&self) -> Result<(), LogError> {
+        Ok(())
+    }
 }
 
 /// A pointer to a log is a log.
@@ -255,8 +285,16 @@ macro_rules! pointer {
                 (**self).expire(now)
             }
 
+            fn reopen(&self, now: u64) -> Result<u64, LogError> {
+                (**self).reopen(now)
+            }
+
             fn statistics(&self) -> Result<LogStatistics, LogError> {
                 (**self).statistics()
+            }
+
+            fn probe(&self) -> Result<(), LogError> {
+                (**self).probe()
             }
         }
     };
@@ -277,6 +315,8 @@ pub struct MemoryLog {
 struct State {
     epochs: HashMap<LogEpoch, HashMap<Nullifier, Recorded>>,
     expired_until: u64,
+    /// Nullifiers of epochs that may go later were never dropped.
+    lost_until: u64,
     convicted: HashSet<IdentityCommitment>,
     convictions: Vec<Conviction>,
 }
@@ -358,9 +398,17 @@ impl NullifierLog for MemoryLog {
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         let mut state = lock(&self.state);
+        let lost = state.epochs.keys().map(LogEpoch::keep_until).filter(|keep_until| *keep_until <= now).max();
+        state.lost_until = state.lost_until.max(lost.unwrap_or(0));
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
         Ok(())
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        let mut state = lock(&self.state);
+        state.expired_until = state.expired_until.min(now.max(state.lost_until));
+        Ok(state.expired_until)
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
@@ -370,6 +418,8 @@ impl NullifierLog for MemoryLog {
             epochs: Some(state.epochs.len() as u64),
             convictions: state.convictions.len() as u64,
             bytes: None,
+            closed_until: state.expired_until,
+            time: None,
         })
     }
 }

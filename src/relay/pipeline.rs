@@ -17,8 +17,9 @@ use quotapass_circuits::{
 use rayon::prelude::*;
 
 use super::{
-    DatedPolicy, Entry, Horizon, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable, RootHistory,
-    SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, read, slashed::Quota, write,
+    DatedPolicy, Entry, Horizon, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable,
+    RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, read, slashed::Quota,
+    write,
 };
 
 /// A post to check.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use quotapass::{
     circuits::registry_id::RegistryId,
     relay::{
-        Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock,
+        Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock, TroubleKind,
         upkeep::{Upkeep, UpkeepSettings},
     },
 };
@@ -42,13 +42,15 @@ fn a_jump_closes_no_epoch_before_it_has_lasted() {
     assert_eq!(round(930, 0), 2);
     assert_eq!(log.record(&entry), Ok(Outcome::Replay));
     assert_eq!(context.status.log().nullifiers, Some(1));
-    // Ahead once more: the epoch expires when its time has passed, and not when the clock says so.
-    for passed in (940..1_200).step_by(10) {
+    // Ahead once more, for good: the epoch expires when its time has passed, but for what is no jump, and not when the clock
+    // says so.
+    for passed in (940..1_170).step_by(10) {
         assert_eq!(round(passed, YEAR), 3);
     }
     assert_eq!(log.record(&entry), Ok(Outcome::Replay));
-    assert_eq!(round(1_200, YEAR), 3);
+    assert_eq!(round(1_170, YEAR), 3);
     assert_eq!(log.record(&entry), Err(LogError::Expired));
+    assert_eq!(round(1_180, YEAR), 3);
     assert_eq!(context.status.log().nullifiers, Some(0));
 }
 
@@ -69,4 +71,63 @@ fn after_a_start_nothing_expires_for_a_while() {
     clock.advance(1);
     upkeep.round(Duration::from_secs(600)).unwrap();
     assert_eq!(log.record(&entry), Err(LogError::Expired));
+}
+
+/// B's clock jumps three days. It must not close the epochs of three days for A, whose clock is right and who has the same
+/// log, nor for itself.
+#[test]
+fn one_wrong_clock_closes_no_epoch_for_others() {
+    const DAYS: u64 = 3 * 86_400;
+    const BLOCK: u64 = 12;
+    let registry = RegistryId { chain_id: 31_337, address: [1; 20] };
+    let log = Arc::new(MemoryLog::new());
+    let clocks = [(); 2].map(|()| Arc::new(SettableClock::at(START)));
+    let contexts = clocks.each_ref().map(|clock| RelayContext::new(clock.clone()));
+    let [mut a, mut b] = contexts
+        .each_ref()
+        .map(|context| Upkeep::new(relay_on(registry, log.clone()), context.clone(), UpkeepSettings::default()));
+    let mut round = |passed: u64, ahead: u64| {
+        clocks[0].set(START + passed);
+        clocks[1].set(START + passed + ahead);
+        for context in &contexts {
+            context.status.update_chain(|chain| chain.head_time = Some((START + passed) / BLOCK * BLOCK));
+        }
+        a.round(Duration::from_secs(passed)).unwrap();
+        b.round(Duration::from_secs(passed)).unwrap();
+    };
+    let evidence = evidence(&registry, &secret(0));
+    let entry_at = |passed: u64| {
+        let epoch = quotapass::circuits::signal::Epoch::at(evidence.epoch.seconds(), START + passed);
+        let epoch = LogEpoch::new(evidence.scope, epoch);
+        Entry::new(epoch, evidence.nullifier, evidence.recorded)
+    };
+    for passed in (0..=700).step_by(5) {
+        round(passed, 0);
+    }
+    // For an hour, which is longer than any clock has to be steady.
+    for passed in (705..=4_305).step_by(5) {
+        round(passed, DAYS);
+        assert_ne!(log.record(&entry_at(passed)), Err(LogError::Expired), "after {passed} s");
+    }
+    // What is over is dropped all the same.
+    assert_eq!(log.record(&entry_at(0)), Err(LogError::Expired));
+    let ahead = |context: &RelayContext| context.status.troubles().get(TroubleKind::LogClosedAhead);
+    assert_eq!(contexts.each_ref().map(ahead), [None, None]);
+
+    // A program that closes them nevertheless is noticed by all, until they are opened again.
+    log.expire(START + DAYS).unwrap();
+    assert_eq!(log.record(&entry_at(4_310)), Err(LogError::Expired));
+    round(4_310, 0);
+    for context in &contexts {
+        let cause = ahead(context).unwrap().cause;
+        assert!(cause.contains("relay log reopen"), "{cause}");
+        assert!(context.status.log().closed_ahead > DAYS - 4_400);
+    }
+    // The epoch that had nullifiers stays closed, the next ones are open.
+    let until = log.reopen(START + 4_310).unwrap();
+    assert_eq!(until, entry_at(4_310).epoch.keep_until());
+    assert_eq!(log.record(&entry_at(4_310)), Err(LogError::Expired));
+    assert_eq!(log.record(&entry_at(4_310 + 600)), Ok(Outcome::New));
+    round(until - START, 0);
+    assert_eq!(contexts.each_ref().map(ahead), [None, None]);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use quotapass::{
     circuits::registry_id::RegistryId,
-    relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogError, NullifierLog, Outcome},
+    relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, LogError, NullifierLog, Outcome},
 };
 use tempfile::TempDir;
 
@@ -88,7 +88,7 @@ fn what_is_there_is_opened_or_refused_and_never_replaced() {
     drop(log);
 
     let other = RegistryId { chain_id: 2, ..REGISTRY };
-    let refused = EmbeddedLog::open_or_create(&path, &other, &EmbeddedSettings::default());
+    let refused = EmbeddedLog::choose(&path, &other, &EmbeddedSettings::default(), LogChoice::First);
     assert!(matches!(refused, Err(EmbeddedLogError::WrongRegistry { .. })));
     assert!(matches!(open(&folder.path().join("nothing")), Err(EmbeddedLogError::Missing(_))));
 
@@ -96,7 +96,7 @@ fn what_is_there_is_opened_or_refused_and_never_replaced() {
     fs::create_dir(&foreign).unwrap();
     assert!(matches!(open(&foreign), Err(EmbeddedLogError::Foreign(_))));
     fs::write(foreign.join("letter"), "dear").unwrap();
-    let or_create = |path: &Path| EmbeddedLog::open_or_create(path, &REGISTRY, &EmbeddedSettings::default());
+    let or_create = |path: &Path| EmbeddedLog::choose(path, &REGISTRY, &EmbeddedSettings::default(), LogChoice::First);
     assert!(matches!(or_create(&foreign), Err(EmbeddedLogError::Foreign(_))));
     assert!(matches!(
         or_create(&foreign.join("letter")),
@@ -110,6 +110,27 @@ fn what_is_there_is_opened_or_refused_and_never_replaced() {
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
     drop(create(&empty).unwrap());
+}
+
+/// A log that a relay knows is not replaced in silence by a new one, nor by another one.
+#[test]
+fn a_log_is_the_one_that_is_known_or_none() {
+    let (folder, path) = filled();
+    let known = open(&path).unwrap().identity();
+    let choose = |choice| EmbeddedLog::choose(&path, &REGISTRY, &EmbeddedSettings::default(), choice);
+    assert_eq!(choose(LogChoice::Known(known)).unwrap().identity(), known);
+    let elsewhere = folder.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
+    assert!(matches!(choose(LogChoice::Known(known)), Err(EmbeddedLogError::Gone(_))));
+    assert!(!path.exists());
+    let other = create(&path).unwrap().identity();
+    assert_ne!(other, known);
+    assert!(matches!(choose(LogChoice::Known(known)), Err(EmbeddedLogError::Another(_))));
+    assert_eq!(choose(LogChoice::New).unwrap().identity(), other);
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&elsewhere, &path).unwrap();
+    let log = choose(LogChoice::Known(known)).unwrap();
+    assert_eq!(log.identity(), known);
 }
 
 #[test]
@@ -165,7 +186,7 @@ fn damage_anywhere_is_an_error_and_never_a_loss() {
                 Err(EmbeddedLogError::InUse(_) | EmbeddedLogError::Missing(_)) => panic!("{what}"),
                 Err(_) => {
                     refused += 1;
-                    let again = EmbeddedLog::open_or_create(&copied, &REGISTRY, &EmbeddedSettings::default());
+                    let again = EmbeddedLog::choose(&copied, &REGISTRY, &EmbeddedSettings::default(), LogChoice::First);
                     assert!(again.is_err(), "{what} became a new log");
                 }
             }

@@ -67,6 +67,81 @@ fn child_that_cannot_write() {
     say(&format!("\nfailed at {failed}"));
 }
 
+/// Makes flushes fail while a file is there, as a disk does that is out of reach for some seconds.
+#[cfg(target_os = "linux")]
+const FAULTY: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int fails(void) {
+    const char *fault = getenv("QUOTAPASS_TEST_FAULT");
+    return fault && access(fault, F_OK) == 0;
+}
+static int flush(const char *name, int file) {
+    if (fails()) { errno = EIO; return -1; }
+    return ((int (*)(int))dlsym(RTLD_NEXT, name))(file);
+}
+int fsync(int file) { return flush("fsync", file); }
+int fdatasync(int file) { return flush("fdatasync", file); }
+"#;
+const FAULT: &str = "QUOTAPASS_TEST_FAULT";
+
+/// After a fault of some seconds the log opens again by itself, although nobody records anything: those who ask whether it
+/// works are all that is left when a relay is not ready.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_opens_again_by_itself_when_the_disk_works_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("faulty.c"), folder.path().join("faulty.so"));
+    fs::write(&source, FAULTY).unwrap();
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl");
+    assert!(compile.status().unwrap().success());
+    let path = folder.path().join("log");
+    drop(create(&path).unwrap());
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "disk::child_on_a_faulty_disk", "--ignored"])
+        .env(FOLDER, &path)
+        .env(FAULT, folder.path().join("fault"))
+        .env("LD_PRELOAD", &library)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert!(output.status.success() && text.contains("it works again"), "{text}");
+    check(&open(&path).unwrap(), BATCH * 2);
+}
+
+#[test]
+#[ignore = "run by a_log_opens_again_by_itself_when_the_disk_works_again"]
+fn child_on_a_faulty_disk() {
+    let (Some(path), Some(fault)) = (env::var_os(FOLDER), env::var_os(FAULT)) else { return };
+    let log = open(Path::new(&path)).unwrap();
+    assert_eq!(record(&log, 0), vec![Ok(Outcome::New); BATCH as usize]);
+    fs::write(&fault, "").unwrap();
+    for outcome in record(&log, BATCH) {
+        assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
+    }
+    // It says so to all who ask, for as long as it lasts.
+    for _ in 0..25 {
+        for error in [log.probe().unwrap_err(), log.convictions(0).unwrap_err(), log.statistics().unwrap_err()] {
+            assert!(matches!(&error, LogError::Unavailable(_)) && !error.to_string().contains("/log"), "{error}");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    fs::remove_file(fault).unwrap();
+    let begin = Instant::now();
+    while let Err(error) = log.probe() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not recover: {error}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    // What was answered with an error is not there, and what was recorded is.
+    assert_eq!(record(&log, 0), vec![Ok(Outcome::Replay); BATCH as usize]);
+    assert_eq!(record(&log, BATCH), vec![Ok(Outcome::New); BATCH as usize]);
+    say("\nit works again");
+}
+
 #[test]
 #[ignore = "needs a file system of some 100 megabytes, named by QUOTAPASS_TEST_SMALL_DISK"]
 fn a_full_file_system_records_nothing_and_takes_writes_again_when_there_is_room() {

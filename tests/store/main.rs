@@ -7,7 +7,9 @@ mod damage;
 mod disk;
 mod inputs;
 mod kills;
+mod loss;
 mod model;
+mod sentinel;
 mod server;
 mod suite;
 mod valkey;
@@ -118,6 +120,7 @@ every_store! {
     batches_that_overlap_record_each_once_and_catch_each_double_post_once
     epochs_expire_as_a_whole_and_stay_expired
     optional_fields_return_as_they_were_recorded
+    what_was_closed_ahead_is_opened_and_forgets_nothing
     evidence_is_kept_once_and_in_order
     evidence_of_a_batch_is_kept_at_once
     of_many_threads_one_convicts

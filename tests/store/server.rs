@@ -1,8 +1,10 @@
 //! Real servers, on ports of their own.
 
 use std::{
+    fs,
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -12,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::{ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass::relay::{LogChoice, ValkeyLog, ValkeyLogError, ValkeySettings};
 use redis::{Value, cmd};
 use tempfile::TempDir;
 
@@ -53,22 +55,35 @@ impl Server {
         panic!("the server does not start");
     }
 
+    /// A sentinel that watches a server under a name, and has another one take over after half a second.
+    pub fn sentinel(name: &str, watched: &Self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // It writes to its file, and begins with it.
+        let file = folder.path().join("sentinel.conf");
+        let port = watched.port;
+        let settings = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 2000\n"
+        );
+        fs::write(&file, settings).unwrap();
+        let arguments = vec![file.to_str().unwrap().into(), "--sentinel".into()];
+        let mut server = Self { port: 0, folder, arguments, process: None };
+        for _ in 0..20 {
+            server.port = free_port();
+            let port = ["--port".into(), server.port.to_string(), "--bind".into(), "127.0.0.1".into()];
+            server.process = Some(run(&[&server.arguments[..], &port].concat(), server.folder.path()));
+            if server.answers() {
+                return server;
+            }
+        }
+        panic!("the sentinel does not start");
+    }
+
     fn spawn(&mut self) {
         let mut arguments = vec!["--port".into(), self.port.to_string(), "--bind".into(), "127.0.0.1".into()];
         arguments.extend(["--save", "", "--daemonize", "no"].map(String::from));
         arguments.extend(self.arguments.iter().cloned());
-        let start = |program: &str| {
-            let mut command = Command::new(program);
-            command.args(&arguments).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
-            command.spawn()
-        };
-        let started = match start("valkey-server") {
-            Err(error) if error.kind() == ErrorKind::NotFound => start("redis-server"),
-            started => started,
-        };
-        let missing = "neither valkey-server nor redis-server is in the PATH: apt-get install valkey-server (or \
-                       redis-server 7.0), and run the tests again";
-        self.process = Some(started.unwrap_or_else(|error| panic!("{missing} ({error})")));
+        self.process = Some(run(&arguments, self.folder.path()));
     }
 
     /// Whether it comes up; not if its process ends before.
@@ -104,8 +119,12 @@ impl Server {
 
     /// Asks it something.
     pub fn ask(&self, command: &[&str]) -> Value {
-        let mut client = self.try_client().unwrap();
-        cmd(command[0]).arg(&command[1..]).query(&mut client).unwrap()
+        self.try_ask(command).unwrap()
+    }
+
+    /// Asks it something that it may refuse.
+    pub fn try_ask(&self, command: &[&str]) -> redis::RedisResult<Value> {
+        cmd(command[0]).arg(&command[1..]).query(&mut self.try_client()?)
     }
 
     /// Kills it without a warning.
@@ -114,6 +133,11 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Takes its files away while it is stopped.
+    pub fn empty(&mut self) {
+        self.folder = tempfile::tempdir().unwrap();
     }
 
     /// Starts it again on its port and its files.
@@ -150,6 +174,22 @@ impl Drop for Server {
     }
 }
 
+/// Starts the program of a server.
+fn run(arguments: &[String], folder: &Path) -> Child {
+    let start = |program: &str| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn()
+    };
+    let started = match start("valkey-server") {
+        Err(error) if error.kind() == ErrorKind::NotFound => start("redis-server"),
+        started => started,
+    };
+    let missing = "neither valkey-server nor redis-server is in the PATH: apt-get install valkey-server (or redis-server \
+                   7.0), and run the tests again";
+    started.unwrap_or_else(|error| panic!("{missing} ({error})"))
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -162,7 +202,7 @@ pub fn settings(addresses: &[String]) -> ValkeySettings {
 }
 
 pub fn connect(settings: &ValkeySettings) -> Result<ValkeyLog, ValkeyLogError> {
-    ValkeyLog::connect(&REGISTRY, settings)
+    ValkeyLog::connect(&REGISTRY, settings, LogChoice::First)
 }
 
 /// Waits until something is so.

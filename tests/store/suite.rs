@@ -171,6 +171,28 @@ pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
     }
 }
 
+/// What a wrong clock closed can be opened again, and nothing that was recorded can be recorded once more.
+pub fn what_was_closed_ahead_is_opened_and_forgets_nothing(store: &dyn Fixture) {
+    let (log, other) = (store.handle(), store.handle());
+    let (used, unused) = (entry(0, 7, 1), entry(30, 7, 1));
+    assert_eq!(log.record(&used), Ok(Outcome::New));
+    log.expire(unused.epoch.keep_until()).unwrap();
+    assert_eq!(log.record(&unused), Err(LogError::Expired));
+    assert_eq!(log.statistics().unwrap().closed_until, unused.epoch.keep_until());
+    let until = other.reopen(used.epoch.keep_until() - 600).unwrap();
+    assert!(until < unused.epoch.keep_until());
+    assert_eq!(log.statistics().unwrap().closed_until, until);
+    // All learn of it with the next look.
+    for log in [&log, &other, &store.handle()] {
+        assert_eq!(log.convictions(0), Ok(Vec::new()));
+        assert!(matches!(log.record(&used), Err(LogError::Expired) | Ok(Outcome::Replay)));
+    }
+    assert_eq!(log.record(&unused), Ok(Outcome::New));
+    assert_eq!(other.record(&unused), Ok(Outcome::Replay));
+    // It opens what is closed, and closes nothing.
+    assert_eq!(log.reopen(unused.epoch.keep_until()), Ok(until));
+}
+
 pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
     let log = store.handle();
     assert_eq!(log.convictions(0), Ok(Vec::new()));

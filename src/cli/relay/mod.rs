@@ -2,6 +2,7 @@
 
 mod development;
 mod evidence;
+mod log;
 mod logging;
 mod program;
 mod reload;
@@ -48,9 +49,10 @@ pub(super) struct Arguments {
     /// How many members a relay for development has at least
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     members: u32,
-    /// Begin a new nullifier log where one is missing
+    /// Begin a new nullifier log where one is missing, or take another one in its place
     ///
-    /// Whatever was recorded in the missing one can be posted again: wait until the epochs of then are over.
+    /// Whatever was recorded in the missing one can be posted again: wait until the epochs of then are over. Of relays that
+    /// share a log, the first one begins it, and the others take it.
     #[arg(long)]
     new_log: bool,
     /// How log lines look on standard error
@@ -76,6 +78,9 @@ enum Verb {
     /// List, export and import the evidence in the log
     #[command(subcommand)]
     Evidence(evidence::Verb),
+    /// Put a nullifier log right
+    #[command(subcommand)]
+    Log(log::Verb),
 }
 
 pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
@@ -96,6 +101,10 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
         Some(Verb::Evidence(verb)) => {
             let settings = Settings::read(&usual(given, flags)?)?;
             evidence::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
+        }
+        Some(Verb::Log(verb)) => {
+            let settings = Settings::read(&usual(given, flags)?)?;
+            log::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
         }
     }
 }

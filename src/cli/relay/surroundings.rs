@@ -18,7 +18,7 @@ use super::{
     settings::{ChainSection, FixedSettings, Hidden, SlashingSection},
 };
 use crate::{
-    files::create_new,
+    files::{create_new, write_atomically},
     keys::KeyStore,
     note::NoteKey,
     registry::{
@@ -28,7 +28,8 @@ use crate::{
         rpc::{AccountKey, JsonRpcNode, RpcSettings},
     },
     relay::{
-        Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, POLICY_KEY_NAME, RelayStore, ValkeyLog, WorkerId,
+        Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, LogIdentity, POLICY_KEY_NAME, RelayStore,
+        ValkeyLog, WorkerId,
         chain::{ClockedChain, RegistryLink},
     },
 };
@@ -153,6 +154,32 @@ impl Folders {
         Ok(key)
     }
 
+    fn log_identity_file(&self, registry: &RegistryId) -> PathBuf {
+        self.of(registry).join("log-identity")
+    }
+
+    /// The identity of the log that the relay has seen, if it has run before.
+    fn known_log(&self, registry: &RegistryId) -> Result<Option<LogIdentity>> {
+        let path = self.log_identity_file(registry);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let identity = text.trim().parse();
+        identity.map(Some).with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
+    }
+
+    /// Keeps the identity of the log, so that another one is not taken for it later.
+    fn keep_log(&self, registry: &RegistryId, identity: LogIdentity) -> Result<()> {
+        if self.known_log(registry).ok().flatten() == Some(identity) {
+            return Ok(());
+        }
+        let path = self.log_identity_file(registry);
+        write_atomically(&path, identity.to_string().as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
     fn log_path(&self, settings: &FixedSettings, registry: &RegistryId) -> PathBuf {
         settings.log.path.clone().unwrap_or_else(|| self.of(registry).join("nullifiers"))
     }
@@ -160,7 +187,8 @@ impl Folders {
     /// Says whether a log that is there can be opened; one that is not is not made. A relay that has it open has
     /// answered the question.
     pub(super) fn check_store(&self, settings: &FixedSettings, registry: &RegistryId) -> Result<()> {
-        if settings.log.servers().is_none() && !self.log_path(settings, registry).exists() {
+        let is_new = settings.log.servers().is_none() && self.known_log(registry)?.is_none();
+        if is_new && !self.log_path(settings, registry).exists() {
             return Ok(());
         }
         match self.open_store(settings, registry, false) {
@@ -169,26 +197,36 @@ impl Folders {
         }
     }
 
-    /// Opens the nullifier log. One that is gone is an error, unless `may_be_new`: the nullifiers of the running epochs
-    /// would be gone with it.
+    /// Opens the nullifier log. One that is gone, or another than the relay knows, is an error, unless `may_be_new`: the
+    /// nullifiers of the running epochs would be gone with it.
     pub(super) fn open_store(
         &self,
         settings: &FixedSettings,
         registry: &RegistryId,
         may_be_new: bool,
     ) -> Result<Arc<dyn RelayStore>> {
-        if let Some(servers) = settings.log.servers() {
-            return Ok(Arc::new(ValkeyLog::connect(registry, &servers)?));
+        let choice = match may_be_new {
+            true => LogChoice::New,
+            false => self.known_log(registry)?.map_or(LogChoice::First, LogChoice::Known),
+        };
+        let (store, identity): (Arc<dyn RelayStore>, _) = match settings.log.servers() {
+            Some(servers) => {
+                let log = ValkeyLog::connect(registry, &servers, choice)?;
+                let identity = log.identity();
+                (Arc::new(log), identity)
+            }
+            None => {
+                let path = self.log_path(settings, registry);
+                let log = EmbeddedLog::choose(&path, registry, &EmbeddedSettings::default(), choice)?;
+                let identity = log.identity();
+                (Arc::new(log), Some(identity))
+            }
+        };
+        if let Some(identity) = identity {
+            fs::create_dir_all(self.of(registry)).with_context(|| "cannot make the relay's folder")?;
+            self.keep_log(registry, identity)?;
         }
-        let path = self.log_path(settings, registry);
-        if !path.exists() && !may_be_new && self.known_worker(registry)?.is_some() {
-            bail!(
-                "the nullifier log {} is gone, and without it members could post twice what they posted in the running \
-                 epochs: restore it, or begin a new one with --new-log when those epochs are over",
-                path.display()
-            );
-        }
-        Ok(Arc::new(EmbeddedLog::open_or_create(&path, registry, &EmbeddedSettings::default())?))
+        Ok(store)
     }
 }
 

@@ -119,7 +119,9 @@ const TAIL: &str = r#"# pause between two looks at the chain, and the time an an
 # Or, for several relays, a Valkey or Redis server that they share, or some servers of a cluster; how long a call may take,
 # how many replicas must have a write, and whether the servers' settings are "checked", "vouched" for, or "volatile". With a
 # password in the address, keep this file to yourself.
+# With sentinels, the address in `valkey` has the name under which they watch the primary in the place of its host.
 #   valkey = ["redis://127.0.0.1:6379"]
+#   sentinels = ["redis://10.0.0.7:26379", "redis://10.0.0.8:26379", "redis://10.0.0.9:26379"]
 #   timeout_ms = 2000
 #   replicas = 0
 #   durability = "checked"
@@ -152,7 +154,8 @@ enabled = true
 # max_queued_bytes = 67108864
 
 # A scope is a room, or all that the relay carries. Its policy is published at /v1/policy; a pass made for any other
-# values is refused. The registry's exit delay must be longer than root_window, one epoch and max_clock_skew together.
+# values is refused. The registry's exit delay must be 4200 seconds longer than root_window, one epoch and max_clock_skew
+# together: an hour for a slash, ten minutes for the age of a block.
 # To change a policy, keep its section, and add one with the same name, a higher `version` and the time `from` which it
 # holds; then relays with the same sections change together, and a restart in between loses nothing. The former policy is
 # accepted for its own root_window after that time; then its section can go.

@@ -21,6 +21,7 @@ pub(in crate::relay) trait Judge: Send + Sync {
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
     #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
+    fn probe(&self) -> Result<(), LogError>;
     fn learn_convictions(&self, now: u64) -> Result<(), LogError>;
     fn prepare(&self, now: u64);
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
@@ -53,6 +54,10 @@ impl<S: RelayStore> Judge for Relay<S> {
 
     fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
         self.learn_convictions(now)
+    }
+
+    fn probe(&self) -> Result<(), LogError> {
+        self.log().probe()
     }
 
     fn prepare(&self, now: u64) {

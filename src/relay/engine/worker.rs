@@ -245,10 +245,9 @@ impl Shared {
             Verdict::Overloaded(Overload::Log(error)) => Some(error),
             _ => None,
         });
-        match failure {
-            Some(error) => self.context.status.log_failed(error, now),
-            None if verdicts().any(Verdict::is_accepted) => self.context.status.log_works(now),
-            None => {}
+        // That it works again is for the look at it to say.
+        if let Some(error) = failure {
+            self.context.status.log_failed(error, now);
         }
         if verdicts().any(|verdict| matches!(verdict, Verdict::QuotaExceeded(_))) {
             lock(&self.state).is_look_due = true;
@@ -290,6 +289,7 @@ impl Shared {
             self.history.note(&[], now);
             let read = self.relay.learn_convictions(now);
             let read = read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now));
+            let read = read.and_then(|()| self.relay.probe());
             match read {
                 Ok(()) => self.context.status.log_works(now),
                 Err(error) => self.context.status.log_failed(&error, now),

@@ -78,6 +78,7 @@ impl Collector for Gauges {
                 Some(has(TroubleKind::ChainStale)),
             ),
             ("log_failing", "Whether the nullifier log fails", Some(has(TroubleKind::LogFailing))),
+            ("log_closed_ahead_seconds", "Seconds by which epochs are closed too early", Some(log.closed_ahead)),
             ("slashing_open", "Convicted members that are not slashed yet", Some(slashing.open)),
             ("slashing_failures", "Times in a row that a slash failed", Some(slashing.failures.into())),
             ("http_connections", "Open connections", Some(self.connections.count() as u64)),

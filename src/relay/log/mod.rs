@@ -10,9 +10,13 @@
 #[cfg(feature = "relay-embedded")]
 pub mod embedded;
 mod fields;
+#[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
+mod identity;
 mod record;
 #[cfg(feature = "relay-valkey")]
 pub mod valkey;
 
 pub use fields::{FieldTooLong, Fields};
+#[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
+pub use identity::{LogChoice, LogIdentity, LogIdentityError};
 pub use record::{Record, RecordError, VERSION};

@@ -140,7 +140,10 @@ impl Policy {
     /// The attack: a member requests its exit, posts twice under one message id at the last moment at which its root is
     /// accepted, and withdraws the deposit before the slash is included.
     pub fn exposure(&self) -> u64 {
-        [self.root_window, self.epoch_seconds.get(), self.max_clock_skew, SLASH_SECONDS].into_iter().map(u64::from).sum()
+        [self.root_window, self.epoch_seconds.get(), self.max_clock_skew, SLASH_SECONDS]
+            .into_iter()
+            .map(u64::from)
+            .sum()
     }
 
     /// The shortest exit delay, in seconds, of a registry whose members may post in this scope: the

@@ -24,7 +24,7 @@ use super::world::*;
 use crate::relay::{
     Conviction, Engine, EngineSettings, Entry, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog,
     Outcome, Overload, OwnedBadge, OwnedPost, Recorded, Relay, RelayContext, RelayEvent, RelayStore, RootHistory,
-    SettableClock, Settlement, SlashClaims, Source, Verdict, WorkerId,
+    SettableClock, Settlement, SlashClaims, Source, TroubleKind, Verdict, WorkerId,
 };
 
 fn settings() -> EngineSettings {
@@ -129,6 +129,10 @@ impl NullifierLog for Gated {
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.inner.reopen(now)
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
@@ -349,6 +353,10 @@ fn a_log_that_fails_is_seen_in_the_status() {
         fn expire(&self, now: u64) -> Result<(), LogError> {
             self.0.expire(now)
         }
+        fn reopen(&self, now: u64) -> Result<u64, LogError> {
+            self.0.reopen(now)
+        }
+
         fn statistics(&self) -> Result<LogStatistics, LogError> {
             self.0.statistics()
         }

@@ -12,8 +12,8 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Conviction, Entry, Horizon, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome, Overload,
-    Policy, PolicyError, PolicyTable, PostRequest, Recorded, RequirementMismatch, RootHistory, Verdict,
+    Conviction, Entry, Horizon, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome,
+    Overload, Policy, PolicyError, PolicyTable, PostRequest, Recorded, RequirementMismatch, RootHistory, Verdict,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {

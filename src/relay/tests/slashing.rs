@@ -145,6 +145,10 @@ impl NullifierLog for Lying {
         Ok(())
     }
 
+    fn reopen(&self, _: u64) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         Ok(LogStatistics::default())
     }
@@ -279,6 +283,10 @@ impl NullifierLog for Counting {
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
         self.inner.expire(now)
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.inner.reopen(now)
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {

@@ -1,6 +1,7 @@
 //! A Redis server of a test's own.
 
 use std::{
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
@@ -32,6 +33,15 @@ impl Redis {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Asks it something that has no answer worth reading.
+    pub fn tell(&self, command: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        assert_eq!(answer, "+OK\r\n");
     }
 
     /// Starts it again, with what it had.

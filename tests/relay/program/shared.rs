@@ -45,7 +45,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     redis.kill();
     let (early, late) = (members.post(2, 0, "nobody hears me"), members.post(3, 0, "somebody does"));
     assert_eq!(one.verdict(&early), "overloaded");
-    one.wait_until("it says so", |relay| !relay.is_ready());
+    relays.iter().for_each(|relay| relay.wait_until("it says so", |relay| !relay.is_ready()));
     redis.restart();
     relays.iter().for_each(|relay| relay.wait_until("it is ready again", RelayProcess::is_ready));
     assert_eq!(two.verdict(&hello), "replay");
@@ -53,7 +53,47 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     assert_eq!(two.verdict(&late), "accepted");
     assert_eq!(two.verdict(&members.post(1, 3, "buy")), "slashed_member");
     assert_eq!(members.slashes(), 1);
+
+    // Somebody lets it forget: both refuse, and say why, until it is put right.
+    let cause = |relay: &RelayProcess| {
+        let (status, answer) = relay.get("/readyz");
+        let reason =
+            answer["reasons"].as_array().unwrap().iter().find(|reason| reason["code"] == "log_failing").cloned();
+        reason.filter(|_| status == 503).map(|reason| reason["cause"].as_str().unwrap().to_owned())
+    };
+    redis.tell("CONFIG SET maxmemory-policy allkeys-lru");
+    for relay in &relays {
+        relay.wait_until("it says so", |relay| cause(relay).is_some_and(|cause| cause.contains("allkeys-lru")));
+        assert_eq!(relay.verdict(&members.post(3, 1, "too early")), "overloaded");
+    }
+    redis.tell("CONFIG SET maxmemory-policy noeviction");
+    relays.iter().for_each(|relay| relay.wait_until("it is ready again", RelayProcess::is_ready));
+    assert_eq!(one.verdict(&members.post(3, 1, "too early")), "accepted");
+
+    // The server is emptied while both run: nothing is accepted any more, and each state was told once.
+    redis.tell("FLUSHALL");
+    for relay in &relays {
+        assert_eq!(relay.verdict(&hello), "overloaded");
+        relay.wait_until("it says so", |relay| cause(relay).is_some_and(|cause| cause.contains("emptied")));
+        let told = |part: &str| relay.log().lines().filter(|line| line.contains(part)).count();
+        assert_eq!((told("the nullifier log cannot record"), told("this trouble is over")), (3, 2), "{}", relay.log());
+    }
     for relay in relays {
         assert_eq!(relay.stop(), Some(0));
     }
+    // Nor is it begun anew by a start that is not told to. One relay begins it, the other one takes it.
+    for operator in &operators {
+        let (code, _, error) = operator.run(&["--config", "relay.toml", "--listen", "127.0.0.1:0"]);
+        assert!(code == 1 && error.contains("emptied") && error.contains("--new-log"), "{code}: {error}");
+    }
+    let begun = operators.each_ref().map(|operator| operator.start(&["--config", "relay.toml", "--new-log"]));
+    begun.iter().for_each(|relay| relay.wait_until("it is ready", RelayProcess::is_ready));
+    assert_eq!(begun[0].verdict(&members.post(3, 2, "once more")), "accepted");
+    assert_eq!(begun[1].verdict(&members.post(3, 2, "once more")), "replay");
+    for relay in begun {
+        assert_eq!(relay.stop(), Some(0));
+    }
+    // From then on it is the one that both know.
+    let relay = operators[0].start_configured();
+    assert_eq!(relay.stop(), Some(0));
 }

@@ -31,7 +31,7 @@ use crate::{
         time::moment,
     },
     registry::{CodeHash, Distrust, Registry, RegistryInfo},
-    relay::{DatedPolicy, HEAD_SECONDS, Policy, SLASH_SECONDS, UnlistedVerdict, chain::ChainError, http::HttpSettings},
+    relay::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict, chain::ChainError, http::HttpSettings},
 };
 
 /// All that is set.

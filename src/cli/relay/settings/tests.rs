@@ -34,8 +34,10 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     let FixedSettings { chain, clock, engine, log, .. } = &full.fixed;
     let path = Path::new("/var/lib/quotapass-relay/nullifiers");
     assert_eq!((log.path.as_deref(), log.servers()), (Some(path), None));
-    let shared = parse(&template().replace("#   ", "")).unwrap().fixed.log;
-    assert_eq!(shared.servers(), Some(ValkeySettings::new(["redis://127.0.0.1:6379".into()])));
+    let shared = parse(&template().replace("#   ", "")).unwrap().fixed.log.servers().unwrap();
+    assert_eq!(shared.sentinels.len(), 3);
+    let plain = ValkeySettings { sentinels: Vec::new(), ..shared };
+    assert_eq!(plain, ValkeySettings::new(["redis://127.0.0.1:6379".into()]));
     assert_eq!((chain, clock), (&written.fixed.chain, &written.fixed.clock));
     let workers = EngineSettings::default().workers;
     assert_eq!(EngineSettings { workers, ..engine.settings() }, EngineSettings::default());
@@ -89,7 +91,7 @@ fn a_registry_must_hold_deposits_for_long_enough() {
         tiers: Vec::new(),
         fee: alloy_primitives::U256::ZERO,
         gate: None,
-        exit_delay: 7_261,
+        exit_delay: 11_460,
         reward_bps: 5_000,
         treasury: Address::ZERO,
         verifier: Address::ZERO,
@@ -98,9 +100,9 @@ fn a_registry_must_hold_deposits_for_long_enough() {
     };
     let live = parse(&template()).unwrap().live;
     assert_eq!(live.check(&info), Ok(()));
-    info.exit_delay = 7_260;
+    info.exit_delay = 11_459;
     let reason = live.check(&info).unwrap_err();
-    assert!(reason.contains("scope `lobby`") && reason.contains("7260 s in all"), "{reason}");
+    assert!(reason.contains("scope `lobby`") && reason.contains("11460 s in all"), "{reason}");
 }
 
 #[test]

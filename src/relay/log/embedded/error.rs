@@ -11,6 +11,18 @@ pub enum EmbeddedLogError {
     /// There is no such folder.
     #[error("{0} does not exist; check the path, or create a new log")]
     Missing(PathBuf),
+    /// The log that the relay knows is not there any more.
+    #[error(
+        "the nullifier log {0} is gone, and without it members could post twice what they posted in the running epochs: \
+             restore it, or begin a new one with --new-log when those epochs are over"
+    )]
+    Gone(PathBuf),
+    /// The log is another than the one that the relay knows.
+    #[error(
+        "{0} is not the nullifier log that this relay has worked with, and without that one members could post twice what \
+             they posted in the running epochs: restore it, or take this one with --new-log when those epochs are over"
+    )]
+    Another(PathBuf),
     /// A new log would replace what is there.
     #[error("{0} exists; open it, or choose another path for a new log")]
     Exists(PathBuf),

@@ -52,13 +52,16 @@ use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, 
 use self::{
     error::failed,
     store::Store,
-    writer::{Shared, Writer, not_open},
+    writer::{Shared, Writer},
 };
 use super::super::{
     Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement, SlashClaims,
     WorkerId, read,
 };
-use crate::files;
+use crate::{
+    files,
+    relay::log::{LogChoice, LogIdentity},
+};
 
 /// What an embedded log may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +80,13 @@ impl Default for EmbeddedSettings {
 
 /// A nullifier log in a folder of this machine; see the [module](self).
 ///
-/// A write that fails (a full disk) is answered with [`LogError::Unavailable`], and so is all that follows until the
-/// database takes writes again, which is tried once a second.
+/// A write that fails (a full disk) is answered with [`LogError::Unavailable`], and so is all that follows, reading included,
+/// until the database takes writes again. That is tried once a second, whether or not anybody asks for something.
 pub struct EmbeddedLog {
     writer: Writer,
     store: Shared,
     path: PathBuf,
+    identity: LogIdentity,
 }
 
 impl EmbeddedLog {
@@ -120,24 +124,40 @@ impl EmbeddedLog {
     /// # Errors
     /// [`EmbeddedLogError`]; nothing is changed then.
     pub fn open(path: &Path, registry: &RegistryId, settings: &EmbeddedSettings) -> Result<Self, EmbeddedLogError> {
-        let store = Arc::new(RwLock::new(Some(Store::open(path, registry, settings)?)));
-        let writer = Writer::start(Arc::clone(&store), path.into(), *registry, settings.clone())?;
-        Ok(Self { writer, store, path: path.into() })
+        let opened = Store::open(path, registry, settings)?;
+        let identity = opened.identity();
+        let store = Arc::new(RwLock::new(Ok(opened)));
+        let writer = Writer::start(Arc::clone(&store), path.into(), *registry, settings.clone(), identity)?;
+        Ok(Self { writer, store, path: path.into(), identity })
     }
 
-    /// Opens the log, or makes a new one if nothing is at the path, or an empty folder.
+    /// Opens the log of a choice, or makes a new one if nothing is at the path, or an empty folder, and the choice allows it.
     ///
     /// # Errors
-    /// As [`open`](Self::open) and [`create`](Self::create).
-    pub fn open_or_create(
+    /// As [`open`](Self::open) and [`create`](Self::create); [`EmbeddedLogError::Gone`] or [`EmbeddedLogError::Another`] if
+    /// it is not the one that is known.
+    pub fn choose(
         path: &Path,
         registry: &RegistryId,
         settings: &EmbeddedSettings,
+        choice: LogChoice,
     ) -> Result<Self, EmbeddedLogError> {
-        match Self::create(path, registry, settings) {
-            Err(EmbeddedLogError::Exists(_)) => Self::open(path, registry, settings),
-            made => made,
+        match choice {
+            LogChoice::Known(known) => match Self::open(path, registry, settings) {
+                Ok(log) if log.identity != known => Err(EmbeddedLogError::Another(path.into())),
+                Err(EmbeddedLogError::Missing(path)) => Err(EmbeddedLogError::Gone(path)),
+                opened => opened,
+            },
+            LogChoice::First | LogChoice::New => match Self::create(path, registry, settings) {
+                Err(EmbeddedLogError::Exists(_)) => Self::open(path, registry, settings),
+                made => made,
+            },
         }
+    }
+
+    /// The identity of the log; a relay keeps it.
+    pub fn identity(&self) -> LogIdentity {
+        self.identity
     }
 
     /// The folder.
@@ -146,7 +166,7 @@ impl EmbeddedLog {
     }
 
     fn reading<T>(&self, ask: impl FnOnce(&Store) -> Result<T, LogError>) -> Result<T, LogError> {
-        read(&self.store).as_ref().map_or_else(|| Err(not_open()), ask)
+        read(&self.store).as_ref().map_err(Clone::clone).and_then(ask)
     }
 }
 
@@ -178,7 +198,7 @@ impl NullifierLog for EmbeddedLog {
     }
 
     fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
-        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap_or_else(|| Err(not_open()))
+        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap_or(Err(LogError::Damaged))
     }
 
     fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
@@ -208,6 +228,15 @@ impl NullifierLog for EmbeddedLog {
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         self.reading(Store::statistics)
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.writer.reopen(now)?;
+        self.reading(|store| Ok(store.watermark()))
+    }
+
+    fn probe(&self) -> Result<(), LogError> {
+        self.reading(|_| Ok(()))
     }
 }
 

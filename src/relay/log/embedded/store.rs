@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `c` | how many commits there were, u64 |
 //! | `w` | the watermark: until when epochs are expired, u64 |
+//! | `l` | the end of the last partition that went with nullifiers in it, u64 |
+//! | `t` | 65,536 bytes that were written to try out the disk |
 //! | `p`, end of a partition u64 | how many nullifiers it holds, u64 |
 //! | `e`, position u64 | a [conviction](Conviction) |
 //! | `m`, commitment 32 | the position of the evidence against this member |
@@ -36,7 +38,9 @@ use super::{
     witness::Witness,
 };
 use crate::relay::{
-    Case, Conviction, LogEpoch, LogError, LogStatistics, Recorded, Settlement, lock, log::Record, read, write,
+    Case, Conviction, LogEpoch, LogError, LogStatistics, Recorded, Settlement, lock,
+    log::{LogIdentity, Record},
+    read, write,
 };
 
 const DATABASE: &str = "database";
@@ -50,6 +54,8 @@ const PARTITION_SECONDS: u64 = 600;
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// The same in one partition.
 const MEMTABLE_BYTES: u64 = 16 << 20;
+/// What is written to a disk that failed before it is relied on again: more than a full batch takes.
+const TRIAL_BYTES: usize = 64 << 10;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
@@ -68,6 +74,7 @@ pub(super) fn key_of(epoch: &LogEpoch, nullifier: Nullifier) -> [u8; 64] {
 
 /// An open database.
 pub(super) struct Store {
+    identity: LogIdentity,
     database: Database,
     records: Keyspace,
     state: RwLock<State>,
@@ -78,6 +85,8 @@ struct State {
     partitions: BTreeMap<u64, Partition>,
     commits: u64,
     watermark: u64,
+    /// Nullifiers of epochs that end later were never dropped.
+    lost_until: u64,
     convictions: u64,
 }
 
@@ -115,7 +124,7 @@ impl Store {
         registry: &RegistryId,
         settings: &EmbeddedSettings,
     ) -> Result<Self, EmbeddedLogError> {
-        manifest::check(folder, registry)?;
+        let identity = manifest::check(folder, registry)?;
         let incomplete = |missing: &str| damaged(folder, &format_args!("{missing} is missing"));
         // The database would make a new one of a folder that is gone.
         if !folder.join(DATABASE).is_dir() {
@@ -143,7 +152,11 @@ impl Store {
         if state.commits < commits {
             return Err(damaged(folder, &format_args!("{} of {commits} commits are there", state.commits)));
         }
-        Ok(Self { database, records, state: RwLock::new(state), witness: witness.into() })
+        Ok(Self { identity, database, records, state: RwLock::new(state), witness: witness.into() })
+    }
+
+    pub(super) fn identity(&self) -> LogIdentity {
+        self.identity
     }
 
     pub(super) fn watermark(&self) -> u64 {
@@ -194,13 +207,16 @@ impl Store {
     }
 
     pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {
-        let (nullifiers, epochs, convictions) = {
-            let state = read(&self.state);
-            let nullifiers = state.partitions.values().map(|partition| partition.count).sum();
-            (nullifiers, state.partitions.len() as u64, state.convictions)
-        };
         let bytes = guarded(|| self.database.disk_space())?;
-        Ok(LogStatistics { nullifiers, epochs: Some(epochs), convictions, bytes: Some(bytes) })
+        let state = read(&self.state);
+        Ok(LogStatistics {
+            nullifiers: state.partitions.values().map(|partition| partition.count).sum(),
+            epochs: Some(state.partitions.len() as u64),
+            convictions: state.convictions,
+            bytes: Some(bytes),
+            closed_until: state.watermark,
+            time: None,
+        })
     }
 
     /// Makes room for nullifiers that go at this time. Only the one who commits may call it.
@@ -270,13 +286,15 @@ impl Store {
         if now <= self.watermark() {
             return Ok(());
         }
-        let (commit, ended) = {
+        let (commit, ended, lost_until) = {
             let state = read(&self.state);
             let ended: Vec<u64> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
-            (state.commits + 1, ended)
+            let lost = state.partitions.range(..=now).rev().find(|(_, partition)| partition.count > 0);
+            (state.commits + 1, ended, lost.map_or(0, |(end, _)| *end).max(state.lost_until))
         };
         let mut batch = self.batch(commit);
         batch.insert(&self.records, "w", now.to_be_bytes());
+        batch.insert(&self.records, "l", lost_until.to_be_bytes());
         for end in &ended {
             batch.remove(&self.records, numbered(b'p', *end));
         }
@@ -284,11 +302,40 @@ impl Store {
         let dropped: Vec<Partition> = {
             let mut state = write(&self.state);
             state.watermark = now;
+            state.lost_until = lost_until;
             self.committed(&mut state, commit);
             ended.iter().filter_map(|end| state.partitions.remove(end)).collect()
         };
         // The watermark is on disk: what a crash leaves of them goes at the next opening.
         dropped.into_iter().try_for_each(|partition| guarded(|| self.database.delete_keyspace(partition.keyspace)))?;
+        Ok(())
+    }
+
+    /// Opens epochs again that were closed ahead of `now`, but for those whose nullifiers may be gone.
+    pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
+        let (commit, watermark, known) = {
+            let state = read(&self.state);
+            (state.commits + 1, now.max(state.lost_until), state.watermark)
+        };
+        if watermark >= known {
+            return Ok(());
+        }
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "w", watermark.to_be_bytes());
+        guarded(|| batch.commit())?;
+        let mut state = write(&self.state);
+        state.watermark = watermark;
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    /// Writes as much as a batch of posts does, to see whether the disk takes it.
+    pub(super) fn try_disk(&self) -> Result<(), LogError> {
+        let commit = read(&self.state).commits + 1;
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "t", vec![0; TRIAL_BYTES]);
+        guarded(|| batch.commit())?;
+        self.committed(&mut write(&self.state), commit);
         Ok(())
     }
 
@@ -331,6 +378,7 @@ impl State {
         let number = |key: &str| records.get(key).map(|found| found.and_then(|bytes| number_from(&bytes)));
         let Some(commits) = number("c")? else { return Ok(Err("it does not count its commits".into())) };
         let watermark = number("w")?.unwrap_or_default();
+        let lost_until = number("l")?.unwrap_or_default();
         let last_evidence = records.prefix("e").next_back().map(fjall::Guard::key).transpose()?;
         let convictions = last_evidence.and_then(|key| number_from(key.get(1..)?)).map_or(0, |last| last + 1);
         let mut partitions = BTreeMap::new();
@@ -360,7 +408,7 @@ impl State {
                 partitions.insert(end, Partition { keyspace, count: 0 });
             }
         }
-        Ok(Ok(Self { partitions, commits, watermark, convictions }))
+        Ok(Ok(Self { partitions, commits, watermark, lost_until, convictions }))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, RwLock, mpsc},
+    sync::{
+        Arc, RwLock,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -15,7 +18,7 @@ use super::{
     store::{InDoubt, Store},
     transaction::Transaction,
 };
-use crate::relay::{LogError, read, write};
+use crate::relay::{LogError, log::LogIdentity, read, write};
 
 /// Entries after which a group is flushed whoever else is waiting.
 const GROUP_ENTRIES: usize = 4096;
@@ -29,11 +32,19 @@ type Decide = Box<dyn FnOnce(Result<&mut Transaction<'_>, LogError>) -> Answer +
 
 enum Command {
     Write { entries: usize, decide: Decide },
-    Expire { now: u64, answer: Answer },
+    Move { watermark: Watermark, answer: Answer },
 }
 
-/// The open database; none while it is opened anew.
-pub(super) type Shared = Arc<RwLock<Option<Store>>>;
+/// What becomes of the watermark.
+enum Watermark {
+    /// Epochs that are over at this time are dropped.
+    Expire(u64),
+    /// Epochs that end after this time are opened again.
+    Reopen(u64),
+}
+
+/// The open database; or why there is none until it is opened anew.
+pub(super) type Shared = Arc<RwLock<Result<Store, LogError>>>;
 
 /// A handle of the thread, which ends with it.
 pub(super) struct Writer {
@@ -47,9 +58,10 @@ impl Writer {
         path: PathBuf,
         registry: RegistryId,
         settings: EmbeddedSettings,
+        identity: LogIdentity,
     ) -> Result<Self, EmbeddedLogError> {
         let (commands, received) = mpsc::channel();
-        let mut worker = Worker { store, path: path.clone(), registry, settings, broken: None };
+        let mut worker = Worker { store, path: path.clone(), registry, settings, identity, broken: None };
         let spawned = thread::Builder::new().name("nullifier-log".into()).spawn(move || worker.run(&received));
         let thread = spawned.map_err(|error| failed("open", &path, &error))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
@@ -72,7 +84,12 @@ impl Writer {
 
     /// Drops what is expired.
     pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
-        self.ask(|reply| Command::Expire { now, answer: Box::new(reply) })
+        self.ask(|reply| Command::Move { watermark: Watermark::Expire(now), answer: Box::new(reply) })
+    }
+
+    /// Opens what was closed ahead of its time.
+    pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
+        self.ask(|reply| Command::Move { watermark: Watermark::Reopen(now), answer: Box::new(reply) })
     }
 
     fn ask<T: Send + 'static>(
@@ -103,23 +120,28 @@ struct Worker {
     path: PathBuf,
     registry: RegistryId,
     settings: EmbeddedSettings,
+    identity: LogIdentity,
     broken: Option<Broken>,
 }
 
-/// A database that refuses to go on.
+/// What is to be done about a database that refuses to go on.
 struct Broken {
-    reason: LogError,
-    since: Instant,
+    tried_at: Instant,
     in_doubt: Option<InDoubt>,
 }
 
 impl Worker {
     fn run(&mut self, commands: &mpsc::Receiver<Command>) {
         let mut held = None;
-        while let Some(command) = held.take().or_else(|| commands.recv().ok()) {
-            match command {
-                Command::Expire { now, answer } => answer(self.expire(now)),
-                Command::Write { mut entries, decide } => {
+        loop {
+            let next = match (held.take(), &self.broken) {
+                (Some(command), _) => Ok(command),
+                (None, None) => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (None, Some(_)) => commands.recv_timeout(REOPEN_AFTER),
+            };
+            match next {
+                Ok(Command::Move { watermark, answer }) => answer(self.change(&watermark)),
+                Ok(Command::Write { mut entries, decide }) => {
                     let mut group = vec![decide];
                     while entries < GROUP_ENTRIES
                         && let Ok(next) = commands.try_recv()
@@ -129,84 +151,102 @@ impl Worker {
                                 entries += more;
                                 group.push(decide);
                             }
-                            expire @ Command::Expire { .. } => {
-                                held = Some(expire);
+                            other @ Command::Move { .. } => {
+                                held = Some(other);
                                 break;
                             }
                         }
                     }
                     self.write(group);
                 }
+                // Nobody asks for anything, perhaps because all know that it is broken. Whoever reads finds out how it went.
+                Err(RecvTimeoutError::Timeout) => drop(self.recover()),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     fn write(&mut self, group: Vec<Decide>) {
         let recovered = self.recover();
-        let store = read(&self.store);
-        let mut transaction = match (recovered, store.as_ref()) {
-            (Ok(()), Some(store)) => Ok((store, Transaction::new(store))),
-            (Err(error), _) => Err(error),
-            (Ok(()), None) => Err(not_open()),
+        let (answers, written) = {
+            let store = read(&self.store);
+            let mut transaction = match (recovered, store.as_ref()) {
+                (Ok(()), Ok(store)) => Ok((store, Transaction::new(store))),
+                (Err(error), _) => Err(error),
+                (Ok(()), Err(error)) => Err(error.clone()),
+            };
+            let decide = |decide: Decide| match &mut transaction {
+                Ok((_, transaction)) => decide(Ok(transaction)),
+                Err(error) => decide(Err(error.clone())),
+            };
+            let answers: Vec<Answer> = group.into_iter().map(decide).collect();
+            let commit = |(store, transaction): (&Store, Transaction<'_>)| store.commit(transaction);
+            (answers, transaction.map(commit))
         };
-        let decide = |decide: Decide| match &mut transaction {
-            Ok((_, transaction)) => decide(Ok(transaction)),
-            Err(error) => decide(Err(error.clone())),
+        let written = match written {
+            Ok(Err((reason, in_doubt))) => {
+                self.give_up(reason.clone(), Some(in_doubt));
+                Err(reason)
+            }
+            Ok(Ok(())) => Ok(()),
+            Err(reason) => Err(reason),
         };
-        let answers: Vec<Answer> = group.into_iter().map(decide).collect();
-        let written = transaction.and_then(|(store, transaction)| {
-            store.commit(transaction).map_err(|(reason, in_doubt)| {
-                self.broken = Some(Broken { reason: reason.clone(), since: Instant::now(), in_doubt: Some(in_doubt) });
-                reason
-            })
-        });
         for answer in answers {
             answer(written.clone());
         }
     }
 
-    fn expire(&mut self, now: u64) -> Result<(), LogError> {
+    fn change(&mut self, watermark: &Watermark) -> Result<(), LogError> {
         self.recover()?;
-        let expired = read(&self.store).as_ref().map_or_else(|| Err(not_open()), |store| store.expire(now));
-        if let Err(reason) = &expired {
-            self.broken = Some(Broken { reason: reason.clone(), since: Instant::now(), in_doubt: None });
+        let change = |store: &Store| match *watermark {
+            Watermark::Expire(now) => store.expire(now),
+            Watermark::Reopen(now) => store.reopen(now),
+        };
+        let changed = read(&self.store).as_ref().map_err(Clone::clone).and_then(change);
+        if let Err(reason) = &changed {
+            self.give_up(reason.clone(), None);
         }
-        expired
+        changed
+    }
+
+    /// Closes a database that failed: what it still answered could be what is in doubt.
+    fn give_up(&mut self, reason: LogError, in_doubt: Option<InDoubt>) {
+        self.broken = Some(Broken { tried_at: Instant::now(), in_doubt });
+        // It holds the lock of its folder.
+        *write(&self.store) = Err(reason);
     }
 
     /// Opens a database anew that has refused to go on, once it is time.
     fn recover(&mut self) -> Result<(), LogError> {
-        let Some(broken) = &mut self.broken else { return Ok(()) };
-        if broken.since.elapsed() < REOPEN_AFTER {
-            return Err(broken.reason.clone());
+        let Some(broken) = &self.broken else { return Ok(()) };
+        if broken.tried_at.elapsed() < REOPEN_AFTER {
+            return read(&self.store).as_ref().map(drop).map_err(Clone::clone);
         }
-        broken.since = Instant::now();
-        let mut store = write(&self.store);
-        // It holds the lock of its folder.
-        drop(store.take());
-        let opened = Store::open(&self.path, &self.registry, &self.settings);
-        let opened = opened.map_err(|error| match error {
-            EmbeddedLogError::Damaged { .. } => LogError::Damaged,
-            error => LogError::Unavailable(error.to_string()),
-        });
-        let undone = opened.and_then(|opened| {
-            broken.in_doubt.as_ref().map_or(Ok(()), |in_doubt| opened.undo(in_doubt)).map(|()| opened)
-        });
-        match undone {
-            Ok(opened) => {
-                *store = Some(opened);
-                self.broken = None;
-                Ok(())
-            }
-            Err(error) => {
-                broken.reason = error.clone();
-                Err(error)
-            }
-        }
+        let opened = self.open(broken.in_doubt.as_ref());
+        let recovered = opened.as_ref().map(drop).map_err(Clone::clone);
+        *write(&self.store) = opened;
+        self.broken = match (&recovered, self.broken.take()) {
+            (Err(_), Some(broken)) => Some(Broken { tried_at: Instant::now(), ..broken }),
+            _ => None,
+        };
+        recovered
     }
-}
 
-/// There is no database while it is opened anew, and none if that failed.
-pub(super) fn not_open() -> LogError {
-    LogError::Unavailable("its database could not be opened anew".into())
+    /// A database that takes writes.
+    fn open(&self, in_doubt: Option<&InDoubt>) -> Result<Store, LogError> {
+        let opened = Store::open(&self.path, &self.registry, &self.settings);
+        // Posters may read it, and it is not for them where the log is.
+        let opened = opened.map_err(|error| match error {
+            EmbeddedLogError::Failed { reason, .. } => LogError::Unavailable(reason),
+            EmbeddedLogError::InUse(_) => LogError::Unavailable("another program has it open".into()),
+            EmbeddedLogError::Damaged { .. } => LogError::Damaged,
+            _ => LogError::Lost("moved away, or replaced by something else"),
+        })?;
+        if opened.identity() != self.identity {
+            return Err(LogError::Lost("replaced by another"));
+        }
+        in_doubt.map_or(Ok(()), |in_doubt| opened.undo(in_doubt))?;
+        opened.try_disk()?;
+        Ok(opened)
+    }
 }

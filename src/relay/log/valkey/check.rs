@@ -1,24 +1,28 @@
 //! What a server must be like to keep nullifiers.
 
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::HashMap;
 
 use redis::{aio::MultiplexedConnection, cmd};
 
-use super::{Durability, ValkeyLogError};
+use super::{
+    Durability, ValkeyLogError,
+    vitals::{check_clock, evicted_keys, fields},
+};
 
 /// The oldest server that takes `SET` with both `NX` and `GET`. Valkey tells the version of Redis that it is
 /// compatible with.
 const OLDEST_MAJOR_VERSION: u32 = 7;
 /// How many seconds a server's clock may differ. Less than [`GRACE`](super::GRACE), by which it keeps nullifiers longer.
-const CLOCK_DIFFERENCE: u64 = 30;
+pub(super) const CLOCK_DIFFERENCE: u64 = 30;
 
 /// What a server says of itself.
 pub(super) struct Server {
     /// Whether it is in cluster mode.
     pub(super) is_cluster: bool,
+    /// Another one after each start of the server.
+    pub(super) run: String,
+    /// How many keys it has dropped since then because its memory was full; none if it does not tell.
+    pub(super) evicted: Option<u64>,
 }
 
 /// Asks a server about itself, and refuses one that would forget.
@@ -30,7 +34,7 @@ pub(super) async fn check(
     let unreachable =
         |error: redis::RedisError| ValkeyLogError::Unreachable { server: server.into(), reason: error.to_string() };
     let info: String = cmd("INFO").query_async(connection).await.map_err(unreachable)?;
-    let info: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
+    let info = fields(&info);
     let version = info.get("redis_version").copied().unwrap_or_default();
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < OLDEST_MAJOR_VERSION) {
@@ -40,10 +44,7 @@ pub(super) async fn check(
         return Err(ValkeyLogError::Replica(server.into()));
     }
     let (seconds, _): (u64, u64) = cmd("TIME").query_async(connection).await.map_err(unreachable)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if now.abs_diff(seconds) > CLOCK_DIFFERENCE {
-        return Err(ValkeyLogError::Clock { server: server.into(), seconds: now.abs_diff(seconds) });
-    }
+    check_clock(seconds, server)?;
     if durability != Durability::Vouched {
         let mut get = cmd("CONFIG");
         get.arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync");
@@ -52,7 +53,11 @@ pub(super) async fn check(
             settings.map_err(|error| ValkeyLogError::Untold { server: server.into(), reason: error.to_string() })?;
         check_settings(&settings, server, durability)?;
     }
-    Ok(Server { is_cluster: info.get("cluster_enabled") == Some(&"1") })
+    Ok(Server {
+        is_cluster: info.get("cluster_enabled") == Some(&"1"),
+        run: info.get("run_id").copied().unwrap_or_default().into(),
+        evicted: evicted_keys(&info),
+    })
 }
 
 fn check_settings(

@@ -18,11 +18,17 @@ pub enum ValkeyLogError {
         /// What it said.
         reason: String,
     },
+    /// The log is not the one that this relay knows, or only part of one.
+    #[error(
+        "the nullifier log on the servers was {0}, and without it members could post twice what they posted in the running \
+             epochs: restore it, or begin a new one with --new-log when those epochs are over"
+    )]
+    Lost(&'static str),
     /// Several addresses were given, and they are no cluster.
     #[error("{0} is not in cluster mode; give one address, or those of one cluster")]
     NotACluster(String),
     /// It is a copy of another server, and takes no writes.
-    #[error("{0} is a replica; give the address of its primary")]
+    #[error("{0} is a replica; give the address of its primary, or those of sentinels, which know who it is")]
     Replica(String),
     /// It does not know a command that is needed (`SET` with both `NX` and `GET`).
     #[error("{server} has version {version}; Redis 7.0 or any Valkey is needed")]
@@ -74,4 +80,22 @@ pub enum ValkeyLogError {
         /// By how much.
         seconds: u64,
     },
+}
+
+impl ValkeyLogError {
+    /// The same without a server's name, for those who are not to know it.
+    pub(super) fn unnamed(self) -> Self {
+        let server: String = "the server".into();
+        match self {
+            Self::Unreachable { reason, .. } => Self::Unreachable { server, reason },
+            Self::NotACluster(_) => Self::NotACluster(server),
+            Self::Replica(_) => Self::Replica(server),
+            Self::TooOld { version, .. } => Self::TooOld { server, version },
+            Self::Evicts { policy, .. } => Self::Evicts { server, policy },
+            Self::Forgets { setting, value, .. } => Self::Forgets { server, setting, value },
+            Self::Untold { reason, .. } => Self::Untold { server, reason },
+            Self::Clock { seconds, .. } => Self::Clock { server, seconds },
+            unnamed @ (Self::Address(_) | Self::Threads(_) | Self::Lost(_)) => unnamed,
+        }
+    }
 }

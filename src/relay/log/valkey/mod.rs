@@ -10,8 +10,8 @@
 //! the same; offered again it is then a replay.
 //!
 //! **Expiring.** The server drops a nullifier a minute after its epoch may go, by its own clock, which is compared with
-//! this machine's whenever a connection is made. What relays expired is remembered on the server, so that no relay whose
-//! clock goes back opens an epoch again.
+//! this machine's with each write. What relays expired is remembered on the server, so that no relay whose clock goes back
+//! opens an epoch again.
 //!
 //! **Bounded in time.** Every call ends within its timeout. Servers that fail are asked again after a pause, which grows to two
 //! seconds; until then the answer is [`LogError::Unavailable`], at once. In a cluster that concerns the nullifiers of the
@@ -33,7 +33,20 @@
 //! [unavailable](LogError::Unavailable) if they do not in time, which makes this loss unlikely; only a primary that comes
 //! back with its own file makes it impossible.
 //!
-//! A server that comes back empty is noticed by a name that the first relay gave the store.
+//! A server that comes back empty is noticed: a [`LogIdentity`] is written when the log is begun, beside the nullifiers of
+//! each slot, and asked for after the writes of each batch, on the same connection. A batch that went to a server that was
+//! emptied, or that dropped keys because its memory was full, counts for nothing. Relays keep the identity that they have
+//! seen, so that a log that is lost while they are stopped is noticed as well. A server's settings, its role and its clock
+//! are looked at each second ([`probe`](NullifierLog::probe)).
+//!
+//! The server drops nullifiers by its own clock. While that differs from a relay's by more than half a minute, the relay
+//! records nothing; what a server dropped whose clock was ahead for a while is not noticed.
+//!
+//! # Sentinels
+//!
+//! With [`sentinels`](ValkeySettings::sentinels) the primary is found under its name, and again when it is taken over: a
+//! server that says that it is a replica is left. Between two primaries `min-replicas-to-write` keeps a former one from
+//! taking writes.
 //!
 //! # Secrecy
 //!
@@ -44,43 +57,52 @@
 //!
 //! | key | holds |
 //! |---|---|
-//! | `quotapass:n:`, external nullifier (32 bytes), nullifier (32 bytes) | a [record](Recorded), token (16 bytes) |
-//! | `quotapass:{registry}:store` | the store's name |
+//! | `quotapass:n:{`, last byte of the nullifier in hex, `}:`, external nullifier (32 bytes), nullifier (32 bytes) | a [record](Recorded), token (16 bytes) |
+//! | `quotapass:m:{00}:registry` to `quotapass:m:{ff}:registry` | the log's identity (16 bytes), for the nullifiers of the same byte |
+//! | the same with `:probe` | nothing, for a minute |
+//! | `quotapass:{registry}:store` | the log's identity, for the keys below |
 //! | `quotapass:{registry}:expired` | until when epochs are expired |
 //! | `quotapass:{registry}:convictions` | a list of [convictions](Conviction) |
 //! | `quotapass:{registry}:convicted` | a hash: commitment to token |
 //! | `quotapass:{registry}:cases` | a hash: commitment to case |
 //!
-//! `registry` is the chain id and the address in hex; in a cluster the braces keep these keys together, while nullifiers
-//! spread over all servers. External nullifiers are the registry's own already.
+//! `registry` is the chain id and the address in hex; in a cluster the braces keep these keys together, and nullifiers with
+//! their marks, while nullifiers spread over all servers. External nullifiers are the registry's own already.
 
 mod check;
 mod error;
+mod marks;
 mod node;
 mod servers;
+mod settings;
 mod slot;
+mod vitals;
 
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex,
+        Arc, RwLock,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
-    time::Duration,
 };
 
 pub use error::ValkeyLogError;
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 use redis::{Cmd, Value, cmd};
+pub use settings::{Durability, ValkeySettings};
 use tokio::runtime::Runtime;
 
-use self::servers::{Kind, Request, Servers};
+use self::{
+    servers::{Kind, Request, Servers},
+    vitals::EVICTED,
+};
 use super::{
     super::{
         Case, Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement,
-        SlashClaims, WorkerId, lock,
+        SlashClaims, WorkerId,
     },
+    LogChoice, LogIdentity,
     record::Record,
 };
 
@@ -98,6 +120,12 @@ const RAISE: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) <= known then return known end
 redis.call('SET', KEYS[1], ARGV[1])
 return tonumber(ARGV[1])";
+/// Lowers a number to another one, but not below what the server's clock has dropped, and returns it.
+const LOWER: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0')
+local lowered = math.max(tonumber(ARGV[1]), tonumber(redis.call('TIME')[1]) - tonumber(ARGV[2]))
+if lowered >= known then return known end
+redis.call('SET', KEYS[1], string.format('%.0f', lowered))
+return lowered";
 /// Keeps evidence unless there is some against the member; a repetition knows itself by its token.
 const CONVICT: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return known == ARGV[2] and 1 or 0 end
@@ -109,58 +137,6 @@ const REPLACE: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if known ~= ARGV[2] and known ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1";
-
-/// What is asked of a server's durability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// It must say that it keeps what it was given, when its memory is full and when it is restarted.
-    #[default]
-    Checked,
-    /// It may be empty after a restart. A member who then repeats an id in the same epoch is not caught.
-    Volatile,
-    /// It is not asked, for managed servers that do not tell: the operator vouches for it.
-    Vouched,
-}
-
-/// Where the log is, and what is asked of it.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ValkeySettings {
-    /// One server (`redis://`, `rediss://` for TLS with the feature `relay-valkey-tls`, `unix://`), or some of a
-    /// cluster. User and password stand in the address; those of the first are used for servers that the cluster names.
-    pub addresses: Vec<String>,
-    /// How long a call may take.
-    pub timeout: Duration,
-    /// How many replicas must have a write before it is answered.
-    pub replicas: u32,
-    /// What is asked of the servers' settings.
-    pub durability: Durability,
-}
-
-impl ValkeySettings {
-    /// Those of a server or a cluster: two seconds, no replicas, durability checked.
-    pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            addresses: addresses.into_iter().collect(),
-            timeout: Duration::from_secs(2),
-            replicas: 0,
-            durability: Durability::default(),
-        }
-    }
-}
-
-/// Leaves out the addresses, which may hold passwords.
-impl core::fmt::Debug for ValkeySettings {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { addresses: _, timeout, replicas, durability } = self;
-        f.debug_struct("ValkeySettings")
-            .field("timeout", timeout)
-            .field("replicas", replicas)
-            .field("durability", durability)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A nullifier log on servers that several relays share; see the [module](self).
 ///
@@ -174,7 +150,7 @@ struct Log {
     servers: Servers,
     keys: Keys,
     is_volatile: bool,
-    store: Mutex<Vec<u8>>,
+    identity: RwLock<Option<LogIdentity>>,
     watermark: AtomicU64,
     /// The same for all tokens of this handle.
     token: u64,
@@ -183,6 +159,8 @@ struct Log {
 
 /// The keys that all relays of a registry share.
 struct Keys {
+    /// Chain id and address.
+    registry: String,
     store: String,
     expired: String,
     convictions: String,
@@ -192,19 +170,23 @@ struct Keys {
 
 impl Keys {
     fn new(registry: &RegistryId) -> Self {
-        let key = |name| format!("quotapass:{{{}-{}}}:{name}", registry.chain_id, hex::encode(registry.address));
+        let registry = format!("{}-{}", registry.chain_id, hex::encode(registry.address));
+        let key = |name| format!("quotapass:{{{registry}}}:{name}");
         Self {
             store: key("store"),
             expired: key("expired"),
             convictions: key("convictions"),
             convicted: key("convicted"),
             cases: key("cases"),
+            registry,
         }
     }
 }
 
 fn nullifier_key(epoch: &LogEpoch, nullifier: Nullifier) -> Vec<u8> {
-    [&b"quotapass:n:"[..], &epoch.external_nullifier().to_be_bytes(), &nullifier.to_be_bytes()].concat()
+    let nullifier = nullifier.to_be_bytes();
+    let shard = format!("quotapass:n:{{{:02x}}}:", nullifier[31]);
+    [shard.as_bytes(), &epoch.external_nullifier().to_be_bytes(), &nullifier].concat()
 }
 
 /// A script on keys that lie together.
@@ -215,11 +197,15 @@ fn script(text: &str, keys: &[&str]) -> Cmd {
 }
 
 impl ValkeyLog {
-    /// Connects to the server, or to the cluster, and checks it.
+    /// Connects to the server, or to the cluster, checks it, and takes the log that is there, or begins one.
     ///
     /// # Errors
     /// [`ValkeyLogError`]. In a cluster, a server that cannot be reached is none, as long as another can.
-    pub fn connect(registry: &RegistryId, settings: &ValkeySettings) -> Result<Self, ValkeyLogError> {
+    pub fn connect(
+        registry: &RegistryId,
+        settings: &ValkeySettings,
+        choice: LogChoice,
+    ) -> Result<Self, ValkeyLogError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("nullifier-log")
@@ -227,9 +213,14 @@ impl ValkeyLog {
             .build()
             .map_err(|error| ValkeyLogError::Threads(error.to_string()))?;
         let (registry, settings) = (*registry, settings.clone());
-        let log = block_on(&runtime, async move { Log::connect(&registry, settings).await });
+        let log = block_on(&runtime, async move { Log::connect(&registry, settings, choice).await });
         let log = log.unwrap_or_else(|error| Err(ValkeyLogError::Threads(error.to_string())))?;
         Ok(Self { runtime: Some(runtime), log: Arc::new(log) })
+    }
+
+    /// The identity of the log; a relay keeps it.
+    pub fn identity(&self) -> Option<LogIdentity> {
+        self.log.identity()
     }
 
     fn run<T: Send + 'static, F: Future<Output = Result<T, LogError>> + Send + 'static>(
@@ -274,37 +265,32 @@ impl core::fmt::Debug for ValkeyLog {
 }
 
 impl Log {
-    async fn connect(registry: &RegistryId, settings: ValkeySettings) -> Result<Self, ValkeyLogError> {
-        let server = settings.addresses.len();
+    async fn connect(
+        registry: &RegistryId,
+        settings: ValkeySettings,
+        choice: LogChoice,
+    ) -> Result<Self, ValkeyLogError> {
+        let server: String = if settings.addresses.len() == 1 { "the server" } else { "the cluster" }.into();
         let is_volatile = settings.durability == Durability::Volatile;
+        let keys = Keys::new(registry);
         let log = Self {
-            servers: Servers::connect(settings).await?,
-            keys: Keys::new(registry),
+            servers: Servers::connect(settings, &keys.marks()).await?,
+            keys,
             is_volatile,
-            store: Mutex::default(),
+            identity: RwLock::default(),
             watermark: AtomicU64::new(0),
             token: rand::random(),
             tokens: AtomicU64::new(0),
         };
-        let named = match log.name_store().await {
+        let taken = match log.take(if is_volatile { LogChoice::New } else { choice }).await {
             Ok(()) => log.convictions(0).await.map(drop),
             Err(error) => Err(error),
         };
-        named.map_err(|error| ValkeyLogError::Unreachable {
-            server: if server == 1 { "the server".into() } else { "the cluster".into() },
-            reason: error.to_string(),
+        taken.map_err(|error| match error {
+            LogError::Lost(how) => ValkeyLogError::Lost(how),
+            error => ValkeyLogError::Unreachable { server, reason: error.to_string() },
         })?;
         Ok(log)
-    }
-
-    /// Finds the store's name, or gives it one.
-    async fn name_store(&self) -> Result<(), LogError> {
-        let name = self.next_token();
-        let mut set = cmd("SET");
-        set.arg(&self.keys.store).arg(&name[..]).arg("NX").arg("GET");
-        let known = self.one(&self.keys.store, set, Kind::Write).await?;
-        *lock(&self.store) = bytes_of(known)?.unwrap_or_else(|| name.into());
-        Ok(())
     }
 
     fn next_token(&self) -> [u8; 16] {
@@ -318,9 +304,18 @@ impl Log {
         if epoch.keep_until() <= self.watermark.load(Ordering::Relaxed) { Err(LogError::Expired) } else { Ok(()) }
     }
 
+    /// Sends commands. If a server has dropped keys, the log is none any more, and every relay is to know.
+    async fn send(&self, requests: Vec<Request>, kind: Kind) -> Vec<Result<Value, LogError>> {
+        let answers = self.servers.run(requests, kind).await;
+        if answers.contains(&Err(LogError::Lost(EVICTED))) {
+            self.abandon().await;
+        }
+        answers
+    }
+
     /// One command about one key.
     async fn one(&self, key: &str, command: Cmd, kind: Kind) -> Result<Value, LogError> {
-        let answers = self.servers.run(vec![Request::new(key.as_bytes(), command)], kind).await;
+        let answers = self.send(vec![Request::new(key.as_bytes(), command)], kind).await;
         answers.into_iter().next().unwrap_or_else(|| Err(ended()))
     }
 
@@ -334,7 +329,7 @@ impl Log {
     ) -> Vec<Result<Value, LogError>> {
         let checked: Vec<_> = items.iter().map(|item| self.check(epoch(item)).map(|()| command(item))).collect();
         let requests = checked.iter().flatten().cloned().collect();
-        let mut answers = self.servers.run(requests, kind).await.into_iter();
+        let mut answers = self.send(requests, kind).await.into_iter();
         checked
             .into_iter()
             .map(|checked| checked.and_then(|_| answers.next().unwrap_or_else(|| Err(ended()))))
@@ -401,17 +396,17 @@ impl Log {
             (convictions, cmd("LRANGE").arg(convictions).arg(from).arg(-1).to_owned()),
         ];
         let requests = commands.into_iter().map(|(key, command)| Request::new(key.as_bytes(), command)).collect();
-        let answers: Vec<Value> = self.servers.run(requests, Kind::Read).await.into_iter().collect::<Result<_, _>>()?;
+        let answers: Vec<Value> = self.send(requests, Kind::Read).await.into_iter().collect::<Result<_, _>>()?;
         let [store, expired, convictions] = <[Value; 3]>::try_from(answers).map_err(|_| ended())?;
-        if bytes_of(store)?.as_ref() != Some(&*lock(&self.store)) {
-            if !self.is_volatile {
-                return Err(LogError::Damaged);
-            }
-            self.name_store().await?;
+        if self.is_volatile
+            && bytes_of(store)?.as_deref() != self.identity().as_ref().map(|known| &known.as_bytes()[..])
+        {
+            self.take(LogChoice::New).await?;
         }
         if let Some(expired) = bytes_of(expired)? {
             let expired = String::from_utf8(expired).ok().and_then(|expired| expired.parse().ok());
-            self.watermark.fetch_max(expired.ok_or(LogError::Damaged)?, Ordering::Relaxed);
+            // The server's, for it may have been lowered.
+            self.watermark.store(expired.ok_or(LogError::Damaged)?, Ordering::Relaxed);
         }
         let Value::Array(convictions) = convictions else { return Err(LogError::Damaged) };
         let conviction = |value| Ok(Conviction::from_bytes(&bytes_of(value)?.ok_or(LogError::Damaged)?)?);
@@ -419,23 +414,37 @@ impl Log {
     }
 
     async fn expire(&self, now: u64) -> Result<(), LogError> {
-        let now = now.min(LATEST);
-        self.watermark.fetch_max(now, Ordering::Relaxed);
         let mut raise = script(RAISE, &[&self.keys.expired]);
-        raise.arg(now);
-        let Value::Int(expired) = self.one(&self.keys.expired, raise, Kind::Write).await? else {
+        raise.arg(now.min(LATEST));
+        self.move_watermark(raise).await.map(drop)
+    }
+
+    async fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        let mut lower = script(LOWER, &[&self.keys.expired]);
+        lower.arg(now.min(LATEST)).arg(GRACE);
+        self.move_watermark(lower).await
+    }
+
+    async fn move_watermark(&self, script: Cmd) -> Result<u64, LogError> {
+        let Value::Int(expired) = self.one(&self.keys.expired, script, Kind::Write).await? else {
             return Err(LogError::Damaged);
         };
-        self.watermark.fetch_max(expired.unsigned_abs(), Ordering::Relaxed);
-        Ok(())
+        self.watermark.store(expired.unsigned_abs(), Ordering::Relaxed);
+        Ok(expired.unsigned_abs())
     }
 
     async fn statistics(&self) -> Result<LogStatistics, LogError> {
-        let Keys { store, expired, convictions, convicted, cases } = &self.keys;
+        let Keys { store, expired, convictions, convicted, cases, .. } = &self.keys;
         let convicted_count = self.one(convictions, cmd("LLEN").arg(convictions).to_owned(), Kind::Read).await?;
         let own = [store, expired, convictions, convicted, cases];
         let own = self.one(store, cmd("EXISTS").arg(&own[..]).to_owned(), Kind::Read).await?;
+        let marks = self.keys.shards().count() as u64;
+        // Some of which were probes.
         let keys: u64 = self.servers.ask_all(&cmd("DBSIZE")).await?.iter().map(count_of).sum();
+        let closed_until = bytes_of(self.one(expired, cmd("GET").arg(expired).to_owned(), Kind::Read).await?)?;
+        let closed_until = closed_until.map(|text| String::from_utf8(text).ok().and_then(|text| text.parse().ok()));
+        let time = self.one(store, cmd("TIME"), Kind::Read).await?;
+        let (time, _): (u64, u64) = redis::from_redis_value(time).map_err(|_| LogError::Damaged)?;
         let memory = self.servers.ask_all(cmd("INFO").arg("memory")).await?;
         let bytes = memory.into_iter().filter_map(|answer| {
             let info = bytes_of(answer).ok().flatten()?;
@@ -443,11 +452,26 @@ impl Log {
             info.lines().find_map(|line| line.trim().strip_prefix("used_memory:")?.parse::<u64>().ok())
         });
         Ok(LogStatistics {
-            nullifiers: keys.saturating_sub(count_of(&own)),
+            nullifiers: keys.saturating_sub(count_of(&own) + marks),
             epochs: None,
             convictions: count_of(&convicted_count),
             bytes: Some(bytes.sum()),
+            closed_until: closed_until.map_or(Ok(0), |time| time.ok_or(LogError::Damaged))?,
+            time: Some(time),
         })
+    }
+
+    async fn probe(&self) -> Result<(), LogError> {
+        let probe = |mark: &[u8]| {
+            let mut set = cmd("SET");
+            set.arg([mark, b":probe"].concat()).arg("").arg("EX").arg(GRACE);
+            set
+        };
+        let looked = self.servers.look(probe).await;
+        if looked == Err(LogError::Lost(EVICTED)) {
+            self.abandon().await;
+        }
+        looked
     }
 
     async fn case(&self, commitment: &[u8]) -> Result<Option<(Vec<u8>, Case)>, LogError> {
@@ -545,6 +569,14 @@ impl NullifierLog for ValkeyLog {
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         self.run(|log| async move { log.statistics().await })
+    }
+
+    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        self.run(move |log| async move { log.reopen(now).await })
+    }
+
+    fn probe(&self) -> Result<(), LogError> {
+        self.run(|log| async move { log.probe().await })
     }
 }
 

@@ -1,9 +1,14 @@
 //! The connection to one server, made anew when it breaks.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult, Value, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult, TlsMode, Value,
+    aio::MultiplexedConnection,
+    sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 use tokio::{
     sync::Mutex,
@@ -13,6 +18,7 @@ use tokio::{
 use super::{
     Durability, ValkeyLogError,
     check::{Server, check},
+    vitals::EVICTED,
 };
 use crate::relay::LogError;
 
@@ -20,13 +26,23 @@ use crate::relay::LogError;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How a server is found.
+enum Door {
+    /// It is always at one address.
+    Address(Client),
+    /// Sentinels know where the primary is.
+    Sentinels(Mutex<SentinelClient>),
+}
+
 /// One server.
 pub(super) struct Node {
     name: String,
-    client: Client,
+    door: Door,
     timeout: Duration,
     durability: Durability,
     state: Mutex<State>,
+    /// How many keys it had dropped, since it started, when it was seen first.
+    evicted: AtomicU64,
 }
 
 #[derive(Default)]
@@ -37,6 +53,27 @@ struct State {
     failures: u32,
     /// When the next attempt may be made, and why the last one failed.
     pause: Option<(Instant, LogError)>,
+    /// Which run of the server was seen last.
+    run: String,
+}
+
+impl State {
+    /// Makes a pause, and says why in words that posters may read: it is not for them where the log is.
+    fn refuse(&mut self, error: ValkeyLogError) -> LogError {
+        let reason = match error.unnamed() {
+            ValkeyLogError::Unreachable { .. } => LogError::Unavailable("no connection to the server".into()),
+            ValkeyLogError::Lost(how) => LogError::Lost(how),
+            unfit => LogError::Unfit(unfit.to_string()),
+        };
+        let pause = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
+        self.failures += 1;
+        self.pause = Some((Instant::now() + pause, reason.clone()));
+        reason
+    }
+}
+
+fn unanswered(server: &str) -> ValkeyLogError {
+    ValkeyLogError::Unreachable { server: server.into(), reason: "it did not answer in time".into() }
 }
 
 /// Why a server did not do what it was asked.
@@ -47,6 +84,14 @@ pub(super) enum Failure {
     Broken(LogError),
 }
 
+impl Failure {
+    pub(super) fn into_error(self) -> LogError {
+        match self {
+            Self::Paused(error) | Self::Broken(error) => error,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(info: ConnectionInfo, timeout: Duration, durability: Durability) -> Result<Self, ValkeyLogError> {
         let name = match info.addr() {
@@ -55,10 +100,37 @@ impl Node {
             _ => return Err(ValkeyLogError::Address("an address is of an unknown kind".into())),
         };
         let client = Client::open(info).map_err(|error| ValkeyLogError::Address(error.to_string()))?;
-        Ok(Self { name, client, timeout, durability, state: Mutex::default() })
+        Ok(Self::behind(Door::Address(client), name, timeout, durability))
     }
 
-    /// Host and port.
+    /// The primary that sentinels watch under the name that stands for the host in `info`. User, password and TLS are the
+    /// primary's.
+    pub(super) fn watched(
+        info: &ConnectionInfo,
+        sentinels: Vec<ConnectionInfo>,
+        timeout: Duration,
+        durability: Durability,
+    ) -> Result<Self, ValkeyLogError> {
+        let mut primary =
+            SentinelNodeConnectionInfo::default().set_redis_connection_info(info.redis_settings().clone());
+        let name = match info.addr() {
+            ConnectionAddr::Tcp(name, _) => name.clone(),
+            ConnectionAddr::TcpTls { host, insecure, .. } => {
+                primary = primary.set_tls_mode(if *insecure { TlsMode::Insecure } else { TlsMode::Secure });
+                host.clone()
+            }
+            _ => return Err(ValkeyLogError::Address("sentinels watch no server that is a file".into())),
+        };
+        let sentinel = SentinelClient::build(sentinels, name.clone(), Some(primary), SentinelServerType::Master);
+        let sentinel = sentinel.map_err(|error| ValkeyLogError::Address(error.to_string()))?;
+        Ok(Self::behind(Door::Sentinels(Mutex::new(sentinel)), name, timeout, durability))
+    }
+
+    fn behind(door: Door, name: String, timeout: Duration, durability: Durability) -> Self {
+        Self { name, door, timeout, durability, state: Mutex::default(), evicted: AtomicU64::new(0) }
+    }
+
+    /// Host and port, or the name that sentinels know it by.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -72,12 +144,60 @@ impl Node {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = match &self.door {
+            Door::Address(client) => client.get_multiplexed_async_connection_with_config(&config).await,
+            Door::Sentinels(sentinels) => sentinels.lock().await.get_async_connection_with_config(&config).await,
+        };
         let mut connection = connection
             .map_err(|error| ValkeyLogError::Unreachable { server: self.name.clone(), reason: error.to_string() })?;
         let server = check(&mut connection, &self.name, self.durability).await?;
-        *state = State { connection: Some(connection), made: state.made + 1, ..State::default() };
+        self.note(state, &server)?;
+        let run = server.run.clone();
+        *state = State { connection: Some(connection), made: state.made + 1, run, ..State::default() };
         Ok(server)
+    }
+
+    /// Compares what a server has dropped with what it had. A server that was started again counts anew.
+    fn note(&self, state: &State, server: &Server) -> Result<(), ValkeyLogError> {
+        let Some(evicted) = server.evicted else { return Ok(()) };
+        let is_other = state.run != server.run;
+        let known = if state.run.is_empty() {
+            evicted
+        } else if is_other {
+            0
+        } else {
+            self.evicted()
+        };
+        if evicted > known && self.durability != Durability::Volatile {
+            return Err(ValkeyLogError::Lost(EVICTED));
+        }
+        self.evicted.store(evicted, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How many keys it had dropped because its memory was full when it was seen first; none of them was the log's.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Looks at its settings and its role again. One that is unfit is left, and asked again after a pause.
+    pub(super) async fn look(&self) -> Result<(), LogError> {
+        let (mut connection, number) = self.connection().await.map_err(Failure::into_error)?;
+        let checked = timeout(self.timeout / 2, check(&mut connection, &self.name, self.durability)).await;
+        let mut state = self.state.lock().await;
+        let checked = checked.unwrap_or_else(|_| Err(unanswered(&self.name)));
+        let checked = checked.and_then(|server| self.note(&state, &server));
+        checked.map_err(|error| {
+            if state.made == number {
+                state.connection = None;
+            }
+            state.refuse(error)
+        })
+    }
+
+    /// Leaves a server that says that it takes no writes, so that its primary is looked for.
+    pub(super) async fn demoted(&self) {
+        self.state.lock().await.connection = None;
     }
 
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), Failure> {
@@ -94,19 +214,8 @@ impl Node {
         let connected = timeout(self.timeout / 2, self.connect_in(&mut state)).await;
         match (connected, &state.connection) {
             (Ok(Ok(_)), Some(connection)) => Ok((connection.clone(), state.made)),
-            (connected, _) => {
-                let reason = LogError::Unavailable(match connected {
-                    // Posters may read it, and it is not for them where the log is.
-                    Ok(Err(ValkeyLogError::Unreachable { .. }) | Ok(_)) | Err(_) => {
-                        "no connection to the server".into()
-                    }
-                    Ok(Err(_)) => "the server's settings or clock are not as they were; restart to see more".into(),
-                });
-                let pause = SHORTEST_PAUSE.saturating_mul(1 << state.failures.min(10)).min(LONGEST_PAUSE);
-                state.failures += 1;
-                state.pause = Some((Instant::now() + pause, reason.clone()));
-                Err(Failure::Paused(reason))
-            }
+            (Ok(Err(error)), _) => Err(Failure::Paused(state.refuse(error))),
+            _ => Err(Failure::Paused(state.refuse(unanswered(&self.name)))),
         }
     }
 

@@ -19,8 +19,9 @@ use super::{
     ValkeyLogError, ValkeySettings,
     node::{Failure, Node},
     slot::{SLOTS, slot_of},
+    vitals::{Questions, Vitals, check_mark},
 };
-use crate::relay::{LogError, lock, read, write};
+use crate::relay::{LogError, lock, log::LogIdentity, read, write};
 
 /// How often a command is sent that was refused because its key has moved, or whose answer was lost.
 const ATTEMPTS: u32 = 3;
@@ -62,19 +63,39 @@ pub(super) struct Servers {
     nodes: Mutex<HashMap<String, Arc<Node>>>,
     slots: RwLock<Arc<Slots>>,
     refreshed: Mutex<Instant>,
+    /// The keys that have the log's identity, by their slots.
+    marks: HashMap<u16, Vec<u8>>,
+    /// The identity that is asked for; none while the log is looked for, or if it may be lost.
+    identity: RwLock<Option<LogIdentity>>,
+}
+
+/// The parts of addresses.
+fn parse(addresses: &[String]) -> Result<Vec<ConnectionInfo>, ValkeyLogError> {
+    // The library's message holds no password, for it holds no address.
+    let parsed = |address: &String| {
+        address.as_str().into_connection_info().map_err(|error| ValkeyLogError::Address(error.to_string()))
+    };
+    addresses.iter().map(parsed).collect()
 }
 
 impl Servers {
-    /// Connects to the server, or to those of the cluster that can be reached.
-    pub(super) async fn connect(settings: ValkeySettings) -> Result<Self, ValkeyLogError> {
-        let infos = settings.addresses.iter().map(|address| {
-            // The library's message holds no password, for it holds no address.
-            address.as_str().into_connection_info().map_err(|error| ValkeyLogError::Address(error.to_string()))
-        });
-        let infos = infos.collect::<Result<Vec<_>, _>>()?;
+    /// Connects to the server, or to those of the cluster that can be reached. `marks` have the log's identity: each slot
+    /// that is asked about has one of them.
+    pub(super) async fn connect(settings: ValkeySettings, marks: &[Vec<u8>]) -> Result<Self, ValkeyLogError> {
+        let infos = parse(&settings.addresses)?;
         let template = infos.first().ok_or_else(|| ValkeyLogError::Address("no address is given".into()))?.clone();
-        let node = |info| Node::new(info, settings.timeout, settings.durability).map(Arc::new);
-        let seeds = infos.into_iter().map(node).collect::<Result<Vec<_>, _>>()?;
+        let sentinels = parse(&settings.sentinels)?;
+        let seeds = if sentinels.is_empty() {
+            let node = |info| Node::new(info, settings.timeout, settings.durability).map(Arc::new);
+            infos.into_iter().map(node).collect::<Result<Vec<_>, _>>()?
+        } else {
+            let [info] = &infos[..] else {
+                return Err(ValkeyLogError::Address(
+                    "sentinels are asked for one primary, and several are named".into(),
+                ));
+            };
+            vec![Arc::new(Node::watched(info, sentinels, settings.timeout, settings.durability)?)]
+        };
         let mut is_cluster = Err(ValkeyLogError::Address("no address is given".into()));
         for seed in &seeds {
             is_cluster = match seed.connect().await {
@@ -100,6 +121,8 @@ impl Servers {
             nodes: Mutex::new(nodes),
             slots: RwLock::new(Arc::new(all)),
             refreshed: Mutex::new(Instant::now()),
+            marks: marks.iter().map(|mark| (slot_of(mark), mark.clone())).collect(),
+            identity: RwLock::default(),
         };
         if is_cluster {
             servers.refresh(servers.deadline()).await;
@@ -112,6 +135,11 @@ impl Servers {
             }
         }
         Ok(servers)
+    }
+
+    /// Asks for this identity from now on, with all that is asked; for none if there is none.
+    pub(super) fn expect(&self, identity: Option<LogIdentity>) {
+        *write(&self.identity) = identity;
     }
 
     fn deadline(&self) -> Instant {
@@ -201,9 +229,15 @@ impl Servers {
             }
             let replicas = if kind == Kind::Write { self.settings.replicas } else { 0 };
             let patience = self.settings.timeout / 2;
+            let identity = *read(&self.identity);
             let mut asked = JoinSet::new();
             for group in groups {
-                let commands = group.commands(&requests, replicas, patience);
+                let mut commands = group.commands(&requests);
+                self.questions(&group, &requests, kind, identity).add_to(&mut commands);
+                if replicas > 0 {
+                    // On the connection of the writes, for those it counts.
+                    commands.add_command(cmd("WAIT").arg(replicas).arg(patience.as_millis() as u64).to_owned());
+                }
                 asked.spawn(async move {
                     let answers = group.node.ask(&commands, deadline).await;
                     (group, answers)
@@ -227,11 +261,21 @@ impl Servers {
                         continue;
                     }
                 };
-                let is_copied = replicas == 0 || group.is_copied(&answered, replicas);
+                let questions = self.questions(&group, &requests, kind, identity);
+                let vitals = questions.answers(&answered, group.indices.len());
+                let copies = answered.get(group.indices.len() + questions.count());
+                let standing = match self.check(&group.node, &vitals, identity, deadline).await {
+                    Ok(()) if !is_copied(copies, replicas) => {
+                        Err(LogError::Unavailable("too few replicas have it".into()))
+                    }
+                    standing => standing,
+                };
+                if answered.iter().take(group.indices.len()).any(|answer| answer.as_ref().is_err_and(is_demoted)) {
+                    group.node.demoted().await;
+                }
                 for (index, answer) in group.indices.into_iter().zip(answered) {
                     answers[index] = match answer {
-                        Ok(_) if !is_copied => Err(LogError::Unavailable("too few replicas have it".into())),
-                        Ok(value) => Ok(value),
+                        Ok(value) => standing.clone().map(|()| value),
                         Err(error) => {
                             match Redirection::of(&error) {
                                 Redirection::None => {}
@@ -239,7 +283,7 @@ impl Servers {
                                     is_stale = true;
                                     open.push((index, None));
                                 }
-                                Redirection::Ask(host, port) => open.push((index, self.node_at(&host, port))),
+                                Redirection::Ask(host, port, _) => open.push((index, self.node_at(&host, port))),
                             }
                             Err(refused(&error))
                         }
@@ -258,6 +302,63 @@ impl Servers {
         answers
     }
 
+    /// What is asked of the server of a group beside its commands. Where a slot is about to move, its mark may be at either
+    /// server, and is not asked for.
+    fn questions(
+        &self,
+        group: &Group,
+        requests: &[Request],
+        kind: Kind,
+        identity: Option<LogIdentity>,
+    ) -> Questions<'_> {
+        let slot = group.indices.first().map(|index| requests[*index].slot);
+        let mark = slot.filter(|_| identity.is_some() && !group.is_asking).and_then(|slot| self.marks.get(&slot));
+        Questions { mark: mark.map(Vec::as_slice), is_write: kind == Kind::Write }
+    }
+
+    /// Whether what a server answered counts.
+    async fn check(
+        &self,
+        node: &Node,
+        vitals: &Vitals<'_>,
+        identity: Option<LogIdentity>,
+        deadline: Instant,
+    ) -> Result<(), LogError> {
+        let Some(identity) = identity else { return vitals.check(u64::MAX) };
+        match vitals.mark {
+            None => {}
+            Some(Ok(mark)) => check_mark(mark, identity)?,
+            Some(Err(error)) => match Redirection::of(error) {
+                Redirection::Ask(host, port, slot) => {
+                    let mark = self.marks.get(&slot).ok_or_else(unanswered)?;
+                    let mut ask = pipe();
+                    ask.ignore_errors().cmd("ASKING").ignore().cmd("GET").arg(mark);
+                    let node = self.node_at(&host, port).ok_or_else(unanswered)?;
+                    let answered = node.ask(&ask, deadline).await.map_err(Failure::into_error)?;
+                    let mark = answered.into_iter().next().ok_or_else(unanswered)?;
+                    check_mark(&mark.map_err(|error| refused(&error))?, identity)?;
+                }
+                Redirection::None | Redirection::Refresh => return Err(refused(error)),
+            },
+        }
+        vitals.check(node.evicted())
+    }
+
+    /// Looks at every server that has slots, and has something written there.
+    ///
+    /// # Errors
+    /// The first one that is unfit, or takes no writes.
+    pub(super) async fn look(&self, probe: impl Fn(&[u8]) -> Cmd) -> Result<(), LogError> {
+        let mut probes = Vec::new();
+        for node in self.primaries() {
+            node.look().await?;
+            let own =
+                self.marks.iter().find(|(slot, _)| self.node_of(**slot).is_some_and(|of| Arc::ptr_eq(&of, &node)));
+            probes.extend(own.map(|(slot, mark)| Request { slot: *slot, command: probe(mark) }));
+        }
+        self.run(probes, Kind::Write).await.into_iter().try_for_each(|answer| answer.map(drop))
+    }
+
     /// Sends one command to every server that has slots.
     pub(super) async fn ask_all(&self, command: &Cmd) -> Result<Vec<Value>, LogError> {
         let deadline = self.deadline();
@@ -265,9 +366,7 @@ impl Servers {
         ask.ignore_errors().add_command(command.clone());
         let mut answers = Vec::new();
         for node in self.primaries() {
-            let answered = node.ask(&ask, deadline).await.map_err(|failure| match failure {
-                Failure::Paused(error) | Failure::Broken(error) => error,
-            })?;
+            let answered = node.ask(&ask, deadline).await.map_err(Failure::into_error)?;
             let answer = answered.into_iter().next().ok_or_else(unanswered)?;
             answers.push(answer.map_err(|error| refused(&error))?);
         }
@@ -284,7 +383,7 @@ struct Group {
 }
 
 impl Group {
-    fn commands(&self, requests: &[Request], replicas: u32, patience: Duration) -> Pipeline {
+    fn commands(&self, requests: &[Request]) -> Pipeline {
         let mut commands = pipe();
         commands.ignore_errors();
         for index in &self.indices {
@@ -293,17 +392,18 @@ impl Group {
             }
             commands.add_command(requests[*index].command.clone());
         }
-        if replicas > 0 {
-            // On the connection of the writes, for those it counts.
-            commands.add_command(cmd("WAIT").arg(replicas).arg(patience.as_millis() as u64).to_owned());
-        }
         commands
     }
+}
 
-    /// Whether so many replicas have what was written.
-    fn is_copied(&self, answers: &[RedisResult<Value>], replicas: u32) -> bool {
-        matches!(answers.get(self.indices.len()), Some(Ok(Value::Int(copies))) if *copies >= i64::from(replicas))
-    }
+/// Whether so many replicas have what was written.
+fn is_copied(answer: Option<&RedisResult<Value>>, replicas: u32) -> bool {
+    replicas == 0 || matches!(answer, Some(Ok(Value::Int(copies))) if *copies >= i64::from(replicas))
+}
+
+/// Whether a server says that it is a replica now.
+fn is_demoted(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 /// What a refusal says about where to go.
@@ -311,8 +411,8 @@ enum Redirection {
     None,
     /// Somebody else has the slot now, or will soon.
     Refresh,
-    /// This server has the key, if anybody has.
-    Ask(String, u16),
+    /// The server at this host and port has the key of this slot, if anybody has.
+    Ask(String, u16, u16),
 }
 
 impl Redirection {
@@ -321,9 +421,11 @@ impl Redirection {
         match error.kind() {
             ErrorKind::Server(Moved | BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain) => Self::Refresh,
             ErrorKind::Server(Ask) => {
-                let address = error.redirect_node().and_then(|(address, _)| address.rsplit_once(':'));
-                let address = address.and_then(|(host, port)| Some((host, port.parse().ok()?)));
-                address.map_or(Self::Refresh, |(host, port)| Self::Ask(host.into(), port))
+                let address = error.redirect_node().and_then(|(address, slot)| {
+                    let (host, port) = address.rsplit_once(':')?;
+                    Some(Self::Ask(host.into(), port.parse().ok()?, slot))
+                });
+                address.unwrap_or(Self::Refresh)
             }
             _ => Self::None,
         }
@@ -349,5 +451,13 @@ fn unanswered() -> LogError {
 
 /// A refusal without its details, which may name servers.
 fn refused(error: &RedisError) -> LogError {
-    LogError::Unavailable(error.code().unwrap_or_else(|| error.category()).into())
+    let code = error.code().unwrap_or_else(|| error.category());
+    LogError::Unavailable(match code {
+        "OOM" => "the server's memory is full".into(),
+        "READONLY" => "the server is a replica now".into(),
+        "NOREPLICAS" => "too few replicas follow the server".into(),
+        "MISCONF" => "the server cannot write to its disk".into(),
+        "LOADING" => "the server reads its file".into(),
+        other => other.into(),
+    })
 }
