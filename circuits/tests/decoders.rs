@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use quotapass_circuits::{
     field::FieldError,
     formats::iden3::{ProofJsonError, proof_from_json, proof_json},
-    formats::wire::{BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, POST_BYTES, PostPass},
+    formats::wire::{
+        BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, EncodedProof, POST_BYTES, PostHead, PostPass,
+    },
     membership::Levels,
     proof::{PROOF_BYTES, Proof, ProofError},
     prover::{KeyError, ProvingKey, development_setup},
@@ -267,7 +269,7 @@ proptest! {
 
     #[test]
     fn random_bytes_are_read_only_as_written(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(PostPass::from_bytes(&bytes).is_err());
+        prop_assert!(PostPass::from_bytes(&bytes).is_err() && PostHead::from_bytes(&bytes).is_err());
         prop_assert!(BadgePass::from_bytes(&bytes).is_err());
         prop_assert!(ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &bytes).is_err());
         if let Ok(array) = <[u8; PROOF_BYTES]>::try_from(&bytes[..bytes.len().min(PROOF_BYTES)])
@@ -281,6 +283,21 @@ proptest! {
     fn mutated_posts_are_read_only_as_written(bytes in mutated(POST_PASS.to_bytes().to_vec())) {
         if let Ok(pass) = PostPass::from_bytes(&bytes) {
             prop_assert_eq!(&pass.to_bytes()[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn heads_are_read_as_whole_posts_are(bytes in mutated(POST_PASS.to_bytes().to_vec())) {
+        match (PostHead::from_bytes(&bytes), PostPass::from_bytes(&bytes)) {
+            (Ok((head, proof)), Ok(pass)) => {
+                prop_assert_eq!((head, proof.decode()), (pass.head(), Ok(pass.proof)));
+            }
+            // What is wrong is the proof, and stands in it.
+            (Ok((_, proof)), Err(error)) => {
+                prop_assert!(error.offset >= POST_BYTES - PROOF_BYTES && matches!(error.kind, DecodeErrorKind::Proof(_)));
+                prop_assert_eq!(EncodedProof::decode_many(&[proof]), vec![Err(error)]);
+            }
+            (Err(error), read) => prop_assert_eq!(read, Err(error)),
         }
     }
 

@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 
 use quotapass_circuits::{
     badge::Badge,
-    formats::wire::{BadgePass, PostPass},
+    formats::wire::{BadgePass, PostHead},
     identity::IdentitySecret,
     membership::Root,
     post::{Post, PostPublic},
@@ -49,7 +49,8 @@ pub struct VerifiedPost {
     pub public: PostPublic,
 }
 
-/// Checks a post at `now` (Unix seconds), in the order of a relay: decoding, epoch, requirement, root, signal, proof.
+/// Checks a post at `now` (Unix seconds), in the order of a relay: head, epoch, requirement, root, signal, the
+/// proof's points, the proof.
 ///
 /// # Errors
 /// The verdict other than [`Verdict::Accepted`]. Those that a record of what was accepted before would give, such as
@@ -62,11 +63,11 @@ pub fn verify_post(
     accepted_roots: &(impl AcceptedRoots + ?Sized),
     now: u64,
 ) -> Result<VerifiedPost, Verdict> {
-    let pass = PostPass::from_bytes(pass)?;
+    let (pass, proof) = PostHead::from_bytes(pass)?;
     let epoch = pass.epoch;
     room.policies().check_post(&(&pass).into(), now, |window| accepted_roots.check(pass.root, window, now))?;
     let public = pass.public(room.scope(), message)?;
-    verifier.verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+    verifier.verify(&public, &proof.decode()?).map_err(|_| Verdict::InvalidProof)?;
     Ok(VerifiedPost { epoch, public })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64};
 
 use quotapass_circuits::{
     badge::Badge,
-    formats::wire::PostPass,
+    formats::wire::{EncodedProof, PostHead},
     identity::IdentityCommitment,
     membership::Root,
     post::{Post, PostPublic},
@@ -63,6 +63,13 @@ pub(super) struct Candidate {
     pub(super) entry: Entry,
 }
 
+/// A candidate whose proof is still bytes.
+struct Stated {
+    candidate: Candidate,
+    public: PostPublic,
+    proof: EncodedProof,
+}
+
 impl Candidate {
     fn key(&self) -> (LogEpoch, Nullifier) {
         (self.entry.epoch, self.entry.nullifier)
@@ -110,27 +117,25 @@ impl<L: NullifierLog> Relay<L> {
     /// The verdicts on a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within
     /// the batch is an acceptance and a quota conflict, a duplicate an acceptance and a replay.
     ///
-    /// Each goes through the cheap checks in this order: decoding, scope, epoch, requirement, root, signal, slashed
-    /// members, known replay. The proofs of all that are left are verified at once, and only those that verified are
-    /// recorded. A known replay needs no pairing: the same nullifier with exactly the same share *was* proved before, and
-    /// nothing follows from the verdict. For any other share of a known nullifier the proof decides, as anybody can copy
-    /// a nullifier and invent a share.
+    /// The checks go from cheap to costly, and each is made only for what the former left: decoding of the head, scope,
+    /// epoch, requirement, root and signal, then slashed members and known replays, then decoding of the proof's points,
+    /// and the proofs of all that are left at once. Only posts whose proof verified are recorded. So a flood of passes for
+    /// closed epochs or of copies costs neither a square root nor a pairing.
+    ///
+    /// A known replay needs neither: the same nullifier with exactly the same share *was* proved before, and nothing
+    /// follows from the verdict, whatever stands where the proof should. For any other share of a known nullifier the
+    /// proof decides, as anybody can copy a nullifier and invent a share.
     pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
-        let mut candidates = Vec::new();
-        let mut proofs: Vec<(PostPublic, Proof)> = Vec::new();
-        let passes: Vec<_> = requests.iter().map(|request| request.pass).collect();
-        let checked: Vec<_> = PostPass::from_bytes_many(&passes)
-            .into_par_iter()
-            .zip(requests)
-            .map(|(pass, request)| self.check_post(pass?, request, now))
-            .collect();
+        let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
         let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
-        let keys: Vec<_> = checked.iter().flatten().map(|(candidate, _)| candidate.key()).collect();
+        let keys: Vec<_> = checked.iter().flatten().map(|stated| stated.candidate.key()).collect();
         let mut recorded = self.log.lookup_all(&keys).into_iter();
-        let refused = self.slashed.refused(checked.iter().flatten().map(|(candidate, _)| candidate.quota()));
+        let refused = self.slashed.refused(checked.iter().flatten().map(|stated| stated.candidate.quota()));
+        let mut left = Vec::new();
         for (position, checked) in checked.into_iter().enumerate() {
-            let known = checked.and_then(|(candidate, statement)| {
+            let known = checked.and_then(|stated| {
+                let candidate = &stated.candidate;
                 let answer = recorded.next().unwrap_or_else(|| Err(unanswered()));
                 let failed = |error| failed(error, candidate.epoch, now);
                 seen.clone().map_err(failed)?;
@@ -139,19 +144,30 @@ impl<L: NullifierLog> Relay<L> {
                 }
                 match answer.map_err(failed)? {
                     Some(recorded) if recorded.share == candidate.entry.share => Err(Verdict::Replay),
-                    _ => Ok((candidate, statement)),
+                    _ => Ok(stated),
                 }
             });
             match known {
-                Ok((candidate, statement)) => {
-                    candidates.push((position, candidate));
-                    proofs.push(statement);
-                }
+                Ok(stated) => left.push((position, stated)),
                 Err(verdict) => verdicts[position] = Some(verdict),
             }
         }
         drop(refused);
 
+        let encoded: Vec<_> = left.iter().map(|(_, stated)| stated.proof).collect();
+        let mut candidates = Vec::with_capacity(left.len());
+        let mut proofs: Vec<(PostPublic, Proof)> = Vec::with_capacity(left.len());
+        for ((position, Stated { candidate, public, .. }), proof) in
+            left.into_iter().zip(EncodedProof::decode_many(&encoded))
+        {
+            match proof {
+                Ok(proof) => {
+                    candidates.push((position, candidate));
+                    proofs.push((public, proof));
+                }
+                Err(error) => verdicts[position] = Some(error.into()),
+            }
+        }
         if let Err(error) = self.posts.verify_batch(&proofs) {
             for invalid in error.invalid {
                 verdicts[candidates[invalid].0] = Some(Verdict::InvalidProof);
@@ -168,26 +184,22 @@ impl<L: NullifierLog> Relay<L> {
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| unanswered().into())).collect()
     }
 
-    /// The checks that need neither the log nor a pairing.
-    fn check_post(
-        &self,
-        pass: PostPass,
-        request: &PostRequest<'_>,
-        now: u64,
-    ) -> Result<(Candidate, (PostPublic, Proof)), Verdict> {
-        let epoch = pass.epoch;
+    /// The checks that need neither the log nor a point.
+    fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<Stated, Verdict> {
+        let (head, proof) = PostHead::from_bytes(request.pass)?;
+        let epoch = head.epoch;
         let (scope, cap, grace) = {
             let policies = self.policies();
             let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
             let history = entry.history();
-            history.check_post(&(&pass).into(), now, |window| self.check_root(pass.root, now, window))?;
+            history.check_post(&(&head).into(), now, |window| self.check_root(head.root, now, window))?;
             self.check_horizon(history.exposure(now), now)?;
             (entry.scope(), history.highest_cap(now), history.grace(now))
         };
-        let public = pass.public(scope, request.message)?;
+        let public = head.public(scope, request.message)?;
         let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
         let entry = Entry::new(log_epoch, public.nullifier, public.share);
-        Ok((Candidate { scope, epoch, cap, grace, entry }, (public, pass.proof)))
+        Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry }, public, proof })
     }
 
     /// Whether the relay sees far enough on its chain for passes of an [exposure](super::Policy::exposure).

@@ -112,14 +112,7 @@ impl PostPass {
     /// # Errors
     /// [`ZeroSignal`] if the message hashes to zero.
     pub fn public(&self, scope: Scope, message: &[u8]) -> Result<PostPublic, ZeroSignal> {
-        Ok(PostPublic {
-            root: self.root,
-            external_nullifier: ExternalNullifier::new(scope, self.epoch),
-            requirement: self.requirement,
-            limit_cap: self.limit_cap,
-            share: Share { x: SignalHash::new(scope, self.epoch, message)?, y: self.y },
-            nullifier: self.nullifier,
-        })
+        self.head().public(scope, message)
     }
 
     /// The 246 bytes: version u8 | kind u8 | epoch_seconds u32 | epoch u64 | min_stake u32 | since_max u16 | limit_cap
@@ -145,26 +138,28 @@ impl PostPass {
     /// # Errors
     /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (head, proof) = PostHead::read(bytes)?;
-        Ok(head.with(Proof::from_bytes(&proof).map_err(proof_error(bytes))?))
+        let (head, proof) = PostHead::from_bytes(bytes)?;
+        Ok(head.with(proof.decode()?))
     }
 
     /// Reads many posts, on all cores with the feature `parallel` and eight proofs at a time where the processor can;
     /// each as [`from_bytes`](Self::from_bytes) does.
     pub fn from_bytes_many(passes: &[&[u8]]) -> Vec<Result<Self, DecodeError>> {
-        let eight = |passes: &&[&[u8]]| -> Vec<_> {
-            let heads: Vec<_> = passes.iter().map(|bytes| PostHead::read(bytes)).collect();
-            let proofs: Vec<_> = heads.iter().flatten().map(|(_, proof)| *proof).collect();
-            let mut proofs = Proof::from_bytes_many(&proofs).into_iter();
-            let read = |(head, bytes): (Result<(PostHead, _), _>, &&[u8])| {
-                let (head, proof) = head?;
-                // There is one for each head.
-                let proof = proofs.next().unwrap_or_else(|| Proof::from_bytes(&proof));
-                Ok(head.with(proof.map_err(proof_error(bytes))?))
-            };
-            heads.into_iter().zip(*passes).map(read).collect()
+        let heads: Vec<_> = passes.iter().map(|bytes| PostHead::from_bytes(bytes)).collect();
+        let encoded: Vec<_> = heads.iter().flatten().map(|(_, proof)| *proof).collect();
+        let mut proofs = EncodedProof::decode_many(&encoded).into_iter();
+        let read = |head: Result<(PostHead, EncodedProof), _>| {
+            let (head, proof) = head?;
+            // There is one for each head.
+            Ok(head.with(proofs.next().unwrap_or_else(|| proof.decode())?))
         };
-        threads::map(&passes.chunks(8).collect::<Vec<_>>(), eight).concat()
+        heads.into_iter().map(read).collect()
+    }
+
+    /// All but the proof.
+    pub fn head(&self) -> PostHead {
+        let Self { epoch, requirement, limit_cap, root, y, nullifier, .. } = *self;
+        PostHead { epoch, requirement, limit_cap, root, y, nullifier }
     }
 
     /// The text form: base64url without padding.
@@ -181,19 +176,32 @@ impl PostPass {
     }
 }
 
-/// A post without its proof.
-struct PostHead {
-    epoch: Epoch,
-    requirement: Requirement,
-    limit_cap: NonZeroU16,
-    root: Root,
-    y: ShareValue,
-    nullifier: Nullifier,
+/// A post without its proof: all that a verifier compares before it looks at a point.
+///
+/// To decode the three points of a proof takes a hundred times as long as to decode this. A sender of passes for a closed
+/// epoch, an old root or another policy must not cost a verifier that time, so that such passes are refused by the head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PostHead {
+    /// Length and number of the epoch.
+    pub epoch: Epoch,
+    /// Stake and age the proof was made for.
+    pub requirement: Requirement,
+    /// The cap the proof was made for.
+    pub limit_cap: NonZeroU16,
+    /// Root of the member tree.
+    pub root: Root,
+    /// The share's ordinate.
+    pub y: ShareValue,
+    /// The nullifier.
+    pub nullifier: Nullifier,
 }
 
 impl PostHead {
-    /// Reads what stands before the proof, and the proof's bytes, which nothing may follow.
-    fn read(bytes: &[u8]) -> Result<(Self, [u8; PROOF_BYTES]), DecodeError> {
+    /// Reads the head of a pass of 246 bytes, and finds its proof. The proof may still turn out to be none.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a wrong length and for whatever is wrong before the proof.
+    pub fn from_bytes(bytes: &[u8]) -> Result<(Self, EncodedProof), DecodeError> {
         let mut reader = Reader::begin(bytes, POST)?;
         let seconds = reader.u32()?;
         let seconds = NonZeroU32::new(seconds).ok_or(reader.before(4, DecodeErrorKind::ZeroEpochLength))?;
@@ -208,9 +216,57 @@ impl PostHead {
         Ok((Self { epoch, requirement, limit_cap, root, y, nullifier }, proof))
     }
 
+    /// The statement that the pass makes about a message in a scope.
+    ///
+    /// # Errors
+    /// [`ZeroSignal`] if the message hashes to zero.
+    pub fn public(&self, scope: Scope, message: &[u8]) -> Result<PostPublic, ZeroSignal> {
+        Ok(PostPublic {
+            root: self.root,
+            external_nullifier: ExternalNullifier::new(scope, self.epoch),
+            requirement: self.requirement,
+            limit_cap: self.limit_cap,
+            share: Share { x: SignalHash::new(scope, self.epoch, message)?, y: self.y },
+            nullifier: self.nullifier,
+        })
+    }
+
     fn with(self, proof: Proof) -> PostPass {
         let Self { epoch, requirement, limit_cap, root, y, nullifier } = self;
         PostPass { epoch, requirement, limit_cap, root, y, nullifier, proof }
+    }
+}
+
+/// The bytes of a proof at the end of a pass, not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedProof {
+    bytes: [u8; PROOF_BYTES],
+    /// Where in the pass they begin.
+    offset: usize,
+}
+
+impl EncodedProof {
+    /// The proof, its points checked.
+    ///
+    /// # Errors
+    /// [`DecodeErrorKind::Proof`], with the offset in the pass.
+    pub fn decode(&self) -> Result<Proof, DecodeError> {
+        Proof::from_bytes(&self.bytes).map_err(|error| self.error(error))
+    }
+
+    /// Many proofs, on all cores with the feature `parallel` and eight at a time where the processor can; each as
+    /// [`decode`](Self::decode) does.
+    pub fn decode_many(proofs: &[Self]) -> Vec<Result<Proof, DecodeError>> {
+        let eight = |proofs: &&[Self]| -> Vec<_> {
+            let bytes: Vec<_> = proofs.iter().map(|proof| proof.bytes).collect();
+            let decoded = Proof::from_bytes_many(&bytes);
+            decoded.into_iter().zip(*proofs).map(|(read, proof)| read.map_err(|error| proof.error(error))).collect()
+        };
+        threads::map(&proofs.chunks(8).collect::<Vec<_>>(), eight).concat()
+    }
+
+    fn error(&self, error: ProofDecodeError) -> DecodeError {
+        DecodeError { offset: self.offset + error.offset, kind: error.error.into() }
     }
 }
 
@@ -297,7 +353,7 @@ impl BadgePass {
         let pseudonym = reader.field(Pseudonym::from_be_bytes)?;
         let length = reader.u16()?;
         let chat_key = reader.take(length.into())?.to_vec();
-        let proof = Proof::from_bytes(&reader.proof_to_the_end()?).map_err(proof_error(bytes))?;
+        let proof = reader.proof_to_the_end()?.decode()?;
         Ok(Self { requirement, root, pseudonym, chat_key, proof })
     }
 
@@ -413,17 +469,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the bytes of the proof, which nothing may follow. Length comes first: it costs less than a point.
-    fn proof_to_the_end(&mut self) -> Result<[u8; PROOF_BYTES], DecodeError> {
+    fn proof_to_the_end(&mut self) -> Result<EncodedProof, DecodeError> {
+        let offset = self.offset;
         let bytes = self.array()?;
         if self.offset != self.bytes.len() {
             return Err(self.before(0, DecodeErrorKind::TrailingBytes));
         }
-        Ok(bytes)
+        Ok(EncodedProof { bytes, offset })
     }
-}
-
-/// Where in a pass, which ends with its proof, an error in the proof stands.
-fn proof_error(pass: &[u8]) -> impl Fn(ProofDecodeError) -> DecodeError {
-    let begin = pass.len() - PROOF_BYTES;
-    move |error| DecodeError { offset: begin + error.offset, kind: error.error.into() }
 }

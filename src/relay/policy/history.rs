@@ -2,7 +2,7 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass_circuits::{formats::wire::PostPass, membership::Day, requirement::Requirement, signal::Epoch};
+use quotapass_circuits::{formats::wire::PostHead, membership::Day, requirement::Requirement, signal::Epoch};
 
 use super::{Policy, PolicyError, compare_requirement};
 use crate::relay::{RequirementMismatch, Verdict};
@@ -48,9 +48,9 @@ pub struct StatedTerms {
     pub limit_cap: NonZeroU16,
 }
 
-impl From<&PostPass> for StatedTerms {
-    fn from(pass: &PostPass) -> Self {
-        Self { epoch: pass.epoch, requirement: pass.requirement, limit_cap: pass.limit_cap }
+impl From<&PostHead> for StatedTerms {
+    fn from(head: &PostHead) -> Self {
+        Self { epoch: head.epoch, requirement: head.requirement, limit_cap: head.limit_cap }
     }
 }
 

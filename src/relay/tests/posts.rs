@@ -4,8 +4,9 @@ use core::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quotapass_circuits::{
-    formats::wire::{DecodeErrorKind, POST_BYTES, PostPass},
+    formats::wire::{DecodeErrorKind, POST_BYTES, PostHead, PostPass},
     membership::Day,
+    proof::{PROOF_BYTES, ProofError},
     requirement::Requirement,
     share::Nullifier,
 };
@@ -240,6 +241,46 @@ fn malformed_says_what_and_where() {
     }
 }
 
+/// A pass whose points are on no curve: what it says is decided before a point is decoded.
+fn without_points(sent: &Sent) -> Sent {
+    let mut broken = sent.clone();
+    broken.pass[POST_BYTES - PROOF_BYTES..].fill(0);
+    assert!(PostPass::from_bytes(&broken.pass).is_err() && PostHead::from_bytes(&broken.pass).is_ok());
+    broken
+}
+
+/// The attack: passes that no relay can accept, sent to make it decode points.
+#[test]
+fn points_are_decoded_only_where_nothing_else_decides() {
+    let relay = relay();
+    let broken = without_points(honest());
+    let malformed = |verdict: Verdict| {
+        let Verdict::Malformed(Malformed::Pass(error)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!((error.offset, error.kind), (POST_BYTES - PROOF_BYTES, ProofError::Flags.into()));
+    };
+    malformed(broken.to(&relay, NOW));
+    assert!(relay.log().is_empty());
+
+    let unlisted = PostRequest { scope: "elsewhere", ..broken.request() };
+    assert_eq!(relay.verify_post(unlisted, NOW), mismatch(RequirementMismatch::UnlistedScope));
+    let late = NOW + 10_000;
+    assert_eq!(broken.to(&relay, late), Verdict::EpochOutOfRange { epoch: epoch(), now: late });
+    let other_cap = without_points(&Posting { limit_cap: cap(4), ..posting(0, 0, MESSAGE) }.prove());
+    let expected = mismatch(RequirementMismatch::LimitCap { stated: 4, expected: 5 });
+    assert_eq!(other_cap.to(&relay, NOW), expected);
+    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)), MemoryLog::new());
+    assert_eq!(broken.to(&behind, NOW), Verdict::UnknownRoot);
+
+    assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
+    assert_eq!(broken.to(&relay, NOW), Verdict::Replay);
+    // Another share of the nullifier is no replay, and its points are looked at.
+    malformed(without_points(second()).to(&relay, NOW));
+    assert!(relay.slashed().is_empty());
+    assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
+    assert_eq!(broken.to(&relay, NOW), Verdict::SlashedMember);
+    assert_eq!(relay.log().len(), 1);
+}
+
 /// A log that fails when it is told to.
 #[derive(Default)]
 struct Failing {
@@ -356,8 +397,9 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
     let other = posting(3, 2, b"third member").prove();
     let forged = Sent { message: b"forged".into(), ..other.clone() };
     let garbage = Sent { message: MESSAGE.into(), pass: vec![7; 40] };
+    let pointless = without_points(&posting(2, 1, MESSAGE).prove());
     let strict = Posting { limit_cap: cap(1), ..posting(4, 0, MESSAGE) }.prove();
-    let sent = [&forged, honest(), &garbage, &other, honest(), &strict, &other, &forged];
+    let sent = [&forged, honest(), &garbage, &other, &pointless, honest(), &strict, &other, &forged];
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
     let names: Vec<_> = relay.verify_posts(&requests, NOW).iter().map(Verdict::name).collect();
     assert_eq!(
@@ -367,6 +409,7 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
             "accepted",
             "malformed",
             "accepted",
+            "malformed",
             "replay",
             "requirement_mismatch",
             "replay",

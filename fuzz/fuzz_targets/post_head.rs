@@ -1,0 +1,16 @@
+//! The head of a post in bytes: no panic, and with its proof it is what the whole decoder reads.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quotapass_circuits::formats::wire::{PostHead, PostPass};
+
+fuzz_target!(|bytes: &[u8]| {
+    let pass = PostPass::from_bytes(bytes);
+    match PostHead::from_bytes(bytes) {
+        Err(error) => assert_eq!(pass, Err(error)),
+        Ok((head, proof)) => match proof.decode() {
+            Err(error) => assert_eq!(pass, Err(error)),
+            Ok(proof) => assert_eq!(pass.map(|pass| (pass.head(), pass.proof)), Ok((head, proof))),
+        },
+    }
+});
