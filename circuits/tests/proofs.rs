@@ -3,12 +3,13 @@
 
 mod common;
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, sync::LazyLock};
 
 use ark_bn254::{Bn254, Fr};
 use ark_groth16::Groth16;
 use ark_snark::SNARK;
 use common::*;
+use proptest::prelude::*;
 use quotapass_circuits::{
     badge::{Badge, badge},
     constraints::{Circuit, shape::Shape},
@@ -20,7 +21,7 @@ use quotapass_circuits::{
     requirement::{Ineligible, Requirement},
     share::ShareValue,
     signal::{ChatKeyHash, ExternalNullifier, Receiver, SignalHash},
-    slash::{Slash, slash},
+    slash::{Slash, SlashPublic, slash},
     verifier::{BatchError, InvalidProof},
 };
 
@@ -162,17 +163,84 @@ fn batches_name_each_invalid_proof_and_no_other() {
     assert_eq!(verifier.verify_batch(&batch[..1]), Err(BatchError { invalid: vec![0] }));
 }
 
+/// Good proofs of many statements.
+static MANY: LazyLock<Vec<(SlashPublic, Proof)>> = LazyLock::new(|| {
+    let mut rng = rng();
+    let prove = |i: u64| {
+        let (public, witness) = slash(&secret(i % 5), Receiver::new(&REGISTRY, &[i as u8; 20]));
+        let proof = SLASH.prove(&public, &witness, &mut rng).unwrap();
+        (public, proof)
+    };
+    (0..70).map(prove).collect()
+});
+
+/// Makes the proof at a position invalid, in one of eight ways; some take in another one.
+fn forge(batch: &mut [(SlashPublic, Proof)], at: usize, other: usize, way: u8) {
+    let another = batch[other].clone();
+    let (public, proof) = &mut batch[at];
+    let mut points = proof.as_groth16().clone();
+    match way {
+        0 => points.a = -points.a,
+        1 => points.b = -points.b,
+        2 => points.c = points.a,
+        3 => public.receiver = Receiver::from_field(Fr::from(1)),
+        // The proof of the other, and with the next the two are exchanged.
+        4 => points = another.1.as_groth16().clone(),
+        5 if at != other => {
+            batch.swap(at, other);
+            let (first, second) = (batch[at].0, batch[other].0);
+            (batch[at].0, batch[other].0) = (second, first);
+            return;
+        }
+        // Errors that cancel in a plain sum.
+        6 if at != other => {
+            let mut others = another.1.as_groth16().clone();
+            others.c = (others.c - points.a).into();
+            points.c = (points.c + points.a).into();
+            let Ok(others) = Proof::new(others) else { return };
+            batch[other].1 = others;
+        }
+        // Errors that cancel in a product of A and B.
+        _ => (points.a, points.b) = (-points.a, (points.b + points.b).into()),
+    }
+    // What was forged before may lead to infinity, which is no proof.
+    if let Ok(points) = Proof::new(points) {
+        batch[at].1 = points;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever is forged, a batch says of each proof what verifying it alone says.
+    #[test]
+    fn a_batch_is_the_same_as_its_proofs_one_by_one(
+        size in 1..140usize,
+        forgeries in prop_oneof![
+            4 => prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index, u8)>(), 0..6),
+            1 => prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index, u8)>(), 0..120),
+        ],
+    ) {
+        let verifier = SLASH.verifier().unwrap();
+        let mut batch: Vec<_> = MANY.iter().cycle().take(size).cloned().collect();
+        for (at, other, way) in forgeries {
+            forge(&mut batch, at.index(size), other.index(size), way % 8);
+        }
+        let is_invalid = |at: &usize| {
+            // What was not touched is known to be good.
+            batch[*at] != MANY[at % MANY.len()] && verifier.verify(&batch[*at].0, &batch[*at].1).is_err()
+        };
+        let invalid: Vec<_> = (0..size).filter(is_invalid).collect();
+        let expected = if invalid.is_empty() { Ok(()) } else { Err(BatchError { invalid }) };
+        prop_assert_eq!(verifier.verify_batch(&batch), expected.clone());
+        prop_assert_eq!(verifier.verify_each(&batch), expected);
+    }
+}
+
 #[test]
 fn batches_of_every_size_find_an_invalid_proof_at_every_position() {
     let verifier = SLASH.verifier().unwrap();
-    let mut rng = rng();
-    let good: Vec<_> = (0..70)
-        .map(|i| {
-            let (public, witness) = slash(&secret(i % 5), Receiver::new(&REGISTRY, &[i as u8; 20]));
-            let proof = SLASH.prove(&public, &witness, &mut rng).unwrap();
-            (public, proof)
-        })
-        .collect();
+    let good = &*MANY;
     for size in 0..good.len() {
         assert_eq!(verifier.verify_batch(&good[..size]), Ok(()), "{size}");
     }

@@ -65,7 +65,7 @@ pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
 #[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
 pub use log::{LogChoice, LogIdentity, LogIdentityError};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
-pub use pipeline::{PostRequest, Relay};
+pub use pipeline::{PostRequest, Relay, Verification};
 pub use policy::{
     DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy,
     StatedTerms, UnlistedScope, UnlistedVerdict,

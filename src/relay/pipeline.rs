@@ -1,7 +1,10 @@
 //! From a pass to its verdict.
 
 use core::num::NonZeroU16;
-use std::sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64};
+use std::{
+    sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64},
+    time::Duration,
+};
 
 use quotapass_circuits::{
     badge::Badge,
@@ -12,7 +15,7 @@ use quotapass_circuits::{
     proof::Proof,
     share::Nullifier,
     signal::{Epoch, Scope},
-    verifier::Verifier,
+    verifier::{Verifier, VerifierCosts},
 };
 use rayon::prelude::*;
 
@@ -31,6 +34,17 @@ pub struct PostRequest<'a> {
     pub message: &'a [u8],
     /// The pass as it is sent: 246 bytes.
     pub pass: &'a [u8],
+}
+
+/// How the proofs of a batch of posts are verified. The verdicts are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// All together: for posts of which few are expected to be forged.
+    #[default]
+    Together,
+    /// Each by itself: for posts of sources that send many forgeries. A search for them would take longer; see
+    /// [`VerifierCosts::prefers_each`].
+    Each,
 }
 
 /// A relay: verifiers, policies, roots, the nullifier log, and the members whose secret is known.
@@ -108,6 +122,12 @@ impl<L: NullifierLog> Relay<L> {
         self.posts.key().is_development() || self.badges.key().is_development()
     }
 
+    /// What verifying posts costs on this machine. It takes about 40 ms; `elapsed` says how much time has passed since some
+    /// moment.
+    pub fn measure_costs(&self, elapsed: impl Fn() -> Duration) -> VerifierCosts {
+        VerifierCosts::measure(&self.posts, elapsed)
+    }
+
     /// The verdict on one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
     pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
         // A batch of one has one verdict.
@@ -126,6 +146,11 @@ impl<L: NullifierLog> Relay<L> {
     /// follows from the verdict, whatever stands where the proof should. For any other share of a known nullifier the
     /// proof decides, as anybody can copy a nullifier and invent a share.
     pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+        self.verify_posts_by(Verification::Together, requests, now)
+    }
+
+    /// The same verdicts, with a choice of how the proofs are verified.
+    pub fn verify_posts_by(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
         let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
         let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
@@ -168,7 +193,11 @@ impl<L: NullifierLog> Relay<L> {
                 Err(error) => verdicts[position] = Some(error.into()),
             }
         }
-        if let Err(error) = self.posts.verify_batch(&proofs) {
+        let verified = match how {
+            Verification::Together => self.posts.verify_batch(&proofs),
+            Verification::Each => self.posts.verify_each(&proofs),
+        };
+        if let Err(error) = verified {
             for invalid in error.invalid {
                 verdicts[candidates[invalid].0] = Some(Verdict::InvalidProof);
             }

@@ -14,7 +14,7 @@ use crate::digits::power;
 ///
 /// The exponent is `(q^12 - 1) / r` times `2 x (6 x^2 + 3 x + 1)`, as in arkworks (Fuentes-Castañeda, Knapp,
 /// Rodríguez-Henríquez: "Faster hashing to G2", SAC 2011, section 5).
-pub(crate) fn final_exponentiation(value: &Fq12) -> Fq12 {
+pub(super) fn final_exponentiation(value: &Fq12) -> Fq12 {
     // The easy part, (q^6 - 1)(q^2 + 1), leads into the cyclotomic subgroup, where the conjugate is the inverse.
     let unitary = mul_fq12(&conjugate(value), &inverse_fq12(value));
     let f = mul_fq12(&frobenius(unitary, 2), &unitary);
@@ -39,7 +39,7 @@ pub(crate) fn final_exponentiation(value: &Fq12) -> Fq12 {
     mul_fq12(&frobenius(y15, 3), &y14)
 }
 
-fn conjugate(f: &Fq12) -> Fq12 {
+pub(super) fn conjugate(f: &Fq12) -> Fq12 {
     Fq12::new(f.c0, -f.c1)
 }
 

@@ -98,10 +98,6 @@ impl<'a> Walk<'a> {
 
     /// Takes a step with all points and hands out the line of each, by its number.
     pub(super) fn step(&mut self, step: Step, each: impl FnMut(usize, Line)) {
-        // Spares the inversion where all lines were computed before.
-        if self.points.is_empty() {
-            return;
-        }
         match step {
             Step::Double => self.double(each),
             Step::Add { negative: false } => self.add(|start| (start.x, start.y), each),

@@ -52,23 +52,36 @@ impl Evaluation {
     }
 }
 
-/// The product of Miller's functions of all pairs, up to factors that the final exponentiation takes to one: of points of
-/// G2 other than infinity, each with an evaluation, and of lines computed before, each with an evaluation.
-pub(crate) fn miller_loop(points: &[G2Affine], at: &[Evaluation], prepared: &[(&Lines, Evaluation)]) -> Fq12 {
+/// The product of Miller's functions of some pairs, up to factors that the final exponentiation takes to one: of points of
+/// G2 by their lines, each with an evaluation.
+pub(crate) fn miller_loop(pairs: &[(&Lines, Evaluation)]) -> Fq12 {
     let mut product = Fq12::ONE;
-    let mut walk = Walk::new(points);
     for (index, step) in steps().enumerate() {
         if step == Step::Double {
             product = square_fq12(&product);
         }
-        if !points.is_empty() {
-            walk.step(step, |number, line| product = at[number].apply(&line).mul(&product));
-        }
-        for (lines, evaluation) in prepared {
+        for (lines, evaluation) in pairs {
             product = evaluation.apply(&lines.0[index]).mul(&product);
         }
     }
     product
+}
+
+/// Such products for each group of `2^group_bits` pairs that follow each other, the last group perhaps smaller: of points of
+/// G2 other than infinity, each with an evaluation. All points walk together, and each group has squarings of its own.
+pub(crate) fn miller_products(points: &[G2Affine], at: &[Evaluation], group_bits: u32) -> Vec<Fq12> {
+    let mut products = vec![Fq12::ONE; points.len().div_ceil(1 << group_bits)];
+    let mut walk = Walk::new(points);
+    for step in steps() {
+        if step == Step::Double {
+            products.iter_mut().for_each(|product| *product = square_fq12(product));
+        }
+        walk.step(step, |number, line| {
+            let product = &mut products[number >> group_bits];
+            *product = at[number].apply(&line).mul(product);
+        });
+    }
+    products
 }
 
 #[cfg(test)]
@@ -79,7 +92,7 @@ mod tests {
     use ark_std::{rand::Rng, test_rng};
     use proptest::prelude::*;
 
-    use super::{super::final_exponentiation, *};
+    use super::{super::exponentiation::final_exponentiation, *};
 
     /// Points of G1 in projective form, some infinity or small multiples.
     fn g1(rng: &mut impl Rng) -> G1Projective {
@@ -89,6 +102,10 @@ mod tests {
             2 => -G1Affine::generator().into_group(),
             _ => G1Projective::rand(rng),
         }
+    }
+
+    fn pairings(a: &[G1Projective], b: &[G2Affine]) -> Fq12 {
+        Bn254::multi_pairing(a, b).0
     }
 
     proptest! {
@@ -108,8 +125,15 @@ mod tests {
             let at = Evaluation::of(&a);
             let lines: Vec<_> = b[walking..].iter().map(Lines::of).collect();
             let with: Vec<_> = lines.iter().zip(at[walking..].iter().copied()).collect();
-            let product = miller_loop(&b[..walking], &at[..walking], &with);
-            prop_assert_eq!(final_exponentiation(&product), Bn254::multi_pairing(&a, &b).0);
+            prop_assert_eq!(final_exponentiation(&miller_loop(&with)), pairings(&a[walking..], &b[walking..]));
+            for group_bits in 0..4 {
+                let products = miller_products(&b[..walking], &at[..walking], group_bits);
+                prop_assert_eq!(products.len(), walking.div_ceil(1 << group_bits));
+                let groups = a[..walking].chunks(1 << group_bits).zip(b.chunks(1 << group_bits));
+                for (product, (a, b)) in products.iter().zip(groups) {
+                    prop_assert_eq!(final_exponentiation(product), pairings(a, &b[..a.len()]));
+                }
+            }
         }
     }
 
@@ -117,7 +141,7 @@ mod tests {
     fn pairs_that_cancel_leave_one() {
         let mut rng = test_rng();
         let (a, b) = (G1Projective::rand(&mut rng), G2Affine::rand(&mut rng));
-        let product = miller_loop(&[b, b], &Evaluation::of(&[a, -a]), &[]);
-        assert_eq!(final_exponentiation(&product), Fq12::ONE);
+        let products = miller_products(&[b, b], &Evaluation::of(&[a, -a]), 1);
+        assert_eq!(products.iter().map(final_exponentiation).collect::<Vec<_>>(), [Fq12::ONE]);
     }
 }

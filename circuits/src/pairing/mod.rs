@@ -13,11 +13,12 @@ mod exponentiation;
 mod lines;
 mod miller;
 mod powers;
+mod target;
 pub(crate) mod tower;
 
-pub(crate) use exponentiation::final_exponentiation;
 pub(crate) use lines::Lines;
-pub(crate) use miller::{Evaluation, miller_loop};
+pub(crate) use miller::{Evaluation, miller_loop, miller_products};
 pub(crate) use powers::{sqrt, sqrt_fq2};
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 pub(crate) use powers::{sqrt_eights, sqrt_fq2_eights};
+pub(crate) use target::Target;

@@ -3,9 +3,12 @@
 mod batch;
 mod coefficient;
 mod combination;
+mod costs;
 mod key;
+mod search;
 mod single;
 
 pub use batch::BatchError;
+pub use costs::VerifierCosts;
 pub use key::{KeyHash, VerifyingKey};
 pub use single::{InvalidProof, Verifier, WrongKey};

@@ -2,13 +2,13 @@
 
 use core::{iter, marker::PhantomData};
 
-use ark_bn254::{Fq12, Fr};
+use ark_bn254::Fr;
 use ark_ff::One;
 
 use super::{VerifyingKey, combination::InputCombination};
 use crate::{
     constraints::{Circuit, CircuitKind},
-    pairing::{Evaluation, Lines, final_exponentiation, miller_loop},
+    pairing::{Evaluation, Lines, Target, miller_loop},
     proof::Proof,
 };
 
@@ -33,7 +33,7 @@ pub struct WrongKey {
 #[derive(Clone, Debug)]
 pub struct Verifier<C> {
     /// `e(alpha, beta)`.
-    alpha_beta: Fq12,
+    alpha_beta: Target,
     /// Multiples of alpha, and beta, for batches.
     pub(super) alpha: InputCombination,
     pub(super) beta: Lines,
@@ -41,7 +41,7 @@ pub struct Verifier<C> {
     pub(super) minus_delta: Lines,
     pub(super) combination: InputCombination,
     key: VerifyingKey,
-    circuit: PhantomData<C>,
+    circuit: PhantomData<fn() -> C>,
 }
 
 impl<C: Circuit> Verifier<C> {
@@ -58,7 +58,7 @@ impl<C: Circuit> Verifier<C> {
         let beta = Lines::of(&groth16.beta_g2);
         let pairs: Vec<_> = iter::once(&beta).zip(Evaluation::of(&[groth16.alpha_g1.into()])).collect();
         Ok(Self {
-            alpha_beta: final_exponentiation(&miller_loop(&[], &[], &pairs)),
+            alpha_beta: Target::of(&miller_loop(&pairs)),
             alpha: InputCombination::new(&[groth16.alpha_g1]),
             beta,
             minus_gamma: Lines::of(&-groth16.gamma_g2),
@@ -90,7 +90,6 @@ impl<C: Circuit> Verifier<C> {
         let b = Lines::of(&proof.b);
         let lines = [&b, &self.minus_gamma, &self.minus_delta];
         let pairs: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
-        let product = final_exponentiation(&miller_loop(&[], &[], &pairs));
-        if product == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
+        if Target::of(&miller_loop(&pairs)) == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
     }
 }

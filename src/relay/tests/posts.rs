@@ -15,6 +15,7 @@ use super::world::*;
 use crate::relay::{
     Conviction, Entry, Horizon, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog, Outcome,
     Overload, Policy, PolicyError, PolicyTable, PostRequest, Recorded, RequirementMismatch, RootHistory, Verdict,
+    Verification,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -277,7 +278,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
     malformed(without_points(second()).to(&relay, NOW));
     assert!(relay.slashed().is_empty());
     assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
-    assert_eq!(broken.to(&relay, NOW), Verdict::SlashedMember);
+    assert_eq!(broken.to(&relay, NOW).name(), "slashed_member");
     assert_eq!(relay.log().len(), 1);
 }
 
@@ -393,7 +394,6 @@ fn an_expired_epoch_stays_closed_when_the_clock_goes_back() {
 
 #[test]
 fn a_batch_says_of_each_what_it_would_say_alone() {
-    let relay = relay();
     let other = posting(3, 2, b"third member").prove();
     let forged = Sent { message: b"forged".into(), ..other.clone() };
     let garbage = Sent { message: MESSAGE.into(), pass: vec![7; 40] };
@@ -401,22 +401,25 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
     let strict = Posting { limit_cap: cap(1), ..posting(4, 0, MESSAGE) }.prove();
     let sent = [&forged, honest(), &garbage, &other, &pointless, honest(), &strict, &other, &forged];
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
-    let names: Vec<_> = relay.verify_posts(&requests, NOW).iter().map(Verdict::name).collect();
-    assert_eq!(
-        names,
-        [
-            "invalid_proof",
-            "accepted",
-            "malformed",
-            "accepted",
-            "malformed",
-            "replay",
-            "requirement_mismatch",
-            "replay",
-            "invalid_proof"
-        ]
-    );
-    assert_eq!(relay.log().len(), 2);
+    for how in [Verification::Together, Verification::Each] {
+        let relay = relay();
+        let names: Vec<_> = relay.verify_posts_by(how, &requests, NOW).iter().map(Verdict::name).collect();
+        assert_eq!(
+            names,
+            [
+                "invalid_proof",
+                "accepted",
+                "malformed",
+                "accepted",
+                "malformed",
+                "replay",
+                "requirement_mismatch",
+                "replay",
+                "invalid_proof"
+            ]
+        );
+        assert_eq!(relay.log().len(), 2);
+    }
 }
 
 /// A relay that is cut off from its chain, or that is shown an old block for ever, keeps its root current: whoever left

@@ -1,0 +1,183 @@
+//! What verification costs on this machine.
+
+use core::{hint::black_box, time::Duration};
+
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
+use ark_ff::PrimeField;
+use ark_std::rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::{
+    Verifier,
+    batch::{Chunk, GROUP, Item, each_term},
+    coefficient::Coefficient,
+    search::Term,
+};
+use crate::{constraints::Circuit, proof::Proof};
+
+/// Proofs that are measured together: few, so that a busy machine lets them finish in a slice of its time.
+const SAMPLE: usize = 16;
+/// Each work is measured so many times, and the shortest time counts: others were disturbed.
+const ROUNDS: usize = 5;
+
+/// What the parts of verification cost on this machine, in time of one core.
+///
+/// Forgeries cost a verifier more than honest proofs, and a fair share of it for each sender must count what his proofs
+/// really cost. How much that is depends on the processor, so it is [measured](Self::measure) when a service starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifierCosts {
+    /// A proof of a batch in which all are valid.
+    pub proof: Duration,
+    /// A proof verified by itself.
+    pub single: Duration,
+    /// A proof that is looked at by itself in a batch that failed.
+    pub suspect: Duration,
+    /// A question about some proofs of a batch. A batch in which all are valid takes one.
+    pub question: Duration,
+}
+
+impl VerifierCosts {
+    /// Measures for about 40 ms, on one core. `elapsed` says how much time has passed since some moment.
+    ///
+    /// Neither time depends on whether proofs are valid, so none are made: the points and inputs are arbitrary.
+    pub fn measure<C: Circuit>(verifier: &Verifier<C>, elapsed: impl Fn() -> Duration) -> Self {
+        let shortest = |work: &dyn Fn()| {
+            let times = (0..ROUNDS).map(|_| {
+                let begin = elapsed();
+                work();
+                elapsed().saturating_sub(begin)
+            });
+            times.min().unwrap_or_default()
+        };
+        let proofs = arbitrary_proofs();
+        let items = arbitrary_items::<C>(&proofs);
+        let positions: Vec<usize> = (0..items.len()).collect();
+        let chunk = Chunk::of::<C>(&items, 0);
+        let terms: Vec<_> = chunk.groups.iter().map(|(_, term)| term.clone()).collect();
+        let sum = Term::sum(&terms);
+        let each = |time: Duration| time / SAMPLE as u32;
+        Self {
+            proof: each(shortest(&|| drop(black_box(Chunk::of::<C>(&items, 0))))),
+            suspect: each(shortest(&|| drop(black_box(each_term::<C>(&items, &chunk.a, &positions))))),
+            question: shortest(&|| {
+                black_box(verifier.value(&sum));
+            }),
+            single: shortest(&|| {
+                let _ = black_box(items.first().map(|item| verifier.verify_inputs(&item.inputs, item.proof)));
+            }),
+        }
+    }
+
+    /// A batch of so many proofs, all valid.
+    pub fn batch(&self, proofs: usize) -> Duration {
+        self.question.saturating_add(times(self.proof, proofs as f64))
+    }
+
+    /// So many proofs, each verified by itself.
+    pub fn each(&self, proofs: usize) -> Duration {
+        times(self.single, proofs as f64)
+    }
+
+    /// What finding the invalid proofs of a batch adds to it, if they lie anywhere in it: on average, within a quarter.
+    pub fn search(&self, proofs: usize, invalid: usize) -> Duration {
+        if invalid == 0 || proofs == 0 {
+            return Duration::ZERO;
+        }
+        let share = (invalid as f64 / proofs as f64).min(1.0);
+        // A group is looked into if one of its proofs is invalid.
+        let group = GROUP.min(proofs) as f64;
+        let suspects = proofs as f64 * (1.0 - (1.0 - share).powf(group));
+        // About three questions for each invalid proof where they are rare, and one for each proof where all are invalid.
+        let questions = proofs as f64 * (1.0 - (1.0 - share).powi(3));
+        times(self.suspect, suspects).saturating_add(times(self.question, questions))
+    }
+
+    /// Whether proofs of which such a share, from 0 to 1, is expected to be invalid take less time each by itself than
+    /// in batches.
+    pub fn prefers_each(&self, share: f64) -> bool {
+        let invalid = (share * GROUP as f64).round() as usize;
+        self.batch(GROUP).saturating_add(self.search(GROUP, invalid)) > self.each(GROUP)
+    }
+}
+
+fn times(time: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+/// Points that prove nothing.
+fn arbitrary_proofs() -> Vec<Proof> {
+    let (mut g1, mut g2) = (Vec::new(), Vec::new());
+    let (mut a, mut b) = (G1Projective::generator(), G2Projective::generator());
+    for _ in 0..SAMPLE {
+        a += G1Affine::generator();
+        b += G2Affine::generator();
+        g1.push(a);
+        g2.push(b);
+    }
+    let (g1, g2) = (G1Projective::normalize_batch(&g1), G2Projective::normalize_batch(&g2));
+    let points = g1.iter().zip(g2).zip(g1.iter().rev());
+    points.filter_map(|((a, b), c)| Proof::new(ark_groth16::Proof { a: *a, b, c: *c }).ok()).collect()
+}
+
+fn arbitrary_items<C: Circuit>(proofs: &[Proof]) -> Vec<Item<'_>> {
+    let mut stream = ChaCha20Rng::from_seed([1; 32]);
+    let item = |proof| {
+        let mut inputs = Vec::new();
+        for _ in C::public_names() {
+            let mut bytes = [0; 32];
+            stream.fill_bytes(&mut bytes);
+            inputs.push(Fr::from_be_bytes_mod_order(&bytes));
+        }
+        Item { inputs, proof, coefficient: Coefficient { a: stream.next_u64(), b: stream.next_u64() } }
+    };
+    proofs.iter().map(item).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+    use crate::{membership::Levels, prover::development_setup, slash::Slash};
+
+    const COSTS: VerifierCosts = VerifierCosts {
+        proof: Duration::from_micros(150),
+        single: Duration::from_micros(600),
+        suspect: Duration::from_micros(200),
+        question: Duration::from_micros(500),
+    };
+
+    #[test]
+    fn a_search_costs_more_the_more_is_forged_and_a_single_verification_bounds_it() {
+        assert_eq!((COSTS.search(256, 0), COSTS.search(0, 5)), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(COSTS.batch(256), Duration::from_micros(256 * 150 + 500));
+        let searches: Vec<_> = (0..=256).map(|invalid| COSTS.search(256, invalid)).collect();
+        assert!(searches.is_sorted());
+        // One forgery: a group of suspects and three questions.
+        let one = Duration::from_micros(32 * 200 + 3 * 500);
+        assert!(searches[1] > one.mul_f64(0.9) && searches[1] < one, "{:?}", searches[1]);
+        assert_eq!(searches[256], Duration::from_micros(256 * (200 + 500)));
+        assert_eq!(COSTS.search(256, 1000), searches[256]);
+        assert!(!COSTS.prefers_each(0.0) && !COSTS.prefers_each(0.05));
+        assert!(COSTS.prefers_each(0.5) && COSTS.prefers_each(1.0));
+        assert_eq!(COSTS.each(4), Duration::from_micros(2_400));
+    }
+
+    #[test]
+    fn each_part_is_measured_by_the_clock_it_is_given() {
+        let verifier =
+            development_setup::<Slash>(Levels::STANDARD).map(|key| Verifier::<Slash>::new(key.verifying_key()));
+        let verifier = verifier.unwrap().unwrap();
+        let (ticks, proofs) = (Cell::new(0), arbitrary_proofs());
+        assert_eq!(proofs.len(), SAMPLE);
+        let costs = VerifierCosts::measure(&verifier, || {
+            ticks.set(ticks.get() + 1);
+            Duration::from_millis(64 * ticks.get())
+        });
+        let (each, whole) = (Duration::from_millis(4), Duration::from_millis(64));
+        assert_eq!(costs, VerifierCosts { proof: each, suspect: each, question: whole, single: whole });
+        assert_eq!(ticks.get(), 8 * ROUNDS as u64);
+    }
+}
