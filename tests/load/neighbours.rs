@@ -66,11 +66,11 @@ fn slow_clients_do_not_hold_up_the_others() {
 
 /// A byte now and then, of the head, of the body, or of a thousand requests whose answers nobody reads.
 async fn dawdle(relay: SocketAddr, number: usize, over: Arc<AtomicBool>) {
-    let head = "POST /v1/verify HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n";
+    let head = "POST /v1/verify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     let (at_once, slowly) = match number % 3 {
         0 => (String::new(), format!("{head}x-slow: {}", "x".repeat(1_000))),
         1 => (format!("{head}content-length: 10000\r\n\r\n"), " ".repeat(1_000)),
-        _ => ("GET /v1/policy HTTP/1.1\r\nhost: relay\r\n\r\n".repeat(1_000), String::new()),
+        _ => ("GET /v1/policy HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000), String::new()),
     };
     while !over.load(Ordering::Relaxed) {
         let Some(mut stream) = connect(relay).await else {
@@ -141,7 +141,7 @@ fn garbage(rng: &mut StdRng) -> Vec<u8> {
     };
     let path = ["/v1/verify", "/v1/badges", "/v1/nowhere", "/"][rng.gen_range(0..4)];
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     [head.into_bytes(), body].concat()

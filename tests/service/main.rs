@@ -3,13 +3,18 @@
 #![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(unix)]
+mod admin;
 mod documents;
 mod events;
 mod garbage;
 mod limits;
 #[cfg(feature = "client")]
 mod policy;
+mod proxies;
 mod routes;
 mod server;
+#[cfg(target_os = "linux")]
+mod shares;
 mod stop;
 mod world;

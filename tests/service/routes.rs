@@ -242,3 +242,35 @@ fn the_summary_has_what_was_said_of_late() {
     assert_eq!(later["samples"], json!([]));
     server.get("/v1/summary?since=yesterday").error(400);
 }
+
+#[test]
+fn metrics_come_in_both_formats_with_the_process_and_the_program() {
+    let server = Server::start();
+    let open = "application/openmetrics-text; version=1.0.0";
+    let asked = server.ask("GET", "/metrics", &[("accept", open)], &[]);
+    assert_eq!(asked.headers["content-type"], format!("{open}; charset=utf-8"));
+    assert!(asked.text().ends_with("# EOF\n"));
+    let usual = server.get("/metrics");
+    assert_eq!(usual.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = usual.text();
+    // Every sample has the type of its family before it.
+    let mut family = "";
+    for line in text.lines() {
+        if let Some(of) = line.strip_prefix("# TYPE ") {
+            family = of.split(' ').next().unwrap();
+        }
+        assert!(line.starts_with('#') || (!family.is_empty() && line.starts_with(family)), "{line} in {family}");
+    }
+    let version = format!("quotapass_build_info{{version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version), "{text}");
+    if cfg!(target_os = "linux") {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let started = server.metric("process_start_time_seconds");
+        assert!(started <= now + 1.0 && started > now - 86_400.0, "{started} {now}");
+        assert!(server.metric("process_cpu_seconds_total") > 0.0);
+        assert!(server.metric("process_resident_memory_bytes") > 1e6);
+        assert!(server.metric("process_virtual_memory_bytes") > server.metric("process_resident_memory_bytes"));
+        let (open, most) = (server.metric("process_open_fds"), server.metric("process_max_fds"));
+        assert!(open >= 4.0 && open < most, "{open} {most}");
+    }
+}

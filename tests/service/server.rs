@@ -13,7 +13,12 @@ use quotapass::relay::{
     http::{HttpService, HttpSettings},
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    runtime::Runtime,
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 use crate::world::*;
 
@@ -75,6 +80,38 @@ impl Server {
         stream
     }
 
+    /// A connection from an address of its own; all of 127.0.0.0/8 are this host's.
+    pub fn connect_from(&self, from: [u8; 4]) -> TcpStream {
+        self.connect_to(from, self.address)
+    }
+
+    /// A connection from an address of its own to somebody else.
+    pub fn connect_to(&self, from: [u8; 4], to: SocketAddr) -> TcpStream {
+        let connect = async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((from, 0).into()).unwrap();
+            socket.connect(to).await.unwrap().into_std().unwrap()
+        };
+        let stream = self.runtime.block_on(connect);
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream
+    }
+
+    /// A request with a connection of its own from an address of its own.
+    pub fn ask_from(
+        &self,
+        address: [u8; 4],
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut stream = self.connect_from(address);
+        stream.write_all(&request(method, path, headers, body)).unwrap();
+        Answer::read(&mut BufReader::new(stream))
+    }
+
     /// Sends bytes on a connection of their own, and reads the answer.
     pub fn send(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
@@ -116,7 +153,7 @@ pub fn names(verdicts: &[Value]) -> Vec<&str> {
 }
 
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }

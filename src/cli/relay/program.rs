@@ -35,7 +35,7 @@ use crate::{
         Clock as _, Engine, PolicyTable, Relay, RelayContext, RelayStore, RootHistory, StopSignal, SystemClock,
         WorkerId,
         chain::{ChainError, ChainFollower, ChainParts, ChainSettings, RegistryLink},
-        http::HttpService,
+        http::{AdminListener, HttpService},
         slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
         upkeep::Upkeep,
     },
@@ -211,6 +211,10 @@ impl Program {
             format!("cannot listen on {address}; choose another address in [listen] or with --listen")
         })?;
         let address = listener.local_addr()?;
+        let admin = match &settings.fixed.admin {
+            Some(address) => Some((address, AdminListener::bind(address).await?)),
+            None => None,
+        };
         if self.chain.is_embedded {
             // It answers at once, so that the relay is ready when it says that it listens.
             self.follower.step()?;
@@ -227,6 +231,18 @@ impl Program {
         }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock.upkeep());
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
+        // It answers to the end.
+        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+        let admin = admin.map(|(address, listener)| {
+            info!(%address, "health and metrics are answered to the operator");
+            let service = service.clone();
+            tokio::spawn(async move {
+                let stopped = async move {
+                    let _ = admin_stopped.await;
+                };
+                service.serve_admin(listener, stopped).await;
+            })
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = service.clone();
         let mut http = tokio::spawn(async move {
@@ -261,6 +277,10 @@ impl Program {
             () = second_stop(&mut signals) => process::exit(EXIT_AT_ONCE),
         }
         threads.join().await;
+        drop(stop_admin);
+        if let Some(admin) = admin {
+            admin.await.context("the operator's listener failed")?;
+        }
         info!("stopped");
         ended
     }

@@ -56,8 +56,8 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
 }
 
 const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it and says what is wrong. Relative paths start at this file.
-# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [limits] and [listen] but for its address change
-# at once, all else with a restart.
+# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [limits], [listen] and [admin] but for their addresses
+# change at once, all else with a restart.
 
 # Where keys, the copy of the registry and, unless it is set below, the nullifier log are kept; the user's data folder
 # if it is not set. The key that signs the policies is made there at the first start; `quotapass relay check` shows its
@@ -77,18 +77,36 @@ test_chains = [31337, 1337]
 
 [listen]
 address = "127.0.0.1:8480"
-# whether pages of other sites may use the relay from a browser
+# names under which the relay is asked, beside its addresses and localhost; "*" for any
+# hosts = []
+# whether pages of other sites may use the routes under /v1/ from a browser
 # cors = true
 # proxies that are believed when they say whom they ask for
 # trusted_proxies = []
+# Where they say it: "X-Forwarded-For" or "Forwarded", which every one of them must set or add to. A header in which they name
+# a source in words of their own, which every one of them must set or remove. Whether every connection comes from one of them
+# and begins with a header of the PROXY protocol. See docs/operators.md.
+#   forwarded_header = "X-Forwarded-For"
+#   source_header = "Quotapass-Source"
+#   proxy_protocol = true
 # who may read /metrics
 # metrics_from = ["127.0.0.1", "::1"]
 
+# A listener of the operator's own for /healthz, /readyz and /metrics, which answers whatever happens to the other: an address
+# with a port, or a Unix socket for this user alone. Then the other tells neither the metrics nor why the relay is not ready,
+# unless `alone` is false.
+[admin]
+#   address = "127.0.0.1:8481"
+#   address = "unix:/run/quotapass-relay/admin.sock"
+#   alone = true
+
 # What HTTP bears. Seconds are whole.
 [limits]
-# bytes of a body, and of all bodies at a time; posts of a request
+# bytes of a body, of all bodies at a time, and of those of one source; the least rate of a slow one; posts of a request
 # max_body_bytes = 1048576
 # max_body_memory_bytes = 134217728
+# max_body_memory_bytes_per_source = 33554432
+# min_body_bytes_per_second = 500
 # max_posts = 256
 # time for a request's head, for its body and until its verdicts; for a client to read; for all requests at the end
 # header_timeout_seconds = 10
@@ -96,10 +114,11 @@ address = "127.0.0.1:8480"
 # answer_timeout_seconds = 30
 # write_timeout_seconds = 20
 # stop_timeout_seconds = 30
-# open connections, in all and of one source; listeners to events, and how often they hear something
+# open connections, in all and of one source; listeners to events likewise, and how often they hear something
 # max_connections = 1024
 # max_connections_per_source = 64
 # max_listeners = 256
+# max_listeners_per_source = 64
 # keep_alive_seconds = 15
 # after this time without the chain the relay says that it is not ready
 # chain_timeout_seconds = 300

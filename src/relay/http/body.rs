@@ -1,9 +1,6 @@
 //! Bodies of requests: bounded in size, in time, and in what they take together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use core::time::Duration;
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -11,8 +8,16 @@ use axum::{
 };
 use bytes::BytesMut;
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
-use super::{HttpSettings, error::ApiError};
+use super::{
+    HttpSettings,
+    error::ApiError,
+    shares::{Full, Limits, Owner, Place, Shares, Tenure},
+};
+
+/// How long a body may be slower than its least rate.
+const SLOW_TIME: Duration = Duration::from_secs(3);
 
 /// What a body is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,43 +59,67 @@ impl Format {
     }
 }
 
-/// The memory that bodies take together.
+/// The memory that bodies take together. A clone is the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BodyMemory(Arc<AtomicUsize>);
+pub(super) struct BodyMemory(Shares);
+
+impl BodyMemory {
+    /// In bytes.
+    pub(super) fn taken(&self) -> usize {
+        self.0.taken()
+    }
+
+    /// How many bodies were given up for others, ever.
+    pub(super) fn evicted(&self) -> u64 {
+        self.0.evicted()
+    }
+}
 
 /// A part of it, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Share {
-    memory: BodyMemory,
-    taken: usize,
+    place: Place,
+    limits: Limits,
 }
 
 impl Share {
-    fn grow(&mut self, bytes: usize, most: usize) -> Result<(), ApiError> {
-        self.taken += bytes;
-        if self.memory.0.fetch_add(bytes, Ordering::Relaxed) + bytes > most {
-            return Err(ApiError::unavailable(
-                "the relay receives more than it can hold",
-                "try again soon, with fewer posts in a request",
-            ));
-        }
-        Ok(())
+    fn new(memory: &BodyMemory, owner: Owner, settings: &HttpSettings) -> Result<Self, ApiError> {
+        let limits = Limits { total: settings.max_body_memory, of_source: settings.max_body_memory_per_source };
+        // Nothing is taken yet, so that there is always a place.
+        let place = memory.0.enter(owner, 0, Tenure::Waiting, limits).map_err(|full| no_memory(full, limits))?;
+        Ok(Self { place, limits })
+    }
+
+    fn grow(&self, bytes: usize) -> Result<(), ApiError> {
+        self.place.grow(bytes, self.limits).map_err(|full| no_memory(full, self.limits))
     }
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.memory.0.fetch_sub(self.taken, Ordering::Relaxed);
+fn no_memory(full: Full, limits: Limits) -> ApiError {
+    let hint = "wait for the answers to other requests, or send fewer posts in a request";
+    match full {
+        Full::Source => ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("the bodies of requests from this source take {} bytes already", limits.of_source),
+            hint,
+        ),
+        Full::Total => ApiError::unavailable("the relay receives more than it can hold", hint),
     }
 }
 
 /// Receives a body. Its memory counts until the share is dropped.
 ///
+/// Memory is what slow bodies cost: whoever sends all of a large body but its end holds it for as long as the body may take.
+/// A body is therefore given up when it is slower than the least rate, and when another source needs the memory and would
+/// have less of it.
+///
 /// # Errors
-/// 413 if it is too long, 408 if it takes too long, 503 if all bodies together are too much, 400 if it breaks off.
+/// 413 if it is too long, 408 if it takes too long, 429 if its source has its share of the memory, 503 if all bodies
+/// together are too much, 400 if it breaks off.
 pub(super) async fn receive(
     body: Body,
     headers: &HeaderMap,
+    owner: Owner,
     memory: &BodyMemory,
     settings: &HttpSettings,
 ) -> Result<(Bytes, Share), ApiError> {
@@ -105,26 +134,71 @@ pub(super) async fn receive(
     if announced.is_some_and(|announced| announced > settings.max_body as u64) {
         return Err(too_large());
     }
-    let mut share = Share { memory: memory.clone(), taken: 0 };
+    let share = Share::new(memory, owner, settings)?;
     let collect = async {
         let mut stream: BodyDataStream = body.into_data_stream();
         let mut whole = BytesMut::new();
-        while let Some(part) = stream.next().await {
+        let mut pace = Pace::new(settings);
+        while let Some(part) = pace.next(&mut stream).await? {
             let part = part.map_err(|_| ApiError::bad_request("the body broke off", "send all of it"))?;
             if whole.len() + part.len() > settings.max_body {
                 return Err(too_large());
             }
-            share.grow(part.len(), settings.max_body_memory)?;
+            share.grow(part.len())?;
             whole.extend_from_slice(&part);
         }
         Ok(whole.freeze())
     };
-    let bytes = tokio::time::timeout(settings.body_timeout, collect).await.map_err(|_| {
-        ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not come within {:?}", settings.body_timeout),
-            "send it at once, or less of it",
-        )
-    })??;
+    let bytes = tokio::select! {
+        // One that is whole is not given up any more.
+        biased;
+        bytes = collect => bytes?,
+        () = share.place.evicted() => return Err(ApiError::unavailable(
+            "the relay gave the memory of this body to another source",
+            "send the body at once, and fewer posts in a request",
+        )),
+    };
+    share.place.hold(Tenure::Working);
     Ok((bytes, share))
+}
+
+/// How fast a body comes.
+struct Pace<'a> {
+    settings: &'a HttpSettings,
+    /// When all of it must be there.
+    end: Instant,
+    /// The end of the time in which so many bytes must come, and those that came.
+    window: (Instant, usize),
+}
+
+impl<'a> Pace<'a> {
+    fn new(settings: &'a HttpSettings) -> Self {
+        let now = Instant::now();
+        Self { settings, end: now + settings.body_timeout, window: (now + SLOW_TIME, 0) }
+    }
+
+    /// The next part; none at the body's end.
+    ///
+    /// # Errors
+    /// 408 if it does not come in time.
+    async fn next(&mut self, stream: &mut BodyDataStream) -> Result<Option<Result<Bytes, axum::Error>>, ApiError> {
+        let least = usize::try_from(SLOW_TIME.as_secs()).unwrap_or(usize::MAX) * self.settings.min_body_rate;
+        loop {
+            let (window, received) = self.window;
+            if let Ok(part) = timeout_at(window.min(self.end), stream.next()).await {
+                let bytes = part.as_ref().and_then(|part| part.as_ref().ok()).map_or(0, Bytes::len);
+                self.window.1 += bytes;
+                return Ok(part);
+            }
+            let error = if self.end <= window {
+                format!("the body did not come within {:?}", self.settings.body_timeout)
+            } else if received < least {
+                format!("the body came with less than {} bytes a second", self.settings.min_body_rate)
+            } else {
+                self.window = (window + SLOW_TIME, 0);
+                continue;
+            };
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, error, "send it at once, or less of it"));
+        }
+    }
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Service;
+use super::{
+    Service,
+    connections::{Door, Peer},
+};
 use crate::relay::{Trouble, TroubleKind};
 
 /// That the process lives.
@@ -61,7 +64,7 @@ impl ReasonBody {
 pub(super) struct ReadinessBody {
     /// Whether it is.
     pub(super) ready: bool,
-    /// Why not.
+    /// Why not; nothing where it is told on the operator's own listener alone.
     reasons: Vec<ReasonBody>,
 }
 
@@ -85,6 +88,12 @@ impl ReadinessBody {
         let reasons: Vec<_> = stopping.into_iter().chain(roots).chain(lost).chain(troubles).collect();
         Self { ready: reasons.is_empty(), reasons }
     }
+
+    /// As it is told to whom asks.
+    pub(super) fn told_to(self, peer: &Peer, service: &Service) -> Self {
+        let is_closed = peer.door == Door::Public && service.settings().admin_alone;
+        if is_closed { Self { reasons: Vec::new(), ..self } } else { self }
+    }
 }
 
 /// Whether the relay is ready for posts
@@ -96,8 +105,8 @@ impl ReadinessBody {
     tag = "operation",
     responses((status = 200, body = ReadinessBody), (status = 503, body = ReadinessBody))
 )]
-pub(super) async fn readyz(State(service): State<Arc<Service>>) -> Response {
-    let readiness = ReadinessBody::of(&service);
+pub(super) async fn readyz(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let readiness = ReadinessBody::of(&service).told_to(&Peer::of(request.extensions()), &service);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }

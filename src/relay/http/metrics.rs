@@ -1,4 +1,4 @@
-//! `GET /metrics`, in the text format of OpenMetrics, which Prometheus reads.
+//! `GET /metrics`, in the text format of OpenMetrics or in Prometheus's own.
 
 use core::fmt;
 use std::sync::Arc;
@@ -10,16 +10,24 @@ use axum::{
 };
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
-    metrics::{counter::ConstCounter, counter::Counter, family::Family, gauge::ConstGauge},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        info::Info,
+    },
     registry::Registry,
 };
 
 use super::{
-    Service,
+    HttpSettings, Service,
+    body::BodyMemory,
+    connections::{Connections, Door, Peer},
     error::{ApiError, ErrorBody},
     events::Listeners,
-    server::{Connections, Peer},
+    exposition::Exposition,
+    process::Process,
     settings::contains,
     source::client,
 };
@@ -46,6 +54,7 @@ pub(super) struct Gauges {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) connections: Connections,
     pub(super) listeners: Listeners,
+    pub(super) body_memory: BodyMemory,
 }
 
 impl fmt::Debug for Gauges {
@@ -83,6 +92,7 @@ impl Collector for Gauges {
             ("slashing_failures", "Times in a row that a slash failed", Some(slashing.failures.into())),
             ("http_connections", "Open connections", Some(self.connections.count() as u64)),
             ("http_listeners", "Listeners to events", Some(self.listeners.count() as u64)),
+            ("http_body_bytes", "Memory of bodies of requests", Some(self.body_memory.taken() as u64)),
         ];
         for (name, help, value) in gauges {
             if let Some(value) = value {
@@ -97,6 +107,9 @@ impl Collector for Gauges {
             ("refused_reloads", "Times that a configuration was refused", refused),
             ("clock_jumps", "Jumps of the system's clock", self.status.clock_jumps()),
             ("http_refused_connections", "Connections beyond the limits", self.connections.refused()),
+            ("http_evicted_connections", "Connections closed for others", self.connections.evicted()),
+            ("http_evicted_bodies", "Bodies of requests given up for others", self.body_memory.evicted()),
+            ("http_evicted_listeners", "Listeners to events ended for others", self.listeners.evicted()),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
@@ -106,38 +119,70 @@ impl Collector for Gauges {
     }
 }
 
+/// The commit that the program was built from, if the build says it.
+const REVISION: Option<&str> = option_env!("QUOTAPASS_REVISION");
+
 /// All metrics of a relay.
 pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, gauges: Gauges) -> Registry {
-    let mut registry = Registry::with_prefix("quotapass");
-    engine.register(&mut registry);
-    registry.register("http_answers", "Answers by status", answers.0.clone());
-    registry.register_collector(Box::new(gauges));
-    registry
+    let mut all = Registry::default();
+    all.register_collector(Box::new(Process));
+    let own = all.sub_registry_with_prefix("quotapass");
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    let build: Vec<_> = version.into_iter().chain(REVISION.map(|revision| ("revision", revision))).collect();
+    own.register("build", "The program", Info::new(build));
+    engine.register(own);
+    own.register("http_answers", "Answers by status", answers.0.clone());
+    own.register_collector(Box::new(gauges));
+    all
 }
 
 /// Counters, histograms and gauges for Prometheus
+///
+/// In OpenMetrics or in Prometheus's own text, as `Accept` says.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operation",
     responses(
-        (status = 200, body = String, content_type = "application/openmetrics-text"),
+        (status = 200, content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = 403, body = ErrorBody, description = "the metrics are not for this address"),
     )
 )]
 pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let settings = service.settings();
-    let client = client(Peer::of(request.extensions()), request.headers(), &settings.trusted_proxies);
-    if !contains(&settings.metrics_from, client) {
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "the metrics are not for this address",
-            "the operator may add it to those that read the metrics",
-        ));
+    may_read(&request, &service.settings())?;
+    let exposition = Exposition::of(request.headers());
+    let text = exposition.encode(&service.registry);
+    let text = text.map_err(|_| ApiError::unavailable("the metrics cannot be written", "try again"))?;
+    Ok(([(header::CONTENT_TYPE, exposition.content_type())], text).into_response())
+}
+
+/// # Errors
+/// 403 if the metrics are not for whom asks. A proxy that does not say for whom it asks may ask for anybody, even if its own
+/// address is one that may read them.
+fn may_read(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
+    let forbidden = |error, hint| Err(ApiError::new(StatusCode::FORBIDDEN, error, hint));
+    let peer = Peer::of(request.extensions());
+    if peer.door == Door::AdminSocket {
+        return Ok(());
     }
-    let mut text = String::new();
-    text::encode(&mut text, &service.registry)
-        .map_err(|_| ApiError::unavailable("the metrics cannot be written", "try again"))?;
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+    if peer.door == Door::Public && settings.admin_alone {
+        return forbidden(
+            "the metrics are not for this listener",
+            "ask the operator's own, whose address is in [admin] of the configuration",
+        );
+    }
+    let client = client(&peer, request.headers(), settings);
+    if client.is_proxy {
+        return forbidden(
+            "a proxy asks, and does not say for whom",
+            "ask the relay itself, on the listener that [admin] of the configuration names",
+        );
+    }
+    if !contains(&settings.metrics_from, client.address) {
+        return forbidden(
+            "the metrics are not for this address",
+            "the operator may add it to `metrics_from` in [listen]",
+        );
+    }
+    Ok(())
 }

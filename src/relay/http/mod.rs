@@ -8,26 +8,34 @@
 //! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
 //! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
 //! | `GET /v1/summary` | all that the page shows, with the last fifteen minutes |
-//! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs the relay |
+//! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs the relay, also on a [listener of their own](AdminListener) |
 //! | `GET /openapi.json` | all of this for machines |
 //! | `GET /` | a page |
 //!
 //! Verdicts have status 200 whatever they say. Only a request that is itself wrong, or cannot be served, has another
 //! one, with an [`ErrorBody`]. Everything has a limit ([`HttpSettings`]): a client that is slow, silent, greedy or many
-//! costs what it may and no more. Nothing is logged here, and no address is kept but of connections that are open and of
+//! costs what it may and no more, and what there is is shared by source. Nothing is logged here, and no address is kept but of connections that are open and of
 //! sources that sent forgeries.
 
+mod admin;
 mod body;
+mod connections;
 mod error;
 mod events;
+mod exposition;
+pub mod forwarded;
 pub mod frames;
 mod health;
+mod host;
 mod members;
 mod metrics;
 mod page;
 mod policy;
+mod process;
+pub mod proxy_protocol;
 mod server;
 mod settings;
+mod shares;
 mod source;
 mod summary;
 mod verify;
@@ -43,7 +51,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderName, HeaderValue, Method, header},
-    middleware::map_response_with_state,
+    middleware::{from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
 };
 use prometheus_client::registry::Registry;
@@ -52,9 +60,10 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use admin::{AdminAddress, AdminAddressError, AdminError, AdminListener};
 pub use error::ErrorBody;
 pub use members::{Members, members_routes};
-pub use settings::HttpSettings;
+pub use settings::{ForwardedHeader, HttpSettings};
 
 use super::{Engine, read, write};
 use crate::note::NoteKey;
@@ -71,7 +80,7 @@ struct Service {
     settings: RwLock<Arc<HttpSettings>>,
     registry: Registry,
     answers: Answers,
-    connections: server::Connections,
+    connections: connections::Connections,
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
     stopping: watch::Sender<bool>,
@@ -104,14 +113,15 @@ pub struct HttpService {
 impl HttpService {
     /// A service before an engine, with the member tree for light wallets.
     pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
-        let (answers, connections) = (Answers::default(), server::Connections::default());
-        let listeners = events::Listeners::default();
+        let (answers, connections) = (Answers::default(), connections::Connections::default());
+        let (listeners, body_memory) = (events::Listeners::default(), body::BodyMemory::default());
         let context = engine.context();
         let gauges = Gauges {
             status: context.status.clone(),
             clock: context.clock.clone(),
             connections: connections.clone(),
             listeners: listeners.clone(),
+            body_memory: body_memory.clone(),
         };
         let registry = metrics::registry(engine.metrics(), &answers, gauges);
         let started = context.clock.now();
@@ -122,7 +132,7 @@ impl HttpService {
             answers,
             connections,
             listeners,
-            body_memory: body::BodyMemory::default(),
+            body_memory,
             stopping: watch::Sender::new(false),
             signer: OnceLock::new(),
             started,
@@ -156,14 +166,24 @@ impl HttpService {
     /// Serves on a listener until `stop`. Then no connection is taken any more, requests that were begun are answered
     /// within [their time](HttpSettings::stop_timeout), and the engine stops.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        server::serve(self.service.clone(), self.router.clone(), listener, stop).await;
+        server::serve(self.service.clone(), self.guarded(self.router.clone()), listener, stop).await;
+    }
+
+    /// Serves `/healthz`, `/readyz` and `/metrics` to the operator until `stop`, whatever happens to the listener for
+    /// everybody. The metrics are for those who may read them; a Unix socket's file mode says who that is.
+    pub async fn serve_admin(&self, listener: AdminListener, stop: impl Future<Output = ()>) {
+        let router = operation().with_state(self.service.clone());
+        let router = finished(router.into(), &self.service);
+        server::serve_admin(self.service.clone(), self.guarded(router), listener, stop).await;
+    }
+
+    fn guarded(&self, router: Router) -> Router {
+        router.layer(from_fn_with_state(self.service.clone(), host::guard))
     }
 }
 
 /// All routes, within the layers that go for each.
 fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
-    let (router, document) = api().with_state(service.clone()).merge(members_api(members)).split_for_parts();
-    let document = Bytes::from(document.to_json().unwrap_or_default());
     let cors = {
         let service = service.clone();
         CorsLayer::new()
@@ -178,11 +198,23 @@ fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
             .expose_headers([header::ETAG, header::RETRY_AFTER])
             .max_age(CORS_MAX_AGE)
     };
+    // Pages of other sites are for apps. What the operator reads, and the relay's own page, are not theirs. The layer goes
+    // around what is said to `OPTIONS`, a method that no path has.
+    let (public, described) = public().with_state(service.clone()).merge(members_api(members)).split_for_parts();
+    let public = public.method_not_allowed_fallback(error::method_not_allowed).layer(cors);
+    let own = operation().merge(own_page()).with_state(service.clone());
+    let (own, mut document) = OpenApiRouter::with_openapi(Api::openapi()).merge(own).split_for_parts();
+    document.merge(described);
+    let router = own.merge(public);
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    finished(router.layer(Extension(Document(document))), service)
+}
+
+/// Routes with what is said to paths that are none, and with the headers that all answers have.
+fn finished(router: Router, service: &Arc<Service>) -> Router {
     router
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(Extension(Document(document)))
-        .layer(cors)
         .layer(map_response_with_state(service.clone(), finish))
 }
 
@@ -217,9 +249,9 @@ struct Api;
 #[derive(Clone)]
 struct Document(Bytes);
 
-/// All routes but those of the member tree.
-fn api() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::with_openapi(Api::openapi())
+/// What apps use, but for the member tree.
+fn public() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
         .routes(routes!(verify::verify))
         .routes(routes!(verify::badges))
         .routes(routes!(policy::policy))
@@ -227,9 +259,19 @@ fn api() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(views::slashed))
         .routes(routes!(events::events))
         .routes(routes!(summary::summary))
+}
+
+/// What the operator reads.
+fn operation() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
+}
+
+/// The relay's own page, and its document.
+fn own_page() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
         .routes(routes!(openapi))
         .routes(routes!(page::page))
         .routes(routes!(page::style))

@@ -1,188 +1,109 @@
-//! Connections: how many, from whom, and for how long.
+//! Connections: who is let in, how long they last, and how they end.
 
-use core::{net::IpAddr, pin::pin, time::Duration};
+use core::{convert::Infallible, net::IpAddr, pin::pin, time::Duration};
 use std::{
-    collections::HashMap,
-    io,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    io::{self, Cursor},
+    sync::Arc,
 };
 
 use axum::{
     Router,
     body::Body,
-    http::{Extensions, Request, StatusCode},
+    http::{Request, StatusCode},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulConnection, GracefulShutdown},
+    server::graceful::{GracefulConnection, GracefulShutdown, Watcher},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    sync::watch,
     task::JoinSet,
     time,
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use super::{HttpSettings, Service, error::ErrorBody, settings::contains};
-use crate::relay::{Source, lock};
+use super::{
+    HttpSettings, Service,
+    admin::{AdminListener, Sockets},
+    connections::{Connection, Connections, Door, Peer},
+    error::ErrorBody,
+    proxy_protocol::receive,
+    settings::contains,
+};
 
 /// How long to wait when the system has no room for another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
-/// How many refusals are delivered at the same time; connections beyond are closed without a word.
-const REFUSALS: usize = 64;
 /// Bytes of a request's head at most.
 const MAX_HEAD: usize = 32 << 10;
 /// How long a refused client has to read why.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// Open connections of the operator's own listener.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(IpAddr);
+/// A stream of bytes in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl Peer {
-    /// That of a request. One that came some other way than through the service is nobody's.
-    pub(super) fn of(extensions: &Extensions) -> IpAddr {
-        extensions.get::<Self>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0)
-    }
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+type BoxedStream = Box<dyn Stream>;
+
+/// Where connections come in.
+enum Listener {
+    Public(TcpListener),
+    Admin(Sockets),
 }
 
-/// The open connections.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Connections(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    open: Mutex<Open>,
-    refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    total: usize,
-    refusals: usize,
-    of: HashMap<Source, usize>,
-}
-
-impl Connections {
-    pub(super) fn count(&self) -> usize {
-        lock(&self.0.open).total
-    }
-
-    pub(super) fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
-    }
-
-    /// Counts a connection in.
-    ///
-    /// # Errors
-    /// The status to refuse it with.
-    fn enter(&self, peer: IpAddr, settings: &HttpSettings) -> Result<Connection, StatusCode> {
-        let source = Source::address(peer);
-        let open = &mut *lock(&self.0.open);
-        if open.total >= settings.max_connections {
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        let own = open.of.get(&source).copied().unwrap_or(0);
-        if own >= settings.max_connections_per_source && !contains(&settings.trusted_proxies, peer) {
-            return Err(StatusCode::TOO_MANY_REQUESTS);
-        }
-        open.of.insert(source.clone(), own + 1);
-        open.total += 1;
-        Ok(Connection { connections: self.clone(), source })
-    }
-
-    /// Counts a refusal in; none if there are too many.
-    fn refuse(&self) -> Option<Refusal> {
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
-        let open = &mut *lock(&self.0.open);
-        (open.refusals < REFUSALS).then(|| {
-            open.refusals += 1;
-            Refusal(self.clone())
-        })
-    }
-}
-
-/// An open connection, until dropped.
-struct Connection {
-    connections: Connections,
-    source: Source,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let open = &mut *lock(&self.connections.0.open);
-        open.total -= 1;
-        if let Some(own) = open.of.get_mut(&self.source) {
-            *own -= 1;
-            if *own == 0 {
-                open.of.remove(&self.source);
+impl Listener {
+    async fn accept(&self) -> io::Result<(BoxedStream, IpAddr, Door)> {
+        let (stream, peer, door) = match self {
+            Self::Public(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (stream, peer.ip(), Door::Public)
             }
+            Self::Admin(Sockets::Tcp(listener)) => {
+                let (stream, peer) = listener.accept().await?;
+                (stream, peer.ip(), Door::Admin)
+            }
+            #[cfg(unix)]
+            Self::Admin(Sockets::Unix(listener)) => {
+                let (stream, _) = listener.accept().await?;
+                return Ok((Box::new(stream), IpAddr::from([127, 0, 0, 1]), Door::AdminSocket));
+            }
+        };
+        // Answers are small and awaited.
+        let _ = stream.set_nodelay(true);
+        Ok((Box::new(stream), peer, door))
+    }
+
+    /// The limits of its connections.
+    fn settings(&self, service: &Service) -> Arc<HttpSettings> {
+        let settings = service.settings();
+        match self {
+            Self::Public(_) => settings,
+            Self::Admin(_) => Arc::new(HttpSettings {
+                max_connections: MAX_ADMIN_CONNECTIONS,
+                max_connections_per_source: MAX_ADMIN_CONNECTIONS,
+                trusted_proxies: Vec::new(),
+                proxy_protocol: false,
+                ..HttpSettings::clone(&settings)
+            }),
         }
     }
 }
 
-/// A refusal that is being delivered, until dropped.
-struct Refusal(Connections);
-
-impl Drop for Refusal {
-    fn drop(&mut self) {
-        lock(&self.0.0.open).refusals -= 1;
-    }
-}
-
-/// Serves until `stop`, then lets requests that were begun finish within their time.
+/// Serves everybody until `stop`, then lets requests that were begun finish within their time.
 pub(super) async fn serve(
     service: Arc<Service>,
     router: Router,
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
-    // Dropped with the future, it ends them all.
-    let mut tasks = JoinSet::new();
-    let mut stop = pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut stop => break,
-            Some(_) = tasks.join_next() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok((stream, peer)) => (stream, peer.ip()),
-            Err(error) if is_of_one_connection(&error) => continue,
-            Err(_) => {
-                // Others end, and leave room.
-                time::sleep(OUT_OF_FILES).await;
-                continue;
-            }
-        };
-        let settings = service.settings();
-        match service.connections.enter(peer, &settings) {
-            Ok(connection) => {
-                let router = router.clone();
-                let served = graceful.watch(handle(stream, peer, router, &settings));
-                tasks.spawn(async move {
-                    // Whoever breaks off a connection need not be told.
-                    let _ = served.await;
-                    drop(connection);
-                });
-            }
-            Err(status) => {
-                if let Some(refusal) = service.connections.refuse() {
-                    tasks.spawn(async move {
-                        let _ = time::timeout(REFUSAL_TIME, refuse(stream, status)).await;
-                        drop(refusal);
-                    });
-                }
-            }
-        }
-    }
+    let (listener, connections) = (Listener::Public(listener), service.connections.clone());
+    let (graceful, mut tasks) = accept(&service, &router, &listener, &connections, stop).await;
     drop(listener);
     service.stopping.send_replace(true);
     // Those that take longer are broken off.
@@ -191,27 +112,172 @@ pub(super) async fn serve(
     service.engine.stop().await;
 }
 
+/// Serves the operator until `stop`, with connections of their own.
+pub(super) async fn serve_admin(
+    service: Arc<Service>,
+    router: Router,
+    listener: AdminListener,
+    stop: impl Future<Output = ()>,
+) {
+    let (sockets, _file) = listener.into_parts();
+    let (_, mut tasks) = accept(&service, &router, &Listener::Admin(sockets), &Connections::default(), stop).await;
+    tasks.shutdown().await;
+}
+
+/// Takes connections until `stop`. Returns what ends them. Dropping the tasks breaks them off.
+async fn accept(
+    service: &Arc<Service>,
+    router: &Router,
+    listener: &Listener,
+    connections: &Connections,
+    stop: impl Future<Output = ()>,
+) -> (GracefulShutdown, JoinSet<()>) {
+    let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => return (graceful, tasks),
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, address, door) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(_) => {
+                // Others end, and leave room.
+                time::sleep(OUT_OF_FILES).await;
+                continue;
+            }
+        };
+        let settings = listener.settings(service);
+        match enter(connections, address, &settings) {
+            Ok(connection) => {
+                let attendant = Attendant {
+                    router: router.clone(),
+                    settings,
+                    connection: Arc::new(connection),
+                    stopping: service.stopping.subscribe(),
+                };
+                tasks.spawn(attendant.attend(stream, address, door, graceful.watcher()));
+            }
+            Err(refusal) => {
+                if let Some(delivery) = connections.refuse() {
+                    tasks.spawn(async move {
+                        refuse(stream, refusal).await;
+                        drop(delivery);
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn enter(connections: &Connections, address: IpAddr, settings: &HttpSettings) -> Result<Connection, Refusal> {
+    // Anybody who reaches the listener could otherwise name himself any client.
+    if settings.proxy_protocol && !contains(&settings.trusted_proxies, address) {
+        return Err(Refusal {
+            status: StatusCode::FORBIDDEN,
+            error: "connections are taken from proxies alone, and this address is none of them".into(),
+            hint: "ask by way of the proxy; the operator lists its address as `trusted_proxies` in [listen]",
+        });
+    }
+    connections.enter(address, settings).map_err(Refusal::too_many)
+}
+
 /// Whether only one connection failed, and the next may not.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
+/// What the task of a connection needs.
+struct Attendant {
+    router: Router,
+    settings: Arc<HttpSettings>,
+    connection: Arc<Connection>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Attendant {
+    async fn attend(self, stream: BoxedStream, address: IpAddr, door: Door, watcher: Watcher) {
+        let connection = Arc::clone(&self.connection);
+        let served = async {
+            let (stream, address) = if self.settings.proxy_protocol {
+                match self.introduce(stream, address).await {
+                    Ok(introduced) => introduced,
+                    Err((stream, refusal)) => return refuse(stream, refusal).await,
+                }
+            } else {
+                (stream, address)
+            };
+            let peer = Peer::new(address, door, Arc::clone(&self.connection));
+            // Whoever breaks off a connection need not be told.
+            let _ = watcher.watch(http(stream, peer, self.router, &self.settings)).await;
+        };
+        tokio::select! {
+            () = served => {}
+            () = connection.evicted() => {}
+        }
+    }
+
+    /// Reads the header of the PROXY protocol, without which no connection is served: what comes without it comes from
+    /// somebody who reached past the proxy, or from a proxy that is not set up, whose clients would all be one.
+    async fn introduce(
+        &self,
+        mut stream: BoxedStream,
+        proxy: IpAddr,
+    ) -> Result<(BoxedStream, IpAddr), (BoxedStream, Refusal)> {
+        let hint = "`proxy_protocol` is set in [listen]: let the proxy send the header, or unset it";
+        let mut stopping = self.stopping.clone();
+        let received = tokio::select! {
+            received = time::timeout(self.settings.header_timeout, receive(&mut stream)) => received,
+            _ = stopping.wait_for(|stopping| *stopping) => return Err((stream, Refusal {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                error: "the relay is stopping".into(),
+                hint: "try another one",
+            })),
+        };
+        let refusal = match received {
+            Ok(Ok((client, rest))) => {
+                let address = client.unwrap_or(proxy);
+                match self.connection.pass_to(address, &self.settings) {
+                    Ok(()) => {
+                        let (read, write) = tokio::io::split(stream);
+                        return Ok((Box::new(tokio::io::join(Cursor::new(rest).chain(read), write)), address));
+                    }
+                    Err(status) => Refusal::too_many(status),
+                }
+            }
+            Ok(Err(error)) => Refusal { status: StatusCode::BAD_REQUEST, error: error.to_string(), hint },
+            Err(_) => {
+                let time = self.settings.header_timeout;
+                let error = format!("the header of the PROXY protocol did not come within {time:?}");
+                Refusal { status: StatusCode::REQUEST_TIMEOUT, error, hint }
+            }
+        };
+        Err((stream, refusal))
+    }
+}
+
 /// Answers the requests of a connection.
-fn handle(
-    stream: TcpStream,
-    peer: IpAddr,
+fn http(
+    stream: BoxedStream,
+    peer: Peer,
     router: Router,
     settings: &HttpSettings,
 ) -> impl GracefulConnection<Error = hyper::Error> + use<> {
-    // Answers are small and awaited.
-    let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));
     let answer = service_fn(move |request: Request<Incoming>| {
+        let exchange = peer.begin();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request)
+        request.extensions_mut().insert(peer.clone());
+        let answer = router.clone().oneshot(request);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| exchange.until_sent(body)))
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -220,16 +286,35 @@ fn handle(
         .serve_connection(TokioIo::new(Box::pin(stream)), answer)
 }
 
+/// Why a connection is not served.
+struct Refusal {
+    status: StatusCode,
+    error: String,
+    hint: &'static str,
+}
+
+impl Refusal {
+    fn too_many(status: StatusCode) -> Self {
+        let hint = "close those that are not needed, and try again soon";
+        Self { status, error: "there are too many connections".into(), hint }
+    }
+}
+
 /// Says why a connection is not served.
-async fn refuse(mut stream: TcpStream, status: StatusCode) -> io::Result<()> {
-    let body = ErrorBody {
-        error: "there are too many connections".into(),
-        hint: "close those that are not needed, and try again soon".into(),
+async fn refuse(stream: BoxedStream, refusal: Refusal) {
+    // Whoever does not listen need not be told.
+    let _ = time::timeout(REFUSAL_TIME, try_refuse(stream, refusal)).await;
+}
+
+async fn try_refuse(mut stream: BoxedStream, Refusal { status, error, hint }: Refusal) -> io::Result<()> {
+    let body = serde_json::to_string(&ErrorBody { error, hint: hint.into() })?;
+    let retry = if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        "retry-after: 1\r\n"
+    } else {
+        ""
     };
-    let body = serde_json::to_string(&body)?;
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 1\r\n\
-         connection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}connection: close\r\n\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).await?;

@@ -5,7 +5,20 @@ use core::{
     time::Duration,
 };
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
+use serde::Deserialize;
+
+/// The header in which proxies say whom they ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    #[serde(rename = "X-Forwarded-For")]
+    XForwardedFor,
+    /// `Forwarded`, of RFC 7239.
+    Forwarded,
+}
 
 /// Limits of a relay's HTTP service. All of them may be changed while it runs; connections that are open keep the timeouts
 /// they began with.
@@ -15,6 +28,10 @@ pub struct HttpSettings {
     pub max_body: usize,
     /// Bytes of all bodies that are being received or wait for their verdicts.
     pub max_body_memory: usize,
+    /// The same of one source.
+    pub max_body_memory_per_source: usize,
+    /// Bytes a second with which a body must come, over three seconds. One that is at its end sooner may be slower.
+    pub min_body_rate: usize,
     /// Posts of one request.
     pub max_posts: usize,
     /// Time for a request's head; also how long an idle connection stays open.
@@ -27,33 +44,49 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// Time for requests that were begun when the service stops.
     pub stop_timeout: Duration,
-    /// Open connections.
+    /// Open connections. When there are so many, one that is idle is closed for a new one.
     pub max_connections: usize,
     /// Open connections of one source. Trusted proxies may have more.
     pub max_connections_per_source: usize,
     /// Listeners to events.
     pub max_listeners: usize,
+    /// Listeners to events of one source.
+    pub max_listeners_per_source: usize,
     /// How often a listener to events hears something, be it nothing.
     pub keep_alive: Duration,
     /// After this time without an answer from the chain the relay says that it is not ready; it serves on.
     pub chain_timeout: Duration,
-    /// Proxies whose `X-Forwarded-For` and `Quotapass-Source` are believed.
+    /// Proxies that are believed when they say whom they ask for.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say it. Every one of them must set it, or add to it.
+    pub forwarded: ForwardedHeader,
+    /// A header in which they name the source of a request, in whatever words. Every one of them must set or remove it, or
+    /// clients choose their source.
+    pub source_header: Option<HeaderName>,
+    /// Whether every connection comes from a trusted proxy and begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Names under which the relay is asked, beside its addresses and `localhost`; `*` for any.
+    pub hosts: Vec<String>,
     /// Who may read the metrics.
     pub metrics_from: Vec<IpNet>,
-    /// Whether pages of other sites may use the service from a browser. It knows no cookies, so that they can do nothing
-    /// that anybody else cannot.
+    /// Whether the metrics, and why the relay is not ready, are told on the operator's own listener alone.
+    pub admin_alone: bool,
+    /// Whether pages of other sites may use the routes under `/v1/` from a browser. They know no cookies, so that pages can
+    /// do nothing that anybody else cannot.
     pub cors: bool,
 }
 
 impl Default for HttpSettings {
-    /// Bodies of 1 MiB and 128 MiB together, 256 posts; 10 s for the head and for the body, 30 s for an answer, 20 s for a
-    /// stalled client, 30 s to stop; 1,024 connections, 64 of one source, 256 listeners, 15 s; 5 minutes for the chain; no
-    /// trusted proxies, metrics for this host, pages of all sites.
+    /// Bodies of 1 MiB, 128 MiB together and 32 MiB of one source, 500 bytes a second, 256 posts; 10 s for the head and for
+    /// the body, 30 s for an answer, 20 s for a stalled client, 30 s to stop; 1,024 connections, 64 of one source; 256
+    /// listeners, 64 of one source, 15 s; 5 minutes for the chain; no trusted proxies, `X-Forwarded-For`, no names, metrics
+    /// for this host, pages of all sites.
     fn default() -> Self {
         Self {
             max_body: 1 << 20,
             max_body_memory: 128 << 20,
+            max_body_memory_per_source: 32 << 20,
+            min_body_rate: 500,
             max_posts: 256,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
@@ -63,13 +96,19 @@ impl Default for HttpSettings {
             max_connections: 1_024,
             max_connections_per_source: 64,
             max_listeners: 256,
+            max_listeners_per_source: 64,
             keep_alive: Duration::from_secs(15),
             chain_timeout: Duration::from_secs(300),
             trusted_proxies: Vec::new(),
+            forwarded: ForwardedHeader::default(),
+            source_header: None,
+            proxy_protocol: false,
+            hosts: Vec::new(),
             metrics_from: vec![
                 IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
                 IpAddr::from(Ipv6Addr::LOCALHOST).into(),
             ],
+            admin_alone: false,
             cors: true,
         }
     }

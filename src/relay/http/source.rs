@@ -1,47 +1,81 @@
 //! Whose request it is.
+//!
+//! A relay behind a proxy learns its clients from what the proxy says, and everything that is counted by source rests on
+//! it. What a client itself sends must never pass for the proxy's word: a header is believed only if the operator names it,
+//! and only one of `X-Forwarded-For` and `Forwarded` is, for a proxy sets one of them and hands on the client's other.
 
 use core::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
+use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
 
-use super::settings::contains;
+use super::{
+    HttpSettings,
+    connections::{Door, Peer},
+    forwarded::{Node, forwarded, x_forwarded_for},
+    settings::{ForwardedHeader, contains},
+    shares::Owner,
+};
 use crate::relay::Source;
 
-/// The header in which a trusted proxy names the source.
-const NAME: HeaderName = HeaderName::from_static("quotapass-source");
-/// The header in which proxies add the address they were asked by.
-const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The longest name of a source; longer ones are no name.
 const MAX_NAME: usize = 128;
 
-/// The client's address: that of the connection, or if that is a trusted proxy, the last one in `X-Forwarded-For` that
-/// is not.
+/// Who asks, as far as it can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    /// Whether it is a trusted proxy that did not say for whom it asks.
+    pub(super) is_proxy: bool,
+}
+
+/// The client: the connection's other end, or if that is a trusted proxy, the last node in the header of proxies that is
+/// not.
 ///
-/// Each proxy adds an address at the end, so that whatever a client wrote there itself comes before its own.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    if !contains(trusted, peer) {
-        return peer;
+/// Each proxy adds a node at the end, so that whatever a client wrote there itself comes before its own. On the operator's
+/// own listener there are no proxies.
+pub(super) fn client(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Client {
+    let mut client = Client { address: peer.address, is_proxy: false };
+    if peer.door != Door::Public || !contains(&settings.trusted_proxies, peer.address) {
+        return client;
     }
-    let mut client = peer;
-    let values: Vec<&str> = headers.get_all(FORWARDED).iter().filter_map(|value| value.to_str().ok()).collect();
-    for address in values.iter().flat_map(|value| value.split(',')).rev() {
-        // What cannot be read comes from beyond the proxies that can be trusted.
-        let Ok(address) = address.trim().parse() else { break };
-        client = address;
-        if !contains(trusted, address) {
+    client.is_proxy = true;
+    let (name, read): (_, fn(&str) -> Vec<Node>) = match settings.forwarded {
+        ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, x_forwarded_for),
+        ForwardedHeader::Forwarded => (FORWARDED, forwarded),
+    };
+    // What is not text cannot be read, and what is before it comes from beyond.
+    let nodes = headers.get_all(name).iter().flat_map(|value| value.to_str().map_or(vec![Node::Unknown], read));
+    for node in nodes.collect::<Vec<_>>().into_iter().rev() {
+        let Node::Address(address) = node else { break };
+        client = Client { address, is_proxy: contains(&settings.trusted_proxies, address) };
+        if !client.is_proxy {
             break;
         }
     }
     client
 }
 
+/// The name that a trusted proxy gives a request's source, in the header that the operator names for it.
+fn name(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Option<Source> {
+    let header = settings.source_header.as_ref()?;
+    let is_trusted = peer.door == Door::Public && contains(&settings.trusted_proxies, peer.address);
+    let mut names = headers.get_all(header).iter();
+    // Of two names one may be the client's own.
+    let (Some(name), None, true) = (names.next(), names.next(), is_trusted) else { return None };
+    name.to_str().ok().filter(|name| !name.is_empty() && name.len() <= MAX_NAME).map(Source::name)
+}
+
 /// The source of a request: the name that a trusted proxy gives it, or the client's address.
-pub(super) fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Source {
-    let name = headers.get(NAME).and_then(|name| name.to_str().ok()).filter(|name| name.len() <= MAX_NAME);
-    match name {
-        Some(name) if contains(trusted, peer) => Source::name(name),
-        _ => Source::address(client(peer, headers, trusted)),
+pub(super) fn source(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Source {
+    name(peer, headers, settings).unwrap_or_else(|| Source::address(client(peer, headers, settings).address))
+}
+
+/// Whose share a request takes.
+pub(super) fn owner(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Owner {
+    match name(peer, headers, settings) {
+        Some(name) => Owner::named(&name),
+        None => Owner::address(client(peer, headers, settings).address),
     }
 }
 
@@ -49,36 +83,80 @@ pub(super) fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> So
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn peer(address: &str) -> Peer {
+        Peer::at(address.parse().unwrap(), Door::Public)
     }
 
-    fn forwarded(values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (FORWARDED, value.parse().unwrap())).collect()
+    fn settings(forwarded: ForwardedHeader) -> HttpSettings {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()];
+        HttpSettings { trusted_proxies, forwarded, ..HttpSettings::default() }
+    }
+
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn known(address: &str) -> Client {
+        Client { address: address.parse().unwrap(), is_proxy: false }
+    }
+
+    fn proxy(address: &str) -> Client {
+        Client { is_proxy: true, ..known(address) }
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()];
-        let client = |peer, values: &[&str]| client(address(peer), &forwarded(values), &trusted).to_string();
-        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
-        assert_eq!(client("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
-        assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        let settings = settings(ForwardedHeader::XForwardedFor);
+        let client = |from, values: &[&str]| client(&peer(from), &headers(&X_FORWARDED_FOR, values), &settings);
+        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), known("192.0.2.1"));
+        assert_eq!(client("10.0.0.1", &["198.51.100.7"]), known("198.51.100.7"));
+        assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7:4000"]), known("198.51.100.7"));
+        assert_eq!(client("10.0.0.1", &["[2001:db8::1]:443"]), known("2001:db8::1"));
         // What the client wrote itself comes first and counts for nothing.
-        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.7, 10.0.0.2"]), "198.51.100.7");
-        assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.7,2001:db8:1::5"]), "198.51.100.7");
-        assert_eq!(client("10.0.0.1", &["garbage, 10.0.0.2"]), "10.0.0.2");
-        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(client("10.0.0.1", &["198.51.100.7", "garbage"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.7, 10.0.0.2"]), known("198.51.100.7"));
+        assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.7,2001:db8:1::5"]), known("198.51.100.7"));
+        // Without an address of a client there is only a proxy.
+        assert_eq!(client("10.0.0.1", &["garbage, 10.0.0.2"]), proxy("10.0.0.2"));
+        assert_eq!(client("10.0.0.1", &[]), proxy("10.0.0.1"));
+        assert_eq!(client("10.0.0.1", &["198.51.100.7", "unknown"]), proxy("10.0.0.1"));
+        assert_eq!(client("10.0.0.1", &["198.51.100.7", "_hidden, 10.0.0.2:80"]), proxy("10.0.0.2"));
     }
 
     #[test]
-    fn a_name_counts_from_a_trusted_proxy() {
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let named = |name: String| HeaderMap::from_iter([(NAME, name.parse().unwrap())]);
-        let source = |peer, name: &str| source(address(peer), &named(name.into()), &trusted);
-        assert_eq!(source("10.0.0.1", "alice"), Source::name("alice"));
-        assert_eq!(source("192.0.2.1", "alice"), Source::address(address("192.0.2.1")));
-        assert_eq!(source("10.0.0.1", &"x".repeat(129)), Source::address(address("10.0.0.1")));
+    fn of_two_headers_only_the_proxys_is_believed() {
+        let both = || {
+            let mut both = headers(&X_FORWARDED_FOR, &["198.51.100.7"]);
+            both.extend(headers(&FORWARDED, &["for=\"[2001:db8::1]:443\";proto=https"]));
+            both
+        };
+        let client = |forwarded| client(&peer("10.0.0.1"), &both(), &settings(forwarded));
+        assert_eq!(client(ForwardedHeader::XForwardedFor), known("198.51.100.7"));
+        assert_eq!(client(ForwardedHeader::Forwarded), known("2001:db8::1"));
+    }
+
+    #[test]
+    fn a_name_counts_from_a_trusted_proxy_in_the_header_that_was_set() {
+        let header = HeaderName::from_static("quotapass-source");
+        let given =
+            |from, values: &[&str], settings: &HttpSettings| source(&peer(from), &headers(&header, values), settings);
+        let address = |text: &str| Source::address(text.parse().unwrap());
+        let off = settings(ForwardedHeader::XForwardedFor);
+        let on = HttpSettings { source_header: Some(header.clone()), ..off.clone() };
+        let other = HttpSettings { source_header: Some(HeaderName::from_static("x-peer")), ..off.clone() };
+        assert_eq!(given("10.0.0.1", &["alice"], &on), Source::name("alice"));
+        assert_eq!(given("10.0.0.1", &["alice"], &off), address("10.0.0.1"));
+        assert_eq!(given("10.0.0.1", &["alice"], &other), address("10.0.0.1"));
+        assert_eq!(given("192.0.2.1", &["alice"], &on), address("192.0.2.1"));
+        assert_eq!(given("10.0.0.1", &["mallory", "alice"], &on), address("10.0.0.1"));
+        for name in ["", &*"x".repeat(129)] {
+            assert_eq!(given("10.0.0.1", &[name], &on), address("10.0.0.1"));
+        }
+    }
+
+    #[test]
+    fn the_operators_listener_has_no_proxies() {
+        let settings = settings(ForwardedHeader::XForwardedFor);
+        let peer = Peer::at("10.0.0.1".parse().unwrap(), Door::Admin);
+        assert_eq!(client(&peer, &headers(&X_FORWARDED_FOR, &["198.51.100.7"]), &settings), known("10.0.0.1"));
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, Request, State, rejection::QueryRejection},
 };
 use quotapass_circuits::membership::Root;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Service,
+    connections::Peer,
     error::{ApiError, ErrorBody},
     health::ReadinessBody,
     policy::PolicyBody,
@@ -97,6 +98,7 @@ pub(super) struct SummaryBody {
 pub(super) async fn summary(
     State(service): State<Arc<Service>>,
     since: Result<Query<Since>, QueryRejection>,
+    request: Request,
 ) -> Result<Json<SummaryBody>, ApiError> {
     let Query(Since { since }) =
         since.map_err(|error| ApiError::bad_request(error.body_text(), "give `since` in Unix seconds, or nothing"))?;
@@ -112,7 +114,7 @@ pub(super) async fn summary(
         version: env!("CARGO_PKG_VERSION"),
         now,
         started: service.started,
-        readiness: ReadinessBody::of(&service),
+        readiness: ReadinessBody::of(&service).told_to(&Peer::of(request.extensions()), &service),
         policy,
         root,
         members: chain.members,

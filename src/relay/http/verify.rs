@@ -19,11 +19,12 @@ use utoipa::{
 use super::{
     HttpSettings, Service,
     body::{Format, Share, receive},
+    connections::Peer,
     error::{ApiError, ErrorBody},
     frames::{FramesErrorKind, read_posts},
-    source::source,
+    source::{owner, source},
 };
-use crate::relay::{BadgeAnswer, ChatKey, OwnedBadge, OwnedPost, Source, Verdict, http::server::Peer};
+use crate::relay::{BadgeAnswer, ChatKey, OwnedBadge, OwnedPost, Source, Verdict};
 
 /// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -261,6 +262,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         (status = 408, body = ErrorBody, description = "the body did not come in time"),
         (status = 413, body = ErrorBody, description = "the body is too long, or there are too many posts"),
         (status = 415, body = ErrorBody, description = "another content type"),
+        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time"),
         (status = 503, body = ErrorBody, description = "the relay has too much to do"),
     )
 )]
@@ -314,6 +316,7 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
         (status = 408, body = ErrorBody, description = "the body did not come in time"),
         (status = 413, body = ErrorBody, description = "the body is too long"),
         (status = 415, body = ErrorBody, description = "another content type"),
+        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time"),
         (status = 503, body = ErrorBody, description = "the relay has too much to do"),
     )
 )]
@@ -351,8 +354,11 @@ impl Received {
         let (parts, body) = request.into_parts();
         let format = Format::of_request(&parts.headers)?;
         let peer = Peer::of(&parts.extensions);
-        let (bytes, share) = receive(body, &parts.headers, &service.body_memory, settings).await?;
-        let source = source(peer, &parts.headers, &settings.trusted_proxies);
+        let source = source(&peer, &parts.headers, settings);
+        let owner = owner(&peer, &parts.headers, settings);
+        let waiting = peer.wait();
+        let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
+        drop(waiting);
         Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), source })
     }
 }

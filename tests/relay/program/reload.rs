@@ -1,8 +1,11 @@
 //! A relay that runs on while its configuration and its chain change.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    os::unix::net::UnixStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -21,9 +24,11 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
         false => Answer::Pass,
     });
     let operator = Operator::new();
-    let text = members.configuration(&proxy.http());
+    let text = members.configuration(&proxy.http()) + "\n[admin]\naddress = \"unix:admin.sock\"\nalone = false\n";
     operator.configure(&text);
     let relay = operator.start_configured();
+    let socket = operator.path("admin.sock");
+    UnixStream::connect(&socket).unwrap();
     relay.wait_until("it is ready", |relay| relay.is_ready());
     assert_eq!(relay.verdict(&members.post(0, 0, "hello")), "accepted");
 
@@ -68,10 +73,13 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     assert_eq!(relay.get("/healthz").0, 200);
     // A start without the chain serves what was known.
     relay.kill();
+    assert!(socket.exists() && UnixStream::connect(&socket).is_err());
     operator.configure(&text);
     let relay = operator.start_configured();
+    UnixStream::connect(&socket).unwrap();
     assert_eq!(relay.verdict(&members.post(1, 1, "and again")), "accepted");
     is_gone.store(false, Ordering::Relaxed);
     relay.wait_until("it is ready again", |relay| relay.is_ready());
     assert_eq!(relay.stop(), Some(0));
+    assert!(!socket.exists());
 }

@@ -122,7 +122,7 @@ fn write(
          data_dir = \"{DATA_FOLDER}\"\n\n\
          [listen]\naddress = \"{listen}\"\n\n\
          # All posts come from one or two addresses.\n\
-         [limits]\nmax_connections_per_source = 1024\n\n\
+         [limits]\nmax_connections_per_source = 1024\nmax_body_memory_bytes_per_source = 134217728\n\n\
          [chain]\nstate = \"chain.state\"\nregistry = \"{}\"\n\n\
          # A slash changes the root, and passes that were made in advance do not.\n\
          [slashing]\nenabled = false\n\n{log}{scopes}",

@@ -1,5 +1,6 @@
 //! The file `relay.toml`.
 
+mod admin;
 mod chain;
 mod clock;
 mod engine;
@@ -23,15 +24,21 @@ use quotapass_circuits::{prover::CeremonyHash, verifier::KeyHash};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
+use self::{
+    admin::AdminSection, clock::ClockSection, engine::EngineSection, limits::LimitsSection, listen::ListenSection,
+};
 pub(super) use self::{chain::ChainSection, hidden::Hidden, log::LogSection, slashing::SlashingSection};
-use self::{clock::ClockSection, engine::EngineSection, limits::LimitsSection, listen::ListenSection};
 use crate::{
     cli::{
         config::{ScopeSection, read_scopes},
         time::moment,
     },
     registry::{CodeHash, Distrust, Registry, RegistryInfo},
-    relay::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict, chain::ChainError, http::HttpSettings},
+    relay::{
+        DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict,
+        chain::ChainError,
+        http::{AdminAddress, HttpSettings},
+    },
 };
 
 /// All that is set.
@@ -59,6 +66,7 @@ pub(super) struct FixedSettings {
     pub(super) trusted_keys: Vec<CeremonyHash>,
     pub(super) trusted_code: Vec<CodeHash>,
     pub(super) listen: SocketAddr,
+    pub(super) admin: Option<AdminAddress>,
     pub(super) chain: ChainSection,
     pub(super) log: LogSection,
     pub(super) slashing: SlashingSection,
@@ -79,7 +87,9 @@ struct Document {
     #[serde(default, deserialize_with = "code_hashes")]
     trusted_code: Vec<CodeHash>,
     #[serde(default)]
-    listen: ListenSection,
+    listen: Option<Spanned<ListenSection>>,
+    #[serde(default)]
+    admin: Option<Spanned<AdminSection>>,
     #[serde(default)]
     limits: LimitsSection,
     chain: Spanned<ChainSection>,
@@ -144,6 +154,19 @@ impl Settings {
         let (place, mut chain) = (at(document.chain.span().start), document.chain.into_inner());
         chain.validate().with_context(place)?;
         chain.state = chain.state.map(|state| folder.join(state));
+        let mut listen = ListenSection::default();
+        if let Some(section) = document.listen {
+            let place = at(section.span().start);
+            listen = section.into_inner();
+            listen.validate().with_context(place)?;
+        }
+        document.limits.validate()?;
+        let mut admin = AdminSection::default();
+        if let Some(section) = document.admin {
+            let place = at(section.span().start);
+            admin = section.into_inner();
+            admin.validate().with_context(place)?;
+        }
         let mut log = LogSection::default();
         if let Some(section) = document.log {
             let place = at(section.span().start);
@@ -169,7 +192,8 @@ impl Settings {
                 test_chains: document.test_chains,
                 trusted_keys: document.trusted_keys,
                 trusted_code: document.trusted_code,
-                listen: document.listen.address,
+                listen: listen.address,
+                admin: admin.address(folder),
                 chain,
                 log,
                 slashing,
@@ -179,7 +203,7 @@ impl Settings {
             live: LiveSettings {
                 unlisted: document.unlisted_scopes,
                 scopes,
-                http: document.limits.http(document.listen),
+                http: document.limits.http(listen, admin.is_alone()),
             },
         })
     }
@@ -238,7 +262,7 @@ impl LiveSettings {
             changes.push("`unlisted_scopes` is changed".into());
         }
         if self.http != before.http {
-            changes.push("[listen] or [limits] is changed".into());
+            changes.push("[listen], [admin] or [limits] is changed".into());
         }
         let (new, old) = (self.by_name(), before.by_name());
         for (name, policies) in &new {
@@ -276,6 +300,7 @@ impl FixedSettings {
             (self.trusted_keys != other.trusted_keys, "`trusted_keys`"),
             (self.trusted_code != other.trusted_code, "`trusted_code`"),
             (self.listen != other.listen, "`address` in [listen]"),
+            (self.admin != other.admin, "`address` in [admin]"),
             (self.chain != other.chain, "[chain]"),
             (self.log != other.log, "[log]"),
             (self.slashing != other.slashing, "[slashing]"),

@@ -24,6 +24,14 @@ fn uncommented() -> String {
     template().lines().map(|line| uncomment(line) + "\n").collect()
 }
 
+/// A template with those settings of a section that are written there as what may be chosen instead.
+fn chosen(section: &str) -> String {
+    let text = template();
+    let begin = text.find(&format!("\n{section}\n")).unwrap() + 1;
+    let end = text[begin..].find("\n\n").unwrap() + begin;
+    [&text[..begin], &text[begin..end].replace("#   ", ""), &text[end..]].concat()
+}
+
 #[test]
 fn what_is_written_is_valid_and_names_the_usual_values() {
     let written = parse(&template()).unwrap();
@@ -34,7 +42,7 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     let FixedSettings { chain, clock, engine, log, .. } = &full.fixed;
     let path = Path::new("/var/lib/quotapass-relay/nullifiers");
     assert_eq!((log.path.as_deref(), log.servers()), (Some(path), None));
-    let shared = parse(&template().replace("#   ", "")).unwrap().fixed.log.servers().unwrap();
+    let shared = parse(&chosen("[log]")).unwrap().fixed.log.servers().unwrap();
     assert_eq!(shared.sentinels.len(), 3);
     let plain = ValkeySettings { sentinels: Vec::new(), ..shared };
     assert_eq!(plain, ValkeySettings::new(["redis://127.0.0.1:6379".into()]));
@@ -80,7 +88,45 @@ fn says_what_is_wrong_and_where() {
     says(&changed("[log]\n", "[log]\nvalkey = []\n"), &["lists no server", "line"]);
     let proxies = changed("[listen]\n", "[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]\n");
     says(&proxies, &["`proxy` is neither a network", "line"]);
+    let listen = |settings: &str| changed("[listen]\n", &format!("[listen]\n{settings}\n"));
+    for unbelieved in ["proxy_protocol = true", "source_header = \"X-Peer\"", "forwarded_header = \"Forwarded\""] {
+        says(&listen(unbelieved), &["no `trusted_proxies`", "line"]);
+    }
+    says(&listen("source_header = \"Host\""), &["`Host` is for something else", "line"]);
+    says(&listen("source_header = \"a b\""), &["`a b` is no name of a header", "line"]);
+    says(&listen("forwarded_header = \"X-Real-IP\""), &["unknown variant `X-Real-IP`", "line"]);
+    for host in ["relay.example:443", "http://relay.example", "", "me@relay.example", "[::1]"] {
+        says(&listen(&format!("hosts = [\"{host}\"]")), &["is no name of a host", "line"]);
+    }
+    let admin = |settings: &str| changed("[admin]\n", &format!("[admin]\n{settings}\n"));
+    says(&admin("address = \"8481\""), &["`8481` is no address of a listener", "line"]);
+    says(&admin("alone = true"), &["has `alone` and no `address`", "line"]);
+    let small = changed("[limits]\n", "[limits]\nmax_body_memory_bytes_per_source = 1000\n");
+    says(&small, &["one body of `max_body_bytes`, which is 1048576"]);
     says("", &["missing field `chain`"]);
+}
+
+#[test]
+fn proxies_and_the_operators_listener_are_set() {
+    let listen = chosen("[listen]").replace("# trusted_proxies = []", "trusted_proxies = [\"10.0.0.0/8\"]");
+    let named = listen.replace("# hosts = []", "hosts = [\"Relay.Example.\", \"*\"]");
+    let http = parse(&named).unwrap().live.http;
+    assert_eq!(http.hosts, ["relay.example", "*"]);
+    assert_eq!((http.source_header.unwrap().as_str(), http.proxy_protocol), ("quotapass-source", true));
+    let with_admin = |address: &str, alone: &str| {
+        let section = format!("[admin]\naddress = \"{address}\"\n{alone}\n");
+        parse(&template().replace("[admin]\n", &section)).unwrap()
+    };
+    let socket = with_admin("unix:admin.sock", "");
+    assert_eq!(socket.fixed.admin, Some(AdminAddress::Unix("/etc/quotapass/admin.sock".into())));
+    assert!(socket.live.http.admin_alone);
+    let address = with_admin("127.0.0.1:8481", "alone = false");
+    assert_eq!(address.fixed.admin.as_ref().unwrap().to_string(), "127.0.0.1:8481");
+    assert!(!address.live.http.admin_alone);
+    assert_eq!(address.fixed.difference(&socket.fixed), Some("`address` in [admin]"));
+    // A body of the size that is allowed always fits into what its source may take.
+    let large = template().replace("[limits]\n", "[limits]\nmax_body_bytes = 50000000\n");
+    assert_eq!(parse(&large).unwrap().live.http.max_body_memory_per_source, 50_000_000);
 }
 
 #[test]
@@ -138,7 +184,7 @@ fn changes_are_named() {
         after.live.changes(&before.live),
         [
             "`unlisted_scopes` is changed",
-            "[listen] or [limits] is changed",
+            "[listen], [admin] or [limits] is changed",
             "scope `attic` is new",
             "scope `lobby` is changed"
         ]

@@ -1,0 +1,221 @@
+//! The open connections of a listener: how many, whose, and what they do.
+
+use core::{
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::{Extensions, StatusCode},
+};
+use hyper::body::{Frame, SizeHint};
+
+use super::{
+    HttpSettings,
+    settings::contains,
+    shares::{Full, Limits, Owner, Place, Shares, Tenure},
+};
+use crate::relay::lock;
+
+/// How many refusals are delivered at the same time; connections beyond are closed without a word.
+const REFUSALS: usize = 64;
+
+/// By which listener a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The one for everybody.
+    Public,
+    /// The operator's own, at an address.
+    Admin,
+    /// The operator's own, a Unix socket.
+    AdminSocket,
+}
+
+/// The other end of a request's connection.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) door: Door,
+    connection: Option<Arc<Connection>>,
+}
+
+impl Peer {
+    pub(super) fn new(address: IpAddr, door: Door, connection: Arc<Connection>) -> Self {
+        Self { address, door, connection: Some(connection) }
+    }
+
+    /// One without a connection.
+    pub(super) fn at(address: IpAddr, door: Door) -> Self {
+        Self { address, door, connection: None }
+    }
+
+    /// That of a request. One that came some other way than through the service is nobody's.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_else(|| Self::at(IpAddr::from([0, 0, 0, 0]), Door::Public))
+    }
+
+    /// Its connection waits for the client until this is dropped, and goes to another one when there are too many.
+    pub(super) fn wait(&self) -> Waiting {
+        self.hold(Tenure::Waiting);
+        Waiting(self.clone())
+    }
+
+    /// It has a request to answer, until the exchange is dropped.
+    pub(super) fn begin(&self) -> Exchange {
+        self.hold(Tenure::Working);
+        Exchange(self.clone())
+    }
+
+    fn hold(&self, tenure: Tenure) {
+        if let Some(connection) = &self.connection {
+            connection.0.hold(tenure);
+        }
+    }
+}
+
+/// A connection that waits for its client, until dropped.
+#[derive(Debug)]
+pub(super) struct Waiting(Peer);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.hold(Tenure::Working);
+    }
+}
+
+/// The open connections of a listener. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections {
+    shares: Shares,
+    refusals: Arc<Refusals>,
+}
+
+#[derive(Debug, Default)]
+struct Refusals {
+    open: Mutex<usize>,
+    ever: AtomicU64,
+}
+
+impl Connections {
+    pub(super) fn count(&self) -> usize {
+        self.shares.taken()
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.shares.evicted()
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refusals.ever.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection in. It is idle until its first request.
+    ///
+    /// # Errors
+    /// The status to refuse it with.
+    pub(super) fn enter(&self, peer: IpAddr, settings: &HttpSettings) -> Result<Connection, StatusCode> {
+        let place = self.shares.enter(owner(peer, settings), 1, Tenure::Idle, limits(settings)).map_err(status)?;
+        Ok(Connection(place))
+    }
+
+    /// Counts a refusal in; none if there are too many.
+    pub(super) fn refuse(&self) -> Option<Refusal> {
+        self.refusals.ever.fetch_add(1, Ordering::Relaxed);
+        let open = &mut *lock(&self.refusals.open);
+        (*open < REFUSALS).then(|| {
+            *open += 1;
+            Refusal(Arc::clone(&self.refusals))
+        })
+    }
+}
+
+fn limits(settings: &HttpSettings) -> Limits {
+    Limits { total: settings.max_connections, of_source: settings.max_connections_per_source }
+}
+
+fn owner(peer: IpAddr, settings: &HttpSettings) -> Owner {
+    if contains(&settings.trusted_proxies, peer) { Owner::proxy(peer) } else { Owner::address(peer) }
+}
+
+fn status(full: Full) -> StatusCode {
+    match full {
+        Full::Source => StatusCode::TOO_MANY_REQUESTS,
+        Full::Total => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A refusal that is being delivered, until dropped.
+pub(super) struct Refusal(Arc<Refusals>);
+
+impl Drop for Refusal {
+    fn drop(&mut self) {
+        *lock(&self.0.open) -= 1;
+    }
+}
+
+/// An open connection, until dropped.
+#[derive(Debug)]
+pub(super) struct Connection(Place);
+
+impl Connection {
+    /// Waits until its place is given to another one.
+    pub(super) async fn evicted(&self) {
+        self.0.evicted().await;
+    }
+
+    /// Makes it the client's whom a proxy named.
+    ///
+    /// # Errors
+    /// The status to refuse it with.
+    pub(super) fn pass_to(&self, client: IpAddr, settings: &HttpSettings) -> Result<(), StatusCode> {
+        self.0.pass_to(owner(client, settings), limits(settings)).map_err(status)
+    }
+}
+
+/// A request that is being answered, until dropped.
+#[derive(Debug)]
+pub(super) struct Exchange(Peer);
+
+impl Exchange {
+    /// Stays until a body has gone out, or is broken off.
+    pub(super) fn until_sent(self, body: Body) -> Body {
+        Body::new(Held { body, _exchange: self })
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.hold(Tenure::Idle);
+    }
+}
+
+struct Held {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
