@@ -9,6 +9,8 @@ mod documents;
 mod events;
 mod garbage;
 mod limits;
+#[cfg(target_os = "linux")]
+mod nginx;
 #[cfg(feature = "client")]
 mod policy;
 mod proxies;
