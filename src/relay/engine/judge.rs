@@ -1,19 +1,21 @@
 //! A relay, whatever its store.
 
+use core::time::Duration;
 #[cfg(feature = "relay-http")]
 use std::sync::RwLockReadGuard;
 
-use quotapass_circuits::identity::IdentityCommitment;
+use quotapass_circuits::{identity::IdentityCommitment, verifier::VerifierCosts};
 
 use crate::relay::{
-    BadgeAnswer, BadgeRequest, Conviction, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
+    BadgeAnswer, BadgeRequest, Conviction, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict, Verification,
 };
 #[cfg(feature = "relay-http")]
 use crate::relay::{PolicyTable, RootHistory};
 
 /// What the engine and what answers over HTTP need of a [`Relay`].
 pub(in crate::relay) trait Judge: Send + Sync {
-    fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
+    fn measure_costs(&self, elapsed: &dyn Fn() -> Duration) -> VerifierCosts;
+    fn verify_posts(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer;
     #[cfg(feature = "relay-http")]
     fn has_development_keys(&self) -> bool;
@@ -29,8 +31,12 @@ pub(in crate::relay) trait Judge: Send + Sync {
 }
 
 impl<S: RelayStore> Judge for Relay<S> {
-    fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
-        self.verify_posts(requests, now)
+    fn measure_costs(&self, elapsed: &dyn Fn() -> Duration) -> VerifierCosts {
+        self.measure_costs(elapsed)
+    }
+
+    fn verify_posts(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+        self.verify_posts_by(how, requests, now)
     }
 
     fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {

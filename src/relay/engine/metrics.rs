@@ -30,6 +30,7 @@ pub struct EngineMetrics {
     pub(super) answer_seconds: Histogram,
     pub(super) batch_posts: Histogram,
     pub(super) queue_posts: Gauge,
+    pub(super) unproven_posts: Gauge,
     pub(super) suspicious_posts: Gauge,
     pub(super) forging_sources: Gauge,
     pub(super) forging_batches: Counter,
@@ -52,6 +53,7 @@ impl EngineMetrics {
             answer_seconds: seconds(),
             batch_posts: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             queue_posts: Gauge::default(),
+            unproven_posts: Gauge::default(),
             suspicious_posts: Gauge::default(),
             forging_sources: Gauge::default(),
             forging_batches: Counter::default(),
@@ -79,13 +81,14 @@ impl EngineMetrics {
             registry.register_with_unit(name, help, Unit::Seconds, seconds.clone());
         }
         registry.register("batch_posts", "Posts and badges in a batch", self.batch_posts.clone());
-        registry.register("queue_posts", "Posts and badges that wait", self.queue_posts.clone());
-        registry.register(
-            "suspicious_queue_posts",
-            "Posts and badges that wait, of sources that sent forgeries",
-            self.suspicious_posts.clone(),
-        );
-        registry.register("forging_sources", "Sources that sent forgeries lately", self.forging_sources.clone());
+        for (name, help, posts) in [
+            ("queue_posts", "Posts and badges that wait, of sources that brought good ones lately", &self.queue_posts),
+            ("unproven_queue_posts", "Posts and badges that wait, of sources little is known of", &self.unproven_posts),
+            ("suspicious_queue_posts", "Posts and badges that wait, of suspicious sources", &self.suspicious_posts),
+            ("forging_sources", "Suspicious sources and blocks of addresses", &self.forging_sources),
+        ] {
+            registry.register(name, help, posts.clone());
+        }
         registry.register("forging_batches", "Batches that held a forgery", self.forging_batches.clone());
         registry.register("failures", "Batches that ended in a panic", self.failures.clone());
     }

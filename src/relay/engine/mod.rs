@@ -5,8 +5,9 @@
 //! oldest post has waited a few milliseconds, or when nothing else is being verified; while one batch waits for the
 //! nullifier log's disk, the next is verified.
 //!
-//! What the queue cannot take is `overloaded`, at once and recorded nowhere. Who keeps sending forged proofs is served
-//! last, in small batches of their own, so that finding the forgeries is no work for honest batches.
+//! What the queue cannot take is `overloaded`, at once and recorded nowhere. Sources take turns. Those that bring good posts
+//! go in large batches; those that send forgeries, and while there are many forgeries also those that nothing is known of,
+//! go in small batches of their own, on which only a bounded share of the work is wasted. See [`schedule`].
 //!
 //! Whoever loses interest in an answer drops the future: posts that nobody waits for are not verified, unless they already
 //! are being.
@@ -15,7 +16,7 @@ mod cases;
 mod history;
 mod judge;
 mod metrics;
-mod queue;
+mod schedule;
 mod source;
 mod submission;
 mod worker;
@@ -68,23 +69,19 @@ pub struct EngineSettings {
     pub max_batch: NonZeroUsize,
     /// How long a post waits for others while another batch is verified.
     pub max_delay: Duration,
-    /// Posts that may wait; a quarter of this again from sources that sent forgeries.
+    /// Posts that may wait of sources that brought good ones lately; as many again of sources that little is known of, and
+    /// a quarter of this of suspicious ones. No source has more of these places than it leaves free.
     pub max_queued: usize,
     /// Bytes that those posts may take; likewise.
     pub max_queued_bytes: usize,
-    /// Of what is verified while honest posts wait, one in this many goes to sources that sent forgeries.
-    pub suspicious_share: NonZeroU32,
-    /// How many sources of forgeries are remembered, about 200 bytes each.
+    /// Of the work on posts while others wait, one part in this many may be wasted on forgeries of suspicious sources, and
+    /// of unproven ones while there are many forgeries.
+    pub waste_share: NonZeroU32,
+    /// How many sources are remembered of each of three kinds (proven, with a few forgeries, suspicious), about 200 bytes
+    /// each.
     pub max_sources: NonZeroUsize,
     /// After this time half of what a source did is forgotten.
     pub half_life: Duration,
-}
-
-impl EngineSettings {
-    /// Posts that may wait of sources that sent forgeries.
-    fn max_suspicious(&self) -> usize {
-        self.max_queued / 4
-    }
 }
 
 const fn nonzero(number: usize) -> NonZeroUsize {
@@ -96,7 +93,7 @@ const fn nonzero(number: usize) -> NonZeroUsize {
 
 impl Default for EngineSettings {
     /// As many workers as cores and at least two; batches of 256 after 10 ms; 4,096 posts and 64 MiB waiting; a
-    /// sixteenth for 65,536 suspicious sources, with a half-life of a minute.
+    /// sixteenth for waste; 65,536 sources of each kind, with a half-life of a minute.
     fn default() -> Self {
         let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
@@ -105,7 +102,7 @@ impl Default for EngineSettings {
             max_delay: Duration::from_millis(10),
             max_queued: 4_096,
             max_queued_bytes: 64 << 20,
-            suspicious_share: NonZeroU32::MIN.saturating_add(15),
+            waste_share: NonZeroU32::MIN.saturating_add(15),
             max_sources: nonzero(65_536),
             half_life: Duration::from_secs(60),
         }

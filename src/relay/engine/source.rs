@@ -1,26 +1,15 @@
-//! Who sends, and who of them sends forged proofs.
+//! Where posts come from.
 
 use core::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroUsize,
+    fmt, iter,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use lru::LruCache;
-
-use crate::relay::Verdict;
-
-/// How many forgeries are forgiven: libraries have bugs, and networks flip bits.
-const FORGIVEN: f64 = 3.0;
-/// A source is suspicious with more than one forgery in this many posts. Only accepted posts are held against forgeries,
-/// for everything else can be sent in any number.
-const FORGERY_IN: f64 = 8.0;
-/// A record that has decayed to less than this is none.
-const FORGOTTEN: f64 = 0.05;
+/// Lengths of the prefixes by which an address of version 4 is judged: the host, and the block that is its neighbourhood.
+const V4_BITS: [u8; 2] = [32, 24];
+/// The same of version 6: one link, of which one host has every address; one customer; one site or a small provider.
+const V6_BITS: [u8; 3] = [64, 56, 48];
 
 /// Where posts come from. `Debug` does not say which.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -28,22 +17,57 @@ pub struct Source(Kind);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kind {
-    Prefix(IpAddr),
+    /// The addresses that begin with the first `bits` of this one; the others are zero.
+    Block {
+        first: IpAddr,
+        bits: u8,
+    },
     Name(Arc<str>),
 }
 
 impl Source {
     /// A network address: all of it for version 4, the first 64 bits for version 6, of which one host has the rest.
     pub fn address(address: IpAddr) -> Self {
-        Self(Kind::Prefix(match address.to_canonical() {
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-            address => address,
-        }))
+        let address = address.to_canonical();
+        Self::block(address, lengths(address)[0])
     }
 
     /// A name given by somebody trusted, for example the peer of a gossip node.
     pub fn name(name: impl Into<Arc<str>>) -> Self {
         Self(Kind::Name(name.into()))
+    }
+
+    fn block(address: IpAddr, bits: u8) -> Self {
+        let first = match address {
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << (32 - bits))).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - bits))).into(),
+        };
+        Self(Kind::Block { first, bits })
+    }
+
+    /// Itself, and the blocks of addresses around it, narrowest first: /64, /56 and /48 for version 6, the address and
+    /// its /24 for version 4. A name has no block.
+    pub(super) fn levels(&self) -> impl Iterator<Item = Self> + use<> {
+        let wider: Vec<Self> = match self.0 {
+            Kind::Block { first, bits } => {
+                let wider = lengths(first).iter().filter(|length| **length < bits);
+                wider.map(|length| Self::block(first, *length)).collect()
+            }
+            Kind::Name(_) => Vec::new(),
+        };
+        iter::once(self.clone()).chain(wider)
+    }
+
+    /// The widest of its [levels](Self::levels).
+    pub(super) fn widest(&self) -> Self {
+        self.levels().last().unwrap_or_else(|| self.clone())
+    }
+}
+
+fn lengths(address: IpAddr) -> &'static [u8] {
+    match address {
+        IpAddr::V4(_) => &V4_BITS,
+        IpAddr::V6(_) => &V6_BITS,
     }
 }
 
@@ -53,92 +77,9 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What a source did, each post counting less as time passes.
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    forged: f64,
-    accepted: f64,
-    at: Instant,
-}
-
-impl Record {
-    fn decayed(self, now: Instant, half_life: Duration) -> Self {
-        let halves = now.saturating_duration_since(self.at).as_secs_f64() / half_life.as_secs_f64().max(1e-3);
-        let factor = (-halves).exp2();
-        Self { forged: self.forged * factor, accepted: self.accepted * factor, at: now }
-    }
-
-    fn is_suspicious(&self) -> bool {
-        self.forged >= FORGIVEN && self.forged * FORGERY_IN > self.forged + self.accepted
-    }
-}
-
-/// The sources that sent forgeries lately. Nothing is kept of those that never did.
-#[derive(Debug)]
-pub(super) struct Sources {
-    records: LruCache<Source, Record>,
-    half_life: Duration,
-}
-
-impl Sources {
-    /// At most this many sources; those that did nothing for longest go first.
-    pub(super) fn new(capacity: NonZeroUsize, half_life: Duration) -> Self {
-        Self { records: LruCache::new(capacity), half_life }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    pub(super) fn is_suspicious(&mut self, source: &Source, now: Instant) -> bool {
-        let Some(record) = self.records.peek_mut(source) else { return false };
-        *record = record.decayed(now, self.half_life);
-        let (is_suspicious, is_over) = (record.is_suspicious(), record.forged < FORGOTTEN);
-        if is_over {
-            self.records.pop(source);
-        }
-        is_suspicious
-    }
-
-    /// Takes note of what a source sent. Returns whether it became suspicious by that.
-    pub(super) fn note(&mut self, source: &Source, Tally { forged, accepted }: Tally, now: Instant) -> bool {
-        if forged == 0 && !self.records.contains(source) {
-            return false;
-        }
-        let half_life = self.half_life;
-        let record = self.records.get_or_insert_mut(source.clone(), || Record { forged: 0.0, accepted: 0.0, at: now });
-        let was = record.decayed(now, half_life);
-        *record = Record { forged: was.forged + forged as f64, accepted: was.accepted + accepted as f64, at: now };
-        record.is_suspicious() && !was.is_suspicious()
-    }
-}
-
-/// What verdicts say of their source.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    /// What nobody honest sends: proofs that prove nothing, and bytes that are no pass.
-    pub(super) forged: usize,
-    /// Accepted posts and badges.
-    pub(super) accepted: usize,
-}
-
-impl Tally {
-    pub(super) fn of(verdicts: &[Verdict]) -> Self {
-        let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count();
-        let forged = count(|verdict| matches!(verdict, Verdict::InvalidProof | Verdict::Malformed(_)));
-        Self { forged, accepted: count(Verdict::is_accepted) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn sources(capacity: usize) -> Sources {
-        Sources::new(NonZeroUsize::new(capacity).unwrap(), MINUTE)
-    }
 
     fn address(text: &str) -> Source {
         Source::address(text.parse().unwrap())
@@ -155,42 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn a_few_forgeries_are_forgiven_many_are_not_and_time_heals() {
-        let (mut sources, source, now) = (sources(8), address("192.0.2.1"), Instant::now());
-        assert!(!sources.note(&source, Tally::of(&[Verdict::InvalidProof, Verdict::InvalidProof]), now));
-        assert!(!sources.is_suspicious(&source, now));
-        assert!(sources.note(&source, Tally::of(&[Verdict::InvalidProof]), now));
-        assert!(!sources.note(&source, Tally::of(&[Verdict::InvalidProof]), now));
-        assert!(sources.is_suspicious(&source, now));
-        assert!(!sources.is_suspicious(&address("192.0.2.2"), now));
-        assert!(!sources.is_suspicious(&source, now + MINUTE));
-        assert_eq!(sources.len(), 1);
-        assert!(!sources.is_suspicious(&source, now + 10 * MINUTE));
-        assert_eq!(sources.len(), 0);
-    }
-
-    #[test]
-    fn a_busy_source_with_few_forgeries_is_not_suspicious() {
-        let (mut sources, source, now) = (sources(8), Source::name("front"), Instant::now());
-        let mut verdicts = vec![Verdict::Accepted; 90];
-        verdicts.extend(vec![Verdict::InvalidProof; 10]);
-        assert!(!sources.note(&source, Tally::of(&verdicts), now));
-        // Replays cost nothing, and so excuse nothing.
-        let mut verdicts = vec![Verdict::Replay; 9_000];
-        verdicts.extend(vec![Verdict::InvalidProof; 10]);
-        assert!(sources.note(&source, Tally::of(&verdicts), now));
-    }
-
-    #[test]
-    fn only_forgers_are_kept_and_only_so_many() {
-        let (mut sources, now) = (sources(4), Instant::now());
-        for host in 0..100 {
-            sources.note(&address(&format!("192.0.2.{host}")), Tally::of(&[Verdict::Accepted, Verdict::Replay]), now);
-        }
-        assert_eq!(sources.len(), 0);
-        for host in 0..100 {
-            sources.note(&address(&format!("192.0.2.{host}")), Tally::of(&[Verdict::InvalidProof]), now);
-        }
-        assert_eq!(sources.len(), 4);
+    fn neighbours_share_their_wider_blocks() {
+        let shared = |a: &str, b: &str| {
+            let (a, b) = (address(a).levels().collect::<Vec<_>>(), address(b).levels().collect::<Vec<_>>());
+            a.iter().zip(&b).map(|(a, b)| a == b).collect::<Vec<_>>()
+        };
+        assert_eq!(shared("2001:db8:1:100::1", "2001:db8:1:1ff::1"), [false, true, true]);
+        assert_eq!(shared("2001:db8:1:100::1", "2001:db8:1:200::1"), [false, false, true]);
+        assert_eq!(shared("2001:db8:1:100::1", "2001:db8:2:100::1"), [false, false, false]);
+        assert_eq!(shared("192.0.2.1", "192.0.2.200"), [false, true]);
+        assert_eq!(shared("192.0.2.1", "192.0.3.1"), [false, false]);
+        assert_eq!(address("192.0.2.1").widest(), address("192.0.2.9").widest());
+        assert_eq!(Source::name("a").levels().collect::<Vec<_>>(), [Source::name("a")]);
     }
 }

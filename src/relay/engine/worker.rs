@@ -17,8 +17,8 @@ use super::{
     cases::Cases,
     history::History,
     judge::Judge,
-    queue::{Batch, LaneName, Next, Portion, Queue},
-    source::{Source, Sources, Tally},
+    schedule::{Batch, Costs, Depth, Finished, Next, Portion, Scheduler},
+    source::Source,
     submission::{Answer, OwnedBadge, Submission, Work},
 };
 use crate::relay::{BadgeAnswer, BadgeRequest, Overload, PostRequest, Verdict, lock};
@@ -44,8 +44,7 @@ pub(super) struct Shared {
 }
 
 struct State {
-    queue: Queue,
-    sources: Sources,
+    schedule: Scheduler,
     is_look_due: bool,
 }
 
@@ -70,8 +69,9 @@ impl core::ops::Deref for Alive {
 
 impl Shared {
     pub(super) fn new(relay: Arc<dyn Judge>, context: RelayContext, settings: &EngineSettings) -> Self {
-        let queue = Queue::new(settings.clone());
-        let sources = Sources::new(settings.max_sources, settings.half_life);
+        let begun = Instant::now();
+        let costs = relay.measure_costs(&|| begun.elapsed());
+        let schedule = Scheduler::new(settings, Costs::of(&costs, settings.max_batch));
         let history = History::new(context.status.clone());
         Self {
             relay,
@@ -79,7 +79,7 @@ impl Shared {
             metrics: EngineMetrics::new(),
             history,
             cases: Cases::default(),
-            state: Mutex::new(State { queue, sources, is_look_due: false }),
+            state: Mutex::new(State { schedule, is_look_due: false }),
             changed: Condvar::new(),
             look: Condvar::new(),
             alive: AtomicUsize::new(0),
@@ -103,13 +103,11 @@ impl Shared {
         let now = Instant::now();
         let submission = Submission { source, work, queued_at: now };
         let mut state = lock(&self.state);
-        if state.queue.is_stopping() {
+        if state.schedule.is_stopping() {
             drop(state);
             return self.refuse(submission, Overload::Stopping);
         }
-        let lane =
-            if state.sources.is_suspicious(&submission.source, now) { LaneName::Suspicious } else { LaneName::Honest };
-        let refused = state.queue.push(submission, lane).err();
+        let refused = state.schedule.submit(submission, now).err();
         self.gauge(&state);
         drop(state);
         match refused {
@@ -133,7 +131,7 @@ impl Shared {
     /// Takes nothing more; the threads end when nothing is left.
     pub(super) fn stop(&self) {
         let mut state = lock(&self.state);
-        state.queue.stop();
+        state.schedule.stop();
         state.is_look_due = true;
         drop(state);
         self.changed.notify_all();
@@ -150,11 +148,15 @@ impl Shared {
     fn next_batch(&self) -> Option<Batch> {
         let mut state = lock(&self.state);
         loop {
-            let next = state.queue.next(Instant::now());
+            let next = state.schedule.next(Instant::now());
             self.gauge(&state);
             state = match next {
                 Next::Verify(batch) => return Some(batch),
-                Next::End => return None,
+                Next::End => {
+                    // Another worker may wait for this too.
+                    self.changed.notify_one();
+                    return None;
+                }
                 Next::Wait(None) => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Next::Wait(Some(time)) => {
                     self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
@@ -164,11 +166,12 @@ impl Shared {
     }
 
     fn gauge(&self, state: &State) {
-        let (honest, suspicious) = state.queue.depth();
+        let Depth { proven, unproven, suspicious } = state.schedule.depth();
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.queue_posts.set(gauge(honest));
+        self.metrics.queue_posts.set(gauge(proven));
+        self.metrics.unproven_posts.set(gauge(unproven));
         self.metrics.suspicious_posts.set(gauge(suspicious));
-        self.metrics.forging_sources.set(gauge(state.sources.len()));
+        self.metrics.forging_sources.set(gauge(state.schedule.suspects()));
     }
 
     /// Verifies a batch and answers.
@@ -178,7 +181,7 @@ impl Shared {
             let waited = begin.saturating_duration_since(submission.queued_at);
             self.metrics.queue_seconds.observe(waited.as_secs_f64());
         }
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(&batch.portions, now)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(&batch, now)));
         let answers = judged.unwrap_or_else(|_| {
             self.metrics.failures.inc();
             batch.portions.iter().map(failure).collect()
@@ -203,15 +206,20 @@ impl Shared {
     }
 
     /// The answers to a batch's portions, in order.
-    fn judge(&self, portions: &[Portion], now: u64) -> Vec<Answer> {
+    fn judge(&self, batch: &Batch, now: u64) -> Vec<Answer> {
+        let portions = &batch.portions;
         let posts = || portions.iter().flat_map(|portion| portion.submission.next_posts(portion.count));
         let requests: Vec<PostRequest<'_>> = posts()
             .filter_map(|post| {
                 Some(PostRequest { scope: &post.scope, message: &post.message, pass: post.pass.as_ref().ok()? })
             })
             .collect();
-        let mut judged =
-            if requests.is_empty() { Vec::new() } else { self.relay.verify_posts(&requests, now) }.into_iter();
+        let mut judged = if requests.is_empty() {
+            Vec::new()
+        } else {
+            self.relay.verify_posts(batch.verification(), &requests, now)
+        }
+        .into_iter();
         let mut verdicts = posts().map(|post| match &post.pass {
             Ok(_) => judged.next().unwrap_or(Verdict::Overloaded(Overload::Failure)),
             Err(error) => (*error).into(),
@@ -255,27 +263,12 @@ impl Shared {
         }
     }
 
-    /// Gives the answers to their submissions, takes note of the sources, and queues again what is not done. Returns the
-    /// others, which are to be replied to after this: whoever has an answer finds its source noted.
+    /// Gives the answers to their submissions and takes note of the sources. Returns the submissions that are done, which
+    /// are to be replied to after this: whoever has an answer finds its source noted.
     fn finish(&self, batch: Batch, answers: Vec<Answer>, end: Instant) -> Vec<Submission> {
-        let Batch { portions, place } = batch;
-        let len = portions.iter().map(|portion| portion.count).sum();
-        let (mut done, mut rest, mut forged) = (Vec::with_capacity(portions.len()), Vec::new(), 0);
         let mut state = lock(&self.state);
-        for (Portion { mut submission, .. }, answer) in portions.into_iter().zip(answers) {
-            let tally = Tally::of(answer.verdicts());
-            forged += tally.forged;
-            if state.sources.note(&submission.source, tally, end) {
-                state.queue.demote(&submission.source);
-            }
-            submission.take_answer(answer);
-            if submission.open() == 0 { &mut done } else { &mut rest }.push(submission);
-        }
-        for submission in rest.into_iter().rev() {
-            state.queue.put_back(submission, place.lane);
-        }
-        state.queue.finish(place, len, forged);
-        if forged > 0 {
+        let Finished { done, was_forging } = state.schedule.finish(batch, answers, end);
+        if was_forging {
             self.metrics.forging_batches.inc();
         }
         self.gauge(&state);
@@ -296,9 +289,10 @@ impl Shared {
             }
             self.relay.prepare(now);
             let mut state = lock(&self.state);
-            if state.queue.is_stopping() {
+            if state.schedule.is_stopping() {
                 return;
             }
+            state.schedule.expire(Instant::now());
             if !state.is_look_due {
                 state = self.look.wait_timeout(state, LOOK_AT_LOG).unwrap_or_else(PoisonError::into_inner).0;
             }

@@ -14,8 +14,8 @@
 //!
 //! Verdicts have status 200 whatever they say. Only a request that is itself wrong, or cannot be served, has another
 //! one, with an [`ErrorBody`]. Everything has a limit ([`HttpSettings`]): a client that is slow, silent, greedy or many
-//! costs what it may and no more, and what there is is shared by source. Nothing is logged here, and no address is kept but of connections that are open and of
-//! sources that sent forgeries.
+//! costs what it may and no more, and what there is is shared by source. Nothing is logged here, and no address is kept
+//! but of connections that are open and, in memory for some minutes, of sources that sent forgeries or accepted posts.
 
 mod admin;
 mod body;

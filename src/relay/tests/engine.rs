@@ -223,7 +223,9 @@ fn a_double_post_across_two_submissions_is_caught_once() {
 
 #[test]
 fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
-    let (engine, relay) = engine_of(Gated::default(), &EngineSettings { max_queued: 4, ..settings() });
+    // One worker is kept for sources that brought good posts.
+    let workers = NonZeroUsize::new(3).unwrap();
+    let (engine, relay) = engine_of(Gated::default(), &EngineSettings { max_queued: 4, workers, ..settings() });
     relay.log().shut(true);
     let posts = honest_posts();
     let mut taken = Vec::new();
@@ -231,7 +233,7 @@ fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
         taken.push(engine.submit(source("a"), vec![owned(post)]));
         relay.log().wait_for(number + 1);
     }
-    // Both workers stand at the gate.
+    // The two others stand at the gate.
     taken.push(engine.submit(source("a"), posts[2..5].iter().map(owned).collect()));
     let refused = engine.submit(source("b"), posts[5..7].iter().map(owned).collect());
     let overloaded = Verdict::Overloaded(Overload::Queue);

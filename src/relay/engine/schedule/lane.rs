@@ -1,0 +1,219 @@
+//! Submissions that wait, source by source.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
+
+use super::{Place, standing::LaneName};
+use crate::relay::engine::{Source, submission::Submission};
+
+/// A submission, and how many of its posts are in a batch.
+#[derive(Debug)]
+pub(in crate::relay::engine) struct Portion {
+    pub(in crate::relay::engine) submission: Submission,
+    pub(in crate::relay::engine) count: usize,
+    /// The lane that it was taken from.
+    pub(super) lane: LaneName,
+}
+
+/// What waits of one source, or of one block of addresses.
+#[derive(Debug, Default)]
+struct Flow {
+    waiting: VecDeque<Submission>,
+    /// Verdicts that are missing.
+    open: usize,
+    bytes: usize,
+    /// Work that it wasted and has not sat out yet, in posts.
+    debt: f64,
+}
+
+/// Flows that take turns.
+///
+/// **Attack.** One source opens 64 connections and fills the queue: in a common queue everybody waits behind it, or finds
+/// no place.
+///
+/// **Answer.** Each flow has its own queue, and a batch takes some posts of each in turn, so that a post waits for at most
+/// as many posts of each other flow. No flow has more places than it leaves free for all others. A flow that wasted work
+/// sits out turns until the others had as much: among forgers, who brings good posts too is served more.
+#[derive(Debug)]
+pub(super) struct Lane {
+    name: LaneName,
+    max_posts: usize,
+    max_bytes: usize,
+    /// Those in which something waits.
+    flows: HashMap<Source, Flow>,
+    /// The same, the one whose turn it is in front.
+    turns: VecDeque<Source>,
+    /// Verdicts that are missing.
+    open: usize,
+    bytes: usize,
+}
+
+impl Lane {
+    pub(super) fn new(name: LaneName, max_posts: usize, max_bytes: usize) -> Self {
+        let (flows, turns) = Default::default();
+        Self { name, max_posts, max_bytes, flows, turns, open: 0, bytes: 0 }
+    }
+
+    /// Posts that wait.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Since when what goes next has waited.
+    pub(super) fn next_queued_at(&self) -> Option<Instant> {
+        let flow = self.flows.get(self.turns.front()?)?;
+        flow.waiting.front().map(|submission| submission.queued_at)
+    }
+
+    /// Whether a submission may wait here: a flow has no more places than are free after that.
+    pub(super) fn has_room(&self, flow: &Source, submission: &Submission) -> bool {
+        let (held, bytes) = self.flows.get(flow).map_or((0, 0), |flow| (flow.open, flow.bytes));
+        held + submission.open() + self.open <= self.max_posts
+            && bytes + submission.bytes() + self.bytes <= self.max_bytes
+    }
+
+    /// Puts a submission behind those of its flow, whatever the lane holds.
+    pub(super) fn push_back(&mut self, flow: Source, submission: Submission) {
+        self.enter(flow, &submission).push_back(submission);
+    }
+
+    /// Puts a submission before those of its flow, whatever the lane holds.
+    pub(super) fn push_front(&mut self, flow: Source, submission: Submission) {
+        self.enter(flow, &submission).push_front(submission);
+    }
+
+    fn enter(&mut self, name: Source, submission: &Submission) -> &mut VecDeque<Submission> {
+        let (open, bytes) = (submission.open(), submission.bytes());
+        self.open += open;
+        self.bytes += bytes;
+        let turns = &mut self.turns;
+        let flow = self.flows.entry(name.clone()).or_insert_with(|| {
+            turns.push_back(name);
+            Flow::default()
+        });
+        flow.open += open;
+        flow.bytes += bytes;
+        &mut flow.waiting
+    }
+
+    /// Charges a flow for work that it wasted, if something of it waits.
+    pub(super) fn charge(&mut self, flow: &Source, wasted: f64) {
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.debt += wasted;
+        }
+    }
+
+    /// Takes at most `room` posts out: in turn some of each flow, and then more of the same, up to `most` of each, if there
+    /// is room left.
+    pub(super) fn take(&mut self, room: usize, most: usize, portions: &mut Vec<Portion>) {
+        let turn = room.div_ceil(4).min(most);
+        let mut left = room;
+        while left > 0 && !self.turns.is_empty() {
+            let shares = self.shares(left, turn, most);
+            let expected: usize = shares.iter().map(|(_, count)| count).sum();
+            let taken: usize = shares.into_iter().map(|(name, count)| self.take_of(name, count, portions)).sum();
+            left -= taken;
+            // Abandoned submissions leave room, and debts may let nobody go; then others have a turn.
+            if taken == expected && taken > 0 {
+                break;
+            }
+        }
+    }
+
+    /// The flows that come next, taken out of the order of turns, and how many posts of each go.
+    fn shares(&mut self, room: usize, turn: usize, most: usize) -> Vec<(Source, usize)> {
+        let mut shares: Vec<(Source, usize)> = Vec::new();
+        let (mut left, mut in_debt) = (room, Vec::new());
+        while left > 0
+            && let Some(name) = self.turns.pop_front()
+        {
+            let Some(flow) = self.flows.get_mut(&name) else { continue };
+            if flow.debt >= turn as f64 {
+                in_debt.push(name);
+                continue;
+            }
+            let count = flow.open.min(turn).min(left);
+            left -= count;
+            shares.push((name, count));
+        }
+        let is_served = !shares.is_empty();
+        let least =
+            in_debt.iter().filter_map(|name| self.flows.get(name)).map(|flow| flow.debt).fold(f64::MAX, f64::min);
+        // One turn is sat out; if all are in debt, as many as let one of them go.
+        let forgiven = if is_served { turn as f64 } else { least };
+        for name in in_debt {
+            if let Some(flow) = self.flows.get_mut(&name) {
+                flow.debt -= forgiven;
+                self.turns.push_back(name);
+            }
+        }
+        for (name, count) in &mut shares {
+            let open = self.flows.get(name).map_or(0, |flow| flow.open);
+            let more = open.min(most).saturating_sub(*count).min(left);
+            *count += more;
+            left -= more;
+        }
+        shares
+    }
+
+    /// Takes at most `count` posts of a flow, and gives it another turn if something is left.
+    fn take_of(&mut self, name: Source, count: usize, portions: &mut Vec<Portion>) -> usize {
+        let Some(flow) = self.flows.get_mut(&name) else { return 0 };
+        let mut taken = 0;
+        while taken < count
+            && let Some(submission) = flow.waiting.pop_front()
+        {
+            let (open, bytes) = (submission.open(), submission.bytes());
+            flow.open -= open;
+            flow.bytes -= bytes;
+            self.open -= open;
+            self.bytes -= bytes;
+            // Nobody waits for the answer any more.
+            if submission.is_abandoned() {
+                continue;
+            }
+            let count = open.min(count - taken);
+            taken += count;
+            portions.push(Portion { submission, count, lane: self.name });
+        }
+        if flow.waiting.is_empty() {
+            self.flows.remove(&name);
+        } else {
+            self.turns.push_back(name);
+        }
+        taken
+    }
+
+    /// Takes out what belongs to another place now, in the order of turns.
+    pub(super) fn take_misplaced(&mut self, place: impl Fn(&Source) -> Place) -> Vec<(Place, Submission)> {
+        let mut misplaced = Vec::new();
+        for name in core::mem::take(&mut self.turns) {
+            let Some(flow) = self.flows.get_mut(&name) else { continue };
+            for submission in core::mem::take(&mut flow.waiting) {
+                let now = place(&submission.source);
+                if now.lane == self.name && now.flow == name {
+                    flow.waiting.push_back(submission);
+                    continue;
+                }
+                let (open, bytes) = (submission.open(), submission.bytes());
+                flow.open -= open;
+                flow.bytes -= bytes;
+                self.open -= open;
+                self.bytes -= bytes;
+                misplaced.push((now, submission));
+            }
+            if flow.waiting.is_empty() {
+                self.flows.remove(&name);
+            } else {
+                self.turns.push_back(name);
+            }
+        }
+        misplaced
+    }
+}
