@@ -22,50 +22,120 @@ pub enum Backend<'a> {
 /// Enough that a post does not wait for an answer to another: a loop with too few is no open one.
 pub const LATENCY_CONNECTIONS: u32 = 256;
 
+/// What is sent beside honest posts.
+pub struct Attack {
+    pub name: &'static str,
+    pub arguments: &'static [&'static str],
+    /// The part of the posts accepted a second without it that is to be kept until everything is decided.
+    pub goal: Option<f64>,
+    /// The part that is to be kept while honest posts last.
+    pub goal_while_honest: Option<f64>,
+}
+
 /// Latencies in milliseconds at some rate.
 pub struct Latency {
+    /// Honest posts a second.
     pub rate: f64,
+    /// Honest posts that were not accepted.
+    pub lost: u64,
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
 }
 
-/// The program with the passes that were made before, on whatever these arguments say.
-fn bench(arguments: &[String]) -> Value {
+/// Posts that were accepted for good a second.
+#[derive(Clone, Copy, Default)]
+pub struct Rate {
+    /// Until every post was decided, forgeries included.
+    pub overall: f64,
+    /// Until the last post that is not forged.
+    pub while_honest: f64,
+}
+
+/// The program with the passes that were made before, on whatever these arguments say, and on so many cores.
+fn bench(arguments: &[String], cores: Option<usize>) -> Value {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load");
-    let output = Command::new(env!("CARGO_BIN_EXE_quotapass"))
-        .args(["bench", "relay", "--json", "--replays", "0", "--forgeries", "0", "--conflicts", "0"])
+    let program = env!("CARGO_BIN_EXE_quotapass");
+    let mut command = match cores {
+        Some(cores) => {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", &format!("0-{}", cores - 1), program]);
+            command
+        }
+        None => Command::new(program),
+    };
+    let output = command
+        .args(["bench", "relay", "--json", "--replays", "0"])
         .args(arguments)
         .env("QUOTAPASS_DATA_DIR", data)
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
+    // Every verdict was checked.
     assert!(output.status.success(), "{arguments:?}: {text}");
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
-/// Posts that were accepted for good a second, with all connections busy.
-pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
-    let mut arguments = vec!["--max".to_owned(), "--posts".into(), posts.to_string()];
-    if let Backend::Redis(redis) = backend {
-        redis.clear();
-        arguments.extend(["--valkey".to_owned(), redis.url()]);
+/// Posts accepted a second, with all connections busy. What is `overloaded` is sent again, so that every post is decided
+/// in the end: the time for the forgeries counts.
+fn highest(attack: &[&str], posts: u32, more: &[String], cores: Option<usize>) -> Rate {
+    let mut arguments: Vec<String> = ["--max", "--retry", "5m", "--posts", &posts.to_string()].map(Into::into).to_vec();
+    for share in ["--forgeries", "--conflicts"] {
+        if !attack.contains(&share) {
+            arguments.extend([share.to_owned(), "0".into()]);
+        }
     }
-    let answer = bench(&arguments);
-    assert_eq!(answer["verdicts"]["accepted"], posts, "{answer}");
-    answer["accepted_per_second"].as_f64().unwrap()
+    arguments.extend(attack.iter().map(ToString::to_string));
+    arguments.extend_from_slice(more);
+    let answer = bench(&arguments, cores);
+    assert_eq!(answer["undecided"], 0, "{answer}");
+    assert!(!attack.is_empty() || answer["verdicts"]["accepted"] == posts, "{answer}");
+    let rate = |name: &str| answer[name].as_f64().unwrap();
+    Rate { overall: rate("accepted_per_second"), while_honest: rate("accepted_per_honest_second") }
 }
 
-/// Latencies of posts that come one by one at a rate, with the embedded store.
-pub fn latency(rate: f64, posts: u32) -> Latency {
-    let (rate_text, connections) = (rate.to_string(), LATENCY_CONNECTIONS.to_string());
-    let arguments = ["--rate", &rate_text, "--posts", &posts.to_string(), "--connections", &connections];
-    let answer = bench(&arguments.map(Into::into));
-    assert_eq!(answer["verdicts"]["accepted"], posts, "{answer}");
+/// The rate without attack, over a kind of log.
+pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
+    match backend {
+        Backend::Embedded => highest(&[], posts, &[], None),
+        Backend::Redis(redis) => {
+            redis.clear();
+            highest(&[], posts, &["--valkey".to_owned(), redis.url()], None)
+        }
+    }
+    .overall
+}
+
+/// The rate without attack, with the embedded store, on so many cores; none if the system cannot bind a process to cores.
+pub fn rate_on_cores(posts: u32, cores: usize) -> Option<f64> {
+    let can_bind = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
+    can_bind.then(|| highest(&[], posts, &[], Some(cores)).overall)
+}
+
+/// The rate under an attack, with the embedded store.
+pub fn rate_under(attack: &[&str], posts: u32) -> Rate {
+    highest(attack, posts, &[], None)
+}
+
+/// Latencies of honest posts that come one by one at a rate, with the embedded store; and with as many forgeries, 64 a
+/// request, if they are attacked.
+pub fn latency(rate: f64, posts: u32, is_attacked: bool) -> Latency {
+    let (share, factor) = if is_attacked { ("50%", 2) } else { ("0", 1) };
+    let arguments = [
+        ["--rate", &(rate * f64::from(factor)).to_string()],
+        ["--posts", &(posts * factor).to_string()],
+        ["--connections", &LATENCY_CONNECTIONS.to_string()],
+        ["--forgeries", share],
+        ["--forgeries-per-request", "64"],
+        ["--conflicts", "0"],
+    ];
+    let answer = bench(&arguments.concat().iter().map(ToString::to_string).collect::<Vec<_>>(), None);
+    let count = |value: &Value| value.as_u64().unwrap();
+    let lost = count(&answer["honest_posts"]) - count(&answer["verdicts"]["accepted"]);
     let latency = |name: &str| answer["latency_ms"][name].as_f64().unwrap();
-    Latency { rate, p50: latency("p50"), p99: latency("p99"), p999: latency("p999"), max: latency("max") }
+    Latency { rate, lost, p50: latency("p50"), p99: latency("p99"), p999: latency("p999"), max: latency("max") }
 }
 
 /// A redis or valkey server that writes every command to its disk before it answers.

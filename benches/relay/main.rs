@@ -1,22 +1,27 @@
 //! What a relay bears on this machine: posts accepted for good over HTTP, beside the batch verifier alone and `rln`'s
-//! verify calls in the same run; latency at half that load; and what ten million nullifiers take.
+//! verify calls in the same run; the same under each attack, in turns; latency at half that load, also with as many
+//! forgeries on top; and what ten million nullifiers take.
 //!
-//! `cargo bench --bench relay` writes the tables of docs/load.md. The first run makes 8,192 real proofs, which takes some
-//! minutes, and keeps them in the target folder. `-- --test` does everything once with few posts and writes nothing.
-//! `-- --skip-log` leaves out the ten million nullifiers, and writes nothing either.
+//! `cargo bench --bench relay` writes the tables and the plots of docs/load.md, in about a quarter of an hour on two cores.
+//! The first run makes 8,192 real proofs, which takes some minutes more, and keeps them in the target folder. `-- --test`
+//! does everything once with few posts and writes nothing. `-- --skip-log` leaves out the ten million nullifiers, and
+//! writes nothing either.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "../../xtask/src/bench/chart.rs"]
+mod chart;
 mod load;
 mod log;
 #[path = "../page/mod.rs"]
 mod page;
+mod plots;
 mod report;
 mod verify;
 
-use std::env;
+use std::{env, thread};
 
-use load::Backend;
-use report::Figures;
+use load::{Attack, Backend};
+use report::{Figures, OnCores, Share};
 
 /// How much is done.
 pub struct Extent {
@@ -28,10 +33,65 @@ pub struct Extent {
     batch: u16,
     /// Nullifiers of the log.
     nullifiers: u64,
+    /// How many of the attacks.
+    attacks: usize,
+    /// Shares of forgeries, for the plot.
+    shares: &'static [&'static str],
+    /// How often each point of a plot is measured.
+    points: usize,
 }
 
-const LONG: Extent = Extent { rounds: 5, posts: 8_192, batch: 256, nullifiers: 10_000_000 };
-const SHORT: Extent = Extent { rounds: 1, posts: 48, batch: 8, nullifiers: 20_000 };
+const LONG: Extent = Extent {
+    rounds: 5,
+    posts: 8_192,
+    batch: 256,
+    nullifiers: 10_000_000,
+    attacks: ATTACKS.len(),
+    shares: &["0%", "1%", "5%", "10%", "20%", "35%", "50%"],
+    points: 3,
+};
+const SHORT: Extent =
+    Extent { rounds: 1, posts: 48, batch: 8, nullifiers: 20_000, attacks: 2, shares: &["50%"], points: 1 };
+
+const ATTACKS: [Attack; 7] = [
+    Attack { name: "1 % conflicts", arguments: &["--conflicts", "1%"], goal: Some(0.9), goal_while_honest: None },
+    Attack {
+        name: "5 % forgeries from 16 addresses",
+        arguments: &["--forgeries", "5%"],
+        goal: Some(0.7),
+        goal_while_honest: None,
+    },
+    Attack {
+        name: "20 % forgeries from 16 addresses",
+        arguments: &["--forgeries", "20%"],
+        goal: Some(0.4),
+        goal_while_honest: None,
+    },
+    Attack {
+        name: "20 % forgeries from one address",
+        arguments: &["--forgeries", "20%", "--forgers", "1"],
+        goal: Some(0.4),
+        goal_while_honest: None,
+    },
+    Attack {
+        name: "20 % forgeries from 70,000 addresses",
+        arguments: &["--forgeries", "20%", "--forgers", "70000", "--forgeries-per-request", "4"],
+        goal: Some(0.4),
+        goal_while_honest: None,
+    },
+    Attack {
+        name: "20 % forgeries from the /56 of one home line",
+        arguments: &["--forgeries", "20%", "--forgers", "home"],
+        goal: Some(0.4),
+        goal_while_honest: Some(0.9),
+    },
+    Attack {
+        name: "20 % forgeries from the addresses of the honest",
+        arguments: &["--forgeries", "20%", "--forgers", "within"],
+        goal: None,
+        goal_while_honest: None,
+    },
+];
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -45,21 +105,42 @@ fn main() {
 
     let redis = load::Redis::start();
     let verifiers = verify::Verifiers::new(extent.batch);
-    let mut figures = Figures::default();
+    let attacks = &ATTACKS[..extent.attacks];
+    let mut figures = Figures { attacks: vec![Vec::new(); attacks.len()], ..Figures::default() };
     for _ in 0..extent.rounds {
         figures.batch.push(verifiers.batch());
-        figures.embedded.push(load::highest_rate(Backend::Embedded, extent.posts));
+        let alone = load::highest_rate(Backend::Embedded, extent.posts);
+        figures.embedded.push(alone);
         figures.rln.push(verifiers.rln());
         figures.redis.extend(redis.as_ref().map(|redis| load::highest_rate(Backend::Redis(redis), extent.posts)));
+        for (attack, rates) in attacks.iter().zip(&mut figures.attacks) {
+            rates.push(load::rate_under(attack.arguments, extent.posts));
+        }
     }
     let half = figures.embedded_median() / 2.0;
-    figures.latency = Some(load::latency(half, extent.posts));
+    for is_attacked in [false, true] {
+        figures.latencies.push(load::latency(half, extent.posts, is_attacked));
+    }
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    for cores in report::core_counts(cores) {
+        let mut rates = OnCores { cores, batch: Vec::new(), relay: Vec::new() };
+        for _ in 0..extent.points {
+            rates.batch.push(verifiers.batch_on(cores));
+            rates.relay.extend(load::rate_on_cores(extent.posts, cores));
+        }
+        figures.cores.push(rates);
+    }
+    for share in extent.shares {
+        let rates = (0..extent.points).map(|_| load::rate_under(&["--forgeries", share], extent.posts));
+        figures.shares.push(Share { percent: share.trim_end_matches('%').parse().unwrap(), rates: rates.collect() });
+    }
     if !skip_log {
         figures.log = Some(log::measure(extent.nullifiers));
     }
-    let tables = report::tables(&figures, &extent);
+    let tables = report::tables(&figures, attacks, &extent);
     println!("{tables}");
     if !short && !skip_log {
+        plots::write(&figures);
         page::write("load.md", "relay", &tables);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Extent,
-    load::{LATENCY_CONNECTIONS, Latency},
+    load::{Attack, LATENCY_CONNECTIONS, Latency, Rate},
     log::LogFigures,
     page::{circumstances, grouped},
 };
@@ -14,8 +14,37 @@ pub struct Figures {
     pub embedded: Vec<f64>,
     pub redis: Vec<f64>,
     pub rln: Vec<f64>,
-    pub latency: Option<Latency>,
+    /// Of each attack.
+    pub attacks: Vec<Vec<Rate>>,
+    /// Without forgeries, and with as many on top.
+    pub latencies: Vec<Latency>,
+    pub cores: Vec<OnCores>,
+    pub shares: Vec<Share>,
     pub log: Option<LogFigures>,
+}
+
+/// Rates on some of the cores.
+pub struct OnCores {
+    pub cores: usize,
+    pub batch: Vec<f64>,
+    /// None if the system cannot bind a process to cores.
+    pub relay: Vec<f64>,
+}
+
+/// Rates with some forgeries.
+pub struct Share {
+    pub percent: f64,
+    pub rates: Vec<Rate>,
+}
+
+impl Share {
+    pub fn overall(&self) -> f64 {
+        median(&self.rates.iter().map(|rate| rate.overall).collect::<Vec<_>>())
+    }
+
+    pub fn while_honest(&self) -> f64 {
+        median(&self.rates.iter().map(|rate| rate.while_honest).collect::<Vec<_>>())
+    }
 }
 
 impl Figures {
@@ -24,13 +53,21 @@ impl Figures {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
 
-pub fn tables(figures: &Figures, extent: &Extent) -> String {
+/// One, each power of two, and all.
+pub fn core_counts(all: usize) -> Vec<usize> {
+    let mut counts: Vec<_> =
+        std::iter::successors(Some(1), |cores| Some(cores * 2)).take_while(|cores| *cores < all).collect();
+    counts.push(all);
+    counts
+}
+
+pub fn tables(figures: &Figures, attacks: &[Attack], extent: &Extent) -> String {
     let alone = median(&figures.batch);
     let mut text = format!(
         "| a second, all cores | median | lowest | highest | of the batch verifier |\n|---|{}\n",
@@ -57,12 +94,12 @@ pub fn tables(figures: &Figures, extent: &Extent) -> String {
         grouped(extent.posts.into()),
         extent.rounds
     );
-    if let Some(Latency { rate, p50, p99, p999, max }) = &figures.latency {
-        text += &format!(
-            "\n| latency of a post at {} posts a second, one a request, on up to {LATENCY_CONNECTIONS} connections | ms |\n|---|---:|\n| median | {p50:.1} |\n\
-             | 99th percentile | {p99:.1} |\n| 99.9th percentile | {p999:.1} |\n| highest | {max:.1} |\n",
-            grouped(*rate as u64)
-        );
+    text += &under_attack(figures, attacks);
+    text += "\n![Posts accepted for good, by share of forgeries](plots/load-forgeries.svg)\n";
+    text += &latencies(&figures.latencies);
+    text += &by_cores(&figures.cores);
+    if figures.cores.len() > 1 {
+        text += "\n![Posts accepted for good, by cores](plots/load-cores.svg)\n";
     }
     if let Some(log) = &figures.log {
         text += &format!(
@@ -79,6 +116,61 @@ pub fn tables(figures: &Figures, extent: &Extent) -> String {
         );
     }
     text + &format!("\n{}.\n", circumstances())
+}
+
+/// Each attack beside the same round without one.
+fn under_attack(figures: &Figures, attacks: &[Attack]) -> String {
+    let mut text = String::from(
+        "\n| under attack, of the posts accepted a second without it | until every post is decided | goal | until the last honest \
+         post | goal |\n|---|---:|---:|---:|---:|\n",
+    );
+    for (attack, rates) in attacks.iter().zip(&figures.attacks) {
+        let kept = |rate: fn(&Rate) -> f64| {
+            let ratios: Vec<_> = rates.iter().zip(&figures.embedded).map(|(with, alone)| rate(with) / alone).collect();
+            format!("{:.2}", median(&ratios))
+        };
+        let goal = |goal: Option<f64>| goal.map_or_else(String::new, |goal| format!("{goal:.1}"));
+        let cells = [
+            kept(|rate| rate.overall),
+            goal(attack.goal),
+            kept(|rate| rate.while_honest),
+            goal(attack.goal_while_honest),
+        ];
+        text += &format!("| {} | {} |\n", attack.name, cells.join(" | "));
+    }
+    text + "\nMedians of the ratios of each round. What is `overloaded` is sent again until it is decided.\n"
+}
+
+fn latencies(latencies: &[Latency]) -> String {
+    let [alone, attacked] = latencies else { return String::new() };
+    let mut text = format!(
+        "\n| honest posts at {} a second, one a request, on up to {LATENCY_CONNECTIONS} connections | alone | with as many \
+         forgeries on top | goal |\n|---|---:|---:|---:|\n",
+        grouped(alone.rate as u64)
+    );
+    text += &format!("| not accepted | {} | {} | 0 |\n", alone.lost, attacked.lost);
+    let rows: [(&str, fn(&Latency) -> f64, &str); 4] = [
+        ("median, ms", |latency| latency.p50, ""),
+        ("99th percentile, ms", |latency| latency.p99, "100"),
+        ("99.9th percentile, ms", |latency| latency.p999, ""),
+        ("highest, ms", |latency| latency.max, ""),
+    ];
+    for (name, of, goal) in rows {
+        text += &format!("| {name} | {:.1} | {:.1} | {goal} |\n", of(alone), of(attacked));
+    }
+    text
+}
+
+fn by_cores(rates: &[OnCores]) -> String {
+    let mut text = String::from(
+        "\n| cores | batch verifier alone, a second | relay over HTTP, accepted a second | part | goal |\n|---:|---:|---:|---:|---:|\n",
+    );
+    for OnCores { cores, batch, relay } in rates.iter().filter(|on| !on.relay.is_empty()) {
+        let (batch, relay) = (median(batch), median(relay));
+        let part = relay / batch * 100.0;
+        text += &format!("| {cores} | {} | {} | {part:.0} % | 80 % |\n", grouped(batch as u64), grouped(relay as u64));
+    }
+    text
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -45,6 +45,11 @@ impl Verifiers {
         rate(&self.batch) * f64::from(self.batch_size)
     }
 
+    /// The same on so many threads.
+    pub fn batch_on(&self, threads: usize) -> f64 {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| self.batch())
+    }
+
     /// Calls of `verify` a second, one after the other on every core.
     pub fn rln(&self) -> f64 {
         rate(&self.rln)

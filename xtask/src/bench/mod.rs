@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: runs the benchmarks on one thread and on two, and writes what they found.
 
+mod chart;
 mod figures;
 mod page;
 mod plot;

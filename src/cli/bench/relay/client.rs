@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use quotapass_circuits::prover::KeyOrigin;
 use reqwest::{
     Client, StatusCode, Url,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, CONTENT_TYPE, HeaderName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ use crate::{
 
 const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How posts and verdicts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,13 +60,14 @@ impl RelayClient {
         Ok(Self { client: client.build()?, url: base.join("v1/verify")?, format })
     }
 
-    /// The verdicts on a request's posts, in order.
-    pub(super) async fn send(&self, body: Vec<u8>, posts: usize) -> Result<Vec<Answer>, NoVerdicts> {
+    /// The verdicts on the posts of a request that seems to come from an address, in order.
+    pub(super) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
         let kind = match self.format {
             Format::Binary => OCTETS,
             Format::Json => JSON,
         };
-        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, kind).header(ACCEPT, kind).body(body);
+        let request = self.client.post(self.url.clone()).header(FORWARDED_FOR, from.to_string());
+        let request = request.header(CONTENT_TYPE, kind).header(ACCEPT, kind).body(body);
         let response = request.send().await.map_err(NoVerdicts::Lost)?;
         let status = response.status();
         let answer = response.bytes().await.map_err(NoVerdicts::Lost)?;

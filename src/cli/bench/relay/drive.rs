@@ -5,7 +5,7 @@
 //! are busy a request waits for one, and that counts too. A closed loop, which keeps all connections busy and
 //! nothing more, finds the highest rate.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
@@ -44,6 +44,8 @@ pub(super) struct Pace {
 pub(super) struct Measured {
     /// From the first request to the last answer.
     pub(super) time: Duration,
+    /// From the first request to the last answer to a post that is not forged.
+    pub(super) honest_time: Duration,
     /// Of posts that are not forged, from when they were due to their verdict.
     pub(super) latencies: Histogram<u64>,
     /// Of forged posts.
@@ -63,6 +65,7 @@ struct Sending {
     due: Instant,
     items: Vec<Item>,
     is_forged: bool,
+    from: IpAddr,
     attempt: u32,
 }
 
@@ -96,8 +99,8 @@ impl Sender {
 
     /// Sends every request when it is due, or when a connection is free.
     async fn dispatch(self, requests: Vec<Request>, is_closed: bool, begun: Instant) {
-        for Request { due, items, is_forged } in requests {
-            let mut sending = Sending { due: begun + due, items, is_forged, attempt: 0 };
+        for Request { due, items, is_forged, from } in requests {
+            let mut sending = Sending { due: begun + due, items, is_forged, from, attempt: 0 };
             let sender = self.clone();
             if is_closed {
                 let connections = self.lane(&sending).connections.clone();
@@ -124,7 +127,7 @@ impl Sender {
     async fn send_now(&self, sending: Sending) {
         let client = &self.lane(&sending).client;
         let verdicts = match client.body(&self.material, &sending.items) {
-            Ok(body) => client.send(body, sending.items.len()).await,
+            Ok(body) => client.send(body, sending.items.len(), sending.from).await,
             Err(error) => Err(NoVerdicts::Wrong(format!("{error:#}"))),
         };
         // Whoever counted is gone if the run was given up.
@@ -160,6 +163,9 @@ impl Driver<'_> {
         while waiting > 0 {
             let reply = replied.recv().await.context("the requests ended before their answers")?;
             measured.time = reply.at - begun;
+            if !reply.sending.is_forged {
+                measured.honest_time = measured.time;
+            }
             let answered = reply.sending.items.len() as u64;
             waiting -= answered;
             self.bar.inc(answered);
@@ -169,8 +175,10 @@ impl Driver<'_> {
                 measured.retries += count;
                 self.bar.inc_length(count);
                 let sender = sender.clone();
+                // Where connections are kept busy, what is left at the end must not sleep while nothing else is sent.
+                let pause = if self.pace.is_closed { FIRST_PAUSE } else { pause(again.attempt) };
                 tokio::spawn(async move {
-                    sleep(pause(again.attempt)).await;
+                    sleep(pause).await;
                     sender.send(again).await;
                 });
             }
@@ -221,6 +229,7 @@ impl Measured {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_LATENCY, 3).context("cannot count latencies");
         Ok(Self {
             time: Duration::ZERO,
+            honest_time: Duration::ZERO,
             latencies: histogram()?,
             forged_latencies: histogram()?,
             retries: 0,

@@ -2,7 +2,7 @@
 //!
 //! In this order, each a file: the [`registry`] whose members post, the [`plan`] of what is sent when, the
 //! [`material`] (messages, and passes made in advance), a relay of its [own](own) unless there is one, the
-//! [driver](drive) that sends, the [`accounts`] that say whether the answers fit together, and the [`report`].
+//! [driver](drive) that sends from many [sources], the [`accounts`] that say whether the answers fit together, and the [`report`].
 
 mod accounts;
 mod client;
@@ -14,6 +14,7 @@ mod passes;
 mod plan;
 mod registry;
 mod report;
+mod sources;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -38,10 +39,11 @@ use self::{
     plan::{Mix, Percentage, Plan, Shape},
     registry::BenchRegistry,
     report::Report,
+    sources::{Forgers, Sources},
 };
 use crate::cli::{context::Context, time::parse_duration};
 
-/// Where forgeries come from if the relay is on this machine, so that it can tell them from the honest.
+/// Where forgeries come from if the relay is on this machine and does not believe what a request says of its source.
 const FORGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Posts of a measurement of the highest rate.
 const POSTS_AT_MOST: u32 = 4_096;
@@ -90,6 +92,15 @@ pub(in crate::cli) struct Arguments {
     /// Decides on members, and on what is sent in which order
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Forgeries a request; as many as other posts if it is not given
+    #[arg(long, value_name = "COUNT")]
+    forgeries_per_request: Option<usize>,
+    /// Addresses that posts come from which are not forged
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    sources: u16,
+    /// Addresses that forgeries come from: a number, `home` for those of one home line, `within` for those of the others
+    #[arg(long, value_name = "FORGERS", default_value = "16")]
+    forgers: Forgers,
     /// How posts and verdicts are written
     #[arg(long, value_enum, default_value_t = Format::Binary)]
     format: Format,
@@ -112,13 +123,17 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let posts_per_request = arguments.posts_per_request.unwrap_or(if arguments.max { 64 } else { 1 });
-    ensure!(posts_per_request > 0 && arguments.connections > 0, "there is nothing to send with none");
+    let forgeries_per_request = arguments.forgeries_per_request.unwrap_or(posts_per_request);
+    ensure!(
+        posts_per_request.min(forgeries_per_request).min(arguments.connections) > 0,
+        "there is nothing to send with none"
+    );
     ensure!(arguments.rate.is_finite() && arguments.rate > 0.0, "--rate is above zero");
     let (registry, lock) = BenchRegistry::open(context, arguments.seed)?;
     let mut accounts = Accounts::new(arguments.log_may_lose_answers);
     let open = |path: &PathBuf| Journal::open(path, &registry.origin(), &mut accounts);
     let mut journal = arguments.journal.as_ref().map(open).transpose()?;
-    let plan = arguments.plan(posts_per_request, &accounts)?;
+    let plan = arguments.plan(posts_per_request, forgeries_per_request, &accounts)?;
     let material = Arc::new(Material::for_plan(context, &registry, &plan)?);
     drop(lock);
 
@@ -145,7 +160,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         is_closed: arguments.max || arguments.resend,
         retry: arguments.retry.map(Duration::from_secs),
     };
-    let bar = bar(plan.posts());
+    let (bar, honest) = (bar(plan.posts()), plan.honest);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut driver = Driver { material, pace, clients, accounts: &mut accounts, journal: journal.as_mut(), bar };
     let measured = runtime.block_on(driver.run(plan))?;
@@ -153,17 +168,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if let Some(journal) = journal {
         journal.end()?;
     }
-    let report = Report::new(&accounts, &measured);
+    let report = Report::new(&accounts, &measured, honest);
     context.output().result(&report.text(), report.json())?;
     report.verdict()
 }
 
 impl Arguments {
-    fn plan(&self, posts_per_request: usize, accounts: &Accounts) -> Result<Plan> {
+    fn plan(&self, posts_per_request: usize, forgeries_per_request: usize, accounts: &Accounts) -> Result<Plan> {
+        let sources = Sources { honest: self.sources, forgers: self.forgers };
         if self.resend {
             let items = accounts.items();
             ensure!(!items.is_empty(), "the journal is empty; there is nothing to send once more");
-            return Ok(Plan::of(&items, posts_per_request));
+            return Ok(Plan::of(&items, posts_per_request, sources));
         }
         let posts = match self.posts {
             Some(posts) => posts,
@@ -175,7 +191,7 @@ impl Arguments {
         }
         let Self { replays, forgeries, conflicts, rate, seed, .. } = *self;
         let mix = Mix { replays, forgeries, conflicts }.check()?;
-        Ok(Plan::draw(&Shape { posts, rate, posts_per_request, mix, seed }))
+        Ok(Plan::draw(&Shape { posts, rate, posts_per_request, forgeries_per_request, sources, mix, seed }))
     }
 
     /// Of the honest, and of those who forge.

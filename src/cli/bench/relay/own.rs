@@ -120,8 +120,9 @@ fn write(
     let content = format!(
         "# The relay that `quotapass bench relay` loads: development keys, and a chain of its own.\n\
          data_dir = \"{DATA_FOLDER}\"\n\n\
-         [listen]\naddress = \"{listen}\"\n\n\
-         # All posts come from one or two addresses.\n\
+         # The load says from which address a post comes, and the relay believes it.\n\
+         [listen]\naddress = \"{listen}\"\ntrusted_proxies = [\"127.0.0.1\", \"127.0.0.2\"]\n\n\
+         # All connections come from one or two addresses.\n\
          [limits]\nmax_connections_per_source = 1024\nmax_body_memory_bytes_per_source = 134217728\n\n\
          [chain]\nstate = \"chain.state\"\nregistry = \"{}\"\n\n\
          # A slash changes the root, and passes that were made in advance do not.\n\

@@ -1,9 +1,11 @@
 //! What is sent, in which order and when: fixed by a seed before the first request goes out.
 
-use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
 
 use anyhow::{Result, bail};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::sources::Sources;
 
 /// A part of all posts, written as `5%` or `0.05`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
@@ -77,6 +79,8 @@ pub(super) struct Request {
     pub(super) items: Vec<Item>,
     /// Whether it holds forgeries, and nothing else: who forges has connections of his own.
     pub(super) is_forged: bool,
+    /// The address that it seems to come from.
+    pub(super) from: IpAddr,
 }
 
 /// All requests, in the order in which they are due.
@@ -97,6 +101,8 @@ pub(super) struct Shape {
     /// Posts a second.
     pub(super) rate: f64,
     pub(super) posts_per_request: usize,
+    pub(super) forgeries_per_request: usize,
+    pub(super) sources: Sources,
     pub(super) mix: Mix,
     pub(super) seed: u64,
 }
@@ -109,9 +115,14 @@ impl Plan {
     }
 
     /// Sends these items as fast as it goes.
-    pub(super) fn of(items: &[Item], posts_per_request: usize) -> Self {
-        let request = |items: &[Item]| Request { due: Duration::ZERO, items: items.to_vec(), is_forged: false };
-        let requests = items.chunks(posts_per_request.max(1)).map(request).collect();
+    pub(super) fn of(items: &[Item], posts_per_request: usize, sources: Sources) -> Self {
+        let request = |(number, items): (u32, &[Item])| Request {
+            due: Duration::ZERO,
+            items: items.to_vec(),
+            is_forged: false,
+            from: sources.honest(number),
+        };
+        let requests = (0..).zip(items.chunks(posts_per_request.max(1))).map(request).collect();
         let (mut honest, mut pairs) = (0, 0);
         for item in items {
             match *item {
@@ -171,22 +182,44 @@ fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
     (items, honest.max(u32::from(forged)), pairs)
 }
 
+/// Requests of one kind of poster, being filled.
+struct Filling {
+    is_forged: bool,
+    size: usize,
+    items: Vec<Item>,
+    /// How many requests there are.
+    count: u32,
+}
+
+impl Filling {
+    fn new(is_forged: bool, size: usize) -> Self {
+        Self { is_forged, size, items: Vec::new(), count: 0 }
+    }
+
+    /// What is in it now, as a request that is due then.
+    fn request(&mut self, due: Duration, sources: &Sources) -> Request {
+        let (is_forged, number) = (self.is_forged, self.count);
+        self.count += 1;
+        let from = if is_forged { sources.forged(number) } else { sources.honest(number) };
+        Request { due, items: std::mem::take(&mut self.items), is_forged, from }
+    }
+}
+
 /// Fills requests; one is due when its last post is.
 fn gather(shape: &Shape, items: &[Item]) -> Vec<Request> {
     let due = |position: usize| Duration::from_secs_f64(position as f64 / shape.rate);
-    let mut open: [Vec<Item>; 2] = Default::default();
+    let mut kinds = [Filling::new(false, shape.posts_per_request), Filling::new(true, shape.forgeries_per_request)];
     let mut requests = Vec::new();
     for (position, item) in items.iter().enumerate() {
-        let is_forged = matches!(item, Item::Forgery(_));
-        let filling = &mut open[usize::from(is_forged)];
-        filling.push(*item);
-        if filling.len() >= shape.posts_per_request {
-            requests.push(Request { due: due(position), items: std::mem::take(filling), is_forged });
+        let filling = &mut kinds[usize::from(matches!(item, Item::Forgery(_)))];
+        filling.items.push(*item);
+        if filling.items.len() >= filling.size {
+            requests.push(filling.request(due(position), &shape.sources));
         }
     }
-    for (filling, is_forged) in open.into_iter().zip([false, true]) {
-        if !filling.is_empty() {
-            requests.push(Request { due: due(items.len().saturating_sub(1)), items: filling, is_forged });
+    for mut filling in kinds {
+        if !filling.items.is_empty() {
+            requests.push(filling.request(due(items.len().saturating_sub(1)), &shape.sources));
         }
     }
     requests
@@ -199,6 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cli::bench::relay::sources::Forgers;
 
     fn percent(number: u32) -> Percentage {
         format!("{number}%").parse().unwrap()
@@ -206,7 +240,10 @@ mod tests {
 
     fn shape(posts: u32, [replays, forgeries, conflicts]: [u32; 3], posts_per_request: usize, seed: u64) -> Shape {
         let [replays, forgeries, conflicts] = [replays, forgeries, conflicts].map(percent);
-        Shape { posts, rate: 100.0, posts_per_request, mix: Mix { replays, forgeries, conflicts }, seed }
+        let mix = Mix { replays, forgeries, conflicts };
+        let sources = Sources { honest: 64, forgers: Forgers::Addresses(16) };
+        let forgeries_per_request = posts_per_request + 1;
+        Shape { posts, rate: 100.0, posts_per_request, forgeries_per_request, sources, mix, seed }
     }
 
     #[test]
@@ -267,6 +304,7 @@ mod tests {
             seed: u64,
         ) {
             let shape = shape(posts, parts, posts_per_request, seed);
+            let sources = shape.sources;
             let plan = Plan::draw(&shape);
             prop_assert_eq!(&plan, &Plan::draw(&shape));
             prop_assert_eq!(plan.posts(), u64::from(posts));
@@ -274,7 +312,9 @@ mod tests {
             let mut halves: HashMap<u32, Vec<bool>> = HashMap::new();
             let mut honest = HashSet::new();
             for request in &plan.requests {
-                prop_assert!((1..=posts_per_request).contains(&request.items.len()));
+                let most = posts_per_request + usize::from(request.is_forged);
+                prop_assert!((1..=most).contains(&request.items.len()));
+                prop_assert_eq!(request.is_forged, request.from >= sources.forged(0));
                 for item in &request.items {
                     prop_assert_eq!(request.is_forged, matches!(item, Item::Forgery(_)));
                     match *item {

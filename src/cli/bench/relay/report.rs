@@ -1,5 +1,7 @@
 //! What came out.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -16,6 +18,8 @@ const SHOWN: usize = 20;
 pub(super) struct Report<'a> {
     accounts: &'a Accounts,
     measured: &'a Measured,
+    /// How many honest posts were planned.
+    honest: u32,
     complaints: Vec<Complaint>,
 }
 
@@ -23,8 +27,8 @@ pub(super) struct Report<'a> {
 const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
 impl<'a> Report<'a> {
-    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured) -> Self {
-        Self { accounts, measured, complaints: accounts.complaints() }
+    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured, honest: u32) -> Self {
+        Self { accounts, measured, honest, complaints: accounts.complaints() }
     }
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -33,8 +37,7 @@ impl<'a> Report<'a> {
     }
 
     fn a_second(&self, count: u64) -> f64 {
-        let seconds = self.measured.time.as_secs_f64();
-        if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+        rate(count, self.measured.time)
     }
 
     fn answered(&self) -> u64 {
@@ -42,7 +45,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn text(&self) -> String {
-        let Measured { time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
         let accepted = self.accounts.count(Answer::Accepted);
         let mut text = format!(
             "{} verdicts in {:.2} s: {:.0} a second, of which accepted {:.0}\n",
@@ -51,6 +54,10 @@ impl<'a> Report<'a> {
             self.a_second(self.answered()),
             self.a_second(accepted)
         );
+        if !forged_latencies.is_empty() {
+            let accepted = rate(accepted, *honest_time);
+            text += &format!("until the last post that is not forged: {accepted:.0} accepted a second\n");
+        }
         for (name, count) in self.counts() {
             text += &format!("  {name:<22}{count:>10}\n");
         }
@@ -72,13 +79,17 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn json(&self) -> Value {
-        let Measured { time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+        let accepted = self.accounts.count(Answer::Accepted);
         let counts: Map<_, _> = self.counts().map(|(name, count)| (name.to_owned(), count.into())).collect();
         json!({
             "seconds": time.as_secs_f64(),
             "verdicts": counts,
             "verdicts_per_second": self.a_second(self.answered()),
-            "accepted_per_second": self.a_second(self.accounts.count(Answer::Accepted)),
+            "accepted_per_second": self.a_second(accepted),
+            "honest_posts": self.honest,
+            "honest_seconds": honest_time.as_secs_f64(),
+            "accepted_per_honest_second": rate(accepted, *honest_time),
             "latency_ms": quantiles(latencies),
             "forged_latency_ms": quantiles(forged_latencies),
             "sent_again": retries,
@@ -106,6 +117,12 @@ impl<'a> Report<'a> {
         }
         Ok(())
     }
+}
+
+/// How many a second.
+fn rate(count: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
 fn line(histogram: &Histogram<u64>) -> String {

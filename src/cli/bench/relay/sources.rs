@@ -1,0 +1,103 @@
+//! The addresses that posts seem to come from.
+//!
+//! All requests leave from this machine, and a relay judges their senders by address: so each states another one in
+//! `X-Forwarded-For`, which the relay believes if it counts this machine among its trusted proxies, as those that are
+//! started or prepared here do.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// Where forgeries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgers {
+    /// So many addresses, each in a /24 of its own, one after the other.
+    Addresses(u32),
+    /// The 256 prefixes of 64 bits of one home line's /56.
+    Home,
+    /// The honest sources.
+    Within,
+}
+
+impl FromStr for Forgers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "home" => Ok(Self::Home),
+            "within" => Ok(Self::Within),
+            number => match number.parse() {
+                Ok(count) if (1..=MOST_FORGERS).contains(&count) => Ok(Self::Addresses(count)),
+                _ => Err(format!("it is `home`, `within`, or a number of addresses from 1 to {MOST_FORGERS}")),
+            },
+        }
+    }
+}
+
+/// Networks of 24 bits that are set aside for no use, 240.0.0.0/4.
+const MOST_FORGERS: u32 = 1 << 20;
+const FORGERS: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 1);
+const HONEST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+/// A prefix for documentation, 2001:db8:1:100::/56.
+const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0x100, 0, 0, 0, 1);
+
+/// Where posts come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources {
+    /// How many addresses the honest have, each in a /24 of its own.
+    pub(super) honest: u16,
+    pub(super) forgers: Forgers,
+}
+
+impl Sources {
+    /// The address of the honest request of this number.
+    pub(super) fn honest(&self, number: u32) -> IpAddr {
+        network(HONEST, number % u32::from(self.honest.max(1)))
+    }
+
+    /// The address of the forged request of this number.
+    pub(super) fn forged(&self, number: u32) -> IpAddr {
+        match self.forgers {
+            Forgers::Addresses(count) => network(FORGERS, number % count.max(1)),
+            Forgers::Home => Ipv6Addr::from_bits(HOME.to_bits() + (u128::from(number % 256) << 64)).into(),
+            Forgers::Within => self.honest(number),
+        }
+    }
+}
+
+/// The same host of the /24 of this number.
+fn network(first: Ipv4Addr, number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(first.to_bits().wrapping_add(number << 8)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn sources(forgers: &str) -> Sources {
+        Sources { honest: 64, forgers: forgers.parse().unwrap() }
+    }
+
+    #[test]
+    fn forgers_read() {
+        assert_eq!("16".parse(), Ok(Forgers::Addresses(16)));
+        assert_eq!("home".parse(), Ok(Forgers::Home));
+        for text in ["0", "-1", "2000000", "house", ""] {
+            assert!(text.parse::<Forgers>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_addresses_as_asked() {
+        let count = |of: &dyn Fn(u32) -> IpAddr| (0..200_000).map(of).collect::<HashSet<_>>().len();
+        assert_eq!(count(&|number| sources("1").honest(number)), 64);
+        assert_eq!(count(&|number| sources("70000").forged(number)), 70_000);
+        assert_eq!(count(&|number| sources("home").forged(number)), 256);
+        assert_eq!(sources("home").forged(255).to_string(), "2001:db8:1:1ff::1");
+        assert_eq!(sources("within").forged(3), sources("1").honest(3));
+        assert_eq!(sources("70000").forged(69_999).to_string(), "241.17.111.1");
+    }
+}
