@@ -149,15 +149,13 @@ fn latencies(latencies: &[Latency]) -> String {
         grouped(alone.rate as u64)
     );
     text += &format!("| not accepted | {} | {} | 0 |\n", alone.lost, attacked.lost);
-    let rows: [(&str, fn(&Latency) -> f64, &str); 4] = [
-        ("median, ms", |latency| latency.p50, ""),
-        ("99th percentile, ms", |latency| latency.p99, "100"),
-        ("99.9th percentile, ms", |latency| latency.p999, ""),
-        ("highest, ms", |latency| latency.max, ""),
-    ];
-    for (name, of, goal) in rows {
+    let mut row = |name: &str, of: fn(&Latency) -> f64, goal: &str| {
         text += &format!("| {name} | {:.1} | {:.1} | {goal} |\n", of(alone), of(attacked));
-    }
+    };
+    row("median, ms", |latency| latency.p50, "");
+    row("99th percentile, ms", |latency| latency.p99, "100");
+    row("99.9th percentile, ms", |latency| latency.p999, "");
+    row("highest, ms", |latency| latency.max, "");
     text
 }
 

@@ -320,7 +320,7 @@ fn a_panic_loses_no_answer_and_stops_nothing() {
     relay.log().panics.store(true, Ordering::Relaxed);
     let posts: Vec<_> = honest_posts()[..3].iter().map(owned).collect();
     let failed = Verdict::Overloaded(Overload::Failure);
-    assert_eq!(wait(engine.submit(source("a"), posts.clone())), vec![failed; 3]);
+    assert_eq!(wait(engine.submit(source("a"), posts[..1].to_vec())), [failed]);
     for _ in 0..3 {
         let verdicts = wait(engine.submit(source("a"), posts.clone()));
         assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Accepted | Verdict::Replay)), "{verdicts:?}");
