@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use quotapass::{
-    relay::{Case, Conviction, Recorded, log::Record},
+    relay::{BoundKey, Case, Conviction, Recorded, Restriction, log::Record},
 };
 
 fn check<T: Record>(bytes: &[u8]) {
@@ -15,6 +15,8 @@ fn check<T: Record>(bytes: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     check::<Recorded>(bytes);
     check::<Conviction>(bytes);
+    check::<BoundKey>(bytes);
+    check::<Restriction>(bytes);
     check::<Case>(bytes);
     // Evidence that somebody imports, or that a damaged server gives: no secret is more than an answer.
     if let Ok(conviction) = Conviction::from_bytes(bytes) {

@@ -9,7 +9,7 @@ use std::{
 use quotapass_circuits::identity::IdentityCommitment;
 use serde::{Deserialize, Serialize};
 
-use super::{LogError, MemoryLog, lock};
+use super::{BadgeBook, LogError, MemoryLog, lock};
 
 /// Who works: a name that no other relay of the same log has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,7 +160,7 @@ impl SlashClaims for MemoryLog {
     }
 }
 
-/// All that relays share: nullifiers, convictions and the cases that follow from them.
-pub trait RelayStore: super::NullifierLog + SlashClaims {}
+/// All that relays share: nullifiers, convictions and the cases that follow from them, chat keys and restrictions.
+pub trait RelayStore: super::NullifierLog + SlashClaims + BadgeBook {}
 
-impl<L: super::NullifierLog + SlashClaims> RelayStore for L {}
+impl<L: super::NullifierLog + SlashClaims + BadgeBook> RelayStore for L {}

@@ -49,7 +49,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 #[cfg(feature = "relay-chain")]
 pub use backoff::Backoff;
-pub use badges::{BadgeAnswer, BadgeHolder, BadgeRequest, ChatKey};
+pub use badges::{
+    BadgeAnswer, BadgeBook, BadgeChallenge, BadgeHolder, BadgeRequest, BoundKey, ChatKey, LATEST_END, Persona,
+    PersonaError, PersonaRecord, Possession, PossessionError, Restriction,
+};
+#[cfg(feature = "relay")]
+pub use badges::{CHALLENGE_SECONDS, Challenger, KeyCheck};
 pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use convictions::MessageLimits;

@@ -11,7 +11,7 @@ use quotapass_circuits::{
     signal::{Epoch, ExternalNullifier, Scope},
 };
 
-use super::{Conviction, claims::Cases, lock, log::Fields};
+use super::{Conviction, badges::MemoryBook, claims::Cases, lock, log::Fields};
 
 /// The part of a log that one epoch of one scope fills, and that goes as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,7 +219,8 @@ pub trait NullifierLog: Send + Sync {
     /// [`LogError`].
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
 
-    /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
+    /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on; and
+    /// restrictions of pseudonyms that ended before `now`, some at a time.
     ///
     /// # Errors
     /// [`LogError`].
@@ -309,6 +310,7 @@ pointer!(Arc);
 pub struct MemoryLog {
     state: Mutex<State>,
     cases: Cases,
+    book: Mutex<MemoryBook>,
 }
 
 #[derive(Default)]
@@ -346,6 +348,10 @@ impl MemoryLog {
 
     pub(super) fn cases(&self) -> &Cases {
         &self.cases
+    }
+
+    pub(super) fn book(&self) -> &Mutex<MemoryBook> {
+        &self.book
     }
 
     /// How many nullifiers it holds.
@@ -402,6 +408,7 @@ impl NullifierLog for MemoryLog {
         state.lost_until = state.lost_until.max(lost.unwrap_or(0));
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
+        lock(&self.book).expire(now);
         Ok(())
     }
 

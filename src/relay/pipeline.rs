@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use super::{
     DatedPolicy, Entry, Horizon, LogEpoch, LogError, MessageLimits, NullifierLog, PolicyError, PolicyTable,
-    RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::BadgeBook, read, slashed::Quota,
+    RootHistory, SlashedMembers, UnlistedScope, UnlistedVerdict, Verdict, badges::VerifiedBadges, read, slashed::Quota,
     write,
 };
 
@@ -63,7 +63,7 @@ pub struct Relay<L> {
     /// How many of the log's convictions are in `slashed`.
     pub(super) convictions_seen: AtomicU64,
     pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
-    badge_book: BadgeBook,
+    verified_badges: VerifiedBadges,
 }
 
 /// A post that passed the cheap checks.
@@ -113,7 +113,7 @@ impl<L: NullifierLog> Relay<L> {
             slashed: SlashedMembers::new(),
             convictions_seen: AtomicU64::default(),
             limits: RwLock::default(),
-            badge_book: BadgeBook::default(),
+            verified_badges: VerifiedBadges::default(),
         }
     }
 
@@ -320,8 +320,8 @@ impl<L: NullifierLog> Relay<L> {
         &self.badges
     }
 
-    pub(super) fn badge_book(&self) -> &BadgeBook {
-        &self.badge_book
+    pub(super) fn verified_badges(&self) -> &VerifiedBadges {
+        &self.verified_badges
     }
 
     /// Drops nullifiers of epochs that no policy lets in any more at `now`, and restrictions that are over. Epochs
@@ -333,7 +333,6 @@ impl<L: NullifierLog> Relay<L> {
     /// [`LogError`] if the log fails.
     pub fn expire(&self, now: u64) -> Result<(), LogError> {
         self.slashed.expire(now);
-        self.badge_book.expire(now);
         self.log.expire(now)
     }
 }

@@ -14,7 +14,7 @@ use serde::{
     ser::{SerializeMap, SerializeStruct},
 };
 
-use super::LogError;
+use super::{LogError, PossessionError};
 
 /// How a gossip node treats the message and whoever forwarded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -90,6 +90,9 @@ pub enum Malformed {
     /// The message hashes to zero, which happens to nobody (probability 2^-248).
     #[error(transparent)]
     Signal(#[from] ZeroSignal),
+    /// It is not known that a badge's chat key is at hand, for this reason.
+    #[error(transparent)]
+    Possession(#[from] PossessionError),
 }
 
 /// A value of a pass that is not the scope's own. `expected` is that of the policy in force.
@@ -297,6 +300,12 @@ impl From<DecodeError> for Verdict {
     }
 }
 
+impl From<PossessionError> for Verdict {
+    fn from(error: PossessionError) -> Self {
+        Self::Malformed(error.into())
+    }
+}
+
 impl From<ZeroSignal> for Verdict {
     fn from(error: ZeroSignal) -> Self {
         Self::Malformed(error.into())
@@ -423,6 +432,10 @@ impl Serialize for Detail<'_> {
             Verdict::Malformed(Malformed::Pass(error)) => {
                 object.serialize_entry("reason", &error.kind.to_string())?;
                 object.serialize_entry("offset", &error.offset)?;
+            }
+            Verdict::Malformed(Malformed::Possession(error)) => {
+                object.serialize_entry("reason", &error.to_string())?;
+                object.serialize_entry("possession", error.name())?;
             }
             Verdict::Malformed(reason @ Malformed::Signal(_)) => {
                 object.serialize_entry("reason", &reason.to_string())?;

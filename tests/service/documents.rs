@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{server::*, world::*};
 
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 17] = [
     ("get", "/"),
     ("get", "/healthz"),
     ("get", "/metrics"),
@@ -14,6 +14,7 @@ const ROUTES: [(&str, &str); 16] = [
     ("get", "/page.css"),
     ("get", "/page.js"),
     ("get", "/readyz"),
+    ("get", "/v1/badges/challenge"),
     ("get", "/v1/events"),
     ("get", "/v1/members/buckets/{number}"),
     ("get", "/v1/members/upper"),
@@ -82,6 +83,10 @@ fn every_route_is_in_the_document_and_every_answer_fits() {
     let badge = |pass: String| server.post_json("/v1/badges", &json!({ "scope": ROOM, "pass": pass }));
     for answer in [badge(prove_badge(3, b"key").to_text()), badge("?".into()), badge(prove_badge(3, b"b").to_text())] {
         document.check("post", "/v1/badges", &answer);
+    }
+    for query in ["?scope=room", "?scope=elsewhere", ""] {
+        let challenge = server.get(&format!("/v1/badges/challenge{query}"));
+        document.check("get", "/v1/badges/challenge", &challenge);
     }
     // With a slash and a reason not to be ready.
     while server.get("/v1/slashed").json()["total"] == 0 {

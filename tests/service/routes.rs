@@ -1,8 +1,12 @@
 //! What each route answers.
 
+use ed25519_dalek::Signer;
 use quotapass::{
     circuits::{formats::wire::PostPass, membership::BucketNumber},
-    relay::{PostRequest, Settlement, SlashClaims, Trouble, TroubleKind, http::frames::write_post},
+    relay::{
+        BadgeChallenge, PostRequest, Settlement, SlashClaims, Trouble, TroubleKind,
+        http::{HttpSettings, frames::write_post},
+    },
 };
 use serde_json::{Value, json};
 
@@ -104,6 +108,56 @@ fn a_badge_is_answered_with_its_holder() {
     assert_eq!((&second["holder"]["chat_key"], &second["holder"]["bound"]), (&json!("second"), &bound));
     let malformed = show("!".into());
     assert_eq!((&malformed["verdict"], &malformed["holder"]), (&json!("malformed"), &Value::Null));
+}
+
+/// Attack: whoever saw a badge shows a copy, and opens a session as its owner.
+#[test]
+fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
+    let server = Server::with(HttpSettings { ask_for_chat_key: true, ..HttpSettings::default() });
+    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let pass = prove_badge(0, key.verifying_key().as_bytes()).to_text();
+    let asked = server.get("/v1/badges/challenge?scope=room").json();
+    assert_eq!((&asked["required"], asked["expires"].as_u64()), (&json!(true), Some(NOW + 120)));
+    let challenge = asked["challenge"].as_str().unwrap().to_owned();
+    let bytes = <[u8; 32]>::try_from(hex::decode(&challenge).unwrap()).unwrap();
+    let sign =
+        |key: &ed25519_dalek::SigningKey| hex::encode(key.sign(&BadgeChallenge(bytes).message(scope())).to_bytes());
+    let show = |answer: Value| {
+        let mut body = json!({ "scope": ROOM, "pass": pass });
+        body.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+        server.post_json("/v1/badges", &body)
+    };
+    let refused = |answer: Value| {
+        let answer = show(answer).json();
+        assert_eq!((&answer["verdict"], &answer["holder"]), (&json!("malformed"), &Value::Null));
+        answer["detail"]["possession"].as_str().unwrap().to_owned()
+    };
+    let thief = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);
+    let signed = json!({ "challenge": challenge, "signature": sign(&key) });
+    assert_eq!(refused(json!({})), "missing");
+    assert_eq!(refused(json!({ "challenge": challenge, "signature": sign(&thief) })), "wrong_signature");
+    assert_eq!(refused(json!({ "challenge": "00".repeat(32), "signature": sign(&key) })), "unknown_challenge");
+    let holder = show(signed.clone()).json()["holder"].clone();
+    assert_eq!((&holder["chat_key"], &holder["has_chat_key"]), (&json!("first"), &json!(true)));
+    server.clock.set(NOW + 121);
+    assert_eq!(refused(signed.clone()), "expired");
+    server.clock.set(NOW);
+    for half in ["challenge", "signature"] {
+        show(json!({ half: signed[half] })).error(400);
+    }
+    show(json!({ "challenge": "zz", "signature": sign(&key) })).error(400);
+    server.get("/v1/badges/challenge?scope=elsewhere").error(404);
+    // Other keys have no challenges, and are refused where one is asked for.
+    let nameless = server.post_json(
+        "/v1/badges",
+        &json!({
+            "scope": ROOM, "pass": prove_badge(1, b"a name").to_text(), "challenge": challenge, "signature": sign(&key),
+        }),
+    );
+    assert_eq!(nameless.json()["detail"]["possession"], "unsupported_key");
+    // A change of the settings takes effect at once.
+    server.service.change_settings(HttpSettings::default());
+    assert_eq!(show(json!({})).json()["holder"]["has_chat_key"], false);
 }
 
 #[test]

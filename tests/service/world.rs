@@ -19,8 +19,9 @@ use quotapass::{
         signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
     },
     relay::{
-        Conviction, Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Policy, PolicyTable,
-        Recorded, Relay, RootHistory, Settlement, SlashClaims, WorkerId,
+        BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome,
+        Persona, PersonaRecord, Policy, PolicyTable, Recorded, Relay, Restriction, RootHistory, Settlement,
+        SlashClaims, WorkerId,
     },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -207,6 +208,28 @@ impl NullifierLog for Gated {
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         self.inner.statistics()
+    }
+}
+
+impl BadgeBook for Gated {
+    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        self.inner.persona(persona)
+    }
+
+    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        self.inner.bind_first(persona, key)
+    }
+
+    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        self.inner.rebind(persona, key)
+    }
+
+    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+        self.inner.restrict(persona, restriction)
+    }
+
+    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+        self.inner.lift(persona)
     }
 }
 

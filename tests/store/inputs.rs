@@ -9,10 +9,10 @@ use std::{
 use quotapass::{
     circuits::{
         identity::IdentitySecret,
-        share::{Line, Nullifier, Share, ShareValue},
-        signal::{Epoch, ExternalNullifier, Scope, SignalHash},
+        share::{Line, Nullifier, Pseudonym, Share, ShareValue},
+        signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
     },
-    relay::{Conviction, Entry, Evidence, LogEpoch},
+    relay::{BoundKey, Conviction, Entry, Evidence, LogEpoch, Persona},
 };
 
 use crate::REGISTRY;
@@ -82,6 +82,16 @@ pub fn conviction(member: u64, x: u64) -> Conviction {
     let share = |x| line.share(share(x).x);
     let evidence = Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(x), second: share(x + 1) };
     Conviction::new(evidence, 1_800_000_000 + x)
+}
+
+/// A pseudonym in a room.
+pub fn persona(number: u64) -> Persona {
+    Persona { scope: scope("room"), pseudonym: Pseudonym::new(&secret(number), scope("room")) }
+}
+
+/// A chat key.
+pub fn key(number: u64) -> BoundKey {
+    ChatKeyHash::new(&number.to_be_bytes()).into()
 }
 
 /// A line for the parent process, past the capture of the test's own output.

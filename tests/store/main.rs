@@ -125,6 +125,9 @@ every_store! {
     evidence_of_a_batch_is_kept_at_once
     of_many_threads_one_convicts
     a_case_is_one_workers_at_a_time_until_it_is_settled
+    of_many_threads_one_binds_a_chat_key
+    chat_keys_and_restrictions_are_shared_and_last
+    restrictions_that_are_over_are_dropped
     any_sequence_gives_what_the_model_gives
     statistics_count_what_is_there
 }

@@ -1,7 +1,7 @@
 //! Any sequence of calls, beside the log in memory.
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use quotapass::relay::{MemoryLog, NullifierLog, SlashClaims, WorkerId};
+use quotapass::relay::{BadgeBook, MemoryLog, NullifierLog, Restriction, SlashClaims, WorkerId};
 
 use crate::{Fixture, inputs::*};
 
@@ -13,6 +13,10 @@ enum Call {
     Convictions(u64),
     Claim { member: u64, worker: u8, now: u64 },
     Expire(u64),
+    Bind { persona: u64, key: u64, first: bool },
+    Restrict { persona: u64, until: Option<u64> },
+    Lift(u64),
+    Persona(u64),
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -24,6 +28,11 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (0..5u64).prop_map(Call::Convictions),
         2 => (0..4u64, 0..3u8, 0..10u64).prop_map(|(member, worker, now)| Call::Claim { member, worker, now }),
         1 => (0..3u64).prop_map(Call::Expire),
+        2 => (0..4u64, 0..3u64, any::<bool>())
+            .prop_map(|(persona, key, first)| Call::Bind { persona, key, first }),
+        2 => (0..4u64, prop::option::of(1..5u64)).prop_map(|(persona, until)| Call::Restrict { persona, until }),
+        1 => (0..4u64).prop_map(Call::Lift),
+        2 => (0..4u64).prop_map(Call::Persona),
     ]
 }
 
@@ -53,6 +62,24 @@ pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
                     let claim = |log: &dyn SlashClaims| log.claim(commitment, &worker, *now, now + 3);
                     prop_assert_eq!(claim(&*log), claim(&model), "{:?}", call);
                 }
+                Call::Bind { persona: of, key: number, first } => {
+                    let bind = |log: &dyn BadgeBook| match first {
+                        true => log.bind_first(persona(*of), &key(*number)),
+                        false => log.rebind(persona(*of), &key(*number)),
+                    };
+                    prop_assert_eq!(bind(&*log), bind(&model), "{:?}", call);
+                }
+                Call::Restrict { persona: of, until } => {
+                    // Far enough for the epochs of this test, and some that are over at once.
+                    let until = until.map(|until| log_epoch(until).keep_until() - 700);
+                    let restriction = Restriction::new(until);
+                    prop_assert_eq!(
+                        log.restrict(persona(*of), &restriction),
+                        model.restrict(persona(*of), &restriction)
+                    );
+                }
+                Call::Lift(of) => prop_assert_eq!(log.lift(persona(*of)), model.lift(persona(*of)), "{:?}", call),
+                Call::Persona(of) => prop_assert_eq!(log.persona(persona(*of)), model.persona(persona(*of))),
                 Call::Expire(epoch) => {
                     let now = log_epoch(*epoch).keep_until() - 1;
                     prop_assert_eq!(log.expire(now), model.expire(now));

@@ -5,7 +5,10 @@ use std::{
     thread,
 };
 
-use quotapass::relay::{Conviction, Entry, Evidence, LogError, Outcome, RelayStore, Settlement, WorkerId, log::Fields};
+use quotapass::relay::{
+    Conviction, Entry, Evidence, LogError, Outcome, PersonaRecord, RelayStore, Restriction, Settlement, WorkerId,
+    log::Fields,
+};
 
 pub use crate::model::any_sequence_gives_what_the_model_gives;
 use crate::{Fixture, inputs::*};
@@ -264,4 +267,80 @@ pub fn statistics_count_what_is_there(store: &dyn Fixture) {
     assert!(statistics.nullifiers >= 100 && statistics.epochs.is_none_or(|epochs| epochs == 2), "{statistics:?}");
     assert_eq!(statistics.convictions, 1);
     assert_ne!(statistics.bytes, Some(0));
+}
+
+/// A pseudonym has one chat key, whichever relay is asked first, and whatever happens at the same time.
+pub fn of_many_threads_one_binds_a_chat_key(store: &dyn Fixture) {
+    const PERSONAS: u64 = 10;
+    let bound = at_once(store, |thread, log| {
+        (0..PERSONAS).map(|number| log.bind_first(persona(number), &key(thread)).unwrap()).collect::<Vec<_>>()
+    });
+    for number in 0..PERSONAS {
+        let kept = store.handle().persona(persona(number)).unwrap().bound.unwrap();
+        let of_this: Vec<_> = bound.iter().map(|bound| bound[number as usize].clone()).collect();
+        let firsts: Vec<_> =
+            (0..).zip(&of_this).filter(|(_, bound)| bound.is_none()).map(|(thread, _)| thread).collect();
+        assert_eq!(firsts.len(), 1);
+        assert_eq!(kept, key(firsts[0]));
+        assert!(of_this.into_iter().flatten().all(|bound| bound == kept));
+    }
+}
+
+pub fn chat_keys_and_restrictions_are_shared_and_last(store: &dyn Fixture) {
+    let (log, other) = (store.handle(), store.handle());
+    let nothing = PersonaRecord::default();
+    assert_eq!(log.persona(persona(1)), Ok(nothing.clone()));
+    assert_eq!(log.bind_first(persona(1), &key(1)), Ok(None));
+    assert_eq!(other.bind_first(persona(1), &key(2)), Ok(Some(key(1))));
+    assert_eq!(other.rebind(persona(1), &key(2)), Ok(Some(key(1))));
+    assert_eq!(other.rebind(persona(2), &key(3)), Ok(None));
+    let mut fields = Fields::new();
+    fields.set(200, b"of a later program".to_vec()).unwrap();
+    let endless = Restriction { fields: fields.clone(), ..Restriction::new(None) };
+    log.restrict(persona(1), &endless).unwrap();
+    log.restrict(persona(3), &Restriction::new(Some(5))).unwrap();
+    log.restrict(persona(3), &Restriction::new(Some(7_000))).unwrap();
+    for log in [&log, &other, &store.handle()] {
+        let expected = PersonaRecord { bound: Some(key(2)), restriction: Some(endless.clone()) };
+        assert_eq!(log.persona(persona(1)), Ok(expected));
+        assert_eq!(log.persona(persona(2)).unwrap(), PersonaRecord { bound: Some(key(3)), restriction: None });
+        let until = log.persona(persona(3)).unwrap().restriction.unwrap().until;
+        assert_eq!(until, Some(7_000));
+    }
+    assert_eq!(log.lift(persona(1)), Ok(true));
+    assert_eq!(other.lift(persona(1)), Ok(false));
+    assert_eq!(other.persona(persona(1)).unwrap().restriction, None);
+    // A restriction can follow one that was lifted.
+    other.restrict(persona(1), &Restriction::new(Some(6_000))).unwrap();
+    assert_eq!(log.persona(persona(1)).unwrap().restriction, Some(Restriction::new(Some(6_000))));
+    assert_eq!(log.lift(persona(9)), Ok(false));
+}
+
+/// A restriction is there up to its last second, and is dropped after it; chat keys stay.
+pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
+    let log = store.handle();
+    for number in 0..20 {
+        log.bind_first(persona(number), &key(number)).unwrap();
+        log.restrict(persona(number), &Restriction::new(Some(1_000 + number))).unwrap();
+    }
+    log.restrict(persona(20), &Restriction::new(None)).unwrap();
+    // This one has another end by the time its first one comes, and that one none.
+    log.restrict(persona(3), &Restriction::new(Some(2_000))).unwrap();
+    log.restrict(persona(4), &Restriction::new(None)).unwrap();
+    log.expire(1_010).unwrap();
+    let restricted = |log: &dyn RelayStore| -> Vec<u64> {
+        (0..=20).filter(|number| log.persona(persona(*number)).unwrap().restriction.is_some()).collect()
+    };
+    let mut expected = vec![3, 4];
+    expected.extend(10..=20);
+    assert_eq!(restricted(&*log), expected);
+    store.handle().expire(3_000).unwrap();
+    assert_eq!(restricted(&*log), [4, 20]);
+    // Attack: a clock that was ahead has closed epochs, and ends what is in force by a clock that is right.
+    log.restrict(persona(5), &Restriction::new(Some(2_500))).unwrap();
+    log.expire(2_500).unwrap();
+    assert_eq!(restricted(&*log), [4, 5, 20]);
+    log.expire(2_501).unwrap();
+    assert_eq!(restricted(&*log), [4, 20]);
+    assert!((0..20).all(|number| log.persona(persona(number)).unwrap().bound == Some(key(number))));
 }

@@ -56,8 +56,8 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
 }
 
 const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it and says what is wrong. Relative paths start at this file.
-# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [limits], [listen] and [admin] but for their addresses
-# change at once, all else with a restart.
+# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [badges], [limits], [listen] and [admin] but for their
+# addresses change at once, all else with a restart.
 
 # Where keys, the copy of the registry and, unless it is set below, the nullifier log are kept; the user's data folder
 # if it is not set. The key that signs the policies is made there at the first start; `quotapass relay check` shows its
@@ -122,6 +122,11 @@ address = "127.0.0.1:8480"
 # keep_alive_seconds = 15
 # after this time without the chain the relay says that it is not ready
 # chain_timeout_seconds = 300
+
+[badges]
+# A badge is public, and anybody can show a copy. Whether one is accepted only with a signature by its chat key, of Ed25519
+# or secp256k1, over a challenge of this relay (GET /v1/badges/challenge).
+# ask_for_chat_key = false
 
 [chain]
 "#;

@@ -1,9 +1,9 @@
 //! Badges: which chat key each pseudonym has, and which pseudonyms are restricted.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Mutex,
-};
+mod book;
+mod cache;
+#[cfg(feature = "relay")]
+mod possession;
 
 use quotapass_circuits::{
     formats::wire::BadgePass,
@@ -11,7 +11,13 @@ use quotapass_circuits::{
     signal::{ChatKeyHash, Scope},
 };
 
-use super::{NullifierLog, Relay, UnlistedScope, Verdict, lock};
+pub(super) use book::MemoryBook;
+pub use book::{BadgeBook, BoundKey, LATEST_END, Persona, PersonaRecord, Restriction};
+pub(super) use cache::VerifiedBadges;
+#[cfg(feature = "relay")]
+pub use possession::{CHALLENGE_SECONDS, Challenger, KeyCheck};
+
+use super::{LogError, NullifierLog, Relay, UnlistedScope, Verdict};
 
 /// A badge to check.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +26,50 @@ pub struct BadgeRequest<'a> {
     pub scope: &'a str,
     /// The pass as it is sent.
     pub pass: &'a [u8],
+}
+
+/// What a verifier asks the owner of a badge's chat key to sign, so that a copy of the badge is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadgeChallenge(pub [u8; 32]);
+
+impl BadgeChallenge {
+    /// The bytes to sign with the chat key: `quotapass.badge-challenge.v1`, a zero byte, the scope (32) and the challenge
+    /// (32). The scope is in it, so that no room passes on the challenge of another and shows the answer there as its own.
+    ///
+    /// An app makes them itself, and signs no bytes that a relay names: it could name anything.
+    pub fn message(&self, scope: Scope) -> Vec<u8> {
+        [&b"quotapass.badge-challenge.v1\0"[..], &scope.to_be_bytes(), &self.0].concat()
+    }
+}
+
+/// An answer to a challenge: what shows that a badge's chat key is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Possession {
+    /// The challenge.
+    pub challenge: BadgeChallenge,
+    /// The signature by the chat key.
+    pub signature: [u8; 64],
+}
+
+/// Why a chat key is not known to be at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PossessionError {
+    /// The relay asks for an answer to a challenge, and there is none.
+    #[error("this relay asks for proof that the chat key is at hand; get a challenge, and sign it with the chat key")]
+    Missing,
+    /// The challenge is too old.
+    #[error("the challenge is over; get a new one")]
+    Expired,
+    /// The challenge is not one of this relay, or one for another scope.
+    #[error("the challenge is not one that this relay gave for this scope; get one from it")]
+    Unknown,
+    /// The chat key is neither of Ed25519 nor of secp256k1.
+    #[error("the chat key is of no kind that signs challenges; make a badge for a key of Ed25519 or secp256k1")]
+    KeyKind,
+    /// The signature is not one of the chat key.
+    #[error("the signature is not one by the chat key over the challenge; sign with the key that the badge speaks for")]
+    Signature,
 }
 
 /// The verdict on a badge, and whose it is if it was accepted.
@@ -46,6 +96,8 @@ pub struct BadgeHolder {
     pub chat_key_hash: ChatKeyHash,
     /// How the chat key relates to what was known of the pseudonym.
     pub chat_key: ChatKey,
+    /// Whether whoever showed the badge has the chat key. A badge alone is public, and anybody can show a copy.
+    pub has_chat_key: bool,
 }
 
 /// How a badge's chat key relates to the one bound to its pseudonym.
@@ -63,67 +115,90 @@ pub enum ChatKey {
     },
 }
 
-/// Chat keys and restrictions by pseudonym.
-#[derive(Debug, Default)]
-pub(super) struct BadgeBook {
-    state: Mutex<State>,
+/// What a relay cannot write about a pseudonym.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PersonaError {
+    /// The relay does not carry the scope.
+    #[error(transparent)]
+    Scope(#[from] UnlistedScope),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
-#[derive(Debug, Default)]
-struct State {
-    chat_keys: HashMap<(Scope, Pseudonym), ChatKeyHash>,
-    restrictions: HashMap<(Scope, Pseudonym), Option<u64>>,
-}
-
-impl BadgeBook {
-    fn present(&self, scope: Scope, pseudonym: Pseudonym, chat_key: ChatKeyHash) -> ChatKey {
-        match lock(&self.state).chat_keys.entry((scope, pseudonym)) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(chat_key);
-                ChatKey::First
-            }
-            Entry::Occupied(bound) if *bound.get() == chat_key => ChatKey::Bound,
-            Entry::Occupied(bound) => ChatKey::Second { bound: *bound.get() },
+impl PossessionError {
+    /// The stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown_challenge",
+            Self::KeyKind => "unsupported_key",
+            Self::Signature => "wrong_signature",
         }
     }
-
-    /// The end of the restriction in force at `now`, if there is one.
-    fn restriction(&self, scope: Scope, pseudonym: Pseudonym, now: u64) -> Option<Option<u64>> {
-        let until = *lock(&self.state).restrictions.get(&(scope, pseudonym))?;
-        until.is_none_or(|until| now <= until).then_some(until)
-    }
-
-    pub(super) fn expire(&self, now: u64) {
-        lock(&self.state).restrictions.retain(|_, until| until.is_none_or(|until| now <= until));
-    }
 }
 
-impl<L: NullifierLog> Relay<L> {
+impl<L: NullifierLog + BadgeBook> Relay<L> {
     /// The verdict on a badge at Unix second `now`.
     ///
-    /// Checked in this order: decoding, scope, requirement, root, slashed members, restrictions, proof. Nobody's chat key
-    /// is bound before the proof verified. A badge shown again is accepted again: what it proves is as true as before.
-    /// `overloaded` if the log cannot say who was slashed.
+    /// Checked in this order: decoding, scope, requirement, root, slashed members, restrictions, proof of the chat key,
+    /// proof of the statement. Nobody's chat key is bound before the proof verified. A badge shown again is accepted
+    /// again: what it proves is as true as before. Its proof is then not verified again, and all else is checked.
+    /// `overloaded` if the log cannot say who was slashed or restricted.
+    ///
+    /// A badge is public, and anybody can show a copy: see [`verify_badge_of`](Self::verify_badge_of).
     pub fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
-        let pass = match BadgePass::from_bytes(request.pass) {
-            Ok(pass) => pass,
-            Err(error) => return Verdict::from(error).into(),
-        };
-        let scope = match self.check_badge(request.scope, &pass, now) {
-            Ok(scope) => scope,
-            Err(verdict) => return verdict.into(),
-        };
-        let public = pass.public(scope);
-        if self.badge_verifier().verify(&public, &pass.proof).is_err() {
-            return Verdict::InvalidProof.into();
-        }
-        let chat_key = self.badge_book().present(scope, public.pseudonym, public.chat_key_hash);
-        let (pseudonym, chat_key_hash) = (public.pseudonym, public.chat_key_hash);
-        let holder = BadgeHolder { pseudonym, chat_key_hash, chat_key };
-        BadgeAnswer { verdict: Verdict::Accepted, holder: Some(holder) }
+        self.verify_badge_of(request, |_, _| Ok(false), now)
     }
 
-    /// The checks that need no pairing.
+    /// As [`verify_badge`](Self::verify_badge), for somebody who may show that the chat key is at hand: `has_chat_key` is
+    /// asked with the scope and the chat key's bytes, for example a [`Challenger`].
+    pub fn verify_badge_of(
+        &self,
+        request: BadgeRequest<'_>,
+        has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
+        now: u64,
+    ) -> BadgeAnswer {
+        match self.judge_badge(&request, has_chat_key, now) {
+            Ok(holder) => BadgeAnswer { verdict: Verdict::Accepted, holder: Some(holder) },
+            Err(verdict) => verdict.into(),
+        }
+    }
+
+    fn judge_badge(
+        &self,
+        request: &BadgeRequest<'_>,
+        has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
+        now: u64,
+    ) -> Result<BadgeHolder, Verdict> {
+        let pass = BadgePass::from_bytes(request.pass)?;
+        let scope = self.check_badge(request.scope, &pass, now)?;
+        let persona = Persona { scope, pseudonym: pass.pseudonym };
+        let known = self.log().persona(persona)?;
+        if let Some(restriction) = known.restriction.filter(|restriction| restriction.is_in_force(now)) {
+            return Err(Verdict::Restricted { until: restriction.until });
+        }
+        let has_chat_key = has_chat_key(scope, pass.chat_key())?;
+        let public = pass.public(scope);
+        self.verified_badges().verify_once(scope, request.pass, || {
+            self.badge_verifier().verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)
+        })?;
+        let key = BoundKey::from(public.chat_key_hash);
+        let bound = match known.bound {
+            None => self.log().bind_first(persona, &key)?,
+            bound => bound,
+        };
+        let chat_key = match bound {
+            None => ChatKey::First,
+            Some(bound) if bound.chat_key == key.chat_key => ChatKey::Bound,
+            Some(bound) => ChatKey::Second { bound: bound.chat_key },
+        };
+        Ok(BadgeHolder { pseudonym: pass.pseudonym, chat_key_hash: key.chat_key, chat_key, has_chat_key })
+    }
+
+    /// The checks that need neither the book nor a pairing.
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
         let (scope, grace) = {
             let policies = self.policies();
@@ -134,46 +209,46 @@ impl<L: NullifierLog> Relay<L> {
             (entry.scope(), entry.history().grace(now))
         };
         self.learn_convictions(now)?;
-        if let Some(offender) = self.slashed().pseudonym_offender(scope, pass.pseudonym) {
-            return Err(Verdict::SlashedMember { within_grace: offender.is_within(grace, now) });
-        }
-        match self.badge_book().restriction(scope, pass.pseudonym, now) {
-            Some(until) => Err(Verdict::Restricted { until }),
+        match self.slashed().pseudonym_offender(scope, pass.pseudonym) {
+            Some(offender) => Err(Verdict::SlashedMember { within_grace: offender.is_within(grace, now) }),
             None => Ok(scope),
         }
     }
 
-    /// Restricts a pseudonym in a scope, up to and including the Unix second `until`, or without end.
+    /// Restricts a pseudonym in a scope, up to and including the Unix second `until`, or without end. An end after the
+    /// year 9999 is none.
     ///
     /// # Errors
-    /// [`UnlistedScope`].
-    pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<u64>) -> Result<(), UnlistedScope> {
-        let scope = self.scope(scope)?;
-        lock(&self.badge_book().state).restrictions.insert((scope, pseudonym), until);
-        Ok(())
+    /// [`PersonaError`].
+    pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<u64>) -> Result<(), PersonaError> {
+        let persona = self.persona(scope, pseudonym)?;
+        Ok(self.log().restrict(persona, &Restriction::new(until))?)
     }
 
     /// Lifts a restriction; returns whether there was one.
     ///
     /// # Errors
-    /// [`UnlistedScope`].
-    pub fn lift(&self, scope: &str, pseudonym: Pseudonym) -> Result<bool, UnlistedScope> {
-        let scope = self.scope(scope)?;
-        Ok(lock(&self.badge_book().state).restrictions.remove(&(scope, pseudonym)).is_some())
+    /// [`PersonaError`].
+    pub fn lift(&self, scope: &str, pseudonym: Pseudonym) -> Result<bool, PersonaError> {
+        Ok(self.log().lift(self.persona(scope, pseudonym)?)?)
     }
 
     /// Binds a chat key to a pseudonym in place of the one bound before, which is returned. For a caller that lets
     /// members replace their key.
     ///
     /// # Errors
-    /// [`UnlistedScope`].
+    /// [`PersonaError`].
     pub fn bind_chat_key(
         &self,
         scope: &str,
         pseudonym: Pseudonym,
         chat_key: ChatKeyHash,
-    ) -> Result<Option<ChatKeyHash>, UnlistedScope> {
-        let scope = self.scope(scope)?;
-        Ok(lock(&self.badge_book().state).chat_keys.insert((scope, pseudonym), chat_key))
+    ) -> Result<Option<ChatKeyHash>, PersonaError> {
+        let former = self.log().rebind(self.persona(scope, pseudonym)?, &chat_key.into())?;
+        Ok(former.map(|former| former.chat_key))
+    }
+
+    fn persona(&self, scope: &str, pseudonym: Pseudonym) -> Result<Persona, UnlistedScope> {
+        Ok(Persona { scope: self.scope(scope)?, pseudonym })
     }
 }

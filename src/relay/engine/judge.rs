@@ -7,7 +7,8 @@ use std::sync::RwLockReadGuard;
 use quotapass_circuits::{identity::IdentityCommitment, verifier::VerifierCosts};
 
 use crate::relay::{
-    BadgeAnswer, BadgeRequest, Conviction, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict, Verification,
+    BadgeAnswer, BadgeRequest, Conviction, KeyCheck, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
+    Verification,
 };
 #[cfg(feature = "relay-http")]
 use crate::relay::{PolicyTable, RootHistory};
@@ -16,7 +17,7 @@ use crate::relay::{PolicyTable, RootHistory};
 pub(in crate::relay) trait Judge: Send + Sync {
     fn measure_costs(&self, elapsed: &dyn Fn() -> Duration) -> VerifierCosts;
     fn verify_posts(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;
-    fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer;
+    fn verify_badge(&self, request: BadgeRequest<'_>, key_check: Option<&KeyCheck>, now: u64) -> BadgeAnswer;
     #[cfg(feature = "relay-http")]
     fn has_development_keys(&self) -> bool;
     #[cfg(feature = "relay-http")]
@@ -39,8 +40,9 @@ impl<S: RelayStore> Judge for Relay<S> {
         self.verify_posts_by(how, requests, now)
     }
 
-    fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
-        self.verify_badge(request, now)
+    fn verify_badge(&self, request: BadgeRequest<'_>, key_check: Option<&KeyCheck>, now: u64) -> BadgeAnswer {
+        let has_chat_key = |scope, key: &[u8]| key_check.map_or(Ok(false), |check| check.check(scope, key, now));
+        self.verify_badge_of(request, has_chat_key, now)
     }
 
     #[cfg(feature = "relay-http")]

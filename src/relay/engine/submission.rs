@@ -7,7 +7,7 @@ use quotapass_circuits::formats::wire::DecodeError;
 use tokio::sync::oneshot;
 
 use super::Source;
-use crate::relay::{BadgeAnswer, Verdict};
+use crate::relay::{BadgeAnswer, KeyCheck, Verdict};
 
 /// A post to check, by itself. The pass may be known to be none already, if it came as text.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct OwnedBadge {
     pub scope: String,
     /// The pass as it is sent.
     pub pass: Result<Bytes, DecodeError>,
+    /// What is asked of whoever shows it; nothing if none.
+    pub key_check: Option<KeyCheck>,
 }
 
 /// What waits for an answer, as far as there is one, and whither it goes.

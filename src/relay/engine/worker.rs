@@ -241,7 +241,10 @@ impl Shared {
 
     fn judge_badge(&self, badge: &OwnedBadge, now: u64) -> BadgeAnswer {
         match &badge.pass {
-            Ok(pass) => self.relay.verify_badge(BadgeRequest { scope: &badge.scope, pass }, now),
+            Ok(pass) => {
+                let request = BadgeRequest { scope: &badge.scope, pass };
+                self.relay.verify_badge(request, badge.key_check.as_ref(), now)
+            }
             Err(error) => Verdict::from(*error).into(),
         }
     }

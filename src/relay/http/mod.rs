@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /v1/verify` | verdicts on one post or many, in JSON or binary ([`frames`]) |
 //! | `POST /v1/badges` | the verdict on a badge, and whose it is |
+//! | `GET /v1/badges/challenge` | what the owner of a chat key signs to show that it is at hand |
 //! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | what is public about the relay |
 //! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
 //! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
@@ -65,7 +66,7 @@ pub use error::ErrorBody;
 pub use members::{Members, members_routes};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Engine, read, write};
+use super::{Challenger, Engine, read, write};
 use crate::note::NoteKey;
 use members::members_api;
 use metrics::{Answers, Gauges};
@@ -83,6 +84,7 @@ struct Service {
     connections: connections::Connections,
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
+    challenger: Challenger,
     stopping: watch::Sender<bool>,
     signer: OnceLock<PolicySigner>,
     /// In Unix seconds.
@@ -133,6 +135,7 @@ impl HttpService {
             connections,
             listeners,
             body_memory,
+            challenger: Challenger::new(rand::random()),
             stopping: watch::Sender::new(false),
             signer: OnceLock::new(),
             started,
@@ -254,6 +257,7 @@ fn public() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(verify::verify))
         .routes(routes!(verify::badges))
+        .routes(routes!(verify::challenge))
         .routes(routes!(policy::policy))
         .routes(routes!(views::roots))
         .routes(routes!(views::slashed))

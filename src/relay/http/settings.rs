@@ -74,6 +74,8 @@ pub struct HttpSettings {
     /// Whether pages of other sites may use the routes under `/v1/` from a browser. They know no cookies, so that pages can
     /// do nothing that anybody else cannot.
     pub cors: bool,
+    /// Whether a badge is accepted with an answer to a challenge alone, which shows that its chat key is at hand.
+    pub ask_for_chat_key: bool,
 }
 
 impl Default for HttpSettings {
@@ -110,6 +112,7 @@ impl Default for HttpSettings {
             ],
             admin_alone: false,
             cors: true,
+            ask_for_chat_key: false,
         }
     }
 }

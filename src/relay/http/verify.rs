@@ -5,14 +5,14 @@ use std::{borrow::Cow, sync::Arc};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{
-    PartialSchema, ToSchema,
+    IntoParams, PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
 };
 
@@ -24,7 +24,10 @@ use super::{
     frames::{FramesErrorKind, read_posts},
     source::{owner, source},
 };
-use crate::relay::{BadgeAnswer, ChatKey, OwnedBadge, OwnedPost, Source, Verdict};
+use crate::relay::{
+    BadgeAnswer, BadgeChallenge, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, OwnedBadge, OwnedPost, Possession,
+    ScopePolicy, Source, Verdict,
+};
 
 /// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -114,6 +117,29 @@ pub(super) struct BadgeBody {
     scope: String,
     /// The pass in base64url without padding.
     pass: String,
+    /// A challenge of this relay, 64 hexadecimal digits; with `signature`, or neither.
+    challenge: Option<String>,
+    /// The chat key's signature of it, 128 hexadecimal digits.
+    signature: Option<String>,
+}
+
+impl BadgeBody {
+    /// # Errors
+    /// If there is a challenge without a signature or the other way round, or one that is not hexadecimal.
+    fn possession(&self) -> Result<Option<Possession>, ApiError> {
+        let hint = "give both `challenge`, 64 hexadecimal digits, and `signature`, 128, or neither";
+        match (&self.challenge, &self.signature) {
+            (None, None) => Ok(None),
+            (Some(challenge), Some(signature)) => {
+                let (mut answered, mut by) = ([0; 32], [0; 64]);
+                hex::decode_to_slice(challenge, &mut answered)
+                    .and_then(|()| hex::decode_to_slice(signature, &mut by))
+                    .map_err(|error| ApiError::bad_request(format!("the answer is not hexadecimal: {error}"), hint))?;
+                Ok(Some(Possession { challenge: BadgeChallenge(answered), signature: by }))
+            }
+            _ => Err(ApiError::bad_request("there is half of an answer to a challenge", hint)),
+        }
+    }
 }
 
 /// How a gossip node treats the message and whoever forwarded it.
@@ -212,6 +238,8 @@ struct HolderBody {
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     bound: Option<ChatKeyHash>,
+    /// Whether an answer to a challenge showed that the chat key is at hand. Without one anybody may have shown a copy.
+    has_chat_key: bool,
 }
 
 /// The verdict on a badge, and whose it is if it was accepted.
@@ -231,7 +259,8 @@ impl From<BadgeAnswer> for BadgeAnswerBody {
                 ChatKey::Bound => ("bound", None),
                 ChatKey::Second { bound } => ("second", Some(bound)),
             };
-            HolderBody { pseudonym: holder.pseudonym, chat_key_hash: holder.chat_key_hash, chat_key, bound }
+            let BadgeHolder { pseudonym, chat_key_hash, has_chat_key, .. } = holder;
+            HolderBody { pseudonym, chat_key_hash, chat_key, bound, has_chat_key }
         });
         Self { verdict: Judged(answer.verdict), holder }
     }
@@ -333,10 +362,69 @@ pub(super) async fn badges(
             "send content-type application/json",
         ));
     }
-    let BadgeBody { scope, pass } = parse(&received.bytes)?;
-    let badge = OwnedBadge { scope, pass: decode_text(&pass).map(Bytes::from) };
+    let body: BadgeBody = parse(&received.bytes)?;
+    let key_check = KeyCheck {
+        challenger: service.challenger.clone(),
+        possession: body.possession()?,
+        is_required: settings.ask_for_chat_key,
+    };
+    let pass = decode_text(&body.pass).map(Bytes::from);
+    let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
     let answer = service.engine.submit_badge(received.source, badge);
     Ok(Json(in_time(answer, &settings).await?.into()))
+}
+
+/// The scope that a challenge is for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChallengeQuery {
+    /// The scope's name.
+    scope: String,
+}
+
+/// A challenge for the owner of a chat key.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChallengeBody {
+    /// The challenge, 64 hexadecimal digits.
+    challenge: String,
+    /// The last Unix second at which the answer is taken.
+    expires: u64,
+    /// Whether badges are accepted with an answer alone.
+    required: bool,
+}
+
+/// A challenge for the owner of a chat key
+///
+/// Its answer goes with the badge: the signature of `quotapass.badge-challenge.v1`, a zero byte, the scope and the
+/// challenge. A chat key of 32 bytes signs with Ed25519; one of 33 or 65 bytes signs the SHA-256 with ECDSA over secp256k1,
+/// as r and s, s low.
+#[utoipa::path(
+    get,
+    path = "/v1/badges/challenge",
+    tag = "posts",
+    params(ChallengeQuery),
+    responses(
+        (status = 200, body = ChallengeBody),
+        (status = 400, body = ErrorBody, description = "there is no scope"),
+        (status = 404, body = ErrorBody, description = "the relay does not carry the scope"),
+    )
+)]
+pub(super) async fn challenge(
+    State(service): State<Arc<Service>>,
+    query: Result<Query<ChallengeQuery>, QueryRejection>,
+) -> Result<Json<ChallengeBody>, ApiError> {
+    let Query(ChallengeQuery { scope }) =
+        query.map_err(|error| ApiError::bad_request(error.body_text(), "give `scope`"))?;
+    let scope = service.engine.relay().policies().get(&scope).map(ScopePolicy::scope).map_err(|error| {
+        ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the scopes it carries")
+    })?;
+    let now = service.now();
+    let challenge = service.challenger.challenge(scope, now);
+    Ok(Json(ChallengeBody {
+        challenge: hex::encode(challenge.0),
+        expires: now.saturating_add(CHALLENGE_SECONDS),
+        required: service.settings().ask_for_chat_key,
+    }))
 }
 
 /// A request with its body.

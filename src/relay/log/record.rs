@@ -4,11 +4,11 @@ use core::num::NonZeroU32;
 
 use quotapass_circuits::{
     share::{Nullifier, Share, ShareValue},
-    signal::{Epoch, Scope, SignalHash},
+    signal::{ChatKeyHash, Epoch, Scope, SignalHash},
 };
 
 use super::Fields;
-use crate::relay::{Case, Conviction, Evidence, LogError, Recorded};
+use crate::relay::{BoundKey, Case, Conviction, Evidence, LATEST_END, LogError, Recorded, Restriction};
 
 /// The version of records that this program writes and reads.
 ///
@@ -102,6 +102,45 @@ fn read_conviction(mut bytes: &[u8]) -> Option<Conviction> {
     let at = u64::from_be_bytes(take(rest)?);
     let evidence = Evidence { scope, epoch, nullifier, recorded, second };
     Some(Conviction { evidence, at, fields: Fields::read(rest)? })
+}
+
+/// Version 1, hash of the chat key 32, fields.
+impl Record for BoundKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        let Self { chat_key, fields } = self;
+        let mut bytes = vec![VERSION];
+        bytes.extend(chat_key.to_be_bytes());
+        fields.write(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        let read = |mut rest: &[u8]| {
+            let chat_key = ChatKeyHash::from_be_bytes(&take(&mut rest)?).ok()?;
+            Some(Self { chat_key, fields: Fields::read(rest)? })
+        };
+        read(versioned(bytes)?).ok_or(RecordError::Malformed)
+    }
+}
+
+/// Version 1, the last second 8 (all bits set: without end), fields.
+impl Record for Restriction {
+    fn to_bytes(&self) -> Vec<u8> {
+        let Self { until, fields } = self;
+        let mut bytes = vec![VERSION];
+        bytes.extend(until.unwrap_or(u64::MAX).to_be_bytes());
+        fields.write(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        let read = |mut rest: &[u8]| {
+            let until = Some(u64::from_be_bytes(take(&mut rest)?)).filter(|until| *until != u64::MAX);
+            let fields = Fields::read(rest)?;
+            until.is_none_or(|until| until <= LATEST_END).then_some(Self { until, fields })
+        };
+        read(versioned(bytes)?).ok_or(RecordError::Malformed)
+    }
 }
 
 /// JSON.
@@ -251,6 +290,16 @@ mod tests {
         }
 
         #[test]
+        fn chat_keys_return(chat_key in field(), fields in fields()) {
+            is_versioned(&BoundKey { chat_key: ChatKeyHash::from_be_bytes(&chat_key).unwrap(), fields }, 33)?;
+        }
+
+        #[test]
+        fn restrictions_return(until: Option<u64>, fields in fields()) {
+            is_versioned(&Restriction { fields, ..Restriction::new(until) }, 9)?;
+        }
+
+        #[test]
         fn cases_return(case in case()) {
             returns(&case)?;
         }
@@ -263,6 +312,8 @@ mod tests {
             for bytes in [bytes, low] {
                 prop_assert!(Recorded::from_bytes(&bytes).map_or(true, |share| share.to_bytes() == bytes));
                 prop_assert!(Conviction::from_bytes(&bytes).map_or(true, |kept| kept.to_bytes() == bytes));
+                prop_assert!(BoundKey::from_bytes(&bytes).map_or(true, |key| key.to_bytes() == bytes));
+                prop_assert!(Restriction::from_bytes(&bytes).map_or(true, |kept| kept.to_bytes() == bytes));
                 prop_assert!(Case::from_bytes(&bytes).map_or(true, |case| case.to_bytes() == bytes));
             }
         }

@@ -1,5 +1,7 @@
 //! Verdicts on badges.
 
+use std::sync::Arc;
+
 use quotapass_circuits::{
     formats::wire::{BADGE_BYTES, BadgePass},
     membership::Day,
@@ -10,7 +12,7 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    BadgeRequest, ChatKey, MemoryLog, Policy, RequirementMismatch, RootHistory, UnlistedScope, Verdict,
+    BadgeRequest, ChatKey, MemoryLog, Policy, Relay, RequirementMismatch, RootHistory, UnlistedScope, Verdict,
 };
 
 const KEY: &[u8] = b"ed25519 key of alice";
@@ -65,7 +67,8 @@ fn a_restriction_names_one_pseudonym_until_it_ends_or_is_lifted() {
     assert_eq!(relay.lift(ROOM, pseudonym(0)), Ok(true));
     assert_eq!(relay.lift(ROOM, pseudonym(0)), Ok(false));
     assert_eq!(at(&restricted, NOW + 61), Verdict::Accepted);
-    assert_eq!(relay.restrict("elsewhere", pseudonym(0), None), Err(UnlistedScope("elsewhere".into())));
+    let unlisted = UnlistedScope("elsewhere".into());
+    assert_eq!(relay.restrict("elsewhere", pseudonym(0), None), Err(unlisted.into()));
 }
 
 #[test]
@@ -145,4 +148,91 @@ fn a_slashed_member_has_no_badge() {
     assert_eq!(relay.verify_badge(badge_request(&pass), NOW).verdict, Verdict::SlashedMember { within_grace: true });
     let other = badge_pass(1, KEY, requirement()).to_bytes();
     assert_eq!(relay.verify_badge(badge_request(&other), NOW).verdict, Verdict::Accepted);
+}
+
+/// Attack: a badge is public, and whoever resends one makes the relay pay a pairing each time.
+#[test]
+fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
+    let good = badge_pass(0, KEY, requirement()).to_bytes();
+    let mut forged = badge_pass(0, KEY, requirement());
+    forged.pseudonym = pseudonym(1);
+    let at = |relay: &Relay<MemoryLog>, now| relay.verify_badge(badge_request(&good), now).verdict;
+    let shown = || {
+        let relay = relay();
+        assert_eq!(at(&relay, NOW), Verdict::Accepted);
+        assert_eq!(relay.verify_badge(badge_request(&forged.to_bytes()), NOW).verdict, Verdict::InvalidProof);
+        assert_eq!(format!("{:?}", relay.verified_badges()), "VerifiedBadges(1)");
+        relay
+    };
+    for _ in 0..3 {
+        assert_eq!(at(&shown(), NOW), Verdict::Accepted);
+    }
+    let relay = shown();
+    relay.slash(world().secrets[0].clone(), None, NOW);
+    assert_eq!(at(&relay, NOW), Verdict::SlashedMember { within_grace: true });
+    let relay = shown();
+    relay.restrict(ROOM, pseudonym(0), None).unwrap();
+    assert_eq!(at(&relay, NOW), Verdict::Restricted { until: None });
+    let relay = shown();
+    relay.advance_root(root(1), NOW);
+    assert_eq!(at(&relay, NOW + 3601), Verdict::StaleRoot { superseded_at: NOW });
+    let relay = shown();
+    relay.change_policies([Policy { min_stake: 20, ..policy() }], NOW).unwrap();
+    assert_eq!(at(&relay, NOW + 3601).name(), "requirement_mismatch");
+}
+
+/// Attack: a restart, or another relay, knows nothing of a restriction or of the chat key that a deposit has.
+#[test]
+fn chat_keys_and_restrictions_are_those_of_all_relays_of_a_log_and_outlive_them() {
+    let log = Arc::new(MemoryLog::new());
+    let relay = || relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    let first = badge_pass(0, KEY, requirement()).to_bytes();
+    let second = badge_pass(0, b"another key", requirement()).to_bytes();
+    let show = |pass: &[u8]| relay().verify_badge(badge_request(pass), NOW);
+    assert_eq!(show(&first).holder.unwrap().chat_key, ChatKey::First);
+    assert_eq!(show(&second).holder.unwrap().chat_key, ChatKey::Second { bound: ChatKeyHash::new(KEY) });
+    relay().restrict(ROOM, pseudonym(0), Some(NOW + 60)).unwrap();
+    assert_eq!(show(&first).verdict, Verdict::Restricted { until: Some(NOW + 60) });
+    assert_eq!(relay().lift(ROOM, pseudonym(0)), Ok(true));
+    assert_eq!(show(&first).holder.unwrap().chat_key, ChatKey::Bound);
+}
+
+#[cfg(feature = "relay")]
+mod possession {
+    use ed25519_dalek::Signer;
+
+    use super::*;
+    use crate::relay::{CHALLENGE_SECONDS, Challenger, KeyCheck, Possession, PossessionError};
+
+    /// Attack: whoever saw a badge shows a copy, and is taken for its owner.
+    #[test]
+    fn a_copy_of_a_badge_is_not_enough_where_the_chat_key_is_asked_for() {
+        let owner = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+        let pass = badge_pass(0, owner.verifying_key().as_bytes(), requirement()).to_bytes();
+        let (relay, challenger) = (relay(), Challenger::new([5; 32]));
+        let show = |possession, is_required, now| {
+            let check = KeyCheck { challenger: challenger.clone(), possession, is_required };
+            relay.verify_badge_of(badge_request(&pass), |scope, key| check.check(scope, key, now), now)
+        };
+        let refused = |error: PossessionError| Verdict::from(error);
+        assert_eq!(show(None, true, NOW).verdict, refused(PossessionError::Missing));
+        let challenge = challenger.challenge(scope(), NOW);
+        let answer = |by: &ed25519_dalek::SigningKey| {
+            let signature = by.sign(&challenge.message(scope())).to_bytes();
+            Some(Possession { challenge, signature })
+        };
+        let thief = ed25519_dalek::SigningKey::from_bytes(&[4; 32]);
+        assert_eq!(show(answer(&thief), true, NOW).verdict, refused(PossessionError::Signature));
+        assert_eq!(show(answer(&thief), false, NOW).verdict, refused(PossessionError::Signature));
+        // None of these bound the chat key.
+        let holder = show(answer(&owner), true, NOW).holder.unwrap();
+        assert_eq!((holder.chat_key, holder.has_chat_key), (ChatKey::First, true));
+        let late = NOW + CHALLENGE_SECONDS + 1;
+        assert_eq!(show(answer(&owner), true, late).verdict, refused(PossessionError::Expired));
+        // Where it is not asked for, a copy is accepted as such.
+        assert!(!show(None, false, NOW).holder.unwrap().has_chat_key);
+        let verdict = refused(PossessionError::Expired);
+        let json = serde_json::to_value(&verdict).unwrap();
+        assert_eq!((&json["verdict"], &json["detail"]["possession"]), (&"malformed".into(), &"expired".into()));
+    }
 }

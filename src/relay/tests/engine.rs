@@ -22,9 +22,10 @@ use quotapass_circuits::{
 
 use super::world::*;
 use crate::relay::{
-    Conviction, Engine, EngineSettings, Entry, LogEpoch, LogError, LogStatistics, Malformed, MemoryLog, NullifierLog,
-    Outcome, Overload, OwnedBadge, OwnedPost, Recorded, Relay, RelayContext, RelayEvent, RelayStore, RootHistory,
-    SettableClock, Settlement, SlashClaims, Source, TroubleKind, Verdict, WorkerId,
+    BadgeBook, BoundKey, Conviction, Engine, EngineSettings, Entry, LogEpoch, LogError, LogStatistics, Malformed,
+    MemoryLog, NullifierLog, Outcome, Overload, OwnedBadge, OwnedPost, Persona, PersonaRecord, Recorded, Relay,
+    RelayContext, RelayEvent, RelayStore, Restriction, RootHistory, SettableClock, Settlement, SlashClaims, Source,
+    TroubleKind, Verdict, WorkerId,
 };
 
 fn settings() -> EngineSettings {
@@ -140,6 +141,28 @@ impl NullifierLog for Gated {
     }
 }
 
+impl BadgeBook for Gated {
+    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        self.inner.persona(persona)
+    }
+
+    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        self.inner.bind_first(persona, key)
+    }
+
+    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        self.inner.rebind(persona, key)
+    }
+
+    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+        self.inner.restrict(persona, restriction)
+    }
+
+    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+        self.inner.lift(persona)
+    }
+}
+
 impl SlashClaims for Gated {
     fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
         self.inner.claim(commitment, worker, now, until)
@@ -183,7 +206,7 @@ fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder()
     assert!(not_base64(&verdicts[0]) && verdicts[1].is_accepted(), "{verdicts:?}");
 
     let pass = badge_pass(0, b"key", policy().requirement_on(TODAY)).to_bytes();
-    let badge = |pass| OwnedBadge { scope: ROOM.into(), pass };
+    let badge = |pass| OwnedBadge { scope: ROOM.into(), pass, key_check: None };
     let answer = wait(engine.submit_badge(source("a"), badge(Ok(pass.into()))));
     assert!(answer.verdict.is_accepted() && answer.holder.is_some());
     let answer = wait(engine.submit_badge(source("a"), badge(Err(error))));
@@ -361,6 +384,28 @@ fn a_log_that_fails_is_seen_in_the_status() {
 
         fn statistics(&self) -> Result<LogStatistics, LogError> {
             self.0.statistics()
+        }
+    }
+
+    impl BadgeBook for Full {
+        fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+            self.0.persona(persona)
+        }
+
+        fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+            self.0.bind_first(persona, key)
+        }
+
+        fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+            self.0.rebind(persona, key)
+        }
+
+        fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+            self.0.restrict(persona, restriction)
+        }
+
+        fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+            self.0.lift(persona)
         }
     }
 

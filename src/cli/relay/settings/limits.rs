@@ -61,6 +61,7 @@ impl LimitsSection {
             metrics_from: listen.metrics_from,
             admin_alone,
             cors: listen.cors,
+            ask_for_chat_key: usual.ask_for_chat_key,
         }
     }
 

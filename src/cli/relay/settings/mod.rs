@@ -1,6 +1,7 @@
 //! The file `relay.toml`.
 
 mod admin;
+mod badges;
 mod chain;
 mod clock;
 mod engine;
@@ -25,7 +26,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
 use self::{
-    admin::AdminSection, clock::ClockSection, engine::EngineSection, limits::LimitsSection, listen::ListenSection,
+    admin::AdminSection, badges::BadgesSection, clock::ClockSection, engine::EngineSection, limits::LimitsSection,
+    listen::ListenSection,
 };
 pub(super) use self::{chain::ChainSection, hidden::Hidden, log::LogSection, slashing::SlashingSection};
 use crate::{
@@ -92,6 +94,8 @@ struct Document {
     admin: Option<Spanned<AdminSection>>,
     #[serde(default)]
     limits: LimitsSection,
+    #[serde(default)]
+    badges: BadgesSection,
     chain: Spanned<ChainSection>,
     #[serde(default)]
     log: Option<Spanned<LogSection>>,
@@ -203,7 +207,10 @@ impl Settings {
             live: LiveSettings {
                 unlisted: document.unlisted_scopes,
                 scopes,
-                http: document.limits.http(listen, admin.is_alone()),
+                http: HttpSettings {
+                    ask_for_chat_key: document.badges.ask_for_chat_key,
+                    ..document.limits.http(listen, admin.is_alone())
+                },
             },
         })
     }
@@ -262,7 +269,7 @@ impl LiveSettings {
             changes.push("`unlisted_scopes` is changed".into());
         }
         if self.http != before.http {
-            changes.push("[listen], [admin] or [limits] is changed".into());
+            changes.push("[listen], [admin], [limits] or [badges] is changed".into());
         }
         let (new, old) = (self.by_name(), before.by_name());
         for (name, policies) in &new {

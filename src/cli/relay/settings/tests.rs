@@ -184,7 +184,7 @@ fn changes_are_named() {
         after.live.changes(&before.live),
         [
             "`unlisted_scopes` is changed",
-            "[listen], [admin] or [limits] is changed",
+            "[listen], [admin], [limits] or [badges] is changed",
             "scope `attic` is new",
             "scope `lobby` is changed"
         ]

@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 
 use quotapass_circuits::verifier::VerifierCosts;
 
-use crate::relay::{Verdict, engine::submission::Answer};
+use crate::relay::{Malformed, Verdict, engine::submission::Answer};
 
 /// The work that refusing a post before its proof is looked at makes, in posts.
 const REFUSAL_COST: f64 = 1.0 / 16.0;
@@ -33,7 +33,8 @@ pub(super) struct Tally {
     pub(super) forged: usize,
     /// Work that led to nothing, in posts.
     pub(super) wasted: f64,
-    /// Posts and badges that were accepted and recorded.
+    /// Posts that were accepted, which are recorded now. A badge can be shown any number of times, so that it excuses
+    /// nothing.
     pub(super) good: usize,
 }
 
@@ -48,16 +49,18 @@ impl Tally {
 impl Costs {
     /// Forgeries count in full. What is refused before its proof is looked at (replays, passes out of range or on an
     /// unknown root) costs little, but can be sent in any number, so it counts with that little. Posts over quota count
-    /// for nothing: their author loses a deposit.
+    /// for nothing: their author loses a deposit. Nor does a badge without a good answer to a challenge: it is no forgery,
+    /// and whoever sends badges alone has nothing to make up for it.
     pub(super) fn tally(&self, answer: &Answer) -> Tally {
         let mut tally = Tally::default();
         for verdict in answer.verdicts() {
             match verdict {
+                Verdict::Malformed(Malformed::Possession(_)) => {}
                 Verdict::InvalidProof | Verdict::Malformed(_) => {
                     tally.forged += 1;
                     tally.wasted += self.forgery;
                 }
-                Verdict::Accepted => tally.good += 1,
+                Verdict::Accepted => tally.good += usize::from(matches!(answer, Answer::Posts(_))),
                 Verdict::QuotaExceeded(_) | Verdict::Overloaded(_) => {}
                 Verdict::Replay
                 | Verdict::SlashedMember { .. }
@@ -69,5 +72,25 @@ impl Costs {
             }
         }
         tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::PossessionError;
+
+    /// Attack: a forger shows one badge over and over, and is taken for somebody who sends good posts.
+    #[test]
+    fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
+        let tally = |answer| {
+            let Tally { forged, wasted, good } = Costs { forgery: 8.0 }.tally(&answer);
+            (forged, wasted, good)
+        };
+        let badge = |verdict: Verdict| tally(Answer::Badge(verdict.into()));
+        assert_eq!(badge(Verdict::Accepted), (0, 0.0, 0));
+        assert_eq!(badge(Verdict::InvalidProof), (1, 8.0, 0));
+        assert_eq!(badge(PossessionError::Missing.into()), (0, 0.0, 0));
+        assert_eq!(tally(Answer::Posts(vec![Verdict::Accepted, Verdict::Replay])), (0, REFUSAL_COST, 1));
     }
 }

@@ -55,8 +55,8 @@ use self::{
     writer::{Shared, Writer},
 };
 use super::super::{
-    Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement, SlashClaims,
-    WorkerId, read,
+    BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Persona,
+    PersonaRecord, Recorded, Restriction, Settlement, SlashClaims, WorkerId, read,
 };
 use crate::{
     files,
@@ -237,6 +237,35 @@ impl NullifierLog for EmbeddedLog {
 
     fn probe(&self) -> Result<(), LogError> {
         self.reading(|_| Ok(()))
+    }
+}
+
+impl BadgeBook for EmbeddedLog {
+    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        self.reading(|store| store.persona(persona))
+    }
+
+    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        // Most badges are shown again, and need no flush.
+        if let Some(bound) = self.persona(persona)?.bound {
+            return Ok(Some(bound));
+        }
+        let key = key.clone();
+        self.writer.write(1, move |transaction| transaction.bind(persona, &key, false))?
+    }
+
+    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        let key = key.clone();
+        self.writer.write(1, move |transaction| transaction.bind(persona, &key, true))?
+    }
+
+    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+        let restriction = restriction.clone();
+        self.writer.write(1, move |transaction| transaction.restrict(persona, &restriction).map(drop))?
+    }
+
+    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+        self.writer.write(1, move |transaction| transaction.lift(persona))?
     }
 }
 

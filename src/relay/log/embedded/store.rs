@@ -13,6 +13,9 @@
 //! | `e`, position u64 | a [conviction](Conviction) |
 //! | `m`, commitment 32 | the position of the evidence against this member |
 //! | `s`, commitment 32 | its case |
+//! | `k`, scope 32, pseudonym 32 | the [chat key](BoundKey) bound to it |
+//! | `r`, scope 32, pseudonym 32 | its [restriction](Restriction) |
+//! | `u`, end of a restriction u64, scope 32, pseudonym 32 | nothing |
 //!
 //! and in a partition the [record](Recorded) of a nullifier stands under the external nullifier (32) and the nullifier (32). Numbers are big-endian.
 //!
@@ -38,7 +41,8 @@ use super::{
     witness::Witness,
 };
 use crate::relay::{
-    Case, Conviction, LogEpoch, LogError, LogStatistics, Recorded, Settlement, lock,
+    BoundKey, Case, Conviction, LogEpoch, LogError, LogStatistics, Persona, PersonaRecord, Recorded, Restriction,
+    Settlement, lock,
     log::{LogIdentity, Record},
     read, write,
 };
@@ -56,6 +60,8 @@ const JOURNAL_BYTES: u64 = 128 << 20;
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// What is written to a disk that failed before it is relied on again: more than a full batch takes.
 const TRIAL_BYTES: usize = 64 << 10;
+/// How many restrictions that are over go at once; others go the next time.
+const ENDED_AT_ONCE: usize = 4_096;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
@@ -201,6 +207,38 @@ impl Store {
             .collect()
     }
 
+    pub(super) fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        let bound = self.get(&Place::chat_key(persona))?.map(|bytes| BoundKey::from_bytes(&bytes)).transpose()?;
+        let restriction = self.get(&Place::restriction(persona))?;
+        let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
+        // One that was lifted is none.
+        Ok(PersonaRecord { bound, restriction: restriction.filter(|restriction| restriction.until != Some(0)) })
+    }
+
+    /// The keys of restrictions that are over at `now`.
+    fn ended_restrictions(&self, now: u64) -> Result<Vec<Vec<u8>>, LogError> {
+        let ends = guarded(|| {
+            // Up to the last second before `now`; in force are those that end at `now`.
+            let ends = self.records.range(numbered(b'u', 0)..numbered(b'u', now));
+            ends.take(ENDED_AT_ONCE).map(fjall::Guard::key).collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut keys = Vec::new();
+        for end in ends {
+            let Some((until, persona)) = end.get(1..).and_then(<[u8]>::split_first_chunk::<8>) else {
+                return Err(LogError::Damaged);
+            };
+            let key = [&b"r"[..], persona].concat();
+            let restriction = self.get(&Place::Record(key.clone()))?;
+            let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
+            // It may have another end by now.
+            if restriction.is_some_and(|restriction| restriction.until == Some(u64::from_be_bytes(*until))) {
+                keys.push(key);
+            }
+            keys.push(end.to_vec());
+        }
+        Ok(keys)
+    }
+
     pub(super) fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
         let Some(bytes) = self.get(&Place::case(commitment))? else { return Ok(None) };
         Ok(Case::from_bytes(&bytes)?.into_settlement())
@@ -283,7 +321,11 @@ impl Store {
 
     /// Drops what is expired at `now`, and remembers it.
     pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
-        if now <= self.watermark() {
+        // By `now` and not by the watermark: one that is ahead must not end what is in force.
+        let restrictions = self.ended_restrictions(now)?;
+        let was = self.watermark();
+        let now = now.max(was);
+        if now == was && restrictions.is_empty() {
             return Ok(());
         }
         let (commit, ended, lost_until) = {
@@ -295,6 +337,9 @@ impl Store {
         let mut batch = self.batch(commit);
         batch.insert(&self.records, "w", now.to_be_bytes());
         batch.insert(&self.records, "l", lost_until.to_be_bytes());
+        for key in restrictions {
+            batch.remove(&self.records, key);
+        }
         for end in &ended {
             batch.remove(&self.records, numbered(b'p', *end));
         }

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use quotapass_circuits::{identity::IdentityCommitment, share::Nullifier};
 
 use super::store::{Store, key_of, numbered, partition_of};
-use crate::relay::{Case, Conviction, Entry, LogEpoch, LogError, Outcome, Recorded, Settlement, WorkerId, log::Record};
+use crate::relay::{
+    BoundKey, Case, Conviction, Entry, LogEpoch, LogError, Outcome, Persona, Recorded, Restriction, Settlement,
+    WorkerId, log::Record,
+};
 
 /// Where something stands in the database.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -19,6 +22,19 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn nullifier(epoch: &LogEpoch, nullifier: Nullifier) -> Self {
         Self::Nullifier { partition: partition_of(epoch), key: key_of(epoch, nullifier) }
+    }
+
+    pub(super) fn chat_key(persona: Persona) -> Self {
+        Self::Record([&b"k"[..], &persona.to_bytes()].concat())
+    }
+
+    pub(super) fn restriction(persona: Persona) -> Self {
+        Self::Record([&b"r"[..], &persona.to_bytes()].concat())
+    }
+
+    /// By when it ends, so that those that are over are found.
+    fn end(until: u64, persona: Persona) -> Self {
+        Self::Record([&numbered(b'u', until)[..], &persona.to_bytes()].concat())
     }
 
     pub(super) fn case(commitment: IdentityCommitment) -> Self {
@@ -82,6 +98,47 @@ impl<'a> Transaction<'a> {
         self.writes.insert(Place::Record(numbered(b'e', self.convictions)), conviction.to_bytes());
         self.convictions += 1;
         Ok(true)
+    }
+
+    /// Binds a chat key; if one is bound already, only with `replaces`. Returns the one that was bound.
+    pub(super) fn bind(
+        &mut self,
+        persona: Persona,
+        key: &BoundKey,
+        replaces: bool,
+    ) -> Result<Option<BoundKey>, LogError> {
+        let place = Place::chat_key(persona);
+        let bound = self.get::<BoundKey>(&place)?;
+        if bound.is_none() || replaces {
+            self.writes.insert(place, key.to_bytes());
+        }
+        Ok(bound)
+    }
+
+    /// Restricts a pseudonym. Returns the restriction that was there.
+    pub(super) fn restrict(
+        &mut self,
+        persona: Persona,
+        restriction: &Restriction,
+    ) -> Result<Option<Restriction>, LogError> {
+        let place = Place::restriction(persona);
+        let former = self.get::<Restriction>(&place)?;
+        self.writes.insert(place, restriction.to_bytes());
+        if let Some(until) = restriction.until {
+            self.writes.insert(Place::end(until, persona), Vec::new());
+        }
+        Ok(former)
+    }
+
+    /// Lifts a restriction: it becomes one that ended long ago, which goes with the next that are over. Returns whether
+    /// there was one.
+    pub(super) fn lift(&mut self, persona: Persona) -> Result<bool, LogError> {
+        let is_lifted = |restriction: &Restriction| restriction.until == Some(0);
+        let known = self.get::<Restriction>(&Place::restriction(persona))?;
+        if known.as_ref().is_none_or(is_lifted) {
+            return Ok(false);
+        }
+        self.restrict(persona, &Restriction::new(Some(0))).map(|_| true)
     }
 
     pub(super) fn claim(

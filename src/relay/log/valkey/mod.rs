@@ -65,6 +65,9 @@
 //! | `quotapass:{registry}:convictions` | a list of [convictions](Conviction) |
 //! | `quotapass:{registry}:convicted` | a hash: commitment to token |
 //! | `quotapass:{registry}:cases` | a hash: commitment to case |
+//! | `quotapass:{registry}:chat-keys` | a hash: scope and pseudonym (64 bytes) to the [chat key](BoundKey) bound to it |
+//! | `quotapass:{registry}:restrictions` | a hash: the same to [restriction](Restriction) |
+//! | `quotapass:{registry}:restriction-ends` | a sorted set: the same by end, if there is one |
 //!
 //! `registry` is the chain id and the address in hex; in a cluster the braces keep these keys together, and nullifiers with
 //! their marks, while nullifiers spread over all servers. External nullifiers are the registry's own already.
@@ -99,8 +102,8 @@ use self::{
 };
 use super::{
     super::{
-        Case, Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome, Recorded, Settlement,
-        SlashClaims, WorkerId,
+        BadgeBook, BoundKey, Case, Conviction, Entry, LogEpoch, LogError, LogStatistics, NullifierLog, Outcome,
+        Persona, PersonaRecord, Recorded, Restriction, Settlement, SlashClaims, WorkerId,
     },
     LogChoice, LogIdentity,
     record::Record,
@@ -138,6 +141,24 @@ if known ~= ARGV[2] and known ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1";
 
+/// Binds a chat key unless one is bound, or in place of it, and returns the one that was.
+const BIND: &str = "local bound = redis.call('HGET', KEYS[1], ARGV[1])
+if not bound or ARGV[3] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return bound";
+/// Restricts a pseudonym, and keeps the end in order.
+const RESTRICT: &str = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if ARGV[3] == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1]) end
+return 1";
+/// Lifts a restriction.
+const LIFT: &str = "redis.call('ZREM', KEYS[2], ARGV[1])
+return redis.call('HDEL', KEYS[1], ARGV[1])";
+/// Drops restrictions that are over, some at a time.
+const END: &str = "local ended = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1000)
+if #ended == 0 then return 0 end
+redis.call('HDEL', KEYS[1], unpack(ended))
+redis.call('ZREM', KEYS[2], unpack(ended))
+return #ended";
+
 /// A nullifier log on servers that several relays share; see the [module](self).
 ///
 /// Its methods block; they may be called from any thread, but belong into no async task.
@@ -166,6 +187,9 @@ struct Keys {
     convictions: String,
     convicted: String,
     cases: String,
+    chat_keys: String,
+    restrictions: String,
+    restriction_ends: String,
 }
 
 impl Keys {
@@ -178,6 +202,9 @@ impl Keys {
             convictions: key("convictions"),
             convicted: key("convicted"),
             cases: key("cases"),
+            chat_keys: key("chat-keys"),
+            restrictions: key("restrictions"),
+            restriction_ends: key("restriction-ends"),
             registry,
         }
     }
@@ -378,7 +405,7 @@ impl Log {
         };
         let requests: Vec<Option<Request>> = convictions.iter().map(convict).collect();
         let sent = requests.iter().flatten().cloned().collect();
-        let mut answers = self.servers.run(sent, Kind::Write).await.into_iter();
+        let mut answers = self.send(sent, Kind::Write).await.into_iter();
         let mut answer = || answers.next().unwrap_or_else(|| Err(ended()));
         requests
             .into_iter()
@@ -416,7 +443,9 @@ impl Log {
     async fn expire(&self, now: u64) -> Result<(), LogError> {
         let mut raise = script(RAISE, &[&self.keys.expired]);
         raise.arg(now.min(LATEST));
-        self.move_watermark(raise).await.map(drop)
+        self.move_watermark(raise).await?;
+        // By `now` and not by the watermark: one that is ahead must not end what is in force.
+        self.end_restrictions(now).await
     }
 
     async fn reopen(&self, now: u64) -> Result<u64, LogError> {
@@ -433,10 +462,18 @@ impl Log {
         Ok(expired.unsigned_abs())
     }
 
+    /// Drops restrictions of pseudonyms that are over.
+    async fn end_restrictions(&self, now: u64) -> Result<(), LogError> {
+        let mut end = script(END, &[&self.keys.restrictions, &self.keys.restriction_ends]);
+        end.arg(now);
+        self.one(&self.keys.restrictions, end, Kind::Write).await.map(drop)
+    }
+
     async fn statistics(&self) -> Result<LogStatistics, LogError> {
-        let Keys { store, expired, convictions, convicted, cases, .. } = &self.keys;
+        let Keys { store, expired, convictions, convicted, cases, chat_keys, restrictions, restriction_ends, .. } =
+            &self.keys;
         let convicted_count = self.one(convictions, cmd("LLEN").arg(convictions).to_owned(), Kind::Read).await?;
-        let own = [store, expired, convictions, convicted, cases];
+        let own = [store, expired, convictions, convicted, cases, chat_keys, restrictions, restriction_ends];
         let own = self.one(store, cmd("EXISTS").arg(&own[..]).to_owned(), Kind::Read).await?;
         let marks = self.keys.shards().count() as u64;
         // Some of which were probes.
@@ -577,6 +614,69 @@ impl NullifierLog for ValkeyLog {
 
     fn probe(&self) -> Result<(), LogError> {
         self.run(|log| async move { log.probe().await })
+    }
+}
+
+impl Log {
+    async fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        let get = |key: &String| {
+            let mut get = cmd("HGET");
+            get.arg(key).arg(&persona.to_bytes()[..]);
+            Request::new(key.as_bytes(), get)
+        };
+        let requests = vec![get(&self.keys.chat_keys), get(&self.keys.restrictions)];
+        let answers: Vec<Value> = self.send(requests, Kind::Read).await.into_iter().collect::<Result<_, _>>()?;
+        let [bound, restriction] = <[Value; 2]>::try_from(answers).map_err(|_| ended())?;
+        let restriction = bytes_of(restriction)?.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
+        Ok(PersonaRecord { bound: bound_from(bound)?, restriction })
+    }
+
+    async fn bind(&self, persona: Persona, key: &BoundKey, replaces: bool) -> Result<Option<BoundKey>, LogError> {
+        let mut bind = script(BIND, &[&self.keys.chat_keys]);
+        bind.arg(&persona.to_bytes()[..]).arg(key.to_bytes()).arg(i32::from(replaces));
+        bound_from(self.one(&self.keys.chat_keys, bind, Kind::Write).await?)
+    }
+
+    async fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+        let mut restrict = script(RESTRICT, &[&self.keys.restrictions, &self.keys.restriction_ends]);
+        let end = restriction.until.map_or_else(String::new, |until| until.to_string());
+        restrict.arg(&persona.to_bytes()[..]).arg(restriction.to_bytes()).arg(end);
+        self.one(&self.keys.restrictions, restrict, Kind::Write).await.map(drop)
+    }
+
+    async fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+        let mut lift = script(LIFT, &[&self.keys.restrictions, &self.keys.restriction_ends]);
+        lift.arg(&persona.to_bytes()[..]);
+        Ok(self.one(&self.keys.restrictions, lift, Kind::Write).await? == Value::Int(1))
+    }
+}
+
+fn bound_from(value: Value) -> Result<Option<BoundKey>, LogError> {
+    Ok(bytes_of(value)?.map(|bytes| BoundKey::from_bytes(&bytes)).transpose()?)
+}
+
+impl BadgeBook for ValkeyLog {
+    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        self.run(move |log| async move { log.persona(persona).await })
+    }
+
+    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        let key = key.clone();
+        self.run(move |log| async move { log.bind(persona, &key, false).await })
+    }
+
+    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
+        let key = key.clone();
+        self.run(move |log| async move { log.bind(persona, &key, true).await })
+    }
+
+    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
+        let restriction = restriction.clone();
+        self.run(move |log| async move { log.restrict(persona, &restriction).await })
+    }
+
+    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
+        self.run(move |log| async move { log.lift(persona).await })
     }
 }
 

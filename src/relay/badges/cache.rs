@@ -1,0 +1,97 @@
+//! Badges whose proof verified, so that showing one again costs no pairing.
+
+use core::num::NonZeroUsize;
+use std::sync::Mutex;
+
+use lru::LruCache;
+use quotapass_circuits::signal::Scope;
+use sha2::{Digest, Sha256};
+
+use crate::relay::{Verdict, lock};
+
+/// How many badges are remembered, about 100 bytes each.
+const CAPACITY: NonZeroUsize = match NonZeroUsize::new(65_536) {
+    Some(capacity) => capacity,
+    None => NonZeroUsize::MIN,
+};
+
+/// The badges that were verified last, by a hash of scope and all bytes of the pass.
+///
+/// The attack it answers: a badge is public, and whoever resends one makes a relay pay a pairing each time. That a proof
+/// verified stays true, and nothing else is remembered: policy, root, slashed members and restrictions are checked each
+/// time. What was not verified is not remembered either, for there is no end of it.
+pub(in crate::relay) struct VerifiedBadges(Mutex<LruCache<Hash, ()>>);
+
+type Hash = [u8; 32];
+
+impl Default for VerifiedBadges {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(CAPACITY)))
+    }
+}
+
+impl VerifiedBadges {
+    /// Verifies a badge unless it was.
+    ///
+    /// # Errors
+    /// What `verify` says; nothing is remembered then.
+    pub(super) fn verify_once(
+        &self,
+        scope: Scope,
+        pass: &[u8],
+        verify: impl FnOnce() -> Result<(), Verdict>,
+    ) -> Result<(), Verdict> {
+        let hash = hash_of(scope, pass);
+        if lock(&self.0).get(&hash).is_some() {
+            return Ok(());
+        }
+        verify()?;
+        lock(&self.0).put(hash, ());
+        Ok(())
+    }
+}
+
+fn hash_of(scope: Scope, pass: &[u8]) -> Hash {
+    // The scope has a length of its own, so that no other scope and pass have these bytes.
+    Sha256::new().chain_update(scope.to_be_bytes()).chain_update(pass).finalize().into()
+}
+
+impl core::fmt::Debug for VerifiedBadges {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "VerifiedBadges({})", lock(&self.0).len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quotapass_circuits::registry_id::RegistryId;
+
+    use super::*;
+
+    #[test]
+    fn only_what_verified_is_remembered_and_only_for_its_scope_and_bytes() {
+        let scope = |name| Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, name);
+        let badges = VerifiedBadges::default();
+        let mut pairings = 0;
+        let mut ask = |name, pass: &[u8], is_valid: bool| {
+            let before = pairings;
+            let verdict = badges.verify_once(scope(name), pass, || {
+                pairings += 1;
+                if is_valid { Ok(()) } else { Err(Verdict::InvalidProof) }
+            });
+            (verdict, pairings - before)
+        };
+        assert_eq!(ask("room", b"forged", false), (Err(Verdict::InvalidProof), 1));
+        assert_eq!(ask("room", b"forged", false), (Err(Verdict::InvalidProof), 1));
+        assert_eq!(ask("room", b"good", true), (Ok(()), 1));
+        assert_eq!(ask("room", b"good", true), (Ok(()), 0));
+        assert_eq!(ask("another room", b"good", true), (Ok(()), 1));
+        assert_eq!(ask("room", b"goods", false), (Err(Verdict::InvalidProof), 1));
+        // Many others push it out, and no more are kept.
+        for number in 0..CAPACITY.get() as u64 {
+            badges.verify_once(scope("room"), &number.to_be_bytes(), || Ok(())).unwrap();
+        }
+        assert_eq!(format!("{badges:?}"), "VerifiedBadges(65536)");
+        assert_eq!(ask("room", b"good", true), (Ok(()), 1));
+    }
+}
