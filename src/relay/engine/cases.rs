@@ -53,8 +53,15 @@ impl Cases {
         lock(&self.0).members.iter().rev().take(count).cloned().collect()
     }
 
-    /// Reads what is new in the log and tells it, at Unix second `now`. The lock is not held while the log works.
-    pub(super) fn refresh(&self, relay: &dyn Judge, events: &EventBus, now: u64) -> Result<(), LogError> {
+    /// Reads what is new in the log and tells it, at Unix second `now`; and how some of the open cases stand, if that is
+    /// asked for too. The lock is not held while the log works.
+    pub(super) fn refresh(
+        &self,
+        relay: &dyn Judge,
+        events: &EventBus,
+        now: u64,
+        looks_after_cases: bool,
+    ) -> Result<(), LogError> {
         let from = lock(&self.0).read;
         let news = relay.convictions(from)?;
         let open = {
@@ -68,7 +75,7 @@ impl Cases {
                     events.publish(RelayEvent::Convicted { commitment, at: now });
                 }
             }
-            state.open()
+            if looks_after_cases { state.open() } else { Vec::new() }
         };
         for (position, commitment) in open {
             let Some(settlement) = relay.settlement(commitment)? else { continue };

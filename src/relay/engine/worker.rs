@@ -280,11 +280,19 @@ impl Shared {
 
     /// Looks at the log each second, and when somebody was convicted, until the engine stops.
     pub(super) fn look_at_log(&self) {
+        let mut looked_after: Option<Instant> = None;
         loop {
             let now = self.context.clock.now();
             self.history.note(&[], now);
+            // News is told at once. Open cases are looked after each second, for each is a question to the log, and with
+            // many convictions a second there would be no end of them.
+            let looks_after_cases = looked_after.is_none_or(|at| at.elapsed() >= LOOK_AT_LOG);
+            if looks_after_cases {
+                looked_after = Some(Instant::now());
+            }
             let read = self.relay.learn_convictions(now);
-            let read = read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now));
+            let read =
+                read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now, looks_after_cases));
             let read = read.and_then(|()| self.relay.probe());
             match read {
                 Ok(()) => self.context.status.log_works(now),
