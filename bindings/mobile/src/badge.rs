@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quotapass::client;
+use quotapass::{client, relay::BadgeChallenge};
 use quotapass_circuits::membership;
 use rand::rngs::OsRng;
 
@@ -21,6 +21,25 @@ pub struct BadgePass {
     pub text: String,
     /// The account's only pseudonym in the room.
     pub pseudonym: String,
+}
+
+#[uniffi::export]
+impl Room {
+    /// The bytes that the owner of a badge's chat key signs with that key, to show a relay that the key is at hand and that
+    /// the badge is no copy. `challenge` are the 32 bytes that the relay gives at `/v1/badges/challenge`. A key of Ed25519
+    /// signs the bytes, one of secp256k1 their SHA-256, with a low s.
+    ///
+    /// Sign for relays alone that are trusted with the room: another one could show the signature elsewhere as its own.
+    ///
+    /// # Errors
+    /// `BadInput` if the challenge has not 32 bytes.
+    pub fn badge_challenge_message(&self, challenge: Vec<u8>) -> Result<Vec<u8>, QuotapassError> {
+        let wrong = |challenge: Vec<u8>| {
+            QuotapassError::bad_input("challenge", format!("has {} bytes; give the relay's 32", challenge.len()))
+        };
+        let challenge = challenge.try_into().map_err(wrong)?;
+        Ok(BadgeChallenge(challenge).message(self.client().scope()))
+    }
 }
 
 #[uniffi::export]

@@ -2,7 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use quotapass_mobile::{Identity, KeyFiles, Membership, Prover, QuotapassError, Registry, Room, Roots, pass_from_text};
+use quotapass_circuits::{registry_id::RegistryId, signal::Scope};
+use quotapass_mobile::{
+    Identity, KeyFiles, Membership, Prover, QuotapassError, Registry, Room, RoomPolicy, Roots, pass_from_text,
+};
 
 const COMMITMENT: &str = "0x0000000000000000000000000000000000000000000000000000000000000001";
 
@@ -30,6 +33,30 @@ fn is_bad_input<T>(result: &Result<T, QuotapassError>) -> bool {
 }
 
 proptest! {
+    /// Attack: a relay gives something else to sign as its challenge, such as a message.
+    #[test]
+    fn a_challenge_has_32_bytes_and_is_signed_for_its_room_alone(challenge: [u8; 32], other in prop::collection::vec(any::<u8>(), 0..80)) {
+        let (chain_id, address) = (1, [0x11; 20]);
+        let registry = Registry { chain_id, address: format!("0x{}", "11".repeat(20)) };
+        let policy = RoomPolicy {
+            name: "lobby".into(),
+            epoch_seconds: 600,
+            limit_cap: 5,
+            min_stake: 0,
+            min_age_days: 0,
+            root_window: 3600,
+            max_clock_skew: 30,
+            version: 1,
+            holds_from: 0,
+        };
+        let room = Room::new(registry, policy).unwrap();
+        let scope = Scope::new(&RegistryId { chain_id, address }, "lobby").to_be_bytes();
+        let expected = [&b"quotapass.badge-challenge.v1\0"[..], &scope, &challenge].concat();
+        prop_assert_eq!(room.badge_challenge_message(challenge.into()).unwrap(), expected);
+        let is_refused = is_bad_input(&room.badge_challenge_message(other.clone()));
+        prop_assert_eq!(is_refused, other.len() != 32);
+    }
+
     #[test]
     fn text_of_any_kind_is_refused(text in ".{0,200}") {
         prop_assert!(is_bad_input(&Room::from_policy_json(text.clone(), "lobby".into())));
