@@ -19,9 +19,11 @@ fn behind_proxy() -> HttpSettings {
     }
 }
 
-/// Sends forgeries that each name another source, as the header `Quotapass-Source`, and says how many sources forged.
-fn forging_sources(server: &Server, client: &str, posts: usize) -> f64 {
-    for post in 0..posts {
+/// Sends more forgeries than are forgiven for each of some sources, which the header `Quotapass-Source` names, and says how
+/// many sources are suspicious.
+fn forging_sources(server: &Server, client: &str, sources: usize) -> f64 {
+    const FORGERIES: usize = 4;
+    for post in (0..sources).flat_map(|source| [source; FORGERIES]) {
         let headers = [
             ("content-type", "application/json"),
             ("x-forwarded-for", client),

@@ -223,7 +223,9 @@ fn records_without_a_version_are_refused_by_their_version() {
     let log = server.log();
     let former = entry(0, 1, 1);
     let value = [&former.share.x.to_be_bytes()[..], &former.share.y.to_be_bytes(), &[7; 16]].concat();
-    let key = [&b"quotapass:n:"[..], &former.epoch.external_nullifier().to_be_bytes(), &former.nullifier.to_be_bytes()];
+    let nullifier = former.nullifier.to_be_bytes();
+    let shard = format!("quotapass:n:{{{:02x}}}:", nullifier[31]);
+    let key = [shard.as_bytes(), &former.epoch.external_nullifier().to_be_bytes(), &nullifier];
     let mut client = redis::Client::open(server.address()).unwrap().get_connection().unwrap();
     let _: Value = redis::cmd("SET").arg(key.concat()).arg(value).query(&mut client).unwrap();
     assert_eq!(log.lookup(&former.epoch, former.nullifier), Err(LogError::Version(0)));
