@@ -64,6 +64,12 @@ pub enum NodeError {
     /// The address of the endpoint is of no known kind.
     #[error("{0} is not the address of an endpoint; give http(s)://, ws(s)://, or the path of an IPC socket")]
     InvalidEndpoint(String),
+    /// The certificates for TLS to the endpoint cannot be read.
+    #[error("cannot use the certificates for the endpoint: {0}; give them in PEM")]
+    Certificates(String),
+    /// The file with the endpoint's password cannot be read.
+    #[error("cannot read the password of the endpoint: {0}; check the file and its owner")]
+    Password(String),
     /// Nobody answers at the endpoint.
     #[error("cannot reach {endpoint}: {reason}; check the address and that the node runs")]
     Unreachable {

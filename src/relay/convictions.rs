@@ -38,10 +38,18 @@ struct Caught {
     conviction: Conviction,
 }
 
+impl Caught {
+    fn verdict(self, candidate: &Candidate) -> Verdict {
+        let (evidence, within_grace) = (self.conviction.evidence, candidate.grace > 0);
+        Verdict::QuotaExceeded(Box::new(QuotaExceeded { secret: self.secret, evidence, within_grace }))
+    }
+}
+
 impl<L: NullifierLog> Relay<L> {
     /// The verdicts on posts whose proof verified and which went to the log, with what the log said of each.
     ///
-    /// First all evidence of the batch is kept, in one write; then its members are refused; then all is answered.
+    /// First all evidence of the batch is kept, in one write; then its members are refused; then all is answered. In
+    /// [shadow mode](super::PolicyTable::is_shadow) a double post has its verdict, and no evidence is kept.
     pub(super) fn conclude(
         &self,
         candidates: &[Candidate],
@@ -61,6 +69,7 @@ impl<L: NullifierLog> Relay<L> {
                 (Ok(Outcome::New), None) => Verdict::Accepted,
                 (Ok(Outcome::Replay), None) => Verdict::Replay,
                 (Ok(Outcome::Conflict(recorded)), None) => match candidate.catch(recorded, place, now) {
+                    Ok(found) if candidate.is_shadow => found.verdict(candidate),
                     Ok(found) => {
                         caught.push(found);
                         Verdict::SlashedMember { within_grace: true }
@@ -79,17 +88,15 @@ impl<L: NullifierLog> Relay<L> {
         let kept = self.log.convict_all(&convictions).into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
         // Where in the batch each of its members was caught, by number.
         let mut caught_at = HashMap::new();
-        for (Caught { place, secret, conviction }, kept) in caught.into_iter().zip(kept) {
-            let candidate = &candidates[place];
+        for (caught, kept) in caught.into_iter().zip(kept) {
+            let (place, candidate) = (caught.place, &candidates[caught.place]);
             match kept {
                 Ok(is_first) => {
-                    let number = self.refuse(secret.clone(), candidate.cap, now);
+                    let number = self.refuse(caught.secret.clone(), candidate.cap, now);
                     caught_at.entry(number).or_insert(place);
                     // Another thread, or another relay, may have been first: a secret is announced once.
                     if is_first {
-                        let (evidence, within_grace) = (conviction.evidence, candidate.grace > 0);
-                        let exceeded = QuotaExceeded { secret, evidence, within_grace };
-                        verdicts[place] = Verdict::QuotaExceeded(Box::new(exceeded));
+                        verdicts[place] = caught.verdict(candidate);
                     }
                 }
                 // Nothing follows from it; the next post of the nullifier gives it again.

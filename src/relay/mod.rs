@@ -59,14 +59,14 @@ pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use convictions::MessageLimits;
 #[cfg(feature = "relay-engine")]
-pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, RelayContext, Source};
+pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, Progress, RelayContext, Source};
 #[cfg(feature = "relay-engine")]
 pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
 pub use evidence::{Conviction, EvidenceRecord};
 #[cfg(feature = "relay-embedded")]
 pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 #[cfg(feature = "relay-valkey")]
-pub use log::valkey::{Durability, ValkeyLog, ValkeyLogError, ValkeySettings};
+pub use log::valkey::{Durability, ValkeyFiles, ValkeyLog, ValkeyLogError, ValkeySettings};
 #[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
 pub use log::{LogChoice, LogIdentity, LogIdentityError};
 pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};

@@ -75,6 +75,8 @@ pub(super) struct Candidate {
     /// How long after the first evidence whoever forwards a post of its member may be honest, in seconds.
     pub(super) grace: u64,
     pub(super) entry: Entry,
+    /// Whether nobody is convicted in the scope.
+    pub(super) is_shadow: bool,
 }
 
 /// A candidate whose proof is still bytes.
@@ -217,18 +219,18 @@ impl<L: NullifierLog> Relay<L> {
     fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<Stated, Verdict> {
         let (head, proof) = PostHead::from_bytes(request.pass)?;
         let epoch = head.epoch;
-        let (scope, cap, grace) = {
+        let (scope, cap, grace, is_shadow) = {
             let policies = self.policies();
             let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
             let history = entry.history();
             history.check_post(&(&head).into(), now, |window| self.check_root(head.root, now, window))?;
             self.check_horizon(history.exposure(now), now)?;
-            (entry.scope(), history.highest_cap(now), history.grace(now))
+            (entry.scope(), history.highest_cap(now), history.grace(now), policies.is_shadow(request.scope))
         };
         let public = head.public(scope, request.message)?;
         let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
         let entry = Entry::new(log_epoch, public.nullifier, public.share);
-        Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry }, public, proof })
+        Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry, is_shadow }, public, proof })
     }
 
     /// Whether the relay sees far enough on its chain for passes of an [exposure](super::Policy::exposure).
@@ -288,6 +290,11 @@ impl<L: NullifierLog> Relay<L> {
     /// Changes what is said to scopes that have no policy.
     pub fn change_unlisted(&self, unlisted: UnlistedVerdict) {
         write(&self.policies).set_unlisted(unlisted);
+    }
+
+    /// Changes which scopes are in shadow mode; see [`PolicyTable::is_shadow`].
+    pub fn change_shadow(&self, names: impl IntoIterator<Item = String>) {
+        write(&self.policies).set_shadow(names);
     }
 
     /// The policies.

@@ -1,5 +1,6 @@
 //! What several test targets stand on.
 
 pub mod anvil;
+pub mod certificates;
 pub mod crowd;
 pub mod proxy;

@@ -54,8 +54,11 @@ impl World {
 
     fn worker(&self, name: &str, confirmations: u64, sends: bool) -> Slasher {
         let prover = || Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
-        let sender =
-            sends.then(|| SlashSender { account: Address::repeat_byte(0x0f), receiver: RECEIVER, prover: prover() });
+        let sender = sends.then(|| SlashSender {
+            account: Address::repeat_byte(0x0f).into(),
+            receiver: Some(RECEIVER),
+            prover: prover(),
+        });
         let parts = SlasherParts {
             store: self.log.clone(),
             registry: self.endpoint.link(self.id().address),

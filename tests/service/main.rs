@@ -16,7 +16,9 @@ mod policy;
 mod proxies;
 mod routes;
 mod server;
+mod shadow;
 #[cfg(target_os = "linux")]
 mod shares;
+mod sources;
 mod stop;
 mod world;

@@ -267,9 +267,12 @@ fn ready_says_why_not() {
 fn metrics_count_what_was_said() {
     let server = Server::start();
     server.verify(&mixed());
-    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"accepted\"}"), 3.0);
-    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"quota_exceeded\"}"), 1.0);
-    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"stale_root\"}"), 0.0);
+    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"accepted\",scope=\"room\",mode=\"enforced\"}"), 3.0);
+    assert_eq!(
+        server.metric("quotapass_verdicts_total{verdict=\"quota_exceeded\",scope=\"room\",mode=\"enforced\"}"),
+        1.0
+    );
+    assert_eq!(server.metric("quotapass_verdicts_total{verdict=\"stale_root\",scope=\"room\",mode=\"enforced\"}"), 0.0);
     assert_eq!(server.metric("quotapass_answer_seconds_count"), 1.0);
     assert_eq!(server.metric("quotapass_batch_posts_sum"), 9.0);
     assert_eq!(server.metric("quotapass_queue_posts"), 0.0);

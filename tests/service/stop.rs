@@ -3,7 +3,10 @@
 use std::{
     io::{BufReader, Write},
     net::TcpStream,
+    time::Duration,
 };
+
+use quotapass::relay::http::HttpSettings;
 
 use crate::{server::*, world::*};
 
@@ -40,4 +43,39 @@ fn all_that_was_taken_is_answered() {
     drop(idle);
     server.wait();
     assert_eq!(server.relay.log().inner.len(), HONEST.len());
+}
+
+#[test]
+fn readiness_goes_before_the_listener() {
+    let drained = HttpSettings { drain_delay: Duration::from_secs(3_600), ..HttpSettings::default() };
+    let mut server = Server::with(drained);
+    assert_eq!(server.get("/readyz").status, 200);
+    server.stop();
+    while server.get("/readyz").status == 200 {
+        std::thread::yield_now();
+    }
+    // Whoever spreads the load has not looked yet, and sends on: nothing is lost.
+    assert_eq!(server.get("/readyz").json()["reasons"][0]["code"], "stopping");
+    assert_eq!(names(&server.verify(&HONEST[..2])), ["accepted"; 2]);
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn an_engine_that_is_stuck_is_told_from_one_with_nothing_to_do() {
+    let server = Server::start();
+    let idle = server.engine.progress();
+    assert!(!server.engine.progress().is_stuck_since(&idle));
+    server.relay.log().shut(true);
+    let body = HONEST[0].json().to_string();
+    let mut stream = server.connect();
+    stream.write_all(&request("POST", "/v1/verify", &[("content-type", "application/json")], body.as_bytes())).unwrap();
+    while server.relay.log().waiting() == 0 {
+        std::thread::yield_now();
+    }
+    // A post waits at the gate, and no batch is finished.
+    let before = server.engine.progress();
+    assert!(server.engine.progress().is_stuck_since(&before));
+    server.relay.log().shut(false);
+    assert_eq!(Answer::read(&mut BufReader::new(stream)).json()["verdict"], "accepted");
+    assert!(!server.engine.progress().is_stuck_since(&before));
 }

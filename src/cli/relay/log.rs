@@ -49,7 +49,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
                 None
             }
         };
-        if !is_right(own, time, head, settings.fixed.clock.tolerance_seconds) {
+        if !is_right(own, time, head, settings.fixed.clock.tolerance) {
             bail!(
                 "no second clock agrees with this machine's, which shows {own}: the server's shows {}, the chain's newest block \
                  is of {}; set the clocks by NTP, or give --trust-clock if you have checked this one",

@@ -1,13 +1,15 @@
-//! Log lines on standard error.
+//! Log lines on standard error, panics included.
 
-use std::io;
+use std::{env, io, panic, panic::PanicHookInfo, sync::OnceLock, thread};
 
 use clap::ValueEnum;
+use serde::Deserialize;
 use tracing_subscriber::{
-    Layer,
+    Layer, Registry,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -22,14 +24,16 @@ pub(in crate::cli) enum LogFormat {
     Json,
 }
 
-/// How much is said.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(in crate::cli) enum LogLevel {
     /// What the operator must see to
     Error,
     /// And what the relay copes with
     Warn,
     /// And what it does
+    #[default]
     Info,
     /// And how
     Debug,
@@ -46,17 +50,77 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Begins to write the lines of this program. Other crates are heard with errors alone: what they say of an endpoint or
-/// a connection may hold keys and addresses.
+/// The filter of the lines, once they are written.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// The lines of this program at a level. Other crates are heard with errors alone: what they say of an endpoint or a
+/// connection may hold keys and addresses.
+fn targets(level: LogLevel) -> Targets {
+    Targets::new().with_target("quotapass", LevelFilter::from(level)).with_default(LevelFilter::ERROR)
+}
+
+/// Begins to write the lines of this program, and one for each panic.
 pub(in crate::cli) fn start(format: LogFormat, level: LogLevel) {
-    let targets = Targets::new().with_target("quotapass", LevelFilter::from(level)).with_default(LevelFilter::ERROR);
+    let (filter, handle) = reload::Layer::new(targets(level));
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
     let layer = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Whoever has embedded this program and writes lines already goes on to do so.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+    // A program that embeds this one and writes lines already goes on to do so, and keeps its own filter and hook.
+    if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
+        // The first subscriber is the only one.
+        let _ = FILTER.set(handle);
+        log_panics();
+    }
+}
+
+/// The level that the command line asks for, if it does, which the configuration does not change.
+static ASKED: OnceLock<LogLevel> = OnceLock::new();
+
+/// Follows the configuration's level from now on, unless the command line asks for another.
+pub(super) fn follow(asked: Option<LogLevel>, configured: LogLevel) {
+    if let Some(level) = asked {
+        // There is one command line.
+        let _ = ASKED.set(level);
+    }
+    change_level(configured);
+}
+
+/// Logs as much as the configuration says from now on, unless the command line asks for something else.
+pub(super) fn change_level(configured: LogLevel) {
+    let level = ASKED.get().copied().unwrap_or(configured);
+    if let Some(filter) = FILTER.get() {
+        // A filter that is gone belongs to a subscriber that is gone.
+        let _ = filter.reload(targets(level));
+    }
+}
+
+/// Makes each panic one line of the log: thread, place and message. With `RUST_BACKTRACE` the backtrace follows, as Rust
+/// writes it.
+///
+/// Rust's own message has several lines and no time, so that collectors of log lines tear it apart, and one in JSON cannot
+/// read it at all.
+fn log_panics() {
+    let usual = panic::take_hook();
+    let has_backtrace = env::var_os("RUST_BACKTRACE").is_some_and(|value| !value.is_empty() && value != *"0");
+    panic::set_hook(Box::new(move |panicked| {
+        log_panic(panicked);
+        if has_backtrace {
+            usual(panicked);
+        }
+    }));
+}
+
+fn log_panic(panicked: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let place = panicked.location().map(ToString::to_string);
+    tracing::error!(
+        thread = thread.name().unwrap_or("unnamed"),
+        place,
+        reason = panicked.payload_as_str().unwrap_or("unknown"),
+        "a thread panicked; please report it"
+    );
 }
 
 /// Tells of transactions and of requests that are repeated.
@@ -83,4 +147,69 @@ pub(super) fn sync() -> Observer<SyncProgress> {
     Observer::new(|at: SyncProgress| {
         tracing::debug!(block = at.block, head = at.head, members = at.members, "reading the registry");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    /// Runs a test of this module in a process of its own, which alone may change hook and subscriber.
+    fn alone(test: &str, variables: &[(&str, &str)]) -> String {
+        let name = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args([&name, "--exact", "--ignored", "--nocapture"]).env_remove("RUST_BACKTRACE");
+        let Output { status, stdout, stderr } = command.envs(variables.iter().copied()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(stdout), text(stderr));
+        assert!(status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+        stderr
+    }
+
+    #[test]
+    #[ignore = "runs in a process of its own"]
+    fn panics() {
+        start(LogFormat::Json, LogLevel::Error);
+        let thread = thread::Builder::new().name("verify-7".into());
+        let panicked = thread.spawn(|| panic!("the first line\nthe second")).unwrap().join();
+        assert!(panicked.is_err());
+    }
+
+    #[test]
+    fn a_panic_is_one_line() {
+        let lines = alone("panics", &[]);
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
+        assert_eq!((&line["level"], &line["thread"]), (&"ERROR".into(), &"verify-7".into()));
+        assert_eq!(line["reason"], "the first line\nthe second");
+        assert!(line["place"].as_str().unwrap().contains("logging.rs:"), "{line}");
+        let lines = alone("panics", &[("RUST_BACKTRACE", "1")]);
+        assert!(lines.lines().count() > 1 && lines.contains("stack backtrace"), "{lines}");
+    }
+
+    #[test]
+    #[ignore = "runs in a process of its own"]
+    fn levels() {
+        start(LogFormat::Text, LogLevel::Warn);
+        let say = |word: &str| {
+            tracing::info!("{word} info");
+            tracing::debug!("{word} debug");
+        };
+        say("first");
+        change_level(LogLevel::Debug);
+        say("second");
+        follow(Some(LogLevel::Info), LogLevel::Debug);
+        say("third");
+        change_level(LogLevel::Error);
+        say("fourth");
+    }
+
+    #[test]
+    fn the_level_changes_at_run_time() {
+        let lines = alone("levels", &[]);
+        let heard: Vec<_> = lines.lines().map(|line| line.rsplitn(3, ' ').take(2).collect::<Vec<_>>()).collect();
+        let expected = [["info", "second"], ["debug", "second"], ["info", "third"], ["info", "fourth"]];
+        assert_eq!(heard, expected, "{lines}");
+    }
 }

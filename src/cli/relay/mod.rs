@@ -4,6 +4,7 @@ mod development;
 mod evidence;
 mod log;
 mod logging;
+mod manager;
 mod program;
 mod reload;
 mod settings;
@@ -58,9 +59,9 @@ pub(super) struct Arguments {
     /// How log lines look on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
-    /// How much is logged
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
-    log_level: LogLevel,
+    /// How much is logged, in place of the configuration's `level` in [logging]
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,7 +135,7 @@ fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
 }
 
 fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
-    start_logging(arguments.log_format, arguments.log_level);
+    start_logging(arguments.log_format, arguments.log_level.unwrap_or_default());
     let (configuration, posts) = match flags.file() {
         Some(path) => (path.to_path_buf(), Vec::new()),
         None => {
@@ -144,6 +145,7 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
         }
     };
     let settings = Settings::read(&configuration)?;
+    logging::follow(arguments.log_level, settings.live.log_level);
     let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
     let program = Program::open(configuration, settings, &folders, arguments.new_log)?;
     let key = program.policy_key();

@@ -22,6 +22,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
+    manager,
     reload::{Configuration, registry_check},
     settings::{FixedSettings, Settings},
     signals::{Signal, Signals},
@@ -91,7 +92,7 @@ impl Program {
         let copy_path = folders.copy(&chain.id)?;
         let window = settings.live.scopes.iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let follower_settings = FollowerSettings {
-            reorganisation_limit: fixed.chain.max_reorg_depth,
+            reorganisation_limit: fixed.chain.max_reorg_depth(),
             history: Duration::from_secs(window.into()),
             progress: super::logging::sync(),
             ..FollowerSettings::default()
@@ -110,7 +111,7 @@ impl Program {
         let relay = Arc::new(Relay::new(
             posts.verifier()?,
             prover::<Badge>(&keys)?.verifier()?,
-            policies.with_unlisted(settings.live.unlisted),
+            policies.with_unlisted(settings.live.unlisted).with_shadow(settings.live.shadow.iter().cloned()),
             RootHistory::new(),
             Arc::clone(&store),
         ));
@@ -121,11 +122,8 @@ impl Program {
             check: registry_check(&configuration),
             context: context.clone(),
         };
-        let chain_settings = ChainSettings {
-            poll: Duration::from_secs(fixed.chain.poll_seconds),
-            is_own: chain.is_embedded,
-            ..ChainSettings::default()
-        };
+        let chain_settings =
+            ChainSettings { poll: fixed.chain.poll(), is_own: chain.is_embedded, ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
         Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })
@@ -174,8 +172,8 @@ impl Program {
             return Ok((String::new(), key));
         }
         let info = settings.fit(&*chain.link.get()?, slash_key(&folders.keys(fixed))?)?;
-        let wallet = match chain.account {
-            Some(account) => format!("{account} slashes"),
+        let wallet = match &chain.account {
+            Some(account) => format!("{} slashes", account.get()),
             None => "nobody slashes".into(),
         };
         let found = format!(
@@ -221,15 +219,16 @@ impl Program {
         }
         let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes } = self;
         let members = follower.members();
-        let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine.settings())?;
+        let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine)?;
         let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
         let key = policy_key.public();
         service = service.with_policy_key(policy_key);
+        let watched = engine.clone();
         if let Some(routes) = routes {
             let routes = routes(engine, Arc::clone(&chain.link), service.stopping());
             service = service.with_routes(routes);
         }
-        let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock.upkeep());
+        let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock);
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
         // It answers to the end.
         let (stop_admin, admin_stopped) = oneshot::channel::<()>();
@@ -254,11 +253,18 @@ impl Program {
         });
         info!(%address, registry = %Address::from(chain.id.address), chain_id = chain.id.chain_id, policy_key = %key, "the relay listens");
         started(address, chain.id.address.into())?;
+        manager::ready(&format!("answers at {address}"));
+        let watch = manager::watch(watched);
 
         let ended = loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => configuration.reload(&relay, &context, &service),
+                    Signal::Reload => {
+                        manager::reloading();
+                        let is_taken = configuration.reload(&relay, &context, &service, &chain);
+                        let status = if is_taken { "" } else { "; the last reload was refused, see the log" };
+                        manager::ready(&format!("answers at {address}{status}"));
+                    }
                     Signal::Stop => break Ok(()),
                 },
                 Some(reason) = failed.recv() => break Err(anyhow!(reason)),
@@ -269,13 +275,18 @@ impl Program {
             }
         };
         info!("stopping: what was taken is answered first; a second signal stops at once");
-        threads.stop.set();
+        manager::stopping();
         // Nobody listens only if the service has ended.
         let _ = stop.send(());
         tokio::select! {
             joined = &mut http => joined.context("the HTTP service failed")?,
             () = second_stop(&mut signals) => process::exit(EXIT_AT_ONCE),
         }
+        if let Some(watch) = watch {
+            watch.abort();
+        }
+        // Until now posts were taken, and judged by roots that must not grow old meanwhile.
+        threads.stop.set();
         threads.join().await;
         drop(stop_admin);
         if let Some(admin) = admin {
@@ -358,11 +369,11 @@ fn slasher(
     worker: WorkerId,
 ) -> Result<Slasher> {
     let slashing = &settings.fixed.slashing;
-    let sender = match chain.account {
+    let sender = match &chain.account {
         None => None,
         Some(account) => Some(SlashSender {
-            account,
-            receiver: slashing.receiver.unwrap_or(account),
+            account: account.clone(),
+            receiver: slashing.receiver,
             prover: prover::<Slash>(&folders.keys(&settings.fixed))?,
         }),
     };
@@ -372,7 +383,7 @@ fn slasher(
             WALLET_KEY_VARIABLE
         );
     }
-    let confirmations = if chain.is_embedded { 0 } else { slashing.confirmations };
+    let confirmations = if chain.is_embedded { 0 } else { slashing.confirmations() };
     let parts = SlasherParts { store, registry: Arc::clone(&chain.link), sender, worker, context: context.clone() };
     Ok(Slasher::new(parts, SlasherSettings { confirmations, ..SlasherSettings::default() }))
 }

@@ -9,7 +9,11 @@ use anyhow::{Result, anyhow, bail};
 use quotapass_circuits::verifier::KeyHash;
 use tracing::{error, info};
 
-use super::settings::{LiveSettings, Settings};
+use super::{
+    logging,
+    settings::{LiveSettings, Settings},
+    surroundings::ChainAccess,
+};
 use crate::{
     registry::{Registry, RegistryInfo},
     relay::{
@@ -46,15 +50,23 @@ impl Configuration {
         Ok(())
     }
 
-    /// Reads the file again. What can change does; a file that is wrong anywhere changes nothing.
-    pub(super) fn reload<L: NullifierLog>(&self, relay: &Relay<L>, context: &RelayContext, service: &HttpService) {
+    /// Reads the file again. What can change does; a file that is wrong anywhere changes nothing. Returns
+    /// whether it was taken.
+    pub(super) fn reload<L: NullifierLog>(
+        &self,
+        relay: &Relay<L>,
+        context: &RelayContext,
+        service: &HttpService,
+        chain: &ChainAccess,
+    ) -> bool {
         let at = context.clock.now();
-        match self.try_reload(relay, service, at) {
+        match self.try_reload(relay, service, chain, at) {
             Ok(changes) => {
                 context.status.count_reload(true);
                 let changes = if changes.is_empty() { "nothing".into() } else { changes.join("; ") };
                 info!(changes, "the configuration was read again");
                 context.events.publish(RelayEvent::Reloaded { at });
+                true
             }
             Err(refused) => {
                 context.status.count_reload(false);
@@ -63,11 +75,18 @@ impl Configuration {
                     "the configuration cannot be, and the one before stays in force"
                 );
                 context.events.publish(RelayEvent::ReloadRefused { at });
+                false
             }
         }
     }
 
-    fn try_reload<L: NullifierLog>(&self, relay: &Relay<L>, service: &HttpService, at: u64) -> Result<Vec<String>> {
+    fn try_reload<L: NullifierLog>(
+        &self,
+        relay: &Relay<L>,
+        service: &HttpService,
+        chain: &ChainAccess,
+        at: u64,
+    ) -> Result<Vec<String>> {
         let new = Settings::read(&self.path)?;
         new.live.require_begun(at)?;
         let before = self.settings();
@@ -77,11 +96,16 @@ impl Configuration {
         if let Some(info) = &*self.info.lock().unwrap_or_else(PoisonError::into_inner) {
             new.live.check(info).map_err(|reason| anyhow!(reason))?;
         }
-        let LiveSettings { unlisted, scopes, http } = &new.live;
-        let changes = new.live.changes(&before.live);
+        let LiveSettings { unlisted, scopes, shadow, http, log_level } = &new.live;
+        let mut changes = new.live.changes(&before.live);
+        let wallet = chain.read_wallet(&new.fixed.slashing)?;
         relay.change_policies(scopes.iter().cloned(), at)?;
+        // From here on nothing fails.
+        changes.extend(chain.renew(wallet));
         relay.change_unlisted(*unlisted);
+        relay.change_shadow(shadow.iter().cloned());
         service.change_settings(http.clone());
+        logging::change_level(*log_level);
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(changes)
     }

@@ -3,19 +3,20 @@
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quotapass_circuits::registry_id::RegistryId;
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
 use zeroize::Zeroizing;
 
 use super::{
     logging,
-    settings::{ChainSection, FixedSettings, Hidden, SlashingSection},
+    settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection},
 };
 use crate::{
     files::{create_new, write_atomically},
@@ -24,13 +25,14 @@ use crate::{
     registry::{
         Registry, RegistryContract,
         embedded::EmbeddedChain,
-        node::Node,
-        rpc::{AccountKey, JsonRpcNode, RpcSettings},
+        node::{Node, NodeError},
+        rpc::{AccountKey, JsonRpcNode, RpcSettings, RpcTls},
     },
     relay::{
         Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, LogIdentity, POLICY_KEY_NAME, RelayStore,
         ValkeyLog, WorkerId,
         chain::{ClockedChain, RegistryLink},
+        slasher::SlashAccount,
     },
 };
 
@@ -41,6 +43,9 @@ const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
 
 /// The account that pays for slashes on an embedded chain, where accounts need no keys.
 pub(super) const EMBEDDED_OPERATOR: Address = Address::repeat_byte(0x0e);
+
+/// What an address escapes of a password.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The folders of a relay.
 #[derive(Clone, Debug)]
@@ -235,7 +240,9 @@ pub(super) struct ChainAccess {
     pub(super) id: RegistryId,
     pub(super) link: Arc<RegistryLink>,
     /// The account that slashes, if there is one.
-    pub(super) account: Option<Address>,
+    pub(super) account: Option<SlashAccount>,
+    /// Its key, which the connection signs with; none on an embedded chain.
+    wallet: Option<Arc<Mutex<Option<AccountKey>>>>,
     /// Whether the chain is in this process.
     pub(super) is_embedded: bool,
 }
@@ -247,7 +254,7 @@ impl ChainAccess {
         if let Some(state) = &chain.state {
             let node = ClockedChain::new(EmbeddedChain::open(state)?, clock);
             let id = RegistryId { chain_id: node.chain_id(), address: address.into_array() };
-            if let Some(expected) = chain.chain_id.filter(|expected| *expected != id.chain_id) {
+            if let Some(expected) = chain.chain_id().filter(|expected| *expected != id.chain_id) {
                 bail!(
                     "{} is chain {}, and `chain_id` is {expected}; correct one of them",
                     state.display(),
@@ -258,29 +265,106 @@ impl ChainAccess {
                 let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node.clone(), address)?);
                 Ok(registry)
             });
-            let account = slashing.enabled.then_some(EMBEDDED_OPERATOR);
-            return Ok(Self { id, link: Arc::new(link), account, is_embedded: true });
+            let account = slashing.enabled.then(|| EMBEDDED_OPERATOR.into());
+            return Ok(Self { id, link: Arc::new(link), account, wallet: None, is_embedded: true });
         }
-        let Some(Hidden(url)) = chain.rpc_url.clone() else { bail!("[chain] names neither an endpoint nor a file") };
-        let chain_id = chain.chain_id.unwrap_or_default();
-        let wallet = wallet(slashing)?;
-        let account = wallet.as_ref().map(AccountKey::address);
-        let settings = RpcSettings {
-            timeout: Duration::from_secs(chain.timeout_seconds),
-            expected_chain_id: Some(chain_id),
-            retries: 2,
-            progress: logging::transactions(),
-            ..RpcSettings::default()
-        };
+        let chain_id = chain.chain_id().context("[chain] has no `chain_id`")?;
+        let endpoint = Endpoint::new(chain)?;
+        // What cannot be read is found out now, and not when the endpoint is needed.
+        endpoint.address()?;
+        endpoint.tls()?;
+        let wallet = Arc::new(Mutex::new(wallet(slashing)?));
+        let account = lock(&wallet).as_ref().map(|key| key.address().into());
+        let (settings, sender) = (endpoint.settings(chain_id), Arc::clone(&wallet));
         let link = RegistryLink::new(move || {
-            let node = JsonRpcNode::connect(&url, settings.clone())?;
-            let node = wallet.iter().cloned().fold(node, JsonRpcNode::with_account);
+            let settings = RpcSettings { tls: endpoint.tls()?, ..settings.clone() };
+            let node = JsonRpcNode::connect(&endpoint.address()?, settings)?;
+            let account = lock(&sender).clone();
+            let node = account.into_iter().fold(node, JsonRpcNode::with_account);
             let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node, address)?);
             Ok(registry)
         });
         let id = RegistryId { chain_id, address: address.into_array() };
-        Ok(Self { id, link: Arc::new(link), account, is_embedded: false })
+        Ok(Self { id, link: Arc::new(link), account, wallet: Some(wallet), is_embedded: false })
     }
+
+    /// Reads the wallet again.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn read_wallet(&self, slashing: &SlashingSection) -> Result<Option<AccountKey>> {
+        if self.wallet.is_none() { Ok(None) } else { wallet(slashing) }
+    }
+
+    /// Lets this wallet send from now on, and connects anew, for which password and certificates of the endpoint are
+    /// read again. Says in words which account slashes now, if it is another.
+    pub(super) fn renew(&self, wallet: Option<AccountKey>) -> Option<String> {
+        let current = self.wallet.as_ref()?;
+        let changed = match (&self.account, &wallet) {
+            (Some(account), Some(key)) if account.get() != key.address() => {
+                account.change(key.address());
+                Some(format!("{} slashes", key.address()))
+            }
+            _ => None,
+        };
+        *lock(current) = wallet;
+        self.link.reset();
+        changed
+    }
+}
+
+/// An endpoint whose password and certificates are read when it is connected to, so that new ones count with the next
+/// connection.
+struct Endpoint {
+    url: Zeroizing<String>,
+    password_file: Option<PathBuf>,
+    tls: Option<TlsSection>,
+    timeout: Duration,
+}
+
+impl Endpoint {
+    fn new(chain: &ChainSection) -> Result<Self> {
+        let Some(Hidden(url)) = &chain.rpc_url else { bail!("[chain] names neither an endpoint nor a file") };
+        Ok(Self {
+            url: Zeroizing::new(url.clone()),
+            password_file: chain.password_file.clone(),
+            tls: chain.tls.clone(),
+            timeout: chain.timeout(),
+        })
+    }
+
+    fn settings(&self, chain_id: u64) -> RpcSettings {
+        RpcSettings {
+            timeout: self.timeout,
+            expected_chain_id: Some(chain_id),
+            retries: 2,
+            progress: logging::transactions(),
+            ..RpcSettings::default()
+        }
+    }
+
+    /// The address with its password. What has a meaning of its own in an address is escaped in it.
+    fn address(&self) -> Result<Zeroizing<String>, NodeError> {
+        let Some(path) = &self.password_file else { return Ok(self.url.clone()) };
+        let password = read_password(path).map_err(|error| NodeError::Password(format!("{error:#}")))?;
+        let escaped: Zeroizing<String> = Zeroizing::new(utf8_percent_encode(&password, UNRESERVED).to_string());
+        Ok(Zeroizing::new(self.url.replace(PASSWORD, &escaped)))
+    }
+
+    fn tls(&self) -> Result<Option<RpcTls>, NodeError> {
+        let Some(section) = &self.tls else { return Ok(None) };
+        let files = section.read().map_err(|error| NodeError::Certificates(format!("{error:#}")))?;
+        let identity =
+            files.identity.map(|(certificate, key)| Zeroizing::new([&certificate[..], b"\n", &key[..]].concat()));
+        Ok(Some(RpcTls { authorities: files.authorities, identity }))
+    }
+}
+
+/// A password in a file, whose last line break does not count.
+fn read_password(path: &Path) -> Result<Zeroizing<String>> {
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// The wallet that slashes: a keystore file, or a key in the environment; none if neither is given.
@@ -290,11 +374,7 @@ fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
     }
     if let Some(keystore) = &slashing.keystore {
         let password = match (&slashing.password_file, variable(WALLET_PASSWORD_VARIABLE)?) {
-            (Some(path), _) => {
-                let text = fs::read_to_string(path).map(Zeroizing::new);
-                let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
-                Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
-            }
+            (Some(path), _) => read_password(path)?,
             (None, Some(password)) => password,
             (None, None) => bail!(
                 "[slashing] has a `keystore` and no password for it: name a `password_file`, or put the password into the \
@@ -308,6 +388,10 @@ fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
         AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
     };
     key.map(read).transpose()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {

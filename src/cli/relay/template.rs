@@ -28,7 +28,9 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
             let registry = registry.unwrap_or("0x5FbDB2315678afecb367f032d93F642f64180aa3");
             (
                 format!(
-                    "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket\n\
+                    "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket. Where it has `{{password}}`, the\n\
+                     # content of the file `password_file` stands in its place. A section [chain.tls] with `authorities`, or\n\
+                     # `certificate` and `key`, names PEM files for an endpoint with certificates of its own.\n\
                      rpc_url = {}\n\
                      # chain and address of the registry\nchain_id = {chain_id}\nregistry = {}\n",
                     toml::Value::from(rpc_url),
@@ -56,8 +58,8 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
 }
 
 const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it and says what is wrong. Relative paths start at this file.
-# SIGHUP makes a running relay read it again: scopes, `unlisted_scopes`, [badges], [limits], [listen] and [admin] but for their
-# addresses change at once, all else with a restart.
+# SIGHUP makes a running relay read it again: scopes, `shadow_scopes`, `unlisted_scopes`, [badges], [limits], [logging],
+# [[sources]], [listen] and [admin] but for their addresses change at once, all else with a restart.
 
 # Where keys, the copy of the registry and, unless it is set below, the nullifier log are kept; the user's data folder
 # if it is not set. The key that signs the policies is made there at the first start; `quotapass relay check` shows its
@@ -66,6 +68,9 @@ const HEAD: &str = r#"# A relay of quotapass. `quotapass relay check` reads it a
 
 # What posts of scopes not listed below hear: "reject", which is held against the sender, or "ignore".
 unlisted_scopes = "reject"
+# Scopes in shadow mode: posts are judged, recorded and counted, and all of them are told `accepted`, with the verdict as it
+# would be beside it. Nobody is slashed for what is posted there.
+# shadow_scopes = []
 
 # The keys of ceremonies that are trusted, by the SHA-256 of their .zkey files, installed with `quotapass keys install`.
 # Without any, development keys are used, with which anybody can forge passes.
@@ -114,6 +119,8 @@ address = "127.0.0.1:8480"
 # answer_timeout_seconds = 30
 # write_timeout_seconds = 20
 # stop_timeout_seconds = 30
+# time between being told to stop and taking no more connections, in which /readyz says `stopping`
+# drain_seconds = 0
 # open connections, in all and of one source; listeners to events likewise, and how often they hear something
 # max_connections = 1024
 # max_connections_per_source = 64
@@ -142,7 +149,7 @@ const TAIL: &str = r#"# pause between two looks at the chain, and the time an an
 # path = "/var/lib/quotapass-relay/nullifiers"
 # Or, for several relays, a Valkey or Redis server that they share, or some servers of a cluster; how long a call may take,
 # how many replicas must have a write, and whether the servers' settings are "checked", "vouched" for, or "volatile". With a
-# password in the address, keep this file to yourself.
+# password in the address, keep this file to yourself, or name a `password_file`; [log.tls] is as [chain.tls].
 # With sentinels, the address in `valkey` has the name under which they watch the primary in the place of its host.
 #   valkey = ["redis://127.0.0.1:6379"]
 #   sentinels = ["redis://10.0.0.7:26379", "redis://10.0.0.8:26379", "redis://10.0.0.9:26379"]
@@ -176,6 +183,19 @@ enabled = true
 # posts and bytes that may wait; what is beyond is `overloaded`
 # max_queued = 4096
 # max_queued_bytes = 67108864
+
+[logging]
+# how much is logged: "error", "warn", "info" or "debug"; the flag --log-level goes before it
+# level = "info"
+
+# Networks whose clients are refused, or may together send so many posts a second. Of several that an address lies in, the
+# smallest counts.
+#   [[sources]]
+#   network = "192.0.2.0/24"
+#   block = true
+#   [[sources]]
+#   network = "2001:db8::/32"
+#   max_posts_per_second = 50
 
 # A scope is a room, or all that the relay carries. Its policy is published at /v1/policy; a pass made for any other
 # values is refused. The registry's exit delay must be 4200 seconds longer than root_window, one epoch and max_clock_skew

@@ -52,11 +52,22 @@ impl Client {
         let endpoint = without_credentials(url);
         let connection = parse(url)?;
         let limit = settings.timeout;
-        let opened = RpcClient::builder().connect_with(connection);
+        let opened = async {
+            match (connection, &settings.tls) {
+                (BuiltInConnectionString::Http(url), Some(tls)) => {
+                    let transport = tls.transport(url)?;
+                    let is_local = transport.guess_local();
+                    Ok(RpcClient::new(transport, is_local))
+                }
+                (connection, _) => {
+                    let opened = RpcClient::builder().connect_with(connection).await;
+                    opened.map_err(|failed| error::from_transport(&endpoint, failed))
+                }
+            }
+        };
         let rpc = match tokio::time::timeout(limit, opened).await {
             Err(_) => return Err(NodeError::TimedOut { endpoint, timeout: limit }),
-            Ok(Err(failed)) => return Err(error::from_transport(&endpoint, failed)),
-            Ok(Ok(rpc)) => rpc,
+            Ok(opened) => opened?,
         };
         Ok(Self { rpc, endpoint, settings, batches_refused: AtomicBool::new(false) })
     }

@@ -28,6 +28,7 @@ mod client;
 mod error;
 mod node;
 mod runtime;
+mod tls;
 mod transaction;
 
 use core::time::Duration;
@@ -36,6 +37,7 @@ use alloy_primitives::{Address, BlockNumber, TxHash};
 
 pub use account::{AccountError, AccountKey};
 pub use node::JsonRpcNode;
+pub use tls::RpcTls;
 
 use super::Observer;
 
@@ -54,6 +56,8 @@ pub struct RpcSettings {
     pub replacements: u32,
     /// After what time a transaction is no longer waited for.
     pub give_up_after: Duration,
+    /// Certificates for an `https://` endpoint, if not those of the system.
+    pub tls: Option<RpcTls>,
     /// Who is told of transactions and repeated requests.
     pub progress: Observer<NodeProgress>,
 }
@@ -67,6 +71,7 @@ impl Default for RpcSettings {
             replace_after: Duration::from_secs(120),
             replacements: 4,
             give_up_after: Duration::from_secs(1_800),
+            tls: None,
             progress: Observer::default(),
         }
     }

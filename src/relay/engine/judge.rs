@@ -1,17 +1,16 @@
 //! A relay, whatever its store.
 
 use core::time::Duration;
-#[cfg(feature = "relay-http")]
 use std::sync::RwLockReadGuard;
 
 use quotapass_circuits::{identity::IdentityCommitment, verifier::VerifierCosts};
 
-use crate::relay::{
-    BadgeAnswer, BadgeRequest, Conviction, KeyCheck, LogError, PostRequest, Relay, RelayStore, Settlement, Verdict,
-    Verification,
-};
 #[cfg(feature = "relay-http")]
-use crate::relay::{PolicyTable, RootHistory};
+use crate::relay::RootHistory;
+use crate::relay::{
+    BadgeAnswer, BadgeRequest, Conviction, KeyCheck, LogError, PolicyTable, PostRequest, Relay, RelayStore, Settlement,
+    Verdict, Verification,
+};
 
 /// What the engine and what answers over HTTP need of a [`Relay`].
 pub(in crate::relay) trait Judge: Send + Sync {
@@ -20,7 +19,6 @@ pub(in crate::relay) trait Judge: Send + Sync {
     fn verify_badge(&self, request: BadgeRequest<'_>, key_check: Option<&KeyCheck>, now: u64) -> BadgeAnswer;
     #[cfg(feature = "relay-http")]
     fn has_development_keys(&self) -> bool;
-    #[cfg(feature = "relay-http")]
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable>;
     #[cfg(feature = "relay-http")]
     fn roots(&self) -> RwLockReadGuard<'_, RootHistory>;
@@ -50,7 +48,6 @@ impl<S: RelayStore> Judge for Relay<S> {
         self.has_development_keys()
     }
 
-    #[cfg(feature = "relay-http")]
     fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
         self.policies()
     }

@@ -1,5 +1,10 @@
 //! What the engine counts.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -11,17 +16,32 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::relay::Verdict;
+use crate::relay::{PolicyTable, ScopePolicy, Verdict, lock};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabel {
+/// The label of scopes that are not listed. No listed scope has it for its own: a scope of this name shares it.
+const OTHER: &str = "other";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
     verdict: &'static str,
+    scope: String,
+    /// `enforced`, or `shadow` where the client is told `accepted`.
+    mode: &'static str,
+}
+
+fn mode(is_shadow: bool) -> &'static str {
+    if is_shadow { "shadow" } else { "enforced" }
 }
 
 /// Counters and histograms of one engine. They belong to no registry until they are [registered](Self::register).
 #[derive(Clone, Debug)]
 pub struct EngineMetrics {
-    verdicts: Family<VerdictLabel, Counter>,
+    /// By scope.
+    verdicts: Family<VerdictLabels, Counter>,
+    /// The scopes that have counters, and whether they are in shadow mode.
+    scopes: Arc<Mutex<BTreeSet<(String, bool)>>>,
+    /// Of all scopes, by the verdict's number.
+    totals: [Counter; Verdict::NAMES.len()],
     /// Seconds from submission to being taken.
     pub(super) queue_seconds: Histogram,
     /// Seconds that a batch takes, the log included.
@@ -41,13 +61,14 @@ impl EngineMetrics {
     pub(super) fn new() -> Self {
         // From a quarter of a millisecond to eight seconds.
         let seconds = || Histogram::new(exponential_buckets(0.00025, 2.0, 16));
-        let verdicts = Family::<VerdictLabel, Counter>::default();
+        let verdicts = Family::<VerdictLabels, Counter>::default();
         for verdict in Verdict::NAMES {
-            // A counter that begins at zero, so that its first increase is seen.
-            drop(verdicts.get_or_create(&VerdictLabel { verdict }));
+            drop(verdicts.get_or_create(&VerdictLabels { verdict, scope: OTHER.into(), mode: mode(false) }));
         }
         Self {
             verdicts,
+            scopes: Arc::default(),
+            totals: Default::default(),
             queue_seconds: seconds(),
             verify_seconds: seconds(),
             answer_seconds: seconds(),
@@ -61,18 +82,55 @@ impl EngineMetrics {
         }
     }
 
-    pub(super) fn count(&self, verdict: &Verdict) {
-        self.verdicts.get_or_create(&VerdictLabel { verdict: verdict.name() }).inc();
+    /// Counts a verdict on a pass for a scope.
+    ///
+    /// A scope that is listed has a label of its own, all others share one: a name that a client makes up must not become a
+    /// time series, of which anybody could make any number.
+    pub(super) fn count(&self, verdict: &Verdict, scope: &str, policies: &PolicyTable) {
+        let listed = policies.get(scope).is_ok();
+        let labels = VerdictLabels {
+            verdict: verdict.name(),
+            scope: if listed { scope } else { OTHER }.into(),
+            mode: mode(policies.is_shadow(scope)),
+        };
+        self.verdicts.get_or_create(&labels).inc();
+        self.totals[usize::from(verdict.number())].inc();
+    }
+
+    /// Lets all counters of the listed scopes begin at zero, so that their first increase is seen, and forgets those of
+    /// scopes that are not listed any more.
+    pub(super) fn follow(&self, policies: &PolicyTable) {
+        let listed = policies.iter().map(ScopePolicy::name);
+        let now: BTreeSet<_> = listed.map(|name| (name.to_owned(), policies.is_shadow(name))).collect();
+        let mut known = lock(&self.scopes);
+        if *known == now {
+            return;
+        }
+        let labels = |(scope, is_shadow): &(String, bool)| {
+            let (scope, mode) = (scope.clone(), mode(*is_shadow));
+            Verdict::NAMES.map(|verdict| VerdictLabels { verdict, scope: scope.clone(), mode })
+        };
+        for labels in known.difference(&now).flat_map(labels) {
+            self.verdicts.remove(&labels);
+        }
+        for labels in now.difference(&known).flat_map(labels) {
+            drop(self.verdicts.get_or_create(&labels));
+        }
+        *known = now;
     }
 
     /// How many times a verdict was given, by its [number](Verdict::number).
     pub fn verdicts(&self) -> [u64; Verdict::NAMES.len()] {
-        Verdict::NAMES.map(|verdict| self.verdicts.get_or_create(&VerdictLabel { verdict }).get())
+        self.totals.each_ref().map(Counter::get)
     }
 
     /// Adds all of it to a registry of metrics.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("verdicts", "Verdicts given, on posts and badges", self.verdicts.clone());
+        registry.register(
+            "verdicts",
+            "Verdicts on posts and badges; in shadow mode those that would be given",
+            self.verdicts.clone(),
+        );
         for (name, help, seconds) in [
             ("queue", "Time from submission until its batch begins", &self.queue_seconds),
             ("verify", "Time of a batch, nullifier log included", &self.verify_seconds),

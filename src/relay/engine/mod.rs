@@ -109,6 +109,22 @@ impl Default for EngineSettings {
     }
 }
 
+/// How far an engine has come, for a watchdog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Posts and badges that wait, and batches that are being verified.
+    pub open: usize,
+    /// Batches that are finished, since the start.
+    pub finished: u64,
+}
+
+impl Progress {
+    /// Whether there was something to do all the time since, and no batch was finished.
+    pub fn is_stuck_since(&self, before: &Self) -> bool {
+        before.open > 0 && self.open > 0 && self.finished == before.finished
+    }
+}
+
 /// A relay with its threads. A clone is the same engine; when the last is dropped, it stops as [`stop`](Self::stop) does.
 #[derive(Clone)]
 pub struct Engine(Arc<Handle>);
@@ -198,6 +214,11 @@ impl Engine {
     /// The latest of them, latest first.
     pub fn latest_convicted(&self, count: usize) -> Vec<ConvictedMember> {
         self.shared().cases.latest(count)
+    }
+
+    /// How far it has come. Waits for the queue's lock.
+    pub fn progress(&self) -> Progress {
+        self.shared().progress()
     }
 
     /// What it shares with other parts of the relay.

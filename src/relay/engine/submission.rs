@@ -109,6 +109,14 @@ impl Submission {
         }
     }
 
+    /// The scopes' names of what comes next, at most `count`.
+    pub(super) fn next_scopes(&self, count: usize) -> Vec<&str> {
+        match &self.work {
+            Work::Posts { .. } => self.next_posts(count).iter().map(|post| post.scope.as_str()).collect(),
+            Work::Badge { badge, .. } => vec![&badge.scope],
+        }
+    }
+
     /// Takes the answer to what comes next.
     pub(super) fn take_answer(&mut self, answered: Answer) {
         match (&mut self.work, answered) {

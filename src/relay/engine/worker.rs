@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use tokio::sync::watch;
 
 use super::{
-    EngineMetrics, EngineSettings, RelayContext,
+    EngineMetrics, EngineSettings, Progress, RelayContext,
     cases::Cases,
     history::History,
     judge::Judge,
@@ -40,6 +40,9 @@ pub(super) struct Shared {
     look: Condvar,
     /// Threads that have not ended.
     alive: AtomicUsize,
+    /// Batches that were begun, and that are finished.
+    begun: AtomicU64,
+    finished: AtomicU64,
     has_ended: watch::Sender<bool>,
 }
 
@@ -73,16 +76,20 @@ impl Shared {
         let costs = relay.measure_costs(&|| begun.elapsed());
         let schedule = Scheduler::new(settings, Costs::of(&costs, settings.max_batch));
         let history = History::new(context.status.clone());
+        let metrics = EngineMetrics::new();
+        metrics.follow(&relay.policies());
         Self {
             relay,
             context,
-            metrics: EngineMetrics::new(),
+            metrics,
             history,
             cases: Cases::default(),
             state: Mutex::new(State { schedule, is_look_due: false }),
             changed: Condvar::new(),
             look: Condvar::new(),
             alive: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
             has_ended: watch::Sender::new(false),
         }
     }
@@ -119,12 +126,18 @@ impl Shared {
     fn refuse(&self, submission: Submission, overload: Overload) {
         let verdict = Verdict::Overloaded(overload);
         let verdicts = vec![verdict.clone(); submission.open()];
-        self.count(&verdicts, self.context.clock.now());
+        self.count(&submission, &verdicts, self.context.clock.now());
         submission.refuse(&verdict);
     }
 
-    fn count(&self, verdicts: &[Verdict], now: u64) {
-        verdicts.iter().for_each(|verdict| self.metrics.count(verdict));
+    /// Counts verdicts on what comes next of a submission.
+    fn count(&self, submission: &Submission, verdicts: &[Verdict], now: u64) {
+        {
+            let policies = self.relay.policies();
+            for (scope, verdict) in submission.next_scopes(verdicts.len()).into_iter().zip(verdicts) {
+                self.metrics.count(verdict, scope, &policies);
+            }
+        }
         self.history.note(verdicts, now);
     }
 
@@ -174,8 +187,18 @@ impl Shared {
         self.metrics.forging_sources.set(gauge(state.schedule.suspects()));
     }
 
+    /// How far the engine has come.
+    pub(super) fn progress(&self) -> Progress {
+        let Depth { proven, unproven, suspicious } = lock(&self.state).schedule.depth();
+        let finished = self.finished.load(Ordering::Relaxed);
+        let running = self.begun.load(Ordering::Relaxed).saturating_sub(finished);
+        let waiting = proven + unproven + suspicious;
+        Progress { open: waiting.saturating_add(usize::try_from(running).unwrap_or(usize::MAX)), finished }
+    }
+
     /// Verifies a batch and answers.
     fn run(&self, batch: Batch) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
         let (begin, now, len) = (Instant::now(), self.context.clock.now(), batch.len());
         for Portion { submission, .. } in &batch.portions {
             let waited = begin.saturating_duration_since(submission.queued_at);
@@ -191,11 +214,12 @@ impl Shared {
             self.metrics.batch_posts.observe(len as f64);
             self.metrics.verify_seconds.observe(end.saturating_duration_since(begin).as_secs_f64());
         }
-        for answer in &answers {
-            self.count(answer.verdicts(), now);
+        for (portion, answer) in batch.portions.iter().zip(&answers) {
+            self.count(&portion.submission, answer.verdicts(), now);
         }
         self.watch_log(&answers, now);
         let done = self.finish(batch, answers, end);
+        self.finished.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_one();
         let latency = |submission: &Submission| end.saturating_duration_since(submission.queued_at);
         for submission in &done {
@@ -290,6 +314,7 @@ impl Shared {
             if looks_after_cases {
                 looked_after = Some(Instant::now());
             }
+            self.metrics.follow(&self.relay.policies());
             let read = self.relay.learn_convictions(now);
             let read =
                 read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now, looks_after_cases));

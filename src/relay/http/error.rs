@@ -22,11 +22,18 @@ pub struct ErrorBody {
 pub(super) struct ApiError {
     status: StatusCode,
     body: ErrorBody,
+    /// Seconds, where trying again helps.
+    retry_after: u64,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { status, body: ErrorBody { error: error.into(), hint: hint.into() } }
+        Self { status, body: ErrorBody { error: error.into(), hint: hint.into() }, retry_after: 1 }
+    }
+
+    /// The same with another time after which trying again helps.
+    pub(super) fn after(self, seconds: u64) -> Self {
+        Self { retry_after: seconds, ..self }
     }
 
     pub(super) fn bad_request(error: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -44,10 +51,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, body } = self;
+        let Self { status, body, retry_after } = self;
         let mut response = (status, Json(body)).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
         }
         response
     }

@@ -48,6 +48,30 @@ impl Answers {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabel {
+    rule: &'static str,
+}
+
+/// Requests refused by a rule for their network: `blocked` or `limited`.
+#[derive(Clone, Debug)]
+pub(super) struct Refusals(Family<RuleLabel, Counter>);
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        let refusals = Self(Family::default());
+        // Counters that begin at zero, so that their first increase is seen.
+        for rule in ["blocked", "limited"] {
+            drop(refusals.0.get_or_create(&RuleLabel { rule }));
+        }
+        refusals
+    }
+
+    pub(super) fn count(&self, rule: &'static str) {
+        self.0.get_or_create(&RuleLabel { rule }).inc();
+    }
+}
+
 /// What others count, read when it is asked for.
 pub(super) struct Gauges {
     pub(super) status: Arc<RelayStatus>,
@@ -123,7 +147,7 @@ impl Collector for Gauges {
 const REVISION: Option<&str> = option_env!("QUOTAPASS_REVISION");
 
 /// All metrics of a relay.
-pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, gauges: Gauges) -> Registry {
+pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, refusals: &Refusals, gauges: Gauges) -> Registry {
     let mut all = Registry::default();
     all.register_collector(Box::new(Process));
     let own = all.sub_registry_with_prefix("quotapass");
@@ -132,6 +156,7 @@ pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, gauges: Gauges
     own.register("build", "The program", Info::new(build));
     engine.register(own);
     own.register("http_answers", "Answers by status", answers.0.clone());
+    own.register("http_refused_requests", "Requests refused by a rule for their network", refusals.0.clone());
     own.register_collector(Box::new(gauges));
     all
 }

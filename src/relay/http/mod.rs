@@ -34,6 +34,7 @@ mod page;
 mod policy;
 mod process;
 pub mod proxy_protocol;
+mod rules;
 mod server;
 mod settings;
 mod shares;
@@ -43,7 +44,10 @@ mod verify;
 mod views;
 
 use std::{
-    sync::{Arc, OnceLock, RwLock},
+    sync::{
+        Arc, OnceLock, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -64,12 +68,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use admin::{AdminAddress, AdminAddressError, AdminError, AdminListener};
 pub use error::ErrorBody;
 pub use members::{Members, members_routes};
+pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
 use super::{Challenger, Engine, read, write};
 use crate::note::NoteKey;
 use members::members_api;
-use metrics::{Answers, Gauges};
+use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
 
 /// How long a browser need not ask again whether it may.
@@ -81,12 +86,16 @@ struct Service {
     settings: RwLock<Arc<HttpSettings>>,
     registry: Registry,
     answers: Answers,
+    refusals: Refusals,
+    buckets: rules::Buckets,
     connections: connections::Connections,
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
     challenger: Challenger,
     stopping: watch::Sender<bool>,
     signer: OnceLock<PolicySigner>,
+    /// Whether it is to stop soon, and says so to who asks whether it is ready.
+    draining: AtomicBool,
     /// In Unix seconds.
     started: u64,
 }
@@ -100,8 +109,9 @@ impl Service {
         self.engine.context().clock.now()
     }
 
+    /// Whether it stops, or is about to.
     fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+        self.draining.load(Ordering::Relaxed) || *self.stopping.borrow()
     }
 }
 
@@ -117,6 +127,7 @@ impl HttpService {
     pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
         let (answers, connections) = (Answers::default(), connections::Connections::default());
         let (listeners, body_memory) = (events::Listeners::default(), body::BodyMemory::default());
+        let refusals = Refusals::new();
         let context = engine.context();
         let gauges = Gauges {
             status: context.status.clone(),
@@ -125,19 +136,22 @@ impl HttpService {
             listeners: listeners.clone(),
             body_memory: body_memory.clone(),
         };
-        let registry = metrics::registry(engine.metrics(), &answers, gauges);
+        let registry = metrics::registry(engine.metrics(), &answers, &refusals, gauges);
         let started = context.clock.now();
         let service = Arc::new(Service {
             engine,
             settings: RwLock::new(Arc::new(settings)),
             registry,
             answers,
+            refusals,
+            buckets: rules::Buckets::default(),
             connections,
             listeners,
             body_memory,
             challenger: Challenger::new(rand::random()),
             stopping: watch::Sender::new(false),
             signer: OnceLock::new(),
+            draining: AtomicBool::new(false),
             started,
         });
         let router = router(&service, members);
@@ -163,12 +177,20 @@ impl HttpService {
 
     /// Changes the limits.
     pub fn change_settings(&self, settings: HttpSettings) {
+        self.service.buckets.retain(&settings.sources);
         *write(&self.service.settings) = Arc::new(settings);
     }
 
-    /// Serves on a listener until `stop`. Then no connection is taken any more, requests that were begun are answered
-    /// within [their time](HttpSettings::stop_timeout), and the engine stops.
+    /// Serves on a listener until `stop`. Then `/readyz` says that the relay stops, and it serves on for the [drain
+    /// delay](HttpSettings::drain_delay), in which those that spread the load turn to others. After it no connection is
+    /// taken any more, requests that were begun are answered within [their time](HttpSettings::stop_timeout), and the engine
+    /// stops.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let stop = async {
+            stop.await;
+            self.service.draining.store(true, Ordering::Relaxed);
+            tokio::time::sleep(self.service.settings().drain_delay).await;
+        };
         server::serve(self.service.clone(), self.guarded(self.router.clone()), listener, stop).await;
     }
 
@@ -210,6 +232,7 @@ fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
     document.merge(described);
     let router = own.merge(public);
     let document = Bytes::from(document.to_json().unwrap_or_default());
+    let router = router.layer(from_fn_with_state(service.clone(), rules::guard));
     finished(router.layer(Extension(Document(document))), service)
 }
 

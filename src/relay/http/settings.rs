@@ -20,6 +20,8 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
+use super::SourceRules;
+
 /// Limits of a relay's HTTP service. All of them may be changed while it runs; connections that are open keep the timeouts
 /// they began with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,9 @@ pub struct HttpSettings {
     pub answer_timeout: Duration,
     /// Time in which a client must take something of an answer that it does not read.
     pub write_timeout: Duration,
+    /// Time between saying that the service stops and taking no more connections, for those that spread the load over
+    /// several relays: at once, a client that was just sent here would find nobody.
+    pub drain_delay: Duration,
     /// Time for requests that were begun when the service stops.
     pub stop_timeout: Duration,
     /// Open connections. When there are so many, one that is idle is closed for a new one.
@@ -69,6 +74,8 @@ pub struct HttpSettings {
     pub hosts: Vec<String>,
     /// Who may read the metrics.
     pub metrics_from: Vec<IpNet>,
+    /// Networks whose clients are refused, or whose posts are limited.
+    pub sources: SourceRules,
     /// Whether the metrics, and why the relay is not ready, are told on the operator's own listener alone.
     pub admin_alone: bool,
     /// Whether pages of other sites may use the routes under `/v1/` from a browser. They know no cookies, so that pages can
@@ -80,9 +87,9 @@ pub struct HttpSettings {
 
 impl Default for HttpSettings {
     /// Bodies of 1 MiB, 128 MiB together and 32 MiB of one source, 500 bytes a second, 256 posts; 10 s for the head and for
-    /// the body, 30 s for an answer, 20 s for a stalled client, 30 s to stop; 1,024 connections, 64 of one source; 256
+    /// the body, 30 s for an answer, 20 s for a stalled client, no drain delay, 30 s to stop; 1,024 connections, 64 of one source; 256
     /// listeners, 64 of one source, 15 s; 5 minutes for the chain; no trusted proxies, `X-Forwarded-For`, no names, metrics
-    /// for this host, pages of all sites.
+    /// for this host, no rules for networks, pages of all sites.
     fn default() -> Self {
         Self {
             max_body: 1 << 20,
@@ -94,6 +101,7 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(20),
+            drain_delay: Duration::ZERO,
             stop_timeout: Duration::from_secs(30),
             max_connections: 1_024,
             max_connections_per_source: 64,
@@ -111,6 +119,7 @@ impl Default for HttpSettings {
                 IpAddr::from(Ipv6Addr::LOCALHOST).into(),
             ],
             admin_alone: false,
+            sources: SourceRules::default(),
             cors: true,
             ask_for_chat_key: false,
         }

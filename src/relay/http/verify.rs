@@ -1,5 +1,6 @@
 //! `POST /v1/verify` and `POST /v1/badges`.
 
+use core::net::IpAddr;
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -10,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -22,7 +23,8 @@ use super::{
     connections::Peer,
     error::{ApiError, ErrorBody},
     frames::{FramesErrorKind, read_posts},
-    source::{owner, source},
+    rules::admit,
+    source::{client, owner, source},
 };
 use crate::relay::{
     BadgeAnswer, BadgeChallenge, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, OwnedBadge, OwnedPost, Possession,
@@ -184,12 +186,38 @@ struct VerdictBody {
     /// secret.
     #[schema(required = false, value_type = Object)]
     detail: (),
+    /// Only of a scope in shadow mode, where `verdict` is always `accepted`: the verdict as it would be, with the same
+    /// fields.
+    #[schema(required = false, value_type = Object)]
+    shadow: (),
 }
 
 /// A verdict, described by [`VerdictBody`].
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Judged(Verdict);
+pub(super) struct Judged {
+    verdict: Verdict,
+    /// Whether its scope is in [shadow mode](crate::relay::PolicyTable::is_shadow).
+    is_shadow: bool,
+}
+
+impl Judged {
+    /// What the client is told: a scope in shadow mode accepts everything.
+    fn told(&self) -> &Verdict {
+        if self.is_shadow { &Verdict::Accepted } else { &self.verdict }
+    }
+}
+
+impl Serialize for Judged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_shadow {
+            return self.verdict.serialize(serializer);
+        }
+        let mut answer = serializer.serialize_struct("Judged", 3)?;
+        answer.serialize_field("verdict", self.told().name())?;
+        answer.serialize_field("gossip", &self.told().gossip())?;
+        answer.serialize_field("shadow", &self.verdict)?;
+        answer.end()
+    }
+}
 
 impl PartialSchema for Judged {
     fn schema() -> RefOr<Schema> {
@@ -251,8 +279,8 @@ pub(super) struct BadgeAnswerBody {
     holder: Option<HolderBody>,
 }
 
-impl From<BadgeAnswer> for BadgeAnswerBody {
-    fn from(answer: BadgeAnswer) -> Self {
+impl BadgeAnswerBody {
+    fn new(answer: BadgeAnswer, is_shadow: bool) -> Self {
         let holder = answer.holder.map(|holder| {
             let (chat_key, bound) = match holder.chat_key {
                 ChatKey::First => ("first", None),
@@ -262,7 +290,7 @@ impl From<BadgeAnswer> for BadgeAnswerBody {
             let BadgeHolder { pseudonym, chat_key_hash, has_chat_key, .. } = holder;
             HolderBody { pseudonym, chat_key_hash, chat_key, bound, has_chat_key }
         });
-        Self { verdict: Judged(answer.verdict), holder }
+        Self { verdict: Judged { verdict: answer.verdict, is_shadow }, holder }
     }
 }
 
@@ -291,7 +319,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         (status = 408, body = ErrorBody, description = "the body did not come in time"),
         (status = 413, body = ErrorBody, description = "the body is too long, or there are too many posts"),
         (status = 415, body = ErrorBody, description = "another content type"),
-        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time"),
+        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time, or its network too many posts"),
         (status = 503, body = ErrorBody, description = "the relay has too much to do"),
     )
 )]
@@ -311,16 +339,22 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
             }
         },
     };
+    admit(&service, received.client, posts.len())?;
+    let shadows: Vec<bool> = {
+        let policies = service.engine.relay().policies();
+        posts.iter().map(|post| policies.is_shadow(&post.scope)).collect()
+    };
     let answer = service.engine.submit(received.source, posts);
     let verdicts = in_time(answer, &settings).await?;
     drop(received.share);
+    let verdicts = verdicts.into_iter().zip(shadows).map(|(verdict, is_shadow)| Judged { verdict, is_shadow });
     Ok(match received.answer {
         Format::Binary => {
-            let bytes: Vec<u8> = verdicts.iter().map(Verdict::number).collect();
+            let bytes: Vec<u8> = verdicts.map(|judged| judged.told().number()).collect();
             ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
         }
         Format::Json => {
-            let mut verdicts: Vec<Judged> = verdicts.into_iter().map(Judged).collect();
+            let mut verdicts: Vec<Judged> = verdicts.collect();
             let answer = match verdicts.pop() {
                 Some(verdict) if is_one => VerifyAnswer::One(verdict),
                 last => {
@@ -345,7 +379,7 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
         (status = 408, body = ErrorBody, description = "the body did not come in time"),
         (status = 413, body = ErrorBody, description = "the body is too long"),
         (status = 415, body = ErrorBody, description = "another content type"),
-        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time"),
+        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time, or its network too many posts"),
         (status = 503, body = ErrorBody, description = "the relay has too much to do"),
     )
 )]
@@ -363,15 +397,17 @@ pub(super) async fn badges(
         ));
     }
     let body: BadgeBody = parse(&received.bytes)?;
+    admit(&service, received.client, 1)?;
     let key_check = KeyCheck {
         challenger: service.challenger.clone(),
         possession: body.possession()?,
         is_required: settings.ask_for_chat_key,
     };
+    let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
     let pass = decode_text(&body.pass).map(Bytes::from);
     let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
     let answer = service.engine.submit_badge(received.source, badge);
-    Ok(Json(in_time(answer, &settings).await?.into()))
+    Ok(Json(BadgeAnswerBody::new(in_time(answer, &settings).await?, is_shadow)))
 }
 
 /// The scope that a challenge is for.
@@ -434,6 +470,7 @@ struct Received {
     share: Share,
     format: Format,
     answer: Format,
+    client: IpAddr,
     source: Source,
 }
 
@@ -444,10 +481,11 @@ impl Received {
         let peer = Peer::of(&parts.extensions);
         let source = source(&peer, &parts.headers, settings);
         let owner = owner(&peer, &parts.headers, settings);
+        let client = client(&peer, &parts.headers, settings).address;
         let waiting = peer.wait();
         let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
         drop(waiting);
-        Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), source })
+        Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), client, source })
     }
 }
 

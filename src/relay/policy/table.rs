@@ -1,6 +1,6 @@
 //! The scopes that a relay carries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quotapass_circuits::{registry_id::RegistryId, signal::Scope};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,7 @@ pub struct PolicyTable {
     registry: RegistryId,
     scopes: BTreeMap<String, ScopePolicy>,
     unlisted: UnlistedVerdict,
+    shadow: BTreeSet<String>,
     /// Scopes that are not carried any more: the last Unix second at which a neighbour may not have heard of it.
     dropped: BTreeMap<String, u64>,
 }
@@ -86,8 +87,8 @@ impl PolicyTable {
         registry: RegistryId,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
     ) -> Result<Self, PolicyError> {
-        let (unlisted, dropped) = (UnlistedVerdict::default(), BTreeMap::new());
-        let mut table = Self { registry, scopes: BTreeMap::new(), unlisted, dropped };
+        let (unlisted, shadow) = (UnlistedVerdict::default(), BTreeSet::new());
+        let mut table = Self { registry, scopes: BTreeMap::new(), unlisted, shadow, dropped: BTreeMap::new() };
         table.change(policies, 0)?;
         Ok(table)
     }
@@ -151,6 +152,26 @@ impl PolicyTable {
     /// Changes it.
     pub(in crate::relay) fn set_unlisted(&mut self, unlisted: UnlistedVerdict) {
         self.unlisted = unlisted;
+    }
+
+    /// The same table with scopes in shadow mode; see [`is_shadow`](Self::is_shadow).
+    pub fn with_shadow(self, names: impl IntoIterator<Item = String>) -> Self {
+        Self { shadow: names.into_iter().collect(), ..self }
+    }
+
+    /// Changes the scopes in shadow mode.
+    pub(in crate::relay) fn set_shadow(&mut self, names: impl IntoIterator<Item = String>) {
+        self.shadow = names.into_iter().collect();
+    }
+
+    /// Whether a scope is in shadow mode: its passes are judged, recorded and counted as ever, and nothing follows for
+    /// their authors. Whoever answers for the relay accepts them all and says what the verdict would be; nobody is
+    /// convicted, so that no evidence is kept and no deposit is taken.
+    ///
+    /// An operator tries a policy on real posts with it, before it refuses any. A policy that honest apps do not follow yet
+    /// (a clock that is off, message ids used twice by a faulty update) would otherwise cost its users their deposits.
+    pub fn is_shadow(&self, name: &str) -> bool {
+        self.shadow.contains(name)
     }
 
     /// The registry whose members may post.

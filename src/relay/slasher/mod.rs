@@ -13,7 +13,10 @@ mod case;
 mod search;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use alloy_primitives::Address;
 use quotapass_circuits::{
@@ -21,7 +24,7 @@ use quotapass_circuits::{
     slash::Slash,
 };
 
-use super::{Backoff, LogError, RelayContext, RelayStore, WorkerId, chain::RegistryLink};
+use super::{Backoff, LogError, RelayContext, RelayStore, WorkerId, chain::RegistryLink, read, write};
 use crate::registry::RegistryError;
 
 pub use worker::Slasher;
@@ -29,11 +32,41 @@ pub use worker::Slasher;
 /// Who sends slashes, and who is paid for them.
 pub struct SlashSender {
     /// The account that sends, whose key the registry's backend holds.
-    pub account: Address,
-    /// Who gets the reward.
-    pub receiver: Address,
+    pub account: SlashAccount,
+    /// Who gets the reward, if not that account.
+    pub receiver: Option<Address>,
     /// Proves that a secret is known.
     pub prover: Prover<Slash>,
+}
+
+impl SlashSender {
+    /// Who gets the reward.
+    pub fn receiver(&self) -> Address {
+        self.receiver.unwrap_or_else(|| self.account.get())
+    }
+}
+
+/// The account that sends slashes. A clone is the same, so that whoever has one may change it while the slasher works: a
+/// wallet that leaked is replaced without a restart.
+#[derive(Clone, Debug)]
+pub struct SlashAccount(Arc<RwLock<Address>>);
+
+impl SlashAccount {
+    /// The account, now.
+    pub fn get(&self) -> Address {
+        *read(&self.0)
+    }
+
+    /// Lets another account send from now on. The registry's backend must hold its key.
+    pub fn change(&self, account: Address) {
+        *write(&self.0) = account;
+    }
+}
+
+impl From<Address> for SlashAccount {
+    fn from(account: Address) -> Self {
+        Self(Arc::new(RwLock::new(account)))
+    }
 }
 
 /// How a slasher works.

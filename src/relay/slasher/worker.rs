@@ -223,7 +223,7 @@ impl Slasher {
     }
 
     fn receiver(&self) -> Option<Address> {
-        self.parts.sender.as_ref().map(|sender| sender.receiver)
+        self.parts.sender.as_ref().map(SlashSender::receiver)
     }
 
     /// Proves and sends, and keeps the case meanwhile.
@@ -256,10 +256,11 @@ fn prove_and_send(
     index: MemberIndex,
     registry: &dyn Registry,
 ) -> Result<(), SlasherError> {
-    let receiver = Receiver::new(&registry.id(), &sender.receiver.into_array());
+    let to = sender.receiver();
+    let receiver = Receiver::new(&registry.id(), &to.into_array());
     let (public, witness) = slash(secret, receiver);
     let proof = sender.prover.prove(&public, &witness, &mut OsRng)?;
-    registry.slash(sender.account, index, sender.receiver, &proof)?;
+    registry.slash(sender.account.get(), index, to, &proof)?;
     Ok(())
 }
 

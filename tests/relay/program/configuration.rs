@@ -29,6 +29,13 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
         (good.replace("[chain]", "[chain]\nstate = \"x\""), "line 1: [chain] has both"),
         (good.replace("max_clock_skew = 20", "max_clock_skew = 601"), "line 5: "),
         (good.replace("[chain]", "[log]\npath = \"x\"\nvalkey = [\"redis://x\"]\n[chain]"), "has both `path`"),
+        (
+            format!("[limits]\nheader_timeout_seconds = 9223372036854775807\n{good}"),
+            "line 2, `header_timeout_seconds`: invalid value: integer `9223372036854775807`, expected a whole number from \
+             1 to 3600",
+        ),
+        (format!("[engine]\nmax_queued = 10\n{good}"), "`max_queued` in [engine], which one such request does not fit"),
+        (format!("shadow_scopes = [\"attic\"]\n{good}"), "`shadow_scopes` names `attic`"),
         (good.replace("[chain]", "[log]\nreplicas = 1\n[chain]"), "go with `valkey`"),
         (good.replace("[chain]", "[slashing]\nkeystore = \"none.json\"\n[chain]"), "no password for it"),
     ];

@@ -7,4 +7,5 @@ mod posts;
 mod process;
 mod redis;
 mod reload;
+mod rotation;
 mod shared;

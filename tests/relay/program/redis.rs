@@ -10,11 +10,14 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::common::certificates::Certificates;
+
 /// A server that keeps what it is given; killed when dropped.
 pub struct Redis {
     process: Child,
     port: u16,
     folder: TempDir,
+    certificates: Option<Certificates>,
 }
 
 impl Redis {
@@ -22,7 +25,39 @@ impl Redis {
         // Free a moment ago, and given to nobody else soon.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        Self { process: serve(port, &folder), port, folder }
+        Self { process: serve(port, &folder, &[]), port, folder, certificates: None }
+    }
+
+    /// One that speaks TLS alone, to clients of its authority that know the password.
+    pub fn start_private(certificates: Certificates, password: &str) -> Self {
+        let mut redis = Self::start();
+        redis.kill();
+        let path = |name| certificates.path(name).display().to_string();
+        let (authority, certificate, key) = (path("ca.pem"), path("server.pem"), path("server.key"));
+        let port = redis.port.to_string();
+        let tls = ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "yes", "--tls-ca-cert-file", &authority];
+        let own = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--requirepass", password];
+        redis.process = serve(redis.port, &redis.folder, &[&tls[..], &own].concat());
+        redis.certificates = Some(certificates);
+        redis
+    }
+
+    /// Says something to a server that is [private](Self::start_private).
+    pub fn say(&self, password: &str, command: &[&str]) -> String {
+        let certificates = self.certificates.as_ref().unwrap();
+        let mut client = Command::new("redis-cli");
+        client.args(["-p", &self.port.to_string(), "--tls", "--no-auth-warning", "-a", password, "--cacert"]);
+        client.arg(certificates.path("ca.pem")).arg("--cert").arg(certificates.path("client.pem")).arg("--key");
+        let output = client.arg(certificates.path("client.key")).args(command).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().unwrap()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn address(&self) -> String {
@@ -46,7 +81,7 @@ impl Redis {
 
     /// Starts it again, with what it had.
     pub fn restart(&mut self) {
-        self.process = serve(self.port, &self.folder);
+        self.process = serve(self.port, &self.folder, &[]);
     }
 }
 
@@ -57,11 +92,12 @@ impl Drop for Redis {
     }
 }
 
-fn serve(port: u16, folder: &TempDir) -> Child {
+fn serve(port: u16, folder: &TempDir, more: &[&str]) -> Child {
     let program = ["redis-server", "valkey-server"].into_iter().find_map(|program| {
         Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

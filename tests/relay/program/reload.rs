@@ -45,10 +45,16 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     operator.configure(&changed.replace("poll_seconds = 1", "poll_seconds = 2"));
     relay.signal("HUP");
     relay.wait_until("the reload is refused", |relay| relay.log().contains("[chain] has changed"));
-    operator.configure(&changed);
+    // Nor one that would make every connection panic.
+    operator.configure(&changed.replace("[limits]", "[limits]\nheader_timeout_seconds = 9223372036854775807"));
+    relay.signal("HUP");
+    relay.wait_until("the reload is refused", |relay| relay.log().contains("`header_timeout_seconds`: invalid value"));
+    assert_eq!(relay.get("/healthz").0, 200);
+    operator.configure(&format!("{changed}[logging]\nlevel = \"debug\"\n"));
     relay.signal("HUP");
     relay.wait_until("the policy holds", |relay| cap(relay.get("/v1/policy").1) == Some(lower.into()));
     relay.wait_until("the change is logged", |relay| relay.log().contains("scope `room` is changed"));
+    relay.wait_until("it says so", |relay| relay.log().contains("`level` in [logging] is changed"));
     // One that is to come is announced, and nothing changes before it.
     let coming =
         of(7.try_into().unwrap()).replace("[[scopes]]", "[[scopes]]\nversion = 2\nfrom = 2099-01-01T00:00:00Z");

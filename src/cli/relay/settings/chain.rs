@@ -1,39 +1,56 @@
 //! `[chain]`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use reqwest::Url;
 use serde::Deserialize;
 
-use super::Hidden;
+use super::{
+    Hidden,
+    bounds::{Within, path},
+    tls::TlsSection,
+};
 
 /// `[chain]`: the registry, behind an endpoint or on an embedded chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::cli::relay) struct ChainSection {
     pub(in crate::cli::relay) rpc_url: Option<Hidden<String>>,
+    /// A file whose content stands in the place of `{password}` in the endpoint's address.
+    #[serde(default, deserialize_with = "path")]
+    pub(in crate::cli::relay) password_file: Option<PathBuf>,
+    pub(in crate::cli::relay) tls: Option<TlsSection>,
+    #[serde(default, deserialize_with = "path")]
     pub(in crate::cli::relay) state: Option<PathBuf>,
-    pub(in crate::cli::relay) chain_id: Option<u64>,
+    chain_id: Option<ChainId>,
     pub(in crate::cli::relay) registry: Address,
     #[serde(default = "poll_seconds")]
-    pub(in crate::cli::relay) poll_seconds: u64,
+    poll_seconds: Pause,
     #[serde(default = "timeout_seconds")]
-    pub(in crate::cli::relay) timeout_seconds: u64,
+    timeout_seconds: Pause,
     #[serde(default = "max_reorg_depth")]
-    pub(in crate::cli::relay) max_reorg_depth: u64,
+    max_reorg_depth: Depth,
 }
 
-fn poll_seconds() -> u64 {
-    4
+/// The number of a chain.
+pub(super) type ChainId = Within<1, { i64::MAX as u64 }>;
+/// A time in seconds.
+type Pause = Within<1, 3_600>;
+/// A number of blocks.
+type Depth = Within<0, 1_000_000>;
+
+fn poll_seconds() -> Pause {
+    const { Within::usual(4) }
 }
 
-fn timeout_seconds() -> u64 {
-    30
+fn timeout_seconds() -> Pause {
+    const { Within::usual(30) }
 }
 
-fn max_reorg_depth() -> u64 {
-    256
+fn max_reorg_depth() -> Depth {
+    const { Within::usual(256) }
 }
 
 impl ChainSection {
@@ -46,9 +63,70 @@ impl ChainSection {
             (Some(_), None) if self.chain_id.is_none() => {
                 bail!("[chain] has no `chain_id`, and passes belong to a chain: write that of the endpoint")
             }
-            _ if self.poll_seconds == 0 => bail!("[chain] `poll_seconds` must be above zero"),
-            _ if self.timeout_seconds == 0 => bail!("[chain] `timeout_seconds` must be above zero"),
-            _ => Ok(()),
+            (None, Some(_)) if self.password_file.is_some() || self.tls.is_some() => {
+                bail!("[chain] an embedded chain needs no `password_file` and no `tls`; leave them out")
+            }
+            (Some(Hidden(url)), None) => self.check_endpoint(url),
+            (None, Some(_)) => Ok(()),
         }
+    }
+
+    fn check_endpoint(&self, url: &str) -> Result<()> {
+        match (&self.password_file, url.contains(PASSWORD)) {
+            (Some(_), false) => bail!(
+                "[chain] has a `password_file`, and `rpc_url` has no `{PASSWORD}` in whose place its content would stand; \
+                 write it there"
+            ),
+            (None, true) => bail!("[chain] `rpc_url` has a `{PASSWORD}`, and no `password_file` is named; name it"),
+            _ => {}
+        }
+        if let Some(tls) = &self.tls {
+            tls.validate().context("[chain.tls]")?;
+            if !url.starts_with("https://") {
+                bail!("[chain.tls] is for an endpoint at https://, and `rpc_url` is another; leave the section out");
+            }
+        }
+        check_address(url)
+    }
+
+    pub(in crate::cli::relay) fn chain_id(&self) -> Option<u64> {
+        self.chain_id.map(Within::get)
+    }
+
+    /// The pause between two looks at the chain.
+    pub(in crate::cli::relay) fn poll(&self) -> Duration {
+        self.poll_seconds.seconds()
+    }
+
+    /// The time an answer may take.
+    pub(in crate::cli::relay) fn timeout(&self) -> Duration {
+        self.timeout_seconds.seconds()
+    }
+
+    /// Blocks that a reorganisation may take back.
+    pub(in crate::cli::relay) fn max_reorg_depth(&self) -> u64 {
+        self.max_reorg_depth.get()
+    }
+}
+
+/// Stands in an endpoint's address for its password.
+pub(in crate::cli::relay) const PASSWORD: &str = "{password}";
+
+/// Refuses what is no endpoint, without showing it.
+fn check_address(url: &str) -> Result<()> {
+    const FORMS: &str = "write http(s)://, ws(s):// or the path of an IPC socket";
+    let Some((scheme, _)) = url.split_once("://") else {
+        if url.is_empty() || url.contains('\0') {
+            bail!("[chain] `rpc_url` is no endpoint: {FORMS}");
+        }
+        return Ok(());
+    };
+    match scheme {
+        "http" | "https" | "ws" | "wss" => match Url::parse(&url.replace(PASSWORD, "x")) {
+            Ok(url) if url.has_host() => Ok(()),
+            _ => bail!("[chain] `rpc_url` is no address of a {scheme} endpoint: it has no host that can be read"),
+        },
+        "ipc" | "file" => Ok(()),
+        _ => bail!("[chain] `rpc_url` begins with `{scheme}://`, which no endpoint does: {FORMS}"),
     }
 }

@@ -1,32 +1,25 @@
 //! `[clock]`.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
+use super::bounds::Within;
 use crate::relay::upkeep::UpkeepSettings;
 
-/// `[clock]`: when the system's clock is believed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// `[clock]`: when the system's clock is believed; what is not set is as [`UpkeepSettings`] has it.
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::cli::relay) struct ClockSection {
-    pub(in crate::cli::relay) tolerance_seconds: u64,
-    pub(in crate::cli::relay) settle_seconds: u64,
-}
-
-impl Default for ClockSection {
-    fn default() -> Self {
-        let UpkeepSettings { tolerance, settle, .. } = UpkeepSettings::default();
-        Self { tolerance_seconds: tolerance, settle_seconds: settle.as_secs() }
-    }
+pub(super) struct ClockSection {
+    tolerance_seconds: Option<Within<1, 86_400>>,
+    settle_seconds: Option<Within<0, 604_800>>,
 }
 
 impl ClockSection {
-    pub(in crate::cli::relay) fn upkeep(&self) -> UpkeepSettings {
+    pub(super) fn upkeep(self) -> UpkeepSettings {
+        let usual = UpkeepSettings::default();
         UpkeepSettings {
-            tolerance: self.tolerance_seconds,
-            settle: Duration::from_secs(self.settle_seconds),
-            ..UpkeepSettings::default()
+            tolerance: self.tolerance_seconds.map_or(usual.tolerance, Within::get),
+            settle: self.settle_seconds.map_or(usual.settle, Within::seconds),
+            ..usual
         }
     }
 }

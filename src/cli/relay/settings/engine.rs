@@ -1,31 +1,30 @@
 //! `[engine]`.
 
-use std::{num::NonZeroUsize, time::Duration};
-
 use serde::Deserialize;
 
+use super::bounds::Within;
 use crate::relay::EngineSettings;
 
 /// `[engine]`: how posts are put into batches; what is not set is as the engine has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::cli::relay) struct EngineSection {
-    workers: Option<NonZeroUsize>,
-    max_batch: Option<NonZeroUsize>,
-    max_delay_ms: Option<u64>,
-    max_queued: Option<usize>,
-    max_queued_bytes: Option<usize>,
+pub(super) struct EngineSection {
+    workers: Option<Within<1, 256>>,
+    max_batch: Option<Within<1, 65_536>>,
+    max_delay_ms: Option<Within<0, 60_000>>,
+    max_queued: Option<Within<1, { 1 << 24 }>>,
+    max_queued_bytes: Option<Within<1_024, { 1 << 40 }>>,
 }
 
 impl EngineSection {
-    pub(in crate::cli::relay) fn settings(&self) -> EngineSettings {
+    pub(super) fn settings(self) -> EngineSettings {
         let usual = EngineSettings::default();
         EngineSettings {
-            workers: self.workers.unwrap_or(usual.workers),
-            max_batch: self.max_batch.unwrap_or(usual.max_batch),
-            max_delay: self.max_delay_ms.map_or(usual.max_delay, Duration::from_millis),
-            max_queued: self.max_queued.unwrap_or(usual.max_queued),
-            max_queued_bytes: self.max_queued_bytes.unwrap_or(usual.max_queued_bytes),
+            workers: self.workers.map_or(usual.workers, Within::count),
+            max_batch: self.max_batch.map_or(usual.max_batch, Within::count),
+            max_delay: self.max_delay_ms.map_or(usual.max_delay, Within::milliseconds),
+            max_queued: self.max_queued.map_or(usual.max_queued, Within::size),
+            max_queued_bytes: self.max_queued_bytes.map_or(usual.max_queued_bytes, Within::size),
             ..usual
         }
     }

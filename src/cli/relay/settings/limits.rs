@@ -1,58 +1,73 @@
 //! `[limits]`.
 
-use std::time::Duration;
-
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::listen::ListenSection;
-use crate::relay::http::HttpSettings;
+use super::{bounds::Within, listen::ListenSection};
+use crate::relay::{
+    EngineSettings,
+    http::{HttpSettings, SourceRules},
+};
+
+/// A time in seconds that something may take.
+type Timeout = Within<1, 3_600>;
+/// Bytes that bodies take.
+type Memory = Within<1_024, { 1 << 40 }>;
+/// How many connections, or the like, there may be.
+type Connections = Within<1, 1_000_000>;
 
 /// `[limits]`: what HTTP bears; what is not set is as [`HttpSettings`] has it.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitsSection {
-    max_body_bytes: Option<usize>,
-    max_body_memory_bytes: Option<usize>,
-    max_body_memory_bytes_per_source: Option<usize>,
-    min_body_bytes_per_second: Option<usize>,
-    max_posts: Option<usize>,
-    header_timeout_seconds: Option<u64>,
-    body_timeout_seconds: Option<u64>,
-    answer_timeout_seconds: Option<u64>,
-    write_timeout_seconds: Option<u64>,
-    stop_timeout_seconds: Option<u64>,
-    max_connections: Option<usize>,
-    max_connections_per_source: Option<usize>,
-    max_listeners: Option<usize>,
-    max_listeners_per_source: Option<usize>,
-    keep_alive_seconds: Option<u64>,
-    chain_timeout_seconds: Option<u64>,
+    max_body_bytes: Option<Within<1_024, { 1 << 30 }>>,
+    max_body_memory_bytes: Option<Memory>,
+    max_body_memory_bytes_per_source: Option<Memory>,
+    min_body_bytes_per_second: Option<Within<0, { 1 << 20 }>>,
+    max_posts: Option<Within<1, 65_536>>,
+    header_timeout_seconds: Option<Timeout>,
+    body_timeout_seconds: Option<Timeout>,
+    answer_timeout_seconds: Option<Timeout>,
+    write_timeout_seconds: Option<Timeout>,
+    drain_seconds: Option<Within<0, 3_600>>,
+    stop_timeout_seconds: Option<Timeout>,
+    max_connections: Option<Connections>,
+    max_connections_per_source: Option<Connections>,
+    max_listeners: Option<Within<0, 1_000_000>>,
+    max_listeners_per_source: Option<Within<0, 1_000_000>>,
+    keep_alive_seconds: Option<Timeout>,
+    chain_timeout_seconds: Option<Within<1, 604_800>>,
 }
 
 impl LimitsSection {
-    pub(super) fn http(self, listen: ListenSection, admin_alone: bool) -> HttpSettings {
+    pub(super) fn http(self, listen: ListenSection, admin_alone: bool, sources: SourceRules) -> HttpSettings {
         let usual = HttpSettings::default();
-        let seconds = |given: Option<u64>, usual| given.map_or(usual, Duration::from_secs);
-        let max_body = self.max_body_bytes.unwrap_or(usual.max_body);
+        let time = |given: Option<Timeout>, usual| given.map_or(usual, Within::seconds);
+        let max_body = self.max_body_bytes.map_or(usual.max_body, Within::size);
         HttpSettings {
             max_body,
-            max_body_memory: self.max_body_memory_bytes.unwrap_or(usual.max_body_memory),
+            max_body_memory: self.max_body_memory_bytes.map_or(usual.max_body_memory, Within::size),
             max_body_memory_per_source: self
                 .max_body_memory_bytes_per_source
-                .unwrap_or_else(|| usual.max_body_memory_per_source.max(max_body)),
-            min_body_rate: self.min_body_bytes_per_second.unwrap_or(usual.min_body_rate),
-            max_posts: self.max_posts.unwrap_or(usual.max_posts),
-            header_timeout: seconds(self.header_timeout_seconds, usual.header_timeout),
-            body_timeout: seconds(self.body_timeout_seconds, usual.body_timeout),
-            answer_timeout: seconds(self.answer_timeout_seconds, usual.answer_timeout),
-            write_timeout: seconds(self.write_timeout_seconds, usual.write_timeout),
-            stop_timeout: seconds(self.stop_timeout_seconds, usual.stop_timeout),
-            max_connections: self.max_connections.unwrap_or(usual.max_connections),
-            max_connections_per_source: self.max_connections_per_source.unwrap_or(usual.max_connections_per_source),
-            max_listeners: self.max_listeners.unwrap_or(usual.max_listeners),
-            max_listeners_per_source: self.max_listeners_per_source.unwrap_or(usual.max_listeners_per_source),
-            keep_alive: seconds(self.keep_alive_seconds, usual.keep_alive),
-            chain_timeout: seconds(self.chain_timeout_seconds, usual.chain_timeout),
+                .map_or_else(|| usual.max_body_memory_per_source.max(max_body), Within::size),
+            min_body_rate: self.min_body_bytes_per_second.map_or(usual.min_body_rate, Within::size),
+            max_posts: self.max_posts.map_or(usual.max_posts, Within::size),
+            header_timeout: time(self.header_timeout_seconds, usual.header_timeout),
+            body_timeout: time(self.body_timeout_seconds, usual.body_timeout),
+            answer_timeout: time(self.answer_timeout_seconds, usual.answer_timeout),
+            write_timeout: time(self.write_timeout_seconds, usual.write_timeout),
+            drain_delay: self.drain_seconds.map_or(usual.drain_delay, Within::seconds),
+            stop_timeout: time(self.stop_timeout_seconds, usual.stop_timeout),
+            max_connections: self.max_connections.map_or(usual.max_connections, Within::size),
+            max_connections_per_source: self
+                .max_connections_per_source
+                .map_or(usual.max_connections_per_source, Within::size),
+            max_listeners: self.max_listeners.map_or(usual.max_listeners, Within::size),
+            max_listeners_per_source: self
+                .max_listeners_per_source
+                .map_or(usual.max_listeners_per_source, Within::size),
+            keep_alive: time(self.keep_alive_seconds, usual.keep_alive),
+            chain_timeout: self.chain_timeout_seconds.map_or(usual.chain_timeout, Within::seconds),
             trusted_proxies: listen.trusted_proxies,
             forwarded: listen.forwarded_header,
             source_header: listen.source_header,
@@ -60,20 +75,35 @@ impl LimitsSection {
             hosts: listen.hosts,
             metrics_from: listen.metrics_from,
             admin_alone,
+            sources,
             cors: listen.cors,
             ask_for_chat_key: usual.ask_for_chat_key,
         }
     }
+}
 
-    /// What is wrong.
-    pub(super) fn validate(&self) -> anyhow::Result<()> {
-        let max_body = self.max_body_bytes.unwrap_or_else(|| HttpSettings::default().max_body);
-        match self.max_body_memory_bytes_per_source {
-            Some(memory) if memory < max_body => anyhow::bail!(
-                "`max_body_memory_bytes_per_source` in [limits] is {memory}, which is less than one body of \
-                 `max_body_bytes`, which is {max_body}; raise it, or lower the other"
-            ),
-            _ => Ok(()),
-        }
+/// Refuses limits that do not go together: a request that is within its own limit must fit into what it waits in, or it
+/// would be turned away however often it comes.
+pub(super) fn go_together(http: &HttpSettings, engine: &EngineSettings) -> Result<()> {
+    let HttpSettings { max_body, max_body_memory, max_body_memory_per_source: share, max_posts, .. } = http;
+    if max_body > share {
+        bail!(
+            "`max_body_memory_bytes_per_source` in [limits] is {share}, which is less than one body of `max_body_bytes`, \
+             which is {max_body}; raise it, or lower the other"
+        );
     }
+    if max_body > max_body_memory {
+        bail!(
+            "`max_body_bytes` is {max_body}, and `max_body_memory_bytes`, which one such body does not fit into, is \
+             {max_body_memory}; lower the one or raise the other"
+        );
+    }
+    if *max_posts > engine.max_queued {
+        bail!(
+            "`max_posts` in [limits] is {max_posts}, and `max_queued` in [engine], which one such request does not fit \
+             into, is {}; lower the one or raise the other",
+            engine.max_queued
+        );
+    }
+    Ok(())
 }

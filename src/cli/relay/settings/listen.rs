@@ -94,15 +94,13 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
-/// Networks such as `10.0.0.0/8`, and single addresses.
+/// A network such as `10.0.0.0/8`, or a single address.
+pub(super) fn network_of(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| format!("`{text}` is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"))
+}
+
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let read = |text: String| {
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map_err(|_| {
-            D::Error::custom(format!(
-                "`{text}` is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"
-            ))
-        })
-    };
-    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| network_of(text).map_err(D::Error::custom)).collect()
 }

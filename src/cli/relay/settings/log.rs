@@ -1,22 +1,30 @@
 //! `[log]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::Hidden;
+use super::{
+    Hidden,
+    bounds::{Within, path},
+    tls::TlsSection,
+};
 use crate::relay::{Durability, ValkeySettings};
 
 /// `[log]`: the nullifier log, on this machine's disk or on servers that several relays share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::cli::relay) struct LogSection {
+    #[serde(deserialize_with = "path")]
     pub(in crate::cli::relay) path: Option<PathBuf>,
     valkey: Option<Hidden<Vec<String>>>,
     sentinels: Option<Hidden<Vec<String>>>,
-    timeout_ms: Option<u64>,
-    replicas: Option<u32>,
+    #[serde(deserialize_with = "path")]
+    password_file: Option<PathBuf>,
+    tls: Option<TlsSection>,
+    timeout_ms: Option<Within<10, 60_000>>,
+    replicas: Option<Within<0, 100>>,
     durability: Option<Durability>,
 }
 
@@ -26,8 +34,12 @@ impl LogSection {
             bail!("[log] has both `path` and `valkey`; keep one of them");
         }
         let of_servers = self.timeout_ms.is_some() || self.replicas.is_some() || self.durability.is_some();
-        if (of_servers || self.sentinels.is_some()) && self.valkey.is_none() {
-            bail!("`sentinels`, `timeout_ms`, `replicas` and `durability` go with `valkey`, which names the servers");
+        let of_servers = of_servers || self.sentinels.is_some() || self.password_file.is_some() || self.tls.is_some();
+        if of_servers && self.valkey.is_none() {
+            bail!(
+                "`sentinels`, `timeout_ms`, `replicas`, `durability`, `password_file` and `tls` go with `valkey`, which names \
+                 the servers"
+            );
         }
         if self.sentinels.as_ref().is_some_and(|Hidden(sentinels)| sentinels.is_empty()) {
             bail!("[log] `sentinels` lists none; name one, or leave it out");
@@ -39,24 +51,48 @@ impl LogSection {
                  name in the place of the host"
             );
         }
+        if let (Some(tls), Some(Hidden(addresses))) = (&self.tls, &self.valkey) {
+            tls.validate().context("[log.tls]")?;
+            if self.sentinels.is_some() {
+                bail!("[log.tls] is for servers without `sentinels`; leave one of them out");
+            }
+            if !addresses.iter().all(|address| address.starts_with("rediss://")) {
+                bail!("[log.tls] is for servers at rediss://, and `valkey` names another; correct one of them");
+            }
+        }
         if self.valkey.as_ref().is_some_and(|Hidden(addresses)| addresses.is_empty()) {
             bail!("[log] `valkey` lists no server; name one, or leave it out");
         }
-        if self.timeout_ms == Some(0) {
-            bail!("[log] `timeout_ms` must be above zero");
+        if let Some(settings) = self.servers() {
+            settings.check().context("[log] `valkey`")?;
         }
         Ok(())
+    }
+
+    /// The same with paths that are relative to a folder unless they are absolute.
+    pub(super) fn within(mut self, folder: &Path) -> Self {
+        self.path = self.path.map(|path| folder.join(path));
+        self.password_file = self.password_file.map(|path| folder.join(path));
+        self.tls = self.tls.map(|tls| tls.within(folder));
+        self
     }
 
     /// The servers; none if the log is on this machine's disk.
     pub(in crate::cli::relay) fn servers(&self) -> Option<ValkeySettings> {
         let Hidden(addresses) = self.valkey.as_ref()?;
         let mut settings = ValkeySettings::new(addresses.iter().cloned());
+        settings.files.password = self.password_file.clone();
+        if let Some(tls) = &self.tls {
+            settings.files.authorities = tls.authorities.clone();
+            settings.files.identity = tls.certificate.clone().zip(tls.key.clone());
+        }
         if let Some(timeout) = self.timeout_ms {
-            settings.timeout = Duration::from_millis(timeout);
+            settings.timeout = timeout.milliseconds();
+        }
+        if let Some(replicas) = self.replicas {
+            settings.replicas = u32::try_from(replicas.get()).unwrap_or(u32::MAX);
         }
         settings.sentinels = self.sentinels.as_ref().map_or_else(Vec::new, |Hidden(sentinels)| sentinels.clone());
-        settings.replicas = self.replicas.unwrap_or(settings.replicas);
         settings.durability = self.durability.unwrap_or(settings.durability);
         Some(settings)
     }

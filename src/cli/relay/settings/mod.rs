@@ -2,16 +2,21 @@
 
 mod admin;
 mod badges;
+mod bounds;
 mod chain;
 mod clock;
 mod engine;
+#[cfg(test)]
+mod extremes;
 mod hidden;
 mod limits;
 mod listen;
 mod log;
 mod slashing;
+mod sources;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -20,16 +25,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use quotapass_circuits::{prover::CeremonyHash, verifier::KeyHash};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
 use self::{
-    admin::AdminSection, badges::BadgesSection, clock::ClockSection, engine::EngineSection, limits::LimitsSection,
+    admin::AdminSection,
+    badges::BadgesSection,
+    bounds::path,
+    chain::ChainId,
+    clock::ClockSection,
+    engine::EngineSection,
+    limits::{LimitsSection, go_together},
     listen::ListenSection,
+    sources::{SourceSection, rules},
 };
-pub(super) use self::{chain::ChainSection, hidden::Hidden, log::LogSection, slashing::SlashingSection};
+pub(super) use self::{
+    chain::{ChainSection, PASSWORD},
+    hidden::Hidden,
+    log::LogSection,
+    slashing::SlashingSection,
+    tls::TlsSection,
+};
+use super::logging::LogLevel;
 use crate::{
     cli::{
         config::{ScopeSection, read_scopes},
@@ -37,11 +56,15 @@ use crate::{
     },
     registry::{CodeHash, Distrust, Registry, RegistryInfo},
     relay::{
-        DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict,
+        DatedPolicy, EngineSettings, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict,
         chain::ChainError,
         http::{AdminAddress, HttpSettings},
+        upkeep::UpkeepSettings,
     },
 };
+
+/// How many policies of scopes may be listed. Each scope has counters of its own in the metrics.
+const MAX_SCOPES: usize = 1_000;
 
 /// All that is set.
 #[derive(Clone, Debug)]
@@ -57,7 +80,9 @@ pub(in crate::cli) struct Settings {
 pub(super) struct LiveSettings {
     pub(super) unlisted: UnlistedVerdict,
     pub(super) scopes: Vec<DatedPolicy>,
+    pub(super) shadow: Vec<String>,
     pub(super) http: HttpSettings,
+    pub(super) log_level: LogLevel,
 }
 
 /// What needs a restart.
@@ -72,18 +97,21 @@ pub(super) struct FixedSettings {
     pub(super) chain: ChainSection,
     pub(super) log: LogSection,
     pub(super) slashing: SlashingSection,
-    pub(super) clock: ClockSection,
-    pub(super) engine: EngineSection,
+    pub(super) clock: UpkeepSettings,
+    pub(super) engine: EngineSettings,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    #[serde(default, deserialize_with = "path")]
     data_dir: Option<PathBuf>,
     #[serde(default)]
     unlisted_scopes: UnlistedVerdict,
+    #[serde(default)]
+    shadow_scopes: Vec<String>,
     #[serde(default = "test_chains")]
-    test_chains: Vec<u64>,
+    test_chains: Vec<ChainId>,
     #[serde(default, deserialize_with = "hashes")]
     trusted_keys: Vec<CeremonyHash>,
     #[serde(default, deserialize_with = "code_hashes")]
@@ -106,12 +134,23 @@ struct Document {
     #[serde(default)]
     engine: EngineSection,
     #[serde(default)]
+    logging: LoggingSection,
+    #[serde(default)]
+    sources: Vec<Spanned<SourceSection>>,
+    #[serde(default)]
     scopes: Vec<Spanned<ScopeSection>>,
 }
 
+/// `[logging]`: what is logged.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LoggingSection {
+    level: LogLevel,
+}
+
 /// anvil, Hardhat and Foundry's scripts; and geth's --dev.
-fn test_chains() -> Vec<u64> {
-    vec![31_337, 1_337]
+fn test_chains() -> Vec<ChainId> {
+    const { [ChainId::usual(31_337), ChainId::usual(1_337)] }.to_vec()
 }
 
 /// SHA-256 of the files that ended ceremonies.
@@ -150,21 +189,19 @@ impl Settings {
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self> {
-        let document: Document = toml::from_str(text)?;
-        let at = |start: usize| {
-            let line = text[..start].matches('\n').count() + 1;
-            move || format!("line {line}")
-        };
+        let document: Document = toml::from_str(text).map_err(|error| anyhow!(say(text, &error)))?;
+        let at = |start: usize| move || format!("line {}", line_of(text, start));
         let (place, mut chain) = (at(document.chain.span().start), document.chain.into_inner());
         chain.validate().with_context(place)?;
         chain.state = chain.state.map(|state| folder.join(state));
+        chain.password_file = chain.password_file.map(|path| folder.join(path));
+        chain.tls = chain.tls.map(|tls| tls.within(folder));
         let mut listen = ListenSection::default();
         if let Some(section) = document.listen {
             let place = at(section.span().start);
             listen = section.into_inner();
             listen.validate().with_context(place)?;
         }
-        document.limits.validate()?;
         let mut admin = AdminSection::default();
         if let Some(section) = document.admin {
             let place = at(section.span().start);
@@ -176,7 +213,7 @@ impl Settings {
             let place = at(section.span().start);
             log = section.into_inner();
             log.validate().with_context(place)?;
-            log.path = log.path.map(|path| folder.join(path));
+            log = log.within(folder);
         }
         let mut slashing = SlashingSection::default();
         if let Some(section) = document.slashing {
@@ -187,32 +224,60 @@ impl Settings {
             slashing.password_file = slashing.password_file.map(|path| folder.join(path));
         }
         let scopes = read_scopes(document.scopes, text)?;
+        if scopes.len() > MAX_SCOPES {
+            bail!("{} policies are listed in [[scopes]], and {MAX_SCOPES} can be; run several relays", scopes.len());
+        }
         if scopes.is_empty() {
             bail!("no scope is listed, so that every post would be refused: write a section [[scopes]]");
         }
+        let is_listed = |name: &&String| scopes.iter().any(|dated| dated.policy.name == **name);
+        if let Some(unlisted) = document.shadow_scopes.iter().find(|name| !is_listed(name)) {
+            bail!("`shadow_scopes` names `{unlisted}`, which no section [[scopes]] does; correct one of them");
+        }
+        let sources = rules(document.sources).map_err(|(place, error)| error.context(at(place.start)()))?;
+        let address = listen.address;
+        let http = document.limits.http(listen, admin.is_alone(), sources);
+        let engine = document.engine.settings();
+        go_together(&http, &engine)?;
         Ok(Self {
             fixed: FixedSettings {
                 data_dir: document.data_dir.map(|path| folder.join(path)),
-                test_chains: document.test_chains,
+                test_chains: document.test_chains.into_iter().map(ChainId::get).collect(),
                 trusted_keys: document.trusted_keys,
                 trusted_code: document.trusted_code,
-                listen: listen.address,
+                listen: address,
                 admin: admin.address(folder),
                 chain,
                 log,
                 slashing,
-                clock: document.clock,
-                engine: document.engine,
+                clock: document.clock.upkeep(),
+                engine,
             },
             live: LiveSettings {
                 unlisted: document.unlisted_scopes,
                 scopes,
-                http: HttpSettings {
-                    ask_for_chat_key: document.badges.ask_for_chat_key,
-                    ..document.limits.http(listen, admin.is_alone())
-                },
+                shadow: document.shadow_scopes,
+                http: HttpSettings { ask_for_chat_key: document.badges.ask_for_chat_key, ..http },
+                log_level: document.logging.level,
             },
         })
+    }
+}
+
+/// The number of the line that a byte is in.
+fn line_of(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// What is wrong, in which line and setting. The library's own words show the whole line, which may hold a password.
+fn say(text: &str, error: &toml::de::Error) -> String {
+    let Some(place) = error.span() else { return error.message().into() };
+    let before = text.get(..place.start).unwrap_or(text);
+    let line = before.rfind('\n').map_or(before, |end| &before[end + 1..]);
+    let number = line_of(text, place.start);
+    match line.split_once('=') {
+        Some((setting, _)) => format!("line {number}, `{}`: {}", setting.trim(), error.message()),
+        None => format!("line {number}: {}", error.message()),
     }
 }
 
@@ -269,7 +334,13 @@ impl LiveSettings {
             changes.push("`unlisted_scopes` is changed".into());
         }
         if self.http != before.http {
-            changes.push("[listen], [admin], [limits] or [badges] is changed".into());
+            changes.push("[listen], [admin], [limits], [badges] or [[sources]] is changed".into());
+        }
+        if self.shadow != before.shadow {
+            changes.push("`shadow_scopes` is changed".into());
+        }
+        if self.log_level != before.log_level {
+            changes.push("`level` in [logging] is changed".into());
         }
         let (new, old) = (self.by_name(), before.by_name());
         for (name, policies) in &new {

@@ -6,7 +6,10 @@ use alloy_primitives::Address;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::ChainSection;
+use super::{
+    ChainSection,
+    bounds::{Within, path},
+};
 use crate::relay::slasher::SlasherSettings;
 
 /// `[slashing]`: who takes the deposits of convicted members.
@@ -14,20 +17,26 @@ use crate::relay::slasher::SlasherSettings;
 #[serde(default, deny_unknown_fields)]
 pub(in crate::cli::relay) struct SlashingSection {
     pub(in crate::cli::relay) enabled: bool,
+    #[serde(deserialize_with = "path")]
     pub(in crate::cli::relay) keystore: Option<PathBuf>,
+    #[serde(deserialize_with = "path")]
     pub(in crate::cli::relay) password_file: Option<PathBuf>,
     pub(in crate::cli::relay) receiver: Option<Address>,
-    pub(in crate::cli::relay) confirmations: u64,
+    confirmations: Option<Within<0, 10_000>>,
 }
 
 impl Default for SlashingSection {
     fn default() -> Self {
-        let confirmations = SlasherSettings::default().confirmations;
-        Self { enabled: true, keystore: None, password_file: None, receiver: None, confirmations }
+        Self { enabled: true, keystore: None, password_file: None, receiver: None, confirmations: None }
     }
 }
 
 impl SlashingSection {
+    /// Blocks that must follow a slash before its case is closed.
+    pub(in crate::cli::relay) fn confirmations(&self) -> u64 {
+        self.confirmations.map_or_else(|| SlasherSettings::default().confirmations, Within::get)
+    }
+
     pub(super) fn validate(&self, chain: &ChainSection) -> Result<()> {
         if chain.state.is_some() && (self.keystore.is_some() || self.password_file.is_some()) {
             bail!("[slashing] an embedded chain needs no `keystore` and no `password_file`; leave them out");

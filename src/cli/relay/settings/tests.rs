@@ -10,12 +10,12 @@ fn parse(text: &str) -> Result<Settings> {
     Settings::parse(text, Path::new("/etc/quotapass"))
 }
 
-fn template() -> String {
+pub(super) fn template() -> String {
     configuration(&ChainTemplate::Endpoint { rpc_url: None, chain_id: None, registry: None })
 }
 
 /// A template with every setting that is commented out as it stands there.
-fn uncommented() -> String {
+pub(super) fn uncommented() -> String {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let uncomment = |line: &str| {
         let setting = line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|it| is_name(it.0)));
@@ -48,8 +48,8 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     assert_eq!(plain, ValkeySettings::new(["redis://127.0.0.1:6379".into()]));
     assert_eq!((chain, clock), (&written.fixed.chain, &written.fixed.clock));
     let workers = EngineSettings::default().workers;
-    assert_eq!(EngineSettings { workers, ..engine.settings() }, EngineSettings::default());
-    assert_eq!(full.fixed.slashing.confirmations, SlashingSection::default().confirmations);
+    assert_eq!(EngineSettings { workers, ..engine.clone() }, EngineSettings::default());
+    assert_eq!(full.fixed.slashing.confirmations(), SlashingSection::default().confirmations());
     assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
     let registry = Address::repeat_byte(7);
     let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, room: Room::Demo })).unwrap();
@@ -101,7 +101,7 @@ fn says_what_is_wrong_and_where() {
     let admin = |settings: &str| changed("[admin]\n", &format!("[admin]\n{settings}\n"));
     says(&admin("address = \"8481\""), &["`8481` is no address of a listener", "line"]);
     says(&admin("alone = true"), &["has `alone` and no `address`", "line"]);
-    let small = changed("[limits]\n", "[limits]\nmax_body_memory_bytes_per_source = 1000\n");
+    let small = changed("[limits]\n", "[limits]\nmax_body_memory_bytes_per_source = 2000\n");
     says(&small, &["one body of `max_body_bytes`, which is 1048576"]);
     says("", &["missing field `chain`"]);
 }
@@ -184,7 +184,7 @@ fn changes_are_named() {
         after.live.changes(&before.live),
         [
             "`unlisted_scopes` is changed",
-            "[listen], [admin], [limits] or [badges] is changed",
+            "[listen], [admin], [limits], [badges] or [[sources]] is changed",
             "scope `attic` is new",
             "scope `lobby` is changed"
         ]
@@ -199,3 +199,50 @@ fn changes_are_named() {
 
 const SCOPES: &str = "[[scopes]]\nname = \"lobby\"\nepoch_seconds = 60\nlimit_cap = 1\nmin_stake = 1\n\
                       min_age_days = 0\nroot_window = 60\nmax_clock_skew = 5\n";
+
+#[test]
+fn sources_have_one_rule_each() {
+    use crate::relay::http::{Allowance, SourceRules};
+    let with = |sections: &str| parse(&(template() + sections));
+    let network = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
+    let rules = with(
+        "[[sources]]\nnetwork = \"192.0.2.7\"\nblock = true\n[[sources]]\nnetwork = \"2001:db8::/32\"\n\
+                      max_posts_per_second = 50\n",
+    );
+    let limit = Allowance::PostsPerSecond(core::num::NonZeroU32::new(50).unwrap());
+    let expected: SourceRules =
+        [(network("192.0.2.7/32"), Allowance::Nothing), (network("2001:db8::/32"), limit)].into_iter().collect();
+    assert_eq!(rules.unwrap().live.http.sources, expected);
+    for (section, reason) in [
+        ("network = \"192.0.2.0/24\"\n", "has no rule"),
+        ("network = \"192.0.2.0/24\"\nblock = false\n", "has no rule"),
+        ("network = \"192.0.2.0/24\"\nblock = true\nmax_posts_per_second = 1\n", "keep one of them"),
+        ("network = \"nowhere\"\nblock = true\n", "`nowhere` is neither a network"),
+        ("block = true\n", "missing field `network`"),
+        ("network = \"192.0.2.1\"\nmax_posts_per_second = 0\n", "a whole number from 1 to 1000000"),
+        ("network = \"::/0\"\nblock = true\n[[sources]]\nnetwork = \"::1/0\"\nblock = true\n", "::/0 is listed before"),
+    ] {
+        let error = format!("{:#}", with(&format!("[[sources]]\n{section}")).unwrap_err());
+        assert!(error.contains(reason) && error.contains("line "), "{reason}: {error}");
+    }
+}
+
+#[test]
+fn an_error_shows_no_password() {
+    for line in [
+        "[log]\nvalkey = \"redis://:secret@host\"\n",
+        "[log]\nvalkey = [\"redis://:secret@host:port\"]\n",
+        "[log]\nvalkey = [[\"redis://:secret@host\"]]\n",
+        "[log]\nvalkey = [\"redis://:secret@host\" \"redis://:secret@host\"]\n",
+    ] {
+        let error = format!("{:#}", parse(&template().replace("[log]\n", line)).unwrap_err());
+        assert!(!error.contains("secret") && error.contains("line "), "{error}");
+    }
+    let url = toml::Value::from("http://127.0.0.1:8545").to_string();
+    for value in ["[\"http://secret\"]", "\"http://:secret@\"", "\"gopher://secret\"", "\"http://secret"] {
+        let text = template();
+        assert!(text.contains(&url));
+        let error = format!("{:#}", parse(&text.replace(&url, value)).unwrap_err());
+        assert!(!error.contains("secret") && error.contains("line "), "{error}");
+    }
+}

@@ -7,6 +7,11 @@ pub enum ValkeyLogError {
     /// An address makes no sense, or none was given.
     #[error("{0}; give addresses like redis://user:password@host:6379, or rediss:// for TLS")]
     Address(String),
+    /// A file with a password or certificates cannot be used.
+    #[error(
+        "cannot use the files with password and certificates: {0}; check the paths, their owner, and that they are PEM"
+    )]
+    Files(String),
     /// This machine has no room for the threads that talk to servers.
     #[error("cannot start the log's threads: {0}")]
     Threads(String),
@@ -95,7 +100,7 @@ impl ValkeyLogError {
             Self::Forgets { setting, value, .. } => Self::Forgets { server, setting, value },
             Self::Untold { reason, .. } => Self::Untold { server, reason },
             Self::Clock { seconds, .. } => Self::Clock { server, seconds },
-            unnamed @ (Self::Address(_) | Self::Threads(_) | Self::Lost(_)) => unnamed,
+            unnamed @ (Self::Address(_) | Self::Files(_) | Self::Threads(_) | Self::Lost(_)) => unnamed,
         }
     }
 }

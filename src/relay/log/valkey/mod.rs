@@ -74,6 +74,7 @@
 
 mod check;
 mod error;
+mod files;
 mod marks;
 mod node;
 mod servers;
@@ -91,6 +92,7 @@ use std::{
 };
 
 pub use error::ValkeyLogError;
+pub use files::ValkeyFiles;
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 use redis::{Cmd, Value, cmd};
 pub use settings::{Durability, ValkeySettings};

@@ -6,7 +6,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult, TlsMode, Value,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsMode,
+    Value,
     aio::MultiplexedConnection,
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
@@ -16,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Durability, ValkeyLogError,
+    Durability, ValkeyFiles, ValkeyLogError, ValkeySettings,
     check::{Server, check},
     vitals::EVICTED,
 };
@@ -29,15 +30,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How a server is found.
 enum Door {
     /// It is always at one address.
-    Address(Client),
-    /// Sentinels know where the primary is.
-    Sentinels(Mutex<SentinelClient>),
+    Address(Box<ConnectionInfo>),
+    /// Sentinels know where the primary is, which has this user, and TLS or not.
+    Sentinels { primary: RedisConnectionInfo, sentinels: Vec<ConnectionInfo>, tls: Option<TlsMode> },
 }
 
 /// One server.
 pub(super) struct Node {
     name: String,
     door: Door,
+    files: ValkeyFiles,
     timeout: Duration,
     durability: Durability,
     state: Mutex<State>,
@@ -63,6 +65,7 @@ impl State {
         let reason = match error.unnamed() {
             ValkeyLogError::Unreachable { .. } => LogError::Unavailable("no connection to the server".into()),
             ValkeyLogError::Lost(how) => LogError::Lost(how),
+            ValkeyLogError::Files(_) => LogError::Unfit("the password or the certificates cannot be read".into()),
             unfit => LogError::Unfit(unfit.to_string()),
         };
         let pause = SHORTEST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
@@ -93,14 +96,13 @@ impl Failure {
 }
 
 impl Node {
-    pub(super) fn new(info: ConnectionInfo, timeout: Duration, durability: Durability) -> Result<Self, ValkeyLogError> {
+    pub(super) fn new(info: ConnectionInfo, settings: &ValkeySettings) -> Result<Self, ValkeyLogError> {
         let name = match info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => return Err(ValkeyLogError::Address("an address is of an unknown kind".into())),
         };
-        let client = Client::open(info).map_err(|error| ValkeyLogError::Address(error.to_string()))?;
-        Ok(Self::behind(Door::Address(client), name, timeout, durability))
+        Ok(Self::behind(Door::Address(Box::new(info)), name, settings))
     }
 
     /// The primary that sentinels watch under the name that stands for the host in `info`. User, password and TLS are the
@@ -108,26 +110,27 @@ impl Node {
     pub(super) fn watched(
         info: &ConnectionInfo,
         sentinels: Vec<ConnectionInfo>,
-        timeout: Duration,
-        durability: Durability,
+        settings: &ValkeySettings,
     ) -> Result<Self, ValkeyLogError> {
-        let mut primary =
-            SentinelNodeConnectionInfo::default().set_redis_connection_info(info.redis_settings().clone());
-        let name = match info.addr() {
-            ConnectionAddr::Tcp(name, _) => name.clone(),
+        if settings.files.has_certificates() {
+            return Err(ValkeyLogError::Files(
+                "servers behind sentinels are asked with the system's certificates".into(),
+            ));
+        }
+        let (name, tls) = match info.addr() {
+            ConnectionAddr::Tcp(name, _) => (name.clone(), None),
             ConnectionAddr::TcpTls { host, insecure, .. } => {
-                primary = primary.set_tls_mode(if *insecure { TlsMode::Insecure } else { TlsMode::Secure });
-                host.clone()
+                (host.clone(), Some(if *insecure { TlsMode::Insecure } else { TlsMode::Secure }))
             }
             _ => return Err(ValkeyLogError::Address("sentinels watch no server that is a file".into())),
         };
-        let sentinel = SentinelClient::build(sentinels, name.clone(), Some(primary), SentinelServerType::Master);
-        let sentinel = sentinel.map_err(|error| ValkeyLogError::Address(error.to_string()))?;
-        Ok(Self::behind(Door::Sentinels(Mutex::new(sentinel)), name, timeout, durability))
+        let primary = info.redis_settings().clone();
+        Ok(Self::behind(Door::Sentinels { primary, sentinels, tls }, name, settings))
     }
 
-    fn behind(door: Door, name: String, timeout: Duration, durability: Durability) -> Self {
-        Self { name, door, timeout, durability, state: Mutex::default(), evicted: AtomicU64::new(0) }
+    fn behind(door: Door, name: String, settings: &ValkeySettings) -> Self {
+        let ValkeySettings { files, timeout, durability, .. } = settings.clone();
+        Self { name, door, files, timeout, durability, state: Mutex::default(), evicted: AtomicU64::new(0) }
     }
 
     /// Host and port, or the name that sentinels know it by.
@@ -144,12 +147,26 @@ impl Node {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout));
-        let connection = match &self.door {
-            Door::Address(client) => client.get_multiplexed_async_connection_with_config(&config).await,
-            Door::Sentinels(sentinels) => sentinels.lock().await.get_async_connection_with_config(&config).await,
+        let unreachable =
+            |error: RedisError| ValkeyLogError::Unreachable { server: self.name.clone(), reason: error.to_string() };
+        let mut connection = match &self.door {
+            Door::Address(info) => {
+                let client = self.files.client((**info).clone())?;
+                client.get_multiplexed_async_connection_with_config(&config).await.map_err(unreachable)?
+            }
+            Door::Sentinels { primary, sentinels, tls } => {
+                let settings = self.files.settings(primary.clone())?;
+                let primary = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
+                let primary = match tls {
+                    Some(mode) => primary.set_tls_mode(*mode),
+                    None => primary,
+                };
+                let (name, kind) = (self.name.clone(), SentinelServerType::Master);
+                let mut client =
+                    SentinelClient::build(sentinels.clone(), name, Some(primary), kind).map_err(unreachable)?;
+                client.get_async_connection_with_config(&config).await.map_err(unreachable)?
+            }
         };
-        let mut connection = connection
-            .map_err(|error| ValkeyLogError::Unreachable { server: self.name.clone(), reason: error.to_string() })?;
         let server = check(&mut connection, &self.name, self.durability).await?;
         self.note(state, &server)?;
         let run = server.run.clone();

@@ -70,7 +70,7 @@ pub(super) struct Servers {
 }
 
 /// The parts of addresses.
-fn parse(addresses: &[String]) -> Result<Vec<ConnectionInfo>, ValkeyLogError> {
+pub(super) fn parse(addresses: &[String]) -> Result<Vec<ConnectionInfo>, ValkeyLogError> {
     // The library's message holds no password, for it holds no address.
     let parsed = |address: &String| {
         address.as_str().into_connection_info().map_err(|error| ValkeyLogError::Address(error.to_string()))
@@ -86,7 +86,7 @@ impl Servers {
         let template = infos.first().ok_or_else(|| ValkeyLogError::Address("no address is given".into()))?.clone();
         let sentinels = parse(&settings.sentinels)?;
         let seeds = if sentinels.is_empty() {
-            let node = |info| Node::new(info, settings.timeout, settings.durability).map(Arc::new);
+            let node = |info| Node::new(info, &settings).map(Arc::new);
             infos.into_iter().map(node).collect::<Result<Vec<_>, _>>()?
         } else {
             let [info] = &infos[..] else {
@@ -94,7 +94,7 @@ impl Servers {
                     "sentinels are asked for one primary, and several are named".into(),
                 ));
             };
-            vec![Arc::new(Node::watched(info, sentinels, settings.timeout, settings.durability)?)]
+            vec![Arc::new(Node::watched(info, sentinels, &settings)?)]
         };
         let mut is_cluster = Err(ValkeyLogError::Address("no address is given".into()));
         for seed in &seeds {
@@ -176,7 +176,7 @@ impl Servers {
             _ => ConnectionAddr::Tcp(host.into(), port),
         };
         let info = self.template.clone().set_addr(address);
-        let node = Arc::new(Node::new(info, self.settings.timeout, self.settings.durability).ok()?);
+        let node = Arc::new(Node::new(info, &self.settings).ok()?);
         nodes.insert(node.name().into(), Arc::clone(&node));
         Some(node)
     }

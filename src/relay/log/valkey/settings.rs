@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{ValkeyFiles, ValkeyLogError, servers::parse};
+
 /// What is asked of a server's durability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +27,8 @@ pub struct ValkeySettings {
     /// Addresses of sentinels that watch the server. There is one address in `addresses` then, and its host is the name under
     /// which they watch it.
     pub sentinels: Vec<String>,
+    /// Files with passwords and certificates.
+    pub files: ValkeyFiles,
     /// How long a call may take.
     pub timeout: Duration,
     /// How many replicas must have a write before it is answered.
@@ -39,18 +43,28 @@ impl ValkeySettings {
         Self {
             addresses: addresses.into_iter().collect(),
             sentinels: Vec::new(),
+            files: ValkeyFiles::default(),
             timeout: Duration::from_secs(2),
             replicas: 0,
             durability: Durability::default(),
         }
+    }
+
+    /// Whether the addresses can be read, without asking the servers.
+    ///
+    /// # Errors
+    /// [`ValkeyLogError::Address`] if one cannot be.
+    pub fn check(&self) -> Result<(), ValkeyLogError> {
+        parse(&self.addresses).and_then(|_| parse(&self.sentinels)).map(drop)
     }
 }
 
 /// Leaves out the addresses, which may hold passwords.
 impl core::fmt::Debug for ValkeySettings {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { addresses: _, sentinels: _, timeout, replicas, durability } = self;
+        let Self { addresses: _, sentinels: _, files, timeout, replicas, durability } = self;
         f.debug_struct("ValkeySettings")
+            .field("files", files)
             .field("timeout", timeout)
             .field("replicas", replicas)
             .field("durability", durability)
