@@ -1,6 +1,7 @@
 //! `quotapass relay`, as an operator runs it.
 
 mod configuration;
+mod dashboards;
 mod embedded;
 mod evidence;
 mod posts;
