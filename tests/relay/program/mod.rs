@@ -4,6 +4,7 @@ mod configuration;
 mod dashboards;
 mod embedded;
 mod evidence;
+mod manager;
 mod posts;
 mod process;
 mod redis;
