@@ -21,7 +21,7 @@ const MANY_IDS: usize = 4_096;
 /// The known secrets, zeroized on drop, and their nullifiers in the epochs asked about.
 ///
 /// **No gap.** A check answers only when the nullifiers of *all* members that were known when it began are computed: a
-/// member takes its [number](Refused) when it becomes known, each set says up to which number it is complete, and a check
+/// member takes its number when it becomes known, each set says up to which number it is complete, and a check
 /// whose set is behind computes what is missing before it answers. So from the moment at which
 /// [`insert`](Self::insert) returns, no check misses the member, whatever other threads do; and a conviction is answered
 /// after that.
