@@ -25,8 +25,9 @@ fn all_that_was_taken_is_answered() {
         })
         .collect();
     // All are with the engine: one batch stands at the gate, and the others in the queue or at the gate too.
-    let taken =
-        |server: &Server| server.metric("quotapass_queue_seconds_count") + server.metric("quotapass_unproven_posts");
+    let taken = |server: &Server| {
+        server.metric("quotapass_queue_seconds_count") + server.metric("quotapass_unproven_queue_posts")
+    };
     while taken(&server) < HONEST.len() as f64 || server.relay.log().waiting() == 0 {
         std::thread::yield_now();
     }
