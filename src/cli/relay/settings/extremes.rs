@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    sync::{Arc, LazyLock, RwLock},
+    sync::{Arc, LazyLock, Mutex, RwLock},
     time::Duration,
 };
 
@@ -23,7 +23,8 @@ use toml::{Table, Value};
 
 use super::{Settings, tests};
 use crate::relay::{
-    Clock as _, Engine, MemoryLog, PolicyTable, Relay, RelayContext, RootHistory, SystemClock, http::HttpService,
+    Clock as _, Engine, EngineSettings, MemoryLog, Policy, PolicyTable, Relay, RelayContext, RootHistory, SystemClock,
+    http::HttpService,
 };
 
 /// Numbers at which types and clocks end, and those around zero.
@@ -95,11 +96,20 @@ fn at<'a>(document: &'a mut Table, place: &[String]) -> &'a mut Value {
     value
 }
 
-/// What runs a service, whatever the settings.
+/// What runs services, whatever the settings.
 struct Bench {
     runtime: Runtime,
     posts: Verifier<Post>,
     badges: Verifier<Badge>,
+    /// The engines that were started. Each measures its processor first, and most files ask for the same engine.
+    engines: Mutex<Vec<Started>>,
+}
+
+/// An engine with its relay, whose policies change from file to file.
+struct Started {
+    settings: EngineSettings,
+    relay: Arc<Relay<MemoryLog>>,
+    engine: Engine,
 }
 
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
@@ -108,18 +118,41 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         runtime: Runtime::new().unwrap(),
         posts: Prover::new(development_setup::<Post>(levels).unwrap()).unwrap().verifier().unwrap(),
         badges: Prover::new(development_setup::<Badge>(levels).unwrap()).unwrap().verifier().unwrap(),
+        engines: Mutex::default(),
     }
 });
+
+impl Bench {
+    /// An engine with these settings, and its relay.
+    fn engine(&self, settings: &EngineSettings) -> (Arc<Relay<MemoryLog>>, Engine) {
+        let mut engines = self.engines.lock().unwrap();
+        if let Some(known) = engines.iter().find(|known| known.settings == *settings) {
+            return (Arc::clone(&known.relay), known.engine.clone());
+        }
+        let registry = RegistryId { chain_id: 31_337, address: [7; 20] };
+        let policies = PolicyTable::new(registry, Vec::<Policy>::new()).unwrap();
+        let (posts, badges) = (self.posts.clone(), self.badges.clone());
+        let relay = Arc::new(Relay::new(posts, badges, policies, RootHistory::new(), MemoryLog::new()));
+        let engine = Engine::start(Arc::clone(&relay), RelayContext::new(Arc::new(SystemClock)), settings).unwrap();
+        engines.push(Started { settings: settings.clone(), relay: Arc::clone(&relay), engine: engine.clone() });
+        // Hundreds of threads each, at an extreme.
+        if engines.len() > 4 {
+            engines.remove(1);
+        }
+        (relay, engine)
+    }
+}
 
 /// Starts a relay with the settings, and asks it for its policy and for a verdict.
 fn runs(settings: &Settings) {
     let Settings { live, fixed } = settings;
-    let registry = RegistryId { chain_id: 31_337, address: [7; 20] };
-    let policies = PolicyTable::new(registry, live.scopes.iter().cloned()).unwrap();
-    let policies = policies.with_shadow(live.shadow.iter().cloned()).with_unlisted(live.unlisted);
-    let log = Arc::new(MemoryLog::new());
-    let relay = Arc::new(Relay::new(BENCH.posts.clone(), BENCH.badges.clone(), policies, RootHistory::new(), log));
-    let engine = Engine::start(relay, RelayContext::new(Arc::new(SystemClock)), &fixed.engine).unwrap();
+    let (relay, engine) = BENCH.engine(&fixed.engine);
+    let now = SystemClock.now();
+    // Other policies than those of another file, and not a change of them.
+    relay.change_policies(Vec::<Policy>::new(), now).unwrap();
+    relay.change_policies(live.scopes.iter().cloned(), now).unwrap();
+    relay.change_unlisted(live.unlisted);
+    relay.change_shadow(live.shadow.iter().cloned());
     let members = Arc::new(RwLock::new(MemberTree::build(Levels::new(1).unwrap(), []).unwrap()));
     let service = HttpService::new(engine, members, live.http.clone());
     let listener = BENCH.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
