@@ -7,7 +7,7 @@
 //!
 //! What the queue cannot take is `overloaded`, at once and recorded nowhere. Sources take turns. Those that bring good posts
 //! go in large batches; those that send forgeries, and while there are many forgeries also those that nothing is known of,
-//! go in small batches of their own, on which only a bounded share of the work is wasted. See [`schedule`].
+//! go in small batches of their own, on which only a bounded share of the work is wasted.
 //!
 //! Whoever loses interest in an answer drops the future: posts that nobody waits for are not verified, unless they already
 //! are being.
