@@ -24,8 +24,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const MODULES: [(&str, bool); 2] = [("wasm", false), ("wasm/threads", true)];
 /// The WebAssembly in each of them.
 const MODULE: &str = "quotapass_web_bg.wasm";
-/// The most bytes that a module may have when it is optimised, without threads and with them.
-const MOST_BYTES: [u64; 2] = [700_000, 720_000];
+/// The most bytes that a module may have when it is optimised.
+const MOST_BYTES: u64 = 700_000;
 
 /// How `wasm-opt` is called. The features are those that the compiler uses on its own.
 const OPTIMISATION: [&str; 9] = [
@@ -110,7 +110,7 @@ pub fn build(release: bool) -> Result<()> {
         let generated = package.join(folder);
         bindgen(&module, &generated)?;
         if release {
-            optimise(&package, &generated.join(MODULE), MOST_BYTES[usize::from(threads)])?;
+            optimise(&package, &generated.join(MODULE))?;
         }
     }
     check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")
@@ -141,12 +141,12 @@ fn bindgen(module: &Path, out: &Path) -> Result<()> {
 }
 
 /// Makes the module smaller, and checks that it is small enough.
-fn optimise(package: &Path, module: &Path, most: u64) -> Result<()> {
+fn optimise(package: &Path, module: &Path) -> Result<()> {
     let mut optimiser = Command::new("node");
     optimiser.arg(package.join("node_modules/binaryen/bin/wasm-opt")).args(OPTIMISATION);
     check(optimiser.arg(module).arg("-o").arg(module), "wasm-opt")?;
     let bytes = fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len();
     println!("{} bytes of WebAssembly", bytes);
-    ensure!(bytes <= most, "the module has {bytes} bytes, more than {most}; find out what has grown");
+    ensure!(bytes <= MOST_BYTES, "the module has {bytes} bytes, more than {MOST_BYTES}; find out what has grown");
     Ok(())
 }
