@@ -119,7 +119,7 @@ library MemberTree {
             mstore(add(data, 0x40), b)
             mstore(add(data, 0x60), c)
             mstore(add(data, 0x80), d)
-            // It fails for want of gas alone, and then there is nothing to say.
+            // It fails only if the gas does not suffice, so that the revert has no reason.
             if iszero(staticcall(gas(), hasher, add(data, 0x1c), 0x84, 0x00, 0x20)) { revert(0x00, 0x00) }
             hash := mload(0x00)
         }

@@ -12,7 +12,7 @@ library PoseidonT5 {
     /// @notice The field's order, r.
     uint256 internal constant ORDER = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
 
-    /// @notice Deploys the hash as a contract of its own. Reverts without a reason if that fails, for want of gas.
+    /// @notice Deploys the hash as a contract of its own. Reverts without a reason if the gas does not suffice.
     function deploy() internal returns (IPoseidonT5 hasher) {
         bytes memory code = CREATION_CODE;
         assembly ("memory-safe") {
