@@ -8,6 +8,7 @@ mod mobile;
 mod npm;
 mod poseidon;
 mod process;
+mod prose;
 mod suites;
 mod web;
 
@@ -31,6 +32,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Reject phrases that this project's documents, comments and messages do not use
+    Prose,
     /// Run every suite: Rust, the contracts under forge, the exports under snarkjs, the bindings
     Test {
         /// Run the tests of the circuits on aarch64 under qemu in place of the others; takes long
@@ -53,6 +56,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
+        Task::Prose => prose::check(),
         Task::Test { aarch64: true } => aarch64::test(),
         Task::Test { aarch64: false } => suites::run(),
         Task::Bench(arguments) => bench::run(&arguments),

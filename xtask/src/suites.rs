@@ -5,6 +5,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -12,38 +13,73 @@ use anyhow::{Context, Result};
 use crate::{
     bench, contracts, mobile, npm,
     process::{cargo, check, target},
-    root, web,
+    prose, root, web,
 };
 
-/// Runs all suites, or says which failed first.
+/// Runs all suites in turn and stops at the first that fails. Prints how long each suite took, also when one fails.
 pub fn run() -> Result<()> {
+    let mut clock = Clock::default();
+    let result = run_all(&mut clock);
+    clock.print();
+    result?;
+    println!("\n== all suites passed");
+    Ok(())
+}
+
+fn run_all(clock: &mut Clock) -> Result<()> {
+    clock.announce("prose");
+    prose::check()?;
+    clock.announce("npm packages");
     // The Rust tests start anvil and the Solidity compiler, which npm brings with the contracts' tools, a browser, whose
     // driver npm brings, and snarkjs.
     for packages in ["contracts", "tests/page", "tests/snarkjs"] {
         npm::install(&root().join(packages))?;
     }
-    announce("Rust");
+    clock.announce("Rust");
     cargo(["test", "--workspace"])?;
-    announce("benchmarks, once each");
+    clock.announce("benchmarks, once each");
     for name in bench::NAMES.into_iter().chain([bench::PHONE]) {
         cargo(["test", "--workspace", "--bench", name, "--", "--short"])?;
     }
     cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;
     cargo(["test", "--workspace", "--bench", "relay", "--", "--test"])?;
-    announce("contracts");
+    clock.announce("contracts");
     contracts::run(&contracts::Task::Test)?;
-    announce("snarkjs");
+    clock.announce("snarkjs");
     snarkjs()?;
-    announce("Kotlin, Swift and Python");
+    clock.announce("Kotlin, Swift and Python");
     mobile::test()?;
-    announce("web");
-    web::test()?;
-    announce("all suites passed");
-    Ok(())
+    clock.announce("web");
+    web::test()
 }
 
-fn announce(suite: &str) {
-    println!("\n== {suite}");
+/// How long each suite took.
+#[derive(Default)]
+struct Clock {
+    ended: Vec<(&'static str, Duration)>,
+    running: Option<(&'static str, Instant)>,
+}
+
+impl Clock {
+    /// Ends the suite before, and prints the name of the next one.
+    fn announce(&mut self, suite: &'static str) {
+        self.end();
+        self.running = Some((suite, Instant::now()));
+        println!("\n== {suite}");
+    }
+
+    fn end(&mut self) {
+        self.ended.extend(self.running.take().map(|(suite, begun)| (suite, begun.elapsed())));
+    }
+
+    /// Ends the last suite, and prints the table.
+    fn print(&mut self) {
+        self.end();
+        println!("\n{:<28} {:>7}", "suite", "seconds");
+        for (suite, took) in &self.ended {
+            println!("{suite:<28} {:>7}", took.as_secs());
+        }
+    }
 }
 
 /// Exports the circuits and lets snarkjs check them.
