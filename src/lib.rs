@@ -16,6 +16,9 @@
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
 
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "client")]

@@ -87,6 +87,9 @@
 //! - `parallel` (default): the same, and what arkworks does for setup.
 //! - `simd` (default): proves and builds trees with AVX-512 IFMA on processors that have it.
 
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod badge;
 pub mod ceremony;
 pub mod constraints;
