@@ -3,9 +3,10 @@
 //! Public inputs, in this order: `root, scope, chat_key_hash, min_stake, since_max, pseudonym`. Private: the secret,
 //! the terms, and the path.
 //!
-//! Membership, stake and age are those of [`post`](crate::post). `message_limit` lies in `[0, 2^16)`, for nothing else
-//! bounds it here and the decoding of the word needs a bound. `pseudonym = H2(a0, scope)`, and `chat_key_hash` takes
-//! part in a constraint so that a proof speaks for one chat key alone.
+//! The clauses of membership, stake and age are the same as in [`post`](crate::post). `message_limit` lies in
+//! `[0, 2^16)`: the decoding of the word needs a bound, and no other clause bounds it here.
+//! `pseudonym = H2(a0, scope)`. `chat_key_hash` takes part in a constraint, so that a proof is valid for one chat key
+//! only.
 
 use ark_bn254::Fr;
 use zeroize::Zeroize;
@@ -22,7 +23,7 @@ use crate::{
     signal::{ChatKeyHash, Scope},
 };
 
-/// The clauses that `badge` adds to those of membership.
+/// The clauses that `badge` adds to the membership clauses.
 pub mod clause {
     use super::Clause;
 
@@ -61,7 +62,7 @@ impl Drop for BadgeWitness {
     }
 }
 
-/// The statement that a chat key belongs to a member, ready to be proved.
+/// Returns the statement that a chat key belongs to a member: public and private inputs, ready to be proved.
 ///
 /// # Errors
 /// [`Ineligible`] if the member does not meet the requirements.

@@ -1,8 +1,9 @@
-//! Digits of exponents.
+//! Digit expansions of exponents.
 
-/// `base^exponent` from the odd powers `base^1, base^3, base^5, ...`, of which there are a power of two; nothing for an
-/// exponent of zero. The exponent's limbs stand lowest first. Multiples of points are powers too: squares are then
-/// doubles and products sums (Menezes, van Oorschot, Vanstone: "Handbook of Applied Cryptography", algorithm 14.85).
+/// Returns `base^exponent`, computed from the odd powers `base^1, base^3, base^5, ...`, or `None` for an exponent of
+/// zero. The number of odd powers must be a power of two. The exponent's limbs are in little-endian order. The same
+/// algorithm computes multiples of points: then a squaring is a doubling, and a product is a sum (Menezes, van
+/// Oorschot, Vanstone: "Handbook of Applied Cryptography", algorithm 14.85).
 pub(crate) fn power<T: Copy>(
     exponent: &[u64],
     odd_powers: &[T],
@@ -23,16 +24,16 @@ pub(crate) fn power<T: Copy>(
 /// A step of [`power`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// How often the result is squared, if there is one.
+    /// Number of squarings of the result, if there is a result yet.
     pub(crate) squarings: usize,
-    /// By which odd power it is multiplied then.
+    /// Index of the odd power that the result is multiplied by afterwards.
     pub(crate) odd_power: Option<usize>,
 }
 
-/// The steps of [`power`] with so many odd powers, a power of two.
+/// Returns the steps of [`power`] for `odd_powers` odd powers. The number must be a power of two.
 pub(crate) fn steps(exponent: &[u64], odd_powers: usize) -> impl Iterator<Item = Step> {
     let bit = |index: usize| exponent[index / 64] >> (index % 64) & 1;
-    // Bits from here on are done.
+    // The bits from this index on are already processed.
     let mut end = exponent.len() * 64;
     core::iter::from_fn(move || {
         if end == 0 {
@@ -42,7 +43,7 @@ pub(crate) fn steps(exponent: &[u64], odd_powers: usize) -> impl Iterator<Item =
             end -= 1;
             return Some(Step { squarings: 1, odd_power: None });
         }
-        // The longest window that has a table entry, without the zeros at its low end.
+        // The longest window with a table entry, without its trailing zeros.
         let (mut digit, mut start, mut value) = (1, end - 1, 1);
         for index in (0..end - 1).rev() {
             value = value << 1 | bit(index) as usize;
@@ -59,7 +60,8 @@ pub(crate) fn steps(exponent: &[u64], odd_powers: usize) -> impl Iterator<Item =
     })
 }
 
-/// The powers of two that add up to a number, and those to be subtracted; no two are neighbours (non-adjacent form).
+/// Returns the non-adjacent form of a number: the powers of two to add, and the powers of two to subtract. No two of
+/// them are adjacent.
 pub(crate) const fn non_adjacent_form(number: u64) -> (u128, u128) {
     let (one, three) = (number as u128, 3 * number as u128);
     ((three & !one) >> 1, (one & !three) >> 1)

@@ -1,31 +1,31 @@
-//! Field elements with a meaning, and their canonical bytes.
+//! Typed field elements, and their canonical bytes.
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField};
 
-/// 32 bytes that are not below the order of the BN254 scalar field, or text that is not 32 bytes of hex.
+/// Errors of decoding a field element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
     /// The number is not below the field's order.
     #[error("not a canonical field element: the number is not below the order of the BN254 scalar field")]
     NotCanonical,
-    /// Not hex of 32 bytes.
-    #[error("expected 64 hexadecimal digits, with or without 0x before them")]
+    /// The text is not 32 bytes of hex.
+    #[error("expected 64 hexadecimal digits, with or without the prefix 0x")]
     NotHex,
-    /// Zero where zero is refused.
+    /// The value is zero, and the type does not allow zero.
     #[error("zero is not a valid value here")]
     Zero,
 }
 
-/// The canonical big-endian bytes of a field element.
+/// Returns the canonical big-endian bytes of a field element.
 pub(crate) fn to_be_bytes(value: Fr) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(&value.into_bigint().to_bytes_be());
     bytes
 }
 
-/// Reads canonical big-endian bytes; a number that is not below the order is refused, never reduced.
+/// Reads canonical big-endian bytes. A number that is not below the order is an error; it is never reduced.
 pub(crate) fn from_be_bytes(bytes: &[u8; 32]) -> Result<Fr, FieldError> {
     let mut limbs = [0u64; 4];
     for (limb, chunk) in limbs.iter_mut().rev().zip(bytes.chunks_exact(8)) {
@@ -47,7 +47,7 @@ pub(crate) fn to_hex(value: Fr) -> String {
     format!("0x{}", hex::encode(to_be_bytes(value)))
 }
 
-/// Reads the one hex form that JSON carries: `0x` and lower-case digits.
+/// Reads the only hex form that JSON allows: `0x` and lower-case digits.
 pub(crate) fn deserialize_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     use serde::de::{Deserialize, Error};
     let text = String::deserialize(deserializer)?;
@@ -64,7 +64,7 @@ macro_rules! field_type {
         crate::field::field_type!(@common $(#[$doc])* $name);
 
         impl $name {
-            /// Gives a field element this meaning.
+            /// Converts a field element to this type.
             pub const fn from_field(value: ark_bn254::Fr) -> Self {
                 Self(value)
             }
@@ -83,7 +83,7 @@ macro_rules! field_type {
         crate::field::field_type!(@common $(#[$doc])* $name);
 
         impl $name {
-            /// Gives a field element this meaning.
+            /// Converts a field element to this type.
             ///
             /// # Errors
             /// [`FieldError::Zero`](crate::field::FieldError::Zero) for zero.

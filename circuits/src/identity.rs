@@ -1,4 +1,4 @@
-//! Who a member is: a secret, and the commitment to it that the registry knows.
+//! A member's identity: a secret, and the commitment to it that the registry stores.
 
 use ark_bn254::Fr;
 use ark_ff::{PrimeField, UniformRand, Zero};
@@ -15,12 +15,12 @@ use crate::{
 
 const SALT: &[u8] = b"quotapass.identity.v1";
 
-/// The identity secret `a0`: a field element other than zero. It is zeroized on drop and never printed.
+/// The identity secret `a0`: a nonzero field element. It is zeroized on drop and never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct IdentitySecret(Fr);
 
 impl IdentitySecret {
-    /// A uniformly random secret.
+    /// Generates a uniformly random secret.
     pub fn generate(rng: &mut (impl RngCore + CryptoRng)) -> Self {
         loop {
             let secret = Fr::rand(rng);
@@ -30,11 +30,12 @@ impl IdentitySecret {
         }
     }
 
-    /// The secret of one account at one registry, derived with HKDF-SHA512 (RFC 5869) from a seed that may serve any
-    /// number of registries without linking them.
+    /// Derives the secret of one account at one registry from a seed, with HKDF-SHA512 (RFC 5869). The same seed can be
+    /// used for any number of registries without linking them.
     ///
     /// # Errors
-    /// [`FieldError::Zero`] if the derivation hits zero, which happens to nobody (probability 2^-254).
+    /// [`FieldError::Zero`] if the derived number is zero. The probability is 2^-254, so this does not happen in
+    /// practice.
     pub fn from_seed(seed: &[u8], registry: &RegistryId, account: u32) -> Result<Self, FieldError> {
         let mut output = Zeroizing::new([0u8; 64]);
         let info = [&registry.to_bytes()[..], &account.to_be_bytes()].concat();
@@ -42,7 +43,7 @@ impl IdentitySecret {
         Self::from_field(Fr::from_be_bytes_mod_order(&*output))
     }
 
-    /// Takes a field element as a secret.
+    /// Converts a field element to a secret.
     ///
     /// # Errors
     /// [`FieldError::Zero`] for zero.
@@ -63,7 +64,7 @@ impl IdentitySecret {
         Zeroizing::new(field::to_be_bytes(self.0))
     }
 
-    /// The field element; it is up to the caller to keep it from being copied around.
+    /// The field element. It is not zeroized: the caller must avoid leaving copies of it in memory.
     pub fn to_field(&self) -> Fr {
         self.0
     }

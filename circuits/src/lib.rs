@@ -1,24 +1,25 @@
-//! Anonymous rate limiting with deposits: everything a phone needs, and nothing else.
+//! Anonymous rate limiting with deposits: the circuits, prover, verifier and membership tree of quotapass.
 //!
-//! Somebody locks a deposit for an [identity commitment](identity::IdentityCommitment). From then on the holder of the
-//! [secret](identity::IdentitySecret) can show, without revealing which deposit is theirs:
+//! A depositor locks a deposit for an [identity commitment](identity::IdentityCommitment). From then on, the member
+//! with the [secret](identity::IdentitySecret) behind this commitment can prove the following statements, without
+//! revealing which deposit is theirs:
 //!
-//! | statement | says |
+//! | statement | meaning |
 //! |---|---|
-//! | [`post`] | this one message comes from a member with at least this stake and age, within quota |
-//! | [`badge`] | this chat key belongs to such a member, whose only pseudonym in this scope it is |
-//! | [`slash`] | I know the secret behind this commitment; pay the reward to this receiver |
+//! | [`post`] | this message comes from a member with at least this stake and age, within quota |
+//! | [`badge`] | this chat key belongs to such a member, and this is the member's only pseudonym in the scope |
+//! | [`slash`] | the prover knows the secret behind this commitment, and this receiver gets the reward |
 //!
-//! Whoever posts two messages under one message id reveals the secret: see [`share::recover`]. The construction is RLN-V2
-//! (Rate-Limiting Nullifier), with the stake and the age of the deposit proved too, in a tree with four children a node;
-//! the proofs are Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) over BN254.
+//! A member who posts two messages under one message id reveals the secret: see [`share::recover`]. The construction is
+//! RLN-V2 (Rate-Limiting Nullifier). In addition it proves the stake and the age of the deposit, and its tree has four
+//! children per node. The proofs are Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) over BN254.
 //!
-//! This crate knows no clock, no file, no socket and no chain. It forbids `unsafe`, and reads outside bytes without
-//! panicking. Proving and verifying are not constant-time.
+//! This crate uses no clock, no files, no sockets and no chain. It forbids `unsafe`, and decodes untrusted bytes
+//! without panicking. Proving and verifying are not constant-time.
 //!
 //! # From a deposit to a verified post
 //!
-//! A member is a commitment and the terms of its deposit. The tree of all members comes from the registry:
+//! A member consists of a commitment and the terms of its deposit. The tree of all members comes from the registry:
 //!
 //! ```
 //! use quotapass_circuits::identity::IdentitySecret;
@@ -27,13 +28,13 @@
 //! # let mut rng = StdRng::seed_from_u64(1); // use the system's generator instead
 //!
 //! let secret = IdentitySecret::generate(&mut rng);
-//! let terms = Terms::new(100, 20, Day(20_700))?; // stake, messages an epoch, day of the deposit
+//! let terms = Terms::new(100, 20, Day(20_700))?; // stake, messages per epoch, day of the deposit
 //! let member = Member { commitment: secret.commitment(), terms };
 //! let mut tree = MemberTree::new(Levels::STANDARD);
 //! let index = tree.append(member)?.index;
 //! let path = tree.path(index)?;
 //!
-//! // A room at a registry, and the ten minutes that a quota is counted over.
+//! // A room at a registry, and the epoch of ten minutes that the quota applies to.
 //! use quotapass_circuits::registry_id::RegistryId;
 //! use quotapass_circuits::signal::{Epoch, ExternalNullifier, Scope, SignalHash};
 //! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
@@ -41,8 +42,8 @@
 //! let epoch = Epoch::at(600.try_into()?, 1_800_000_000);
 //! let message = b"hello";
 //!
-//! // What the room asks for, and the number of this message among those of the epoch. Never use a number twice: the
-//! // second message would give the secret away.
+//! // The room's requirement, and the number of this message in the epoch. Never use a number twice: the second message
+//! // would reveal the secret.
 //! use quotapass_circuits::{post::{Post, post}, requirement::Requirement};
 //! let requirement = Requirement { min_stake: 10, since_max: Day(20_800) };
 //! let (limit_cap, message_id) = (5.try_into()?, 0);
@@ -55,15 +56,15 @@
 //!     message_id,
 //! )?;
 //!
-//! // Development keys: good for trying it out, and INSECURE, for anybody can make them and forge proofs.
+//! // Development keys are for experiments only. They are INSECURE: anyone can make them and forge proofs.
 //! use quotapass_circuits::{formats::wire::PostPass, prover::{Prover, development_setup}};
 //! let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD)?)?;
 //! let proof = prover.prove(&public, &witness, &mut rng)?;
 //! let pass = PostPass::new(epoch, &public, proof).to_bytes();
 //! assert_eq!(pass.len(), 246);
 //!
-//! // On the other side: the verifier has the message and the scope, and checks what the pass states about epoch, root
-//! // and requirement before it comes to the proof.
+//! // The verifier has the message and the scope. It checks the pass's epoch, root and requirement before it verifies
+//! // the proof.
 //! let verifier = prover.verifier()?;
 //! let pass = PostPass::from_bytes(&pass)?;
 //! assert_eq!((pass.root, pass.requirement), (tree.root(), requirement));
@@ -72,20 +73,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where things are
+//! # Modules
 //!
-//! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`]: the protocol's values, typed.
-//! - [`poseidon`]: the hash, native and as constraints.
-//! - [`constraints`]: how a circuit is described once, and run for setup and for proving.
+//! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`]: types of the protocol's values.
+//! - [`poseidon`]: the hash function, native and as constraints.
+//! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
-//! - [`ceremony`]: keys that many people make, so that nobody has to be trusted.
+//! - [`ceremony`]: the multi-party setup of keys, secure if one contributor is honest.
 //! - [`formats`]: passes in bytes, text and JSON; files for iden3's tools.
 //!
 //! # Features
 //!
 //! - `threads`: proves, verifies and builds trees on all cores with rayon.
-//! - `parallel` (default): the same, and what arkworks does for setup.
-//! - `simd` (default): proves and builds trees with AVX-512 IFMA on processors that have it.
+//! - `parallel` (default): `threads`, and arkworks' setup on all cores.
+//! - `simd` (default): computes proofs, decodes batches of passes and builds trees with AVX-512 IFMA, on processors
+//!   that have it.
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

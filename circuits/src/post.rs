@@ -1,7 +1,7 @@
-//! The statement `post`: this one message comes from a member, within the member's quota.
+//! The statement `post`: a message comes from a member, within the member's quota.
 //!
 //! Public inputs, in this order: `root, ext, x, min_stake, since_max, limit_cap, y, nullifier`. Private: the secret
-//! `a0`, the terms `stake, message_limit, since`, the `message_id`, and the other cells of every node on the path.
+//! `a0`, the terms `stake, message_limit, since`, the `message_id`, and the siblings on the path.
 //!
 //! 1. `idc = H1(a0)` and `word = stake + 2^40 message_limit + 2^64 since`.
 //! 2. `(idc, word)` is a member of the tree with this `root`.
@@ -10,10 +10,10 @@
 //! 4. `stake - min_stake` lies in `[0, 2^32)` and `since_max - since` in `[0, 2^16)`.
 //! 5. `a1 = H3(a0, ext, message_id)`, `y = a0 + a1 x`, `nullifier = H1(a1)`: share and nullifier of RLN-V2.
 //!
-//! The decoding of `word` is unique. Verifiers check `min_stake < 2^32`, `since_max < 2^16` and `limit_cap < 2^16`, so
-//! clause 4 leaves `stake < 2^33`, which never reaches bit 40; clause 3 leaves `message_limit < 2^17 + 1`, which never
-//! carries from bit 40 into bit 64; and a negative `since` would put the word near the field's order, where no word
-//! of a registry lies.
+//! The decoding of `word` is unique. Verifiers check `min_stake < 2^32`, `since_max < 2^16` and `limit_cap < 2^16`.
+//! Therefore clause 4 implies `stake < 2^33`, so the stake does not reach bit 40. Clause 3 implies
+//! `message_limit < 2^17 + 1`, so the limit, from bit 40 on, does not reach bit 64. A negative `since` would give a
+//! word near the field's order, and no word of a registry is in that range.
 
 use core::num::NonZeroU16;
 
@@ -58,9 +58,9 @@ pub struct PostPublic {
     pub root: Root,
     /// External nullifier of epoch and scope.
     pub external_nullifier: ExternalNullifier,
-    /// Stake and age the scope asks for.
+    /// Stake and age that the scope requires.
     pub requirement: Requirement,
-    /// The scope's cap on messages per epoch, whatever the member's own limit.
+    /// The scope's cap on messages per epoch. It applies in addition to the member's own limit.
     pub limit_cap: NonZeroU16,
     /// The share: signal hash and ordinate.
     pub share: Share,
@@ -68,7 +68,7 @@ pub struct PostPublic {
     pub nullifier: Nullifier,
 }
 
-/// The private inputs of `post`; zeroized on drop.
+/// The private inputs of `post`. The secret and the message id are zeroized on drop.
 pub struct PostWitness {
     pub(crate) secret: Fr,
     pub(crate) message_id: Fr,
@@ -82,27 +82,27 @@ impl Drop for PostWitness {
     }
 }
 
-/// A post that cannot be proved.
+/// Reasons why a post cannot be proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostError {
-    /// Secret, stake or age are not what the scope asks for.
+    /// The secret is not the member's, or the stake or the age does not meet the scope's requirement.
     #[error(transparent)]
     Ineligible(#[from] Ineligible),
-    /// The quota is used up, or capped by the scope.
-    #[error("message id {message_id} is not below the limit of {limit} messages an epoch")]
+    /// The message id exceeds the member's limit or the scope's cap.
+    #[error("message id {message_id} is not below the limit of {limit} messages per epoch")]
     OverQuota {
-        /// The id asked for.
+        /// The requested id.
         message_id: u16,
         /// The lower of the member's limit and the scope's cap.
         limit: u16,
     },
 }
 
-/// The statement that a member posts one message, ready to be proved.
+/// Returns the statement that a member posts a message: public and private inputs, ready to be proved.
 ///
 /// # Errors
-/// [`PostError`] if the member does not meet the requirements.
+/// [`PostError`] if the member does not meet the requirements, or if the message id is not below the limit.
 pub fn post(
     membership: Membership<'_>,
     external_nullifier: ExternalNullifier,
@@ -178,25 +178,27 @@ impl Circuit for Post {
     }
 }
 
-/// How many private variables, the last of all, differ between two messages of one member under one root.
+/// Number of private variables that differ between two messages of one member under one root. They are the last
+/// variables of the circuit.
 pub(crate) const MESSAGE_VARIABLES: usize = 520;
-/// How many constraints, the last of all, they occur in.
+/// Number of constraints that contain these variables. They are the last constraints of the circuit.
 pub(crate) const MESSAGE_CONSTRAINTS: usize = 524;
 
-/// Whether a variable, of so many, differs between two messages of one member under one root: `ext`, `x`, `y`, `nullifier`
-/// and the last private ones.
+/// Returns whether a variable differs between two messages of one member under one root: `ext`, `x`, `y`, `nullifier`
+/// and the last private variables. `variables` is the number of all variables.
 pub(crate) fn is_of_message(variable: usize, variables: usize) -> bool {
     matches!(variable, 2 | 3 | 7 | 8) || variable + MESSAGE_VARIABLES >= variables
 }
 
-/// The public inputs that the constraints of the member take.
+/// The public inputs of the member's constraints.
 pub(crate) struct MemberNums<'a, N> {
     pub(crate) root: &'a N,
     pub(crate) min_stake: &'a N,
     pub(crate) since_max: &'a N,
 }
 
-/// Clauses 1, 2 and 4; returns the secret and the message limit. The witness are the secret and the membership.
+/// Enforces clauses 1, 2 and 4, and returns the secret and the message limit. The witness consists of the secret and
+/// the membership.
 pub(crate) fn constrain_member<B: Builder>(
     builder: &mut B,
     levels: Levels,
@@ -216,7 +218,7 @@ pub(crate) fn constrain_member<B: Builder>(
     Ok((secret, terms.message_limit))
 }
 
-/// What the constraints of one message take from the rest of the circuit.
+/// The inputs of a message's constraints.
 pub(crate) struct MessageNums<'a, N> {
     pub(crate) secret: N,
     pub(crate) message_limit: N,
@@ -227,8 +229,8 @@ pub(crate) struct MessageNums<'a, N> {
     pub(crate) nullifier: &'a N,
 }
 
-/// Clauses 3 and 5: all private variables and constraints that differ between two messages of one member under one
-/// root. They stand last, so that the prover can prepare what comes before them.
+/// Enforces clauses 3 and 5: all private variables and constraints that differ between two messages of one member under
+/// one root. They come last, so that the prover can prepare the part before them.
 pub(crate) fn constrain_message<B: Builder>(
     builder: &mut B,
     MessageNums { secret, message_limit, external, x, limit_cap, y, nullifier }: MessageNums<'_, B::Num>,
@@ -266,7 +268,7 @@ mod tests {
         assert_eq!(shape.variables - first.variables.start, MESSAGE_VARIABLES);
         assert_eq!(shape.constraints() - first.constraints.start, MESSAGE_CONSTRAINTS);
 
-        // Rows before the message's have none of its variables, private or public.
+        // The rows before the message's rows contain none of its variables, private or public.
         for row in 0..first.constraints.start {
             for matrix in &shape.matrices {
                 assert!(

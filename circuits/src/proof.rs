@@ -1,4 +1,4 @@
-//! A Groth16 proof and its 128 bytes.
+//! Groth16 proofs and their encoding of 128 bytes.
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod eights;
@@ -15,38 +15,38 @@ use crate::{
 /// Bytes of a compressed proof.
 pub const PROOF_BYTES: usize = 128;
 
-/// A proof. Its points lie on their curves and in the subgroups of order r, and none is the point at infinity.
+/// A Groth16 proof. Its points are on their curves and in the subgroups of order r. None is the point at infinity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proof(ark_groth16::Proof<Bn254>);
 
-/// Bytes that are not a proof.
+/// Reasons why points or bytes are not a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
-    /// The two flag bits of a point are not those of a compressed point.
-    #[error("a point's flag bits are not those of a compressed point other than infinity")]
+    /// The two flag bits of a point are not the flags of a compressed point other than infinity.
+    #[error("a point's flag bits are invalid: expected a compressed point other than infinity")]
     Flags,
     /// A coordinate is not below the base field's order.
     #[error("a coordinate is not below the order of the base field")]
     NotCanonical,
-    /// No point has this coordinate.
+    /// A point is not on its curve: no point has this coordinate.
     #[error("a point is not on its curve")]
     NotOnCurve,
-    /// The point is outside the subgroup of order r.
+    /// A point is outside the subgroup of order r.
     #[error("a point is outside the subgroup of order r")]
     NotInSubgroup,
-    /// A point at infinity.
+    /// A point is the point at infinity.
     #[error("a point is the point at infinity")]
     Infinity,
 }
 
-/// Where in the 128 bytes a point stands that is not valid, and why.
+/// An invalid point in the encoding of a proof, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {offset} of the proof: {error}")]
 pub struct ProofDecodeError {
     /// Offset of the point in the proof: 0 (A), 32 (B) or 96 (C).
     pub offset: usize,
-    /// What is wrong with it.
+    /// The fault of the point.
     pub error: ProofError,
 }
 
@@ -55,10 +55,10 @@ const SMALLER: u8 = 0b1000_0000;
 const LARGER: u8 = 0b1100_0000;
 
 impl Proof {
-    /// Takes a proof of arkworks, checking its points.
+    /// Converts a proof of arkworks, after checking its points.
     ///
     /// # Errors
-    /// [`ProofError`] if a point is not on its curve, outside the subgroup, or at infinity.
+    /// [`ProofError`] if a point is not on its curve, is outside the subgroup, or is the point at infinity.
     pub fn new(proof: ark_groth16::Proof<Bn254>) -> Result<Self, ProofError> {
         let ark_groth16::Proof { a, b, c } = &proof;
         if a.is_zero() || b.is_zero() || c.is_zero() {
@@ -80,9 +80,9 @@ impl Proof {
 
     /// The 128 bytes: A (32), B (64), C (32).
     ///
-    /// A point is its x coordinate, big-endian, with the two top bits 10 if y is the smaller of the two square roots
-    /// and 11 if it is the larger; an x in Fq2 is `c1` then `c0`, and its order is that of `c1` first. This is the
-    /// compressed form of gnark-crypto. Infinity has no encoding.
+    /// A point is encoded as its x coordinate, big-endian. The two top bits are 10 if y is the smaller of the two
+    /// square roots, and 11 if it is the larger one. An x in Fq2 is encoded as `c1`, then `c0`; to order two elements
+    /// of Fq2, `c1` is compared first. This is the compressed form of gnark-crypto. Infinity has no encoding.
     pub fn to_bytes(&self) -> [u8; PROOF_BYTES] {
         let ark_groth16::Proof { a, b, c } = &self.0;
         let mut bytes = [0; PROOF_BYTES];
@@ -97,7 +97,7 @@ impl Proof {
     /// Reads 128 bytes.
     ///
     /// # Errors
-    /// [`ProofDecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`ProofDecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8; PROOF_BYTES]) -> Result<Self, ProofDecodeError> {
         let at = |offset| move |error| ProofDecodeError { offset, error };
         let a = g1_from_bytes(&bytes[..32]).map_err(at(0))?;
@@ -106,7 +106,7 @@ impl Proof {
         Ok(Self(ark_groth16::Proof { a, b, c }))
     }
 
-    /// Reads many, each as [`from_bytes`](Self::from_bytes) does; eight at a time where the processor can.
+    /// Reads many proofs, each as [`from_bytes`](Self::from_bytes) does, eight at a time if the processor supports it.
     pub(crate) fn from_bytes_many(proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<Self, ProofDecodeError>> {
         #[cfg(all(feature = "simd", target_arch = "x86_64"))]
         if let Some(simd) = crate::lanes::Ifma::try_new() {
@@ -123,7 +123,7 @@ impl Proof {
     }
 }
 
-/// Big-endian bytes of a base field element.
+/// Returns the big-endian bytes of a base field element.
 pub(crate) fn fq_to_bytes(value: &Fq) -> [u8; 32] {
     let mut bytes = [0; 32];
     write_fq(&mut bytes, value);
@@ -140,7 +140,7 @@ fn g1_to_bytes(point: &G1Affine) -> [u8; 32] {
     bytes
 }
 
-/// Splits the flag from the first coordinate; true if y is the larger root.
+/// Separates the flag from the first coordinate. The flag is true if y is the larger root.
 fn read_flag(bytes: &[u8]) -> Result<(bool, [u8; 32]), ProofError> {
     let mut coordinate = [0; 32];
     coordinate.copy_from_slice(&bytes[..32]);
@@ -161,7 +161,7 @@ fn read_fq(bytes: &[u8]) -> Result<Fq, ProofError> {
     Fq::from_bigint(ark_ff::BigInt::new(limbs)).ok_or(ProofError::NotCanonical)
 }
 
-/// A point as its bytes have it: x, and whether y is the larger root.
+/// A compressed point: x, and whether y is the larger root.
 #[derive(Clone, Copy, Default)]
 struct Compressed<F> {
     x: F,
@@ -174,12 +174,13 @@ impl Compressed<Fq> {
         Ok(Self { x: read_fq(&x)?, larger })
     }
 
-    /// What y is a root of.
+    /// Returns the square of y.
     fn y_squared(&self) -> Fq {
         self.x.square() * self.x + g1::Config::COEFF_B
     }
 
-    /// The point, from either root. The curve over Fq has prime order: every point on it is in the subgroup.
+    /// Returns the point, given either of the two roots. The curve over Fq has prime order, so every point is in the
+    /// subgroup.
     fn point(&self, y: Fq) -> G1Affine {
         G1Affine::new_unchecked(self.x, if (y > -y) == self.larger { y } else { -y })
     }
@@ -191,12 +192,12 @@ impl Compressed<Fq2> {
         Ok(Self { x: Fq2::new(read_fq(&bytes[32..])?, read_fq(&c1)?), larger })
     }
 
-    /// What y is a root of.
+    /// Returns the square of y.
     fn y_squared(&self) -> Fq2 {
         self.x.square() * self.x + g2::Config::COEFF_B
     }
 
-    /// The point of the twist, from either root.
+    /// Returns the point of the twist, given either of the two roots.
     fn point(&self, y: Fq2) -> G2Affine {
         G2Affine::new_unchecked(self.x, if (y > -y) == self.larger { y } else { -y })
     }

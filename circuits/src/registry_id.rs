@@ -1,6 +1,6 @@
-//! Which registry a deposit lies in.
+//! The identifier of a registry.
 
-/// A registry contract: its chain and its address. Both are part of every scope and every identity derived from a
+/// The chain and the address of a registry contract. Both are part of every scope, and of every identity derived from a
 /// seed, so that no two registries share a nullifier or a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistryId {
@@ -11,7 +11,7 @@ pub struct RegistryId {
 }
 
 impl RegistryId {
-    /// Chain id as 32 bytes big-endian, then the 20 bytes of the address.
+    /// Encodes the chain id as 32 bytes big-endian, then the 20 bytes of the address.
     pub fn to_bytes(&self) -> [u8; 52] {
         let mut bytes = [0; 52];
         bytes[24..32].copy_from_slice(&self.chain_id.to_be_bytes());

@@ -1,17 +1,17 @@
-//! What a scope requires of its members.
+//! The requirement of a scope on its members.
 
 use crate::membership::{Day, Membership};
 
-/// Stake and age that a scope asks for; the scope's own, published, and the same for all.
+/// Stake and age that a scope requires. Each scope publishes its requirement, which is the same for all members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Requirement {
-    /// Least stake, in the registry's stake units.
+    /// Minimum stake, in the registry's stake units.
     pub min_stake: u32,
     /// Latest day of the deposit.
     pub since_max: Day,
 }
 
-/// A member that cannot prove what the scope asks for.
+/// Reasons why a member does not meet a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ineligible {
@@ -19,7 +19,7 @@ pub enum Ineligible {
     #[error("the identity secret does not belong to this member's commitment")]
     NotTheMember,
     /// The stake is below the scope's minimum.
-    #[error("the scope asks for a stake of {required} units, the deposit has {stake}")]
+    #[error("the scope requires a stake of {required} units, but the deposit has {stake}")]
     StakeTooLow {
         /// The member's stake.
         stake: u32,
@@ -27,7 +27,7 @@ pub enum Ineligible {
         required: u32,
     },
     /// The deposit is too young for the scope.
-    #[error("the scope asks for a deposit made on day {} or before, this one is of day {}", required.0, since.0)]
+    #[error("the scope requires a deposit made on day {} or earlier, but this one is of day {}", required.0, since.0)]
     TooYoung {
         /// Day of the deposit.
         since: Day,
@@ -37,10 +37,10 @@ pub enum Ineligible {
 }
 
 impl Requirement {
-    /// Whether the secret is the member's and the member meets this.
+    /// Checks that the secret is the member's, and that the member meets the requirement.
     ///
     /// # Errors
-    /// [`Ineligible`] says what is missing.
+    /// [`Ineligible`] names the check that fails.
     pub fn check(&self, Membership { secret, member, .. }: Membership<'_>) -> Result<(), Ineligible> {
         let terms = &member.terms;
         if secret.commitment() != member.commitment {

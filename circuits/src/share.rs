@@ -1,7 +1,8 @@
 //! Nullifiers and Shamir shares of RLN-V2, and the recovery of a secret from two shares.
 //!
-//! For message number `message_id` of an epoch and scope, `a1 = H3(a0, ext, message_id)` is the slope of a line
-//! through the secret: `y = a0 + a1 * x`. One point says nothing of the secret, two points of one line give it away.
+//! For the message with number `message_id` in an epoch and scope, `a1 = H3(a0, ext, message_id)` is the slope of the
+//! line `y = a0 + a1 * x`. Its value at zero is the secret. One point reveals nothing about the secret; two points of
+//! one line reveal it.
 
 use core::ops::Range;
 
@@ -17,7 +18,7 @@ use crate::{
 };
 
 field_type! {
-    /// The nullifier `H1(a1)`: the same for two messages only if they spend the same message id.
+    /// The nullifier `H1(a1)`. Two messages have the same nullifier only if they use the same message id.
     Nullifier
 }
 
@@ -27,27 +28,28 @@ field_type! {
 }
 
 field_type! {
-    /// A member's only pseudonym in a scope, `H2(a0, scope)`.
+    /// The pseudonym of a member in a scope, `H2(a0, scope)`. A member has only one in each scope.
     Pseudonym
 }
 
 impl Pseudonym {
-    /// The pseudonym of a secret in a scope.
+    /// Computes the pseudonym of a secret in a scope.
     pub fn new(secret: &IdentitySecret, scope: Scope) -> Self {
         Self(poseidon::hash(&[secret.to_field(), scope.to_field()]))
     }
 }
 
-/// A point of the secret's line.
+/// A Shamir share of the secret: a point of the line of a message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Share {
     /// The signal hash of the message.
     pub x: SignalHash,
-    /// The line's value there.
+    /// The line's value at `x`.
     pub y: ShareValue,
 }
 
-/// The slope of the line of one message id. It is as secret as the identity: with one share it gives it away.
+/// The line of one message id. Its slope must be kept as secret as the identity: together with one share it reveals the
+/// identity secret.
 #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct Line {
     secret: Fr,
@@ -55,15 +57,15 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line of message id `message_id` in an epoch and scope.
+    /// Computes the line of a message id in an epoch and scope.
     pub fn new(secret: &IdentitySecret, external: ExternalNullifier, message_id: u16) -> Self {
         let secret = secret.to_field();
         let slope = poseidon::hash(&[secret, external.to_field(), Fr::from(message_id)]);
         Self { secret, slope }
     }
 
-    /// The nullifiers of many message ids, in order: as [`nullifier`](Self::nullifier) of the line of each, but eight at
-    /// a time where the processor can.
+    /// Computes the nullifiers of many message ids, in order. Each is the [`nullifier`](Self::nullifier) of the id's
+    /// line. They are computed eight at a time if the processor supports it.
     pub fn nullifiers(secret: &IdentitySecret, external: ExternalNullifier, ids: Range<u16>) -> Vec<Nullifier> {
         let slopes = Self::slopes(secret, external, ids);
         let mut hashes = vec![Fr::default(); slopes.len()];
@@ -78,9 +80,10 @@ impl Line {
         slopes
     }
 
-    /// The message id of this line in an epoch and scope, if it is one of these. Costs a hash for each.
+    /// Returns the message id of this line in an epoch and scope, if it is in the range. It costs a hash for each id
+    /// that is tried.
     pub fn message_id(&self, external: ExternalNullifier, ids: Range<u16>) -> Option<u16> {
-        /// A small id is found soon.
+        /// Ids are tried in batches of this size, so that a small id is found early.
         const AT_ONCE: usize = 64;
         let secret = IdentitySecret::from_field(self.secret).ok()?;
         ids.clone().step_by(AT_ONCE).find_map(|first| {
@@ -90,7 +93,7 @@ impl Line {
         })
     }
 
-    /// The nullifier of this message id.
+    /// The nullifier of this line's message id.
     pub fn nullifier(&self) -> Nullifier {
         Nullifier(poseidon::hash(&[self.slope]))
     }
@@ -101,33 +104,34 @@ impl Line {
     }
 }
 
-/// Two shares do not give a secret.
+/// Reasons why two shares give no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoverError {
     /// Both shares are of the same message: a replay, not an offence.
-    #[error("both shares speak of the same message, so they are one point: a replay, not an offence")]
+    #[error("both shares are of the same message, so they are the same point: a replay, not an offence")]
     SameMessage,
-    /// The line through the shares goes through zero, which is nobody's secret.
+    /// The line through the shares gives the secret zero, which is not a valid secret.
     #[error("the shares do not belong to one secret")]
     NoSecret,
 }
 
 /// Recovers the secret from two shares of one nullifier: `a1 = (y1 - y2) / (x1 - x2)`, `a0 = y1 - a1 * x1`.
 ///
-/// Whether the result is a member's secret is for the caller to check, by its commitment.
+/// The caller must check that the result is a member's secret, by its commitment.
 ///
 /// # Errors
-/// [`RecoverError`] if the shares are of one message, or give zero.
+/// [`RecoverError`] if both shares are of the same message, or if the secret is zero.
 pub fn recover(first: &Share, second: &Share) -> Result<IdentitySecret, RecoverError> {
     recover_line(first, second).map(|(secret, _)| secret)
 }
 
-/// As [`recover`], with the line through both shares.
+/// Recovers the secret as [`recover`] does, and the line through both shares.
 ///
-/// If a proof verified that the second share is one of a nullifier, and the line has this nullifier, then the secret is
-/// the prover's: its slope is the proof's, for a nullifier is the slope's hash, and so is the line. For shares without a
-/// proof, [`Line::message_id`] says whether the line is one of the secret's.
+/// Suppose that a verified proof shows that the second share belongs to a nullifier, and that the recovered line has
+/// this nullifier. Then the secret is the prover's. The nullifier is the hash of the slope, so the line has the same
+/// slope as the line of the proof. Both lines contain the second share, so they are the same line. For shares without a
+/// proof, [`Line::message_id`] checks whether the line belongs to the secret.
 ///
 /// # Errors
 /// As [`recover`].
@@ -179,7 +183,7 @@ mod tests {
             assert_eq!(line.message_id(external, 0..u16::MAX), Some(id));
             assert_eq!(line.message_id(external, 0..id), None);
         }
-        // Shares of two lines give a third one, of nobody.
+        // Shares of two different lines give a third line, which belongs to no member.
         let (_, made_up) = recover_line(&share(1, 1), &share(2, 2)).unwrap();
         assert_eq!(made_up.message_id(external, 0..300), None);
     }

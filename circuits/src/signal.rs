@@ -1,4 +1,4 @@
-//! What a proof speaks about: scope, epoch, message, chat key and receiver, each reduced to a field element.
+//! The subjects of a proof as field elements: scope, epoch, message, chat key and receiver.
 
 use core::cell::Cell;
 
@@ -8,7 +8,7 @@ use sha3::{Digest, Keccak256};
 
 use crate::{field::field_type, poseidon, registry_id::RegistryId};
 
-/// `int_be(keccak256(tag || 0x00 || data)) >> 8`: 248 bits, always below the field's order and unbiased.
+/// Returns `int_be(keccak256(tag || 0x00 || data)) >> 8`: 248 bits, unbiased and always below the field's order.
 pub fn hash_to_field(tag: &str, data: &[&[u8]]) -> Fr {
     let mut hasher = Keccak256::new();
     hasher.update(tag.as_bytes());
@@ -16,17 +16,17 @@ pub fn hash_to_field(tag: &str, data: &[&[u8]]) -> Fr {
     for part in data {
         hasher.update(part);
     }
-    // Shifted right by eight bits, the lowest byte of the digest goes.
+    // The shift by eight bits drops the last byte of the digest.
     Fr::from_be_bytes_mod_order(&hasher.finalize()[..31])
 }
 
 field_type! {
-    /// A scope: what a quota is counted over, for example all that a relay carries, or one room.
+    /// A scope: the set of messages that a quota applies to, for example all messages of a relay, or of one room.
     Scope
 }
 
 impl Scope {
-    /// The scope of this name at this registry.
+    /// Computes the scope with this name at a registry.
     pub fn new(registry: &RegistryId, name: &str) -> Self {
         Self(hash_to_field("quotapass.scope.v1", &[&registry.to_bytes(), name.as_bytes()]))
     }
@@ -40,32 +40,32 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The epoch with this number.
+    /// Creates the epoch with this number.
     pub const fn new(seconds: core::num::NonZeroU32, number: u64) -> Self {
         Self { seconds, number }
     }
 
-    /// The epoch that a moment lies in: `floor(unix_seconds / seconds)`.
+    /// Returns the epoch of a time. Its number is `floor(unix_seconds / seconds)`.
     pub const fn at(seconds: core::num::NonZeroU32, unix_seconds: u64) -> Self {
         Self { seconds, number: unix_seconds / seconds.get() as u64 }
     }
 
-    /// Its length in seconds.
+    /// The epoch's length in seconds.
     pub const fn seconds(self) -> core::num::NonZeroU32 {
         self.seconds
     }
 
-    /// Its number.
+    /// The epoch's number.
     pub const fn number(self) -> u64 {
         self.number
     }
 
-    /// The Unix second it begins with; saturates for numbers no clock reaches.
+    /// The first Unix second of the epoch. It saturates for numbers that no clock reaches.
     pub const fn begins(self) -> u64 {
         self.number.saturating_mul(self.seconds.get() as u64)
     }
 
-    /// The first Unix second after it; saturates likewise.
+    /// The first Unix second after the epoch. It saturates in the same way.
     pub const fn ends(self) -> u64 {
         self.begins().saturating_add(self.seconds.get() as u64)
     }
@@ -77,10 +77,11 @@ field_type! {
 }
 
 impl ExternalNullifier {
-    /// That of an epoch in a scope.
+    /// Computes the external nullifier of an epoch in a scope.
     ///
-    /// Each thread keeps the last one it computed: a relay asks for the same with pass after pass, and a hash of three
-    /// inputs is a good part of what a pass in a batch costs. Scope and epoch are public.
+    /// Each thread caches the last result: a relay needs the same external nullifier for many passes in a row, and a
+    /// hash of three inputs is a considerable part of the cost of a pass in a batch. Scope and epoch are public, so the
+    /// cache holds no secret.
     pub fn new(scope: Scope, epoch: Epoch) -> Self {
         thread_local! {
             static LAST: Cell<Option<(Scope, Epoch, ExternalNullifier)>> = const { Cell::new(None) };
@@ -96,13 +97,13 @@ impl ExternalNullifier {
     }
 }
 
-/// The signal hash came out as zero: such a share would be the secret itself.
+/// The signal hash is zero. Its share would be the secret itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message hashes to zero, which no proof may speak about; change any byte of it")]
+#[error("the message hashes to zero, which is not a valid signal; change any byte of the message")]
 pub struct ZeroSignal;
 
 field_type! {
-    /// The signal hash `x` of a message in an epoch and scope. Never zero, for prover and verifier refuse it.
+    /// The signal hash `x` of a message in an epoch and scope. It is never zero: prover and verifier refuse zero.
     SignalHash nonzero
 }
 
@@ -121,24 +122,24 @@ impl SignalHash {
 }
 
 field_type! {
-    /// The hash of a chat key that a badge speaks for.
+    /// The hash of a badge's chat key.
     ChatKeyHash
 }
 
 impl ChatKeyHash {
-    /// Hashes a chat key's bytes, whatever their kind.
+    /// Hashes a chat key's bytes. They may have any format.
     pub fn new(chat_key: &[u8]) -> Self {
         Self(hash_to_field("quotapass.chat-key.v1", &[chat_key]))
     }
 }
 
 field_type! {
-    /// Whom the reward of a slash is paid to, at which registry.
+    /// The receiver of a slash's reward, at a registry.
     Receiver
 }
 
 impl Receiver {
-    /// The receiver with this address.
+    /// Computes the receiver with this address at a registry.
     pub fn new(registry: &RegistryId, address: &[u8; 20]) -> Self {
         Self(hash_to_field("quotapass.receiver.v1", &[&registry.to_bytes(), address]))
     }

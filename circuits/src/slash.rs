@@ -1,7 +1,7 @@
-//! The statement `slash`: somebody knows the secret behind a commitment, and names who is paid for it.
+//! The statement `slash`: the prover knows the secret behind a commitment, and names the receiver of the reward.
 //!
-//! Public inputs, in this order: `idc, receiver`. Private: the secret `a0`. `idc = H1(a0)`, and `receiver` takes part
-//! in a constraint so that a copied transaction pays the same receiver.
+//! Public inputs, in this order: `idc, receiver`. Private: the secret `a0`. `idc = H1(a0)`. `receiver` takes part in a
+//! constraint, so that a copied transaction pays the same receiver.
 
 use ark_bn254::Fr;
 use zeroize::Zeroize;
@@ -29,7 +29,7 @@ pub mod clause {
 pub struct SlashPublic {
     /// The commitment of the member to slash.
     pub commitment: IdentityCommitment,
-    /// Who is paid the reward.
+    /// The receiver of the reward.
     pub receiver: Receiver,
 }
 
@@ -44,7 +44,7 @@ impl Drop for SlashWitness {
     }
 }
 
-/// The statement that a secret is known, ready to be proved.
+/// Returns the statement that a secret is known: public and private inputs, ready to be proved.
 pub fn slash(secret: &IdentitySecret, receiver: Receiver) -> (SlashPublic, SlashWitness) {
     (SlashPublic { commitment: secret.commitment(), receiver }, SlashWitness { secret: secret.to_field() })
 }

@@ -1,4 +1,4 @@
-//! Whether a point of the twist is in the subgroup of order r.
+//! The subgroup check for points of the twist.
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod eights;
@@ -12,21 +12,22 @@ use crate::{
     pairing::tower::{Factor, mul, square, sum_of_two},
 };
 
-/// The curve's parameter x, of which the orders of field and groups are polynomials.
+/// The curve's parameter x. The orders of the field and of the groups are polynomials in x.
 const X: u64 = Config::X[0];
-/// Its digits in non-adjacent form.
+/// The digits of x in non-adjacent form.
 const DIGITS: (u128, u128) = non_adjacent_form(X);
 
-/// Whether a point that lies on the twist is in G2.
+/// Returns whether a point of the twist is in G2. The point must be on the twist.
 ///
-/// With the endomorphism ψ (untwist, Frobenius, twist), a point `P` of the twist is in the subgroup of order r exactly
-/// if `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou: [2022/348](https://eprint.iacr.org/2022/348),
-/// section 5.1, for BN curves): one multiplication by a scalar of 63 bits.
+/// Let ψ be the endomorphism untwist, Frobenius, twist. A point `P` of the twist is in the subgroup of order r if and
+/// only if `[x + 1]P + ψ([x]P) + ψ²([x]P) = ψ³([2x]P)` (Dai, Lin, Zhao, Zhou:
+/// [2022/348](https://eprint.iacr.org/2022/348), section 5.1, for BN curves). This needs one multiplication by a scalar
+/// of 63 bits.
 pub(crate) fn is_in_g2(point: &G2Affine) -> bool {
     satisfies(point, &times_x(point))
 }
 
-/// Which of eight points of the twist are in G2; each as [`is_in_g2`] says. None of them is infinity.
+/// Checks eight points of the twist, each as [`is_in_g2`] does. None of them may be infinity.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 pub(crate) fn are_in_g2(
     simd: crate::lanes::Ifma,
@@ -39,7 +40,7 @@ pub(crate) fn are_in_g2(
     })
 }
 
-/// The equation above, of a point and its multiple by x.
+/// Returns whether a point and its multiple by x satisfy the equation of [`is_in_g2`].
 fn satisfies(point: &G2Affine, multiple: &G2Projective) -> bool {
     let once = psi(multiple);
     let twice = psi(&once);
@@ -47,7 +48,7 @@ fn satisfies(point: &G2Affine, multiple: &G2Projective) -> bool {
     left == psi(&twice).double()
 }
 
-/// x times the point, by the 24 digits of x in non-adjacent form that are not zero.
+/// Returns x times the point. The non-adjacent form of x has 24 nonzero digits.
 fn times_x(point: &G2Affine) -> G2Projective {
     let negative = -*point;
     let mut multiple = G2Projective::zero();
@@ -75,8 +76,8 @@ fn double(point: &G2Projective) -> G2Projective {
     G2Projective::new_unchecked(third, y_third, mul(y, z).double())
 }
 
-/// Adds an affine point other than infinity to one in Jacobian coordinates. Points outside the subgroup may have any
-/// order, so no case is left out.
+/// Adds an affine point other than infinity to a point in Jacobian coordinates. Points outside the subgroup may have
+/// any order, so all special cases are handled.
 fn add(point: &G2Projective, other: &G2Affine) -> G2Projective {
     let G2Projective { x, y, z } = point;
     if point.is_zero() {
@@ -96,7 +97,8 @@ fn add(point: &G2Projective, other: &G2Affine) -> G2Projective {
     G2Projective::new_unchecked(third, y_third, mul(z, &h))
 }
 
-/// The endomorphism ψ in Jacobian coordinates: Frobenius on each coordinate, then two constants of the twist.
+/// Applies the endomorphism ψ in Jacobian coordinates: Frobenius on each coordinate, then multiplication by two
+/// constants of the twist.
 fn psi(point: &G2Projective) -> G2Projective {
     if point.is_zero() {
         return *point;
@@ -121,12 +123,12 @@ mod tests {
 
     use super::*;
 
-    /// The definition: r times the point is the point at infinity.
+    /// Checks the definition: r times the point is the point at infinity.
     fn by_definition(point: &G2Affine) -> bool {
         point.mul_bigint(Fr::MODULUS).is_zero()
     }
 
-    /// Any point of the twist; of these, one in about 2^254 is in the subgroup.
+    /// Returns a random point of the twist. About one in 2^254 is in the subgroup.
     fn on_the_twist(rng: &mut impl ark_std::rand::Rng) -> G2Affine {
         loop {
             if let Some(point) = G2Affine::get_point_from_x_unchecked(Fq2::rand(rng), bool::rand(rng)) {
@@ -143,7 +145,7 @@ mod tests {
             assert!(by_definition(&inside) && is_in_g2(&inside));
             let outside = on_the_twist(&mut rng);
             assert!(!by_definition(&outside) && !is_in_g2(&outside));
-            // What lies outside, moved by what lies inside; and its part of the cofactor's order alone.
+            // A point outside plus a point inside; then only the component whose order divides the cofactor.
             let moved = (outside + inside).into();
             assert!(!by_definition(&moved) && !is_in_g2(&moved));
             let cofactor_part = outside.mul_bigint(Fr::MODULUS).into();
@@ -153,14 +155,14 @@ mod tests {
 
     const SMALL: u64 = 10_069;
 
-    /// A point of order 10,069, of which the cofactor is a multiple by a prime.
+    /// Returns a point of order 10,069, which is a prime factor of the cofactor.
     fn small_order(rng: &mut impl ark_std::rand::Rng) -> G2Affine {
         const COFACTOR_WITHOUT_SMALL: [u64; 4] =
             [0x6c3cd334915f1659, 0x207142f7671af448, 0x9e28bcf65b5681da, 0x13af7a58fce69];
         on_the_twist(rng).mul_bigint(Fr::MODULUS).mul_bigint(COFACTOR_WITHOUT_SMALL).into_affine()
     }
 
-    /// A check by endomorphism must not take in points of small order.
+    /// The check by an endomorphism must refuse points of small order.
     #[test]
     fn refuses_points_of_small_order() {
         let mut rng = test_rng();
@@ -177,7 +179,7 @@ mod tests {
         for _ in 0..20 {
             let point = on_the_twist(&mut rng);
             assert_eq!(times_x(&point), point.mul_bigint([X]));
-            // Every case of an addition: another point, the same, its negative, and infinity.
+            // Every case of an addition: a different point, the same point, its negative, and infinity.
             let multiple = point.mul_bigint([3]);
             let normal = multiple.into_affine();
             for (left, right) in

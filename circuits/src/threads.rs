@@ -1,9 +1,9 @@
-//! Work on all cores with the feature `threads`, and in turn without it.
+//! Parallel execution on all cores with the feature `threads`, and sequential execution without it.
 //!
-//! What rayon is given has one type for all work, so that it is compiled once: for each closure anew it would be a sixth of
-//! the WebAssembly.
+//! All closures are passed to rayon as the same type, so its code is compiled once. Compiled once per closure, it would
+//! be a sixth of the WebAssembly module.
 
-/// Runs both and returns what they return.
+/// Runs both closures and returns their results.
 pub(crate) fn join<A: Send, B: Send>(mut a: impl FnMut() -> A + Send, mut b: impl FnMut() -> B + Send) -> (A, B) {
     #[cfg(feature = "threads")]
     {
@@ -15,7 +15,7 @@ pub(crate) fn join<A: Send, B: Send>(mut a: impl FnMut() -> A + Send, mut b: imp
     (a(), b())
 }
 
-/// Maps each item, and keeps their order.
+/// Maps each item. The results are in the order of the items.
 pub(crate) fn map<T: Sync, U: Send + Sync>(items: &[T], each: impl Fn(&T) -> U + Sync) -> Vec<U> {
     #[cfg(feature = "threads")]
     {
@@ -30,7 +30,7 @@ pub(crate) fn map<T: Sync, U: Send + Sync>(items: &[T], each: impl Fn(&T) -> U +
     items.iter().map(each).collect()
 }
 
-/// How many threads work.
+/// Number of threads.
 pub(crate) fn count() -> usize {
     #[cfg(feature = "threads")]
     return rayon::current_num_threads();
@@ -43,7 +43,7 @@ fn both(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     rayon::join(a, b);
 }
 
-/// Calls it with each number below the count.
+/// Calls the closure with each number below `count`.
 #[cfg(feature = "threads")]
 fn for_each(count: usize, call: &(dyn Fn(usize) + Sync)) {
     use rayon::prelude::*;

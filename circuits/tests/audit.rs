@@ -1,4 +1,4 @@
-//! The page for auditors, docs/circuits.md, says what the circuits are.
+//! Checks that the page for auditors, docs/circuits.md, describes the current circuits.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use quotapass_circuits::{
@@ -11,7 +11,7 @@ use quotapass_circuits::{
 
 const PAGE: &str = include_str!("../../docs/circuits.md");
 
-/// The section of a circuit as it should be, up to the end of its table.
+/// Returns the expected table of a circuit.
 fn section<C: Circuit>() -> String {
     let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
     let mut rows: Vec<(&str, usize, usize)> = Vec::new();

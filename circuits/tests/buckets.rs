@@ -1,4 +1,4 @@
-//! Buckets and upper nodes against the whole tree, and their bytes.
+//! Compares buckets and upper nodes with the whole tree, and tests their encoding.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn member(number: u32) -> Member {
     Member { commitment: IdentityCommitment::from_be_bytes(&bytes).unwrap(), terms }
 }
 
-/// A tree with every seventh member removed.
+/// Returns a tree with every seventh member removed.
 fn tree(levels: u32, count: u32) -> MemberTree {
     let slots = (0..count).map(|number| (number % 7 != 3).then(|| member(number)));
     MemberTree::build(Levels::new(levels).unwrap(), slots).unwrap()
@@ -78,7 +78,7 @@ fn other_roots_buckets_and_indices_are_refused() {
     let elsewhere = MemberIndex(2_048);
     assert_eq!(first.path(&upper, elsewhere), Err(BucketError::Tree(TreeError::NoSuchIndex(elsewhere))));
     assert_eq!(first.path(&upper, MemberIndex(3)), Err(BucketError::Tree(TreeError::Removed(MemberIndex(3)))));
-    // A change elsewhere leaves the bucket's part of the path as it is.
+    // A change outside the bucket does not change the bucket's part of the path.
     other = tree.clone();
     other.append(member(9_000)).unwrap();
     assert_eq!(first.path(&other.upper_nodes(), MemberIndex(0)), Ok(other.path(MemberIndex(0)).unwrap()));

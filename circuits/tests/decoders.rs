@@ -1,4 +1,5 @@
-//! Every decoder under random and mutated bytes: no panic, and nothing accepted that is not written so.
+//! Tests every decoder with random and mutated bytes: it does not panic, and accepts only bytes that the encoder
+//! writes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -92,7 +93,7 @@ fn each_fault_is_named_with_its_place() {
     assert_eq!(PostPass::from_text("AQ*A"), refused(2, Kind::NotBase64));
 }
 
-/// A point of the twist that is not in the subgroup of order r, and its 64 bytes.
+/// Returns the 64 bytes of a point of the twist that is not in the subgroup of order r.
 fn outside_the_subgroup() -> [u8; 64] {
     for i in 1u64.. {
         let x = Fq2::new(Fq::from(i), Fq::from(1));
@@ -146,7 +147,7 @@ fn points_off_the_curve_outside_the_subgroup_and_at_infinity_are_refused() {
     };
     let outside = outside_the_subgroup();
     assert_eq!(error(&|b| b[32..96].copy_from_slice(&outside)), (32, ProofError::NotInSubgroup));
-    // gnark-crypto's flag for infinity, and arkworks' too.
+    // The flag for infinity in gnark-crypto and in arkworks.
     assert_eq!(error(&|b| b[..32].copy_from_slice(&[&[0x40][..], &[0; 31]].concat())), (0, ProofError::Flags));
     let off_curve = (0u8..).find(|&x| {
         let x = Fq::from(x);
@@ -245,7 +246,7 @@ fn proofs_of_snarkjs_are_read_only_as_written() {
     assert_eq!(proof_from_json(&serde_json::Value::Null), Err(ProofJsonError::Protocol));
 }
 
-/// Bytes changed at a few places, cut off, or with something behind.
+/// Generates bytes that are changed at a few places, truncated, or followed by other bytes.
 fn mutated(good: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let length = good.len();
     let changes = prop::collection::vec((0..length, any::<u8>()), 0..4);
@@ -292,7 +293,7 @@ proptest! {
             (Ok((head, proof)), Ok(pass)) => {
                 prop_assert_eq!((head, proof.decode()), (pass.head(), Ok(pass.proof)));
             }
-            // What is wrong is the proof, and stands in it.
+            // The proof is invalid, and the error's offset is inside it.
             (Ok((_, proof)), Err(error)) => {
                 prop_assert!(error.offset >= POST_BYTES - PROOF_BYTES && matches!(error.kind, DecodeErrorKind::Proof(_)));
                 prop_assert_eq!(EncodedProof::decode_many(&[proof]), vec![Err(error)]);

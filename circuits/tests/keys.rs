@@ -1,4 +1,4 @@
-//! Keys and circuits stay together.
+//! Checks that keys match their circuits.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use quotapass_circuits::{
@@ -10,7 +10,7 @@ use quotapass_circuits::{
     slash::Slash,
 };
 
-/// The circuit as it is and the development key that it has now, in the form of a pin.
+/// Returns the hashes of the current circuit and of its current development key, in the form of a pin.
 fn current<C: Circuit>() -> (CircuitKind, String, String) {
     let circuit = Shape::of::<C>(Levels::STANDARD).unwrap().hash();
     let key = development_setup::<C>(Levels::STANDARD).unwrap();
@@ -19,14 +19,14 @@ fn current<C: Circuit>() -> (CircuitKind, String, String) {
     (C::KIND, circuit.to_string(), hex::encode(key.fingerprint()))
 }
 
-/// Fails when a circuit changes and its pin does not, or when its development keys come out otherwise.
+/// Fails if a circuit or its development key changes but its pin does not.
 #[test]
 fn circuits_and_development_keys_are_the_pinned_ones() {
     assert_eq!(
         PINS.map(|pin| (pin.kind, pin.circuit.to_string(), hex::encode(pin.development_key))),
         [current::<Post>(), current::<Badge>(), current::<Slash>()],
-        "a circuit or its keys have changed: if that is meant, change its pin, and say so in CHANGELOG.md, for every key \
-         made before is void"
+        "a circuit or its keys have changed: if this is intended, change its pin and mention it in CHANGELOG.md, \
+         because all existing keys become invalid"
     );
     assert_eq!(CircuitKind::ALL.map(|kind| pin(kind).kind), CircuitKind::ALL);
 }
@@ -38,7 +38,7 @@ fn a_key_of_another_shape_of_the_circuit_is_refused() {
     assert!(key.verifying_key().is_development());
     let file = key.to_bytes();
     assert!(ProvingKey::from_bytes::<Post>(levels, &file).is_ok());
-    // The header says 11 levels, the circuit hash is that of 3.
+    // The header has 11 levels, but the circuit hash is that of 3 levels.
     let mut relabelled = file.clone();
     relabelled[11] = 11;
     let error = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &relabelled).unwrap_err();

@@ -1,4 +1,4 @@
-//! Poseidon against another implementation and the protocol's vectors.
+//! Compares Poseidon with another implementation and with the protocol's vectors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use ark_bn254::Fr;

@@ -1,4 +1,4 @@
-//! Proving and verifying, one by one and in batches.
+//! Tests proving and verifying, of single proofs and of batches.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -25,7 +25,7 @@ use quotapass_circuits::{
     verifier::{BatchError, InvalidProof},
 };
 
-/// The domain of `post` is what makes it fast; one constraint too many would double it.
+/// The speed of `post` depends on its domain. One constraint too many would double the domain.
 #[test]
 fn post_fits_its_domain() {
     let shape = Shape::of::<Post>(Levels::STANDARD).unwrap();
@@ -35,7 +35,7 @@ fn post_fits_its_domain() {
     assert_eq!((shape.constraints(), public_inputs, shape.domain()), (4086, 8, 4096));
 }
 
-/// `verify` and plain ark-groth16 agree, and each public input counts.
+/// Checks that `verify` and plain ark-groth16 agree, and that a changed public input makes the proof invalid.
 fn verifies<C: Circuit>(prover: &Prover<C>, public: &C::Public, proof: &Proof) {
     prover.verifier().unwrap().verify(public, proof).unwrap();
     let key = prover.verifying_key();
@@ -109,7 +109,7 @@ fn a_statement_that_is_not_true_is_refused_with_the_reason() {
     let refused = badge(membership(&secret(3), &member(3), &path), scope(), ChatKeyHash::new(b""), old);
     assert_eq!(refused.err().unwrap(), too_young);
 
-    // A statement changed after it was made.
+    // A statement that was changed afterwards.
     let cap = NonZeroU16::new(15).unwrap();
     let (mut public, witness) =
         post(membership(&secret(3), &member(3), &path), external, x, REQUIREMENT, cap, 0).unwrap();
@@ -151,7 +151,8 @@ fn batches_name_each_invalid_proof_and_no_other() {
         assert_eq!(verifier.verify_batch(&batch), Err(BatchError { invalid: invalid.to_vec() }));
     }
 
-    // Errors that cancel in a plain sum, without random coefficients: C moved up in one proof and down in the other.
+    // Errors that cancel in a plain sum without random coefficients: a point is added to C in one proof and subtracted
+    // from C in the other.
     let mut batch = good[..2].to_vec();
     let shift = batch[0].1.as_groth16().a;
     for (entry, shift) in batch.iter_mut().zip([shift, -shift]) {
@@ -163,7 +164,7 @@ fn batches_name_each_invalid_proof_and_no_other() {
     assert_eq!(verifier.verify_batch(&batch[..1]), Err(BatchError { invalid: vec![0] }));
 }
 
-/// Good proofs of many statements.
+/// Valid proofs of many statements.
 static MANY: LazyLock<Vec<(SlashPublic, Proof)>> = LazyLock::new(|| {
     let mut rng = rng();
     let prove = |i: u64| {
@@ -174,7 +175,7 @@ static MANY: LazyLock<Vec<(SlashPublic, Proof)>> = LazyLock::new(|| {
     (0..70).map(prove).collect()
 });
 
-/// Makes the proof at a position invalid, in one of eight ways; some take in another one.
+/// Makes the proof at a position invalid, in one of eight ways. Some ways use a second proof.
 fn forge(batch: &mut [(SlashPublic, Proof)], at: usize, other: usize, way: u8) {
     let another = batch[other].clone();
     let (public, proof) = &mut batch[at];
@@ -184,7 +185,7 @@ fn forge(batch: &mut [(SlashPublic, Proof)], at: usize, other: usize, way: u8) {
         1 => points.b = -points.b,
         2 => points.c = points.a,
         3 => public.receiver = Receiver::from_field(Fr::from(1)),
-        // The proof of the other, and with the next the two are exchanged.
+        // The proof of the other statement. The next way exchanges both proofs.
         4 => points = another.1.as_groth16().clone(),
         5 if at != other => {
             batch.swap(at, other);
@@ -203,7 +204,7 @@ fn forge(batch: &mut [(SlashPublic, Proof)], at: usize, other: usize, way: u8) {
         // Errors that cancel in a product of A and B.
         _ => (points.a, points.b) = (-points.a, (points.b + points.b).into()),
     }
-    // What was forged before may lead to infinity, which is no proof.
+    // Earlier forgeries may give the point at infinity, which is not a proof.
     if let Ok(points) = Proof::new(points) {
         batch[at].1 = points;
     }
@@ -212,7 +213,7 @@ fn forge(batch: &mut [(SlashPublic, Proof)], at: usize, other: usize, way: u8) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever is forged, a batch says of each proof what verifying it alone says.
+    /// For all forgeries, a batch gives the same result for each proof as verifying the proof alone.
     #[test]
     fn a_batch_is_the_same_as_its_proofs_one_by_one(
         size in 1..140usize,
@@ -227,7 +228,7 @@ proptest! {
             forge(&mut batch, at.index(size), other.index(size), way % 8);
         }
         let is_invalid = |at: &usize| {
-            // What was not touched is known to be good.
+            // Unchanged proofs are known to be valid.
             batch[*at] != MANY[at % MANY.len()] && verifier.verify(&batch[*at].0, &batch[*at].1).is_err()
         };
         let invalid: Vec<_> = (0..size).filter(is_invalid).collect();
@@ -245,7 +246,7 @@ fn batches_of_every_size_find_an_invalid_proof_at_every_position() {
         assert_eq!(verifier.verify_batch(&good[..size]), Ok(()), "{size}");
     }
     for position in 0..good.len() {
-        // Each size once more, with each point of a proof, and a statement, in turn.
+        // Each size again, with a changed point of a proof, or a changed statement, in turn.
         let mut batch = good[..good.len().min(position + 1 + position % 7)].to_vec();
         let mut proof = batch[position].1.as_groth16().clone();
         match position % 4 {

@@ -1,6 +1,6 @@
-//! The protocol's vectors, computed from its text by an independent program in another language.
+//! Checks the protocol's vectors, which an independent program in another language computed from the protocol's text.
 //!
-//! `QUOTAPASS_VECTORS` names another file of the same form to check instead.
+//! `QUOTAPASS_VECTORS` sets another file of the same format to check instead.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{num::NonZeroU32, path::PathBuf};
@@ -135,7 +135,7 @@ fn secret(text: &str) -> IdentitySecret {
 
 fn load() -> Vectors {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    // Cargo runs tests in their package's folder; a relative path is meant from the repository's.
+    // Cargo runs tests in their package's folder, but a relative path starts at the repository's folder.
     let named = std::env::var_os("QUOTAPASS_VECTORS").map(|file| root.join(file));
     let file = named.unwrap_or_else(|| root.join("circuits/tests/vectors/protocol-v1.json"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -1,5 +1,5 @@
-//! Shares, nullifiers and recovered secrets against the `rln` crate's own functions, on the same inputs. That crate is
-//! on another version of arkworks, so values travel as bytes.
+//! Compares shares, nullifiers and recovered secrets with the functions of the `rln` crate, on the same inputs. That
+//! crate uses another version of arkworks, so values are converted through bytes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! The member tree against its definition, at 11 and 16 levels.
+//! Compares the member tree with its definition, at 11 and 16 levels.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use ark_bn254::Fr;
@@ -13,7 +13,7 @@ use quotapass_circuits::{
     poseidon::hash,
 };
 
-/// The root by the definition: all slots up to the last, level by level, with empty subtrees beyond.
+/// Computes the root by the definition: all slots up to the last, level by level, followed by empty subtrees.
 fn root_by_definition(levels: Levels, slots: &[Option<Member>]) -> Root {
     let cell = |i: usize| match slots.get(i) {
         Some(Some(member)) => [member.commitment.to_field(), member.terms.word().to_field()],
@@ -76,8 +76,8 @@ fn a_full_tree_refuses_and_stays() {
     assert_eq!(MemberTree::new(levels).append(zero), Err(TreeError::ZeroCommitment));
 }
 
-/// Appends and removals in any order: the tree agrees with a batch build and with the definition, and followed paths
-/// with fresh ones.
+/// Checks appends and removals in any order: the tree agrees with a batch build and with the definition, and an updated
+/// path equals a new one.
 fn operations(levels: Levels, operations: &[(bool, u16)]) {
     let mut tree = MemberTree::new(levels);
     let mut slots: Vec<Option<Member>> = Vec::new();
@@ -134,7 +134,7 @@ proptest! {
     }
 }
 
-/// Also where the nodes of a level are no multiple of those that are hashed together.
+/// This includes counts where the number of a level's nodes is not a multiple of the number that is hashed together.
 #[test]
 fn builds_agree_with_appends() {
     let levels = Levels::STANDARD;
@@ -147,7 +147,7 @@ fn builds_agree_with_appends() {
     }
 }
 
-/// Random changes that a tree of `slots` takes.
+/// Returns random changes that a tree of `slots` accepts.
 fn changes(slots: &mut Vec<Option<Member>>, choices: &[(bool, u16)]) -> Vec<TreeChange> {
     let mut changes = Vec::new();
     for (append, choice) in choices {
@@ -184,7 +184,7 @@ proptest! {
         let mut tree = MemberTree::new(Levels::STANDARD);
         let stored = tree.extend(changes(&mut slots, &before)).unwrap();
         prop_assert_eq!(tree.root(), root_by_definition(Levels::STANDARD, &slots));
-        // The nodes that changed are all there are: the tree was empty.
+        // The tree was empty, so the changed nodes are all its nodes.
         prop_assert_eq!(stored, tree.nodes().collect::<Vec<_>>());
 
         let (former, former_slots) = (tree.clone(), slots.clone());
@@ -199,7 +199,7 @@ proptest! {
         let changed = tree.extend(further).unwrap();
         same(&tree, &single);
 
-        // Whoever stores the changed nodes has the tree.
+        // The stored changed nodes are enough to restore the tree.
         let mut store: std::collections::BTreeMap<_, _> =
             former.nodes().map(|node| ((node.level, node.place), node)).collect();
         store.extend(changed.into_iter().map(|node| ((node.level, node.place), node)));

@@ -1,4 +1,4 @@
-//! Contributing to a key.
+//! Contributions to a key.
 
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
@@ -18,15 +18,15 @@ use crate::{
     threads,
 };
 
-/// The most characters of a contributor's name, as in snarkjs, which counts units of UTF-16.
+/// Maximum length of a contributor's name, in UTF-16 code units, as in snarkjs.
 pub const MOST_NAME_CHARACTERS: usize = 64;
 
-/// What a contributor's secret comes from: 64 bytes of the system's generator, and anything that the contributor types.
-/// The secret is good if either is. Zeroized on drop.
+/// The entropy of a contributor's secret: 64 bytes of the system's generator, and any text that the contributor types.
+/// The secret is unpredictable if at least one of them is. Zeroized on drop.
 pub struct Entropy(Zeroizing<[u8; 64]>);
 
 impl Entropy {
-    /// Mixes both by BLAKE2b.
+    /// Hashes both with BLAKE2b.
     pub fn new(system: &mut (impl RngCore + CryptoRng), typed: &[u8]) -> Self {
         let mut random = Zeroizing::new([0; 64]);
         system.fill_bytes(&mut *random);
@@ -57,13 +57,14 @@ impl Drop for Secret {
     }
 }
 
-/// Contributes to a key, and returns the new key and the hash of the contribution, to be published by the contributor.
+/// Contributes to a key. Returns the new key and the hash of the contribution, which the contributor publishes.
 ///
-/// snarkjs continues the result, and this continues what snarkjs wrote. The name is not part of any hash.
+/// snarkjs can continue the result, and this function can continue a key that snarkjs wrote. The name is not part of
+/// any hash.
 ///
 /// # Errors
-/// [`CeremonyError`] if the key's transcript does not hold so far, if a beacon has ended the ceremony, or if the name
-/// cannot be written.
+/// [`CeremonyError`] if the key's transcript is not valid so far, if a beacon has ended the ceremony, or if the name
+/// cannot be encoded.
 pub fn contribute(zkey: &Zkey, name: Option<&str>, entropy: &Entropy) -> Result<(Zkey, TranscriptHash), CeremonyError> {
     let mut rng = entropy.generator();
     let mut secret = Secret { factor: Fr::rand(&mut rng), point: G1Affine::rand(&mut rng) };
@@ -73,11 +74,11 @@ pub fn contribute(zkey: &Zkey, name: Option<&str>, entropy: &Entropy) -> Result<
     apply(zkey, &secret, name, ContributionKind::Contributor)
 }
 
-/// Ends a ceremony with a public value that nobody could know before the last contribution, such as a block hash
-/// announced beforehand, hashed 2^`iterations_exponent` times.
+/// Ends a ceremony with a public value that is unpredictable before the last contribution, hashed
+/// 2^`iterations_exponent` times. An example is the hash of a future block whose height was announced beforehand.
 ///
 /// # Errors
-/// [`CeremonyError`], as for [`contribute`]; [`CeremonyError::Beacon`] if value or exponent are out of range.
+/// [`CeremonyError`], as for [`contribute`]; [`CeremonyError::Beacon`] if the value or the exponent is out of range.
 pub fn apply_beacon(
     zkey: &Zkey,
     name: Option<&str>,
@@ -103,7 +104,7 @@ fn apply(
     }) {
         return Err(CeremonyError::Name);
     }
-    // Nobody should build on what others will reject.
+    // A contribution to an invalid transcript would be lost: every verifier rejects it.
     verify_transcript(zkey)?;
     let ended = |contribution: &Contribution| matches!(contribution.kind, ContributionKind::Beacon { .. });
     if let Some(index) = zkey.contributions.iter().position(ended) {

@@ -1,4 +1,4 @@
-//! The generator of snarkjs (ffjavascript, `chacha.js`, `wasm_curve.js`): numbers and points that follow from a hash.
+//! The generator of snarkjs (ffjavascript, `chacha.js`, `wasm_curve.js`): numbers and points derived from a hash.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// ChaCha20 under the first 32 bytes of a hash, taken as big-endian words.
+/// ChaCha20, keyed with the first 32 bytes of a hash, read as big-endian words.
 pub(super) struct Generator(ChaCha20Rng);
 
 impl Generator {
@@ -36,7 +36,8 @@ impl Generator {
         Self::new(&hash)
     }
 
-    /// A number of 254 bits below the order of a field, the lowest of its four words first, each its high half first.
+    /// Draws a number of 254 bits below the order of a field. The lowest of its four words comes first, and the high
+    /// half of each word comes first.
     fn below<F: PrimeField<BigInt = BigInt<4>>>(&mut self) -> BigInt<4> {
         loop {
             let mut limbs = [0; 4];
@@ -52,7 +53,7 @@ impl Generator {
         }
     }
 
-    /// A scalar. The number drawn is its Montgomery form, as everywhere here.
+    /// Draws a scalar. The number drawn is its Montgomery form, as in all functions here.
     pub(super) fn fr(&mut self) -> Fr {
         Fr::new_unchecked(self.below::<Fr>())
     }
@@ -65,7 +66,7 @@ impl Generator {
         self.0.next_u32() & 1 == 1
     }
 
-    /// A point of G1.
+    /// Draws a point of G1.
     pub(super) fn g1(&mut self) -> G1Affine {
         loop {
             let (x, greatest) = (self.fq(), self.coin());
@@ -75,7 +76,7 @@ impl Generator {
         }
     }
 
-    /// A point of G2.
+    /// Draws a point of G2.
     pub(super) fn g2(&mut self) -> G2Affine {
         loop {
             let x = Fq2::new(self.fq(), self.fq());

@@ -1,4 +1,4 @@
-//! A circuit's key before the first contribution: what `snarkjs groth16 setup` makes (its `zkey_new.js`).
+//! A circuit's key before the first contribution, as `snarkjs groth16 setup` makes it (`zkey_new.js`).
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
@@ -13,22 +13,23 @@ use crate::{
     threads,
 };
 
-/// snarkjs hashes the points of larger domains twice in part, so that its hash could not be reproduced.
+/// For larger domains snarkjs hashes a part of the points twice, so its hash cannot be reproduced.
 pub(super) const MOST_POWER: u32 = 14;
 
-/// The key of a circuit from powers of tau, with delta one. Anybody can forge proofs with it: a ceremony starts here.
+/// The key of a circuit from powers of tau, with delta = 1. A ceremony starts with it. Before the first contribution,
+/// anyone can forge proofs under it.
 #[derive(Clone, Debug)]
 pub struct InitialKey {
     pub(super) zkey: Zkey,
 }
 
 impl InitialKey {
-    /// Makes the key. The powers that it needs are checked first; see [`Ptau`] for what that leaves to others.
+    /// Makes the key. First checks the powers that it needs; [`Ptau`] names what this check does not cover.
     ///
-    /// Takes some ten seconds of one core for `post`.
+    /// Takes about ten seconds of one core for `post`.
     ///
     /// # Errors
-    /// [`CeremonyError`] if there are too few powers, or if they are damaged.
+    /// [`CeremonyError`] if the file has too few powers, or if they are damaged.
     pub fn new(shape: &Shape, ptau: &Ptau<'_>, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, CeremonyError> {
         let power = shape.domain().trailing_zeros();
         if power > ptau.power().min(MOST_POWER) {
@@ -44,8 +45,8 @@ impl InitialKey {
     }
 }
 
-/// The entries of A and B in the order in which snarkjs writes them. Each public variable, the constant one among them,
-/// has a row of its own in A after those of the constraints.
+/// Returns the entries of A and B in the order in which snarkjs writes them. After the rows of the constraints, A has
+/// one row for each public variable, including the constant 1.
 pub(crate) fn coefficients(shape: &Shape) -> Vec<Coefficient> {
     let mut entries = Vec::new();
     for row in 0..shape.constraints() {
@@ -119,11 +120,12 @@ fn columns(shape: &Shape) -> [Vec<Column>; 3] {
     columns
 }
 
-/// Up to so many terms are added one by one; most of these are a point itself.
+/// Columns of at most this many terms are added term by term. In most of them the factor is 1.
 const FEW: usize = 16;
 
-/// The sum of each column. All cores work on the short ones at once, and then on one long one after the other: arkworks
-/// divides a sum of many terms among cores itself, and one within the other takes a stack that grows with the columns.
+/// Returns the sum of each column. First all short columns are added in parallel on all cores, then the long columns
+/// one after the other: arkworks divides a long sum among the cores itself, and nesting both kinds of parallelism would
+/// need a stack that grows with the number of columns.
 fn sums<G: AffineRepr<ScalarField = Fr>>(basis: &[G], columns: &[Column]) -> Vec<G::Group>
 where
     G::Group: VariableBaseMSM<MulBase = G>,
@@ -144,8 +146,8 @@ where
     sums
 }
 
-/// snarkjs's circuit hash: the points of the header, then each list with its length, the quotient's in the basis
-/// `tau^i (tau^n - 1)`.
+/// Computes snarkjs's circuit hash: the points of the header, then each list after its length. The list of the quotient
+/// is in the basis `tau^i (tau^n - 1)`.
 fn hash(zkey: &Zkey, tau: &[G1Affine]) -> Blake2b512 {
     fn list<T>(hasher: &mut Blake2b512, points: &[T], bytes: impl Fn(&mut Blake2b512, &T)) {
         hasher.update((points.len() as u32).to_be_bytes());

@@ -1,13 +1,14 @@
-//! The setup of keys by many people, of whom one honest one is enough.
+//! The multi-party setup of keys. One honest contributor is enough.
 //!
-//! Groth16 needs a setup. Its first phase, powers of tau, is one for all circuits, and others have done it
-//! ([2017/1050](https://eprint.iacr.org/2017/1050)); its second phase is a circuit's own. In the second phase each
-//! contributor multiplies delta by a secret factor, divides two lists of points by it, and forgets it. Whoever knew all
-//! factors, or those of the first phase, could forge proofs; nobody could see through one, whatever they know.
+//! Groth16 needs a setup of two phases ([2017/1050](https://eprint.iacr.org/2017/1050)). The first phase, powers of
+//! tau, is the same for all circuits; public ceremonies have already done it. The second phase is done for each
+//! circuit. In it each contributor multiplies delta by a secret factor, divides two lists of points by the factor, and
+//! deletes it. An attacker with all factors of the second phase, or with the secrets of the first, can forge proofs.
+//! Proofs stay zero-knowledge even against such an attacker.
 //!
-//! This is snarkjs's ceremony, byte for byte: [`InitialKey`] makes what `snarkjs groth16 setup` makes, [`contribute`] and
-//! [`apply_beacon`] continue each other's files and those of snarkjs, and [`InitialKey::check`] checks what
-//! `snarkjs zkey verify` does, and no less.
+//! The ceremony is compatible with snarkjs byte for byte: [`InitialKey`] makes the key of `snarkjs groth16 setup`,
+//! [`contribute`] and [`apply_beacon`] continue each other's files and files of snarkjs, and [`InitialKey::check`]
+//! checks everything that `snarkjs zkey verify` checks.
 
 mod check;
 mod contribute;
@@ -30,23 +31,23 @@ pub use initial::InitialKey;
 pub(crate) use initial::coefficients;
 pub use transcript::{verify_transcript, verify_whole_transcript};
 
-/// The most hashes of a beacon that are computed, as a power of two: minutes of work.
+/// Binary logarithm of the largest number of beacon hashes that this crate computes: minutes of work.
 pub const MOST_BEACON_EXPONENT: u8 = 32;
 
-/// A ceremony that does not hold.
+/// Errors of a ceremony.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyError {
     /// A point of the powers of tau cannot be read.
     #[error("the powers of tau cannot be read: {0}")]
     Powers(#[from] Iden3Error),
-    /// The circuit could not be described, which no circuit of this crate causes.
-    #[error("the circuit cannot be described: {0}")]
+    /// The circuit could not be synthesized. No circuit of this crate causes it.
+    #[error("the circuit cannot be synthesized: {0}")]
     Circuit(#[from] SynthesisError),
-    /// There are too few powers of tau, or the domain is larger than this ceremony's format allows.
+    /// The file has too few powers of tau, or the domain is larger than this ceremony's format allows.
     #[error(
-        "the circuit needs powers of tau of power {needed}, and the file has power {found}; take a larger one (at most \
-         power {most} can be used)",
+        "the circuit needs powers of tau of power {needed}, and the file has power {found}; take a larger file (power \
+         {most} is the maximum)",
         most = initial::MOST_POWER
     )]
     TooFewPowers {
@@ -55,47 +56,48 @@ pub enum CeremonyError {
         /// The file's power.
         found: u32,
     },
-    /// The powers of tau are no powers of one number.
+    /// The points are not powers of one number.
     #[error("the powers of tau are damaged: {0}")]
     PowersDoNotFit(&'static str),
-    /// Nobody has contributed to the powers of tau.
-    #[error("nobody has contributed to these powers of tau: whoever made the file can forge proofs")]
+    /// The powers of tau have no contribution.
+    #[error("the powers of tau have no contribution: the creator of the file can forge proofs")]
     NoPowersContribution,
-    /// The key's transcript is broken at a contribution.
+    /// The key's transcript is invalid at a contribution.
     #[error(
-        "contribution {number} of the key does not follow from those before it: {reason}. One is missing, in another \
-         place, or changed"
+        "contribution {number} of the key does not follow from the previous ones: {reason}. A contribution is missing, \
+         out of order, or changed"
     )]
     Contribution {
-        /// Counted from one.
+        /// Number of the contribution, counted from one.
         number: usize,
-        /// What does not hold.
+        /// The check that fails.
         reason: &'static str,
     },
-    /// A beacon of more hashes than are computed.
-    #[error("the beacon asks for 2^{0} hashes; at most 2^{MOST_BEACON_EXPONENT} are computed")]
+    /// The beacon needs more hashes than this crate computes.
+    #[error("the beacon asks for 2^{0} hashes; the maximum is 2^{MOST_BEACON_EXPONENT}")]
     BeaconTooLong(u8),
-    /// Nobody has contributed.
-    #[error("nobody has contributed to this key: with it anybody can forge proofs")]
+    /// The key has no contribution.
+    #[error("the key has no contribution: anyone can forge proofs with it")]
     NoContribution,
-    /// The ceremony has no end.
-    #[error("the last contribution is not a beacon: the last contributor could have chosen among keys")]
+    /// The last contribution is not a beacon.
+    #[error("the last contribution is not a beacon: the last contributor could have chosen among several keys")]
     NoBeacon,
-    /// Something follows the beacon.
-    #[error("contribution {0} is a beacon, and others follow it: a beacon ends a ceremony")]
+    /// A contribution follows the beacon.
+    #[error("contribution {0} is a beacon, but others follow it: a beacon must end the ceremony")]
     BeaconNotLast(usize),
-    /// The key is not what the contributions make of the circuit's initial key.
-    #[error("the key does not follow from circuit and powers of tau: {0}")]
+    /// The key does not follow from the circuit's initial key and the contributions.
+    #[error("the key does not follow from the circuit and the powers of tau: {0}")]
     KeyDoesNotFit(&'static str),
-    /// A name that cannot be written.
-    #[error("the name of a contributor has 1 to {MOST_NAME_CHARACTERS} characters, none of them a control character")]
+    /// The name cannot be encoded.
+    #[error("invalid contributor name: expected 1 to {MOST_NAME_CHARACTERS} characters without control characters")]
     Name,
-    /// A beacon that cannot be written.
-    #[error("a beacon is a value of 1 to 255 bytes, hashed 2^10 to 2^{MOST_BEACON_EXPONENT} times")]
+    /// The beacon cannot be encoded.
+    #[error("invalid beacon: expected a value of 1 to 255 bytes, hashed 2^10 to 2^{MOST_BEACON_EXPONENT} times")]
     Beacon,
 }
 
-/// Whether `g1.1 / g1.0` and `g2.1 / g2.0` are the same number. Infinity has no ratio.
+/// Returns whether `g1.1 / g1.0` and `g2.1 / g2.0` are the same number. A ratio with the point at infinity counts as
+/// different.
 fn same_ratio(g1: (G1Affine, G1Affine), g2: (G2Affine, G2Affine)) -> bool {
     let any_infinity = g1.0.is_zero() || g1.1.is_zero() || g2.0.is_zero() || g2.1.is_zero();
     !any_infinity && Bn254::multi_pairing([g1.0, -g1.1], [g2.1, g2.0]).0 == ark_ff::One::one()

@@ -1,4 +1,4 @@
-//! That a file of powers of tau holds powers of one number, and their Lagrange bases.
+//! Checks that a file of powers of tau holds powers of one number, and their Lagrange bases.
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
@@ -10,9 +10,9 @@ use ark_std::rand::{CryptoRng, RngCore};
 use super::{CeremonyError, same_ratio};
 use crate::formats::iden3::{Lagrange, Powers, Ptau};
 
-/// Reads the powers of a domain of 2^`power` and checks them: each list is a geometric series with the ratio tau, which
-/// starts where it should, and each Lagrange basis is that of its list. Lists are compared by random linear
-/// combinations, in which a difference survives with probability 1 - 1/r.
+/// Reads the powers of a domain of 2^`power` and checks them: each list is a geometric series with the ratio tau and
+/// the correct first element, and each Lagrange basis matches its list. Lists are compared by random linear
+/// combinations, which detect a difference with probability 1 - 1/r.
 pub(super) fn verified(
     ptau: &Ptau<'_>,
     power: u32,
@@ -23,7 +23,7 @@ pub(super) fn verified(
     let fault = |what| Err(CeremonyError::PowersDoNotFit(what));
     let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
     let (Some(tau_g1), Some(tau_g2)) = (powers.tau_g1.get(1), powers.tau_g2.get(1)) else {
-        return fault("there are none");
+        return fault("a list of powers is empty");
     };
     if powers.tau_g1.first() != Some(&g1) || powers.tau_g2.first() != Some(&g2) {
         return fault("the first is not the generator");
@@ -31,15 +31,15 @@ pub(super) fn verified(
     let firsts = (Some(&last.alpha_g1), Some(&last.beta_g1), &last.tau_g1, &last.tau_g2, &last.beta_g2);
     let file = (powers.alpha_g1.first(), powers.beta_g1.first(), tau_g1, tau_g2, &powers.beta_g2);
     if firsts != file {
-        return fault("they are not those of the last contribution");
+        return fault("they differ from the points of the last contribution");
     }
     if !same_ratio((g1, last.beta_g1), (g2, powers.beta_g2)) {
-        return fault("beta is not the same in G1 and G2");
+        return fault("beta differs between G1 and G2");
     }
     for (what, list) in [
-        ("those in G1 are no geometric series", &powers.tau_g1),
-        ("those times alpha are no geometric series", &powers.alpha_g1),
-        ("those times beta are no geometric series", &powers.beta_g1),
+        ("the powers in G1 are not a geometric series", &powers.tau_g1),
+        ("the powers times alpha are not a geometric series", &powers.alpha_g1),
+        ("the powers times beta are not a geometric series", &powers.beta_g1),
     ] {
         let scalars = random(list.len() - 1, rng);
         let sum = |points: &[G1Affine]| G1Projective::msm_unchecked(points, &scalars).into_affine();
@@ -50,28 +50,28 @@ pub(super) fn verified(
     let scalars = random(powers.tau_g2.len() - 1, rng);
     let sum = |points: &[G2Affine]| G2Projective::msm_unchecked(points, &scalars).into_affine();
     if !same_ratio((g1, *tau_g1), (sum(&powers.tau_g2[..scalars.len()]), sum(&powers.tau_g2[1..]))) {
-        return fault("those in G2 are no geometric series");
+        return fault("the powers in G2 are not a geometric series");
     }
 
     let lagrange = ptau.lagrange(power)?;
     for (what, basis, powers) in [
-        ("the Lagrange basis in G1 is another's", &lagrange.tau_g1, &powers.tau_g1),
-        ("the Lagrange basis times alpha is another's", &lagrange.alpha_g1, &powers.alpha_g1),
-        ("the Lagrange basis times beta is another's", &lagrange.beta_g1, &powers.beta_g1),
-        ("the Lagrange basis of the double domain is another's", &lagrange.double_tau_g1, &powers.tau_g1),
+        ("the Lagrange basis in G1 does not match the powers", &lagrange.tau_g1, &powers.tau_g1),
+        ("the Lagrange basis times alpha does not match the powers", &lagrange.alpha_g1, &powers.alpha_g1),
+        ("the Lagrange basis times beta does not match the powers", &lagrange.beta_g1, &powers.beta_g1),
+        ("the Lagrange basis of the double domain does not match the powers", &lagrange.double_tau_g1, &powers.tau_g1),
     ] {
         if !is_basis(basis, powers, rng)? {
             return fault(what);
         }
     }
     if !is_basis(&lagrange.tau_g2, &powers.tau_g2, rng)? {
-        return fault("the Lagrange basis in G2 is another's");
+        return fault("the Lagrange basis in G2 does not match the powers");
     }
     Ok((powers, lagrange))
 }
 
-/// Whether points are the Lagrange polynomials of a domain at tau. Where the last power is not there, it is left out of
-/// the polynomials.
+/// Returns whether points are the Lagrange polynomials of a domain at tau. If the last power is missing, the
+/// polynomials are compared without it.
 fn is_basis<G: AffineRepr<ScalarField = Fr>>(
     basis: &[G],
     powers: &[G],
@@ -88,7 +88,7 @@ where
     Ok(sum == G::Group::msm_unchecked(basis, &values))
 }
 
-/// Scalars that whoever made the file could not know.
+/// Draws random scalars, which the creator of the file could not know.
 pub(super) fn random(count: usize, rng: &mut (impl RngCore + CryptoRng)) -> Vec<Fr> {
     (0..count).map(|_| Fr::rand(rng)).collect()
 }

@@ -1,4 +1,5 @@
-//! The transcript of a key: that each contribution follows from those before it, and proves that its secret was known.
+//! The transcript of a key. Each contribution must follow from the previous ones, and must prove knowledge of its
+//! secret.
 
 use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
@@ -7,7 +8,7 @@ use blake2::{Blake2b512, Digest};
 use super::{CeremonyError, MOST_BEACON_EXPONENT, generator::Generator, same_ratio};
 use crate::formats::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey, uncompressed_g1};
 
-/// The hash that a contribution is bound to: all before it, and its own two points.
+/// Computes the hash that a contribution is bound to: all previous contributions, and its own two points.
 pub(super) fn transcript_hash(
     zkey: &Zkey,
     before: &[Contribution],
@@ -24,12 +25,12 @@ pub(super) fn transcript_hash(
     hasher.into()
 }
 
-/// Verifies each contribution: its place in the transcript, its proof of knowledge (a Schnorr-like pair of ratios, as in
-/// [2017/1050](https://eprint.iacr.org/2017/1050)), that delta was multiplied by what is known, and that a beacon's
-/// secret is that of its public value. In the end delta must be the key's own, in both groups.
+/// Verifies each contribution: its place in the transcript, its proof of knowledge (a Schnorr-like pair of ratios, as
+/// in [2017/1050](https://eprint.iacr.org/2017/1050)), that delta was multiplied by the proven factor, and that a
+/// beacon's secret follows from its public value. The last delta must equal the key's delta in both groups.
 ///
 /// # Errors
-/// [`CeremonyError`] names the first contribution that does not hold.
+/// [`CeremonyError`] names the first contribution that fails.
 pub fn verify_transcript(zkey: &Zkey) -> Result<(), CeremonyError> {
     let mut delta = G1Affine::generator();
     for (index, contribution) in zkey.contributions.iter().enumerate() {
@@ -37,15 +38,16 @@ pub fn verify_transcript(zkey: &Zkey) -> Result<(), CeremonyError> {
         delta = contribution.delta_after;
     }
     if zkey.delta_g1 != delta {
-        return Err(CeremonyError::KeyDoesNotFit("delta is not that of the last contribution"));
+        return Err(CeremonyError::KeyDoesNotFit("delta differs from the last contribution's delta"));
     }
     if !same_ratio((G1Affine::generator(), delta), (G2Affine::generator(), zkey.delta_g2)) {
-        return Err(CeremonyError::KeyDoesNotFit("delta is not the same in G1 and G2"));
+        return Err(CeremonyError::KeyDoesNotFit("delta differs between G1 and G2"));
     }
     Ok(())
 }
 
-/// The same, and that the ceremony is whole: at least one contributor, then one beacon, and nothing after it.
+/// Verifies each contribution as [`verify_transcript`] does, and that the ceremony is complete: at least one
+/// contributor, then one beacon, and nothing after it.
 ///
 /// # Errors
 /// [`CeremonyError`].
@@ -69,11 +71,11 @@ fn verify(zkey: &Zkey, index: usize, delta_before: &G1Affine) -> Result<(), Cere
     let Some((before, Some(contribution))) =
         zkey.contributions.split_at_checked(index).map(|(before, rest)| (before, rest.first()))
     else {
-        return Err(fault("it is not there"));
+        return Err(fault("it is missing"));
     };
     let Contribution { delta_after, g1_s, g1_sx, g2_spx, transcript, kind, .. } = contribution;
     if transcript_hash(zkey, before, g1_s, g1_sx) != *transcript {
-        return Err(fault("its transcript hash is another"));
+        return Err(fault("its transcript hash differs"));
     }
     let g2_sp = Generator::of_transcript(&transcript.0).g2();
     if !same_ratio((*g1_s, *g1_sx), (g2_sp, *g2_spx)) {
@@ -90,7 +92,7 @@ fn verify(zkey: &Zkey, index: usize, delta_before: &G1Affine) -> Result<(), Cere
         let factor = generator.fr();
         let point = generator.g1();
         if point != *g1_s || (point * factor).into_affine() != *g1_sx {
-            return Err(fault("its secret is not that of the beacon's value"));
+            return Err(fault("its secret does not follow from the beacon's value"));
         }
     }
     Ok(())

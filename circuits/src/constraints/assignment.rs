@@ -1,4 +1,4 @@
-//! Runs a circuit on values alone.
+//! Runs a circuit to compute the values of its variables.
 
 use core::ops::{Add, Mul, Sub};
 
@@ -9,8 +9,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::{Builder, Circuit, Clause, Unsatisfied};
 use crate::membership::Levels;
 
-/// The values of all variables of a circuit: the constant one, the public inputs, then the private variables in the
-/// order in which the circuit makes them. Zeroized on drop, for it holds the identity secret.
+/// The values of all variables of a circuit: the constant 1, the public inputs, then the private variables in the order
+/// in which the circuit creates them. It holds the identity secret, so it is zeroized on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Assignment {
     values: Vec<Fr>,
@@ -18,8 +18,8 @@ pub struct Assignment {
     rows: Rows,
 }
 
-/// What the two factors of each constraint come to, `(A z)_i` and `(B z)_i`, in the order of the constraints. The
-/// circuit computes them on its way, so that proving needs no matrix.
+/// The values of the two factors of each constraint, `(A z)_i` and `(B z)_i`, in the order of the constraints. The
+/// circuit computes them while it runs, so proving needs no matrix.
 #[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Rows {
     pub(crate) a: Vec<Fr>,
@@ -36,24 +36,24 @@ impl Rows {
         self.b.push(b);
     }
 
-    /// Adds the rows that a QAP has for its public inputs: they occur in A, and nothing in B.
+    /// Adds the rows that a QAP has for its public inputs: the inputs in A, and zeros in B.
     pub(crate) fn extend_public(&mut self, values: &[Fr]) {
         self.a.extend_from_slice(values);
         self.b.resize(self.a.len(), Fr::zero());
     }
 
-    /// Leaves rows of zeros up to a row.
+    /// Adds rows of zeros up to a row.
     pub(crate) fn skip_to(&mut self, row: usize) {
         self.a.resize(row, Fr::zero());
         self.b.resize(row, Fr::zero());
     }
 }
 
-// Room for every circuit, for a vector that grows leaves copies behind that nobody zeroizes.
+// Enough capacity for every circuit: a vector that grows leaves copies in memory that are not zeroized.
 const ROOM: usize = 8192;
 
 impl Assignment {
-    /// Computes the assignment and checks every constraint on the way.
+    /// Computes the assignment and checks every constraint.
     ///
     /// # Errors
     /// [`Unsatisfied`] names the first clause that the witness violates.
@@ -77,7 +77,7 @@ impl Assignment {
         Ok(builder.finish(public))
     }
 
-    /// Computes a part of a circuit that a function describes: its private variables and its rows alone.
+    /// Computes a part of a circuit that a function describes: only its private variables and its rows.
     pub(crate) fn part(describe: impl FnOnce(&mut Values) -> Result<(), Unsatisfied>) -> Result<Self, Unsatisfied> {
         let (values, rows) = (Vec::with_capacity(ROOM), Rows::with_capacity(ROOM));
         let mut builder = Values { values, rows, clause: "", checked: true };
@@ -85,29 +85,29 @@ impl Assignment {
         Ok(builder.finish(0))
     }
 
-    /// Computes the assignment of a witness that may violate constraints, to test that they matter.
+    /// Computes the assignment of a witness that may violate constraints, to test that each constraint is needed.
     #[cfg(test)]
     pub(crate) fn forge<C: Circuit>(levels: Levels, public: &C::Public, witness: &C::Witness) -> Self {
         Self::run::<C>(levels, public, witness, false).unwrap_or_else(|error| unreachable!("{error}"))
     }
 
-    /// All values: one, public inputs, private variables.
+    /// All values: the constant 1, the public inputs, the private variables.
     pub fn values(&self) -> &[Fr] {
         &self.values
     }
 
-    /// How many values are public, the constant one included.
+    /// Number of public values, the constant 1 included.
     pub fn public_count(&self) -> usize {
         self.public
     }
 
-    /// What the factors of each constraint come to.
+    /// The values of the factors of each constraint.
     pub(crate) fn rows(&self) -> &Rows {
         &self.rows
     }
 }
 
-/// A builder that computes.
+/// A builder that computes values.
 pub(crate) struct Values {
     values: Vec<Fr>,
     rows: Rows,
@@ -192,7 +192,7 @@ impl Builder for Values {
     }
 
     fn enforce_equal(&mut self, a: &Value, b: &Value) -> Result<(), Unsatisfied> {
-        // As `shape` writes it: (a - b) * 1 = 0.
+        // The same constraint as in `shape`: (a - b) * 1 = 0.
         self.enforce(&Value(a.0 - b.0), &Value(Fr::one()), &Value(Fr::zero()))
     }
 }

@@ -1,18 +1,18 @@
-//! Small constraints that the circuits share.
+//! Small gadgets that the circuits share.
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, Field, One, PrimeField, Zero};
 
 use super::{Builder, Unsatisfied};
 
-/// b is 0 or 1: one constraint.
+/// Constrains `bit` to 0 or 1, with one constraint.
 pub(crate) fn enforce_boolean<B: Builder>(builder: &mut B, bit: &B::Num) -> Result<(), Unsatisfied> {
     let one = B::constant(Fr::one());
     builder.enforce(bit, &(one - bit.clone()), &B::constant(Fr::zero()))
 }
 
-/// `value` lies in [0, 2^bits): one constraint a bit. The top bit is not a variable but what the others leave of the
-/// value, so that no further constraint ties them together.
+/// Constrains `value` to [0, 2^bits), with one constraint per bit. The top bit is not a variable: it is the value minus
+/// the other bits, so no further constraint has to link the bits to the value.
 pub(crate) fn enforce_bits<B: Builder>(builder: &mut B, value: &B::Num, bits: usize) -> Result<(), Unsatisfied> {
     let mut rest = value.clone();
     let mut weight = Fr::one();
@@ -27,7 +27,7 @@ pub(crate) fn enforce_bits<B: Builder>(builder: &mut B, value: &B::Num, bits: us
     enforce_boolean(builder, &top)
 }
 
-/// `value` is one of the four: three constraints. Which one is not shown.
+/// Constrains `value` to one of four values, with three constraints. A proof does not reveal which one.
 pub(crate) fn enforce_one_of<B: Builder>(
     builder: &mut B,
     value: &B::Num,
@@ -39,7 +39,7 @@ pub(crate) fn enforce_one_of<B: Builder>(
     builder.enforce(&u, &v, &B::constant(Fr::zero()))
 }
 
-/// `(a, b)` when `swap` is 0 and `(b, a)` when it is 1: one constraint.
+/// Returns `(a, b)` if `swap` is 0, and `(b, a)` if it is 1, with one constraint.
 pub(crate) fn select_pair<B: Builder>(
     builder: &mut B,
     swap: &B::Num,
@@ -50,7 +50,7 @@ pub(crate) fn select_pair<B: Builder>(
     Ok((a.clone() + moved.clone(), b.clone() - moved))
 }
 
-/// Makes a public input take part in a constraint, so that no proof can be carried over to another value of it.
+/// Adds a constraint on a public input, so that a proof is not valid for another value of it.
 pub(crate) fn bind<B: Builder>(builder: &mut B, public: &B::Num) -> Result<(), Unsatisfied> {
     builder.product(public, public).map(|_| ())
 }

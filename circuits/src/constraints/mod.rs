@@ -1,8 +1,8 @@
-//! One description of a circuit, run in two ways.
+//! A circuit is described once and run in two ways.
 //!
 //! A circuit is a function over a [`Builder`]. [`shape`] runs it to collect its R1CS (for setup, export and the
-//! prover's matrices); [`assignment`] runs it to compute the values of all variables (for proving), and does nothing
-//! else. Both meet the same calls in the same order, so that variables and constraints always correspond.
+//! prover's matrices); [`assignment`] runs it only to compute the values of all variables (for proving). Both receive
+//! the same calls in the same order, so variables and constraints always correspond.
 
 pub mod assignment;
 mod gadgets;
@@ -25,55 +25,55 @@ pub struct Unsatisfied {
     pub clause: Clause,
 }
 
-/// Receives the variables and constraints of a circuit, in order.
+/// A receiver of a circuit's variables and constraints, in order.
 ///
-/// Private variables take their values through closures, which are called only where values are computed.
+/// Private variables get their values from closures, which are called only by builders that compute values.
 pub trait Builder {
     /// A linear combination of variables.
     type Num: Clone + Add<Output = Self::Num> + Sub<Output = Self::Num> + Mul<Fr, Output = Self::Num>;
 
-    /// The linear combination that is `value` times one.
+    /// Returns the constant linear combination `value`.
     fn constant(value: Fr) -> Self::Num;
 
-    /// Inner product of coefficients and linear combinations.
+    /// Returns the inner product of coefficients and linear combinations.
     fn sum_of_products<const T: usize>(coefficients: &[Fr; T], terms: &[Self::Num; T]) -> Self::Num;
 
-    /// Begins a clause: constraints and variables from here on belong to it.
+    /// Begins a clause. The constraints and variables that follow belong to it.
     fn clause(&mut self, clause: Clause);
 
-    /// A new private variable.
+    /// Adds a private variable.
     fn witness(&mut self, value: impl FnOnce() -> Fr) -> Self::Num;
 
-    /// A new private variable whose value is computed from that of `from`.
+    /// Adds a private variable whose value is computed from the value of `from`.
     fn hint(&mut self, from: &Self::Num, value: impl FnOnce(Fr) -> Fr) -> Self::Num;
 
-    /// A new private variable constrained to a * b.
+    /// Adds a private variable and constrains it to a * b.
     fn product(&mut self, a: &Self::Num, b: &Self::Num) -> Result<Self::Num, Unsatisfied>;
 
-    /// The constraint a * b = c.
+    /// Adds the constraint a * b = c.
     fn enforce(&mut self, a: &Self::Num, b: &Self::Num, c: &Self::Num) -> Result<(), Unsatisfied>;
 
-    /// The constraint a = b.
+    /// Adds the constraint a = b.
     fn enforce_equal(&mut self, a: &Self::Num, b: &Self::Num) -> Result<(), Unsatisfied>;
 }
 
 /// A statement that can be proved: its public inputs, its witness, and its constraints.
 pub trait Circuit {
-    /// Which of the protocol's circuits it is.
+    /// The circuit's kind.
     const KIND: CircuitKind;
     /// The public inputs.
     type Public;
     /// The private inputs.
     type Witness;
 
-    /// The public inputs as field elements in the order of the protocol's section 5.
+    /// Returns the public inputs as field elements, in the order of the protocol's section 5.
     fn public_inputs(public: &Self::Public) -> Vec<Fr>;
 
-    /// The names of the public inputs, in the same order.
+    /// Returns the names of the public inputs, in the same order.
     fn public_names() -> &'static [&'static str];
 
-    /// Describes the circuit. `public` holds as many entries as [`public_names`](Self::public_names), and `witness` is
-    /// absent when only the shape is wanted.
+    /// Describes the circuit. `public` has as many entries as [`public_names`](Self::public_names). `witness` is absent
+    /// if the builder collects only the shape.
     fn constrain<B: Builder>(
         builder: &mut B,
         levels: crate::membership::Levels,
@@ -85,11 +85,11 @@ pub trait Circuit {
 /// The circuits of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CircuitKind {
-    /// One anonymous message within a quota.
+    /// Proves that an anonymous message is within its quota.
     Post,
-    /// A pseudonym for a chat key.
+    /// Proves that a chat key has a pseudonym.
     Badge,
-    /// Knowledge of a member's secret.
+    /// Proves knowledge of a member's secret.
     Slash,
 }
 

@@ -22,11 +22,11 @@ use crate::membership::Levels;
 /// The part of a circuit that belongs to one clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClauseShape {
-    /// Its name.
+    /// Name of the clause.
     pub clause: Clause,
     /// The rows of its constraints.
     pub constraints: core::ops::Range<usize>,
-    /// The indices of the private variables it introduces, counted over all variables.
+    /// The indices, among all variables, of the private variables that the clause adds.
     pub variables: core::ops::Range<usize>,
 }
 
@@ -34,17 +34,17 @@ pub struct ClauseShape {
 /// variables).
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Which circuit.
+    /// The circuit's kind.
     pub kind: CircuitKind,
-    /// Levels of the tree it proves membership in; `slash` has none and ignores the number.
+    /// Levels of the member tree. `slash` has no tree and ignores the number.
     pub levels: Levels,
-    /// Number of public variables, the constant one included.
+    /// Number of public variables, the constant 1 included.
     pub public: usize,
     /// Number of all variables.
     pub variables: usize,
-    /// A, B and C: for each row, coefficients and variable indices, ascending.
+    /// A, B and C: for each row, pairs of coefficient and variable index, by ascending index.
     pub matrices: [Matrix<Fr>; 3],
-    /// What each clause contributes, in order.
+    /// The constraints and variables of each clause, in order.
     pub clauses: Vec<ClauseShape>,
 }
 
@@ -76,17 +76,18 @@ impl Shape {
         self.matrices[0].len()
     }
 
-    /// Size of the QAP domain: the power of two that holds the constraints and one row a public variable.
+    /// Size of the QAP domain: the smallest power of two that holds the constraints and one row for each public
+    /// variable.
     pub fn domain(&self) -> usize {
         (self.constraints() + self.public).next_power_of_two()
     }
 
-    /// The circuit's hash: SHA-256 of its iden3 `.r1cs` file, so that anybody can recompute it with other tools.
+    /// The circuit's hash: SHA-256 of its iden3 `.r1cs` file, so that anyone can recompute it with other tools.
     pub fn hash(&self) -> CircuitHash {
         CircuitHash(Sha256::digest(crate::formats::iden3::r1cs(self)).into())
     }
 
-    /// What is said of a circuit without its constraints.
+    /// The circuit's summary, without its constraints.
     pub fn info(&self) -> CircuitInfo {
         CircuitInfo {
             kind: self.kind,
@@ -113,16 +114,16 @@ impl Shape {
     }
 }
 
-/// Which circuit it is, and how large.
+/// A circuit's kind, hash and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CircuitInfo {
-    /// Which circuit.
+    /// The circuit's kind.
     pub kind: CircuitKind,
-    /// Levels of the tree it proves membership in.
+    /// Levels of the member tree.
     pub levels: Levels,
-    /// Its hash, see [`Shape::hash`].
+    /// The circuit's hash, see [`Shape::hash`].
     pub hash: CircuitHash,
-    /// Number of public variables, the constant one included.
+    /// Number of public variables, the constant 1 included.
     pub public: usize,
     /// Number of all variables.
     pub variables: usize,
@@ -131,13 +132,14 @@ pub struct CircuitInfo {
 }
 
 impl CircuitInfo {
-    /// Size of the QAP domain: the power of two that holds the constraints and one row a public variable.
+    /// Size of the QAP domain: the smallest power of two that holds the constraints and one row for each public
+    /// variable.
     pub fn domain(&self) -> usize {
         (self.constraints + self.public).next_power_of_two()
     }
 }
 
-/// Identifies a circuit; see [`Shape::hash`].
+/// Hash that identifies a circuit; see [`Shape::hash`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CircuitHash(pub [u8; 32]);
 
@@ -153,7 +155,7 @@ impl core::fmt::Debug for CircuitHash {
     }
 }
 
-/// The circuit as arkworks' setup wants it.
+/// A circuit in the form that arkworks' setup takes.
 pub(crate) struct Synthesizer<C> {
     levels: Levels,
     circuit: core::marker::PhantomData<C>,
@@ -215,7 +217,7 @@ impl Constraints {
         }
     }
 
-    /// Keeps the first error of arkworks; the circuit's own error type speaks of witnesses alone.
+    /// Keeps the first error of arkworks, because [`Unsatisfied`] describes only witnesses.
     fn keep<T>(&mut self, result: Result<T, SynthesisError>) -> Result<T, Unsatisfied> {
         result.map_err(|error| {
             self.failure.get_or_insert(error);
@@ -223,7 +225,7 @@ impl Constraints {
         })
     }
 
-    /// What went wrong inside arkworks, if anything did.
+    /// The first error of arkworks, if any.
     pub(crate) fn failure(self) -> Option<SynthesisError> {
         self.failure
     }

@@ -1,5 +1,5 @@
-//! Passes as JSON: the fields of the binary form, numbers as numbers, field elements, keys and proofs as hex strings
-//! with `0x`. Unknown and missing fields are refused, and so is whatever the binary form refuses.
+//! Passes as JSON: the fields of the binary form. Numbers are JSON numbers; field elements, keys and proofs are hex
+//! strings with `0x`. Decoding refuses unknown and missing fields, and every value that the binary form refuses.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -132,7 +132,7 @@ impl<'de> Deserialize<'de> for Proof {
     }
 }
 
-/// Bytes of any length as `0x` and lower-case digits.
+/// Bytes of any length, written as `0x` and lower-case digits.
 struct HexBytes(Vec<u8>);
 
 impl Serialize for HexBytes {

@@ -1,4 +1,4 @@
-//! Upper nodes and buckets of the member tree as bytes: big-endian, versioned, exact in length.
+//! The binary form of the member tree's upper nodes and buckets: big-endian, versioned, with exact lengths.
 
 use super::wire::{DecodeError, Reader, VERSION};
 use crate::{
@@ -7,9 +7,9 @@ use crate::{
     membership::{Bucket, BucketError, BucketNumber, Levels, Member, Root, Terms, UpperNodes},
 };
 
-/// Bytes of upper nodes besides their roots.
+/// Bytes of upper nodes without their roots.
 pub const UPPER_NODES_BYTES: usize = 2 + 1 + 4;
-/// Bytes of a bucket besides its slots.
+/// Bytes of a bucket without its slots.
 pub const BUCKET_BYTES: usize = 2 + 1 + 4 + 2;
 /// Bytes of a slot.
 pub const SLOT_BYTES: usize = 32 + 8;
@@ -18,7 +18,8 @@ const UPPER_NODES: u8 = 3;
 const BUCKET: u8 = 4;
 
 impl UpperNodes {
-    /// The bytes: version u8 | kind u8 = 3 | levels u8 | member count u32 | the root of each bucket begun, 32 each.
+    /// The bytes: version u8 | kind u8 = 3 | levels u8 | member count u32 | the roots of all non-empty buckets, 32
+    /// each.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::max_bytes(self.levels()));
         bytes.extend([VERSION, UPPER_NODES, self.levels().get() as u8]);
@@ -30,7 +31,7 @@ impl UpperNodes {
     /// Reads upper nodes.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`DecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::begin(bytes, UPPER_NODES)?;
         let levels = read_levels(&mut reader)?;
@@ -39,20 +40,20 @@ impl UpperNodes {
             return Err(reader.before(4, BucketError::TooMany(member_count).into()));
         }
         let count = levels.buckets(member_count) as usize;
-        // Length comes first: what is too short or too long costs nothing.
+        // The length is checked first, so that input of wrong length costs no time.
         reader.remain(32 * count)?;
         let roots = (0..count).map(|_| Ok(reader.field(Root::from_be_bytes)?.to_field()));
         Ok(Self::new(levels, member_count, roots.collect::<Result<_, DecodeError>>()?))
     }
 
-    /// The most bytes that the upper nodes of a tree can have: 32,775 for the standard tree.
+    /// Maximum length of a tree's upper nodes in bytes: 32,775 for the standard tree.
     pub const fn max_bytes(levels: Levels) -> usize {
         UPPER_NODES_BYTES + 32 * (levels.capacity() / levels.of_bucket().capacity()) as usize
     }
 }
 
 impl Bucket {
-    /// The bytes: version u8 | kind u8 = 4 | levels of the whole tree u8 | number u32 | slots u16 | slots. A slot:
+    /// The bytes: version u8 | kind u8 = 4 | levels of the whole tree u8 | number u32 | slot count u16 | slots. A slot:
     /// commitment 32 | since u16 | message limit u16 | stake u32; all zero if its member was removed.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BUCKET_BYTES + SLOT_BYTES * self.members().len());
@@ -69,10 +70,10 @@ impl Bucket {
         bytes
     }
 
-    /// Reads a bucket. Whether it belongs to a tree is for [`verify`](Self::verify) to say.
+    /// Reads a bucket. [`verify`](Self::verify) checks that it belongs to a tree.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`DecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::begin(bytes, BUCKET)?;
         let levels = read_levels(&mut reader)?;
@@ -84,7 +85,7 @@ impl Bucket {
         Self::new(levels, number, members).map_err(|error| DecodeError { offset: begin, kind: error.into() })
     }
 
-    /// The most bytes that a bucket can have: 81,929 for the standard tree.
+    /// Maximum length of a bucket in bytes: 81,929 for the standard tree.
     pub const fn max_bytes(levels: Levels) -> usize {
         BUCKET_BYTES + SLOT_BYTES * levels.of_bucket().capacity() as usize
     }

@@ -1,4 +1,4 @@
-//! Bytes and text: passes and parts of the member tree on the wire, JSON, and the files of iden3's tools.
+//! Encodings: the binary form of passes and of parts of the member tree, JSON, and the files of iden3's tools.
 
 pub mod iden3;
 mod json;

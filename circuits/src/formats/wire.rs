@@ -1,4 +1,4 @@
-//! Passes as bytes (protocol, section 6): big-endian, versioned, exact in length.
+//! The binary form of passes (protocol, section 6): big-endian, versioned, with exact lengths.
 
 use core::{
     cmp::Ordering,
@@ -23,72 +23,72 @@ use crate::{
 pub const VERSION: u8 = 1;
 /// Bytes of a post.
 pub const POST_BYTES: usize = 246;
-/// Bytes of a badge besides its chat key.
+/// Bytes of a badge without its chat key.
 pub const BADGE_BYTES: usize = 2 + 4 + 2 + 32 + 32 + 2 + PROOF_BYTES;
 
 const POST: u8 = 1;
 const BADGE: u8 = 2;
 
-/// What is wrong with bytes that do not decode.
+/// Kinds of decoding errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The bytes end too early.
     #[error("the bytes end too early")]
     Truncated,
-    /// Bytes after the end.
+    /// The bytes continue after the end.
     #[error("there are bytes after the end")]
     TrailingBytes,
-    /// Another version.
+    /// The version is unknown.
     #[error("version {0} is unknown")]
     UnknownVersion(u8),
-    /// Another kind.
-    #[error("kind {0} is not the one expected here")]
+    /// The bytes are of another kind.
+    #[error("unexpected kind {0}")]
     UnexpectedKind(u8),
-    /// An epoch length of zero.
+    /// The epoch length is zero.
     #[error("an epoch has at least one second")]
     ZeroEpochLength,
-    /// A limit cap of zero.
+    /// The limit cap is zero.
     #[error("a limit cap is at least 1")]
     ZeroLimitCap,
-    /// A field element that is not canonical.
+    /// A field element is not canonical.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// A proof that is none.
+    /// The proof is invalid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// A tree that cannot be.
+    /// The number of levels is invalid.
     #[error(transparent)]
     Levels(#[from] LevelsError),
-    /// Terms of a member that are not valid.
+    /// The terms of a member are invalid.
     #[error(transparent)]
     Terms(#[from] TermsError),
-    /// A part of a tree that has no place in it.
+    /// A bucket or the upper nodes do not fit the tree.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// Text that is not base64url without padding.
+    /// The text is not base64url without padding.
     #[error("not base64url without padding")]
     NotBase64,
 }
 
-/// Bytes that do not decode: what is wrong, and where.
+/// Errors of decoding, with their position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {offset}: {kind}")]
 pub struct DecodeError {
-    /// Offset in the bytes, or in the text where it is text that is wrong.
+    /// Offset in the bytes; for an error of the text form, offset in the text.
     pub offset: usize,
-    /// What is wrong.
+    /// Kind of the error.
     pub kind: DecodeErrorKind,
 }
 
-/// A post as it is sent. Scope and message are not sent: the verifier has them.
+/// A post as it is sent. It does not contain the scope and the message: the verifier has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PostPass {
     /// Length and number of the epoch.
     pub epoch: Epoch,
-    /// Stake and age the proof was made for.
+    /// Stake and age that the proof was made for.
     pub requirement: Requirement,
-    /// The cap the proof was made for.
+    /// The cap that the proof was made for.
     pub limit_cap: NonZeroU16,
     /// Root of the member tree.
     pub root: Root,
@@ -101,13 +101,13 @@ pub struct PostPass {
 }
 
 impl PostPass {
-    /// The pass of a proved statement.
+    /// Creates the pass of a proved statement.
     pub fn new(epoch: Epoch, public: &PostPublic, proof: Proof) -> Self {
         let PostPublic { root, requirement, limit_cap, share, nullifier, .. } = *public;
         Self { epoch, requirement, limit_cap, root, y: share.y, nullifier, proof }
     }
 
-    /// The statement that the pass makes about a message in a scope.
+    /// Returns the statement that the pass makes about a message in a scope.
     ///
     /// # Errors
     /// [`ZeroSignal`] if the message hashes to zero.
@@ -136,27 +136,27 @@ impl PostPass {
     /// Reads a post.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`DecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (head, proof) = PostHead::from_bytes(bytes)?;
         Ok(head.with(proof.decode()?))
     }
 
-    /// Reads many posts, on all cores with the feature `parallel` and eight proofs at a time where the processor can;
-    /// each as [`from_bytes`](Self::from_bytes) does.
+    /// Reads many posts, each as [`from_bytes`](Self::from_bytes) does. With the feature `threads` it uses all cores.
+    /// If the processor has AVX-512 IFMA, it decodes eight proofs at a time.
     pub fn from_bytes_many(passes: &[&[u8]]) -> Vec<Result<Self, DecodeError>> {
         let heads: Vec<_> = passes.iter().map(|bytes| PostHead::from_bytes(bytes)).collect();
         let encoded: Vec<_> = heads.iter().flatten().map(|(_, proof)| *proof).collect();
         let mut proofs = EncodedProof::decode_many(&encoded).into_iter();
         let read = |head: Result<(PostHead, EncodedProof), _>| {
             let (head, proof) = head?;
-            // There is one for each head.
+            // `proofs` has one entry for each head.
             Ok(head.with(proofs.next().unwrap_or_else(|| proof.decode())?))
         };
         heads.into_iter().map(read).collect()
     }
 
-    /// All but the proof.
+    /// The pass without its proof.
     pub fn head(&self) -> PostHead {
         let Self { epoch, requirement, limit_cap, root, y, nullifier, .. } = *self;
         PostHead { epoch, requirement, limit_cap, root, y, nullifier }
@@ -176,17 +176,17 @@ impl PostPass {
     }
 }
 
-/// A post without its proof: all that a verifier compares before it looks at a point.
+/// A post without its proof: all fields that a verifier compares before it decodes a point.
 ///
-/// To decode the three points of a proof takes a hundred times as long as to decode this. A sender of passes for a closed
-/// epoch, an old root or another policy must not cost a verifier that time, so that such passes are refused by the head.
+/// Decoding the three points of a proof takes a hundred times as long as decoding the head. A verifier should not spend
+/// that time on passes for a closed epoch, an old root or another policy; it refuses them by their heads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PostHead {
     /// Length and number of the epoch.
     pub epoch: Epoch,
-    /// Stake and age the proof was made for.
+    /// Stake and age that the proof was made for.
     pub requirement: Requirement,
-    /// The cap the proof was made for.
+    /// The cap that the proof was made for.
     pub limit_cap: NonZeroU16,
     /// Root of the member tree.
     pub root: Root,
@@ -197,10 +197,10 @@ pub struct PostHead {
 }
 
 impl PostHead {
-    /// Reads the head of a pass of 246 bytes, and finds its proof. The proof may still turn out to be none.
+    /// Reads the head of a pass of 246 bytes, and returns the encoded proof. The proof is not checked.
     ///
     /// # Errors
-    /// [`DecodeError`] for a wrong length and for whatever is wrong before the proof.
+    /// [`DecodeError`] for a wrong length and for every error before the proof.
     pub fn from_bytes(bytes: &[u8]) -> Result<(Self, EncodedProof), DecodeError> {
         let mut reader = Reader::begin(bytes, POST)?;
         let seconds = reader.u32()?;
@@ -216,7 +216,7 @@ impl PostHead {
         Ok((Self { epoch, requirement, limit_cap, root, y, nullifier }, proof))
     }
 
-    /// The statement that the pass makes about a message in a scope.
+    /// Returns the statement that the pass makes about a message in a scope.
     ///
     /// # Errors
     /// [`ZeroSignal`] if the message hashes to zero.
@@ -237,16 +237,16 @@ impl PostHead {
     }
 }
 
-/// The bytes of a proof at the end of a pass, not decoded.
+/// The encoded proof at the end of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedProof {
     bytes: [u8; PROOF_BYTES],
-    /// Where in the pass they begin.
+    /// Offset of the proof in the pass.
     offset: usize,
 }
 
 impl EncodedProof {
-    /// The proof, its points checked.
+    /// Decodes the proof and checks its points.
     ///
     /// # Errors
     /// [`DecodeErrorKind::Proof`], with the offset in the pass.
@@ -254,8 +254,8 @@ impl EncodedProof {
         Proof::from_bytes(&self.bytes).map_err(|error| self.error(error))
     }
 
-    /// Many proofs, on all cores with the feature `parallel` and eight at a time where the processor can; each as
-    /// [`decode`](Self::decode) does.
+    /// Decodes many proofs, each as [`decode`](Self::decode) does. With the feature `threads` it uses all cores. If the
+    /// processor has AVX-512 IFMA, it decodes eight proofs at a time.
     pub fn decode_many(proofs: &[Self]) -> Vec<Result<Proof, DecodeError>> {
         let eight = |proofs: &&[Self]| -> Vec<_> {
             let bytes: Vec<_> = proofs.iter().map(|proof| proof.bytes).collect();
@@ -270,10 +270,10 @@ impl EncodedProof {
     }
 }
 
-/// A badge as it is sent. The scope is not sent: the verifier has it.
+/// A badge as it is sent. It does not contain the scope: the verifier has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BadgePass {
-    /// Stake and age the proof was made for.
+    /// Stake and age that the proof was made for.
     pub requirement: Requirement,
     /// Root of the member tree.
     pub root: Root,
@@ -290,7 +290,7 @@ pub struct BadgePass {
 pub struct ChatKeyTooLong(pub usize);
 
 impl BadgePass {
-    /// The pass of a proved statement.
+    /// Creates the pass of a proved statement.
     ///
     /// # Errors
     /// [`ChatKeyTooLong`].
@@ -311,12 +311,12 @@ impl BadgePass {
         Ok(Self { requirement, root, pseudonym, chat_key, proof })
     }
 
-    /// The chat key it speaks for.
+    /// The chat key that the badge belongs to.
     pub fn chat_key(&self) -> &[u8] {
         &self.chat_key
     }
 
-    /// The statement that the pass makes in a scope.
+    /// Returns the statement that the pass makes in a scope.
     pub fn public(&self, scope: Scope) -> BadgePublic {
         BadgePublic {
             root: self.root,
@@ -345,7 +345,7 @@ impl BadgePass {
     /// Reads a badge.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`DecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::begin(bytes, BADGE)?;
         let requirement = reader.requirement()?;
@@ -371,7 +371,7 @@ impl BadgePass {
     }
 }
 
-/// The bytes of a pass in its text form, whatever they say: base64url without padding.
+/// Decodes the text form of a pass, base64url without padding, to bytes. It does not check what the bytes contain.
 ///
 /// # Errors
 /// [`DecodeErrorKind::NotBase64`], with the offset in the text.
@@ -398,7 +398,7 @@ impl Writer {
     }
 }
 
-/// Reads from front to back and knows where it is.
+/// A reader that keeps its position.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -419,7 +419,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// An error about what was just read.
+    /// Returns an error at the value of `bytes` bytes that was read last.
     pub(super) fn before(&self, bytes: usize, kind: DecodeErrorKind) -> DecodeError {
         DecodeError { offset: self.offset - bytes, kind }
     }
@@ -449,7 +449,7 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// Exactly so many bytes must be left.
+    /// Requires that exactly `count` bytes are left.
     pub(super) fn remain(&self, count: usize) -> Result<(), DecodeError> {
         let left = self.bytes.len() - self.offset;
         match left.cmp(&count) {
@@ -468,7 +468,8 @@ impl<'a> Reader<'a> {
         read(&bytes).map_err(|error| self.before(32, error.into()))
     }
 
-    /// Takes the bytes of the proof, which nothing may follow. Length comes first: it costs less than a point.
+    /// Takes the bytes of the proof and requires that no bytes follow. The length is checked first, because this costs
+    /// less than decoding a point.
     fn proof_to_the_end(&mut self) -> Result<EncodedProof, DecodeError> {
         let offset = self.offset;
         let bytes = self.array()?;

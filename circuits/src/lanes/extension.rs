@@ -17,80 +17,81 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    /// From vectors with both parts of one element each, as [`words`](super::words) puts them together.
+    /// Creates the elements from eight vectors. Each vector holds both parts of one element, as [`words`](super::words)
+    /// arranges them.
     #[inline(always)]
     pub(crate) fn from_rows(simd: Ifma, rows: [__m512i; LANES]) -> Self {
         let (c0, c1) = from_rows(simd, rows);
         Self { c0, c1 }
     }
 
-    /// The element in all lanes.
+    /// Returns the element in all lanes.
     #[inline(always)]
     pub(crate) fn splat(simd: Ifma, element: Fq2) -> Self {
         Self { c0: Integers::splat(simd, element.c0), c1: Integers::splat(simd, element.c1) }
     }
 
-    /// The elements as they are; they must be [canonical](Self::canonical).
+    /// Returns the elements without conversion. They must be [canonical](Self::canonical).
     #[inline(always)]
     pub(crate) fn elements(self, simd: Ifma) -> [Fq2; LANES] {
         map(pairs(simd, self.c0, self.c1), Fq2::ZERO, |[c0, c1]| Fq2::new(c0, c1))
     }
 
-    /// Elements as they are stored with `R = 2^260`, canonical.
+    /// Converts stored elements to `R = 2^260`. The result is canonical.
     #[inline(always)]
     pub(crate) fn raised(self, simd: Ifma) -> Self {
         Self { c0: self.c0.raised(simd), c1: self.c1.raised(simd) }
     }
 
-    /// Elements with `R = 2^260`, below 8, as they are stored, canonical.
+    /// Converts elements with `R = 2^260`, below 8, to the stored form. The result is canonical.
     #[inline(always)]
     pub(crate) fn lowered(self, simd: Ifma) -> Self {
         Self { c0: self.c0.lowered(simd), c1: self.c1.lowered(simd) }
     }
 
-    /// In which lanes both are equal; they must be canonical.
+    /// Returns the mask of the lanes in which both are equal. Both must be canonical.
     #[inline(always)]
     pub(crate) fn equal(self, simd: Ifma, other: Self) -> u8 {
         self.c0.equal(simd, other.c0) & self.c1.equal(simd, other.c1)
     }
 
-    /// `self`, but `other` in the lanes of the mask.
+    /// Returns `other` in the lanes of the mask, and `self` in the other lanes.
     #[inline(always)]
     pub(crate) fn replaced(self, simd: Ifma, mask: u8, other: Self) -> Self {
         Self { c0: self.c0.replaced(simd, mask, other.c0), c1: self.c1.replaced(simd, mask, other.c1) }
     }
 
-    /// The sum, not reduced.
+    /// Returns the sum, not reduced.
     #[inline(always)]
     pub(crate) fn plus(self, simd: Ifma, other: Self) -> Self {
         Self { c0: self.c0.plus(simd, other.c0), c1: self.c1.plus(simd, other.c1) }
     }
 
-    /// `self - other + FACTOR p` in both parts, for others below `FACTOR p`.
+    /// Returns `self - other + FACTOR p` in both parts. `other` must be below `FACTOR p`.
     #[inline(always)]
     pub(crate) fn minus<const FACTOR: u64>(self, simd: Ifma, other: Self) -> Self {
         Self { c0: self.c0.minus::<FACTOR>(simd, other.c0), c1: self.c1.minus::<FACTOR>(simd, other.c1) }
     }
 
-    /// Four times as much, not reduced.
+    /// Returns four times `self`, not reduced.
     #[inline(always)]
     pub(crate) fn quadrupled(self, simd: Ifma) -> Self {
         Self { c0: self.c0.shifted::<2>(simd), c1: self.c1.shifted::<2>(simd) }
     }
 
-    /// A product below 7, of factors below 6 each, or below 6 of factors below 7 and 2. The product of the latter with a
-    /// factor below 8 is below 7 too.
+    /// Returns the product. It is below 7 if both factors are below 6, and below 6 if the factors are below 7 and 2. A
+    /// product of the second kind times a factor below 8 is below 7 too.
     #[inline(always)]
     pub(crate) fn times(self, simd: Ifma, other: Self) -> Self {
-        // The parts' products are below 2, and multiples of the modulus make up for them where they are subtracted.
-        // Factors below 6: 1 + 12 * 12 / 84 + 4 < 7. Factors below 7 and 2: 1 + 14 * 4 / 84 + 4 < 5.7, and below
-        // 1 + 14 / 84 + 2 < 3.2 in c0. Such a product and a factor below 8: 1 + (3.2 + 5.7) * 16 / 84 + 4 < 7.
+        // The products of the parts are below 2, so each subtraction of one adds 2 p. Factors below 6: 1 + 12 * 12 / 84
+        // + 4 < 7. Factors below 7 and 2: 1 + 14 * 4 / 84 + 4 < 5.7, and below 1 + 14 / 84 + 2 < 3.2 in c0. Such a
+        // product and a factor below 8: 1 + (3.2 + 5.7) * 16 / 84 + 4 < 7.
         let (low, high) = (self.c0.times(simd, other.c0), self.c1.times(simd, other.c1));
         let mixed = self.c0.plus(simd, self.c1).times(simd, other.c0.plus(simd, other.c1));
         Self { c0: low.minus::<2>(simd, high), c1: mixed.minus::<2>(simd, low).minus::<2>(simd, high) }
     }
 
-    /// A square below 3, of an element below 6.
+    /// Returns the square of an element below 6. It is below 3.
     #[inline(always)]
     pub(crate) fn squared(self, simd: Ifma) -> Self {
         // Factors below 12 and 12: 1 + 144/84 < 3. Twice a product below 1 + 36/84 < 1.5.
@@ -99,7 +100,7 @@ impl Pairs {
         Self { c0: norm, c1: product.plus(simd, product) }
     }
 
-    /// Brings an element below 8 below 1.
+    /// Reduces an element below 8 to its canonical form, below 1.
     #[inline(always)]
     pub(crate) fn canonical(self, simd: Ifma) -> Self {
         Self { c0: self.c0.canonical(simd), c1: self.c1.canonical(simd) }

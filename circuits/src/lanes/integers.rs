@@ -10,7 +10,7 @@ const LIMBS: usize = 5;
 const LIMB_BITS: u32 = 52;
 const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
 
-/// An integer below `2^260`, its limbs of 52 bits, the least significant first.
+/// An integer below `2^260` in limbs of 52 bits, least significant first.
 pub(crate) type Limbs = [u64; LIMBS];
 
 const fn limbs([a, b, c, d]: [u64; 4]) -> Limbs {
@@ -23,7 +23,7 @@ const fn limbs([a, b, c, d]: [u64; 4]) -> Limbs {
     masked
 }
 
-/// Limbs of `factor` times the modulus, for factors up to 63.
+/// Returns the limbs of `factor` times the modulus, for factors up to 63.
 const fn multiple_of_modulus<P: MontConfig<4>>(factor: u64) -> Limbs {
     let modulus = limbs(P::MODULUS.0);
     let (mut multiple, mut carry, mut i) = ([0; LIMBS], 0, 0);
@@ -36,7 +36,7 @@ const fn multiple_of_modulus<P: MontConfig<4>>(factor: u64) -> Limbs {
     multiple
 }
 
-/// Eight integers below `2^260`, modulo that of a field.
+/// Eight integers below `2^260`, which represent elements of a field.
 pub(crate) struct Integers<P>([__m512i; LIMBS], PhantomData<P>);
 
 impl<P> Clone for Integers<P> {
@@ -54,24 +54,24 @@ impl<P: MontConfig<4>> Integers<P> {
         Self(limbs, PhantomData)
     }
 
-    /// The limbs of an element as it is stored.
+    /// Returns the limbs of an element in its stored form.
     pub(crate) const fn limbs_of(element: &Stored<P>) -> Limbs {
         limbs(element.0.0)
     }
 
-    /// The limbs in all lanes.
+    /// Returns the limbs in all lanes.
     #[inline(always)]
     pub(crate) fn constant(simd: Ifma, limbs: &Limbs) -> Self {
         Self::new(map(*limbs, splat(simd, 0), |limb| splat(simd, limb)))
     }
 
-    /// The element in all lanes.
+    /// Returns the element in all lanes.
     #[inline(always)]
     pub(crate) fn splat(simd: Ifma, element: Stored<P>) -> Self {
         Self::from_words(simd, map(element.0.0, splat(simd, 0), |word| splat(simd, word)))
     }
 
-    /// From four vectors with 64 bits of each integer.
+    /// Creates the integers from four vectors, each with 64 bits of every integer.
     #[inline(always)]
     pub(super) fn from_words(simd: Ifma, [a, b, c, d]: [__m512i; 4]) -> Self {
         let f = simd.avx512f;
@@ -98,14 +98,14 @@ impl<P: MontConfig<4>> Integers<P> {
         ]
     }
 
-    /// The elements as they are; they must be [canonical](Self::canonical).
+    /// Returns the elements without conversion. They must be [canonical](Self::canonical).
     #[inline(always)]
     pub(crate) fn elements(self, simd: Ifma) -> [Stored<P>; LANES] {
         let pairs = pairs(simd, self, self);
         map(pairs, pairs[0][0], |[element, _]| element)
     }
 
-    /// Carries what limbs hold above 52 bits, or below zero, on to the next.
+    /// Propagates carries: moves the part of each limb above 52 bits, or below zero, to the next limb.
     #[inline(always)]
     fn carried(self, simd: Ifma) -> Self {
         let f = simd.avx512f;
@@ -128,7 +128,7 @@ impl<P: MontConfig<4>> Integers<P> {
         Self::new(limbs)
     }
 
-    /// In which lanes both are equal; they must be canonical.
+    /// Returns the mask of the lanes in which both are equal. Both must be canonical.
     #[inline(always)]
     pub(crate) fn equal(self, simd: Ifma, other: Self) -> u8 {
         let f = simd.avx512f;
@@ -139,19 +139,19 @@ impl<P: MontConfig<4>> Integers<P> {
         f._mm512_testn_epi64_mask(differences, differences)
     }
 
-    /// `self`, but `other` in the lanes of the mask.
+    /// Returns `other` in the lanes of the mask, and `self` in the other lanes.
     #[inline(always)]
     pub(crate) fn replaced(self, simd: Ifma, mask: u8, other: Self) -> Self {
         self.each(other, |own, other| simd.avx512f._mm512_mask_blend_epi64(mask, own, other))
     }
 
-    /// The sum, not reduced.
+    /// Returns the sum, not reduced.
     #[inline(always)]
     pub(crate) fn plus(self, simd: Ifma, other: Self) -> Self {
         self.each(other, |a, b| simd.avx512f._mm512_add_epi64(a, b)).carried(simd)
     }
 
-    /// `self - other + FACTOR p`, for others below `FACTOR p`.
+    /// Returns `self - other + FACTOR p`. `other` must be below `FACTOR p`.
     #[inline(always)]
     pub(crate) fn minus<const FACTOR: u64>(self, simd: Ifma, other: Self) -> Self {
         let f = simd.avx512f;
@@ -160,25 +160,25 @@ impl<P: MontConfig<4>> Integers<P> {
         raised.each(other, |a, b| f._mm512_sub_epi64(a, b)).carried(simd)
     }
 
-    /// `2^BITS` times as much, not reduced.
+    /// Returns `2^BITS` times `self`, not reduced.
     #[inline(always)]
     pub(crate) fn shifted<const BITS: u32>(self, simd: Ifma) -> Self {
         self.each(self, |limb, _| simd.avx512f._mm512_slli_epi64::<BITS>(limb)).carried(simd)
     }
 
-    /// The product, reduced.
+    /// Returns the product, reduced.
     #[inline(always)]
     pub(crate) fn times(self, simd: Ifma, other: Self) -> Self {
         Products::zero(simd).plus_product(simd, self, other).reduced(simd)
     }
 
-    /// The square, reduced.
+    /// Returns the square, reduced.
     #[inline(always)]
     pub(crate) fn squared(self, simd: Ifma) -> Self {
         Products::square(simd, self).reduced(simd)
     }
 
-    /// Subtracts `FACTOR p` from those that are not below it.
+    /// Subtracts `FACTOR p` from the integers that are at least `FACTOR p`.
     #[inline(always)]
     pub(crate) fn subtracted<const FACTOR: u64>(self, simd: Ifma) -> Self {
         let f = simd.avx512f;
@@ -188,28 +188,28 @@ impl<P: MontConfig<4>> Integers<P> {
         difference.each(self, |difference, own| f._mm512_mask_blend_epi64(below, difference, own))
     }
 
-    /// Elements as they are stored with `R = 2^260`, canonical.
+    /// Converts stored elements to `R = 2^260`. The result is canonical.
     #[inline(always)]
     pub(crate) fn raised(self, simd: Ifma) -> Self {
         self.shifted::<4>(simd).subtracted::<8>(simd).canonical(simd)
     }
 
-    /// Elements with `R = 2^260`, below 8 p, as they are stored, canonical.
+    /// Converts elements with `R = 2^260`, below 8 p, to the stored form. The result is canonical.
     #[inline(always)]
     pub(crate) fn lowered(self, simd: Ifma) -> Self {
         self.times(simd, Self::splat(simd, Stored::<P>::ONE)).canonical(simd)
     }
 
-    /// Brings integers below 8 p below p.
+    /// Reduces integers below 8 p to the canonical form, below p.
     #[inline(always)]
     pub(crate) fn canonical(self, simd: Ifma) -> Self {
         self.subtracted::<4>(simd).subtracted::<2>(simd).subtracted::<1>(simd)
     }
 }
 
-/// Eight sums of products, in columns of 64 bits that stand 52 apart.
+/// Eight sums of products, in columns of 64 bits with weights `2^52` apart.
 ///
-/// A product adds at most ten numbers of 52 bits to a column, and reduction ten more and a carry: 400 products fit.
+/// A product adds at most ten numbers of 52 bits to a column. Reduction adds ten more and a carry. So 400 products fit.
 pub(crate) struct Products<P>([__m512i; 2 * LIMBS], PhantomData<P>);
 
 impl<P: MontConfig<4>> Products<P> {
@@ -218,7 +218,7 @@ impl<P: MontConfig<4>> Products<P> {
         Self([simd.avx512f._mm512_setzero_si512(); 2 * LIMBS], PhantomData)
     }
 
-    /// The integers times `2^260`, which reduction turns into the integers.
+    /// Returns the integers times `2^260`. Reduction turns these into the integers.
     #[inline(always)]
     pub(crate) fn new(simd: Ifma, integers: Integers<P>) -> Self {
         let mut sum = Self::zero(simd);
@@ -231,7 +231,7 @@ impl<P: MontConfig<4>> Products<P> {
         let low = |sum, a, b| simd.avx512ifma._mm512_madd52lo_epu64(sum, a, b);
         let high = |sum, a, b| simd.avx512ifma._mm512_madd52hi_epu64(sum, a, b);
         let mut sum = Self::zero(simd).0;
-        // The products of different limbs, once each.
+        // The products of different limbs, each computed once.
         for i in 0..LIMBS {
             for j in i + 1..LIMBS {
                 sum[i + j] = low(sum[i + j], limbs[i], limbs[j]);
@@ -263,7 +263,8 @@ impl<P: MontConfig<4>> Products<P> {
         Self(sum, PhantomData)
     }
 
-    /// The sums divided by `2^260`: Montgomery's reduction. It leaves less than the quotient and p together.
+    /// Returns the sums divided by `2^260` modulo p: Montgomery's reduction. The result is less than the quotient plus
+    /// p.
     #[inline(always)]
     pub(crate) fn reduced(self, simd: Ifma) -> Integers<P> {
         let zero = simd.avx512f._mm512_setzero_si512();
@@ -295,7 +296,7 @@ mod tests {
     use super::*;
     use crate::lanes::{from_rows, tests::elements, words};
 
-    /// With R = 2^256 a product comes out as a sixteenth.
+    /// For elements with R = 2^256, the computed product is a sixteenth of the true product.
     fn sums_agree<P: MontConfig<4>>(simd: Ifma) {
         let elements = elements::<P>(&mut test_rng());
         let sixteen = Stored::<P>::from(16);
@@ -317,7 +318,7 @@ mod tests {
         // Below 1 + 48 / 84 + 1.
         let sums = sum.reduced(simd).canonical(simd).elements(simd);
         assert_eq!(sums.map(|sum| sum * sixteen), expected);
-        // The largest that are canonical, sixteen times.
+        // The largest canonical integers, times sixteen.
         let largest = Stored::<P>::new_unchecked(ark_ff::BigInt([1, 0, 0, 0]));
         let raised = Integers::splat(simd, -largest).shifted::<4>(simd);
         let product = raised.times(simd, raised).canonical(simd).elements(simd);

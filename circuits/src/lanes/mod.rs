@@ -1,15 +1,15 @@
 //! Eight field elements at a time, with the 52-bit multiplications of AVX-512 IFMA.
 //!
-//! An element is five limbs of 52 bits, each a vector whose lanes belong to eight different elements. Products are
-//! Montgomery's with `R = 2^260` (Gueron and Krasnov: ARITH 2016, "Accelerating big integer arithmetic using Intel IFMA
-//! extensions"). There is room above a modulus p of 254 bits: `2^260 > 84p` for both fields of BN254, so that a product of
-//! factors below `m p` and `n p` comes out below `(1 + m n / 84) p`, and sums need no reduction in between. Comments give
-//! such bounds in p.
+//! An element has five limbs of 52 bits. Each limb is a vector whose lanes belong to eight different elements. Products
+//! are Montgomery products with `R = 2^260` (Gueron and Krasnov: ARITH 2016, "Accelerating big integer arithmetic using
+//! Intel IFMA extensions"). The limbs can hold multiples of a modulus p of 254 bits: `2^260 > 84p` for both fields of
+//! BN254. So the product of factors below `m p` and `n p` is below `(1 + m n / 84) p`, and sums need no reduction in
+//! between. Comments give such bounds as multiples of p.
 //!
-//! Elements are stored with `R = 2^256`; read with `R = 2^260` they are a sixteenth of what they were.
+//! Elements are stored with `R = 2^256`. A stored element, read with `R = 2^260`, represents a sixteenth of its value.
 //!
-//! The vector instructions come as safe functions from the crate `pulp`, which hands them out to those alone whose
-//! processor has them. What is not inlined is compiled without them.
+//! The crate `pulp` provides the vector instructions as safe functions, and only on a processor that has them. A
+//! function that is not inlined is compiled without these instructions.
 
 mod extension;
 mod integers;
@@ -24,20 +24,20 @@ pub(crate) use integers::{Integers, Limbs, Products};
 pub(crate) use power::powers;
 
 pulp::simd_type! {
-    /// Shows that the processor has the instructions.
+    /// A token that proves that the processor has the instructions.
     pub(crate) struct Ifma {
         pub avx512f: "avx512f",
         pub avx512ifma: "avx512ifma",
     }
 }
 
-/// Lanes of a vector.
+/// Number of lanes of a vector.
 pub(crate) const LANES: usize = 8;
 
-/// An element of a prime field as it is stored.
+/// An element of a prime field in its stored form.
 type Stored<P> = Fp<MontBackend<P, 4>, 4>;
 
-/// As the method of arrays, but always inlined.
+/// Maps an array as its method `map` does, but is always inlined.
 #[inline(always)]
 pub(crate) fn map<T: Copy, U: Copy, const N: usize>(items: [T; N], empty: U, each: impl Fn(T) -> U) -> [U; N] {
     let mut results = [empty; N];
@@ -47,27 +47,27 @@ pub(crate) fn map<T: Copy, U: Copy, const N: usize>(items: [T; N], empty: U, eac
     results
 }
 
-/// The value in all lanes.
+/// Returns the value in all lanes.
 #[inline(always)]
 pub(crate) fn splat(simd: Ifma, value: u64) -> __m512i {
     simd.avx512f._mm512_set1_epi64(value as i64)
 }
 
-/// The words of two elements.
+/// Returns the words of two elements in one vector.
 #[inline(always)]
 pub(crate) fn words<P: MontConfig<4>>(first: Stored<P>, second: Stored<P>) -> __m512i {
     let ([a, b, c, d], [e, f, g, h]) = (first.0.0, second.0.0);
     pulp::cast([a, b, c, d, e, f, g, h])
 }
 
-/// Eight pairs of elements from vectors with the [`words`] of one pair each.
+/// Returns eight pairs of elements. Each row holds the [`words`] of one pair.
 #[inline(always)]
 pub(crate) fn from_rows<P: MontConfig<4>>(simd: Ifma, rows: [__m512i; LANES]) -> (Integers<P>, Integers<P>) {
     let [a, b, c, d, e, f, g, h] = transposed(simd, rows);
     (Integers::from_words(simd, [a, b, c, d]), Integers::from_words(simd, [e, f, g, h]))
 }
 
-/// Eight pairs of elements from two vectors of canonical elements.
+/// Returns eight pairs of elements, from two vectors of canonical elements.
 #[inline(always)]
 pub(crate) fn pairs<P: MontConfig<4>>(simd: Ifma, first: Integers<P>, second: Integers<P>) -> [[Stored<P>; 2]; LANES] {
     let ([a, b, c, d], [e, f, g, h]) = (first.to_words(simd), second.to_words(simd));
@@ -78,7 +78,7 @@ pub(crate) fn pairs<P: MontConfig<4>>(simd: Ifma, first: Integers<P>, second: In
     })
 }
 
-/// Rows of eight words become columns.
+/// Transposes eight rows of eight words.
 #[inline(always)]
 fn transposed(simd: Ifma, rows: [__m512i; LANES]) -> [__m512i; LANES] {
     let f = simd.avx512f;
@@ -90,7 +90,7 @@ fn transposed(simd: Ifma, rows: [__m512i; LANES]) -> [__m512i; LANES] {
     [c0, c1, c2, c3, c4, c5, c6, c7]
 }
 
-/// Four of the columns, from the words of these columns in two rows each.
+/// Returns four of the columns. Each argument holds the words of these columns from two rows.
 #[inline(always)]
 fn columns(simd: Ifma, [ab, cd, ef, gh]: [__m512i; 4]) -> [__m512i; 4] {
     let f = simd.avx512f;
@@ -108,12 +108,13 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Elements next to zero, to the modulus and to where limbs of 52 and of 64 bits meet, and random ones: 48.
+    /// Returns 48 elements: elements near zero, near the modulus and near the boundaries of limbs of 52 and 64 bits,
+    /// and random ones.
     pub(crate) fn elements<P: MontConfig<4>>(rng: &mut impl Rng) -> Vec<Stored<P>> {
         let stored = |limbs| Stored::<P>::new_unchecked(BigInt(limbs));
         let powers = [0, 51, 52, 63, 64, 103, 104, 128, 156, 191, 192, 208, 252, 253];
         let mut elements: Vec<_> = powers.iter().map(|power| Stored::from(2).pow([*power])).collect();
-        // As they are stored, too.
+        // Elements whose stored form is near these boundaries.
         elements.extend([[1, 0, 0, 0], [(1 << 52) - 1, 0, 0, 0], [0, 1, 0, 0], [u64::MAX, u64::MAX, 0, 0]].map(stored));
         elements.push(-stored([1, 0, 0, 0]));
         let negatives: Vec<_> = elements.iter().map(|element| -*element).collect();

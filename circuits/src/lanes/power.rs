@@ -10,7 +10,8 @@ use crate::digits::{Step, steps};
 /// Odd powers in the table, for windows of five bits.
 const ODD_POWERS: usize = 16;
 
-/// Each of the elements to the power of the exponent, which is not zero and whose limbs stand lowest first.
+/// Raises each element to the power of the exponent. The exponent must not be zero; its limbs are in little-endian
+/// order.
 pub(crate) fn powers<P: MontConfig<4>>(
     simd: Ifma,
     elements: &[Stored<P>; LANES],
@@ -19,7 +20,7 @@ pub(crate) fn powers<P: MontConfig<4>>(
     simd.vectorize(Power { simd, elements, exponent, field: PhantomData })
 }
 
-/// What [`powers`] does, compiled with the instructions.
+/// The computation of [`powers`], compiled with the vector instructions.
 struct Power<'a, P: MontConfig<4>> {
     simd: Ifma,
     elements: &'a [Stored<P>; LANES],
@@ -35,7 +36,7 @@ impl<P: MontConfig<4>> pulp::NullaryFnOnce for Power<'_, P> {
         let Self { simd, elements, exponent, .. } = self;
         let rows = map(*elements, splat(simd, 0), |element| words(element, Fp::ZERO));
         let base = from_rows::<P>(simd, rows).0.raised(simd);
-        // All that follows is below 1.1: products of two such are below 1 + 1.1^2 / 84.
+        // All following values are below 1.1: a product of two such values is below 1 + 1.1^2 / 84.
         let square = base.squared(simd);
         let mut odd_powers = [base; ODD_POWERS];
         for i in 1..ODD_POWERS {

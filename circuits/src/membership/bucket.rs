@@ -1,21 +1,21 @@
-//! How a wallet without the whole tree gets a path, and does not say whose.
+//! Private path retrieval: a wallet without the whole tree gets its path without revealing its member.
 //!
-//! It asks for a *bucket*, a subtree of six levels with 2,048 members, and for the *upper nodes*, the roots of all
-//! buckets, which are the same for everybody. The bucket is checked against its upper node, and the upper nodes against
-//! the root that the chain has. The path then comes out of what was checked.
+//! The wallet asks for a *bucket*, a subtree of six levels with 2,048 members, and for the *upper nodes*, the roots of
+//! all buckets, which are the same for every wallet. It checks the bucket against its upper node, and the upper nodes
+//! against the root on the chain. Then it computes the path from the checked data.
 
 use ark_bn254::Fr;
 
 use super::{ARITY, Levels, Member, MemberIndex, MemberPath, MemberTree, Root, TreeError};
 use crate::poseidon;
 
-/// The number of a bucket: that of the indices in it, divided by the slots of a bucket.
+/// The number of a bucket: the index of any slot in it, divided by the number of slots per bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct BucketNumber(pub u32);
 
 impl BucketNumber {
-    /// The bucket that an index lies in.
+    /// Returns the bucket of an index.
     pub const fn of(levels: Levels, index: MemberIndex) -> Self {
         Self((index.0 as u64 / levels.of_bucket().capacity()) as u32)
     }
@@ -27,51 +27,51 @@ impl core::fmt::Display for BucketNumber {
     }
 }
 
-/// Buckets and upper nodes that do not fit, or do not hold the member.
+/// Errors of buckets and upper nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BucketError {
-    /// The tree has no such bucket, or it has not been begun.
+    /// The tree has no such bucket, or the bucket has no members yet.
     #[error("the tree has no members in bucket {0}")]
     NoSuchBucket(BucketNumber),
-    /// A bucket of another length.
-    #[error("bucket {number} has {found} slots and not {expected}, as the number of members says")]
+    /// The number of slots does not match the number of members.
+    #[error("bucket {number} has {found} slots, but the number of members requires {expected}")]
     Length {
         /// The bucket.
         number: BucketNumber,
-        /// Slots in it.
+        /// Slots found.
         found: usize,
-        /// Slots there should be.
+        /// Slots expected.
         expected: usize,
     },
-    /// Trees of different heights.
-    #[error("a tree of {found} levels was found where one of {expected} was expected")]
+    /// The trees have different numbers of levels.
+    #[error("expected a tree of {expected} levels, found {found}")]
     Levels {
         /// Levels found.
         found: usize,
         /// Levels expected.
         expected: usize,
     },
-    /// More members than fit.
-    #[error("a tree of so many levels does not hold {0} members")]
+    /// The members do not fit in the tree.
+    #[error("the tree has too few levels for {0} members")]
     TooMany(u32),
     /// The upper nodes do not lead to the root.
-    #[error("the upper nodes lead to the root {found} and not to {expected}")]
+    #[error("the upper nodes lead to the root {found}, expected {expected}")]
     Root {
-        /// The root they lead to.
+        /// The root that they lead to.
         found: Root,
-        /// The root that was to be found.
+        /// The root expected.
         expected: Root,
     },
     /// The members do not hash to the upper node.
-    #[error("the members of bucket {0} do not hash to the upper node that stands for them")]
+    #[error("the members of bucket {0} do not hash to its upper node")]
     UpperNode(BucketNumber),
-    /// The path of no member, or of a removed one.
+    /// The index has no member, or a member is invalid.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
 
-/// The roots of all buckets that have been begun, and how many slots were ever filled.
+/// The roots of all buckets that have members, and the number of slots that were ever filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpperNodes {
     levels: Levels,
@@ -80,17 +80,17 @@ pub struct UpperNodes {
 }
 
 impl UpperNodes {
-    /// There must be a root for each bucket begun.
+    /// Creates upper nodes. `roots` must have one root for each bucket that has members.
     pub(crate) fn new(levels: Levels, member_count: u32, roots: Vec<Fr>) -> Self {
         Self { levels, member_count, roots }
     }
 
-    /// How many levels the tree has.
+    /// Number of levels of the tree.
     pub fn levels(&self) -> Levels {
         self.levels
     }
 
-    /// How many slots were ever filled. The root does not prove this number; compare it with the registry's.
+    /// Number of slots that were ever filled. The root does not prove this number; compare it with the registry's.
     pub fn member_count(&self) -> u32 {
         self.member_count
     }
@@ -100,18 +100,18 @@ impl UpperNodes {
         self.roots.iter().map(|root| Root::from_field(*root))
     }
 
-    /// The root of a bucket; none if it has not been begun.
+    /// Returns the root of a bucket, or `None` if it has no members yet.
     pub fn bucket_root(&self, number: BucketNumber) -> Option<Root> {
         self.roots.get(number.0 as usize).map(|root| Root::from_field(*root))
     }
 
-    /// The root that they lead to.
+    /// Computes the root that the upper nodes lead to.
     pub fn root(&self) -> Root {
         Root::from_field(self.climb(0).1)
     }
 
-    /// Checks that they lead to a root. Take it from the chain: whoever answers can make up a tree of one member, and
-    /// know it by its root.
+    /// Checks that the upper nodes lead to `expected`. Take this root from the chain: a malicious server could answer
+    /// each wallet with a different tree, of one member, and recognise the member later by the tree's root.
     ///
     /// # Errors
     /// [`BucketError::Root`].
@@ -120,7 +120,7 @@ impl UpperNodes {
         if found == expected { Ok(()) } else { Err(BucketError::Root { found, expected }) }
     }
 
-    /// Children on the way from a bucket to the root, and the root.
+    /// Returns the children of each node between a bucket and the root, and the root.
     fn climb(&self, bucket: usize) -> (Vec<[Fr; ARITY]>, Fr) {
         let first = self.levels.of_bucket().get();
         let empty = self.levels.empty_roots();
@@ -141,7 +141,7 @@ impl UpperNodes {
     }
 }
 
-/// The members of one bucket, as far as its slots were ever filled; none in a slot whose member was removed.
+/// The members of one bucket: one entry for each slot that was ever filled, `None` if its member was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     levels: Levels,
@@ -151,8 +151,8 @@ pub struct Bucket {
 
 impl Bucket {
     /// # Errors
-    /// [`BucketError::NoSuchBucket`] if it lies outside the tree or has no slots, [`BucketError::Length`] if it has too
-    /// many, [`TreeError::ZeroCommitment`] for a member that is nobody.
+    /// [`BucketError::NoSuchBucket`] if the bucket is outside the tree or has no slots, [`BucketError::Length`] if it
+    /// has too many slots.
     pub(crate) fn new(levels: Levels, number: BucketNumber, members: Vec<Option<Member>>) -> Result<Self, BucketError> {
         let capacity = levels.of_bucket().capacity();
         if u64::from(number.0) >= levels.capacity() / capacity || members.is_empty() {
@@ -164,37 +164,39 @@ impl Bucket {
         Ok(Self { levels, number, members })
     }
 
-    /// How many levels the tree has that it is from.
+    /// Number of levels of the whole tree.
     pub fn levels(&self) -> Levels {
         self.levels
     }
 
-    /// Its number.
+    /// The bucket's number.
     pub fn number(&self) -> BucketNumber {
         self.number
     }
 
-    /// Its slots in the order of their indices.
+    /// The bucket's slots in the order of their indices.
     pub fn members(&self) -> &[Option<Member>] {
         &self.members
     }
 
-    /// How many of its members have not left.
+    /// Number of members that have not left.
     pub fn active_members(&self) -> usize {
         self.members.iter().flatten().count()
     }
 
-    /// The member at an index of the whole tree; none if it lies elsewhere, or was removed.
+    /// Returns the member at an index of the whole tree, or `None` if the index is outside the bucket or its member was
+    /// removed.
     pub fn member(&self, index: MemberIndex) -> Option<Member> {
         let slot = index.0.checked_sub(self.first_index())?;
         self.members.get(slot as usize).copied().flatten()
     }
 
-    /// Checks it against its upper node, and gives the tree that paths come from. That costs about 1,400 hashes.
+    /// Checks the bucket against its upper node, and builds the subtree that paths are computed from. This takes about
+    /// 1,400 hashes.
     ///
     /// # Errors
-    /// [`BucketError`] if the bucket is not of this tree, or not as long as the number of members says, or its members
-    /// do not hash to the upper node.
+    /// [`BucketError`] if the bucket is not of this tree, if its length does not match the number of members, or if its
+    /// members do not hash to the upper node.
     pub fn verify(self, upper: &UpperNodes) -> Result<VerifiedBucket, BucketError> {
         if self.levels != upper.levels {
             return Err(BucketError::Levels { found: self.levels.get(), expected: upper.levels.get() });
@@ -213,7 +215,7 @@ impl Bucket {
     }
 
     fn first_index(&self) -> u32 {
-        // `new` lets no number pass whose indices do not fit.
+        // `new` refuses numbers whose indices do not fit.
         (u64::from(self.number.0) * self.levels.of_bucket().capacity()) as u32
     }
 }
@@ -236,11 +238,12 @@ impl VerifiedBucket {
         self.tree.root()
     }
 
-    /// The path of a member of the bucket to the root that the upper nodes lead to. The bucket's own root must not have
-    /// changed since it was verified; the other upper nodes may have.
+    /// Returns the path of a member of the bucket to the root that the upper nodes lead to. The upper nodes may be
+    /// newer than those of [`Bucket::verify`], but the bucket's own root must be the same.
     ///
     /// # Errors
-    /// [`BucketError`] if the member is not in the bucket or has left, or the upper nodes have another root for it.
+    /// [`BucketError`] if the member is not in the bucket or has left, or if the upper nodes have another root for the
+    /// bucket.
     pub fn path(&self, upper: &UpperNodes, index: MemberIndex) -> Result<MemberPath, BucketError> {
         let number = self.bucket.number;
         if self.bucket.levels != upper.levels {
@@ -259,9 +262,9 @@ impl VerifiedBucket {
     }
 }
 
-/// What a full copy answers.
+/// The answers of a server with the whole tree.
 impl MemberTree {
-    /// The roots of all buckets: the same answer for everybody.
+    /// Returns the roots of all buckets. The answer is the same for every wallet.
     pub fn upper_nodes(&self) -> UpperNodes {
         let level = self.levels().of_bucket().get() - 1;
         // A tree has at most 2^31 slots.
@@ -270,13 +273,13 @@ impl MemberTree {
         UpperNodes::new(self.levels(), member_count, roots)
     }
 
-    /// The root of one bucket; none if it has not been begun.
+    /// Returns the root of one bucket, or `None` if it has no members yet.
     pub fn bucket_root(&self, number: BucketNumber) -> Option<Root> {
         let is_begun = number.0 < self.levels().buckets(self.len() as u32);
         is_begun.then(|| Root::from_field(self.node(self.levels().of_bucket().get() - 1, number.0 as usize)))
     }
 
-    /// The members of one bucket; none if it has not been begun.
+    /// Returns the members of one bucket, or `None` if it has no members yet.
     pub fn bucket(&self, number: BucketNumber) -> Option<Bucket> {
         let capacity = self.levels().of_bucket().capacity() as usize;
         let first = (number.0 as usize).checked_mul(capacity)?;

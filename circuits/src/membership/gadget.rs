@@ -17,11 +17,11 @@ pub mod clause {
     pub const IDENTITY: Clause = "identity: idc = H1(a0)";
     /// The selector of the bottom node is 0 or 1.
     pub const SELECTOR: Clause = "bottom node: the selector is 0 or 1";
-    /// Our pair stands in the bottom node at the selected place.
+    /// The member's pair is at the selected place of the bottom node.
     pub const SELECTION: Clause = "bottom node: our pair stands at the selected place";
     /// The bottom node is the hash of its two pairs.
     pub const BOTTOM_HASH: Clause = "bottom node: hash of two pairs";
-    /// A node's hash is one of the four children above.
+    /// A node's hash is one of the four children of the node above.
     pub const CHILD: Clause = "upper nodes: our hash is one of the children";
     /// An upper node is the hash of its children.
     pub const NODE_HASH: Clause = "upper nodes: hash of four children";
@@ -33,7 +33,7 @@ pub mod clause {
     pub const AGE: Clause = "age: since_max - since in [0, 2^16)";
 }
 
-/// A member as the circuits see it: terms and path as field elements, which an honest witness takes from typed values.
+/// A member as the circuits take it: terms and path as field elements. An honest witness takes them from typed values.
 #[derive(Clone)]
 pub(crate) struct MembershipWitness {
     pub(crate) stake: Fr,
@@ -57,14 +57,14 @@ impl MembershipWitness {
     }
 }
 
-/// The terms as variables.
+/// The terms as variables of a circuit.
 pub(crate) struct TermsNum<N> {
     pub(crate) stake: N,
     pub(crate) message_limit: N,
     pub(crate) since: N,
 }
 
-/// Allocates the terms.
+/// Allocates the variables of the terms.
 pub(crate) fn terms<B: Builder>(builder: &mut B, witness: Option<&MembershipWitness>) -> TermsNum<B::Num> {
     let value = |of: fn(&MembershipWitness) -> Fr| witness.map(of).unwrap_or_default();
     TermsNum {
@@ -74,7 +74,7 @@ pub(crate) fn terms<B: Builder>(builder: &mut B, witness: Option<&MembershipWitn
     }
 }
 
-/// `stake + 2^40 * message_limit + 2^64 * since`.
+/// Returns `stake + 2^40 * message_limit + 2^64 * since`.
 fn word<N>(terms: &TermsNum<N>) -> N
 where
     N: Clone + core::ops::Add<Output = N> + core::ops::Mul<Fr, Output = N>,
@@ -84,7 +84,7 @@ where
         + terms.since.clone() * Fr::from(1u128 << 64)
 }
 
-/// Clauses 1 and 2: the holder of `secret`, with these terms, is a member of the tree with this root.
+/// Enforces clauses 1 and 2: the holder of `secret`, with these terms, is a member of the tree with this root.
 pub(crate) fn enforce_membership<B: Builder>(
     builder: &mut B,
     levels: Levels,

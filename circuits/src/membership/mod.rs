@@ -19,7 +19,7 @@ use crate::{
     poseidon,
 };
 
-/// Children of every node above the bottom.
+/// Number of children of every node above the bottom level.
 pub(crate) const ARITY: usize = 4;
 
 field_type! {
@@ -27,7 +27,7 @@ field_type! {
     Root
 }
 
-/// The position of a member: the order of deposits, from 0.
+/// The index of a member: its position in the order of deposits, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct MemberIndex(pub u32);
@@ -47,23 +47,23 @@ pub struct Member {
     pub terms: Terms,
 }
 
-/// A membership as its holder has it.
+/// A membership with its secret.
 #[derive(Clone, Copy, Debug)]
 pub struct Membership<'a> {
     /// The identity secret.
     pub secret: &'a IdentitySecret,
     /// Commitment and terms.
     pub member: &'a Member,
-    /// The path to the root that is proved on.
+    /// The path to the root that the proof is for.
     pub path: &'a MemberPath,
 }
 
-/// A tree must have 1 to 16 levels.
+/// The number of levels is not 1 to 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a member tree has 1 to 16 levels, not {0}")]
 pub struct LevelsError(pub u32);
 
-/// How many levels of hashes a tree has: with `n` levels it holds 2 * 4^(n - 1) members.
+/// The number of levels of hashes of a tree. A tree of `n` levels holds 2 * 4^(n - 1) members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Levels(u8);
 
@@ -79,22 +79,22 @@ impl Levels {
         if levels >= 1 && levels <= 16 { Ok(Self(levels as u8)) } else { Err(LevelsError(levels)) }
     }
 
-    /// The number.
+    /// The number of levels.
     pub const fn get(self) -> usize {
         self.0 as usize
     }
 
-    /// How many members fit.
+    /// Maximum number of members.
     pub const fn capacity(self) -> u64 {
         2 * 4u64.pow(self.0 as u32 - 1)
     }
 
-    /// How many levels of hashes a [`Bucket`] has: 6, or all that there are.
+    /// The levels of a [`Bucket`]: 6, or all levels of a smaller tree.
     pub const fn of_bucket(self) -> Self {
         if self.0 < Self::BUCKET { self } else { Self(Self::BUCKET) }
     }
 
-    /// How many buckets a tree of `members` slots has begun, the last one perhaps in part.
+    /// Number of buckets that `members` slots fill. The last bucket may be partly filled.
     pub const fn buckets(self, members: u32) -> u32 {
         (members as u64).div_ceil(self.of_bucket().capacity()) as u32
     }

@@ -1,4 +1,4 @@
-//! What a member needs to show that it is in the tree.
+//! The Merkle path of a member.
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
@@ -6,14 +6,14 @@ use ark_ff::Zero;
 use super::{ARITY, Member, MemberIndex, Root, Update};
 use crate::poseidon;
 
-/// A path and what it was used with do not fit.
+/// Errors of updating a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// The path has another number of levels.
+    /// The update is of a tree with another number of levels.
     #[error("the path has {found} levels, the tree {expected}")]
     Levels {
-        /// Levels of the path or update.
+        /// Levels of the update.
         found: usize,
         /// Levels expected.
         expected: usize,
@@ -23,7 +23,7 @@ pub enum PathError {
     OwnMember,
 }
 
-/// The other cells of every node between a member and the root.
+/// A Merkle path: the siblings at every level between a member and the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberPath {
     index: MemberIndex,
@@ -33,15 +33,15 @@ pub struct MemberPath {
     others: Vec<Others>,
 }
 
-/// The children of a node without the one on a path, from the left.
+/// The children of a node without the child on the path, from the left.
 pub(super) type Others = [Fr; ARITY - 1];
 
-/// Leaves out the child at `own`.
+/// Returns the children without the child at `own`.
 pub(super) fn others(children: &[Fr; ARITY], own: usize) -> Others {
     core::array::from_fn(|n| children[n + usize::from(n >= own)])
 }
 
-/// Puts back the child at `own`.
+/// Inserts the child at `own` again.
 fn children(others: &Others, own: usize, hash: Fr) -> [Fr; ARITY] {
     core::array::from_fn(|n| if n == own { hash } else { others[n - usize::from(n > own)] })
 }
@@ -51,8 +51,8 @@ impl MemberPath {
         Self { index, neighbour, others }
     }
 
-    /// The path of a subtree's member in a whole tree, where it has another index and the subtree's root, at `place` of
-    /// its level, more nodes above.
+    /// Extends the path from a subtree to the whole tree. There the member has another index, and the subtree's root is
+    /// at `place` of its level, with more nodes above it.
     pub(super) fn extended(mut self, index: MemberIndex, mut place: usize, above: &[[Fr; ARITY]]) -> Self {
         self.index = index;
         for children in above {
@@ -67,20 +67,21 @@ impl MemberPath {
         self.index
     }
 
-    /// How many levels of hashes the path climbs.
+    /// Number of levels of hashes on the path.
     pub fn levels(&self) -> usize {
         self.others.len() + 1
     }
 
-    /// The root that the path leads to from a member.
+    /// Computes the root that the path leads to from a member.
     pub fn root(&self, member: &Member) -> Root {
         Root::from_field(self.climb(member).1)
     }
 
-    /// Follows a change of another member.
+    /// Updates the path after a change of another member.
     ///
     /// # Errors
-    /// [`PathError`] if the change is of this member or of another tree's shape; the path is then unchanged.
+    /// [`PathError`] if the update changes this member, or is of a tree with another number of levels. The path is then
+    /// unchanged.
     pub fn apply(&mut self, update: &Update) -> Result<(), PathError> {
         if update.nodes.len() != self.levels() {
             return Err(PathError::Levels { found: update.nodes.len(), expected: self.levels() });
@@ -102,17 +103,17 @@ impl MemberPath {
         Ok(())
     }
 
-    /// Whether the member is the second of its bottom node.
+    /// Returns whether the member is the second one in its bottom node.
     pub(crate) fn is_right(&self) -> bool {
         self.index.0 % 2 == 1
     }
 
-    /// Commitment and word of the other member in the bottom node, both zero if nobody is there.
+    /// The commitment and the word of the other member in the bottom node; both are zero if the slot is empty.
     pub(crate) fn neighbour(&self) -> [Fr; 2] {
         cell(self.neighbour)
     }
 
-    /// The children of each node above the bottom, the path's own included, and the root.
+    /// Computes the root, and the children of each node above the bottom level, including the child on the path.
     pub(crate) fn climb(&self, member: &Member) -> (Vec<[Fr; ARITY]>, Fr) {
         let (own, neighbour) = (cell(Some(*member)), self.neighbour());
         let (left, right) = if self.is_right() { (neighbour, own) } else { (own, neighbour) };
@@ -128,7 +129,7 @@ impl MemberPath {
     }
 }
 
-/// Commitment and word as the tree hashes them, both zero for nobody.
+/// Returns the commitment and the word as the tree hashes them; both are zero for an empty slot.
 pub(super) fn cell(member: Option<Member>) -> [Fr; 2] {
     member.map_or([Fr::zero(); 2], |member| [member.commitment.to_field(), member.terms.word().to_field()])
 }

@@ -1,4 +1,4 @@
-//! The terms of a membership and the word that carries them in the tree.
+//! The terms of a membership, and the word that encodes them in the tree.
 
 use ark_bn254::Fr;
 
@@ -10,28 +10,28 @@ use crate::field::field_type;
 pub struct Day(pub u16);
 
 impl Day {
-    /// The day a Unix second lies in; saturates in the year 2149.
+    /// Returns the day of a Unix time in seconds. It saturates in the year 2149.
     pub fn at(unix_seconds: u64) -> Self {
         Self(u16::try_from(unix_seconds / 86_400).unwrap_or(u16::MAX))
     }
 }
 
-/// Terms that are not valid.
+/// Errors of terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TermsError {
     /// The message limit is zero.
     #[error("a message limit is at least 1")]
     NoMessages,
-    /// A word with bits in the gaps between its fields, or above them.
+    /// The word has bits in the gaps between its fields, or above them.
     #[error("the word does not encode terms: it has bits outside its fields")]
     NotAWord,
 }
 
-/// What a deposit bought.
+/// The terms of a membership, fixed by its deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Whole stake units of the registry.
+    /// Stake, in whole stake units of the registry.
     pub stake: u32,
     /// Messages per epoch and scope, at least 1.
     pub message_limit: u16,
@@ -49,8 +49,8 @@ impl Terms {
         if message_limit == 0 { Err(TermsError::NoMessages) } else { Ok(Self { stake, message_limit, since }) }
     }
 
-    /// `stake + 2^40 * message_limit + 2^64 * since`. The gaps make the circuit's decoding unique without further
-    /// range checks.
+    /// Encodes the terms as `stake + 2^40 * message_limit + 2^64 * since`. The gaps between the fields make the
+    /// circuit's decoding unique without further range checks.
     pub fn word(self) -> Word {
         Word(Fr::from(self.to_u128()))
     }
@@ -62,7 +62,7 @@ impl Terms {
     /// Decodes a word.
     ///
     /// # Errors
-    /// [`TermsError`] for what no terms encode to.
+    /// [`TermsError`] for a word that encodes no valid terms.
     pub fn from_word(word: Word) -> Result<Self, TermsError> {
         let bytes = word.to_be_bytes();
         let (high, low) = bytes.split_at(16);
@@ -78,17 +78,17 @@ impl Terms {
         Self::new(terms.stake, terms.message_limit, terms.since)
     }
 
-    /// The terms in the 64 bits that they fill: a tree keeps millions of them.
+    /// Packs the terms into 64 bits, because a tree keeps millions of them.
     pub(crate) fn pack(self) -> u64 {
         u64::from(self.stake) | u64::from(self.message_limit) << 32 | u64::from(self.since.0) << 48
     }
 
-    /// Only for what [`pack`](Self::pack) gave.
+    /// Unpacks terms. `packed` must come from [`pack`](Self::pack).
     pub(crate) fn unpack(packed: u64) -> Self {
         Self { stake: packed as u32, message_limit: (packed >> 32) as u16, since: Day((packed >> 48) as u16) }
     }
 
-    /// Packed terms from outside.
+    /// Unpacks untrusted packed terms.
     pub(crate) fn try_unpack(packed: u64) -> Result<Self, TermsError> {
         let Self { stake, message_limit, since } = Self::unpack(packed);
         Self::new(stake, message_limit, since)
@@ -96,7 +96,7 @@ impl Terms {
 }
 
 field_type! {
-    /// The terms as one field element, the way the tree holds them.
+    /// The terms as one field element, as the tree hashes them.
     Word
 }
 

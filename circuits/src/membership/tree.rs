@@ -1,4 +1,4 @@
-//! The member tree, kept whole.
+//! The whole member tree.
 
 mod bulk;
 mod store;
@@ -12,10 +12,10 @@ use store::Store;
 use super::{ARITY, Levels, Member, MemberIndex, MemberPath, Root, Terms, path::cell};
 use crate::{identity::IdentityCommitment, poseidon};
 
-/// How many nodes are computed before they are put in their places.
+/// Number of nodes that are computed before they are stored.
 const AT_ONCE: usize = 1 << 10;
 
-/// An operation that the tree refuses.
+/// Errors of operations on the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
@@ -25,30 +25,30 @@ pub enum TreeError {
     /// No member was ever appended at this index.
     #[error("no member was ever appended at index {0}")]
     NoSuchIndex(MemberIndex),
-    /// The slot is zero.
+    /// The member was removed, so its slot is zero.
     #[error("the member at index {0} was removed")]
     Removed(MemberIndex),
-    /// The commitment zero marks a removed member and belongs to nobody.
+    /// The commitment is zero. Zero marks a removed member.
     #[error("zero is not an identity commitment")]
     ZeroCommitment,
 }
 
-/// What one change does to the tree: the slot's new content and the new hash of every node above it. Whoever keeps a
-/// path, and no tree, follows changes with it.
+/// The effect of one change on the tree: the slot's new content, and the new hash of every node above it. A client that
+/// keeps a path but no tree updates the path with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
     /// The slot that changed.
     pub index: MemberIndex,
-    /// Who is there now; nobody if the member was removed.
+    /// The slot's new member, or `None` if the member was removed.
     pub member: Option<Member>,
     /// The new hashes from the bottom node to the root.
     pub nodes: Vec<Fr>,
 }
 
-/// A tree with four children a node, whose bottom nodes hold two members each: `H4(idc_a, word_a, idc_b, word_b)`.
+/// A tree with four children per node. A bottom node holds two members: `H4(idc_a, word_a, idc_b, word_b)`.
 ///
-/// Members and nodes are kept as far as members have been appended; what lies beyond is empty. A member costs 40 bytes
-/// and about 21 more for the nodes above it.
+/// The tree stores only the slots that were ever filled and the nodes above them; the rest of the tree is empty. A
+/// member takes 40 bytes, and about 21 more for the nodes above it.
 #[derive(Clone, Debug)]
 pub struct MemberTree {
     levels: Levels,
@@ -56,16 +56,16 @@ pub struct MemberTree {
 }
 
 impl MemberTree {
-    /// A tree without members.
+    /// Creates a tree without members.
     pub fn new(levels: Levels) -> Self {
         Self { levels, store: Store::new(levels) }
     }
 
-    /// Builds a tree at once; `None` is a removed member. Faster than appending one by one, and on all cores with the
-    /// feature `parallel`.
+    /// Builds a tree from all its members; `None` is a removed member. This is faster than appending them one by one.
+    /// With the feature `threads` it uses all cores.
     ///
     /// # Errors
-    /// [`TreeError`] if they do not fit, or a commitment is zero.
+    /// [`TreeError`] if the members do not fit, or if a commitment is zero.
     pub fn build(levels: Levels, members: impl IntoIterator<Item = Option<Member>>) -> Result<Self, TreeError> {
         let members = members.into_iter();
         let mut tree = Self::new(levels);
@@ -83,7 +83,7 @@ impl MemberTree {
         Ok(tree)
     }
 
-    /// The hashes of nodes of a level, `place` giving those from 0 to `count`.
+    /// Computes the hashes of `count` nodes of a level. `place` maps the numbers below `count` to places in the level.
     fn compute(&self, level: usize, count: usize, place: impl Fn(usize) -> usize + Sync) -> Vec<Fr> {
         let mut hashes = vec![Fr::zero(); count];
         let compute = |first: usize, hashes: &mut [Fr]| {
@@ -101,17 +101,17 @@ impl MemberTree {
         hashes
     }
 
-    /// How many levels it has.
+    /// Number of levels.
     pub fn levels(&self) -> Levels {
         self.levels
     }
 
-    /// How many slots were ever filled; the index of the next member.
+    /// Number of slots that were ever filled. It is also the index of the next member.
     pub fn len(&self) -> usize {
         self.store.len()
     }
 
-    /// Whether no member was ever appended.
+    /// Returns whether no member was ever appended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -121,19 +121,19 @@ impl MemberTree {
         Root::from_field(self.node(self.levels.get() - 1, 0))
     }
 
-    /// The member at an index; none if it was removed or never there.
+    /// Returns the member at an index, or `None` if it was removed or never appended.
     pub fn member(&self, index: MemberIndex) -> Option<Member> {
         let (commitment, packed) = self.store.slot(index.0 as usize);
         (packed != 0)
             .then(|| Member { commitment: IdentityCommitment::from_field(commitment), terms: Terms::unpack(packed) })
     }
 
-    /// Where a commitment stands; none if it does not, or was removed. It is looked for from the first to the last.
+    /// Returns the first index of a commitment, or `None` if the tree does not contain it. The search is linear.
     pub fn index_of(&self, commitment: IdentityCommitment) -> Option<MemberIndex> {
         self.indices_of(commitment).next()
     }
 
-    /// Everywhere a commitment stands, first to last.
+    /// Returns all indices of a commitment, in ascending order.
     pub fn indices_of(&self, commitment: IdentityCommitment) -> impl Iterator<Item = MemberIndex> {
         let wanted = commitment.to_field();
         let is_there = move |stored: &Fr| !wanted.is_zero() && *stored == wanted;
@@ -144,22 +144,22 @@ impl MemberTree {
     /// Appends a member.
     ///
     /// # Errors
-    /// [`TreeError::Full`] and [`TreeError::ZeroCommitment`]; the tree is then unchanged.
+    /// [`TreeError::Full`] and [`TreeError::ZeroCommitment`]. The tree is then unchanged.
     pub fn append(&mut self, member: Member) -> Result<Update, TreeError> {
         self.push(Some(member))?;
         Ok(self.rehash(self.len() - 1))
     }
 
-    /// Zeroes the slot of a member.
+    /// Removes a member: its slot becomes zero.
     ///
     /// # Errors
-    /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`]; the tree is then unchanged.
+    /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`]. The tree is then unchanged.
     pub fn remove(&mut self, index: MemberIndex) -> Result<Update, TreeError> {
         self.zero(index)?;
         Ok(self.rehash(index.0 as usize))
     }
 
-    /// The path of a member.
+    /// Returns the path of a member.
     ///
     /// # Errors
     /// [`TreeError::NoSuchIndex`] and [`TreeError::Removed`].
@@ -175,7 +175,7 @@ impl MemberTree {
         Ok(MemberPath::new(index, self.member(neighbour), self.store.others_above(slot)))
     }
 
-    /// Zeroes a slot, not the nodes above it. Returns who was there.
+    /// Zeroes a slot, but not the nodes above it. Returns the removed member.
     fn zero(&mut self, index: MemberIndex) -> Result<Member, TreeError> {
         let slot = index.0 as usize;
         let Some(member) = self.member(index) else {
@@ -215,7 +215,7 @@ impl MemberTree {
         self.store.node(level, node)
     }
 
-    /// What a node is the hash of.
+    /// Returns the inputs of a node's hash.
     fn children(&self, level: usize, node: usize) -> [Fr; ARITY] {
         if level == 0 {
             let cell = |slot| cell(self.member(MemberIndex(slot as u32)));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::digits::power;
 
-/// The power that takes Miller's function to the pairing; zero for zero.
+/// Raises a value of Miller's function to the power that gives the pairing. Returns zero for zero.
 ///
 /// The exponent is `(q^12 - 1) / r` times `2 x (6 x^2 + 3 x + 1)`, as in arkworks (Fuentes-Castañeda, Knapp,
 /// Rodríguez-Henríquez: "Faster hashing to G2", SAC 2011, section 5).
@@ -19,7 +19,7 @@ pub(super) fn final_exponentiation(value: &Fq12) -> Fq12 {
     let unitary = mul_fq12(&conjugate(value), &inverse_fq12(value));
     let f = mul_fq12(&frobenius(unitary, 2), &unitary);
 
-    // The exponents are those of q^0, q, q^2 and q^3; let z = -x.
+    // The hard part. Its exponent is a sum of multiples of q^0, q, q^2 and q^3. Let z = -x.
     let z = |f: &Fq12| conjugate(&to_the_x(f));
     let y0 = z(&f);
     let y1 = cyclotomic_square(&y0);
@@ -48,7 +48,7 @@ fn frobenius(mut f: Fq12, power: usize) -> Fq12 {
     f
 }
 
-/// `f^x` in the cyclotomic subgroup, by windows of odd powers.
+/// Returns `f^x` for an element of the cyclotomic subgroup, with windows of odd powers.
 fn to_the_x(f: &Fq12) -> Fq12 {
     let square = cyclotomic_square(f);
     let mut odd_powers = [*f; 8];

@@ -9,28 +9,28 @@ use super::{
     tower::{mul, square},
 };
 
-/// A line through the image on the curve of a point `T` of the twist, with slope `s` on the twist:
-/// `y - s x w + (s x_T - y_T) w^3` in the coordinates x and y of a point of G1.
+/// A line. `T` is a point of the twist, and `s` the slope on the twist. The line passes through the image of `T` on the
+/// curve. At a point of G1 with coordinates x and y its value is `y - s x w + (s x_T - y_T) w^3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) slope: Fq2,
     pub(super) constant: Fq2,
 }
 
-/// A step of the loop.
+/// A step of Miller's loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The point is doubled, and the product of the lines squared before.
+    /// First squares the product of the lines, then doubles the point.
     Double,
-    /// The starting point, or its negative, is added.
+    /// Adds the starting point or its negative.
     Add { negative: bool },
-    /// The image of the starting point under ψ is added.
+    /// Adds the image of the starting point under ψ.
     AddFrobenius,
-    /// The negative of its image under ψ² is added.
+    /// Subtracts the image of the starting point under ψ².
     SubtractFrobeniusSquared,
 }
 
-/// The steps for `[6x + 2]Q + ψ(Q) - ψ²(Q)`.
+/// Returns the steps that compute `[6x + 2]Q + ψ(Q) - ψ²(Q)`.
 pub(super) fn steps() -> impl Iterator<Item = Step> {
     let digits = Config::ATE_LOOP_COUNT.iter().rev().skip(1);
     let of_digit = |digit: &i8| {
@@ -45,7 +45,7 @@ pub(super) fn steps() -> impl Iterator<Item = Step> {
 pub(crate) struct Lines(pub(super) Vec<Line>);
 
 impl Lines {
-    /// Computes them in projective coordinates; those of infinity have the value one everywhere.
+    /// Computes the lines in projective coordinates. The lines of infinity have the value one at every point.
     pub(crate) fn of(point: &G2Affine) -> Self {
         let prepared = <Bn254 as Pairing>::G2Prepared::from(*point);
         if prepared.is_zero() {
@@ -63,7 +63,7 @@ impl Lines {
     }
 }
 
-/// Inverts elements other than zero, with one inversion (Montgomery's trick).
+/// Inverts nonzero elements with one inversion (Montgomery's trick).
 fn invert_all(elements: &mut [Fq2]) {
     let mut product = Fq2::ONE;
     let mut products = Vec::with_capacity(elements.len());
@@ -79,14 +79,14 @@ fn invert_all(elements: &mut [Fq2]) {
     }
 }
 
-/// Points of G2 on their way through the loop, all at the same step, in affine coordinates.
+/// Points of G2 that pass through Miller's loop together, all at the same step, in affine coordinates.
 ///
-/// None may be infinity. In the subgroup of order r no step then meets a denominator of zero: the multiples of a point
-/// that are added to each other differ, and their sum is not infinity.
+/// No point may be infinity. For points of the subgroup of order r, no denominator is then zero: in each addition, the
+/// two multiples of a point differ, and their sum is not infinity.
 pub(super) struct Walk<'a> {
     starts: &'a [G2Affine],
     points: Vec<(Fq2, Fq2)>,
-    /// Of each slope the denominator, and the product of all before it.
+    /// For each slope, its denominator and the product of all denominators before it.
     denominators: Vec<(Fq2, Fq2)>,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Walk<'a> {
         Self { starts, points, denominators: Vec::with_capacity(starts.len()) }
     }
 
-    /// Takes a step with all points and hands out the line of each, by its number.
+    /// Takes a step with all points. Calls `each` with the number and the line of each point.
     pub(super) fn step(&mut self, step: Step, each: impl FnMut(usize, Line)) {
         match step {
             Step::Double => self.double(each),
@@ -156,8 +156,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The line through a point with a slope, and the negative of the third point where it meets the twist: the first is
-/// the point, and `other_x` the coordinate of the second.
+/// Returns the sum of two points of the twist, and the line through them. `(x, y)` is the first point, `other_x` is the
+/// x coordinate of the second, and `slope` is the slope of the line. The sum is the negative of the third intersection
+/// of the line with the twist.
 #[inline(always)]
 fn along((x, y): (Fq2, Fq2), slope: Fq2, other_x: Fq2) -> ((Fq2, Fq2), Line) {
     let constant = mul(&slope, &x) - y;
@@ -193,7 +194,7 @@ mod tests {
             for (point, lines) in points.iter().zip(lines) {
                 assert_eq!(Lines(lines), Lines::of(point));
             }
-            // Where the loop ends: [6x + 2]Q + ψ(Q) - ψ²(Q) = -ψ³(Q) in the subgroup.
+            // The result of the loop: [6x + 2]Q + ψ(Q) - ψ²(Q) = -ψ³(Q) in the subgroup.
             for (point, (x, y)) in points.iter().zip(walk.points) {
                 let end = psi(psi(psi((point.x, point.y))));
                 assert_eq!((x, -y), end);

@@ -1,4 +1,4 @@
-//! Miller's loop for many pairs.
+//! Miller's loop for several pairs.
 
 use ark_bn254::{Fq, Fq12, G1Projective, G2Affine};
 use ark_ff::Field;
@@ -9,11 +9,11 @@ use super::{
     tower::{SparseElement, square_fq12},
 };
 
-/// What a line takes of the point of G1 at which it is evaluated.
+/// A point of G1, in the form that the evaluation of a line takes.
 ///
-/// A line's value may be scaled by any factor of Fq, for the final exponentiation takes it to one (Barreto, Kim, Lynn,
-/// Scott: [2002/008](https://eprint.iacr.org/2002/008)). It is scaled by `1 / y` here, so that its first coefficient is
-/// one.
+/// A line's value may be scaled by any nonzero factor of Fq, because the final exponentiation maps the factor to one
+/// (Barreto, Kim, Lynn, Scott: [2002/008](https://eprint.iacr.org/2002/008)). Here the value is scaled by `1 / y`, so
+/// that its first coefficient is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evaluation {
     minus_x_over_y: Fq,
@@ -21,9 +21,9 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Those of some points, with one inversion for all. At infinity all lines have the value one.
+    /// Converts points, with one inversion for all. At infinity every line has the value one.
     pub(crate) fn of(points: &[G1Projective]) -> Vec<Self> {
-        // x / y = (X / Z^2) / (Y / Z^3), and no point of the curve has y = 0, for the group's order is odd.
+        // x / y = (X / Z^2) / (Y / Z^3). No point of the curve has y = 0, because the group's order is odd.
         let mut product = Fq::ONE;
         let mut products = Vec::with_capacity(points.len());
         for point in points {
@@ -52,8 +52,8 @@ impl Evaluation {
     }
 }
 
-/// The product of Miller's functions of some pairs, up to factors that the final exponentiation takes to one: of points of
-/// G2 by their lines, each with an evaluation.
+/// Returns the product of Miller's functions of the pairs, up to factors that the final exponentiation maps to one.
+/// Each pair consists of the lines of a point of G2 and the evaluation of a point of G1.
 pub(crate) fn miller_loop(pairs: &[(&Lines, Evaluation)]) -> Fq12 {
     let mut product = Fq12::ONE;
     for (index, step) in steps().enumerate() {
@@ -67,8 +67,9 @@ pub(crate) fn miller_loop(pairs: &[(&Lines, Evaluation)]) -> Fq12 {
     product
 }
 
-/// Such products for each group of `2^group_bits` pairs that follow each other, the last group perhaps smaller: of points of
-/// G2 other than infinity, each with an evaluation. All points walk together, and each group has squarings of its own.
+/// Returns the product of [`miller_loop`] for each group of `2^group_bits` consecutive pairs. The last group may be
+/// smaller. The points of G2 must not be infinity. All points pass through the loop together; each group has its own
+/// squarings.
 pub(crate) fn miller_products(points: &[G2Affine], at: &[Evaluation], group_bits: u32) -> Vec<Fq12> {
     let mut products = vec![Fq12::ONE; points.len().div_ceil(1 << group_bits)];
     let mut walk = Walk::new(points);

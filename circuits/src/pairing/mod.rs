@@ -1,13 +1,13 @@
 //! Products of many pairings over BN254.
 //!
-//! The optimal ate pairing (Vercauteren: [2008/096](https://eprint.iacr.org/2008/096)) as arkworks has it, with the
-//! same values, arranged for products of many pairs:
+//! The optimal ate pairing (Vercauteren: [2008/096](https://eprint.iacr.org/2008/096)), with the same values as in
+//! arkworks, arranged for products of many pairs:
 //!
-//! - The points of the twist walk through Miller's loop in affine coordinates, all together, so that the divisions of a
+//! - The points of the twist pass through Miller's loop together, in affine coordinates, so that all divisions of a
 //!   step share one inversion ([`lines`]).
-//! - A line is scaled to `1 + a w + b w^3`, for which its slope is all that must be known, and all pairs share the
+//! - A line is scaled to `1 + a w + b w^3`, which needs only its slope and the points, and all pairs share the
 //!   squarings ([`miller`]).
-//! - Sums of products in the tower are reduced once ([`tower`]).
+//! - A sum of products in the tower is reduced once ([`tower`]).
 
 mod exponentiation;
 mod lines;

@@ -1,6 +1,6 @@
-//! Inverses and square roots, as powers.
+//! Inverses and square roots, computed as powers.
 //!
-//! The binary algorithm for inverses mispredicts a branch at every other bit; a power takes a third of its time.
+//! The binary algorithm for inverses has a mispredicted branch at every other bit. A power takes a third of its time.
 
 use ark_bn254::{Fq, Fq2, Fq6, Fq12, FqConfig};
 use ark_ff::{AdditiveGroup, BigInt, Field, MontConfig, MontFp, Zero};
@@ -29,24 +29,24 @@ fn pow(x: &Fq, exponent: &[u64; 4]) -> Fq {
     power(exponent, &odd_powers, |x| x.square(), |x, y| *x * y).unwrap_or(Fq::ONE)
 }
 
-/// `1 / x`; zero for zero.
+/// Returns `1 / x`, or zero for zero.
 pub(super) fn inverse(x: &Fq) -> Fq {
     pow(x, &FOR_INVERSES)
 }
 
-/// `1 / x` in Fq2; zero for zero.
+/// Returns `1 / x` in Fq2, or zero for zero.
 pub(super) fn inverse_fq2(x: &Fq2) -> Fq2 {
     let inverse = inverse(&(x.c0.square() + x.c1.square()));
     Fq2::new(x.c0 * inverse, -(x.c1 * inverse))
 }
 
-/// `1 / x` in Fq12; zero for zero.
+/// Returns `1 / x` in Fq12, or zero for zero.
 pub(super) fn inverse_fq12(x: &Fq12) -> Fq12 {
     let inverse = inverse_fq6(&(mul_fq6(&x.c0, &x.c0) - mul_by_v(&mul_fq6(&x.c1, &x.c1))));
     Fq12::new(mul_fq6(&x.c0, &inverse), -mul_fq6(&x.c1, &inverse))
 }
 
-/// `1 / x` in Fq6: the product of its two conjugates over its norm to Fq2; zero for zero.
+/// Returns `1 / x` in Fq6, or zero for zero. It is the product of the two conjugates of x divided by its norm to Fq2.
 fn inverse_fq6(x: &Fq6) -> Fq6 {
     let conjugates = Fq6::new(
         square(&x.c0) - mul_by_xi(&mul(&x.c1, &x.c2)),
@@ -58,27 +58,27 @@ fn inverse_fq6(x: &Fq6) -> Fq6 {
     Fq6::new(mul(&conjugates.c0, &inverse), mul(&conjugates.c1, &inverse), mul(&conjugates.c2, &inverse))
 }
 
-/// A square root of x up to sign, with its inverse up to sign: `x^((q + 1) / 4)` and `x^((q - 3) / 4)`.
+/// Returns `x^((q + 1) / 4)` and `x^((q - 3) / 4)`: a square root of x or -x, and its inverse up to sign.
 ///
-/// If x is a square other than zero, the first is a root and the second its inverse. If x is no square, the first is a
-/// root of `-x` and the second the negative of its inverse.
+/// If x is a nonzero square, the first is a square root of x and the second is its inverse. If x is not a square, the
+/// first is a square root of `-x` and the second is the negative of its inverse.
 fn root_and_inverse(x: &Fq) -> (Fq, Fq) {
     let inverse = pow(x, &FOR_ROOTS);
     (inverse * x, inverse)
 }
 
-/// A square root, if there is one.
+/// Returns a square root, if one exists.
 pub(crate) fn sqrt(x: &Fq) -> Option<Fq> {
     let (root, _) = root_and_inverse(x);
     (root.square() == *x).then_some(root)
 }
 
-/// A square root, if there is one.
+/// Returns a square root, if one exists.
 ///
-/// The complex method (Adj, Rodríguez-Henríquez: [2012/685](https://eprint.iacr.org/2012/685), algorithm 8) with two
-/// powers in Fq and neither inversion nor test for squares. With `s^2 = c0^2 + c1^2` and `d = (c0 + s) / 2`, one of d
-/// and -d is a square. If it is `d = r^2`, then `r + c1 / (2 r) u` is a root. Otherwise `-d = r^2`, and the root is
-/// `c1 / (2 r) + r u`: its real part has the square `-c1^2 / (4 d) = (c0 - s) / 2`.
+/// This is the complex method (Adj, Rodríguez-Henríquez: [2012/685](https://eprint.iacr.org/2012/685), algorithm 8)
+/// with two powers in Fq, without an inversion and without a test for squares. Let `s^2 = c0^2 + c1^2` and
+/// `d = (c0 + s) / 2`. Either d or -d is a square. If `d = r^2`, then `r + c1 / (2 r) u` is a root. Otherwise
+/// `-d = r^2`, and `c1 / (2 r) + r u` is a root: its real part has the square `-c1^2 / (4 d) = (c0 - s) / 2`.
 pub(crate) fn sqrt_fq2(x: &Fq2) -> Option<Fq2> {
     if x.c1.is_zero() {
         let (root, _) = root_and_inverse(&x.c0);
@@ -98,13 +98,13 @@ fn half_sum(x: &Fq2, norm_root: &Fq) -> Fq {
     (x.c0 + norm_root) * HALF
 }
 
-/// The root of x, from d and its root and inverse up to sign.
+/// Returns the root of x, computed from d and the result of [`root_and_inverse`] for d.
 fn root_of(x: &Fq2, d: &Fq, (root, inverse): (Fq, Fq)) -> Fq2 {
     let quotient = x.c1 * HALF * inverse;
     if root.square() == *d { Fq2::new(root, quotient) } else { Fq2::new(-quotient, root) }
 }
 
-/// Square roots of eight elements, where there are any.
+/// Returns the square roots of eight elements, where they exist.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 pub(crate) fn sqrt_eights(simd: Ifma, x: &[Fq; LANES]) -> [Option<Fq>; LANES] {
     let roots = roots_and_inverses(simd, x);
@@ -117,14 +117,14 @@ fn roots_and_inverses(simd: Ifma, x: &[Fq; LANES]) -> [(Fq, Fq); LANES] {
     core::array::from_fn(|lane| (inverses[lane] * x[lane], inverses[lane]))
 }
 
-/// Square roots of eight elements of the extension, where there are any.
+/// Returns the square roots of eight elements of the extension, where they exist.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 pub(crate) fn sqrt_fq2_eights(simd: Ifma, x: &[Fq2; LANES]) -> [Option<Fq2>; LANES] {
     let norm_roots = sqrt_eights(simd, &x.each_ref().map(norm));
     let d = core::array::from_fn(|lane| half_sum(&x[lane], &norm_roots[lane].unwrap_or_default()));
     let roots = roots_and_inverses(simd, &d);
     core::array::from_fn(|lane| match x[lane].c1.is_zero() {
-        // Few are, and they go another way.
+        // This case is rare, and needs another formula.
         true => sqrt_fq2(&x[lane]),
         false => norm_roots[lane].map(|_| root_of(&x[lane], &d[lane], roots[lane])),
     })

@@ -10,19 +10,19 @@ use super::{
     tower::{cyclotomic_square, mul_fq12},
 };
 
-/// An element of the target group, which has order r. There the conjugate is the inverse.
+/// An element of the target group, which has order r. In this group the conjugate is the inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target(Fq12);
 
 impl Target {
     pub(crate) const ONE: Self = Self(Fq12::ONE);
 
-    /// The pairing that a Miller function, other than zero, belongs to.
+    /// Computes the pairing from a nonzero value of Miller's function.
     pub(crate) fn of(miller: &Fq12) -> Self {
         Self(final_exponentiation(miller))
     }
 
-    /// A small power.
+    /// Returns a power. The exponent should be small.
     pub(crate) fn pow(self, exponent: usize) -> Self {
         let bits = (0..usize::BITS - exponent.leading_zeros()).rev();
         Self(bits.fold(Fq12::ONE, |power, bit| {

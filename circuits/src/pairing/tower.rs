@@ -1,22 +1,22 @@
-//! The products that a pairing is made of, in the tower of fields over BN254's base field.
+//! Multiplication in the tower of fields over BN254's base field, for pairings.
 //!
-//! The elements are those of arkworks: `Fq2 = Fq[u]/(u^2 + 1)`, `Fq6 = Fq2[v]/(v^3 - xi)` with `xi = 9 + u`, and
-//! `Fq12 = Fq6[w]/(w^2 - v)`. What differs is how they are multiplied. Each coordinate of a product is a sum of
-//! products in Fq, and such a sum is reduced once rather than once a product (Aranha, Karabina, Longa, Gebotys, López:
-//! [2010/526](https://eprint.iacr.org/2010/526); the interleaving of products and reduction is that of Longa:
-//! [2022/367](https://eprint.iacr.org/2022/367), algorithm 2).
+//! The elements are the same as in arkworks: `Fq2 = Fq[u]/(u^2 + 1)`, `Fq6 = Fq2[v]/(v^3 - xi)` with `xi = 9 + u`, and
+//! `Fq12 = Fq6[w]/(w^2 - v)`. The multiplication differs. Each coordinate of a product is a sum of products in Fq. Such
+//! a sum is reduced once, and not once per product (Aranha, Karabina, Longa, Gebotys, López:
+//! [2010/526](https://eprint.iacr.org/2010/526)). Products and reduction are interleaved as in Longa:
+//! [2022/367](https://eprint.iacr.org/2022/367), algorithm 2.
 
 use ark_bn254::{Fq, Fq2, Fq6, Fq12, FqConfig};
 use ark_ff::{AdditiveGroup, BigInt, MontConfig};
 
-/// The Montgomery form of an element, lowest limb first. Below the modulus, unless said.
+/// The Montgomery form of an element, lowest limb first. It is below the modulus unless stated otherwise.
 type Limbs = [u64; 4];
 
 const MODULUS: Limbs = <FqConfig as MontConfig<4>>::MODULUS.0;
 /// `-1 / modulus` modulo 2^64.
 const INVERSE: u64 = <FqConfig as MontConfig<4>>::INV;
 
-/// `x - y` without a final borrow, and whether there would be one.
+/// Returns `x - y` modulo 2^256, and whether it borrows.
 #[inline(always)]
 fn subtract(x: &Limbs, y: &Limbs) -> (Limbs, bool) {
     let (mut difference, mut borrow) = ([0; 4], false);
@@ -26,7 +26,7 @@ fn subtract(x: &Limbs, y: &Limbs) -> (Limbs, bool) {
     (difference, borrow)
 }
 
-/// `x + y`, not reduced: below 2^255 for reduced x and y.
+/// Returns `x + y`, not reduced. It is below 2^255 for reduced x and y.
 #[inline(always)]
 fn add_unreduced(x: &Fq, y: &Fq) -> Limbs {
     let (mut sum, mut carry) = ([0; 4], false);
@@ -36,13 +36,12 @@ fn add_unreduced(x: &Fq, y: &Fq) -> Limbs {
     sum
 }
 
-/// The sum of `x[i] * y[i]`, reduced once.
+/// Returns the sum of `x[i] * y[i]`, reduced once.
 ///
-/// The `y[i]` are reduced, and the `x[i]` add up to at most four times the modulus p. As p is below 0.19 * 2^256, no
-/// carry is then lost: the accumulator, a part of it that was shifted down included, stays below `(4 + 1) p < 2^256`
-/// after each step. In the end it is below `4 p * p / 2^256 + p < 2 p`, so that one subtraction completes the
-/// reduction.
-// A copy in every place would double the size of a WebAssembly module.
+/// The `y[i]` must be reduced, and the sum of the `x[i]` must be at most four times the modulus p. Since p is below
+/// 0.19 * 2^256, no carry is lost: after each step the accumulator, including the part that was shifted down, is below
+/// `(4 + 1) p < 2^256`. At the end it is below `4 p * p / 2^256 + p < 2 p`, so one subtraction completes the reduction.
+// Inlining it everywhere would double the size of a WebAssembly module.
 #[cfg_attr(target_arch = "wasm32", inline(never))]
 #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn sum_of_products<const N: usize>(x: [&Limbs; N], y: [&Limbs; N]) -> Fq {
@@ -69,7 +68,7 @@ fn sum_of_products<const N: usize>(x: [&Limbs; N], y: [&Limbs; N]) -> Fq {
     Fq::new_unchecked(BigInt(if below { sum } else { reduced }))
 }
 
-/// A factor of products in Fq2, and what each of them needs of it.
+/// A factor of products in Fq2, with the precomputed `-c1`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor {
     value: Fq2,
@@ -83,7 +82,7 @@ impl Factor {
     }
 }
 
-/// `x y`.
+/// Returns `x y`.
 #[inline(always)]
 pub(crate) fn mul(x: &Fq2, y: &Fq2) -> Fq2 {
     let minus = -y.c1;
@@ -91,7 +90,7 @@ pub(crate) fn mul(x: &Fq2, y: &Fq2) -> Fq2 {
     Fq2::new(sum_of_products([x0, x1], [&y.c0.0.0, &minus.0.0]), sum_of_products([x0, x1], [&y.c1.0.0, &y.c0.0.0]))
 }
 
-/// `x^2`.
+/// Returns `x^2`.
 #[inline(always)]
 pub(crate) fn square(x: &Fq2) -> Fq2 {
     let sum = add_unreduced(&x.c0, &x.c1);
@@ -100,7 +99,7 @@ pub(crate) fn square(x: &Fq2) -> Fq2 {
     Fq2::new(sum_of_products([&sum], [&difference.0.0]), sum_of_products([&twice], [&x.c1.0.0]))
 }
 
-/// `x0 y0 + x1 y1`.
+/// Returns `x0 y0 + x1 y1`.
 #[inline(always)]
 pub(crate) fn sum_of_two(x: [&Fq2; 2], y: [&Factor; 2]) -> Fq2 {
     let xs = [&x[0].c0.0.0, &x[0].c1.0.0, &x[1].c0.0.0, &x[1].c1.0.0];
@@ -110,7 +109,7 @@ pub(crate) fn sum_of_two(x: [&Fq2; 2], y: [&Factor; 2]) -> Fq2 {
     )
 }
 
-/// `x0 y0 + x1 y1 + x2 y2`.
+/// Returns `x0 y0 + x1 y1 + x2 y2`.
 #[inline(always)]
 fn sum_of_three(x: [&Fq2; 3], y: [&Factor; 3]) -> Fq2 {
     let last = Fq2::new(
@@ -120,13 +119,13 @@ fn sum_of_three(x: [&Fq2; 3], y: [&Factor; 3]) -> Fq2 {
     sum_of_two([x[0], x[1]], [y[0], y[1]]) + last
 }
 
-/// `xi x`.
+/// Returns `xi x`.
 #[inline(always)]
 pub(super) fn mul_by_xi(x: &Fq2) -> Fq2 {
     Fq2::new(nine_times_plus(&x.c0, &-x.c1), nine_times_plus(&x.c1, &x.c0))
 }
 
-/// `9 x + y`, reduced once.
+/// Returns `9 x + y`, reduced once.
 #[inline(always)]
 fn nine_times_plus(x: &Fq, y: &Fq) -> Fq {
     /// `2^62 / (floor(p / 2^224) + 1)`, rounded down.
@@ -135,7 +134,7 @@ fn nine_times_plus(x: &Fq, y: &Fq) -> Fq {
     for ((limb, x), y) in sum.iter_mut().zip(&x.0.0).zip(&y.0.0) {
         (*limb, top) = x.carrying_mul_add(9, *y, top);
     }
-    // The sum is below 10 p. Its 34 bits from 2^224 on give the quotient by p, or one less.
+    // The sum is below 10 p. Its 34 bits from bit 224 on give the quotient by p, or the quotient minus one.
     let leading = top << 32 | sum[3] >> 32;
     let quotient = ((u128::from(leading) * u128::from(RECIPROCAL)) >> 62) as u64;
     let (mut multiple, mut carry) = ([0; 4], 0);
@@ -147,13 +146,13 @@ fn nine_times_plus(x: &Fq, y: &Fq) -> Fq {
     Fq::new_unchecked(BigInt(if below { remainder } else { reduced }))
 }
 
-/// `v x`.
+/// Returns `v x`.
 #[inline(always)]
 pub(super) fn mul_by_v(x: &Fq6) -> Fq6 {
     Fq6::new(mul_by_xi(&x.c2), x.c0, x.c1)
 }
 
-/// `x y` in Fq6.
+/// Returns `x y` in Fq6.
 pub(super) fn mul_fq6(x: &Fq6, y: &Fq6) -> Fq6 {
     let [y0, y1, y2] = [y.c0, y.c1, y.c2].map(Factor::new);
     let [xi_y1, xi_y2] = [y.c1, y.c2].map(|y| Factor::new(mul_by_xi(&y)));
@@ -165,7 +164,7 @@ pub(super) fn mul_fq6(x: &Fq6, y: &Fq6) -> Fq6 {
     )
 }
 
-/// `x y` in Fq12, by Karatsuba's method over Fq6.
+/// Returns `x y` in Fq12, by Karatsuba's method over Fq6.
 pub(crate) fn mul_fq12(x: &Fq12, y: &Fq12) -> Fq12 {
     let low = mul_fq6(&x.c0, &y.c0);
     let high = mul_fq6(&x.c1, &y.c1);
@@ -173,15 +172,15 @@ pub(crate) fn mul_fq12(x: &Fq12, y: &Fq12) -> Fq12 {
     Fq12::new(low + mul_by_v(&high), middle - low - high)
 }
 
-/// `x^2` in Fq12, with two products in Fq6 (complex squaring).
+/// Returns `x^2` in Fq12, with two products in Fq6 (complex squaring).
 pub(super) fn square_fq12(x: &Fq12) -> Fq12 {
     let product = mul_fq6(&x.c0, &x.c1);
     let sum = mul_fq6(&(x.c0 + x.c1), &(x.c0 + mul_by_v(&x.c1)));
     Fq12::new(sum - product - mul_by_v(&product), product.double())
 }
 
-/// `x^2` of an element of the cyclotomic subgroup (Granger, Scott: [2009/565](https://eprint.iacr.org/2009/565), section
-/// 3.2), as three squares in `Fq4 = Fq2[w^3]`.
+/// Returns `x^2` for an element of the cyclotomic subgroup (Granger, Scott:
+/// [2009/565](https://eprint.iacr.org/2009/565), section 3.2), with three squares in `Fq4 = Fq2[w^3]`.
 pub(super) fn cyclotomic_square(x: &Fq12) -> Fq12 {
     let [(a0, a1), (b0, b1), (c0, c1)] =
         [(&x.c0.c0, &x.c1.c1), (&x.c1.c0, &x.c0.c2), (&x.c0.c1, &x.c1.c2)].map(|(low, high)| square_fq4(low, high));
@@ -193,7 +192,7 @@ pub(super) fn cyclotomic_square(x: &Fq12) -> Fq12 {
     )
 }
 
-/// `(low + high s)^2` with `s^2 = xi`.
+/// Returns `(low + high s)^2`, where `s^2 = xi`.
 #[inline(always)]
 fn square_fq4(low: &Fq2, high: &Fq2) -> (Fq2, Fq2) {
     let xi_high = mul_by_xi(high);
@@ -209,7 +208,7 @@ fn square_fq4(low: &Fq2, high: &Fq2) -> (Fq2, Fq2) {
     (square, mul(low, high).double())
 }
 
-/// `1 + a w + b w^3`: the value of a line, with what a product by it needs.
+/// The value of a line, `1 + a w + b w^3`, with precomputed factors for a product by it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SparseElement {
     a: Factor,
@@ -225,7 +224,7 @@ impl SparseElement {
         Self { a: Factor::new(a), b: Factor::new(b), xi_a, xi_b }
     }
 
-    /// `x (1 + a w + b w^3)`: twelve products in Fq2, in sums of two.
+    /// Returns `x (1 + a w + b w^3)`, with twelve products in Fq2, in sums of two.
     pub(super) fn mul(&self, x: &Fq12) -> Fq12 {
         let Self { a, b, xi_a, xi_b } = self;
         let (low, high) = (&x.c0, &x.c1);
@@ -251,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    /// Elements at the edges as often as any others.
+    /// Returns a random element, often one at an edge of the range.
     fn element(rng: &mut impl Rng) -> Fq {
         match rng.gen_range(0..6) {
             0 => Fq::zero(),

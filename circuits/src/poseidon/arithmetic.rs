@@ -1,12 +1,12 @@
-//! Sums of products in the BN254 scalar field with one Montgomery reduction each.
+//! Sums of products in the BN254 scalar field, each with one Montgomery reduction.
 //!
-//! Values are in Montgomery form (v stands for v / 2^256 mod r) and need not be the least residues. r is 0.1891 * 2^256:
-//! four limbs hold a little more than 5.28 r, and eight hold 27.9 r^2. Reducing a sum below s r^2 leaves less than
-//! (0.1891 s + 1) r. Nothing here wraps: a sum that outgrows its limbs is a bug, at which debug builds stop.
+//! Values are in Montgomery form (v represents v / 2^256 mod r), and need not be least residues. r is 0.1891 * 2^256:
+//! four limbs hold a little more than 5.28 r, and eight limbs hold 27.9 r^2. Reducing a sum below s r^2 gives a result
+//! below (0.1891 s + 1) r. No operation may overflow: a sum that exceeds its limbs is a bug, and debug builds panic.
 //!
-//! No branch and no address depends on a value.
+//! No branch and no memory address depends on a value.
 //!
-//! Products and reductions are functions of their own in WebAssembly: copies in every place would double a module's size.
+//! In WebAssembly, products and reductions are not inlined: inlining them would double the size of a module.
 
 use ark_bn254::{Fr, FrConfig};
 use ark_ff::{BigInt, MontConfig, PrimeField};
@@ -27,19 +27,19 @@ pub(super) struct Residue([u64; 4]);
 impl Residue {
     pub(super) const ZERO: Self = Self([0; 4]);
 
-    /// The least residue.
+    /// Creates the least residue of a field element.
     #[inline(always)]
     pub(super) const fn new(value: &Fr) -> Self {
         Self(value.0.0)
     }
 
-    /// The field element of a least residue.
+    /// Returns the field element. `self` must be a least residue.
     #[inline(always)]
     pub(super) const fn into_field(self) -> Fr {
         Fr::new_unchecked(BigInt(self.0))
     }
 
-    /// The sum, not reduced.
+    /// Returns the sum, not reduced.
     #[inline(always)]
     pub(super) fn plus(self, Self(other): Self) -> Self {
         let mut limbs = self.0;
@@ -51,25 +51,25 @@ impl Residue {
         Self(limbs)
     }
 
-    /// The product, reduced.
+    /// Returns the product, reduced.
     #[inline(always)]
     pub(super) fn times(self, other: Self) -> Self {
         Sum::product(self, other).reduce()
     }
 
-    /// The square, reduced.
+    /// Returns the square, reduced.
     #[inline(always)]
     pub(super) fn squared(self) -> Self {
         Sum::square(self).reduce()
     }
 
-    /// The least residue of what is below 4 r.
+    /// Returns the least residue. `self` must be below 4 r.
     #[inline(always)]
     pub(super) fn least(self) -> Self {
         self.less(&TWICE_MODULUS).less(&MODULUS)
     }
 
-    /// Less a multiple of r, unless that would be negative.
+    /// Subtracts a multiple of r, unless the result would be negative.
     #[inline(always)]
     fn less(self, multiple: &[u64; 4]) -> Self {
         let mut difference = self.0;
@@ -89,13 +89,13 @@ pub(super) struct Sum([u64; 8]);
 impl Sum {
     pub(super) const ZERO: Self = Self([0; 8]);
 
-    /// value * 2^256, which reduction turns into the value.
+    /// Returns value * 2^256. Reduction turns it into the value.
     #[inline(always)]
     pub(super) const fn new(Residue(value): Residue) -> Self {
         Self([0, 0, 0, 0, value[0], value[1], value[2], value[3]])
     }
 
-    /// The product of two residues.
+    /// Returns the product of two residues.
     #[cfg_attr(target_arch = "wasm32", inline(never))]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn product(Residue(a): Residue, Residue(b): Residue) -> Self {
@@ -106,11 +106,11 @@ impl Sum {
         Self(sum)
     }
 
-    /// The square of a residue.
+    /// Returns the square of a residue.
     #[cfg_attr(target_arch = "wasm32", inline(never))]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn square(Residue(a): Residue) -> Self {
-        // The products of different limbs, once each.
+        // The products of different limbs, each computed once.
         let mut sum = [0; 8];
         let mut carry;
         (sum[1], carry) = a[0].carrying_mul(a[1], 0);
@@ -119,7 +119,7 @@ impl Sum {
         (sum[3], carry) = a[1].carrying_mul_add(a[2], sum[3], 0);
         (sum[4], sum[5]) = a[1].carrying_mul_add(a[3], sum[4], carry);
         (sum[5], sum[6]) = a[2].carrying_mul_add(a[3], sum[5], 0);
-        // Twice those, and the squares of the limbs.
+        // Twice these products, and the squares of the limbs.
         sum[7] = sum[6] >> 63;
         for i in (2..7).rev() {
             sum[i] = sum[i] << 1 | sum[i - 1] >> 63;
@@ -134,7 +134,7 @@ impl Sum {
         Self(sum)
     }
 
-    /// The sum of both.
+    /// Returns the sum of both.
     #[inline(always)]
     pub(super) fn plus(mut self, Self(other): Self) -> Self {
         let mut carry = false;
@@ -169,7 +169,7 @@ impl Sum {
         self
     }
 
-    /// The difference from a part of the sum.
+    /// Subtracts a part of the sum.
     #[inline(always)]
     pub(super) fn minus(mut self, Self(part): Self) -> Self {
         let mut borrow = false;
@@ -180,8 +180,8 @@ impl Sum {
         self
     }
 
-    /// The sum divided by 2^256 modulo r: Montgomery's reduction. It takes sums below (2^256 - r) 2^256 and leaves less
-    /// than the quotient and r together.
+    /// Returns the sum divided by 2^256 modulo r: Montgomery's reduction. The sum must be below (2^256 - r) 2^256. The
+    /// result is less than the quotient plus r.
     #[cfg_attr(target_arch = "wasm32", inline(never))]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn reduce(self) -> Residue {
@@ -210,7 +210,7 @@ impl Sum {
     }
 }
 
-/// What is summed up for one limb, and carried to the next two.
+/// The sum of one limb's column, and the carries to the next two limbs.
 #[derive(Default)]
 struct Column {
     sum: u128,
@@ -230,7 +230,7 @@ impl Column {
         self.add(u128::from(a) * u128::from(b));
     }
 
-    /// Takes the finished limb and goes on to the next.
+    /// Returns the finished limb and moves to the next one.
     #[inline(always)]
     fn shift(&mut self) -> u64 {
         let limb = self.sum as u64;
@@ -239,7 +239,7 @@ impl Column {
     }
 }
 
-/// Adds factor * value at a limb.
+/// Adds factor * value, shifted by `at` limbs.
 #[inline(always)]
 fn add_multiple(sum: &mut [u64; 8], at: usize, factor: u64, value: &[u64; 4]) {
     let mut product = [0; 5];
@@ -260,19 +260,19 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Limbs that are often at an end of their range.
+    /// Generates limbs that are often at an end of their range.
     fn limbs<const N: usize>() -> impl Strategy<Value = [u64; N]> {
         prop::array::uniform(prop_oneof![Just(0), Just(1), Just(u64::MAX), any::<u64>()])
     }
 
-    /// Field elements, often next to 0 or r.
+    /// Generates field elements that are often near 0 or r.
     pub(crate) fn element() -> impl Strategy<Value = Fr> {
         let random = limbs::<4>().prop_map(|limbs| Fr::new_unchecked(BigInt(limbs.map(|limb| limb >> 3))));
         let small = (0u64..3).prop_map(|n| Fr::new_unchecked(BigInt::from(n)));
         prop_oneof![small.clone(), small.prop_map(|n| -n), random]
     }
 
-    /// A residue below 1.5 r and its field element.
+    /// Generates a residue below 1.5 r and its field element.
     pub(crate) fn residue() -> impl Strategy<Value = (Residue, Fr)> {
         (element(), any::<bool>()).prop_map(|(value, raise)| {
             let raise = raise && value.0 < Fr::MODULUS_MINUS_ONE_DIV_TWO;
@@ -284,7 +284,7 @@ pub(super) mod tests {
         (0..multiple).fold(Residue::new(&value), |raised, _| raised.plus(Residue(MODULUS)))
     }
 
-    /// An integer modulo r.
+    /// Returns an integer modulo r.
     fn modulo(limbs: &[u64]) -> Fr {
         Fr::from_le_bytes_mod_order(&limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect::<Vec<_>>())
     }
@@ -298,7 +298,7 @@ pub(super) mod tests {
         let power = modulo(&[0, 0, 0, 0, 1]);
         let residue = Sum(sum).reduce();
         assert_eq!(modulo(&residue.0) * power, modulo(&sum));
-        // Less than the quotient, its remainder and r together.
+        // At most the integer quotient plus r.
         let mut bound = BigInt([sum[4], sum[5], sum[6], sum[7]]);
         assert!(!bound.add_with_carry(&Fr::MODULUS));
         assert!(BigInt(residue.0) <= bound);
@@ -358,7 +358,7 @@ pub(super) mod tests {
         assert!(!high.sub_with_borrow(&Fr::MODULUS));
         let [a, b, c, d] = high.0;
         reduced_is_the_quotient([u64::MAX, u64::MAX, u64::MAX, u64::MAX, a, b, c, d]);
-        // 22 products of the largest least residues, and as many as four limbs and eight hold of them.
+        // 22 products of the largest least residue; then the largest sums of it that eight limbs and four limbs hold.
         let largest = Residue::new(&-Fr::new_unchecked(BigInt::one()));
         let sum = (0..22).fold(Sum::ZERO, |sum, _| sum.plus_product(largest, largest));
         reduced_is_the_quotient(sum.0);

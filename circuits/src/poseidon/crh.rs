@@ -1,7 +1,7 @@
-//! Poseidon through the collision-resistant-hash traits of ark-crypto-primitives.
+//! Poseidon as an implementation of the collision-resistant-hash traits of ark-crypto-primitives.
 //!
-//! [`Poseidon<N>`](Poseidon) hashes `N` field elements, one to four; [`PoseidonGadget`] is the same as constraints on
-//! `FpVar`s. There is nothing to configure, so the parameters are the unit type.
+//! [`Poseidon<N>`](Poseidon) hashes `N` field elements, one to four. [`PoseidonGadget`] is the same hash as constraints
+//! on `FpVar`s. The hash has no parameters, so their type is the unit type.
 
 use core::borrow::Borrow;
 
@@ -42,7 +42,7 @@ where
     }
 }
 
-/// The parameters' variable: nothing.
+/// The empty variable of the parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct NoParameters;
 

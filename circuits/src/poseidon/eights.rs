@@ -1,14 +1,15 @@
 //! Eight permutations at a time.
 //!
-//! They take the steps of the [native](super::native) one, and reduce a sum of products once, with the constant that is
-//! added to it. Products are not paired as there: the factors of pairs are sums, whose limbs had to be carried first.
+//! The steps are the same as in the [native](super::native) permutation. A sum of products is reduced once, together
+//! with the constant that is added to it. Unlike in the native permutation, products are not paired: the factors of
+//! pairs are sums, and their limbs would need carry propagation first.
 //!
-//! Bounds, in multiples of r, which is less than 2^260 / 84: inputs times sixteen and the first constants are below 17.
-//! Three products of it make an S-box below 1.26: 1 + 17 * 17 / 84 < 4.5, 1 + 4.5 * 4.5 / 84 < 1.25, 1 + 1.25 * 17 / 84.
-//! A row of a matrix with its constant is then below 2.1, as 1 + 5 * 1.26 / 84 + 1 is, and S-boxes of such lanes are below
-//! 1.1. The partial rounds begin with outputs and an input below 2.1; a step of the recurrence is less than
-//! 1 + (4 * 2.1 + 1.1 + 4 * 2.3) / 84 + 1 < 2.3. Lane 0 after them, with a constant added, is below 3.3, and its S-box is
-//! below 1.1 as well. The result is below 1 + 5 * 1.1 / 84 < 2.
+//! Bounds, as multiples of r, which is less than 2^260 / 84: inputs times sixteen, with the first constants added, are
+//! below 17. The three products of an S-box are then below 1 + 17 * 17 / 84 < 4.5, 1 + 4.5 * 4.5 / 84 < 1.25 and 1 +
+//! 1.25 * 17 / 84 < 1.26. A row of a matrix with its constant is then below 1 + 5 * 1.26 / 84 + 1 < 2.1, and the
+//! S-boxes of such lanes are below 1.1. The partial rounds begin with outputs and an input below 2.1. A step of the
+//! recurrence is below 1 + (4 * 2.1 + 1.1 + 4 * 2.3) / 84 + 1 < 2.3. After the partial rounds, lane 0 with a constant
+//! added is below 3.3, and its S-box is below 1.1 as well. The result is below 1 + 5 * 1.1 / 84 < 2.
 
 use ark_bn254::{Fr, FrConfig};
 use ark_ff::AdditiveGroup;
@@ -30,7 +31,7 @@ pub(crate) struct Constants<const N: usize, const T: usize> {
     partial: Vec<Limbs>,
     exit: [Taps<N>; N],
     last: [[Limbs; T]; HALF_FULL_ROUNDS],
-    /// The first row of `mds` with `R = 2^256`, so that the products with it are too.
+    /// The first row of `mds` with `R = 2^256`, so that the products with it also have `R = 2^256`.
     closing: [Limbs; T],
 }
 
@@ -70,7 +71,7 @@ fn all_scaled<const M: usize>(constants: [Fr; M]) -> [Limbs; M] {
     constants.map(scaled)
 }
 
-/// Lane 0 of the permutations of `[0, inputs...]`.
+/// Returns lane 0 of the permutations of `[0, inputs...]`.
 pub(super) fn hash_with<const N: usize, const T: usize>(
     simd: Ifma,
     constants: &Constants<N, T>,
@@ -79,7 +80,7 @@ pub(super) fn hash_with<const N: usize, const T: usize>(
     simd.vectorize(Permutation { simd, constants, inputs })
 }
 
-/// What [`hash_with`] does, compiled with the instructions.
+/// The computation of [`hash_with`], compiled with the vector instructions.
 struct Permutation<'a, const N: usize, const T: usize> {
     simd: Ifma,
     constants: &'a Constants<N, T>,
@@ -101,7 +102,8 @@ impl<const N: usize, const T: usize> pulp::NullaryFnOnce for Permutation<'_, N, 
 
         let mut history = History::<N>::new(simd, &state);
         for added in &constants.partial {
-            // Between the steps of the S-box come products that do not need it, for processors to compute meanwhile.
+            // Independent products are placed between the steps of the S-box, so that the processor computes them in
+            // parallel.
             let x = history.inputs[0];
             let square = x.squared(simd);
             let sum = Products::new(simd, Integers::constant(simd, added));
@@ -127,7 +129,7 @@ impl<const N: usize, const T: usize> pulp::NullaryFnOnce for Permutation<'_, N, 
     }
 }
 
-/// `[0, inputs...]` with the constants of the first round.
+/// Loads `[0, inputs...]`, and adds the constants of the first round.
 #[inline(always)]
 fn loaded<const N: usize, const T: usize>(
     simd: Ifma,
@@ -150,7 +152,8 @@ fn loaded<const N: usize, const T: usize>(
     state
 }
 
-/// The S-boxes of a full round, x^5. Squares come beside squares, for processors to compute them at the same time.
+/// Computes the S-boxes of a full round, x^5. The squares of all lanes come one after the other, so that the processor
+/// computes them in parallel.
 #[inline(always)]
 fn sboxes<const T: usize>(simd: Ifma, state: &[Integers; T]) -> [Integers; T] {
     let mut powers = *state;
@@ -165,7 +168,7 @@ fn sboxes<const T: usize>(simd: Ifma, state: &[Integers; T]) -> [Integers; T] {
     powers
 }
 
-/// Adds the products of the entries.
+/// Adds the inner product of constants and values.
 #[inline(always)]
 fn plus_products<const M: usize>(
     simd: Ifma,
@@ -179,7 +182,7 @@ fn plus_products<const M: usize>(
     sum
 }
 
-/// A matrix times the state, and the constants of the next round.
+/// Multiplies the state by a matrix, and adds the constants of the next round.
 #[inline(always)]
 fn times<const T: usize>(
     simd: Ifma,
@@ -202,7 +205,8 @@ struct History<const N: usize> {
 }
 
 impl<const N: usize> History<N> {
-    /// The input of the first round in lane 0, after inputs of zero, and outputs in the others.
+    /// Creates the history before the first partial round. Lane 0 of the state is the first input, after inputs of
+    /// zero; the other lanes are the outputs.
     #[inline(always)]
     fn new<const T: usize>(simd: Ifma, state: &[Integers; T]) -> Self {
         let zero = Integers::constant(simd, &Limbs::default());
@@ -212,14 +216,14 @@ impl<const N: usize> History<N> {
         Self { outputs, inputs }
     }
 
-    /// Adds the coefficients times outputs and inputs.
+    /// Adds the coefficients times the outputs and inputs.
     #[inline(always)]
     fn plus_sum(&self, simd: Ifma, sum: Products, taps: &Taps<N>) -> Products {
         let sum = plus_products(simd, sum, &taps.outputs, &self.outputs);
         plus_products(simd, sum, &taps.inputs, &self.inputs)
     }
 
-    /// Goes on to the next round with the output of this one and the input of the next.
+    /// Moves to the next round, with the output of this round and the input of the next one.
     #[inline(always)]
     fn push(&mut self, output: Integers, input: Integers) {
         for i in (1..N).rev() {

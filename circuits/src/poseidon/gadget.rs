@@ -1,8 +1,8 @@
 //! The permutation as constraints.
 //!
-//! An S-box is three constraints, x*x = x2, x2*x = x3, x2*x3 = x5, with x2 on the A side and x3 on the B side of the
-//! last: x3 then never occurs in A and x2 never in B, which leaves a third of the variables out of either query of the
-//! proving key. Linear layers cost nothing.
+//! An S-box has three constraints, x*x = x2, x2*x = x3, x2*x3 = x5. In the last one, x2 is on the A side and x3 on the
+//! B side. So x3 never occurs in A and x2 never occurs in B, and each of the two queries of the proving key lacks a
+//! third of the variables. Linear layers need no constraints.
 
 use ark_bn254::Fr;
 use ark_ff::{Field, Zero};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::constraints::{Builder, Unsatisfied};
 
-/// Poseidon of one to four inputs; 213, 240, 261 or 297 constraints.
+/// Computes Poseidon of one to four inputs, with 213, 240, 261 or 297 constraints.
 pub(crate) fn hash_gadget<B: Builder, const N: usize>(
     builder: &mut B,
     inputs: &[B::Num; N],
@@ -35,7 +35,7 @@ pub(super) fn hash_with<B: Builder, const N: usize, const T: usize>(
     for (round, constants) in parameters.first.iter().enumerate() {
         for (lane, constant) in constants.iter().enumerate() {
             state[lane] = if round == 0 && lane == 0 {
-                // The capacity lane is still the constant 0: its S-box is a constant too.
+                // The capacity lane is still the constant 0, so its S-box is a constant too.
                 B::constant(constant.square().square() * constant)
             } else {
                 sbox(builder, &(state[lane].clone() + B::constant(*constant)))?

@@ -1,17 +1,18 @@
-//! The linear layers, with about two thirds of the products.
+//! The linear layers, with about two thirds of the usual number of products.
 //!
-//! a0 b0 + a1 b1 = (a0 + b1) (a1 + b0) - a0 a1 - b0 b1 (Winograd, *A New Algorithm for Inner Product*, 1968). The product
-//! of the constants is one as well, and that of the variables serves all rows of a matrix, or two steps of the
-//! recurrence. These are identities of integers: the sums are exactly those of the plain products.
+//! a0 b0 + a1 b1 = (a0 + b1) (a1 + b0) - a0 a1 - b0 b1 (Winograd, *A New Algorithm for Inner Product*, 1968). The
+//! product of the constants is itself a constant. The product of the variables is used in all rows of a matrix, or in
+//! two steps of the recurrence. This is an identity of integers: the sums are exactly equal to the sums of the plain
+//! products.
 
 use ark_bn254::Fr;
 
 use super::arithmetic::{Residue, Sum};
 
-/// A matrix.
+/// A matrix of constants.
 pub(super) struct Matrix<const T: usize> {
     pub(super) rows: [[Fr; T]; T],
-    /// What the products of paired entries add up to in each row.
+    /// For each row, the sum of the products of paired entries.
     paired: [Sum; T],
 }
 
@@ -26,10 +27,11 @@ impl<const T: usize> Matrix<T> {
         Self { rows, paired }
     }
 
-    /// The matrix times the lanes, in least residues; of lanes below 1.61 r, and five of them at most.
+    /// Returns the matrix times the lanes, as least residues. The lanes must be below 1.61 r, and at most five.
     #[inline(always)]
     pub(super) fn times(&self, lanes: &[Residue; T]) -> [Residue; T] {
-        // A row is less than 5 * 1.61 r^2, or 2.53 r reduced, and has been up to 2 * 2.61^2 + 1.61 = 15.3 r^2.
+        // A row is less than 5 * 1.61 r^2, or 2.53 r after reduction. Intermediate sums are at most 2 * 2.61^2 + 1.61 =
+        // 15.3 r^2.
         let mut crossed = Sum::ZERO;
         for [a, b] in lanes.as_chunks().0 {
             crossed = crossed.plus_product(*a, *b);
@@ -40,18 +42,18 @@ impl<const T: usize> Matrix<T> {
         })
     }
 
-    /// The first entry of that product.
+    /// Returns the first entry of the product.
     #[inline(always)]
     pub(super) fn first_times(&self, lanes: &[Residue; T]) -> Residue {
         plus_products(Sum::ZERO, &self.rows[0], lanes).reduce().least()
     }
 }
 
-/// Coefficients of the last n S-box outputs and inputs, the latest first.
+/// Coefficients of the last n S-box outputs and inputs, latest first.
 pub(super) struct Taps<const N: usize> {
     pub(super) outputs: [Fr; N],
     pub(super) inputs: [Fr; N],
-    /// What the products of paired coefficients add up to.
+    /// The sum of the products of paired coefficients.
     paired: Sum,
 }
 
@@ -62,20 +64,21 @@ impl<const N: usize> Taps<N> {
     }
 }
 
-/// The last n S-box outputs and inputs of the partial rounds, the latest first.
+/// The last n S-box outputs and inputs of the partial rounds, latest first.
 pub(super) struct History<const N: usize> {
     outputs: [Residue; N],
     inputs: [Residue; N],
-    /// The product of the latest two outputs and that of the latest two inputs, added up; then the same as of one round
-    /// ago, and of two. The first and the third are all pairs of the last four.
+    /// The product of the latest two outputs plus the product of the latest two inputs; then the same value of the
+    /// previous round, and of the round before it. The first and the third entry cover all pairs of the last four.
     crossed: [Sum; 3],
 }
 
 impl<const N: usize> History<N> {
-    /// Two new pairs a round only pay if there are four old ones.
+    /// Whether products are paired. Computing two new pairs per round is worth its cost only if the sum has four pairs.
     const PAIRED: bool = N == 4;
 
-    /// Outputs below 1.61 r and the input of the first round, after inputs of zero.
+    /// Creates the history before the first partial round, from outputs below 1.61 r and the first input. Earlier
+    /// inputs are zero.
     #[inline(always)]
     pub(super) fn new(outputs: [Residue; N], input: Residue) -> Self {
         let mut inputs = [Residue::ZERO; N];
@@ -95,7 +98,7 @@ impl<const N: usize> History<N> {
         self.inputs[0]
     }
 
-    /// Adds the coefficients times outputs and inputs.
+    /// Adds the coefficients times the outputs and inputs.
     #[inline(always)]
     pub(super) fn plus_sum(&self, sum: Sum, taps: &Taps<N>) -> Sum {
         if Self::PAIRED {
@@ -107,7 +110,7 @@ impl<const N: usize> History<N> {
         }
     }
 
-    /// Goes on to the next round with the output of this one and the input of the next.
+    /// Moves to the next round, with the output of this round and the input of the next one.
     #[inline(always)]
     pub(super) fn push(&mut self, output: Residue, input: Residue) {
         self.outputs.copy_within(..N - 1, 1);
@@ -121,13 +124,13 @@ impl<const N: usize> History<N> {
     }
 }
 
-/// Adds the products of the entries.
+/// Adds the inner product of constants and values.
 #[inline(always)]
 fn plus_products<const N: usize>(sum: Sum, constants: &[Fr; N], values: &[Residue; N]) -> Sum {
     constants.iter().zip(values).fold(sum, |sum, (a, b)| sum.plus_product(Residue::new(a), *b))
 }
 
-/// Adds (a0 + b1) (a1 + b0) of each pair, and the product of what has no pair.
+/// Adds (a0 + b1) (a1 + b0) for each pair, and the product of an entry without a pair.
 #[inline(always)]
 fn plus_crosswise<const N: usize>(mut sum: Sum, constants: &[Fr; N], values: &[Residue; N]) -> Sum {
     let (pairs, single) = constants.as_chunks();
@@ -141,7 +144,7 @@ fn plus_crosswise<const N: usize>(mut sum: Sum, constants: &[Fr; N], values: &[R
     sum
 }
 
-/// Adds a0 a1 + a2 a3 + ...; what has no pair counts nothing.
+/// Adds a0 a1 + a2 a3 + ..., without an entry that has no pair.
 const fn plus_pairs<const N: usize>(mut sum: Sum, constants: &[Fr; N]) -> Sum {
     let mut i = 0;
     while i + 1 < N {
@@ -164,7 +167,7 @@ mod tests {
         left.iter().zip(right).map(|(a, b)| *a * b).sum()
     }
 
-    /// Matrices and lanes below 1.5 r.
+    /// Checks random matrices, and lanes below 1.5 r.
     fn products_are_those_of_the_field<const T: usize>() {
         let case = (uniform::<_, T>(uniform::<_, T>(element())), uniform::<_, T>(residue()));
         proptest!(|((rows, lanes) in case)| {
@@ -184,7 +187,7 @@ mod tests {
         products_are_those_of_the_field::<5>();
     }
 
-    /// Sums over a history into which outputs and inputs are pushed, beside slices of all of them.
+    /// Compares sums over a history, while outputs and inputs are pushed, with sums over lists of all of them.
     fn history_slides<const N: usize>() {
         let taps = (uniform::<_, N>(element()), uniform::<_, N>(element()));
         let past = (uniform::<_, N>(residue()), element());
@@ -192,7 +195,7 @@ mod tests {
         proptest!(|((outputs, inputs) in taps, (past, input) in past, pushed in pushed)| {
             let taps = Taps::new(outputs, inputs);
             let mut history = History::new(past.map(|(output, _)| output), Residue::new(&input));
-            // The latest first, as the taps are.
+            // Latest first, as in the taps.
             let mut all_outputs: Vec<Fr> = past.iter().map(|(_, value)| *value).collect();
             let mut all_inputs = vec![Fr::default(); N];
             all_inputs.insert(0, input);

@@ -1,16 +1,18 @@
-//! The Poseidon hash (2019/458) over the BN254 scalar field with circomlib's parameters.
+//! The Poseidon hash ([2019/458](https://eprint.iacr.org/2019/458)) over the BN254 scalar field, with circomlib's
+//! parameters.
 //!
 //! `H1` to `H4` of the protocol are [`hash`] with one to four inputs: width t = n + 1, S-box x^5, 8 full rounds,
 //! 56 / 57 / 56 / 60 partial rounds, state `[0, inputs...]`, output lane 0.
 //!
-//! Partial rounds run as a linear recurrence: the lanes without an S-box are a linear system, so that each S-box input is
-//! one sum of products over the last few S-box inputs and outputs, with the same coefficients in every round. That is
-//! cheaper than the sparse matrices of the paper's appendix B and gives the same hash. The native permutation and the
-//! gadget share the constants and stand side by side; [`crh`] offers both through the traits of ark-crypto-primitives.
+//! The partial rounds are computed as a linear recurrence. The lanes without an S-box are a linear system, so each
+//! S-box input is one sum of products over the last few S-box inputs and outputs, with the same coefficients in every
+//! round. This is cheaper than the sparse matrices of the paper's appendix B, and gives the same hash. The native
+//! permutation and the gadget share the constants. [`crh`] offers both through the traits of ark-crypto-primitives.
 //!
-//! Many hashes at once, those of a tree, are computed eight at a time on processors with AVX-512 IFMA (`eights`).
+//! Batches of hashes, as in a tree, are computed eight at a time on processors with AVX-512 IFMA (`eights`).
 //!
-//! The native permutation's control flow and addresses do not depend on its inputs, secret ones among them.
+//! The control flow and the memory addresses of the native permutation do not depend on its inputs, which may be
+//! secret.
 
 mod arithmetic;
 mod constants;
@@ -33,32 +35,32 @@ pub(crate) use native::hash_all;
 
 const HALF_FULL_ROUNDS: usize = 4;
 
-/// Constants of one width t = n + 1, see `xtask/src/poseidon/recurrence.rs` for how they follow from the paper's.
+/// Constants of one width t = n + 1. `xtask/src/poseidon/recurrence.rs` explains how they are derived from the paper's.
 pub(crate) struct Parameters<const N: usize, const T: usize> {
     /// Added before the S-boxes of the first four rounds.
     first: [[Fr; T]; HALF_FULL_ROUNDS],
     mds: Matrix<T>,
-    /// Takes the place of `mds` in the fourth round: gives the first partial round's S-box input, and n outputs as if
-    /// there had been rounds before it; the inputs of those are zero.
+    /// Replaces `mds` in the fourth round. It gives the S-box input of the first partial round, and the n outputs of
+    /// fictitious earlier partial rounds, whose inputs are zero.
     transition: Matrix<T>,
     /// Added after `transition`.
     before_partial: [Fr; T],
     /// Coefficient of a partial round's S-box output in the next S-box input.
     latest: Fr,
-    /// Coefficients of the n S-box outputs before it, and of its input and the n - 1 before it.
+    /// Coefficients of the n previous S-box outputs, and of the S-box input of the round and the n - 1 previous ones.
     taps: Taps<N>,
-    /// Added to those in each partial round.
+    /// Added to the sum in each partial round.
     partial: &'static [Fr],
-    /// What lanes 1 to n are after the last partial round.
+    /// Coefficients of lanes 1 to n after the last partial round.
     exit: [Taps<N>; N],
     /// Added before the S-boxes of the last four rounds.
     last: [[Fr; T]; HALF_FULL_ROUNDS],
 }
 
-/// Ties a number of inputs to its width and constants; sealed to one to four inputs.
+/// Maps a number of inputs to its width and constants. The trait is sealed: it is implemented for one to four inputs.
 pub trait Width<const N: usize>: private::Sealed<N> {}
 
-/// The marker that carries the widths.
+/// Marker type that implements [`Width`].
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs;
 
@@ -66,10 +68,10 @@ pub(crate) mod private {
     use super::Fr;
     use crate::constraints::{Builder, Unsatisfied};
 
-    /// What each width provides.
+    /// The functions of a width.
     pub trait Sealed<const N: usize> {
         fn hash(inputs: &[Fr; N]) -> Fr;
-        /// What hashes eight at a time; none where the processor cannot.
+        /// Returns a function that computes eight hashes at a time, or `None` if the processor does not support it.
         fn eight_at_a_time() -> Option<impl Fn(&[[Fr; N]; 8]) -> [Fr; 8]>;
         fn hash_gadget<B: Builder>(builder: &mut B, inputs: &[B::Num; N]) -> Result<B::Num, Unsatisfied>;
     }

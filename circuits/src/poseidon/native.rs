@@ -8,7 +8,7 @@ use super::{
     linear::History,
 };
 
-/// Poseidon of one to four inputs: the protocol's `H1`, `H2`, `H3` and `H4`.
+/// Computes Poseidon of one to four inputs: the protocol's `H1`, `H2`, `H3` and `H4`.
 ///
 /// ```
 /// use ark_bn254::Fr;
@@ -23,10 +23,10 @@ where
     <Inputs as super::private::Sealed<N>>::hash(inputs)
 }
 
-/// How many hashes cost more one by one than eight at a time.
+/// Smallest number of hashes that takes longer one by one than eight at a time.
 const WORTHWHILE: usize = 3;
 
-/// `hashes[n]` becomes the hash of `inputs(n)`: eight at a time where the processor can.
+/// Sets `hashes[n]` to the hash of `inputs(n)`, eight at a time if the processor supports it.
 pub(crate) fn hash_all<const N: usize>(hashes: &mut [Fr], inputs: impl Fn(usize) -> [Fr; N])
 where
     Inputs: Width<N>,
@@ -34,7 +34,7 @@ where
     let mut done = 0;
     if let Some(hash_eight) = <Inputs as super::private::Sealed<N>>::eight_at_a_time() {
         for hashes in hashes.chunks_mut(8).filter(|hashes| hashes.len() >= WORTHWHILE) {
-            // The last one is repeated if there are fewer.
+            // If there are fewer than eight, the last input is repeated.
             let results = hash_eight(&core::array::from_fn(|lane| inputs(done + lane.min(hashes.len() - 1))));
             hashes.copy_from_slice(&results[..hashes.len()]);
             done += hashes.len();
@@ -45,11 +45,12 @@ where
     }
 }
 
-/// Lane 0 of the permutation of `[0, inputs...]`.
+/// Returns lane 0 of the permutation of `[0, inputs...]`.
 ///
-/// Between rounds lanes are least residues. Within one they are not: an S-box takes less than 2 r (a lane and its
-/// constant) and gives less than 1.61 r, and of a lane alone less than 1.24 r. A step of the recurrence is then less than
-/// (5 * 1.24 + 4) r^2 in the end, and less than 28 r^2 on the way; reduced and with its constant less than 3.93 r.
+/// Between rounds the lanes are least residues. Within a round they are not: the input of an S-box is below 2 r (a lane
+/// plus its constant) and the output below 1.61 r; for a lane without a constant the output is below 1.24 r. The sum of
+/// a step of the recurrence is then below (5 * 1.24 + 4) r^2, and intermediate sums are below 28 r^2. Reduced, with its
+/// constant, it is below 3.93 r.
 pub(super) fn hash_with<const N: usize, const T: usize>(parameters: &Parameters<N, T>, inputs: &[Fr; N]) -> Fr {
     let mut lanes = [Residue::ZERO; T];
     for (lane, input) in lanes[1..].iter_mut().zip(inputs) {
@@ -66,7 +67,7 @@ pub(super) fn hash_with<const N: usize, const T: usize>(parameters: &Parameters<
         core::array::from_fn(|i| lanes[i].plus(Residue::new(&parameters.before_partial[i])).least());
     let mut history = History::new(core::array::from_fn(|i| entry[i + 1]), entry[0]);
     for constant in parameters.partial {
-        // What does not need the S-box at hand comes first, for processors to compute meanwhile.
+        // The products that do not need this round's S-box come first, so that the processor computes them in parallel.
         let sum = history.plus_sum(Sum::new(Residue::new(constant)), &parameters.taps);
         let output = sbox(history.input());
         let sum = sum.plus_product(Residue::new(&parameters.latest), output);
@@ -84,13 +85,13 @@ pub(super) fn hash_with<const N: usize, const T: usize>(parameters: &Parameters<
     parameters.mds.first_times(&sboxes(&lanes, closing)).into_field()
 }
 
-/// The S-boxes of a full round.
+/// Computes the S-boxes of a full round.
 #[inline(always)]
 fn sboxes<const T: usize>(lanes: &[Residue; T], constants: &[Fr; T]) -> [Residue; T] {
     core::array::from_fn(|i| sbox(lanes[i].plus(Residue::new(&constants[i]))))
 }
 
-/// x^5.
+/// Returns x^5.
 #[inline(always)]
 fn sbox(x: Residue) -> Residue {
     x.squared().squared().times(x)

@@ -1,4 +1,4 @@
-//! Proofs read eight at a time.
+//! Decoding of proofs, eight at a time.
 
 use ark_bn254::{Fq, Fq2, G2Affine};
 use ark_ec::AffineRepr;
@@ -10,10 +10,10 @@ use crate::{
     subgroup::are_in_g2,
 };
 
-/// Fewer are read one by one.
+/// Smallest number of proofs that is decoded together. Fewer are decoded one by one.
 const LEAST: usize = 3;
 
-/// The points of a proof as its bytes have them.
+/// The compressed points of a proof.
 #[derive(Clone, Copy, Default)]
 struct Points {
     a: Compressed<Fq>,
@@ -21,7 +21,7 @@ struct Points {
     c: Compressed<Fq>,
 }
 
-/// Each as [`Proof::from_bytes`] reads it.
+/// Decodes many proofs, each as [`Proof::from_bytes`] does.
 pub(super) fn read_all(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<Proof, ProofDecodeError>> {
     let mut read = Vec::with_capacity(proofs.len());
     for eight in proofs.chunks(LANES) {
@@ -29,14 +29,14 @@ pub(super) fn read_all(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<P
             read.extend(eight.iter().map(Proof::from_bytes));
             continue;
         }
-        // Those that are no proofs are read once more, for the reason.
+        // Invalid proofs are decoded again one by one, to find the error.
         let decoded = read_eight(simd, eight);
         read.extend(eight.iter().zip(decoded).map(|(bytes, proof)| proof.map_or_else(|| Proof::from_bytes(bytes), Ok)));
     }
     read
 }
 
-/// Up to eight proofs; nothing for what is none.
+/// Decodes up to eight proofs. Returns `None` for invalid ones.
 fn read_eight(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> [Option<Proof>; LANES] {
     let points: [Option<Points>; LANES] = core::array::from_fn(|lane| {
         let bytes = proofs.get(lane)?;
@@ -46,7 +46,7 @@ fn read_eight(simd: Ifma, proofs: &[[u8; PROOF_BYTES]]) -> [Option<Proof>; LANES
             c: Compressed::<Fq>::read(&bytes[96..]).ok()?,
         })
     });
-    // Lanes without a proof compute something that nobody looks at.
+    // The results of lanes without a proof are ignored.
     let filled = points.map(Option::unwrap_or_default);
     let a = sqrt_eights(simd, &filled.map(|points| points.a.y_squared()));
     let b = sqrt_fq2_eights(simd, &filled.map(|points| points.b.y_squared()));

@@ -1,11 +1,11 @@
-//! Field operations of the inner loops.
+//! Field operations for the inner loops.
 //!
-//! A sum of two random elements exceeds the modulus, and a difference falls below zero, about every second time, so that
-//! the branches of arkworks' addition and subtraction are mispredicted as often; here both select by a mask. A product
-//! before its last subtraction rarely exceeds the modulus, and a branch that is nearly always predicted is quicker there
-//! than a mask that every product waits for: multiplication is arkworks' own, and that of [`narrow`](super::narrow) where
-//! there is no 128-bit product. The product in the quadratic extension is Karatsuba's, three multiplications instead of
-//! four.
+//! The sum of two random elements exceeds the modulus about every second time, and so does their difference fall below
+//! zero. So the branches of arkworks' addition and subtraction are often mispredicted; here both operations select by a
+//! mask. A product rarely exceeds the modulus before its last subtraction. There, a branch that is nearly always
+//! predicted is faster than a mask that every product waits for. So multiplication is arkworks' own, or that of
+//! [`narrow`](super::narrow) on targets without a 128-bit product. The product in the quadratic extension is
+//! Karatsuba's, with three multiplications instead of four.
 
 use ark_bn254::{Fq, Fq2};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig};
@@ -22,7 +22,7 @@ pub(super) trait Arithmetic: Copy + PartialEq + Send + Sync {
     fn times(self, other: Self) -> Self;
     fn squared(self) -> Self;
     fn inverted(self) -> Option<Self>;
-    /// One of two, without a branch.
+    /// Returns one of two elements, without a branch.
     fn select(first: Self, second: Self, take_second: bool) -> Self;
 
     fn doubled(self) -> Self {
@@ -36,13 +36,13 @@ pub(super) trait Arithmetic: Copy + PartialEq + Send + Sync {
 
 type Limbs = [u64; 4];
 
-/// All bits set, or none.
+/// Returns a mask with all bits set, or zero.
 #[inline(always)]
 fn mask(condition: bool) -> u64 {
     u64::from(condition).wrapping_neg()
 }
 
-// Written out limb by limb: a compiler that minds the size of a module leaves loops as they are, and limbs in memory.
+// Written out limb by limb: a compiler that optimises for size does not unroll loops, and keeps the limbs in memory.
 
 #[inline(always)]
 fn add(a: Limbs, b: Limbs) -> Limbs {
@@ -53,7 +53,7 @@ fn add(a: Limbs, b: Limbs) -> Limbs {
     [first, second, third, fourth]
 }
 
-/// The difference modulo 2^256, and whether it is below zero.
+/// Returns the difference modulo 2^256, and whether it is below zero.
 #[inline(always)]
 fn sub(a: Limbs, b: Limbs) -> (Limbs, bool) {
     let (first, borrow) = a[0].borrowing_sub(b[0], false);
@@ -119,7 +119,7 @@ impl<T: MontConfig<4>> Arithmetic for Fp<MontBackend<T, 4>, 4> {
         self.square()
     }
 
-    // A call costs little beside it, and a copy in every place would double the size of a module.
+    // A call costs little compared to a product. Inlining it everywhere would double the size of a module.
     #[cfg(target_arch = "wasm32")]
     #[inline(never)]
     fn times(self, other: Self) -> Self {
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    /// Random elements, and those whose limbs are next to zero, a power of two or the modulus.
+    /// Returns random elements, and elements whose limbs are near zero, a power of two or the modulus.
     fn elements<T: MontConfig<4>>() -> Vec<Fp<MontBackend<T, 4>, 4>> {
         let mut rng = test_rng();
         let mut elements: Vec<_> = (0..40).map(|_| Fp::rand(&mut rng)).collect();

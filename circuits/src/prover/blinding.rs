@@ -1,21 +1,26 @@
-//! What makes a proof zero-knowledge.
+//! Blinding, which makes a proof zero-knowledge.
 //!
-//! Groth16 (2016/260) blinds A and B with multiples `r` and `s` of delta, and pays for it with a third sum over the
-//! variables, B in G1. Rerandomising a proof that is not blinded does the same without that sum: for any `rho` other than
-//! zero and any `sigma`, if `(A, B, C)` verifies then so does
+//! Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) blinds A and B with multiples `r` and `s` of delta. This
+//! needs a third sum over the variables, B in G1. Rerandomising an unblinded proof has the same effect without this
+//! sum. For every nonzero `rho` and every `sigma`, if `(A, B, C)` verifies, then so does
 //!
 //! `A' = rho A`, `B' = rho^-1 B + sigma delta`, `C' = C + sigma A'`,
 //!
-//! since `e(A', B') = e(A, B) + e(sigma A', delta)`. It is the rerandomisation of Baghery, Kohlweiss, Siim and Volkhov
-//! ([2020/811](https://eprint.iacr.org/2020/811), figure 1) with `r1 = 1/rho` and `r2 = sigma rho`, which arkworks has as
-//! `rerandomize_proof`.
+//! since `e(A', B') = e(A, B) + e(sigma A', delta)`. This is the rerandomisation of Baghery, Kohlweiss, Siim and
+//! Volkhov ([2020/811](https://eprint.iacr.org/2020/811), figure 1) with `r1 = 1/rho` and `r2 = sigma rho`. In arkworks
+//! it is the function `rerandomize_proof`.
 //!
-//! Zero knowledge, perfectly: A is not zero (a proof with A = 0 is refused as degenerate), so with `rho` uniform and not
-//! zero A' is uniform among the points other than infinity, whatever A is. Given `rho`, B' is uniform because `sigma` is.
-//! C' is the one point that makes the equation hold for A', B' and the public inputs. So the proof's distribution depends
-//! on the public inputs alone: it is that of the simulator of Groth16, but for the proofs with A' = 0, which that one makes
-//! with probability 1/r. Both numbers are drawn afresh for every proof, so this holds for any number of proofs of one
-//! member together, and no matter whether A, B and C were summed at once or in part beforehand.
+//! The result is perfectly zero-knowledge:
+//!
+//! - A is not zero, because a proof with A = 0 is refused as degenerate. `rho` is uniform and nonzero. So A' is uniform
+//!   among the points other than infinity, for every A.
+//! - Given `rho`, B' is uniform, because `sigma` is uniform.
+//! - C' is the only point that satisfies the equation for A', B' and the public inputs.
+//!
+//! So the proof's distribution depends only on the public inputs. It equals the distribution of the simulator of
+//! Groth16, except that the simulator also makes proofs with A' = 0, with probability `1/r`. Both numbers are drawn
+//! anew for every proof. So the argument holds for any number of proofs of one member together, and it does not matter
+//! whether A, B and C were summed in one pass or partly in advance.
 
 use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
 use ark_ec::{CurveGroup, PrimeGroup};
@@ -27,7 +32,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::proof::{Proof, ProofError};
 
-/// The sums of a proof before it is blinded. Whoever sees them can test guesses of the witness, so they are zeroized.
+/// The sums of a proof before blinding. With them an attacker can test guesses of the witness, so they are zeroized.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Sums {
     pub(super) a: G1Projective,
@@ -61,15 +66,15 @@ impl Blinding {
         }
     }
 
-    /// What delta in G2 is to be multiplied by within the sum B: `rho sigma`, for the whole is multiplied by `rho^-1`.
+    /// The scalar of delta in the sum B in G2: `rho sigma`, because the sum is then multiplied by `rho^-1`.
     pub(super) fn delta(&self) -> Fr {
         self.rho * self.sigma
     }
 
-    /// Blinds sums in whose B delta has been added [as often as it must](Self::delta).
+    /// Blinds sums. The sum B must already contain [the multiple](Self::delta) of delta.
     ///
     /// # Errors
-    /// [`ProofError::Infinity`] if a point comes out as infinity, with probability 2^-253.
+    /// [`ProofError::Infinity`] if a point is infinity, with probability 2^-253.
     pub(super) fn apply(&self, sums: &Sums) -> Result<Proof, ProofError> {
         if sums.a.is_zero() {
             return Err(ProofError::Infinity);
@@ -82,13 +87,14 @@ impl Blinding {
     }
 }
 
-/// A multiple of a point.
+/// Returns a multiple of a point.
 #[cfg(not(target_arch = "wasm32"))]
 fn times<G: PrimeGroup<ScalarField = Fr>>(point: G, scalar: Fr) -> G {
     point * scalar
 }
 
-/// A multiple of a point, by double and add: arkworks' quicker way brings 50 KB of arithmetic of big integers along.
+/// Returns a multiple of a point, by double-and-add: the faster algorithm of arkworks would add 50 KB of big-integer
+/// arithmetic to the module.
 #[cfg(target_arch = "wasm32")]
 fn times<G: PrimeGroup<ScalarField = Fr>>(point: G, scalar: Fr) -> G {
     point.mul_bits_be(BitIteratorBE::without_leading_zeros(scalar.into_bigint()))

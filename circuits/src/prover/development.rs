@@ -1,4 +1,4 @@
-//! Setup for development, from a seed that everybody knows.
+//! Setup of development keys, from a public seed.
 
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
@@ -15,16 +15,16 @@ use crate::{
     membership::Levels,
 };
 
-/// The public seed of development keys. Whoever knows it, and that is everybody, can forge any proof.
+/// The seed of development keys. It is public, so anyone can forge proofs under these keys.
 pub const DEVELOPMENT_SEED: [u8; 32] = *b"quotapass INSECURE development 1";
 
-/// Makes a circuit's development keys: always the same ones, and **insecure**, for the seed is public. They serve
-/// tests, demonstrations and test networks, never a deposit of value.
+/// Makes a circuit's development keys. They are deterministic and **insecure**, because the seed is public. Use them
+/// for tests, demonstrations and test networks, never for a deposit of value.
 ///
 /// Takes less than a second on two cores at the standard number of levels.
 ///
 /// # Errors
-/// [`SynthesisError`] if arkworks cannot set up the circuit, which no circuit of this crate causes.
+/// [`SynthesisError`] if arkworks cannot set up the circuit. No circuit of this crate causes it.
 pub fn development_setup<C: Circuit>(levels: Levels) -> Result<ProvingKey, SynthesisError> {
     let mut rng = ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
     let circuit = Synthesizer::<C>::new(levels);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"QUOTAKEY";
-/// The version of key files that this program writes and reads.
+/// Version of the key files that this program writes and reads.
 pub const VERSION: u16 = 2;
 const HASH_END: usize = 8 + 2 + 1 + 1 + 1 + 32;
 const COUNTS: usize = 6;
@@ -27,7 +27,8 @@ const DEVELOPMENT: u8 = 1;
 const CEREMONY: u8 = 2;
 const G1_BYTES: usize = 64;
 const G2_BYTES: usize = 128;
-/// No circuit comes near; keeps sizes computed from a damaged header from overflowing.
+/// Upper bound of the header's counts. No circuit comes near it; it prevents overflows of sizes computed from a damaged
+/// header.
 const MOST: u32 = 1 << 24;
 
 pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
@@ -66,7 +67,7 @@ pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
     bytes
 }
 
-/// Reads the file of a circuit whose hash is as expected.
+/// Reads the key file of a circuit with the expected hash.
 pub(super) fn read(
     kind: CircuitKind,
     levels: Levels,
@@ -116,7 +117,7 @@ pub(super) fn read(
     layout.key(KeyHead { kind, levels, hash: found, origin, checksum }, rest)
 }
 
-/// What a file says before its points.
+/// The metadata of a key file.
 struct KeyHead {
     kind: CircuitKind,
     levels: Levels,
@@ -125,7 +126,7 @@ struct KeyHead {
     checksum: [u8; CHECKSUM_BYTES],
 }
 
-/// The hash of the circuit as it is.
+/// Returns the hash of the current circuit.
 pub(super) fn circuit_hash<C: Circuit>(levels: Levels) -> Result<CircuitHash, KeyError> {
     if levels == Levels::STANDARD {
         return Ok(pin(C::KIND).circuit);
@@ -138,7 +139,7 @@ fn write_point(bytes: &mut Vec<u8>, point: &impl CanonicalSerialize) {
     let _ = point.serialize_uncompressed(bytes);
 }
 
-/// How many variables, points and constraints there are.
+/// Numbers of variables, points and constraints.
 struct Layout {
     public: usize,
     variables: usize,
@@ -206,7 +207,7 @@ impl Layout {
     }
 }
 
-/// Reads numbers of variables, which must ascend and exist.
+/// Reads indices of variables. They must be ascending and below `limit`.
 fn read_variables(rest: &mut &[u8], count: usize, limit: usize) -> Result<Vec<u32>, KeyError> {
     let (bytes, after) = rest.split_at_checked(4 * count).ok_or(KeyError::Header)?;
     *rest = after;
@@ -216,8 +217,8 @@ fn read_variables(rest: &mut &[u8], count: usize, limit: usize) -> Result<Vec<u3
     if ascend && exist { Ok(variables) } else { Err(KeyError::Header) }
 }
 
-/// Reads points that must lie on their curve. Subgroups are not checked: it would take a second, and a key is trusted
-/// by its hash or not at all.
+/// Reads points, which must be on their curve. It does not check the subgroups: this would take a second, and a key is
+/// trusted only by its hash.
 fn read_points<P: SWCurveConfig>(rest: &mut &[u8], count: usize, bytes: usize) -> Result<Vec<Affine<P>>, KeyError> {
     let (points, after) = rest.split_at_checked(count * bytes).ok_or(KeyError::Point)?;
     *rest = after;

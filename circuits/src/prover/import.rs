@@ -1,4 +1,4 @@
-//! Keys of snarkjs's ceremonies.
+//! Import of keys from snarkjs's ceremonies.
 
 use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::AffineRepr;
@@ -16,60 +16,61 @@ use crate::{
     membership::Levels,
 };
 
-/// A `.zkey` file that is no key of a circuit.
+/// Errors of importing a `.zkey` file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZkeyError {
-    /// It cannot be read.
+    /// The file cannot be decoded.
     #[error("the .zkey file cannot be read: {0}")]
     Format(#[from] Iden3Error),
-    /// The circuit could not be described, which no circuit of this crate causes.
-    #[error("the circuit cannot be described: {0}")]
+    /// The circuit could not be synthesized. No circuit of this crate causes it.
+    #[error("the circuit cannot be synthesized: {0}")]
     Circuit(#[from] SynthesisError),
-    /// It is the key of something else.
+    /// The key belongs to another circuit.
     #[error("the .zkey file is not a key of the circuit `{kind}` with the hash {hash}: {difference}")]
     OtherCircuit {
-        /// The circuit wanted.
+        /// The expected circuit.
         kind: CircuitKind,
-        /// Its hash.
+        /// The expected circuit's hash.
         hash: CircuitHash,
-        /// What differs.
+        /// The difference.
         difference: &'static str,
     },
-    /// Nobody has contributed.
-    #[error("nobody has contributed to this key: with it anybody can forge proofs")]
+    /// The key has no contribution.
+    #[error("the key has no contribution: anyone can forge proofs with it")]
     NoContribution,
-    /// A point that no ceremony makes.
+    /// A point does not come from a ceremony.
     #[error("the .zkey file is damaged: {0}")]
     Damaged(&'static str),
 }
 
 impl ProvingKey {
-    /// Takes a circuit's key from the `.zkey` file that ended its ceremony.
+    /// Imports a circuit's key from the final `.zkey` file of its ceremony.
     ///
-    /// The file must be of the circuit as it is: sizes and the entries of the matrices are compared. That the points
-    /// are what the ceremony made is for [`InitialKey::check`](crate::ceremony::InitialKey::check) to say, once;
-    /// afterwards a key is trusted by the SHA-256 of its file, which is its [origin](KeyOrigin::Ceremony).
+    /// The file must belong to the current circuit: the sizes and the entries of the matrices are compared. This
+    /// function does not check that the points follow from the ceremony; call
+    /// [`InitialKey::check`](crate::ceremony::InitialKey::check) once for that. Afterwards a key is trusted by the
+    /// SHA-256 of its file, which is its [origin](KeyOrigin::Ceremony).
     ///
     /// # Errors
-    /// [`ZkeyError`] says what is wrong.
+    /// [`ZkeyError`] names the fault.
     pub fn from_zkey<C: Circuit>(levels: Levels, file: &[u8]) -> Result<Self, ZkeyError> {
         let zkey = Zkey::from_bytes(file)?;
         let shape = Shape::of::<C>(levels)?;
         let circuit = shape.info();
         let other = |difference| Err(ZkeyError::OtherCircuit { kind: C::KIND, hash: circuit.hash, difference });
         if zkey.public_inputs() + 1 != shape.public {
-            return other("the number of public inputs is another");
+            return other("the number of public inputs differs");
         }
         if zkey.variables() != shape.variables || zkey.domain() != shape.domain() {
-            return other("the number of variables or the domain is another");
+            return other("the number of variables or the domain differs");
         }
         if zkey.coefficients != coefficients(&shape) {
-            return other("its constraints are others");
+            return other("its constraints differ");
         }
         let Some(last) = zkey.contributions.last() else { return Err(ZkeyError::NoContribution) };
         if zkey.delta_g1 != last.delta_after || zkey.delta_g1 == G1Affine::generator() {
-            return Err(ZkeyError::Damaged("delta is not that of the last contribution"));
+            return Err(ZkeyError::Damaged("delta differs from the last contribution's delta"));
         }
         if zkey.gamma_g2 != G2Affine::generator() {
             return Err(ZkeyError::Damaged("gamma is not the generator"));

@@ -14,17 +14,17 @@ use crate::{
     verifier::VerifyingKey,
 };
 
-/// Where a key comes from.
+/// The origin of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyOrigin {
-    /// A public seed: **insecure**, anybody can forge proofs.
+    /// A public seed: **insecure**, because anyone can forge proofs.
     Development,
-    /// A ceremony, whose result has this hash.
+    /// A ceremony. Its final file has this hash.
     Ceremony(CeremonyHash),
 }
 
-/// SHA-256 of the `.zkey` file that ended a ceremony: what a key is trusted by.
+/// SHA-256 of the final `.zkey` file of a ceremony. A key is trusted by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CeremonyHash(pub [u8; 32]);
 
@@ -58,70 +58,70 @@ impl core::fmt::Display for KeyOrigin {
     }
 }
 
-/// A key file that cannot be used.
+/// Errors of decoding a key file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Not a key file.
+    /// The file is not a key file.
     #[error("not a quotapass key file")]
     NotAKey,
-    /// A version this program does not know.
+    /// This program does not support the version.
     #[error("key file version {0} is unknown; this program reads version {version}", version = file::VERSION)]
     Version(u16),
-    /// A code in the header that stands for nothing.
+    /// The header has an invalid value.
     #[error("the key file's header is damaged")]
     Header,
-    /// The key of another circuit.
-    #[error("the key file is of the circuit `{found}`, not `{expected}`")]
+    /// The key is for another circuit.
+    #[error("the key file is for the circuit `{found}`, not `{expected}`")]
     WrongCircuit {
         /// The file's circuit.
         found: CircuitKind,
-        /// The circuit wanted.
+        /// The expected circuit.
         expected: CircuitKind,
     },
-    /// The key of a tree with another number of levels.
+    /// The key is for a tree with another number of levels.
     #[error("the key file is for a tree of {found} levels, not {expected}")]
     WrongLevels {
         /// The file's levels.
         found: usize,
-        /// The levels wanted.
+        /// The expected levels.
         expected: usize,
     },
     /// The circuit has changed since the key was made.
-    #[error("the key was made for circuit {found}, this program has circuit {expected}")]
+    #[error("the key was made for circuit {found}, but this program has circuit {expected}")]
     CircuitChanged {
         /// Hash in the file.
         found: CircuitHash,
-        /// Hash of the circuit as it is.
+        /// Hash of the current circuit.
         expected: CircuitHash,
     },
-    /// Bytes are missing or too many.
-    #[error("the key file has {found} bytes, its circuit needs {expected}")]
+    /// The file has too few or too many bytes.
+    #[error("the key file has {found} bytes, expected {expected}")]
     Length {
         /// Bytes found.
         found: usize,
         /// Bytes needed.
         expected: usize,
     },
-    /// The checksum does not fit.
-    #[error("the key file is damaged: its checksum does not fit its content")]
+    /// The checksum does not match.
+    #[error("the key file is damaged: its checksum does not match its content")]
     Checksum,
-    /// A point that is none.
-    #[error("the key file holds a point that is not on its curve")]
+    /// A point is invalid.
+    #[error("the key file contains a point that is not on its curve")]
     Point,
 }
 
-/// Points that go with some of the variables: those whose column in the circuit's matrix is not zero.
+/// The points of a query. Only variables whose column in the circuit's matrix is not zero have a point.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Query<G> {
     /// The variables, ascending.
     pub(super) variables: Vec<u32>,
-    /// A point for each.
+    /// One point for each of these variables.
     pub(super) points: Vec<G>,
 }
 
 impl<G: AffineRepr> Query<G> {
-    /// Leaves out the points at infinity of a list with one point a variable.
+    /// Creates a query from a list with one point for each variable, without the points at infinity.
     fn dense(points: &[G]) -> Self {
         let finite = (0u32..).zip(points).filter(|(_, point)| !point.is_zero());
         let (variables, points) = finite.map(|(variable, point)| (variable, *point)).unzip();
@@ -131,8 +131,8 @@ impl<G: AffineRepr> Query<G> {
 
 /// A Groth16 proving key.
 ///
-/// It holds no constraints: the prover computes what they come to while it computes the assignment. Nor does it hold
-/// the points of B in G1, which Groth16 uses to blind a proof, for proofs are blinded by rerandomisation (see
+/// It contains no constraints: the prover computes their values while it computes the assignment. It does not contain
+/// the points of B in G1, which Groth16 uses to blind a proof, because proofs are blinded by rerandomisation (see
 /// [`Prover::prove`](super::Prover::prove)).
 #[derive(Clone)]
 pub struct ProvingKey {
@@ -145,12 +145,12 @@ pub struct ProvingKey {
     pub(super) c: Query<G1Affine>,
     /// The Lagrange polynomials of the odd coset at tau, divided by delta.
     pub(super) quotient: Vec<G1Affine>,
-    /// The checksum of its file.
+    /// The checksum of the key's file.
     pub(super) fingerprint: [u8; 32],
 }
 
 impl ProvingKey {
-    /// Takes a key of arkworks whose quotient points are in the basis of [`quotient`](super::quotient).
+    /// Converts a key of arkworks whose quotient points are in the basis of [`quotient`](super::quotient).
     pub(super) fn new(origin: KeyOrigin, circuit: CircuitInfo, key: ark_groth16::ProvingKey<Bn254>) -> Self {
         let mut c = Query::dense(&key.l_query);
         for variable in &mut c.variables {
@@ -170,12 +170,12 @@ impl ProvingKey {
         key
     }
 
-    /// The checksum that its file ends with: what other files name the key by.
+    /// The checksum at the end of the key's file. Other files refer to the key by it.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
 
-    /// Where the key comes from.
+    /// The key's origin.
     pub fn origin(&self) -> KeyOrigin {
         self.origin
     }
@@ -190,45 +190,48 @@ impl ProvingKey {
         VerifyingKey::new(self.verifying.clone())
     }
 
-    /// How many variables occur on the A side of some constraint, and how many on the B side. The first cost an addition
-    /// in G1 for each digit of a proof's scalars, the second one in G2.
+    /// Number of variables that occur on the A side of a constraint, and number of variables that occur on the B side.
+    /// For each digit of its value, a variable of the first kind costs an addition in G1, and a variable of the second
+    /// kind an addition in G2.
     pub fn query_lengths(&self) -> (usize, usize) {
         (self.a.points.len(), self.b.points.len())
     }
 
-    /// The key file: magic (8) | version u16 | circuit u8 | levels u8 | origin u8 | circuit hash (32) | counts of public
-    /// variables, all variables, constraints, points of A, of B and of C (u32 each) | the variables of these points (u32
-    /// each) | points | the ceremony's hash (32) if the origin is one | SHA-256 of all before (32).
+    /// The key file: magic (8) | version u16 | circuit u8 | levels u8 | origin u8 | circuit hash (32) | counts of
+    /// public variables, all variables, constraints, points of A, of B and of C (u32 each) | the variables of these
+    /// points (u32 each) | points | the ceremony's hash (32) if the origin is a ceremony | SHA-256 of all previous
+    /// bytes (32).
     ///
-    /// Integers are big-endian, points arkworks' uncompressed form: alpha, the points of the public inputs, A, C and the
-    /// quotient in G1, then beta, gamma, delta and B in G2.
+    /// Integers are big-endian. Points are in the uncompressed form of arkworks: alpha, the points of the public
+    /// inputs, A, C and the quotient in G1, then beta, gamma, delta and B in G2.
     pub fn to_bytes(&self) -> Vec<u8> {
         file::write(self)
     }
 
     /// Reads the key file of a circuit.
     ///
-    /// The file's circuit hash must be that of the circuit as it is: at the standard number of levels the
-    /// [pinned](super::pin) hash, which a test compares with the circuit; at another number it is computed, which takes
-    /// some fifty milliseconds. The checksum finds damage, not malice: whoever could replace the file could replace its
-    /// checksum too. A key is trusted by its checksum, or not at all.
+    /// The file's circuit hash must equal the hash of the current circuit. For the standard number of levels this is
+    /// the [pinned](super::pin) hash, which a test compares with the circuit. For another number the hash is computed,
+    /// which takes about fifty milliseconds. The checksum detects damage but not tampering: an attacker who can replace
+    /// the file can replace its checksum too. Trust a key only if its checksum is known.
     ///
     /// # Errors
-    /// [`KeyError`] says what is wrong.
+    /// [`KeyError`] names the fault.
     pub fn from_bytes<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<Self, KeyError> {
         file::read(C::KIND, levels, || file::circuit_hash::<C>(levels), bytes)
     }
 
-    /// [`from_bytes`](Self::from_bytes) for the standard tree, whose circuits' hashes are [pinned](super::pin): a program
-    /// that reads no others is smaller, for it cannot compute hashes.
+    /// Reads a key file for the standard tree, as [`from_bytes`](Self::from_bytes) does. The circuits' hashes for this
+    /// tree are [pinned](super::pin). A program that reads only these keys is smaller, because it contains no code that
+    /// computes the hashes.
     ///
     /// # Errors
-    /// [`KeyError`] says what is wrong.
+    /// [`KeyError`] names the fault.
     pub fn from_bytes_standard<C: Circuit>(bytes: &[u8]) -> Result<Self, KeyError> {
         file::read(C::KIND, Levels::STANDARD, || Ok(pin(C::KIND).circuit), bytes)
     }
 
-    /// The SHA-256 that a key file ends with.
+    /// The SHA-256 at the end of a key file.
     pub fn checksum(file: &[u8]) -> Option<[u8; 32]> {
         file.last_chunk().copied()
     }

@@ -1,14 +1,15 @@
-//! Making proofs: proving keys, their setup for development, and the prover.
+//! The prover, proving keys, and the setup of development keys.
 //!
-//! [`Prover::prove`] goes from a witness to a proof in these steps, each a file:
+//! [`Prover::prove`] computes a proof from a witness in these steps, each in its own file:
 //!
-//! 1. the [assignment](crate::constraints::assignment) computes all variables, and what the factors of each constraint
-//!    come to;
-//! 2. `transform` and `quotient` bring these to the odd coset, where the quotient's scalars are read off;
-//! 3. `msm` sums the key's points over variables and quotient, with [`Tables`] if there are any;
-//! 4. `blinding` makes the sums a proof that shows nothing else.
+//! 1. The [assignment](crate::constraints::assignment) computes all variables, and the values of the factors of each
+//!    constraint.
+//! 2. `transform` and `quotient` evaluate these on the odd coset, which gives the quotient's scalars.
+//! 3. `msm` sums the key's points over the variables and the quotient, with [`Tables`] if they are loaded.
+//! 4. `blinding` turns the sums into a zero-knowledge proof.
 //!
-//! A [`PreparedProver`] has done most of this for a member and a root, and adds one message.
+//! A [`PreparedProver`] does most of this work in advance for a member and a root. Each message then needs only the
+//! rest.
 //!
 //! Proving is not constant-time: see the note in `msm`.
 

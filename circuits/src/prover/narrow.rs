@@ -1,9 +1,9 @@
-//! Montgomery multiplication for processors and virtual machines without a 128-bit product, WebAssembly above all.
+//! Montgomery multiplication for targets without a 128-bit product, mainly WebAssembly.
 //!
-//! Nine limbs of 29 bits: a product of two limbs has 58 bits, so that a column of eighteen of them, nine of the product
-//! and nine of the reduction, fits 64 bits and no carry is looked at before the end. Elements come and go as arkworks
-//! keeps them, in four limbs of 64 bits and Montgomery form with radix 2^256. The reduction here divides by
-//! 2^(9 * 29) = 2^261, which one factor times 2^5 makes up for.
+//! A number has nine limbs of 29 bits. A product of two limbs has 58 bits. A column has eighteen such products, nine of
+//! the product and nine of the reduction, so it fits in 64 bits, and carries are propagated only at the end. The input
+//! and the output are in the form of arkworks: four limbs of 64 bits, in Montgomery form with radix 2^256. The
+//! reduction here divides by 2^(9 * 29) = 2^261. To compensate, one factor is multiplied by 2^5.
 
 use ark_ff::MontConfig;
 
@@ -14,7 +14,7 @@ const LIMBS: usize = 9;
 type Wide = [u64; 4];
 type Narrow = [u64; LIMBS];
 
-/// A number below 2^256 in narrow limbs.
+/// Converts a number below 2^256 to narrow limbs.
 #[inline(always)]
 const fn narrow(n: &Wide) -> Narrow {
     [
@@ -30,7 +30,7 @@ const fn narrow(n: &Wide) -> Narrow {
     ]
 }
 
-/// A number below 2^256, times 2^5, in narrow limbs.
+/// Converts a number below 2^256, times 2^5, to narrow limbs.
 #[inline(always)]
 fn narrow_times_32(n: &Wide) -> Narrow {
     [
@@ -46,7 +46,7 @@ fn narrow_times_32(n: &Wide) -> Narrow {
     ]
 }
 
-/// Narrow limbs, each below 2^29, of a number below 2^256.
+/// Converts narrow limbs to wide limbs. Each limb must be below 2^29, and the number below 2^256.
 #[inline(always)]
 fn wide(n: &Narrow) -> Wide {
     [
@@ -57,7 +57,7 @@ fn wide(n: &Narrow) -> Wide {
     ]
 }
 
-/// Adds a limb times nine others.
+/// Adds a limb times a factor of nine limbs.
 #[inline(always)]
 fn add_multiple(sum: Narrow, limb: u64, factor: &Narrow) -> Narrow {
     let [a, b, c, d, e, f, g, h, i] = sum;
@@ -74,17 +74,18 @@ fn add_multiple(sum: Narrow, limb: u64, factor: &Narrow) -> Narrow {
     ]
 }
 
-/// Adds a limb times a factor, and the multiple of the modulus that makes the lowest limb zero, which is then dropped.
+/// Adds a limb times a factor, and the multiple of the modulus that makes the lowest limb zero. Then drops the lowest
+/// limb.
 #[inline(always)]
 fn step<T: MontConfig<4>>(sum: Narrow, limb: u64, factor: &Narrow) -> Narrow {
     let sum = add_multiple(sum, limb, factor);
-    // `INV` is the inverse of minus the modulus, modulo 2^64 and so modulo 2^29.
+    // `INV` is the inverse of the negative modulus, modulo 2^64 and therefore modulo 2^29.
     let multiple = sum[0].wrapping_mul(T::INV & MASK) & MASK;
     let [lowest, a, b, c, d, e, f, g, h] = add_multiple(sum, multiple, &const { narrow(&T::MODULUS.0) });
     [a + (lowest >> BITS), b, c, d, e, f, g, h, 0]
 }
 
-/// Moves what exceeds 29 bits to the next limb.
+/// Propagates carries: moves the bits of each limb above 29 to the next limb.
 #[inline(always)]
 fn carried(sum: Narrow) -> Narrow {
     let [a, b, c, d, e, f, g, h, i] = sum;
@@ -99,10 +100,10 @@ fn carried(sum: Narrow) -> Narrow {
     [a & MASK, b & MASK, c & MASK, d & MASK, e & MASK, f & MASK, g & MASK, h & MASK, i]
 }
 
-/// The product of two elements in Montgomery form, up to one modulus too large: below 32 m^2 / 2^261 + m, that is below
-/// 1.2 m for a modulus m below 2^254.
+/// Returns the product of two elements in Montgomery form, not fully reduced: it is below 32 m^2 / 2^261 + m, which is
+/// below 1.2 m for a modulus m below 2^254.
 ///
-/// Loops are written out: a compiler that minds the size of a module leaves them as they are, and limbs in memory.
+/// Loops are written out: a compiler that optimises for size does not unroll loops, and keeps the limbs in memory.
 #[inline(always)]
 pub(super) fn product<T: MontConfig<4>>(a: &Wide, b: &Wide) -> Wide {
     const { assert!(T::MODULUS.0[3] >> 62 == 0, "columns and the result must fit") };

@@ -1,19 +1,19 @@
-//! What the circuits and their development keys are known to hash to, at the standard number of levels.
+//! Pinned hashes of the circuits and of their development keys, for the standard number of levels.
 
 use crate::constraints::{CircuitKind, shape::CircuitHash};
 
-/// The hash of a circuit and the checksum of its development key.
+/// The pinned hash of a circuit, and the pinned checksum of its development key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The circuit.
     pub kind: CircuitKind,
-    /// SHA-256 of its `.r1cs` file.
+    /// SHA-256 of the circuit's `.r1cs` file.
     pub circuit: CircuitHash,
-    /// SHA-256 that its development key file ends with.
+    /// SHA-256 at the end of the circuit's development key file.
     pub development_key: [u8; 32],
 }
 
-/// The pins of all circuits. A change of a circuit, or of how its keys are made, must change them; all keys made
+/// The pins of all circuits. A change of a circuit, or of the way its keys are made, must change them. All keys made
 /// before are then refused.
 pub const PINS: [Pin; 3] = [
     Pin {
@@ -33,11 +33,12 @@ pub const PINS: [Pin; 3] = [
     },
 ];
 
-/// The first coordinate of alpha in all development keys, big-endian: one seed makes them all.
+/// The first coordinate of alpha in all development keys, big-endian. It is the same in all of them, because they are
+/// made from the same seed.
 pub(crate) const DEVELOPMENT_ALPHA: [u8; 32] =
     hex32(b"098d1b35e8955ba7300ffb0b1134ba121017cc84e805fc916f47f42478d8f729");
 
-/// The pin of a circuit.
+/// Returns the pin of a circuit.
 pub fn pin(kind: CircuitKind) -> Pin {
     match kind {
         CircuitKind::Post => PINS[0],

@@ -1,4 +1,4 @@
-//! Proving messages of one member under one root.
+//! A prover for many messages of one member under one root.
 
 use core::num::NonZeroU16;
 
@@ -24,15 +24,15 @@ use crate::{
     signal::{ExternalNullifier, SignalHash},
 };
 
-/// A prover that has summed once what does not change between two messages of one member under one root: the path, the
-/// terms and the identity, seven eighths of all variables. A message then costs the sums over its own variables, and the
-/// quotient.
+/// A prover that has already summed the variables that are the same in all messages of one member under one root: the
+/// path, the terms and the identity. These are seven eighths of all variables. A message then costs the sums over its
+/// own variables, and the quotient.
 ///
-/// Proofs are the same as those of [`Prover::prove`], for sums do not depend on the order of their terms, and blinded by
-/// fresh randomness each. It takes no part in what may be posted: as with `prove`, never use a message id twice within an
-/// epoch and scope.
+/// Its proofs have the same distribution as the proofs of [`Prover::prove`]: the sums do not depend on the order of
+/// their terms, and each proof is blinded with fresh randomness. It does not check which message ids are used: as with
+/// `prove`, never use a message id twice within an epoch and scope.
 ///
-/// It holds the identity secret and values that give it away, all zeroized on drop.
+/// It contains the identity secret and values that reveal the secret. All of them are zeroized on drop.
 pub struct PreparedProver {
     prover: Prover<Post>,
     secret: IdentitySecret,
@@ -40,17 +40,18 @@ pub struct PreparedProver {
     root: Root,
     requirement: Requirement,
     limit_cap: NonZeroU16,
-    /// One, the public inputs and all private variables, those of messages zero.
+    /// The constant 1, the public inputs and all private variables. The variables of the message are zero.
     values: Zeroizing<Vec<Fr>>,
     sums: Sums,
     evaluations: Evaluations,
 }
 
 impl Prover<Post> {
-    /// Prepares for messages of a member under the root that its path leads to.
+    /// Prepares a prover for messages of a member under the root that its path leads to.
     ///
     /// # Errors
-    /// [`ProveError::Post`] if the member does not meet the requirement, [`ProveError::WrongSize`] if the key is damaged.
+    /// [`ProveError::Post`] if the member does not meet the requirement, [`ProveError::WrongSize`] if the key is
+    /// damaged.
     pub fn prepare(
         &self,
         membership: Membership<'_>,
@@ -80,7 +81,7 @@ impl Prover<Post> {
     }
 }
 
-/// What the part of the circuit that comes before the message comes to.
+/// The values of the part of the circuit before the message.
 struct MemberState {
     root: Root,
     values: Zeroizing<Vec<Fr>>,
@@ -122,7 +123,7 @@ impl MemberState {
         values[5] = since_max;
         values[6] = limit_cap.get().into();
         values[circuit.public..][..private.len()].copy_from_slice(private);
-        // The rows of messages stay zero; those of the public inputs come last.
+        // The rows of the message stay zero. The rows of the public inputs come last.
         rows.skip_to(circuit.constraints);
         rows.extend_public(&values[..circuit.public]);
         Ok(Self { root, values, rows })
@@ -130,19 +131,18 @@ impl MemberState {
 }
 
 impl PreparedProver {
-    /// The root that messages are proved under.
+    /// The root of the proofs.
     pub fn root(&self) -> Root {
         self.root
     }
 
-    /// Follows the tree to another root of the same member. What changes on a path are mostly its upper levels, and only
-    /// what changed is summed again.
+    /// Moves to a new root, with the new path of the same member. Mostly the upper levels of a path change. Only the
+    /// changed variables are summed again.
     ///
-    /// Whether the new path leads to a root of the chain is for the caller to check, before anything is proved on it: see
-    /// [`MemberPath::root`].
+    /// Before proving, the caller must check that the new path leads to a root on the chain: see [`MemberPath::root`].
     ///
     /// # Errors
-    /// [`ProveError`] if the path is of another tree or member; nothing has then changed.
+    /// [`ProveError`] if the path is of another tree or member. The prover is then unchanged.
     pub fn update(&mut self, path: &MemberPath) -> Result<(), ProveError> {
         let state =
             MemberState::compute(&self.prover, &self.secret, &self.member, path, self.requirement, self.limit_cap)?;
@@ -188,7 +188,7 @@ impl PreparedProver {
         Ok((public, blinding.apply(&sums)?))
     }
 
-    /// The sums of a whole proof, delta added to B so many times.
+    /// Returns the sums of a whole proof, with `delta` times the point delta added to B.
     pub(super) fn sums(&self, public: &PostPublic, message_id: u16, delta: Fr) -> Result<Sums, ProveError> {
         let circuit = &self.prover.key.circuit;
         let [external, x, y, nullifier] = [

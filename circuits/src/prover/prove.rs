@@ -28,36 +28,36 @@ use crate::{
     verifier::{Verifier, VerifyingKey, WrongKey},
 };
 
-/// Why there is no proof.
+/// Errors of proving.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// The statement is not true of the witness.
+    /// The witness does not satisfy the statement.
     #[error(transparent)]
     Unsatisfied(#[from] Unsatisfied),
-    /// The member may not post this message, or not under these requirements.
+    /// The member may not post this message, or does not meet the requirement.
     #[error(transparent)]
     Post(#[from] PostError),
-    /// The key is of another circuit.
-    #[error("the proving key is of the circuit `{found}`, not `{expected}`; load the key of `{expected}`")]
+    /// The key is for another circuit.
+    #[error("the proving key is for the circuit `{found}`, not `{expected}`; load the key of `{expected}`")]
     WrongCircuit {
         /// The key's circuit.
         found: CircuitKind,
-        /// The circuit wanted.
+        /// The expected circuit.
         expected: CircuitKind,
     },
-    /// The key holds another number of points than the circuit has variables and constraints.
-    #[error("the proving key does not fit its circuit; make or fetch it again")]
+    /// The key's number of points does not match the circuit's variables and constraints.
+    #[error("the proving key does not match its circuit; make or fetch it again")]
     WrongSize,
     /// arkworks failed.
     #[error("the proving system failed: {0}")]
     Synthesis(#[from] SynthesisError),
-    /// The proof came out with a point that no proof may have; happens with probability 2^-253.
-    #[error("the proof is degenerate ({0}); prove once more")]
+    /// A point of the proof is invalid. This happens with probability 2^-253.
+    #[error("the proof is degenerate ({0}); prove again")]
     Degenerate(#[from] ProofError),
 }
 
-/// Makes proofs of one circuit. Clones share the key.
+/// A prover of one circuit. Clones share the key.
 pub struct Prover<C> {
     pub(super) key: Arc<ProvingKey>,
     pub(super) coset: Arc<OddCoset>,
@@ -72,20 +72,20 @@ impl<C> Clone for Prover<C> {
     }
 }
 
-/// Which variables a sum runs over.
+/// The variables of a sum.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Any.
+    /// All variables.
     All,
-    /// Those of one message alone.
+    /// Only the variables of one message.
     Message,
 }
 
 impl<C: Circuit> Prover<C> {
-    /// Takes a key.
+    /// Creates a prover from a key.
     ///
     /// # Errors
-    /// [`ProveError::WrongCircuit`] if it is not of this circuit.
+    /// [`ProveError::WrongCircuit`] if the key is for another circuit, [`ProveError::WrongSize`] if it is damaged.
     pub fn new(key: ProvingKey) -> Result<Self, ProveError> {
         let found = key.circuit.kind;
         if found != C::KIND {
@@ -98,10 +98,10 @@ impl<C: Circuit> Prover<C> {
         Ok(Self { key: Arc::new(key), coset: Arc::new(coset), tables: None, circuit: PhantomData })
     }
 
-    /// Proves with tables from now on, with fewer additions than the key alone takes.
+    /// Adds tables. With them, a proof needs fewer additions than with the key alone.
     ///
     /// # Errors
-    /// [`TablesError::OtherKey`] if the tables are of another key.
+    /// [`TablesError::OtherKey`] if the tables belong to another key.
     pub fn with_tables(mut self, tables: Tables) -> Result<Self, TablesError> {
         if !tables.belong_to(&self.key) {
             return Err(TablesError::OtherKey);
@@ -110,7 +110,7 @@ impl<C: Circuit> Prover<C> {
         Ok(self)
     }
 
-    /// Levels of the tree that this prover proves membership in.
+    /// Levels of the member tree.
     pub fn levels(&self) -> Levels {
         self.key.circuit.levels
     }
@@ -120,7 +120,7 @@ impl<C: Circuit> Prover<C> {
         &self.key
     }
 
-    /// Where the key comes from.
+    /// The key's origin.
     pub fn origin(&self) -> KeyOrigin {
         self.key.origin()
     }
@@ -130,7 +130,7 @@ impl<C: Circuit> Prover<C> {
         self.key.verifying_key()
     }
 
-    /// The verifier that goes with this prover.
+    /// Creates the verifier for this prover's key.
     ///
     /// # Errors
     /// [`WrongKey`] if the key's verifying part does not fit the circuit.
@@ -138,14 +138,14 @@ impl<C: Circuit> Prover<C> {
         Verifier::new(self.key.verifying_key())
     }
 
-    /// Proves a statement. Each call draws fresh randomness, so that two proofs of one statement have nothing in common.
+    /// Proves a statement. Each call draws fresh randomness, so two proofs of the same statement are unlinkable.
     ///
-    /// Proofs are summed as in Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) with `r = s = 0`, and then
-    /// rerandomised ([2020/811](https://eprint.iacr.org/2020/811)). The result has the distribution of a proof blinded by
-    /// `r` and `s`, and needs no sum for B in G1.
+    /// The proof is computed as in Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) with `r = s = 0`, and then
+    /// rerandomised ([2020/811](https://eprint.iacr.org/2020/811)). The result has the same distribution as a proof
+    /// blinded with `r` and `s`, and needs no sum for B in G1.
     ///
     /// # Errors
-    /// [`ProveError::Unsatisfied`] if the witness does not fit the statement.
+    /// [`ProveError::Unsatisfied`] if the witness does not satisfy the statement.
     pub fn prove(
         &self,
         public: &C::Public,
@@ -157,7 +157,7 @@ impl<C: Circuit> Prover<C> {
         Ok(blinding.apply(&self.sums(&assignment, blinding.delta())?)?)
     }
 
-    /// The sums of a whole assignment, delta added to B so many times.
+    /// Returns the sums of a whole assignment, with `delta` times the point delta added to B.
     pub(super) fn sums(&self, assignment: &Assignment, delta: Fr) -> Result<Sums, ProveError> {
         let circuit = &self.key.circuit;
         let values = assignment.values();
@@ -172,13 +172,14 @@ impl<C: Circuit> Prover<C> {
         Ok(sums)
     }
 
-    /// What belongs to every proof: alpha in A and beta in B.
+    /// The constant terms of every proof: alpha in A and beta in B.
     pub(super) fn constants(&self) -> Sums {
         let verifying = &self.key.verifying;
         Sums { a: verifying.alpha_g1.into(), b: verifying.beta_g2.into(), c: G1Projective::zero() }
     }
 
-    /// Sums all queries over values of variables, the quotient's points over its scalars, and delta in B.
+    /// Sums all queries over the values of the variables, and the quotient's points over its scalars, and adds the
+    /// multiple of delta to B.
     pub(super) fn sum(&self, part: Part, values: &[Fr], quotient: impl Fn() -> Vec<Fr> + Sync, delta: Fr) -> Sums {
         let quotient = || Zeroizing::new(quotient());
         let (b, (a, c)) = match self.tables.as_deref() {
@@ -222,9 +223,9 @@ impl<C: Circuit> Prover<C> {
     }
 }
 
-/// The variables whose value is not zero, each as the number of its base and its value.
+/// Returns the terms of the variables whose value is not zero. A term is the number of a base and a value.
 fn terms(variables: &[u32], values: &[Fr], first: u32) -> Zeroizing<Vec<(u32, Fr)>> {
-    // Room for the quotient too, so that no copy of values is left behind.
+    // Enough capacity for the quotient too: a vector that grows would leave copies of values in memory.
     let mut terms = Vec::with_capacity(2 * values.len() + 1);
     let values = (first..).zip(variables).map(|(base, variable)| (base, values[*variable as usize]));
     terms.extend(values.filter(|(_, value)| !value.is_zero()));

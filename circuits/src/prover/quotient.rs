@@ -1,12 +1,12 @@
 //! The quotient of a proof, in the Lagrange basis of the odd coset.
 //!
-//! A satisfied circuit has polynomials a, b, c of degree below n, interpolated over its rows, with `ab - c` divisible by
-//! `t(X) = X^n - 1`. Groth16 wants the quotient h in the exponent, as `h(tau) t(tau) / delta`. The product `h t = ab - c`
-//! has degree below 2n and is zero on the domain, so that its values on the odd coset determine it: with L_i the Lagrange
-//! polynomials of the domain of size 2n, `h t` is the sum of `(ab - c)(z^(2i + 1)) L_(2i + 1)` over i below n. With the points
-//! `L_(2i + 1)(tau) / delta` in the key, neither a division nor the coefficients of h are needed. It is the basis that
-//! snarkjs writes into section 9 of a `.zkey` file (its `zkey_new.js`, `groth16_prove.js`), so keys of its ceremonies
-//! fit as they are.
+//! Let a, b, c be the polynomials of degree below n that interpolate the rows of a satisfied circuit. Then `ab - c` is
+//! divisible by `t(X) = X^n - 1`. Let h be the quotient. Groth16 needs `h(tau) t(tau) / delta` in the exponent. The
+//! product `h t = ab - c` has degree below 2n and is zero on the domain, so its values on the odd coset determine it.
+//! Let L_i be the Lagrange polynomials of the domain of size 2n. Then `h t` is the sum of
+//! `(ab - c)(z^(2i + 1)) L_(2i + 1)` over i below n. With the points `L_(2i + 1)(tau) / delta` in the key, the prover
+//! needs neither a division nor the coefficients of h. snarkjs writes the same basis to section 9 of a `.zkey` file
+//! (`zkey_new.js`, `groth16_prove.js`), so keys of its ceremonies need no conversion.
 
 use ark_bn254::Fr;
 use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
@@ -21,7 +21,8 @@ use super::{
 };
 use crate::constraints::assignment::Rows;
 
-/// Values of a, b and c on the odd coset. Linear in the rows: values of parts of the rows add up to those of all.
+/// The values of a, b and c on the odd coset. They are linear in the rows: the values of all rows are the sum of the
+/// values of parts of the rows.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Evaluations {
     a: Vec<Fr>,
@@ -30,7 +31,7 @@ pub(super) struct Evaluations {
 }
 
 impl Evaluations {
-    /// Evaluates the rows that stand at `first` and after it in the domain; all others are zero.
+    /// Evaluates the polynomials of the rows, which begin at `first` in the domain. All other rows are zero.
     pub(super) fn new(coset: &OddCoset, rows: &Rows, first: usize) -> Self {
         let place = |rows: &mut dyn Iterator<Item = Fr>| {
             let mut values = vec![Fr::default(); coset.size()];
@@ -55,12 +56,12 @@ impl Evaluations {
         Self { a, b, c }
     }
 
-    /// `ab - c`, the scalars of the key's quotient points.
+    /// Returns the values of `ab - c`: the scalars of the key's quotient points.
     pub(super) fn quotient(&self) -> Vec<Fr> {
         self.a.iter().zip(&self.b).zip(&self.c).map(|((a, b), c)| a.times(*b).minus(*c)).collect()
     }
 
-    /// The quotient of these rows and those of another part together.
+    /// Returns the quotient's scalars for these rows together with the rows of another part.
     pub(super) fn quotient_with(&self, other: &Self) -> Vec<Fr> {
         fn added<'a>(own: &'a [Fr], other: &'a [Fr]) -> impl Iterator<Item = Fr> + 'a {
             own.iter().zip(other).map(|(own, other)| own.plus(*other))
@@ -70,7 +71,7 @@ impl Evaluations {
     }
 }
 
-/// Lets arkworks' setup make the quotient points of this basis, and its prover use them.
+/// A reduction for arkworks, so that its setup makes the quotient points in this basis and its prover uses them.
 pub(super) struct OddCosetReduction;
 
 impl From<NoDomain> for SynthesisError {
@@ -87,7 +88,7 @@ impl R1CSToQAP for OddCosetReduction {
         LibsnarkReduction::instance_map_with_evaluation::<F, D>(system, tau)
     }
 
-    /// Only the setup is wanted of arkworks; the prover computes its quotient from recorded rows.
+    /// Required by the trait. Our prover does not use it: it computes the quotient from recorded rows.
     fn witness_map_from_matrices<F: ark_ff::PrimeField, D: EvaluationDomain<F>>(
         matrices: &[Matrix<F>],
         public: usize,

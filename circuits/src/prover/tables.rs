@@ -1,4 +1,4 @@
-//! Tables of the multiples of a key's points.
+//! Tables of multiples of a key's points.
 
 use ark_bn254::{Fq, G2Affine, g1, g2};
 use ark_ec::short_weierstrass::Affine;
@@ -18,54 +18,55 @@ const HEADER_BYTES: usize = 8 + 2 + 32;
 const CHECKSUM_BYTES: usize = 32;
 const LIMB_BYTES: usize = 8;
 
-/// Bits of a window for sums over thousands of points. From 12 to 15 the count of additions hardly differs, for what a
-/// wider window saves in digits it costs in buckets.
+/// Bits of a window for sums over thousands of points. The number of additions is nearly the same from 12 to 15 bits: a
+/// wider window has fewer digits but more buckets.
 const WINDOW: usize = 13;
 /// Bits of a window for the few hundred points of one message.
 const MESSAGE_WINDOW: usize = 10;
 
-/// Tables that cannot be used.
+/// Errors of decoding or using tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TablesError {
-    /// Not a file of tables, or one of another version.
+    /// The file is not a table file, or has another version.
     #[error("not a quotapass table file of version {VERSION}; build the tables again")]
     NotTables,
-    /// Made for another key.
+    /// The tables belong to another key.
     #[error("the tables belong to another proving key; build them again")]
     OtherKey,
-    /// Bytes are missing, too many or changed.
+    /// The file is truncated, too long or changed.
     #[error("the table file is damaged; build the tables again")]
     Damaged,
 }
 
-/// Points with the variables they go with, and the multiples of the points.
+/// The variables of a query, and the multiples of their points.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct QueryTable<P: Curve> {
     pub(super) variables: Vec<u32>,
     pub(super) bases: FixedBases<P>,
 }
 
-/// Multiples of a proving key's points by the powers of two that digits stand for. All windows then share one set of
-/// buckets, which saves three tenths of a proof's instructions where additions are not made eight at a time.
+/// Multiples of a proving key's points by the powers of two of all windows. With them, all windows share one set of
+/// buckets. This saves three tenths of a proof's instructions on processors where additions are not computed eight at a
+/// time.
 ///
-/// Building them takes about a second on one core, so an application keeps them in a file beside the key. They hold no
-/// secret: they follow from the key.
+/// Building the tables takes about a second on one core, so an application should store them in a file next to the key.
+/// They contain no secret: they are computed from the key.
 #[derive(Clone, PartialEq)]
 pub struct Tables {
     key: [u8; 32],
     /// The points of A.
     pub(super) a: QueryTable<g1::Config>,
-    /// The points of B, and delta last.
+    /// The points of B, then delta.
     pub(super) b: QueryTable<g2::Config>,
-    /// The points of the quotient, then those of C.
+    /// The points of the quotient, then the points of C.
     pub(super) c: QueryTable<g1::Config>,
-    /// The points of A and B that go with variables of one message, delta last in B.
+    /// The points of A and B for the variables of one message; in B, then delta.
     pub(super) message_a: QueryTable<g1::Config>,
     pub(super) message_b: QueryTable<g2::Config>,
 }
 
-/// What the tables are made of: for each, variables, points and window.
+/// The input of each table: variables, points and window.
 struct Plan {
     a: (Query<Affine<g1::Config>>, usize),
     b: (Query<G2Affine>, usize),
@@ -94,7 +95,7 @@ impl Plan {
     }
 }
 
-/// The part of a query that goes with the variables of one message; nothing for circuits other than `post`.
+/// Returns the part of a query for the variables of one message. It is empty for circuits other than `post`.
 fn of_message<G: Copy>(key: &ProvingKey, query: &Query<G>) -> Query<G> {
     let pairs = query.variables.iter().zip(&query.points);
     let part = pairs.filter(|(variable, _)| {
@@ -121,14 +122,14 @@ impl Tables {
         }
     }
 
-    /// Whether these are the tables of the key.
+    /// Returns whether the tables belong to the key.
     pub(super) fn belong_to(&self, key: &ProvingKey) -> bool {
         self.key == key.fingerprint()
     }
 
-    /// The table file: magic (8) | version u16, big-endian | the key's checksum (32) | points | SHA-256 of all before (32).
-    /// Coordinates are four limbs of 64 bits, little-endian, in Montgomery form: the file is a cache of this program, not
-    /// an exchange format.
+    /// The table file: magic (8) | version u16, big-endian | the key's checksum (32) | points | SHA-256 of all previous
+    /// bytes (32). A coordinate is four limbs of 64 bits, little-endian, in Montgomery form. The file is a cache of
+    /// this program, and not an exchange format.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC);
@@ -146,11 +147,11 @@ impl Tables {
 
     /// Reads the tables of a key.
     ///
-    /// The checksum finds damage, not malice: whoever can replace the file decides what proofs are summed from, as with
-    /// the key itself. Keep it where you would keep the program.
+    /// The checksum detects damage but not tampering: an attacker who can replace the file controls the points that
+    /// proofs are computed from, as with the key itself. Protect the file as you protect the program.
     ///
     /// # Errors
-    /// [`TablesError`] if the file is damaged or of another key; the tables can then be built again.
+    /// [`TablesError`] if the file is damaged or belongs to another key. The tables can then be built again.
     pub fn from_bytes(key: &ProvingKey, bytes: &[u8]) -> Result<Self, TablesError> {
         let content = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(TablesError::NotTables)?;
         let (content, checksum) = bytes.split_at(content);

@@ -1,4 +1,4 @@
-//! Every fast path gives the points that plain arkworks gives.
+//! Checks that every optimised path computes the same points as plain arkworks.
 #![allow(clippy::unwrap_used)]
 
 use core::num::NonZeroU16;
@@ -102,8 +102,8 @@ impl ConstraintSynthesizer<Fr> for Solved<'_> {
     }
 }
 
-/// The sums of our prover, with tables and without, are the points of arkworks' prover without blinding, whose key comes
-/// from the same randomness but has its quotient points in the basis of powers.
+/// Checks that the sums of our prover, with and without tables, equal the points of arkworks' prover without blinding.
+/// Arkworks' key comes from the same randomness, but its quotient points are in the basis of powers.
 fn agrees_with_arkworks<C: Circuit>(public: &C::Public, witness: &C::Witness) {
     let levels = Levels::STANDARD;
     let mut seed = rand_chacha::ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
@@ -149,7 +149,7 @@ fn blinding_is_the_rerandomisation_of_arkworks() {
     assert_eq!(ours.as_groth16(), &theirs);
 }
 
-/// The sums of a statement proved as a whole.
+/// Returns the sums of a statement that is proved without preparation.
 fn whole(path: &MemberPath, number: u64, message_id: u16) -> ark_groth16::Proof<Bn254> {
     let (external, x) = message(number);
     let (public, witness) = post(membership(&member(), path), external, x, REQUIREMENT, CAP, message_id).unwrap();
@@ -179,7 +179,7 @@ fn an_updated_prover_is_as_one_prepared_anew() {
     let member = member();
     let mut path = tree.path(MemberIndex(0)).unwrap();
     let mut prepared = FAST.prepare(membership(&member, &path), REQUIREMENT, CAP).unwrap();
-    // First the neighbour in the bottom node, then members further and further away.
+    // First the neighbour in the bottom node, then members that are farther and farther away.
     for number in 1..12 {
         let other = IdentitySecret::from_field(Fr::from(100 + number)).unwrap();
         let update = tree.append(Member { commitment: other.commitment(), ..member }).unwrap();
@@ -191,7 +191,7 @@ fn an_updated_prover_is_as_one_prepared_anew() {
     let (public, _) = post(membership(&member, &path), external, x, REQUIREMENT, CAP, 3).unwrap();
     assert_eq!(affine(&prepared.sums(&public, 3, Fr::zero()).unwrap()), whole(&path, 5, 3));
 
-    // A path of another tree is refused, and changes nothing.
+    // A path of another tree is refused, and the prover stays unchanged.
     let small = MemberTree::build(Levels::new(3).unwrap(), [Some(member)]).unwrap();
     assert!(prepared.update(&small.path(MemberIndex(0)).unwrap()).is_err());
     let (public, proof) = prepared.prove(external, x, 3, &mut rng()).unwrap();
@@ -213,7 +213,7 @@ fn two_prepared_proofs_of_one_statement_differ_in_every_point() {
         POST.verifier().unwrap().verify(&public, proof).unwrap();
     }
     let over = prepared.prove(external, x, 20, &mut rng).err().unwrap().to_string();
-    assert_eq!(over, "message id 20 is not below the limit of 20 messages an epoch");
+    assert_eq!(over, "message id 20 is not below the limit of 20 messages per epoch");
     let poor = Requirement { min_stake: 101, ..REQUIREMENT };
     let error = FAST.prepare(membership(&member, &path), poor, CAP).err().unwrap();
     assert!(matches!(error, ProveError::Post(_)), "{error}");

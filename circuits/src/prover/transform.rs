@@ -1,21 +1,21 @@
-//! From values on the domain to values on its odd coset.
+//! Evaluation on the odd coset of a polynomial that is given by its values on the domain.
 //!
-//! The domain are the powers of `w`, a root of unity of order n = 2^k. With `z` a root of order 2n whose square is `w`,
-//! the odd coset are the odd powers of `z`. A polynomial of degree below n that is given by its values on the one is
-//! evaluated on the other by an inverse transform, a multiplication of its coefficients by the powers of `z`, and a
-//! transform. The first leaves the coefficients in bit-reversed order, and the second takes them so, so that nothing is
-//! ever reordered.
+//! The domain consists of the powers of `w`, a root of unity of order n = 2^k. Let `z` be a root of order 2n whose
+//! square is `w`. The odd coset consists of the odd powers of `z`. A polynomial of degree below n is evaluated in three
+//! steps: an inverse transform of its values on the domain, a multiplication of the coefficients by the powers of `z`,
+//! and a forward transform. The inverse transform leaves the coefficients in bit-reversed order, and the forward
+//! transform takes them in this order, so no reordering is needed.
 
 use ark_bn254::Fr;
 use ark_ff::{FftField, Field, One, Zero};
 
 use super::arithmetic::Arithmetic;
 
-/// The roots of one domain.
+/// The precomputed roots of one domain.
 #[derive(Clone, Debug)]
 pub(super) struct OddCoset {
     size: usize,
-    /// For each stage, widest first, the powers of the inverse root that it multiplies by.
+    /// For each stage, widest first, the powers of the inverse root that the stage multiplies by.
     inverse: Vec<Vec<Fr>>,
     /// For each stage, narrowest first, the powers of the root.
     forward: Vec<Vec<Fr>>,
@@ -23,13 +23,13 @@ pub(super) struct OddCoset {
     shift: Vec<Fr>,
 }
 
-/// A number as the logarithm of a size it is not.
+/// No evaluation domain of this size exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the field has no roots of unity for a domain of {0}")]
 pub(super) struct NoDomain(usize);
 
 impl OddCoset {
-    /// The odd coset of the domain of `size` elements, a power of two.
+    /// Creates the odd coset of the domain of `size` elements. `size` must be a power of two.
     pub(super) fn new(size: usize) -> Result<Self, NoDomain> {
         let error = NoDomain(size);
         let double_root = Fr::get_root_of_unity(2 * size as u64).ok_or(error)?;
@@ -57,18 +57,18 @@ impl OddCoset {
         })
     }
 
-    /// How many elements the domain has.
+    /// Number of elements of the domain.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Takes values on the domain and leaves the values on the odd coset, `values[i]` at `z^(2i + 1)`. All values before
-    /// `first` must be zero.
+    /// Replaces values on the domain by values on the odd coset. Afterwards `values[i]` is the value at `z^(2i + 1)`.
+    /// All values before `first` must be zero.
     pub(super) fn evaluate(&self, values: &mut [Fr], first: usize) {
         let mut zeros = first;
         for roots in &self.inverse {
             let half = roots.len();
-            // Where the first half of each block is zero, what is left of a butterfly is one multiplication.
+            // If the first half of each block is zero, a butterfly is only one multiplication.
             let only_second = zeros >= half;
             zeros = zeros.saturating_sub(half);
             for block in values.chunks_exact_mut(2 * half) {

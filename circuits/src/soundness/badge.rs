@@ -45,7 +45,7 @@ fn each_clause_of_badge_is_needed() {
     };
     let honest = forge(&bench, 0, &honest_membership);
 
-    // The same word read in another way.
+    // The same word, decoded differently.
     let mut carried = honest_membership.clone();
     carried.message_limit += Fr::from(1u64 << 24);
     carried.since -= Fr::from(1);
@@ -57,7 +57,7 @@ fn each_clause_of_badge_is_needed() {
     let shifted = forge(&bench, 0, &shifted);
     bench.only(gadget::clause::STAKE, &shifted);
 
-    // One below the stake, one day late.
+    // A stake one unit too low, and a deposit one day too late.
     let stated = |requirement: Requirement| {
         let (public, witness) = Badge::state(secret(0).to_field(), honest_membership.clone(), tree.root());
         (BadgePublic { requirement, ..public }, witness)
@@ -72,7 +72,7 @@ fn each_clause_of_badge_is_needed() {
     let young = bench.forge(&public, &witness);
     bench.only(gadget::clause::AGE, &young);
 
-    // A pseudonym out of thin air, and that of somebody else.
+    // An invented pseudonym, and the pseudonym of another member.
     let mut forged = honest.clone();
     forged[6] += Fr::from(1);
     bench.only(clause::PSEUDONYM, &forged);
@@ -82,7 +82,7 @@ fn each_clause_of_badge_is_needed() {
     bench.graft(&mut forged, &other, clause::PSEUDONYM, None);
     bench.only(clause::PSEUDONYM, &forged);
 
-    // A proof carried over to another chat key.
+    // The same proof with another chat key.
     let mut forged = honest;
     forged[3] = ChatKeyHash::new(b"another key").to_field();
     bench.only(clause::CHAT_KEY, &forged);

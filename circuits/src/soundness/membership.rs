@@ -1,4 +1,4 @@
-//! Attacks on membership, the same for `post` and `badge`.
+//! Attacks on the membership clauses, the same for `post` and `badge`.
 
 use ark_bn254::Fr;
 use ark_ff::{Field, Zero};
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// A statement about a member, with whatever secret, terms and path.
+/// A statement about a member, with any secret, terms and path.
 pub(crate) trait MembershipStatement: Circuit {
     fn state(secret: Fr, membership: MembershipWitness, root: Root) -> (Self::Public, Self::Witness);
 
@@ -30,7 +30,7 @@ pub(crate) trait MembershipStatement: Circuit {
     }
 }
 
-/// The victim is a member; the attacker is none.
+/// The victim is a member, and the attacker is not.
 const VICTIM: u64 = 0;
 const ATTACKER: u64 = 100;
 
@@ -59,7 +59,7 @@ pub(super) fn attacks<C: MembershipStatement>(bench: &mut Bench<C>) {
 
     non_boolean_selector(bench);
 
-    // The attacker's pair, moved onto the victim's place by no selector.
+    // The attacker's pair, moved to the victim's place by selection values that do not match the selector.
     let mut forged = attempt.clone();
     for clause in [clause::BOTTOM_HASH].into_iter().chain(upper) {
         bench.graft(&mut forged, &victim, clause, None);
@@ -71,17 +71,17 @@ pub(super) fn attacks<C: MembershipStatement>(bench: &mut Bench<C>) {
     forged[selection + 2] = moved;
     bench.only(clause::SELECTION, &forged);
 
-    // The attacker's pair in the bottom node, whose hash is the victim's all the same.
+    // The attacker's pair in a bottom node that has the hash of the victim's bottom node.
     let mut forged = attempt.clone();
     for clause in [clause::BOTTOM_HASH].into_iter().chain(upper) {
         bench.graft(&mut forged, &victim, clause, None);
     }
     bench.only(clause::BOTTOM_HASH, &forged);
 
-    // A bottom node that is none of the children above.
+    // A bottom node that is not one of the children of the node above.
     bench.only(clause::CHILD, &attempt);
 
-    // The attacker's bottom node among the children of a node whose hash stays.
+    // The attacker's bottom node among the children of a node whose hash is unchanged.
     let mut membership = honest_membership(VICTIM);
     let terms = member(VICTIM).terms.word().to_field();
     let commitment = secret(ATTACKER).commitment().to_field();
@@ -95,7 +95,7 @@ pub(super) fn attacks<C: MembershipStatement>(bench: &mut Bench<C>) {
     }
     bench.only(clause::NODE_HASH, &forged);
 
-    // A tree of the attacker's own.
+    // A tree that the attacker made.
     let mut own_tree = MemberTree::new(Levels::STANDARD);
     let own_member = Member { commitment: secret(ATTACKER).commitment(), ..member(VICTIM) };
     own_tree.append(own_member).unwrap();
@@ -108,7 +108,8 @@ pub(super) fn attacks<C: MembershipStatement>(bench: &mut Bench<C>) {
     empty_slot(bench);
 }
 
-/// Two neighbours with the same terms: any commitment is a mixture of theirs, for a selector that is no boolean.
+/// Two neighbours have the same terms. With a selector that is not a boolean, every commitment is a linear combination
+/// of theirs.
 fn non_boolean_selector<C: MembershipStatement>(bench: &mut Bench<C>) {
     let [left, right] = [VICTIM, VICTIM + 1].map(|number| member(number).commitment.to_field());
     let own = secret(ATTACKER).commitment().to_field();
@@ -119,7 +120,7 @@ fn non_boolean_selector<C: MembershipStatement>(bench: &mut Bench<C>) {
     bench.only(clause::SELECTOR, &C::forge(bench, secret(ATTACKER).to_field(), membership, tree().root()));
 }
 
-/// Members and nodes in another order make another root.
+/// Members or nodes in another order give another root.
 fn sibling_order<C: MembershipStatement>(bench: &Bench<C>) {
     let root = tree().root();
     let only_root = std::collections::BTreeSet::from([clause::ROOT]);
@@ -156,17 +157,17 @@ fn upper_node_as_bottom_node<C: MembershipStatement>(bench: &Bench<C>) {
     membership.message_limit = Fr::from(20);
     membership.stake -= Fr::from(20u128 << 40) + membership.since * Fr::from(1u128 << 64);
     membership.neighbour = [c2, c3];
-    // One level less to climb, so one more above the root.
+    // The path has one level less, so one level above the root is added.
     membership.children.remove(0);
     membership.children.push([root.to_field(), Fr::zero(), Fr::zero(), Fr::zero()]);
     let mut forged = C::forge(bench, secret(ATTACKER).to_field(), membership.clone(), root);
     force_commitment(bench, &mut forged, c0);
-    // The commitment is forced, and what follows from it must be consistent: take the hash of the real node.
+    // The commitment is forced, and the values computed from it must be consistent: use the hash of the real node.
     let consistent = consistent_bottom(bench, &forged, [c0, c1, c2, c3]);
     assert_eq!(bench.refused_by(&consistent), [clause::IDENTITY, clause::STAKE, clause::ROOT].into());
 }
 
-/// An empty slot is (0, 0): nobody knows its secret, and its terms allow no message.
+/// An empty slot is (0, 0): its secret is unknown, and its terms allow no message.
 fn empty_slot<C: MembershipStatement>(bench: &Bench<C>) {
     let tree = tree();
     // Slot 7 was removed; its neighbour is member 6.
@@ -188,7 +189,7 @@ fn empty_slot<C: MembershipStatement>(bench: &Bench<C>) {
     assert!(!refused.contains(clause::BOTTOM_HASH) && !refused.contains(clause::ROOT), "{refused:?}");
 }
 
-/// Fills in selection, bottom hash and the first comparison for a bottom node with these cells.
+/// Fills in the selection, the bottom hash and the first comparison, for a bottom node with these cells.
 fn consistent_bottom<C: MembershipStatement>(bench: &Bench<C>, values: &[Fr], cells: [Fr; ARITY]) -> Vec<Fr> {
     let mut values = values.to_vec();
     let selection = bench.variables(clause::SELECTION).start;
@@ -208,7 +209,7 @@ fn consistent_bottom<C: MembershipStatement>(bench: &Bench<C>, values: &[Fr], ce
     values
 }
 
-/// Recomputes the products of a clause's first place, row by row, as the honest prover would.
+/// Recomputes the products of a clause's first occurrence, row by row, as an honest prover would.
 fn recompute<C: Circuit>(bench: &Bench<C>, values: &mut [Fr], clause: crate::constraints::Clause) {
     let place = bench.shape.clauses.iter().find(|c| c.clause == clause).unwrap();
     let [a, b, c] = &bench.shape.matrices;

@@ -1,5 +1,5 @@
-//! Soundness, clause by clause: for every clause of every circuit a witness that breaks this clause alone. It is
-//! refused, and every row that refuses it belongs to the clause, so that without the clause it would pass.
+//! Soundness tests of each clause. For every clause of every circuit they forge an assignment that violates only this
+//! clause. Every violated row belongs to the clause, so without the clause the forgery would be accepted.
 #![allow(clippy::unwrap_used)]
 
 mod badge;
@@ -22,7 +22,7 @@ use crate::{
 
 const TODAY: Day = Day(20_800);
 
-/// A circuit's constraints, and the clauses that some attack has been refused by alone.
+/// A circuit's constraints, and the clauses for which an attack was refused by this clause alone.
 struct Bench<C> {
     shape: Shape,
     covered: BTreeSet<Clause>,
@@ -41,19 +41,19 @@ impl<C: Circuit> Bench<C> {
         assignment.values().to_vec()
     }
 
-    /// The clauses whose rows an assignment violates.
+    /// Returns the clauses whose rows an assignment violates.
     fn refused_by(&self, values: &[Fr]) -> BTreeSet<Clause> {
         self.shape.violated(values).into_iter().map(|row| self.shape.clause_of(row)).collect()
     }
 
-    /// The attack is refused by this clause and by nothing else.
+    /// Asserts that an attack is refused by this clause alone.
     fn only(&mut self, clause: Clause, values: &[Fr]) {
         assert_eq!(self.refused_by(values), BTreeSet::from([clause]));
         self.covered.insert(clause);
     }
 
-    /// Replaces the variables that a clause introduces, in all its places or in the one numbered `place`, by those of
-    /// another assignment.
+    /// Replaces the variables that a clause adds by the variables of another assignment, in all occurrences of the
+    /// clause or only in occurrence number `place`.
     fn graft(&self, values: &mut [Fr], from: &[Fr], clause: Clause, place: Option<usize>) {
         let places: Vec<_> = self.shape.clauses.iter().filter(|c| c.clause == clause).collect();
         assert!(!places.is_empty(), "no clause {clause}");
@@ -68,7 +68,7 @@ impl<C: Circuit> Bench<C> {
         self.shape.clauses.iter().find(|c| c.clause == clause).unwrap().variables.clone()
     }
 
-    /// Every clause that has constraints was attacked alone.
+    /// Asserts that every clause with constraints was covered by an attack on it alone.
     fn all_covered(&self) {
         let clauses: BTreeSet<_> =
             self.shape.clauses.iter().filter(|c| !c.constraints.is_empty()).map(|c| c.clause).collect();
@@ -77,7 +77,7 @@ impl<C: Circuit> Bench<C> {
         assert_eq!(rows, self.shape.constraints(), "every constraint belongs to a clause");
     }
 
-    /// An honest assignment satisfies all, and none of its public inputs can be changed alone.
+    /// Asserts that an honest assignment satisfies all constraints, and that no single public input can be changed.
     fn honest(&self, values: &[Fr]) {
         assert_eq!(self.refused_by(values), BTreeSet::new());
         for input in 1..self.shape.public {
@@ -93,20 +93,20 @@ fn secret(number: u64) -> IdentitySecret {
 }
 
 fn member(number: u64) -> Member {
-    // Members 0 and 1 share a bottom node and have the same terms, as depositors of one day and tier do.
+    // Members 0 and 1 share a bottom node and have the same terms, like depositors of the same day and tier.
     let terms = Terms::new(100, 20, Day(20_700)).unwrap();
     Member { commitment: secret(number).commitment(), terms }
 }
 
-/// Ten members and an empty slot among them.
+/// Returns a tree of ten members, one of them removed.
 fn tree() -> MemberTree {
     let mut tree = MemberTree::build(Levels::STANDARD, (0..10).map(|i| Some(member(i)))).unwrap();
     tree.remove(MemberIndex(7)).unwrap();
     tree
 }
 
-/// Changes the last variable of the identity hash so that the commitment comes out as `target`: what somebody could
-/// do who need not compute the hash.
+/// Changes the last variable of the identity hash so that the commitment is `target`. An attacker could do this if the
+/// hash were not constrained.
 fn force_commitment<C: Circuit>(bench: &Bench<C>, values: &mut [Fr], target: Fr) {
     use crate::membership::gadget::clause;
     // The row that selects the left commitment multiplies the selector by (neighbour - idc).

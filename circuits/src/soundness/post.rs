@@ -29,7 +29,7 @@ impl MembershipStatement for Post {
     }
 }
 
-/// A statement with share and nullifier computed as the circuit does, from whatever values.
+/// A statement with arbitrary values, whose share and nullifier are computed as in the circuit.
 struct Draft {
     secret: Fr,
     membership: MembershipWitness,
@@ -89,13 +89,13 @@ fn quota(bench: &mut Bench<Post>) {
     let draft = Draft::honest;
     let limit = member(0).terms.message_limit;
 
-    // The last id below the cap, and below the member's limit; the first ids that are not.
+    // The last id below the cap and the last id below the member's limit are accepted; the next ids are refused.
     bench.honest(&Draft { message_id: Fr::from(CAP - 1), ..draft() }.forge(bench));
     bench.only(clause::CAP, &Draft { message_id: Fr::from(CAP), ..draft() }.forge(bench));
     bench.honest(&Draft { message_id: Fr::from(limit - 1), cap: 1000, ..draft() }.forge(bench));
     bench.only(clause::LIMIT, &Draft { message_id: Fr::from(limit), cap: 1000, ..draft() }.forge(bench));
 
-    // An id below zero leaves the other two differences small.
+    // An id below zero keeps the other two differences small.
     bench.only(clause::MESSAGE_ID, &Draft { message_id: -Fr::from(1), ..draft() }.forge(bench));
 }
 
@@ -107,11 +107,11 @@ fn terms(bench: &mut Bench<Post>) {
         draft
     };
 
-    // The stake is the minimum exactly; then one below.
+    // A stake of exactly the minimum; then a minimum of one more.
     bench.honest(&honest().forge(bench));
     bench.only(gadget::clause::STAKE, &Draft { min_stake: 101, ..honest() }.forge(bench));
 
-    // A deposit of the last day allowed; then one a day late.
+    // A deposit of the last allowed day; then a deposit one day later.
     let mut tree = tree();
     for (late, day) in [TODAY, crate::membership::Day(TODAY.0 + 1)].into_iter().enumerate() {
         let mut newcomer = member(50);
@@ -126,7 +126,7 @@ fn terms(bench: &mut Bench<Post>) {
         }
     }
 
-    // The same word read in another way: one field more, its neighbour less.
+    // The same word, decoded differently: one field larger, the adjacent field smaller.
     let shifted = with(|m| {
         m.stake += Fr::from(1u64 << 40);
         m.message_limit -= Fr::from(1);
@@ -142,14 +142,14 @@ fn terms(bench: &mut Bench<Post>) {
         m.since -= Fr::from(1);
     });
     bench.only(clause::LIMIT, &carried.forge(bench));
-    // 2^32 more of stake for one message less is another word: refused by the range and by the tree.
+    // A stake larger by 2^32 and a limit smaller by one give another word: refused by the range and by the tree.
     let overflowing = with(|m| {
         m.stake += Fr::from(1u64 << 32);
         m.message_limit -= Fr::from(1);
     });
     assert_eq!(bench.refused_by(&overflowing.forge(bench)), [gadget::clause::STAKE, gadget::clause::CHILD].into());
 
-    // A member of day 0 who claims to have joined before it, by a larger limit; and one who claims it outright.
+    // A member of day 0 who claims an earlier day: first without compensation, then with a larger limit.
     let mut first_day = member(51);
     first_day.terms.since = crate::membership::Day(0);
     let index = tree.append(first_day).unwrap().index;
@@ -170,7 +170,7 @@ fn terms(bench: &mut Bench<Post>) {
 fn share(bench: &mut Bench<Post>) {
     let honest = Draft::honest().forge(bench);
 
-    // The slope of another message id: a nullifier not yet used.
+    // The slope of another message id, which gives an unused nullifier.
     let other = Draft { message_id: Fr::from(4), ..Draft::honest() }.forge(bench);
     let mut forged = other.clone();
     let message_id = bench.variables("message id").start;
@@ -186,12 +186,12 @@ fn share(bench: &mut Bench<Post>) {
     forged[2] = honest[2];
     bench.only(clause::SLOPE, &forged);
 
-    // A share that is not on the line, so that it gives nothing away.
+    // A share that is not on the line, so that it reveals nothing.
     let mut forged = honest.clone();
     forged[7] += Fr::from(1);
     bench.only(clause::SHARE, &forged);
 
-    // A nullifier out of thin air, and one hashed from another slope.
+    // An invented nullifier, and the nullifier of another slope.
     let mut forged = honest.clone();
     forged[8] += Fr::from(1);
     bench.only(clause::NULLIFIER, &forged);

@@ -16,12 +16,12 @@ fn each_clause_of_slash_is_needed() {
     let honest = bench.forge(&public, &witness);
     bench.honest(&honest);
 
-    // Somebody else's commitment.
+    // The commitment of another member.
     let theirs = SlashPublic { commitment: secret(1).commitment(), receiver };
     let forged = bench.forge(&theirs, &SlashWitness { secret: secret(0).to_field() });
     bench.only(clause::IDENTITY, &forged);
 
-    // The same proof, another receiver.
+    // The same proof with another receiver.
     let mut forged = honest;
     forged[2] += Fr::from(1);
     bench.only(clause::RECEIVER, &forged);

@@ -1,4 +1,4 @@
-//! Multiples of eight points of the twist at a time.
+//! Multiples of points of the twist, eight at a time.
 
 use ark_bn254::{Fq2, G2Affine, G2Projective};
 use ark_ff::{AdditiveGroup, Field};
@@ -6,13 +6,13 @@ use ark_ff::{AdditiveGroup, Field};
 use super::DIGITS;
 use crate::lanes::{Ifma, LANES, Pairs, map, splat, words};
 
-/// x times each point, in Jacobian coordinates; nothing where an addition on the way met a point and itself or its
-/// negative, which no point of the subgroup does. The points are none of them infinity.
+/// Returns x times each point, in Jacobian coordinates. The result is `None` if an intermediate addition has equal or
+/// opposite points, which does not occur for points of the subgroup. None of the points may be infinity.
 pub(super) fn times_x(simd: Ifma, points: &[G2Affine; LANES]) -> [Option<G2Projective>; LANES] {
     simd.vectorize(Multiplication { simd, points })
 }
 
-/// What [`times_x`] does, compiled with the instructions.
+/// The computation of [`times_x`], compiled with the vector instructions.
 struct Multiplication<'a> {
     simd: Ifma,
     points: &'a [G2Affine; LANES],
@@ -62,13 +62,13 @@ fn square(simd: Ifma, element: Pairs) -> Pairs {
     element.squared(simd).canonical(simd)
 }
 
-/// The product of canonical elements, or of one of them and one below 6.
+/// Returns the product of two canonical elements, or of a canonical element and an element below 6.
 #[inline(always)]
 fn product(simd: Ifma, a: Pairs, b: Pairs) -> Pairs {
     a.times(simd, b).canonical(simd)
 }
 
-/// Eight points in Jacobian coordinates, which are canonical.
+/// Eight points in canonical Jacobian coordinates.
 #[derive(Clone, Copy)]
 struct Multiple {
     x: Pairs,
@@ -77,14 +77,14 @@ struct Multiple {
 }
 
 impl Multiple {
-    /// As [`double`](super::double) does.
+    /// Doubles the points, as [`double`](super::double) does.
     #[inline(always)]
     fn doubled(self, simd: Ifma) -> Self {
         let Self { x, y, z } = self;
         let (x_squared, y_squared) = (square(simd, x), square(simd, y));
         let d = product(simd, x, y_squared).quadrupled(simd).canonical(simd);
         let e = x_squared.plus(simd, x_squared).plus(simd, x_squared);
-        // Below 3, and below 5 with the two multiples of the modulus.
+        // The square is below 3. With the two added multiples of the modulus the result is below 5.
         let third = e.squared(simd).minus::<1>(simd, d).minus::<1>(simd, d).canonical(simd);
         let half = square(simd, y_squared).quadrupled(simd);
         let eight = half.plus(simd, half).canonical(simd);
@@ -93,7 +93,8 @@ impl Multiple {
         Self { x: third, y: y_third, z: yz.plus(simd, yz).canonical(simd) }
     }
 
-    /// As [`add`](super::add) does, and in which lanes both points are the same or opposite.
+    /// Adds points, as [`add`](super::add) does. Also returns the mask of the lanes in which both points are equal or
+    /// opposite.
     #[inline(always)]
     fn plus(self, simd: Ifma, other_x: Pairs, other_y: Pairs) -> (Self, u8) {
         let Self { x, y, z } = self;
@@ -104,7 +105,7 @@ impl Multiple {
         let h_squared = square(simd, h);
         let h_cubed = product(simd, h, h_squared);
         let v = product(simd, x, h_squared);
-        // Below 3, and below 6 with the three multiples of the modulus.
+        // The square is below 3. With the three added multiples of the modulus the result is below 6.
         let third = r.squared(simd).minus::<1>(simd, h_cubed).minus::<1>(simd, v).minus::<1>(simd, v).canonical(simd);
         let moved = product(simd, r, v.minus::<1>(simd, third));
         let y_third = moved.minus::<1>(simd, product(simd, y, h_cubed)).canonical(simd);

@@ -1,4 +1,4 @@
-//! Many proofs at once.
+//! Batch verification.
 
 use core::ops::Range;
 
@@ -20,19 +20,19 @@ use crate::{
     threads,
 };
 
-/// At most so many proofs walk through Miller's loop together: enough to hide what they share, few enough to stay in
-/// the second cache.
+/// Maximum number of proofs that pass through Miller's loop together: enough to make the shared cost small, and few
+/// enough to stay in the L2 cache.
 const CHUNK: usize = 512;
 
-/// A chunk's Miller values are kept by groups of `2^GROUP_BITS` proofs. Each group costs the squarings of a loop, about
-/// 1 % of its time; a batch that fails is looked at again only in the groups that did.
+/// A chunk keeps one Miller value for each group of `2^GROUP_BITS` proofs. Each group costs the squarings of a loop,
+/// about 1 % of its time. In a failed batch, only the groups that failed are searched.
 const GROUP_BITS: u32 = 5;
-/// Proofs of a group.
+/// Number of proofs in a group.
 pub(super) const GROUP: usize = 1 << GROUP_BITS;
 
-/// A batch holds proofs that are not valid.
+/// A batch contains invalid proofs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} of the batch's proofs are not valid: numbers {invalid:?}", invalid.len())]
+#[error("the batch contains {} invalid proofs, at positions {invalid:?}", invalid.len())]
 pub struct BatchError {
     /// The positions of the invalid proofs, ascending.
     pub invalid: Vec<usize>,
@@ -45,52 +45,62 @@ impl BatchError {
 }
 
 impl<C: Circuit> Verifier<C> {
-    /// Checks a batch, and names each invalid proof if there are any. An empty batch is valid.
+    /// Verifies a batch of proofs, and names each invalid proof. An empty batch is valid.
     ///
-    /// With coefficients `r_i` the equations of all proofs become one:
+    /// Coefficients `r_i` combine the equations of all proofs into one:
     /// `prod e(r_i A_i, B_i) = e(alpha, beta)^(sum r_i) e(sum r_i L_i, gamma) e(sum r_i C_i, delta)`.
     ///
-    /// **Soundness.** Write the equation of proof `i` as `d_i = 1` with `d_i` in the target group, which is cyclic of
-    /// prime order r (all points are in their subgroups, [`Proof`] guarantees it). A set of proofs passes if
-    /// `prod d_i^(r_i) = 1` over it. If some `d_j` is not 1, then for every choice of the other coefficients exactly one
-    /// value of `r_j` modulo r lets it pass, and `r_j` takes each of 2^128 values modulo r with equal probability: it is
-    /// `a + λ b` with random `a` and `b` of 64 bits and λ the eigenvalue of G1's endomorphism, and no two such pairs
-    /// agree modulo r, for r would divide the norm of their difference, which is too small. So a set with an invalid
-    /// proof passes with probability at most 2^-128. The coefficients come from ChaCha20, keyed with
-    /// the SHA-256 of the verifying key's combination, all public inputs and all proofs (Fiat-Shamir): they are fixed
-    /// only after the batch is, in the random oracle model an attacker who tries q batches gains at most q times the
-    /// probability below, and no generator of the verifier's can fail. The first coefficient could be 1; it is random
-    /// too, which costs nothing noticeable and keeps the argument plain.
+    /// # Soundness
     ///
-    /// **Finding the invalid ones.** Forgeries in honest batches are an attack on the verifier's time, so a failed batch
-    /// is not verified again in parts. Its values `v_i = d_i^(r_i)` are searched, with the coefficients it has:
+    /// Write the equation of proof `i` as `d_i = 1`. `d_i` is in the target group, which is cyclic of prime order r:
+    /// all points are in their subgroups, which [`Proof`] guarantees. A set of proofs passes if the product of
+    /// `d_i^(r_i)` over the set is 1. Suppose that some `d_j` in the set is not 1. Then, for every choice of the other
+    /// coefficients, the set passes for exactly one value of `r_j` modulo r.
     ///
-    /// - The Miller values of groups of 32 proofs are kept. The value of a set of groups takes their product, the three
-    ///   pairs that all proofs share, and a final exponentiation; this is one *question*. A group whose value is one is
-    ///   done. Only the proofs of the other groups get Miller values of their own. For these the lines of B are computed
-    ///   again, which is a fifth of the time of a proof: to keep the lines of all proofs, 11 KB each, would cost honest
-    ///   batches more.
-    /// - The final exponentiation is a homomorphism: of two halves of a set whose value is known, one question tells the
-    ///   values of both.
-    /// - A set's *moment* is `prod v_i^i`, i counting from 0. If one proof alone is invalid, the moment is the set's value
-    ///   to the power of its place, and that one question names it (the exponentiation method of Law and Matt: "Finding
-    ///   invalid signatures in pairing-based batches", 2007; Matt: [2009/097](https://eprint.iacr.org/2009/097)). A moment
-    ///   too is divided among two halves with one question.
+    /// `r_j` takes each of 2^128 values modulo r with equal probability. It is `a + λ b`, where `a` and `b` are random
+    /// numbers of 64 bits and λ is the eigenvalue of G1's endomorphism. No two such pairs are equal modulo r: otherwise
+    /// r would divide the norm of their difference, and this norm is smaller than r. So a set with an invalid proof
+    /// passes with probability at most 2^-128.
     ///
-    /// So one forgery among 256 takes two questions, 13 about 35, and 51 about 120: less than the 185 of any search with
-    /// answers of one bit, as a moment answers more. Without moments the halves of n invalid proofs take n - 1 questions,
-    /// never more than to ask for each; moments are asked for only where forgeries are rare.
+    /// The coefficients come from ChaCha20, keyed with the SHA-256 of the verifying key, all public inputs and all
+    /// proofs (Fiat-Shamir). So they are fixed only after the batch is fixed. In the random oracle model, an attacker
+    /// who tries q batches succeeds with probability at most q times the bound below. The verifier needs no random
+    /// generator that could fail. The first coefficient could be 1. It is random too, because this costs almost nothing
+    /// and keeps the argument simple.
     ///
-    /// A proof counts as valid if it is in a set whose value is one, or if it is not the one that a moment names. The
-    /// latter is wrong only if `prod v_i^(i - j) = 1` over the rest of a set in which some `d_i` is not 1: as `i - j` is
-    /// not zero modulo r, that has probability at most 2^-128 as before. Over all sets that halving can lead to, and all
-    /// places in them, an invalid proof among n passes as valid, or a valid one is named, with probability at most
-    /// `n (log2(n) + 3) 2^-128`: 2^-116 for 256. A coefficient of zero is among these cases. Nothing else is
-    /// left to chance: a set whose value is not one holds an invalid proof, and a single proof is decided by the plain
-    /// equation.
+    /// # Finding the invalid proofs
+    ///
+    /// An attacker can add forgeries to honest batches to waste the verifier's time. So a failed batch is not verified
+    /// again in parts. Instead, the values `v_i = d_i^(r_i)` are searched, with the same coefficients:
+    ///
+    /// - The Miller values of groups of 32 proofs are kept. The value of a set of groups needs the product of their
+    ///   Miller values, the three pairs that all proofs share, and a final exponentiation. Computing such a value is
+    ///   one *question*. If the value of a group is 1, the group is done. Only the proofs of the other groups get their
+    ///   own Miller values. For these proofs the lines of B are computed again, which takes a fifth of the time of a
+    ///   proof. Keeping the lines of all proofs, 11 KB each, would cost honest batches more.
+    /// - The final exponentiation is a homomorphism. So if the value of a set is known, one question gives the values
+    ///   of both halves.
+    /// - The *moment* of a set is `prod v_i^i`, where i counts from 0. If exactly one proof is invalid, the moment is
+    ///   the set's value to the power of the proof's place, so the question for the moment finds the proof (the
+    ///   exponentiation method of Law and Matt: "Finding invalid signatures in pairing-based batches", 2007; Matt:
+    ///   [2009/097](https://eprint.iacr.org/2009/097)). If the moment of a set is known, one question gives the moments
+    ///   of both halves.
+    ///
+    /// So one forgery among 256 proofs takes two questions, 13 forgeries take about 35, and 51 about 120. A search
+    /// whose questions have answers of one bit needs 185 for 51 forgeries; a moment gives more information than one
+    /// bit. Without moments, halving n invalid proofs takes n - 1 questions, which is never more than one question for
+    /// each. Moments are computed only if forgeries are rare.
+    ///
+    /// A proof counts as valid in two cases: if it is in a set whose value is 1, or if it is in a set where the moment
+    /// names another proof j. The second case is wrong only if `prod v_i^(i - j) = 1` over the rest of the set although
+    /// some `d_i` there is not 1. Since `i - j` is not zero modulo r, this has probability at most 2^-128, as above.
+    /// Now consider all sets that halving can produce, and all places in them. An invalid proof among n counts as
+    /// valid, or a valid proof is named, with probability at most `n (log2(n) + 3) 2^-128`. This is 2^-116 for n = 256,
+    /// and includes the case of a zero coefficient. Everything else is deterministic: a set whose value is not 1
+    /// contains an invalid proof, and a single proof is decided by the plain equation.
     ///
     /// # Errors
-    /// [`BatchError`] with the position of every invalid proof, and of no other.
+    /// [`BatchError`] with the positions of exactly the invalid proofs.
     pub fn verify_batch(&self, batch: &[(C::Public, Proof)]) -> Result<(), BatchError> {
         if batch.len() < 2 {
             return self.verify_each(batch);
@@ -99,14 +109,14 @@ impl<C: Circuit> Verifier<C> {
         BatchError::none_of(self.find_invalid(&items))
     }
 
-    /// Checks each proof of a batch by itself, on all cores with the feature `threads`, with the same result as
-    /// [`verify_batch`](Self::verify_batch).
+    /// Verifies each proof of a batch on its own, with the same result as [`verify_batch`](Self::verify_batch). With
+    /// the feature `threads` it uses all cores.
     ///
-    /// It takes longer for honest proofs, and its time does not depend on what is forged: for proofs of which more than
-    /// about a tenth are expected to be invalid. See [`VerifierCosts`](super::VerifierCosts).
+    /// It takes longer for honest proofs, but its time does not depend on the number of forgeries. Use it if more than
+    /// about a tenth of the proofs are expected to be invalid. See [`VerifierCosts`](super::VerifierCosts).
     ///
     /// # Errors
-    /// [`BatchError`] with the position of every invalid proof, and of no other.
+    /// [`BatchError`] with the positions of exactly the invalid proofs.
     pub fn verify_each(&self, batch: &[(C::Public, Proof)]) -> Result<(), BatchError> {
         let stated: Vec<_> = batch.iter().map(|(public, proof)| (C::public_inputs(public), proof)).collect();
         let valid = threads::map(&stated, |(inputs, proof)| self.verify_inputs(inputs, proof).is_ok());
@@ -143,7 +153,7 @@ impl<C: Circuit> Verifier<C> {
         search.run(suspects).into_iter().map(|(place, _)| members[place]).collect()
     }
 
-    /// The value of a term: `prod d_i^(r_i)`.
+    /// Computes the value of a term: `prod d_i^(r_i)`.
     pub(super) fn value(&self, term: &Term) -> Target {
         let constant = term.scalars.get(..1).unwrap_or_default();
         let points = [-self.alpha.sum(constant), self.combination.sum(&term.scalars), term.c];
@@ -152,7 +162,7 @@ impl<C: Circuit> Verifier<C> {
         Target::of(&mul_fq12(&term.miller, &miller_loop(&pairs)))
     }
 
-    /// The proofs with 128-bit coefficients, bound to the key and to everything in the batch.
+    /// Returns the proofs with 128-bit coefficients, which are derived from the key and the whole batch.
     fn items<'a>(&self, batch: &'a [(C::Public, Proof)]) -> Vec<Item<'a>> {
         let mut transcript = Sha256::new();
         transcript.update(b"quotapass.batch.v1");
@@ -182,7 +192,7 @@ pub(super) struct Item<'a> {
     pub(super) coefficient: Coefficient,
 }
 
-/// `r_i`, and `r_i` times each input, added up.
+/// Returns the sum of all `r_i`, and for each input the sum of `r_i` times the input.
 fn scalars<'a, C: Circuit>(items: impl IntoIterator<Item = &'a Item<'a>>) -> Vec<Fr> {
     let mut scalars = vec![Fr::ZERO; C::public_names().len() + 1];
     for item in items {
@@ -195,16 +205,16 @@ fn scalars<'a, C: Circuit>(items: impl IntoIterator<Item = &'a Item<'a>>) -> Vec
     scalars
 }
 
-/// A part of a batch, multiplied by the coefficients.
+/// A part of a batch, with its points multiplied by the coefficients.
 pub(super) struct Chunk {
-    /// Of each proof `r_i A_i`.
+    /// `r_i A_i` of each proof.
     pub(super) a: Vec<Evaluation>,
-    /// Of each group of proofs their positions in the batch, and their term.
+    /// For each group of proofs, their positions in the batch and their term.
     pub(super) groups: Vec<(Range<usize>, Term)>,
 }
 
 impl Chunk {
-    /// That of proofs which begin at a position of the batch.
+    /// Computes the chunk of proofs that begin at a position of the batch.
     pub(super) fn of<C: Circuit>(items: &[Item<'_>], begin: usize) -> Self {
         let proofs = || items.iter().map(|item| item.proof.as_groth16());
         let points: Vec<G1Affine> = proofs().map(|proof| proof.a).chain(proofs().map(|proof| proof.c)).collect();
@@ -225,7 +235,7 @@ impl Chunk {
     }
 }
 
-/// The terms of single proofs, those at some positions, from the evaluations `a` of all.
+/// Computes the terms of the single proofs at some positions. `a` has the evaluations of all proofs.
 pub(super) fn each_term<C: Circuit>(items: &[Item<'_>], a: &[Evaluation], positions: &[usize]) -> Vec<Term> {
     let of = |position: &usize| items[*position].proof.as_groth16();
     let b: Vec<G2Affine> = positions.iter().map(|position| of(position).b).collect();

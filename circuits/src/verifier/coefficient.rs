@@ -1,4 +1,4 @@
-//! The coefficients of a batch, and multiples of points by them.
+//! The coefficients of a batch, and the multiples of points by them.
 
 use ark_bn254::{Fq, Fr, G1Affine, G1Projective, g1};
 use ark_ec::{CurveGroup, scalar_mul::glv::GLVConfig};
@@ -6,16 +6,16 @@ use ark_ff::{AdditiveGroup, Zero};
 
 use crate::digits::non_adjacent_form;
 
-/// Digits of a coordinate of 64 bits in non-adjacent form.
+/// Number of digits of a 64-bit number in non-adjacent form.
 const DIGITS: usize = 65;
 
-/// A coefficient `a + λ b` with `a` and `b` of 64 bits, where `λ^2 + λ + 1 = 0` modulo r: the endomorphism
-/// `φ(x, y) = (β x, y)` of G1 multiplies by `λ` (Gallant, Lambert, Vanstone: CRYPTO 2001), so that such a coefficient
-/// takes half the doublings of another one of 128 bits.
+/// A coefficient `a + λ b` with `a` and `b` of 64 bits, where `λ^2 + λ + 1 = 0` modulo r. The endomorphism
+/// `φ(x, y) = (β x, y)` of G1 multiplies a point by `λ` (Gallant, Lambert, Vanstone: CRYPTO 2001), so such a
+/// coefficient needs half the doublings of a 128-bit number.
 ///
-/// All 2^128 are distinct. Were two of them equal, their difference `u + λ v`, not both zero and less than 2^64 in
-/// magnitude, would be zero modulo r; then r would divide the norm `u^2 - u v + v^2`, which is positive and below
-/// `3 * 2^128 < r`.
+/// All 2^128 coefficients are distinct modulo r. Suppose that two were equal. Their difference is `u + λ v`, where u
+/// and v are less than 2^64 in magnitude and not both zero. If it were zero modulo r, then r would divide the norm
+/// `u^2 - u v + v^2`. But this norm is positive and below `3 * 2^128 < r`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Coefficient {
     pub(super) a: u64,
@@ -27,7 +27,7 @@ impl Coefficient {
         Fr::from(self.a) + g1::Config::LAMBDA * Fr::from(self.b)
     }
 
-    /// Digits of `a` and `b`, each of -1, 0 and 1, as the indices of multiples; highest first.
+    /// Returns the pairs of digits of `a` and `b`, highest first, as indices of multiples. A digit is -1, 0 or 1.
     fn digits(self) -> impl Iterator<Item = Option<Digit>> {
         let [(a, minus_a), (b, minus_b)] = [self.a, self.b].map(non_adjacent_form);
         let at = |bits: u128, index: usize| (bits >> index & 1) as i8;
@@ -35,7 +35,7 @@ impl Coefficient {
     }
 }
 
-/// Which of a point's [`Multiples`] is added, or subtracted.
+/// A pair of digits: the index of one of a point's [`Multiples`], and its sign.
 #[derive(Clone, Copy, Debug)]
 struct Digit {
     multiple: usize,
@@ -59,7 +59,7 @@ impl Digit {
 pub(super) struct Multiples([G1Affine; 4]);
 
 impl Multiples {
-    /// Those of some points, none of them infinity.
+    /// Computes the multiples of points. None of the points may be infinity.
     pub(super) fn of(points: &[G1Affine]) -> Vec<Self> {
         let differences: Vec<G1Projective> = points.iter().map(|point| *point - phi(point)).collect();
         let differences = G1Projective::normalize_batch(&differences);
@@ -79,7 +79,7 @@ impl Multiples {
         }
     }
 
-    /// The point times a coefficient.
+    /// Returns the point times a coefficient.
     pub(super) fn times(&self, coefficient: Coefficient) -> G1Projective {
         let mut product = G1Projective::zero();
         for digit in coefficient.digits() {
@@ -91,7 +91,7 @@ impl Multiples {
         product
     }
 
-    /// The sum of points, each times its coefficient: they share the doublings (Straus).
+    /// Returns the sum of points, each times its coefficient. All products share the doublings (Straus).
     pub(super) fn sum(multiples: &[Self], coefficients: &[Coefficient]) -> G1Projective {
         let mut digits: Vec<_> = coefficients.iter().map(|coefficient| coefficient.digits()).collect();
         let mut sum = G1Projective::zero();
@@ -107,7 +107,7 @@ impl Multiples {
     }
 }
 
-/// The endomorphism: `λ` times the point.
+/// Applies the endomorphism: returns `λ` times the point.
 fn phi(point: &G1Affine) -> G1Affine {
     const BETA: Fq = g1::Config::ENDO_COEFFS[0];
     G1Affine::new_unchecked(point.x * BETA, point.y)

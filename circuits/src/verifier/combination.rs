@@ -1,31 +1,31 @@
-//! The combination of public inputs, from tables of its fixed points.
+//! The linear combination of the public inputs, computed with tables of its fixed points.
 
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField};
 
-/// Bits of a scalar that one look-up takes.
+/// Bits of a scalar per table look-up.
 const WINDOW: usize = 4;
-/// Multiples of a point in one window: 1 to 15 times.
+/// Number of multiples of a point in one window: 1 to 15 times the point.
 const MULTIPLES: usize = (1 << WINDOW) - 1;
-/// Windows of a scalar of 256 bits.
+/// Number of windows of a 256-bit scalar.
 const WINDOWS: usize = 256 / WINDOW;
 
-/// For each point of a verifying key's combination, its multiples `d * 16^w * P` for each digit `d` and window `w`: a
-/// multiplication is then at most 64 additions and no doubling. The scalars are public, so it does not matter that time
-/// depends on them. A point's table has 68 KiB.
+/// For each point of a verifying key's combination, its multiples `d * 16^w * P` for each digit `d` and window `w`. A
+/// multiplication then needs at most 64 additions and no doubling. The time depends on the scalars, which is acceptable
+/// because they are public. The table of a point has 68 KiB.
 #[derive(Clone, Debug)]
 pub(super) struct InputCombination {
     tables: Vec<Vec<G1Affine>>,
 }
 
 impl InputCombination {
-    /// Tables for these points: that of the constant one first, then one for each public input.
+    /// Computes the tables of the points: first the point of the constant 1, then one point for each public input.
     pub(super) fn new(points: &[G1Affine]) -> Self {
         Self { tables: points.iter().map(table).collect() }
     }
 
-    /// The sum of `scalars[i]` times the i-th point.
+    /// Returns the sum of `scalars[i]` times the i-th point.
     pub(super) fn sum(&self, scalars: &[Fr]) -> G1Projective {
         let mut sum = G1Projective::default();
         for (table, scalar) in self.tables.iter().zip(scalars) {
@@ -39,7 +39,7 @@ impl InputCombination {
     }
 }
 
-/// The digits of a scalar in base 16, lowest first.
+/// Returns the digits of a scalar in base 16, lowest first.
 fn digits(scalar: &Fr) -> impl Iterator<Item = usize> {
     let limbs = scalar.into_bigint().0;
     (0..WINDOWS).map(move |window| {

@@ -1,4 +1,4 @@
-//! What verification costs on this machine.
+//! Measured costs of verification.
 
 use core::{hint::black_box, time::Duration};
 
@@ -16,31 +16,33 @@ use super::{
 };
 use crate::{constraints::Circuit, proof::Proof};
 
-/// Proofs that are measured together: few, so that a busy machine lets them finish in a slice of its time.
+/// Number of proofs that are measured together. It is small, so that a measurement fits in one time slice of a busy
+/// machine.
 const SAMPLE: usize = 16;
-/// Each work is measured so many times, and the shortest time counts: others were disturbed.
+/// Number of measurements of each operation. The shortest one counts, because the others were disturbed.
 const ROUNDS: usize = 5;
 
-/// What the parts of verification cost on this machine, in time of one core.
+/// The costs of the parts of verification on this machine, in time of one core.
 ///
-/// Forgeries cost a verifier more than honest proofs, and a fair share of it for each sender must count what his proofs
-/// really cost. How much that is depends on the processor, so it is [measured](Self::measure) when a service starts.
+/// Forgeries cost a verifier more than honest proofs. To give each sender a fair share of its time, a verifier must
+/// account for the real cost of the sender's proofs. This cost depends on the processor, so a service
+/// [measures](Self::measure) it when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifierCosts {
-    /// A proof of a batch in which all are valid.
+    /// A proof in a batch without invalid proofs.
     pub proof: Duration,
-    /// A proof verified by itself.
+    /// A proof that is verified on its own.
     pub single: Duration,
-    /// A proof that is looked at by itself in a batch that failed.
+    /// A proof of a failed batch that is examined on its own.
     pub suspect: Duration,
-    /// A question about some proofs of a batch. A batch in which all are valid takes one.
+    /// A question about some proofs of a batch. A batch without invalid proofs takes one question.
     pub question: Duration,
 }
 
 impl VerifierCosts {
-    /// Measures for about 40 ms, on one core. `elapsed` says how much time has passed since some moment.
+    /// Measures for about 40 ms, on one core. `elapsed` returns the time since a fixed moment.
     ///
-    /// Neither time depends on whether proofs are valid, so none are made: the points and inputs are arbitrary.
+    /// The times do not depend on whether the proofs are valid, so it uses arbitrary points and inputs.
     pub fn measure<C: Circuit>(verifier: &Verifier<C>, elapsed: impl Fn() -> Duration) -> Self {
         let shortest = |work: &dyn Fn()| {
             let times = (0..ROUNDS).map(|_| {
@@ -69,32 +71,33 @@ impl VerifierCosts {
         }
     }
 
-    /// A batch of so many proofs, all valid.
+    /// The cost of a batch of `proofs` valid proofs.
     pub fn batch(&self, proofs: usize) -> Duration {
         self.question.saturating_add(times(self.proof, proofs as f64))
     }
 
-    /// So many proofs, each verified by itself.
+    /// The cost of `proofs` proofs, each verified on its own.
     pub fn each(&self, proofs: usize) -> Duration {
         times(self.single, proofs as f64)
     }
 
-    /// What finding the invalid proofs of a batch adds to it, if they lie anywhere in it: on average, within a quarter.
+    /// The additional cost of finding the invalid proofs of a batch, if they are at random positions. The estimate is
+    /// within a quarter of the average.
     pub fn search(&self, proofs: usize, invalid: usize) -> Duration {
         if invalid == 0 || proofs == 0 {
             return Duration::ZERO;
         }
         let share = (invalid as f64 / proofs as f64).min(1.0);
-        // A group is looked into if one of its proofs is invalid.
+        // A group is searched if one of its proofs is invalid.
         let group = GROUP.min(proofs) as f64;
         let suspects = proofs as f64 * (1.0 - (1.0 - share).powf(group));
-        // About three questions for each invalid proof where they are rare, and one for each proof where all are invalid.
+        // About three questions for each invalid proof if these are rare, and one for each proof if all are invalid.
         let questions = proofs as f64 * (1.0 - (1.0 - share).powi(3));
         times(self.suspect, suspects).saturating_add(times(self.question, questions))
     }
 
-    /// Whether proofs of which such a share, from 0 to 1, is expected to be invalid take less time each by itself than
-    /// in batches.
+    /// Returns whether verifying each proof on its own takes less time than batches, if a share of the proofs, from 0
+    /// to 1, is expected to be invalid.
     pub fn prefers_each(&self, share: f64) -> bool {
         let invalid = (share * GROUP as f64).round() as usize;
         self.batch(GROUP).saturating_add(self.search(GROUP, invalid)) > self.each(GROUP)
@@ -105,7 +108,7 @@ fn times(time: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
-/// Points that prove nothing.
+/// Returns proofs made of arbitrary points.
 fn arbitrary_proofs() -> Vec<Proof> {
     let (mut g1, mut g2) = (Vec::new(), Vec::new());
     let (mut a, mut b) = (G1Projective::generator(), G2Projective::generator());

@@ -10,9 +10,9 @@ use crate::{
     prover::DEVELOPMENT_ALPHA,
 };
 
-/// The identifier of a key: SHA-256 of the [words](VerifyingKey::to_evm_words) of its verifying key.
+/// The identifier of a key: SHA-256 of the [words](VerifyingKey::to_evm_words) of the verifying key.
 ///
-/// The contract that verifies slashes names its key by it (`keyHash`).
+/// The contract that verifies slashes identifies its key by this hash (`keyHash`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct KeyHash(pub [u8; 32]);
@@ -58,13 +58,13 @@ impl VerifyingKey {
         &self.0
     }
 
-    /// Whether this is one of the development keys, with which everybody can forge proofs. They are known by their alpha,
-    /// wherever they come from.
+    /// Returns whether this is a development key, under which anyone can forge proofs. The function compares alpha, so
+    /// it recognises a development key from any source.
     pub fn is_development(&self) -> bool {
         fq_to_bytes(&self.0.alpha_g1.x) == DEVELOPMENT_ALPHA
     }
 
-    /// What the key is known by, whoever holds it: relay, wallet or contract.
+    /// The identifier of the key, which is the same for relays, wallets and contracts.
     pub fn hash(&self) -> KeyHash {
         KeyHash(Sha256::digest(self.to_evm_words().as_flattened()).into())
     }

@@ -1,4 +1,4 @@
-//! Checking proofs, one by one or many at once.
+//! Verification of single proofs and of batches.
 
 mod batch;
 mod coefficient;

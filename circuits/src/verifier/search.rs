@@ -1,4 +1,4 @@
-//! Finding what is wrong with a batch that failed.
+//! The search for the invalid proofs of a failed batch.
 
 use core::ops::Range;
 
@@ -10,19 +10,19 @@ use crate::{
     threads,
 };
 
-/// What one proof, or several, put into a batch's combined equation.
+/// The contribution of one or several proofs to a batch's combined equation.
 #[derive(Clone, Debug)]
 pub(super) struct Term {
     /// The product of Miller's functions of all pairs `(r_i A_i, B_i)`.
     pub(super) miller: Fq12,
-    /// The scalars of the combination, that of the constant first: the sums of `r_i` and of `r_i` times each input.
+    /// The scalars of the combination: the sum of all `r_i`, then for each input the sum of `r_i` times the input.
     pub(super) scalars: Vec<Fr>,
     /// The sum of all `r_i C_i`.
     pub(super) c: G1Projective,
 }
 
 impl Term {
-    /// The sum of some terms.
+    /// Returns the sum of terms.
     pub(super) fn sum(terms: &[Self]) -> Self {
         let mut sum = Self { miller: Fq12::ONE, scalars: Vec::new(), c: G1Projective::ZERO };
         terms.iter().for_each(|term| sum.add(term));
@@ -37,13 +37,13 @@ impl Term {
     }
 }
 
-/// Terms, side by side, of which at least one is not valid.
+/// A range of terms, at least one of which is invalid.
 #[derive(Clone, Debug)]
 pub(super) struct Suspects {
     pub(super) range: Range<usize>,
-    /// The product of their values: not one.
+    /// The product of their values. It is not 1.
     pub(super) value: Target,
-    /// The product of their values, each to the power of its place in the range, if it is known.
+    /// The product of their values, each to the power of its place in the range, if known.
     moment: Option<Target>,
 }
 
@@ -52,7 +52,8 @@ impl Suspects {
         Self { range, value, moment: None }
     }
 
-    /// The only place that can be at fault alone, if one can: its value to the power of the place is the moment.
+    /// Returns the only term that can be the single invalid one, if there is such a term: the value to the power of its
+    /// place in the range equals the moment.
     fn culprit(&self, moment: Target) -> Option<usize> {
         let mut power = Target::ONE;
         self.range.clone().find(|_| {
@@ -63,30 +64,30 @@ impl Suspects {
     }
 }
 
-/// Ranges shorter than this are halved without asking for their moment.
+/// Minimum length of a range whose moment is computed. Shorter ranges are only halved.
 const LEAST_MOMENT: usize = 3;
 
-/// A search among terms.
+/// A search for invalid terms.
 pub(super) struct Search<'a> {
     pub(super) terms: &'a [Term],
-    /// In a whole of how many terms the suspects lie: the terms, and those that are known to be valid.
+    /// Number of terms that the suspects come from: the terms, and the terms already known to be valid.
     pub(super) population: usize,
-    /// The value of a term: a question.
+    /// Computes the value of a term. A call is one question.
     pub(super) value: &'a (dyn Fn(&Term) -> Target + Sync),
 }
 
 impl Search<'_> {
-    /// The places of all terms that are not valid, ascending, and their values. Each of the ranges of suspects holds one
-    /// at least.
+    /// Returns the places of all invalid terms, ascending, and their values. Each range of suspects must contain at
+    /// least one invalid term.
     ///
-    /// All ranges go down together, level by level and on all cores.
+    /// All ranges are halved together, level by level, on all cores.
     pub(super) fn run(&self, mut suspects: Vec<Suspects>) -> Vec<(usize, Target)> {
         let mut found = Vec::new();
         loop {
             found.extend(suspects.extract_if(.., |suspects| suspects.range.len() == 1));
             let Some(longest) = suspects.iter().map(|suspects| suspects.range.len()).max() else { break };
-            // Where nearly all ranges of this length are at fault, most have several culprits, and a moment, which only
-            // tells of one, is not worth its time.
+            // If nearly all ranges of this length contain invalid terms, most contain several. A moment finds only a
+            // single invalid term, so it is then not worth its time.
             let ranges = self.population.div_ceil(longest);
             let is_rare = ranges < 2 || suspects.len() * 8 <= ranges * 7;
             suspects = threads::map(&suspects, |suspects| self.narrow(suspects, is_rare)).concat();
@@ -95,7 +96,7 @@ impl Search<'_> {
         found.into_iter().map(|found| (found.range.start, found.value)).collect()
     }
 
-    /// What up to three questions leave of suspects, several in number.
+    /// Narrows down a range of several suspects, with up to three questions.
     fn narrow(&self, suspects: &Suspects, is_rare: bool) -> Vec<Suspects> {
         let (range, value) = (suspects.range.clone(), suspects.value);
         let moment = match suspects.moment {
@@ -110,7 +111,7 @@ impl Search<'_> {
         let (left, right) = (range.start..range.start + half, range.start + half..range.end);
         let left_value = (self.value)(&Term::sum(&self.terms[left.clone()]));
         let right_value = value / left_value;
-        // The places of the right half count from its own beginning.
+        // Places in the right half count from the beginning of this half.
         let of_right = |moment: Target| moment / right_value.pow(half);
         if left_value == Target::ONE {
             vec![Suspects { range: right, value: right_value, moment: moment.map(of_right) }]
@@ -128,7 +129,7 @@ impl Search<'_> {
         }
     }
 
-    /// The product of values in a range, each to the power of its place there.
+    /// Computes the product of the values in a range, each to the power of its place in the range.
     fn moment(&self, range: &Range<usize>) -> Target {
         let terms = &self.terms[range.clone()];
         let (mut behind, mut moment) = (Term::sum(&[]), Term::sum(&[]));
@@ -152,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Terms of which those at some places are not valid.
+    /// Returns terms that are invalid at some places.
     fn terms(count: usize, invalid: &[usize], rng: &mut impl RngCore) -> Vec<Term> {
         let mut terms = vec![Term::sum(&[]); count];
         for place in invalid {
@@ -161,7 +162,7 @@ mod tests {
         terms
     }
 
-    /// What is found, and how many questions it took.
+    /// Returns the places found, and the number of questions.
     fn search(terms: &[Term]) -> (Vec<usize>, usize) {
         let questions = AtomicUsize::new(0);
         let value = |term: &Term| {
@@ -176,7 +177,7 @@ mod tests {
         (found.into_iter().map(|(place, _)| place).collect(), questions.into_inner())
     }
 
-    /// The attack: one forgery in a batch, to make the verifier do its work again.
+    /// The attack: one forgery in a batch, to make the verifier repeat its work.
     #[test]
     fn one_culprit_takes_one_question() {
         let mut rng = test_rng();
@@ -221,7 +222,7 @@ mod tests {
             assert_eq!(found, places);
             questions += asked;
         }
-        // log2 of the ways to choose 8 of 256 is 48.
+        // log2 of the number of ways to choose 8 of 256 is 48.
         assert!(questions < rounds * 40, "{questions}");
     }
 }

@@ -1,4 +1,4 @@
-//! One proof at a time.
+//! Verification of single proofs.
 
 use core::{iter, marker::PhantomData};
 
@@ -17,9 +17,9 @@ use crate::{
 #[error("the proof does not prove this statement under this verifying key")]
 pub struct InvalidProof;
 
-/// The verifying key is not of this circuit.
+/// The verifying key does not belong to the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the verifying key has {found} public inputs, the circuit `{circuit}` has {expected}")]
+#[error("the verifying key has {found} public inputs, but the circuit `{circuit}` has {expected}")]
 pub struct WrongKey {
     /// The circuit.
     pub circuit: CircuitKind,
@@ -29,12 +29,12 @@ pub struct WrongKey {
     pub expected: usize,
 }
 
-/// Verifies the proofs of one circuit, everything that does not depend on the proof computed in advance.
+/// A verifier for the proofs of one circuit. Everything that does not depend on the proof is computed in advance.
 #[derive(Clone, Debug)]
 pub struct Verifier<C> {
     /// `e(alpha, beta)`.
     alpha_beta: Target,
-    /// Multiples of alpha, and beta, for batches.
+    /// Multiples of alpha, and the lines of beta, for batches.
     pub(super) alpha: InputCombination,
     pub(super) beta: Lines,
     pub(super) minus_gamma: Lines,
@@ -45,10 +45,10 @@ pub struct Verifier<C> {
 }
 
 impl<C: Circuit> Verifier<C> {
-    /// Prepares a key.
+    /// Creates a verifier from a key.
     ///
     /// # Errors
-    /// [`WrongKey`] if it is not of a circuit with as many public inputs.
+    /// [`WrongKey`] if the key's number of public inputs is not the circuit's.
     pub fn new(key: VerifyingKey) -> Result<Self, WrongKey> {
         let groth16 = key.as_groth16();
         let (found, expected) = (groth16.gamma_abc_g1.len().saturating_sub(1), C::public_names().len());
@@ -74,11 +74,11 @@ impl<C: Circuit> Verifier<C> {
         &self.key
     }
 
-    /// Checks a proof by Groth16's equation (2016/260, section 3.2):
-    /// `e(A, B) = e(alpha, beta) e(L, gamma) e(C, delta)` with `L` the combination of the public inputs.
+    /// Verifies a proof by Groth16's equation ([2016/260](https://eprint.iacr.org/2016/260), section 3.2):
+    /// `e(A, B) = e(alpha, beta) e(L, gamma) e(C, delta)`, where `L` is the linear combination of the public inputs.
     ///
     /// # Errors
-    /// [`InvalidProof`].
+    /// [`InvalidProof`] if the equation does not hold.
     pub fn verify(&self, public: &C::Public, proof: &Proof) -> Result<(), InvalidProof> {
         self.verify_inputs(&C::public_inputs(public), proof)
     }

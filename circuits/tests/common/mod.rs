@@ -1,4 +1,4 @@
-//! What the tests of proofs share: one tree, one set of keys, a few proofs.
+//! Common fixtures of the tests of proofs: one tree, one set of keys, a few proofs.
 
 #![allow(dead_code, reason = "each test crate uses a part")]
 

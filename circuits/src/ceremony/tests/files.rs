@@ -1,4 +1,5 @@
-//! The files of a ceremony, cut, changed and made up: no panic, and nothing accepted that is not written so.
+//! Truncated, changed and invented files of a ceremony: decoding does not panic, and accepts only bytes that the
+//! encoder writes.
 
 use proptest::prelude::*;
 
@@ -7,7 +8,7 @@ use crate::formats::iden3::{Iden3Error, SectionFault};
 
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| KEYS.1.to_bytes());
 
-/// Where the content of each section stands: number, start, length.
+/// Returns the number, start and length of each section's content.
 fn sections(file: &[u8]) -> Vec<(u32, usize, usize)> {
     let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     let mut at = 12;
@@ -21,7 +22,7 @@ fn sections(file: &[u8]) -> Vec<(u32, usize, usize)> {
         .collect()
 }
 
-/// What is said of a file, whichever check says it.
+/// Decodes and checks a file; returns the first error.
 fn judged(file: &[u8]) -> Result<(), String> {
     check(&Zkey::from_bytes(file).map_err(|error| error.to_string())?)
 }
@@ -33,7 +34,7 @@ fn a_bit_flipped_in_any_section_is_found() {
         for (at, bit) in [(0, 0), (length / 2, 3), (length - 1, 0)] {
             let mut file = FILE.clone();
             file[start + at] ^= 1 << bit;
-            // A contributor's name is part of no hash, and only a beacon's value follows it here.
+            // No hash covers a contributor's name; in this file only a beacon's value follows it.
             assert!(judged(&file).is_err(), "section {number}, byte {at} of {length}");
         }
     }
@@ -52,7 +53,8 @@ fn each_fault_is_named_with_its_place() {
     assert_eq!(Zkey::from_bytes(b"r1cs"), Err(Iden3Error::Format("zkey")));
     assert_eq!(at(1, 0, &[2]), fault(1, 0, SectionFault::WrongProtocol));
     assert_eq!(at(2, 4, &[0]), fault(2, 0, SectionFault::WrongField));
-    // Behind the two fields, of 36 bytes each, come the numbers of variables and of public inputs, and the domain.
+    // The two fields of 36 bytes each are followed by the numbers of variables and of public inputs, and the domain
+    // size.
     assert_eq!(at(2, 76, &[255, 255]), fault(2, 76, SectionFault::OutOfRange(65_535)));
     assert_eq!(at(2, 80, &[255, 0]), fault(2, 80, SectionFault::OutOfRange(255)));
     assert_eq!(at(2, 84, &[0; 64]), fault(2, 84, SectionFault::Infinity));

@@ -1,4 +1,4 @@
-//! Ceremonies, whole and broken, over powers of tau whose secrets the test knows.
+//! Valid and invalid ceremonies, over powers of tau whose secrets the test knows.
 
 mod files;
 mod powers_of_tau;
@@ -32,7 +32,7 @@ fn shape() -> Shape {
     Shape::of::<Slash>(Levels::STANDARD).unwrap()
 }
 
-/// Powers that are just enough for `slash`.
+/// The smallest powers that suffice for `slash`.
 static PTAU: LazyLock<Vec<u8>> = LazyLock::new(|| PowersOfTau::new(8, 1).to_bytes());
 static INITIAL: LazyLock<InitialKey> =
     LazyLock::new(|| InitialKey::new(&shape(), &Ptau::from_bytes(&PTAU).unwrap(), &mut rng()).unwrap());
@@ -64,7 +64,7 @@ fn a_ceremony_gives_a_key_that_proves() {
     let KeyOrigin::Ceremony(CeremonyHash(hash)) = imported.origin() else { panic!("{}", imported.origin()) };
     assert_eq!(hash, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&file)));
 
-    // Our own form of the key keeps where it comes from.
+    // Our own key format keeps the key's origin.
     let own = imported.to_bytes();
     let read = ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &own).unwrap();
     assert_eq!((read.origin(), read.to_bytes(), read.fingerprint()), (imported.origin(), own, imported.fingerprint()));
@@ -80,8 +80,8 @@ fn a_ceremony_gives_a_key_that_proves() {
 
 #[test]
 fn the_initial_key_is_the_same_from_larger_powers_of_one_secret() {
-    // Here the power 2n - 1 is there, and the quotient's points have it in them: a difference of their one component
-    // that no proof uses.
+    // The larger file has the power 2n - 1, and the points of the quotient contain it. It changes only the component of
+    // these points that no proof uses.
     let larger = PowersOfTau::new(9, 1).to_bytes();
     let larger = InitialKey::new(&shape(), &Ptau::from_bytes(&larger).unwrap(), &mut rng()).unwrap();
     let (larger, exact) = (larger.zkey(), INITIAL.zkey());
@@ -102,20 +102,20 @@ fn a_transcript_with_a_gap_another_order_or_another_secret_is_refused() {
     refused(&changed(&|k| k.contributions.swap(0, 1)), "contribution 1 of the key");
     refused(&changed(&|k| drop(k.contributions.pop())), "the last contribution is not a beacon");
     refused(&changed(&|k| k.contributions.swap(1, 2)), "others follow it");
-    refused(&changed(&|k| k.contributions.clear()), "nobody has contributed");
-    refused(&changed(&|k| drop(k.contributions.drain(..2))), "nobody has contributed");
-    refused(&changed(&|k| k.contributions[1].g1_s = G1Affine::generator()), "its transcript hash is another");
+    refused(&changed(&|k| k.contributions.clear()), "the key has no contribution");
+    refused(&changed(&|k| drop(k.contributions.drain(..2))), "the key has no contribution");
+    refused(&changed(&|k| k.contributions[1].g1_s = G1Affine::generator()), "its transcript hash differs");
     refused(&changed(&|k| k.contributions[1].g2_spx = G2Affine::generator()), "its proof of knowledge is wrong");
     refused(&changed(&|k| k.contributions[1].delta_after = G1Affine::generator()), "delta was not multiplied");
     let beacon = |value: &[u8], exponent| {
         let kind = ContributionKind::Beacon { value: value.to_vec(), iterations_exponent: exponent };
         changed(&|k| k.contributions[2].kind = kind.clone())
     };
-    refused(&beacon(b"another block", 10), "its secret is not that of the beacon's value");
-    refused(&beacon(BEACON, 11), "its secret is not that of the beacon's value");
+    refused(&beacon(b"another block", 10), "its secret does not follow from the beacon's value");
+    refused(&beacon(BEACON, 11), "its secret does not follow from the beacon's value");
     refused(&beacon(BEACON, 63), "asks for 2^63 hashes");
-    refused(&changed(&|k| k.delta_g1 = G1Affine::generator()), "delta is not that of the last contribution");
-    refused(&changed(&|k| k.delta_g2 = G2Affine::generator()), "delta is not the same in G1 and G2");
+    refused(&changed(&|k| k.delta_g1 = G1Affine::generator()), "delta differs from the last contribution's delta");
+    refused(&changed(&|k| k.delta_g2 = G2Affine::generator()), "delta differs between G1 and G2");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn each_list_of_points_is_compared() {
 fn a_key_from_other_powers_or_another_circuit_is_refused() {
     let ptau = PowersOfTau::new(8, 2).to_bytes();
     let other = InitialKey::new(&shape(), &Ptau::from_bytes(&ptau).unwrap(), &mut rng()).unwrap();
-    assert!(matches!(other.check(&KEYS.1, &mut rng()), Err(CeremonyError::KeyDoesNotFit("alpha is another"))));
+    assert!(matches!(other.check(&KEYS.1, &mut rng()), Err(CeremonyError::KeyDoesNotFit("alpha differs"))));
 
     let levels = Levels::new(1).unwrap();
     let shape = Shape::of::<Badge>(levels).unwrap();
@@ -224,9 +224,9 @@ fn powers_that_are_no_powers_are_refused() {
     refused(&|p| p.tau_g1[1] = g1, "last contribution");
     refused(&|p| p.alpha_g1[0] = g1, "last contribution");
     refused(&|p| p.beta_g2 = g2, "last contribution");
-    refused(&|p| (p.beta_g2, p.last.4) = (g2, g2), "beta is not the same");
-    refused(&|p| p.tau_g1[510] = g1, "in G1 are no geometric series");
-    refused(&|p| p.tau_g2[255] = g2, "in G2 are no geometric series");
+    refused(&|p| (p.beta_g2, p.last.4) = (g2, g2), "beta differs between G1 and G2");
+    refused(&|p| p.tau_g1[510] = g1, "in G1 are not a geometric series");
+    refused(&|p| p.tau_g2[255] = g2, "in G2 are not a geometric series");
     refused(&|p| p.alpha_g1[100] = g1, "times alpha");
     refused(&|p| p.beta_g1[100] = g1, "times beta");
     refused(&|p| p.lagrange_tau_g1[8][3] = g1, "Lagrange basis in G1");
@@ -234,5 +234,5 @@ fn powers_that_are_no_powers_are_refused() {
     refused(&|p| p.lagrange_tau_g2[8][3] = g2, "Lagrange basis in G2");
     refused(&|p| p.lagrange_alpha_g1[8][3] = g1, "Lagrange basis times alpha");
     refused(&|p| p.lagrange_beta_g1[8][3] = g1, "Lagrange basis times beta");
-    refused(&|p| p.contributions = 0, "nobody has contributed to these powers");
+    refused(&|p| p.contributions = 0, "the powers of tau have no contribution");
 }

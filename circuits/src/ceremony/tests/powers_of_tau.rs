@@ -1,4 +1,4 @@
-//! A `.ptau` file from secrets that are known, for tests alone.
+//! A `.ptau` file made from known secrets, for tests only.
 
 use ark_bn254::{Fq, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, PrimeGroup, ScalarMul};
@@ -13,12 +13,12 @@ pub(super) struct PowersOfTau {
     pub(super) alpha_g1: Vec<G1Affine>,
     pub(super) beta_g1: Vec<G1Affine>,
     pub(super) beta_g2: G2Affine,
-    /// For each domain, smallest first.
+    /// One basis for each domain, smallest first.
     pub(super) lagrange_tau_g1: Vec<Vec<G1Affine>>,
     pub(super) lagrange_tau_g2: Vec<Vec<G2Affine>>,
     pub(super) lagrange_alpha_g1: Vec<Vec<G1Affine>>,
     pub(super) lagrange_beta_g1: Vec<Vec<G1Affine>>,
-    /// How many times the last contribution is written.
+    /// Number of times that the last contribution is written.
     pub(super) contributions: u32,
     /// tau, alpha and beta of the last contribution.
     pub(super) last: (G1Affine, G2Affine, G1Affine, G1Affine, G2Affine),
@@ -65,7 +65,7 @@ impl PowersOfTau {
         contribution.extend(g2(&[tau_g2]));
         contribution.extend(g1(&[alpha_g1, beta_g1]));
         contribution.extend(g2(&[beta_g2]));
-        // Proofs of knowledge, which nobody reads here.
+        // Proofs of knowledge. The crate does not check them.
         contribution.extend(g1(&[G1Affine::generator(); 6]));
         contribution.extend(g2(&[G2Affine::generator(); 3]));
         contribution.extend([0; 216 + 64]);
@@ -99,7 +99,7 @@ impl PowersOfTau {
     }
 }
 
-/// The Lagrange polynomials of a domain at tau, without their last power for the largest one.
+/// Returns the Lagrange polynomials of a domain at tau, with or without their last power.
 fn lagrange(power: u32, tau: Fr, without_last: bool) -> Vec<Fr> {
     let n = 1usize << power;
     let domain = Radix2EvaluationDomain::<Fr>::new(n).unwrap();

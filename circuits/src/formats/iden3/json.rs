@@ -1,5 +1,5 @@
-//! `verification_key.json`, `proof.json` and `public.json` as snarkjs writes them: decimal strings, points projective
-//! with a last coordinate of one, coordinates of Fq2 as `[c0, c1]`.
+//! `verification_key.json`, `proof.json` and `public.json` as snarkjs writes them: decimal strings, projective points
+//! whose last coordinate is one, coordinates of Fq2 as `[c0, c1]`.
 
 use ark_bn254::{Bn254, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, pairing::Pairing};
@@ -25,7 +25,7 @@ fn g2(point: &G2Affine) -> Value {
     }
 }
 
-/// `proof.json`.
+/// Returns the `proof.json` of a proof.
 pub fn proof_json(proof: &Proof) -> Value {
     let proof = proof.as_groth16();
     json!({
@@ -37,12 +37,12 @@ pub fn proof_json(proof: &Proof) -> Value {
     })
 }
 
-/// `public.json`: the public inputs in the circuit's order.
+/// Returns a `public.json`: the public inputs in the circuit's order.
 pub fn public_json(inputs: &[Fr]) -> Value {
     inputs.iter().map(|input| Value::from(input.to_string())).collect()
 }
 
-/// `verification_key.json`.
+/// Returns the `verification_key.json` of a key.
 pub fn verification_key_json(key: &VerifyingKey) -> Value {
     let key = key.as_groth16();
     let alpha_beta = Bn254::pairing(key.alpha_g1, key.beta_g2).0;

@@ -1,4 +1,5 @@
-//! The formats of iden3's tools (circom, snarkjs), so that what we prove can be checked with them, and keys be made.
+//! The file formats of iden3's tools (circom, snarkjs). With them these tools can check our proofs and make keys for
+//! our circuits.
 
 mod json;
 mod proof;

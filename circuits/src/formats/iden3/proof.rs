@@ -1,4 +1,4 @@
-//! Proofs of snarkjs, read from its `proof.json`.
+//! Reads proofs of snarkjs from its `proof.json`.
 
 use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
 use core::str::FromStr;
@@ -6,22 +6,22 @@ use serde_json::Value;
 
 use crate::proof::{Proof, ProofError};
 
-/// JSON that is not a proof of snarkjs.
+/// Errors of reading a proof of snarkjs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofJsonError {
-    /// Another proving system, or another curve.
-    #[error("not a proof of Groth16 over bn128: `protocol` or `curve` say otherwise")]
+    /// The proof is of another proving system, or over another curve.
+    #[error("not a Groth16 proof over bn128: `protocol` must be \"groth16\" and `curve` \"bn128\"")]
     Protocol,
-    /// A field that is missing or has another form.
-    #[error("`{0}` is missing or no point: expected decimal numbers as strings, the last coordinate one")]
+    /// A field is missing or is not a point.
+    #[error("`{0}` is missing or not a point: expected decimal numbers as strings, with a last coordinate of 1")]
     Point(&'static str),
-    /// Points that are none of a proof.
+    /// The points are not a valid proof.
     #[error(transparent)]
     Proof(#[from] ProofError),
 }
 
-/// Reads a `proof.json`, its coordinates decimal, canonical and affine.
+/// Reads a `proof.json`. The coordinates must be decimal, canonical and affine.
 ///
 /// # Errors
 /// [`ProofJsonError`] says what is wrong.
@@ -52,7 +52,7 @@ fn fq2(value: &Value) -> Option<Fq2> {
     Some(Fq2::new(fq(c0)?, fq(c1)?))
 }
 
-/// A number of at most 77 digits, so that a long text costs nothing, that is written as we would.
+/// Reads a number in canonical decimal form. It has at most 77 digits, so that a long text costs no time.
 fn fq(value: &Value) -> Option<Fq> {
     let text = value.as_str().filter(|text| text.len() <= 77)?;
     let number = Fq::from_str(text).ok()?;

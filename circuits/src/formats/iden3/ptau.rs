@@ -1,4 +1,5 @@
-//! The `.ptau` binary format, version 1 (iden3/snarkjs, `powersoftau_utils.js`): powers of tau, which many circuits share.
+//! The `.ptau` binary format, version 1 (iden3/snarkjs, `powersoftau_utils.js`): powers of tau, shared by many
+//! circuits.
 
 use ark_bn254::{Fq, G1Affine, G2Affine};
 use blake2::{Blake2b512, Digest};
@@ -10,20 +11,20 @@ use super::{
 
 const FORMAT: &str = "ptau";
 const VERSION: u32 = 1;
-/// Files of more are larger than a gigabyte; circuits need far less.
+/// Larger powers make files of more than a gigabyte. Circuits need much less.
 const MOST_POWER: u32 = 20;
 /// The largest domain that BN254 has.
 const MOST_CEREMONY_POWER: u32 = 28;
-/// The state of a BLAKE2b hash that is not finished.
+/// Size of the state of an unfinished BLAKE2b hash.
 const PARTIAL_HASH_BYTES: usize = 216;
 
-/// A file of powers of tau, prepared for circuits: sections 2 to 6 hold the powers, 12 to 15 the same in the Lagrange
-/// bases of all domains.
+/// A file of powers of tau, prepared for phase 2: sections 2 to 6 hold the powers, sections 12 to 15 hold them in the
+/// Lagrange bases of all domains.
 ///
-/// Reading checks header, lengths and contributions; points are read, and checked, as they are needed. Whether they are
-/// powers of one number is checked by [`InitialKey`](crate::ceremony::InitialKey) for those that a circuit needs. That
-/// nobody knows this number follows from the transcript of that ceremony, which snarkjs verifies, and which a
-/// published hash stands for.
+/// Decoding checks the header, the lengths and the contributions. Points are decoded and checked when they are needed.
+/// [`InitialKey`](crate::ceremony::InitialKey) checks that the points that a circuit needs are powers of one number.
+/// Only the transcript of the powers-of-tau ceremony shows that this number is unknown to everyone. This crate does not
+/// verify that transcript: snarkjs does, and the published hash of a file identifies one that was verified.
 #[derive(Clone)]
 pub struct Ptau<'a> {
     power: u32,
@@ -43,9 +44,9 @@ pub struct Ptau<'a> {
 pub struct PtauContribution {
     /// The name that the contributor gave, if any.
     pub name: Option<String>,
-    /// Where its secrets come from.
+    /// Source of its secrets.
     pub kind: ContributionKind,
-    /// tau, alpha and beta after it.
+    /// tau, alpha and beta after this contribution.
     pub(crate) tau_g1: G1Affine,
     pub(crate) tau_g2: G2Affine,
     pub(crate) alpha_g1: G1Affine,
@@ -55,22 +56,22 @@ pub struct PtauContribution {
 
 /// The powers that a domain of size n needs.
 pub(crate) struct Powers {
-    /// 1, tau, tau^2, ...: 2n of them, or 2n - 1 where the file ends there.
+    /// 1, tau, tau^2, ...: 2n powers, or 2n - 1 if the file has no more.
     pub(crate) tau_g1: Vec<G1Affine>,
-    /// n each.
+    /// n points in each of these three lists.
     pub(crate) tau_g2: Vec<G2Affine>,
     pub(crate) alpha_g1: Vec<G1Affine>,
     pub(crate) beta_g1: Vec<G1Affine>,
     pub(crate) beta_g2: G2Affine,
 }
 
-/// The same in the Lagrange basis of the domain of size n.
+/// The powers in the Lagrange basis of the domain of size n.
 pub(crate) struct Lagrange {
     pub(crate) tau_g1: Vec<G1Affine>,
     pub(crate) tau_g2: Vec<G2Affine>,
     pub(crate) alpha_g1: Vec<G1Affine>,
     pub(crate) beta_g1: Vec<G1Affine>,
-    /// That of the domain of size 2n, without the power 2n - 1 where the file has it not.
+    /// The Lagrange basis of the domain of size 2n, without the power 2n - 1 if the file lacks it.
     pub(crate) double_tau_g1: Vec<G1Affine>,
 }
 
@@ -78,7 +79,7 @@ impl<'a> Ptau<'a> {
     /// Reads a `.ptau` file that is prepared for phase 2.
     ///
     /// # Errors
-    /// [`Iden3Error`] says what is wrong, and where. Sections 12 to 15 are missing from a file that is not prepared:
+    /// [`Iden3Error`] names the fault and its position. A file that is not prepared lacks sections 12 to 15;
     /// `snarkjs powersoftau prepare phase2` adds them.
     pub fn from_bytes(file: &'a [u8]) -> Result<Self, Iden3Error> {
         let numbers = [1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15];
@@ -125,17 +126,17 @@ impl<'a> Ptau<'a> {
         })
     }
 
-    /// The binary logarithm of the largest domain that the file serves.
+    /// Binary logarithm of the largest domain that the file supports.
     pub fn power(&self) -> u32 {
         self.power
     }
 
-    /// That of the ceremony, of whose powers the file may hold a part.
+    /// Binary logarithm of the largest domain of the ceremony. The file may hold only a part of the ceremony's powers.
     pub fn ceremony_power(&self) -> u32 {
         self.ceremony_power
     }
 
-    /// BLAKE2b-512 of the whole file, what `b2sum` prints and what is published of the well-known files.
+    /// BLAKE2b-512 of the whole file, as `b2sum` prints it and as it is published for the well-known files.
     pub fn hash(&self) -> TranscriptHash {
         self.hash
     }
@@ -145,7 +146,7 @@ impl<'a> Ptau<'a> {
         &self.contributions
     }
 
-    /// The powers that a domain of 2^`power` needs, which must not be more than the file's.
+    /// Reads the powers that a domain of 2^`power` needs. `power` must not exceed the file's power.
     pub(crate) fn powers(&self, power: u32) -> Result<Powers, Iden3Error> {
         let n = 1usize << power;
         let tau = if power == self.power { 2 * n - 1 } else { 2 * n };
@@ -158,7 +159,7 @@ impl<'a> Ptau<'a> {
         })
     }
 
-    /// The Lagrange bases that it needs.
+    /// Reads the Lagrange bases that a domain of 2^`power` needs.
     pub(crate) fn lagrange(&self, power: u32) -> Result<Lagrange, Iden3Error> {
         let g1 = |section: &Section<'a>, power: u32| {
             let mut section = section.clone();
@@ -187,7 +188,7 @@ impl core::fmt::Debug for Ptau<'_> {
 fn read_contribution(section: &mut Section<'_>) -> Result<PtauContribution, Iden3Error> {
     let (tau_g1, tau_g2) = (section.g1()?, section.g2()?);
     let (alpha_g1, beta_g1, beta_g2) = (section.g1()?, section.g1()?, section.g2()?);
-    // The proofs of knowledge: two points of G1 and one of G2 for each secret. They are part of the published hash, and
+    // The proofs of knowledge: two points of G1 and one of G2 for each secret. The published hash covers them, and
     // snarkjs verifies them.
     for _ in 0..6 {
         let _ = section.g1()?;

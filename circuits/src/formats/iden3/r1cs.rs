@@ -10,8 +10,8 @@ const HEADER: u32 = 1;
 const CONSTRAINTS: u32 = 2;
 const WIRE_TO_LABEL: u32 = 3;
 
-/// The constraints of a circuit as an `.r1cs` file. Wire 0 is the constant one, then come the public inputs, then the
-/// private variables; there are no outputs. All integers are little-endian.
+/// Returns the constraints of a circuit as an `.r1cs` file. Wire 0 is the constant 1, followed by the public inputs and
+/// the private variables. There are no outputs. All integers are little-endian.
 pub fn r1cs(shape: &Shape) -> Vec<u8> {
     let public = shape.public as u32 - 1;
     let wires = shape.variables as u32;

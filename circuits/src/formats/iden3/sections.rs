@@ -1,5 +1,6 @@
-//! What all binary files of iden3's tools share: a magic word, a version, numbered sections (iden3/binfileutils), and in
-//! them numbers, field elements and points. Everything is little-endian; coordinates of points are in Montgomery form.
+//! The common structure of all binary files of iden3's tools: a magic word, a version, and numbered sections of
+//! numbers, field elements and points (iden3/binfileutils). All values are little-endian; coordinates of points are in
+//! Montgomery form.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
@@ -14,87 +15,87 @@ pub(super) const G1_BYTES: usize = 2 * FIELD_BYTES;
 /// Bytes of a point of G2.
 pub(super) const G2_BYTES: usize = 4 * FIELD_BYTES;
 
-/// A file of iden3's tools that cannot be used.
+/// Errors of decoding a file of iden3's tools.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Iden3Error {
-    /// Another kind of file.
+    /// The file is of another format.
     #[error("not a .{0} file")]
     Format(&'static str),
-    /// A version that this program does not read.
+    /// This program does not support the version.
     #[error("the .{format} file has version {found}; this program reads version {expected}")]
     Version {
         /// The file's extension.
         format: &'static str,
-        /// The version found.
+        /// The file's version.
         found: u32,
-        /// The version known.
+        /// The supported version.
         expected: u32,
     },
     /// The file ends within its list of sections.
-    #[error("the file is cut short: {0} bytes are no whole number of sections")]
+    #[error("the file is truncated: it ends within a section, after {0} bytes")]
     Truncated(usize),
-    /// There is something after the last section.
-    #[error("the file goes on after its last section, at byte {0}")]
+    /// The file has bytes after its last section.
+    #[error("the file has trailing bytes after its last section, at byte {0}")]
     TrailingBytes(usize),
-    /// A section that the format does not have.
-    #[error("the file has a section {0}, which its format has not")]
+    /// The format does not define the section.
+    #[error("the file has an unknown section {0}")]
     UnknownSection(u32),
-    /// A section that is there twice.
+    /// A section occurs twice.
     #[error("the file has section {0} twice")]
     DuplicateSection(u32),
-    /// A section that is not there.
+    /// A section is missing.
     #[error("the file lacks section {0}")]
     MissingSection(u32),
-    /// Something in a section.
+    /// A section has invalid content.
     #[error("section {section}, byte {offset}: {fault}")]
     Section {
         /// The section's number.
         section: u32,
-        /// Where in the section.
+        /// Byte offset in the section.
         offset: usize,
-        /// What is wrong there.
+        /// The fault.
         fault: SectionFault,
     },
 }
 
-/// What is wrong inside a section.
+/// Faults in a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SectionFault {
-    /// The section ends too early.
+    /// The section is too short.
     #[error("the section is too short")]
     Truncated,
-    /// The section ends too late.
+    /// The section is too long.
     #[error("the section is too long")]
     TrailingBytes,
-    /// The file is about another curve.
-    #[error("the field is not that of BN254")]
+    /// The field is not BN254's.
+    #[error("the field is not BN254's field")]
     WrongField,
-    /// Another proving system.
-    #[error("the key is not one of Groth16")]
+    /// The key is of another proving system.
+    #[error("the key is not a Groth16 key")]
     WrongProtocol,
-    /// A number that is out of its range.
+    /// A number is out of range.
     #[error("the number {0} is out of range")]
     OutOfRange(u32),
-    /// A field element that is not below the field's order.
+    /// A field element is not below the field's order.
     #[error("the number is not below the order of its field")]
     NotCanonical,
-    /// Coordinates that are no point's.
+    /// A point is not on its curve.
     #[error("the point is not on its curve")]
     NotOnCurve,
-    /// A point of the twist that is not in G2.
+    /// A point of the twist is outside G2.
     #[error("the point is outside the subgroup of order r")]
     NotInSubgroup,
-    /// The point at infinity where none can be.
+    /// A point is the point at infinity where the format does not allow it.
     #[error("the point is the point at infinity")]
     Infinity,
-    /// Parameters of a contribution that nobody writes so.
-    #[error("the parameters of the contribution are not in order")]
+    /// The parameters of a contribution are not encoded as snarkjs encodes them.
+    #[error("the parameters of the contribution are malformed")]
     Parameters,
 }
 
-/// A section that is being read.
+/// A reader of a section.
 #[derive(Clone)]
 pub(super) struct Section<'a> {
     number: u32,
@@ -102,7 +103,7 @@ pub(super) struct Section<'a> {
     read: usize,
 }
 
-/// Finds the sections of a file, and returns them in the order of `numbers`. Files list them in any order.
+/// Finds the sections of a file and returns them in the order of `numbers`. A file may list them in any order.
 pub(super) fn sections<'a, const N: usize>(
     file: &'a [u8],
     format: &'static str,
@@ -147,12 +148,12 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl<'a> Section<'a> {
-    /// An error at what was read last, which has `back` bytes.
+    /// Returns an error at the value that was read last, which has `back` bytes.
     pub(super) fn fault(&self, back: usize, fault: SectionFault) -> Iden3Error {
         Iden3Error::Section { section: self.number, offset: self.read.saturating_sub(back), fault }
     }
 
-    /// Requires that this many bytes are left, neither fewer nor more.
+    /// Requires that exactly this many bytes are left.
     pub(super) fn remain(&self, bytes: usize) -> Result<(), Iden3Error> {
         match self.bytes.len().saturating_sub(self.read).cmp(&bytes) {
             core::cmp::Ordering::Less => Err(self.fault(0, SectionFault::Truncated)),
@@ -161,7 +162,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Passes over bytes.
+    /// Skips bytes.
     pub(super) fn skip(&mut self, bytes: usize) -> Result<(), Iden3Error> {
         self.bytes(bytes).map(|_| ())
     }
@@ -183,13 +184,13 @@ impl<'a> Section<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A number below a limit.
+    /// Reads a number below a limit.
     pub(super) fn u32_below(&mut self, limit: u32) -> Result<u32, Iden3Error> {
         let number = self.u32()?;
         if number < limit { Ok(number) } else { Err(self.fault(4, SectionFault::OutOfRange(number))) }
     }
 
-    /// The length in bytes and the order of a field, which must be these.
+    /// Reads the length in bytes and the order of a field, and requires that they are those of `F`.
     pub(super) fn field<F: PrimeField>(&mut self) -> Result<(), Iden3Error> {
         let expected = [&(FIELD_BYTES as u32).to_le_bytes()[..], &F::MODULUS.to_bytes_le()].concat();
         match self.bytes(expected.len())? == expected {
@@ -208,7 +209,7 @@ impl<'a> Section<'a> {
         if number < F::MODULUS { Ok(number) } else { Err(self.fault(FIELD_BYTES, SectionFault::NotCanonical)) }
     }
 
-    /// A scalar as a plain number.
+    /// Reads a scalar that is not in Montgomery form.
     pub(super) fn fr(&mut self) -> Result<Fr, Iden3Error> {
         let number = self.limbs::<Fr>()?;
         Fr::from_bigint(number).ok_or_else(|| self.fault(FIELD_BYTES, SectionFault::NotCanonical))
@@ -222,17 +223,17 @@ impl<'a> Section<'a> {
         Ok(Fq2::new(self.fq()?, self.fq()?))
     }
 
-    /// A point of G1, infinity among them: all zeros.
+    /// Reads a point of G1. All zeros encode infinity.
     pub(super) fn g1_or_infinity(&mut self) -> Result<G1Affine, Iden3Error> {
         if self.is_infinity::<G1_BYTES>()? {
             return Ok(G1Affine::zero());
         }
-        // The group is the whole curve.
+        // G1 is the whole curve, so no subgroup check is needed.
         let point = G1Affine::new_unchecked(self.fq()?, self.fq()?);
         if point.is_on_curve() { Ok(point) } else { Err(self.fault(G1_BYTES, SectionFault::NotOnCurve)) }
     }
 
-    /// A point of G2, infinity among them: all zeros.
+    /// Reads a point of G2. All zeros encode infinity.
     pub(super) fn g2_or_infinity(&mut self) -> Result<G2Affine, Iden3Error> {
         if self.is_infinity::<G2_BYTES>()? {
             return Ok(G2Affine::zero());
@@ -255,19 +256,19 @@ impl<'a> Section<'a> {
         Ok(infinity)
     }
 
-    /// A point of G1 other than infinity.
+    /// Reads a point of G1 other than infinity.
     pub(super) fn g1(&mut self) -> Result<G1Affine, Iden3Error> {
         let point = self.g1_or_infinity()?;
         if point.is_zero() { Err(self.fault(G1_BYTES, SectionFault::Infinity)) } else { Ok(point) }
     }
 
-    /// A point of G2 other than infinity.
+    /// Reads a point of G2 other than infinity.
     pub(super) fn g2(&mut self) -> Result<G2Affine, Iden3Error> {
         let point = self.g2_or_infinity()?;
         if point.is_zero() { Err(self.fault(G2_BYTES, SectionFault::Infinity)) } else { Ok(point) }
     }
 
-    /// As many elements as said.
+    /// Reads `count` elements.
     pub(super) fn list<T>(
         &mut self,
         count: usize,
@@ -277,7 +278,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Writes a file.
+/// Returns the bytes of a file.
 pub(super) fn write<const N: usize>(format: &str, version: u32, sections: [(u32, Vec<u8>); N]) -> Vec<u8> {
     let mut file = format.as_bytes().to_vec();
     file.extend(version.to_le_bytes());

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use super::sections::write_field;
 use crate::constraints::assignment::Assignment;
 
-/// The values of all variables as a `.wtns` file, from which snarkjs makes a proof of its own. It holds the identity
-/// secret in plain.
+/// Returns the values of all variables as a `.wtns` file, from which snarkjs can make a proof. The file contains the
+/// identity secret in plain text.
 pub fn wtns(assignment: &Assignment) -> Zeroizing<Vec<u8>> {
     const HEADER: u32 = 1;
     const VALUES: u32 = 2;
@@ -18,7 +18,7 @@ pub fn wtns(assignment: &Assignment) -> Zeroizing<Vec<u8>> {
     write_field::<Fr>(&mut header);
     header.extend((values.len() as u32).to_le_bytes());
 
-    // Written in one piece, for a vector that grows leaves copies of secrets behind.
+    // Allocated at its final size: a vector that grows leaves copies of secrets in memory.
     let mut file = Zeroizing::new(Vec::with_capacity(36 + header.len() + 32 * values.len()));
     file.extend(b"wtns");
     file.extend([2, 2].into_iter().flat_map(u32::to_le_bytes));

@@ -10,12 +10,13 @@ use super::sections::{Iden3Error, Section, SectionFault, sections, write, write_
 const FORMAT: &str = "zkey";
 const VERSION: u32 = 1;
 const GROTH16: u32 = 1;
-/// No circuit comes near; keeps sizes computed from a damaged header from overflowing.
+/// Upper bound of the header's numbers. No circuit comes near it; it prevents overflows of sizes computed from a
+/// damaged header.
 const MOST: u32 = 1 << 24;
 /// Bytes of a coefficient: matrix, row, variable and value.
 const COEFFICIENT_BYTES: usize = 4 + 4 + 4 + 32;
 
-/// A BLAKE2b hash of a ceremony: of a circuit and its powers of tau, or of a contribution.
+/// A BLAKE2b hash in a ceremony: of a circuit and its powers of tau, or of a contribution.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TranscriptHash(pub [u8; 64]);
 
@@ -39,15 +40,15 @@ impl From<Blake2b512> for TranscriptHash {
 
 /// A proving key of snarkjs, with the transcript of the ceremony that made it.
 ///
-/// Reading checks that the bytes are what snarkjs writes: the sections there once each and exact in length, numbers in
-/// range and canonical, points on their curves and in their subgroups. Whether the key is that of a circuit, and whether
-/// the transcript holds, is not a matter of the format: see [`ProvingKey::from_zkey`](crate::prover::ProvingKey::from_zkey)
-/// and [`ceremony`](crate::ceremony).
+/// Decoding checks that the bytes are as snarkjs writes them: each section occurs once and has the exact length,
+/// numbers are in range and canonical, points are on their curves and in their subgroups. Decoding does not check that
+/// the key belongs to a circuit, nor that the transcript is valid: see
+/// [`ProvingKey::from_zkey`](crate::prover::ProvingKey::from_zkey) and [`ceremony`](crate::ceremony).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zkey {
-    /// Number of all variables, the constant one included.
+    /// Number of all variables, the constant 1 included.
     pub(crate) variables: u32,
-    /// Number of public inputs, without the constant one.
+    /// Number of public inputs, without the constant 1.
     pub(crate) public: u32,
     /// Size of the QAP domain.
     pub(crate) domain: u32,
@@ -57,7 +58,7 @@ pub struct Zkey {
     pub(crate) gamma_g2: G2Affine,
     pub(crate) delta_g1: G1Affine,
     pub(crate) delta_g2: G2Affine,
-    /// The points of the public inputs, that of the constant one first.
+    /// The points of the public inputs. The point of the constant 1 comes first.
     pub(crate) ic: Vec<G1Affine>,
     /// The entries of the matrices A and B.
     pub(crate) coefficients: Vec<Coefficient>,
@@ -82,28 +83,28 @@ pub(crate) struct Coefficient {
     pub(crate) value: Fr,
 }
 
-/// What one contributor did to a key: the secret factor of delta, in the exponent.
+/// A contribution to a key: points that commit to the secret factor of delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contribution {
-    /// Delta after it.
+    /// Delta after this contribution.
     pub(crate) delta_after: G1Affine,
-    /// A random point, and the same times the secret factor.
+    /// A random point, and this point times the secret factor.
     pub(crate) g1_s: G1Affine,
     pub(crate) g1_sx: G1Affine,
     /// The point that the transcript hashes to, times the secret factor.
     pub(crate) g2_spx: G2Affine,
-    /// The hash of all before, and of the two points of G1.
+    /// The hash of all previous contributions and of the two points of G1.
     pub(crate) transcript: TranscriptHash,
     pub(crate) name: Option<String>,
     pub(crate) kind: ContributionKind,
 }
 
-/// Where the secret factor of a contribution comes from.
+/// The source of a contribution's secret factor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContributionKind {
-    /// From a contributor, who should have forgotten it.
+    /// A contributor, who should have deleted it.
     Contributor,
-    /// From a public value that nobody knew beforehand, hashed many times.
+    /// A public value that was unpredictable beforehand, hashed many times.
     Beacon {
         /// The public value, 1 to 255 bytes.
         value: Vec<u8>,
@@ -118,12 +119,12 @@ impl Contribution {
         self.name.as_deref()
     }
 
-    /// Where the secret factor comes from.
+    /// The source of the secret factor.
     pub fn kind(&self) -> &ContributionKind {
         &self.kind
     }
 
-    /// The hash that snarkjs shows to the contributor, to be found again in the final key.
+    /// The hash that snarkjs shows to the contributor, who can look for it in the final key.
     pub fn hash(&self) -> TranscriptHash {
         let mut hasher = Blake2b512::new();
         self.hash_into(&mut hasher);
@@ -140,12 +141,12 @@ impl Contribution {
     }
 }
 
-/// The form in which points are hashed: big-endian coordinates, c1 before c0; zeros for infinity.
+/// Encodes a point for hashing: big-endian coordinates, zeros for infinity.
 pub(crate) fn uncompressed_g1(point: &G1Affine) -> [u8; 64] {
     uncompressed(&[point.x, point.y], point.is_zero())
 }
 
-/// Likewise in G2.
+/// Encodes a point of G2 for hashing: big-endian coordinates, c1 before c0, zeros for infinity.
 pub(crate) fn uncompressed_g2(point: &G2Affine) -> [u8; 128] {
     uncompressed(&[point.x.c1, point.x.c0, point.y.c1, point.y.c0], point.is_zero())
 }
@@ -164,7 +165,7 @@ impl Zkey {
     /// Reads a `.zkey` file.
     ///
     /// # Errors
-    /// [`Iden3Error`] says what is wrong, and where.
+    /// [`Iden3Error`] names the fault and its position.
     pub fn from_bytes(file: &[u8]) -> Result<Self, Iden3Error> {
         let [mut protocol, mut header, mut ic, coefficients, mut a, mut b_g1, mut b_g2, mut c, mut h, contributions] =
             sections(file, FORMAT, VERSION, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
@@ -185,7 +186,7 @@ impl Zkey {
         let (delta_g1, delta_g2) = (header.g1()?, header.g2()?);
         header.remain(0)?;
 
-        // Lengths come first: what is too short or too long costs nothing.
+        // The lengths are checked first, so that a section of wrong length costs no time.
         let (all, outer) = (variables as usize, public as usize + 1);
         for (section, bytes) in [
             (&ic, 64 * outer),
@@ -221,7 +222,7 @@ impl Zkey {
         })
     }
 
-    /// The file, its sections in ascending order, as snarkjs writes them after a contribution.
+    /// Returns the file, with its sections in ascending order, as snarkjs writes them after a contribution.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut header = Vec::new();
         write_field::<Fq>(&mut header);
@@ -258,12 +259,12 @@ impl Zkey {
         write(FORMAT, VERSION, sections)
     }
 
-    /// Number of all variables, the constant one included.
+    /// Number of all variables, the constant 1 included.
     pub fn variables(&self) -> usize {
         self.variables as usize
     }
 
-    /// Number of public inputs, without the constant one.
+    /// Number of public inputs, without the constant 1.
     pub fn public_inputs(&self) -> usize {
         self.public as usize
     }
@@ -285,7 +286,8 @@ impl Zkey {
     }
 }
 
-/// snarkjs keeps a value times R^2, R = 2^256 being the factor of Montgomery's form: what its arithmetic wants.
+/// Returns R^2, where R = 2^256 is the factor of the Montgomery form. snarkjs stores each value times R^2, as its
+/// arithmetic requires.
 fn montgomery_factor() -> Fr {
     let r = Fr::from_bigint(Fr::R).unwrap_or_default();
     r.square()
@@ -318,7 +320,7 @@ fn write_coefficients(coefficients: &[Coefficient]) -> Vec<u8> {
     bytes
 }
 
-// Kinds of contributions, and of their parameters.
+// Kinds of contributions, and tags of their parameters.
 const CONTRIBUTOR: u32 = 0;
 const BEACON: u32 = 1;
 const NAME: u8 = 1;
@@ -343,7 +345,7 @@ fn read_contribution(section: &mut Section<'_>) -> Result<Contribution, Iden3Err
     Ok(Contribution { delta_after, g1_s, g1_sx, g2_spx, transcript, name, kind })
 }
 
-/// Reads kind and parameters of a contribution, which stand in a `.ptau` file too.
+/// Reads the kind and the parameters of a contribution. A `.ptau` file has them too.
 pub(super) fn read_parameters(section: &mut Section<'_>) -> Result<(ContributionKind, Option<String>), Iden3Error> {
     let kind = section.u32_below(BEACON + 1)?;
     let length = section.u32()? as usize;
@@ -351,7 +353,7 @@ pub(super) fn read_parameters(section: &mut Section<'_>) -> Result<(Contribution
     let fault = section.fault(length, SectionFault::Parameters);
     let mut parameter = |tag: u8| -> Option<&[u8]> {
         let after = rest.strip_prefix(&[tag])?;
-        // The number of iterations stands alone; the others have their length before them.
+        // The number of iterations has no length prefix; the other parameters have one.
         let (value, after) = match (tag, after) {
             (ITERATIONS, _) => after.split_at_checked(1)?,
             (_, [length, after @ ..]) => after.split_at_checked(usize::from(*length))?,
@@ -388,7 +390,7 @@ fn write_contributions(circuit_hash: TranscriptHash, contributions: &[Contributi
 
         let mut parameters = Vec::new();
         if let Some(name) = &contribution.name {
-            // What is longer than 255 bytes was never read, and is never made.
+            // The length fits: neither decoding nor `contribute` allows more than 255 bytes.
             parameters.extend([NAME, name.len() as u8]);
             parameters.extend(name.as_bytes());
         }

@@ -1,4 +1,4 @@
-//! Many changes at once, each touched node hashed once; and the way back.
+//! Batches of changes that hash each changed node once, their reversal, and restoring a stored tree.
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
@@ -18,47 +18,47 @@ pub enum TreeChange {
 /// A node of the tree and its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeNode {
-    /// Its level, 0 for a bottom node.
+    /// The node's level, 0 for a bottom node.
     pub level: u8,
-    /// Its place in the level, from the left.
+    /// The node's place in the level, from the left.
     pub place: u32,
-    /// Its hash.
+    /// The node's hash.
     pub hash: Root,
 }
 
-/// Stored members and nodes that do not make a tree.
+/// Errors of restoring a tree from stored members and nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The members do not fit in a tree.
+    /// The members do not fit in the tree, or a commitment is zero.
     #[error(transparent)]
     Members(#[from] TreeError),
     /// A level has too few nodes for its members, or too many.
-    #[error("level {level} has {found} nodes, its members have {expected} above them")]
+    #[error("level {level} has {found} nodes, but its members require {expected}")]
     Nodes {
         /// The level, 0 for bottom nodes.
         level: usize,
-        /// Nodes that were given.
+        /// Nodes found.
         found: usize,
-        /// Nodes that there must be.
+        /// Nodes expected.
         expected: usize,
     },
-    /// A node that is in no level, or not in its turn.
-    #[error("node {place} of level {level} is out of its place")]
+    /// A node has an invalid level, or is out of order.
+    #[error("node {place} of level {level} is out of order")]
     OutOfPlace {
-        /// The level it names.
+        /// The node's level.
         level: u8,
-        /// The place it names.
+        /// The node's place.
         place: u32,
     },
 }
 
 impl MemberTree {
-    /// Makes many changes, in order, and rehashes each node above them once: on all cores with the feature `parallel`.
-    /// Returns the nodes that changed, level by level, for whoever stores them.
+    /// Makes many changes in order, and rehashes each node above them once. With the feature `threads` it uses all
+    /// cores. Returns the changed nodes, level by level, so that the caller can store them.
     ///
     /// # Errors
-    /// [`TreeError`] of the first change that the tree refuses; the tree is then unchanged.
+    /// [`TreeError`] of the first change that the tree refuses. The tree is then unchanged.
     pub fn extend(&mut self, changes: impl IntoIterator<Item = TreeChange>) -> Result<Vec<TreeNode>, TreeError> {
         let len = self.len();
         let mut removed = Vec::new();
@@ -82,11 +82,13 @@ impl MemberTree {
         Ok(self.rehash_all(touched))
     }
 
-    /// Goes back to fewer members, and puts removed ones into their slots again: what a reorganisation of the chain
-    /// does. Returns the nodes that changed; those beyond [`node_count`](Self::node_count) are gone.
+    /// Reverts changes after a reorganisation of the chain: drops the members after the first `len`, and puts removed
+    /// members back into their slots. Returns the changed nodes; the nodes beyond [`node_count`](Self::node_count) no
+    /// longer exist.
     ///
     /// # Errors
-    /// [`TreeError::NoSuchIndex`] if a member would be put where none is left; the tree is then unchanged.
+    /// [`TreeError::NoSuchIndex`] if a restored member's index is not below the new length,
+    /// [`TreeError::ZeroCommitment`] if its commitment is zero. The tree is then unchanged.
     pub fn rewind(&mut self, len: usize, restored: &[(MemberIndex, Member)]) -> Result<Vec<TreeNode>, TreeError> {
         let len = len.min(self.len());
         if let Some((beyond, _)) = restored.iter().find(|(index, _)| index.0 as usize >= len) {
@@ -98,30 +100,31 @@ impl MemberTree {
         let shrunk = len < self.len();
         self.put_back(len, restored);
         let mut touched: Vec<usize> = restored.iter().map(|(index, _)| index.0 as usize / 2).collect();
-        // The last node that is left had members, or nodes, that are gone.
+        // The last remaining node had members, or nodes, that no longer exist.
         touched.extend((shrunk && len > 0).then(|| (len - 1) / 2));
         Ok(self.rehash_all(touched))
     }
 
-    /// How many nodes of a level have members below them.
+    /// Number of nodes of a level that have members below them.
     pub fn node_count(&self, level: usize) -> usize {
         self.store.node_count(level)
     }
 
-    /// All nodes that have members below them, level by level from the bottom.
+    /// Returns all nodes that have members below them, level by level from the bottom.
     pub fn nodes(&self) -> impl Iterator<Item = TreeNode> + '_ {
         let places = |level| (0..self.node_count(level)).map(move |place| (level, place));
         (0..self.levels.get()).flat_map(places).map(|(level, place)| node(level, place, self.node(level, place)))
     }
 
-    /// Puts a stored tree together without hashing anything; `None` is a removed member, and the nodes come as
-    /// [`nodes`](Self::nodes) gives them.
+    /// Restores a stored tree without hashing. `None` is a removed member; the nodes must be in the order of
+    /// [`nodes`](Self::nodes).
     ///
-    /// That the nodes are the hashes of what is below them is not checked. Whoever takes a path from the tree compares
-    /// the path's root with the tree's, and the tree's with the registry's.
+    /// It does not check that each node is the hash of its children. A caller who takes a path from the tree must
+    /// compare the path's root with the tree's root, and the tree's root with the registry's.
     ///
     /// # Errors
-    /// [`RestoreError`] if the members do not fit or the nodes are not those that have members below them.
+    /// [`RestoreError`] if the members do not fit, or if the nodes are not exactly the nodes that have members below
+    /// them.
     pub fn restore(
         levels: Levels,
         members: impl IntoIterator<Item = Option<Member>>,
@@ -153,7 +156,7 @@ impl MemberTree {
         Ok(tree)
     }
 
-    /// Takes back slots alone: members beyond `len` go, others return.
+    /// Reverts only the slots: drops the members after the first `len`, and puts others back.
     fn put_back(&mut self, len: usize, restored: &[(MemberIndex, Member)]) {
         self.store.truncate(len);
         for (index, member) in restored.iter().filter(|(index, _)| (index.0 as usize) < len) {
@@ -161,7 +164,7 @@ impl MemberTree {
         }
     }
 
-    /// Recomputes the nodes above the bottom nodes that were touched.
+    /// Recomputes the changed bottom nodes and the nodes above them.
     fn rehash_all(&mut self, mut touched: Vec<usize>) -> Vec<TreeNode> {
         let mut changed = Vec::new();
         for level in 0..self.levels.get() {

@@ -1,8 +1,8 @@
-//! Where members and nodes lie in memory.
+//! The memory layout of members and nodes.
 //!
-//! A path reads one line of members and four siblings a level, each from another place, so that it waits for memory and
-//! for the pages' addresses. What a path reads of the two lowest levels, where places are many, lies in one block; the
-//! levels above are small enough to stay in caches.
+//! Computing a path reads one cache line of members, and four siblings per level, each from a different address. So it
+//! waits for memory and for the translation of page addresses. The two lowest levels have the most nodes; what a path
+//! reads from them is in one block. The levels above are small enough to stay in caches.
 
 use core::hint::black_box;
 
@@ -12,30 +12,31 @@ use ark_ff::Zero;
 use super::{ARITY, Levels};
 use crate::membership::{Root, path::Others};
 
-/// Members of a block: those below four siblings of level 1.
+/// Members of a block: the members below four siblings of level 1.
 const MEMBERS: usize = 2 * ARITY * ARITY;
-/// Blocks that are set aside together, so that a tree grows without being copied.
+/// Number of blocks that are allocated together, so that a growing tree is not copied.
 const PIECE: usize = 1_024;
 
-/// 32 members, and the nodes of levels 0 and 1 above them. Siblings begin on lines that are fetched together.
+/// 32 members, and the nodes of levels 0 and 1 above them. With this alignment, four siblings fill two cache lines that
+/// the processor fetches together.
 #[derive(Clone, Debug)]
 #[repr(align(128))]
 struct Block {
     commitments: [Fr; MEMBERS],
     low: [[Fr; ARITY]; ARITY],
     high: [Fr; ARITY],
-    /// Terms in 64 bits each; zero for a removed member, for no terms pack to it.
+    /// Packed terms, 64 bits each. Zero marks a removed member: no valid terms pack to zero.
     terms: [u64; MEMBERS],
 }
 
-/// Members, and the nodes above them. A node that has no members below it is that of an empty tree.
+/// Members, and the nodes above them. A node without members below it has the hash of an empty subtree.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     len: usize,
     blocks: Vec<Vec<Block>>,
-    /// The siblings of level 2 and those above it.
+    /// The siblings of level 2 and of the levels above it.
     upper: Vec<Vec<[Fr; ARITY]>>,
-    /// The nodes of each level that have no members below them.
+    /// For each level, the hash of a node without members below it.
     empty: Vec<Fr>,
 }
 
@@ -49,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Sets aside room in a new store, so that what is about to be filled is not copied as it grows.
+    /// Reserves memory in a new store, so that filling it does not copy data.
     pub(super) fn reserve(&mut self, members: usize) {
         let mut groups = members.div_ceil(MEMBERS);
         if self.blocks.is_empty() {
@@ -61,17 +62,17 @@ impl Store {
         }
     }
 
-    /// How many slots were ever filled.
+    /// Number of slots that were ever filled.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The nodes of a level that have members below them.
+    /// Number of nodes of a level that have members below them.
     pub(super) fn node_count(&self, level: usize) -> usize {
         (0..level).fold(self.len.div_ceil(2), |count, _| count.div_ceil(ARITY))
     }
 
-    /// Commitment and packed terms in a slot, both zero if nobody is there.
+    /// Returns the commitment and the packed terms of a slot; both are zero if the slot is empty.
     pub(super) fn slot(&self, slot: usize) -> (Fr, u64) {
         match self.block(slot / MEMBERS) {
             Some(block) => (block.commitments[slot % MEMBERS], block.terms[slot % MEMBERS]),
@@ -79,36 +80,37 @@ impl Store {
         }
     }
 
-    /// All commitments, zero for a removed member.
+    /// Returns all commitments, with zero for a removed member.
     pub(super) fn commitments(&self) -> impl Iterator<Item = &Fr> {
         self.blocks.iter().flatten().flat_map(|block| &block.commitments).take(self.len)
     }
 
-    /// Fills the next slot. The nodes above it are then those of nobody, or of those who were there before.
+    /// Fills the next slot. It does not update the nodes above the slot: new ones have the hash of an empty subtree,
+    /// and existing ones keep their old hash.
     pub(super) fn push(&mut self, commitment: Fr, terms: u64) {
         self.len += 1;
         self.make_room();
         self.put(self.len - 1, commitment, terms);
     }
 
-    /// Replaces what is in a slot that was filled before.
+    /// Replaces the content of a slot that was filled before.
     pub(super) fn put(&mut self, slot: usize, commitment: Fr, terms: u64) {
         let block = self.block_mut(slot / MEMBERS);
         block.commitments[slot % MEMBERS] = commitment;
         block.terms[slot % MEMBERS] = terms;
     }
 
-    /// A node.
+    /// Returns the hash of a node.
     pub(super) fn node(&self, level: usize, place: usize) -> Fr {
         self.siblings(level, place)[place % ARITY]
     }
 
-    /// A node and its siblings, from the left.
+    /// Returns the hashes of a node and its siblings, from the left.
     pub(super) fn siblings(&self, level: usize, place: usize) -> [Fr; ARITY] {
         self.group(level, place / ARITY).copied().unwrap_or([self.empty[level]; ARITY])
     }
 
-    /// The siblings of each node above a filled slot, from the left, the root's aside.
+    /// Returns the siblings of each node above a filled slot, from the left. The root has none.
     pub(super) fn others_above(&self, slot: usize) -> Vec<Others> {
         let groups = || {
             let block = slot / MEMBERS;
@@ -118,7 +120,7 @@ impl Store {
             let upper = self.upper.iter().zip(places).filter_map(|(siblings, place)| siblings.get(place));
             lowest.chain(upper).take(self.empty.len() - 1)
         };
-        // One word of each before all are copied: so all are waited for at once.
+        // Reads one word of each group before copying any, so that the processor waits for all of them at once.
         black_box(groups().fold(0, |words, siblings| words ^ siblings[0].0.0[0]));
         let mut above = vec![[Fr::zero(); ARITY - 1]; self.empty.len() - 1];
         let mut node = slot / 2;
@@ -150,7 +152,7 @@ impl Store {
         siblings[place % ARITY] = hash;
     }
 
-    /// Drops the members behind the first `len`, and the nodes that had no others below them.
+    /// Drops the members after the first `len`, and the nodes that have no other members below them.
     pub(super) fn truncate(&mut self, len: usize) {
         if len >= self.len {
             return;
@@ -170,7 +172,7 @@ impl Store {
             if let Some(siblings) = level.checked_sub(2) {
                 self.upper[siblings].truncate(count.div_ceil(ARITY));
             }
-            // What is dropped may have siblings that are kept, or lie in a block that is.
+            // A dropped node may have siblings that are kept, or may be in a block that is kept.
             let end = if level == 0 { kept * ARITY * ARITY } else { count.next_multiple_of(ARITY) };
             for place in count..before.min(end) {
                 self.set_node(level, place, self.empty[level]);
@@ -178,11 +180,11 @@ impl Store {
         }
     }
 
-    /// Makes room for the last member and the nodes above it.
+    /// Allocates memory for the last member and the nodes above it.
     fn make_room(&mut self) {
         let (piece, place) = ((self.len - 1) / MEMBERS / PIECE, (self.len - 1) / MEMBERS % PIECE);
         if piece == self.blocks.len() {
-            // The first piece grows with a small tree, the others are of a large one.
+            // The first piece grows with a small tree. A tree with more pieces is large, so they are allocated whole.
             self.blocks.push(if piece == 0 { Vec::new() } else { Vec::with_capacity(PIECE) });
         }
         if place == self.blocks[piece].len() {

@@ -1,4 +1,4 @@
-//! Additions of affine points in batches that share one inversion (Montgomery's trick).
+//! Batched additions of affine points, which share one inversion (Montgomery's trick).
 
 use ark_bn254::{Fq, Fq2, Fr};
 use ark_ec::{
@@ -14,9 +14,10 @@ use super::{
 };
 use crate::prover::arithmetic::Arithmetic;
 
-/// An affine point without a flag: infinity is (0, 0), which is on no curve `y^2 = x^3 + b` with b other than zero.
+/// An affine point without a flag. Infinity is (0, 0), which is not on a curve `y^2 = x^3 + b` with nonzero b.
 ///
-/// Aligned to cache lines, for tables are read at random: a point of G1 takes one line, not parts of two.
+/// It is aligned to cache lines, because tables are read in random order: a point of G1 fills one line and does not
+/// cross into a second one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub(in crate::prover) struct Point<F> {
@@ -36,7 +37,7 @@ impl<F: Arithmetic> Point<F> {
         Self { x: self.x, y: self.y.negated_if(negative) }
     }
 
-    /// The sum with a point, by the inverse of the slope's denominator.
+    /// Returns the sum with a point. `inverse` is the inverse of the slope's denominator.
     #[inline(always)]
     pub(super) fn sum_with(&self, other: &Self, inverse: F) -> Self {
         let numerator = if self.x == other.x { tripled(self.x.squared()) } else { other.y.minus(self.y) };
@@ -46,14 +47,14 @@ impl<F: Arithmetic> Point<F> {
     }
 }
 
-/// A coordinate of points that are added in batches.
+/// A coordinate of points that can be added in batches.
 pub(in crate::prover) trait Coordinate: Arithmetic {
-    /// How eight of them are computed with at a time.
+    /// Vectors of eight coordinates.
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     type Lanes: Lanes<Element = Self>;
 }
 
-/// A curve whose points are summed.
+/// A curve whose points can be summed.
 pub(in crate::prover) trait Curve: SWCurveConfig<BaseField: Coordinate, ScalarField = Fr> {}
 
 impl<P: SWCurveConfig<BaseField: Coordinate, ScalarField = Fr>> Curve for P {}
@@ -78,14 +79,14 @@ impl<F: Arithmetic + Field> Point<F> {
     }
 }
 
-/// Consecutive points that are to be summed.
+/// Consecutive points to sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     pub(super) start: usize,
     pub(super) len: usize,
 }
 
-/// Sums each segment into its first point. Segments must not overlap; their other points are left as rubbish.
+/// Sums each segment into its first point. Segments must not overlap. Their other points have no meaning afterwards.
 ///
 /// Each round adds the second half of every segment to its first half, with one inversion for all.
 pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments: Vec<Segment>) {
@@ -108,7 +109,7 @@ pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments:
     }
 }
 
-/// Room for what is known of slopes, kept from one round to the next.
+/// Buffers for slopes, reused in all rounds.
 struct Slopes<F: Coordinate> {
     one: Vec<Slope<F>>,
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
@@ -125,7 +126,7 @@ impl<F: Coordinate> Default for Slopes<F> {
     }
 }
 
-/// Adds the second point of each pair to the first. No point occurs twice.
+/// Adds the second point of each pair to the first. No point may occur twice.
 fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slopes: &mut Slopes<F>) {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     if let Some(simd) = lanes::Ifma::try_new() {
@@ -134,7 +135,8 @@ fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slope
     add_pairs_one_by_one(points, pairs, &mut slopes.one);
 }
 
-/// The denominator of a slope, and the product of all before it. A denominator of zero marks a pair that is done.
+/// The denominator of a slope, and the product of all denominators before it. A denominator of zero marks a pair whose
+/// sum is already computed.
 pub(super) struct Slope<F> {
     denominator: F,
     before: F,
@@ -164,7 +166,7 @@ pub(super) fn add_pairs_one_by_one<F: Coordinate>(
             product = product.times(denominator);
         }
     }
-    // A product of factors other than zero has an inverse.
+    // A product of nonzero factors has an inverse.
     let mut inverse = product.inverted().unwrap_or(F::ZERO);
     for (&(first, second), &Slope { denominator, before }) in pairs.iter().zip(&*slopes).rev() {
         if denominator == F::ZERO {
@@ -188,7 +190,7 @@ pub(super) enum Exception<F> {
     Slope(F),
 }
 
-/// Pairs with infinity, of a point with its negative, and of a point with itself; and points whose x is zero.
+/// Handles pairs with infinity, pairs of a point and its negative, pairs of equal points, and points whose x is zero.
 #[cold]
 pub(super) fn exceptional<F: Arithmetic>(p: &Point<F>, q: &Point<F>) -> Exception<F> {
     if p.is_infinity() {
@@ -204,7 +206,7 @@ pub(super) fn exceptional<F: Arithmetic>(p: &Point<F>, q: &Point<F>) -> Exceptio
     }
 }
 
-/// Brings points into affine form.
+/// Converts points to affine form.
 pub(super) fn to_points<P: Curve>(points: &[Projective<P>]) -> Vec<Point<P::BaseField>> {
     Projective::normalize_batch(points).iter().map(Point::of).collect()
 }

@@ -1,4 +1,4 @@
-//! Sums of the points in buckets, and of the buckets by their weights.
+//! Sums of the points in buckets, and weighted sums of the buckets.
 
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ff::{AdditiveGroup, Zero};
@@ -9,10 +9,11 @@ use super::{
 };
 use crate::prover::threads;
 
-/// How many additions share an inversion at most: enough to hide it, few enough to stay in the second cache.
+/// Approximate number of additions that share an inversion: enough to make its cost small, and few enough to stay in
+/// the L2 cache.
 const GROUP: usize = 8192;
 
-/// The sum of each bucket, with the point that an entry stands for.
+/// Returns the sum of each bucket. `point` returns the point of an entry.
 pub(super) fn sum_buckets<F: Coordinate>(
     buckets: &Buckets,
     point: impl Fn(Entry) -> Point<F> + Sync + Send,
@@ -34,12 +35,13 @@ pub(super) fn sum_buckets<F: Coordinate>(
     groups.concat()
 }
 
-/// The sum of `weight * 2^(window * index) * sum` over the sums of all buckets: [`stride`] weights, from zero, of one
-/// window after another.
+/// Returns the sum of `weight * 2^(window * index) * sum` over the sums of all buckets. For each window, one after the
+/// other, `buckets` has [`stride`] weights, from zero.
 ///
-/// With `weight = 2^m row + column` and the sums of all rows and of all columns, bit b of the weight selects some of the
-/// columns, or from m on some of the rows. All of these sums are made in batches, for all windows at once: two additions a
-/// bucket. What is left is one addition and one doubling for each bit of the scalars.
+/// Let `weight = 2^m row + column`. First, the sums of all rows and of all columns are computed. Then bit b of the
+/// weight selects some of the columns if b is below m, and some of the rows otherwise. All these sums are computed in
+/// batches, for all windows at once, with two additions per bucket. The rest is one addition and one doubling for each
+/// bit of the scalars.
 pub(super) fn weigh<P: Curve>(buckets: &[Point<P::BaseField>], window: usize) -> Projective<P> {
     let low = window / 2;
     let columns = 1 << low;
@@ -54,7 +56,7 @@ pub(super) fn weigh<P: Curve>(buckets: &[Point<P::BaseField>], window: usize) ->
     let (count, rows) = (windows().len(), stride(window).div_ceil(columns));
     let by_bit = sums::<P>((0..count * window).map(|bit| {
         let (index, bit) = (bit / window, bit % window);
-        // The sums of columns are sorted by column, those of rows by window.
+        // The sums of columns are sorted by column, and the sums of rows by window.
         let (sums, first, step, number, bit) = match bit.checked_sub(low) {
             None => (&by_column, index, count, columns, bit),
             Some(bit) => (&by_row, index * rows, 1, rows, bit),
@@ -71,7 +73,7 @@ pub(super) fn weigh<P: Curve>(buckets: &[Point<P::BaseField>], window: usize) ->
     total
 }
 
-/// The sum of each group of points.
+/// Returns the sum of each group of points.
 fn sums<'a, P: Curve>(
     groups: impl Iterator<Item = impl Iterator<Item = &'a Point<P::BaseField>>>,
 ) -> Vec<Point<P::BaseField>> {

@@ -3,20 +3,21 @@
 use ark_bn254::Fr;
 use ark_ff::PrimeField;
 
-/// Bits that signed digits must cover: those of the field's order, and one for the sign.
+/// Number of bits that signed digits must cover: the bits of the field's order, and one for the sign.
 const SCALAR_BITS: usize = Fr::MODULUS_BIT_SIZE as usize + 1;
 
-/// How many windows of `window` bits a scalar has.
+/// Number of windows of `window` bits in a scalar.
 pub(super) const fn windows(window: usize) -> usize {
     SCALAR_BITS.div_ceil(window)
 }
 
-/// How many weights digits of a window have, zero included.
+/// Number of weights of a window's digits, zero included.
 pub(super) const fn stride(window: usize) -> usize {
     (1 << (window - 1)) + 1
 }
 
-/// Digits in `[-2^(window - 1), 2^(window - 1)]`, lowest first, of one scalar.
+/// Calls `each` with the index and the value of each nonzero digit of a scalar, lowest first. The digits are in
+/// `[-2^(window - 1), 2^(window - 1)]`.
 fn signed_digits(scalar: &Fr, window: usize, mut each: impl FnMut(usize, i32)) {
     let limbs = scalar.into_bigint().0;
     let (half, mask) = (1i32 << (window - 1), (1u64 << window) - 1);
@@ -35,7 +36,7 @@ fn signed_digits(scalar: &Fr, window: usize, mut each: impl FnMut(usize, i32)) {
     }
 }
 
-/// A point, by its number among those that can be summed, and its sign.
+/// A point to add: its number, and its sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry(u32);
 
@@ -56,25 +57,26 @@ impl Entry {
 /// Entries sorted by bucket.
 pub(super) struct Buckets {
     entries: Vec<Entry>,
-    /// Where each bucket ends.
+    /// The end of each bucket.
     ends: Vec<u32>,
 }
 
 impl Buckets {
-    /// For tables of all multiples: all windows share one set of buckets, and bucket `i` holds the multiples of weight
-    /// `i`. A term is the number of a base and its scalar.
+    /// Creates buckets for tables of all multiples: all windows share one set of buckets, and bucket `i` holds the
+    /// multiples of weight `i`. A term is the number of a base and its scalar.
     pub(super) fn shared(terms: &[(u32, Fr)], window: usize) -> Self {
         let windows = windows(window);
         Self::new(terms, window, stride(window), |base, index, weight| (weight, base * windows + index))
     }
 
-    /// For the bases alone: each window has buckets of its own, [`stride`] of them, window after window.
+    /// Creates buckets for bases without tables: each window has its own [`stride`] buckets, window after window.
     pub(super) fn by_window(terms: &[(u32, Fr)], window: usize) -> Self {
         let stride = stride(window);
         Self::new(terms, window, windows(window) * stride, |base, index, weight| (index * stride + weight, base))
     }
 
-    /// Sorts the digits of all terms by counting. `place` gives the bucket and the point of a base, a window and a weight.
+    /// Sorts the digits of all terms by counting sort. `place` returns the bucket and the point of a base, a window and
+    /// a weight.
     fn new(
         terms: &[(u32, Fr)],
         window: usize,
@@ -103,12 +105,12 @@ impl Buckets {
         Self { entries, ends }
     }
 
-    /// How many buckets there are, the empty ones of weight 0 included.
+    /// Number of buckets, including the empty buckets of weight 0.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Ranges of buckets with about `entries` entries each.
+    /// Returns ranges of buckets with about `entries` entries each.
     pub(super) fn groups(&self, entries: usize) -> Vec<core::ops::Range<usize>> {
         let mut groups = Vec::new();
         let (mut first, mut begin) = (0, 0);

@@ -1,9 +1,9 @@
-//! Additions of affine points eight at a time.
+//! Additions of affine points, eight at a time.
 //!
-//! Points come and go with `R = 2^256`. Read with `R = 2^260` they are `(x / 16, y / 16)`. The sum of two such has
-//! `x3 = l^2 / 16 - x1 - x2` and `y3 = l (x1 - x3) - y1` with the slope `l`, which does not notice the factor. With
-//! `m = l / 4` these are `m^2 - x1 - x2` and `m 4(x1 - x3) - y1`, and the quarter is brought in once, with the inverse that
-//! all slopes have in common.
+//! Points are stored with `R = 2^256`. Read with `R = 2^260` they represent `(x / 16, y / 16)`. The sum of two such
+//! points has `x3 = l^2 / 16 - x1 - x2` and `y3 = l (x1 - x3) - y1`, where the slope `l` does not depend on the factor
+//! 16. With `m = l / 4` these are `m^2 - x1 - x2` and `m 4(x1 - x3) - y1`. The factor `1 / 4` is applied once, to the
+//! inverse that all slopes share.
 
 use super::{
     affine::{Coordinate, Exception, Point, exceptional},
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::prover::arithmetic::Arithmetic;
 
-/// Denominators of eight slopes, the products of all before them, and which lanes are done.
+/// The denominators of eight slopes, the products of all denominators before them, and the mask of the lanes that need
+/// no further addition.
 pub(super) struct Slopes<L> {
     denominator: L,
     before: L,
@@ -28,7 +29,7 @@ pub(super) fn add_pairs<L: Lanes>(
     simd.vectorize(Addition { simd, points, pairs, slopes });
 }
 
-/// What [`add_pairs`] does, compiled with the instructions.
+/// The computation of [`add_pairs`], compiled with the vector instructions.
 struct Addition<'a, L: Lanes> {
     simd: Ifma,
     points: &'a mut [Point<L::Element>],
@@ -48,7 +49,7 @@ impl<L: Lanes> pulp::NullaryFnOnce for Addition<'_, L> {
     }
 }
 
-/// Eight pairs, the last ones repeated if there are fewer, and which lanes hold none of their own.
+/// Returns eight pairs, and the mask of the lanes without a pair of their own. These lanes repeat the first pair.
 #[inline(always)]
 fn eight(pairs: &[(u32, u32)]) -> ([(u32, u32); LANES], u8) {
     let mut eight = [pairs.first().copied().unwrap_or_default(); LANES];
@@ -79,7 +80,7 @@ fn denominators<L: Lanes>(
         let (pairs, mut done) = eight(pairs);
         let (p, _) = L::load(simd, chosen(points, map(pairs, 0, |(first, _)| first)));
         let (q, _) = L::load(simd, chosen(points, map(pairs, 0, |(_, second)| second)));
-        // Infinity has x = 0; equal or opposite points have the same.
+        // Infinity has x = 0. Equal or opposite points have the same x.
         let rare = (p.equal(simd, q) | p.equal(simd, zero) | q.equal(simd, zero)) & !done;
         if rare != 0 {
             for (lane, (first, second)) in pairs.into_iter().enumerate() {
@@ -96,7 +97,7 @@ fn denominators<L: Lanes>(
     product
 }
 
-/// The sum of two points of which one may be infinity, or both the same or opposite.
+/// Returns the sum of two points. They may be infinity, equal or opposite.
 #[cold]
 fn add_one<F: Coordinate>(p: &Point<F>, q: &Point<F>) -> Point<F> {
     match exceptional(p, q) {
@@ -105,12 +106,12 @@ fn add_one<F: Coordinate>(p: &Point<F>, q: &Point<F>) -> Point<F> {
     }
 }
 
-/// A quarter of the inverse of each lane.
+/// Returns a quarter of the inverse of each lane.
 #[inline(always)]
 fn quarter_inverses<L: Lanes>(simd: Ifma, product: L) -> L {
     let elements = product.canonical(simd).elements(simd);
-    // Read with R = 2^256 an element is 16 times what it was, and a result with R = 2^260 must be so too: the quarter of
-    // the inverse is 64 times the inverse of what is read.
+    // An element with R = 2^260, read with R = 2^256, represents 16 times its value. This applies to the input and to
+    // the result. So the quarter of the inverse is 64 times the inverse of the input as it is read.
     let mut before = [L::Element::ONE; LANES];
     let mut all = L::Element::ONE;
     for (before, element) in before.iter_mut().zip(elements) {
@@ -138,11 +139,11 @@ fn sums<L: Lanes>(
         let (pairs, _) = eight(pairs);
         let (px, py) = L::load(simd, chosen(points, map(pairs, 0, |(first, _)| first)));
         let (qx, qy) = L::load(simd, chosen(points, map(pairs, 0, |(_, second)| second)));
-        // The difference is below 2, and the quarter below 6.
+        // The difference is below 2, so the quarter is below 6.
         let quarter = qy.minus::<1>(simd, py).times(simd, inverse.times(simd, slope.before));
         inverse = inverse.times(simd, slope.denominator);
         let x = quarter.squared(simd).minus::<1>(simd, px).minus::<1>(simd, qx).canonical(simd);
-        // Below 6.7 with what `times` says of a quarter, whose other factor was below 2.
+        // The product is below 6.7, by the bound of `times` for a quarter, which has a factor below 2.
         let y = quarter.times(simd, px.minus::<1>(simd, x).quadrupled(simd)).minus::<1>(simd, py).canonical(simd);
         for (lane, sum) in L::points(simd, x, y).into_iter().enumerate() {
             if slope.done >> lane & 1 == 0 {
@@ -163,8 +164,8 @@ mod tests {
         lanes::{Integers, Pairs},
     };
 
-    /// Points of which some are equal, opposite, infinity, or have an x of zero; it does not matter here that they are on
-    /// no curve.
+    /// Compares additions of random points, some of them equal, opposite, infinity, or with an x of zero. The points
+    /// need not be on a curve.
     fn additions_agree<L: Lanes<Element: Field>>(simd: Ifma, rng: &mut impl Rng) {
         for count in [1, 2, 7, 8, 9, 40, 41] {
             let mut points = Vec::new();

@@ -1,6 +1,6 @@
-//! Eight coordinates at a time.
+//! Vectors of eight coordinates.
 //!
-//! Comments give bounds in multiples of the modulus, as [`crate::lanes`] has them.
+//! Comments give bounds as multiples of the modulus, as in [`crate::lanes`].
 
 use ark_bn254::{Fq, Fq2, FqConfig};
 
@@ -15,28 +15,28 @@ pub(in crate::prover) type Integers = crate::lanes::Integers<FqConfig>;
 pub(in crate::prover) trait Lanes: Copy {
     type Element: Coordinate<Lanes = Self>;
 
-    /// The element in all lanes.
+    /// Returns the element in all lanes.
     fn splat(simd: Ifma, element: Self::Element) -> Self;
-    /// Spreads the coordinates x and y of eight points.
+    /// Loads the coordinates x and y of eight points.
     fn load(simd: Ifma, points: [&Point<Self::Element>; LANES]) -> (Self, Self);
-    /// The elements as they are; they must be [canonical](Self::canonical).
+    /// Returns the elements without conversion. They must be [canonical](Self::canonical).
     fn elements(self, simd: Ifma) -> [Self::Element; LANES];
-    /// The points with these coordinates, which must be canonical.
+    /// Returns the points with these coordinates, which must be canonical.
     fn points(simd: Ifma, x: Self, y: Self) -> [Point<Self::Element>; LANES];
-    /// In which lanes both are equal; they must be canonical.
+    /// Returns the mask of the lanes in which both are equal. Both must be canonical.
     fn equal(self, simd: Ifma, other: Self) -> u8;
-    /// `self`, but `other` in the lanes of the mask.
+    /// Returns `other` in the lanes of the mask, and `self` in the other lanes.
     fn replaced(self, simd: Ifma, mask: u8, other: Self) -> Self;
-    /// `self - other + FACTOR p`, for others below `FACTOR p`.
+    /// Returns `self - other + FACTOR p`. `other` must be below `FACTOR p`.
     fn minus<const FACTOR: u64>(self, simd: Ifma, other: Self) -> Self;
-    /// Four times as much.
+    /// Returns four times `self`.
     fn quadrupled(self, simd: Ifma) -> Self;
-    /// A product below 7, of factors below 6 each, or below 6 of factors below 7 and 2. The product of the latter with a
-    /// factor below 8 is below 7 too.
+    /// Returns the product. It is below 7 if both factors are below 6, and below 6 if the factors are below 7 and 2. A
+    /// product of the second kind times a factor below 8 is below 7 too.
     fn times(self, simd: Ifma, other: Self) -> Self;
-    /// A square below 3, of an element below 6.
+    /// Returns the square of an element below 6. It is below 3.
     fn squared(self, simd: Ifma) -> Self;
-    /// Brings an element below 8 below 1.
+    /// Reduces an element below 8 to its canonical form, below 1.
     fn canonical(self, simd: Ifma) -> Self;
 }
 
@@ -174,7 +174,8 @@ mod tests {
     use super::*;
     use crate::lanes::tests::elements;
 
-    /// Loaded with R = 2^260, elements are a sixteenth of what they are with R = 2^256, and so are products.
+    /// Compares operations with arkworks. Elements loaded with R = 2^260 represent a sixteenth of their value with R =
+    /// 2^256. The same holds for products.
     fn operations_agree<L: Lanes<Element: Field>>(simd: Ifma, elements: &[L::Element]) {
         let sixteen = L::Element::from(16u64);
         for (a, b) in elements.chunks(LANES).flat_map(|a| elements.chunks(LANES).map(move |b| (a, b))) {

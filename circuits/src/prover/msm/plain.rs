@@ -9,9 +9,9 @@ use super::{
     digits::{Buckets, stride, windows},
 };
 
-/// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
+/// Returns the sum of `scalar * base` over the terms. A term is the number of a base and its scalar.
 ///
-/// Every window has buckets of its own, and all of them are summed together, in large batches.
+/// Every window has its own buckets. All buckets are summed together, in large batches.
 pub(in crate::prover) fn sum<P: Curve>(
     base: impl Fn(usize) -> Affine<P> + Sync + Send,
     terms: &[(u32, Fr)],
@@ -22,7 +22,7 @@ pub(in crate::prover) fn sum<P: Curve>(
     weigh::<P>(&sums, window)
 }
 
-/// The window with the fewest additions: one for each digit, and two for each bucket.
+/// Returns the window with the fewest additions: one for each digit, and two for each bucket.
 fn best_window(terms: usize) -> usize {
     let additions = |window: &usize| windows(*window) * (terms + 2 * stride(*window));
     (2..=14).min_by_key(additions).unwrap_or(2)

@@ -28,12 +28,12 @@ impl<P: Curve> FixedBases<P> {
         Self { window, multiples }
     }
 
-    /// Takes a table of such windows that was computed before.
+    /// Creates the table from multiples that were computed before, for windows of this size.
     pub(in crate::prover) fn from_multiples(window: usize, multiples: Vec<Point<P::BaseField>>) -> Self {
         Self { window, multiples }
     }
 
-    /// How many multiples each base has in a table of such windows.
+    /// Number of multiples of each base in a table for windows of this size.
     pub(in crate::prover) const fn multiples_per_base(window: usize) -> usize {
         windows(window)
     }
@@ -59,7 +59,7 @@ impl<P: Curve> FixedBases<P> {
         multiples
     }
 
-    /// The sum of `scalar * base` over terms that name a base by its number and have a scalar each.
+    /// Returns the sum of `scalar * base` over the terms. A term is the number of a base and its scalar.
     pub(in crate::prover) fn sum(&self, terms: &[(u32, Fr)]) -> Projective<P> {
         let buckets = Buckets::shared(terms, self.window);
         let multiple = |entry: Entry| self.multiples[entry.index()].negated_if(entry.is_negative());
@@ -78,7 +78,7 @@ mod tests {
 
     use super::{super::plain, *};
 
-    /// arkworks' own sum.
+    /// Returns the sum that arkworks computes.
     fn arkworks<P: Curve>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
         Projective::<P>::msm(bases, scalars).unwrap()
     }
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(plain::sum(|base| bases[base], &terms), expected, "without a table");
     }
 
-    /// Scalars of the kinds that a witness has, and the extremes.
+    /// Returns a scalar of a kind that occurs in a witness, or an extreme one.
     fn scalar(rng: &mut impl Rng) -> Fr {
         match rng.gen_range(0..6) {
             0 => Fr::from(0),
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Bases among which some are equal, opposite, or infinity.
+    /// Returns a random base. Some are infinity, or equal or opposite to earlier ones.
     fn base<P: Curve>(rng: &mut impl Rng, before: &[Affine<P>]) -> Affine<P> {
         let earlier =
             |rng: &mut _| before.get(Rng::gen_range(rng, 0..before.len().max(1))).copied().unwrap_or_default();
