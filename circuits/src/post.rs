@@ -89,7 +89,7 @@ pub enum PostError {
     /// The secret is not the member's, or the stake or the age does not meet the scope's requirement.
     #[error(transparent)]
     Ineligible(#[from] Ineligible),
-    /// The message id exceeds the member's limit or the scope's cap.
+    /// The message id is not below the lower of the member's limit and the scope's cap.
     #[error("message id {message_id} is not below the limit of {limit} messages per epoch")]
     OverQuota {
         /// The requested id.

@@ -120,7 +120,7 @@ fn columns(shape: &Shape) -> [Vec<Column>; 3] {
     columns
 }
 
-/// Columns of at most this many terms are added term by term. In most of them the factor is 1.
+/// Columns of at most this many terms are added term by term. Most terms have the factor 1.
 const FEW: usize = 16;
 
 /// Returns the sum of each column. First all short columns are added in parallel on all cores, then the long columns

@@ -83,9 +83,9 @@ impl Pairs {
     /// product of the second kind times a factor below 8 is below 7 too.
     #[inline(always)]
     pub(crate) fn times(self, simd: Ifma, other: Self) -> Self {
-        // The products of the parts are below 2, so each subtraction of one adds 2 p. Factors below 6: 1 + 12 * 12 / 84
-        // + 4 < 7. Factors below 7 and 2: 1 + 14 * 4 / 84 + 4 < 5.7, and below 1 + 14 / 84 + 2 < 3.2 in c0. Such a
-        // product and a factor below 8: 1 + (3.2 + 5.7) * 16 / 84 + 4 < 7.
+        // The products of the parts are below 2, so each subtraction of one adds 2 p.
+        // Factors below 6: 1 + 12 * 12 / 84 + 4 < 7. Factors below 7 and 2: 1 + 14 * 4 / 84 + 4 < 5.7, and below
+        // 1 + 14 / 84 + 2 < 3.2 in c0. Such a product and a factor below 8: 1 + (3.2 + 5.7) * 16 / 84 + 4 < 7.
         let (low, high) = (self.c0.times(simd, other.c0), self.c1.times(simd, other.c1));
         let mixed = self.c0.plus(simd, self.c1).times(simd, other.c0.plus(simd, other.c1));
         Self { c0: low.minus::<2>(simd, high), c1: mixed.minus::<2>(simd, low).minus::<2>(simd, high) }

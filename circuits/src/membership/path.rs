@@ -11,7 +11,7 @@ use crate::poseidon;
 #[non_exhaustive]
 pub enum PathError {
     /// The update is of a tree with another number of levels.
-    #[error("the path has {found} levels, the tree {expected}")]
+    #[error("the update is of a tree of {found} levels, but the path has {expected}")]
     Levels {
         /// Levels of the update.
         found: usize,

@@ -4,12 +4,17 @@
 //! with the constant that is added to it. Unlike in the native permutation, products are not paired: the factors of
 //! pairs are sums, and their limbs would need carry propagation first.
 //!
-//! Bounds, as multiples of r, which is less than 2^260 / 84: inputs times sixteen, with the first constants added, are
-//! below 17. The three products of an S-box are then below 1 + 17 * 17 / 84 < 4.5, 1 + 4.5 * 4.5 / 84 < 1.25 and 1 +
-//! 1.25 * 17 / 84 < 1.26. A row of a matrix with its constant is then below 1 + 5 * 1.26 / 84 + 1 < 2.1, and the
-//! S-boxes of such lanes are below 1.1. The partial rounds begin with outputs and an input below 2.1. A step of the
-//! recurrence is below 1 + (4 * 2.1 + 1.1 + 4 * 2.3) / 84 + 1 < 2.3. After the partial rounds, lane 0 with a constant
-//! added is below 3.3, and its S-box is below 1.1 as well. The result is below 1 + 5 * 1.1 / 84 < 2.
+//! Bounds, as multiples of r, which is less than 2^260 / 84:
+//!
+//! - Inputs times sixteen, with the first constants added, are below 17.
+//! - The three products of an S-box are then below `1 + 17 * 17 / 84 < 4.5`, `1 + 4.5 * 4.5 / 84 < 1.25` and
+//!   `1 + 1.25 * 17 / 84 < 1.26`.
+//! - A row of a matrix with its constant is then below `1 + 5 * 1.26 / 84 + 1 < 2.1`, and the S-boxes of such lanes are
+//!   below 1.1.
+//! - The partial rounds begin with outputs and an input below 2.1. A step of the recurrence is below
+//!   `1 + (4 * 2.1 + 1.1 + 4 * 2.3) / 84 + 1 < 2.3`.
+//! - After the partial rounds, lane 0 with a constant added is below 3.3, and its S-box is below 1.1 as well.
+//! - The result is below `1 + 5 * 1.1 / 84 < 2`.
 
 use ark_bn254::{Fr, FrConfig};
 use ark_ff::AdditiveGroup;

@@ -30,8 +30,8 @@ impl<const T: usize> Matrix<T> {
     /// Returns the matrix times the lanes, as least residues. The lanes must be below 1.61 r, and at most five.
     #[inline(always)]
     pub(super) fn times(&self, lanes: &[Residue; T]) -> [Residue; T] {
-        // A row is less than 5 * 1.61 r^2, or 2.53 r after reduction. Intermediate sums are at most 2 * 2.61^2 + 1.61 =
-        // 15.3 r^2.
+        // A row is less than 5 * 1.61 r^2, or 2.53 r after reduction. Intermediate sums are at most
+        // (2 * 2.61^2 + 1.61) r^2 = 15.3 r^2.
         let mut crossed = Sum::ZERO;
         for [a, b] in lanes.as_chunks().0 {
             crossed = crossed.plus_product(*a, *b);

@@ -1,10 +1,10 @@
 //! Field operations for the inner loops.
 //!
-//! The sum of two random elements exceeds the modulus about every second time, and so does their difference fall below
-//! zero. So the branches of arkworks' addition and subtraction are often mispredicted; here both operations select by a
-//! mask. A product rarely exceeds the modulus before its last subtraction. There, a branch that is nearly always
-//! predicted is faster than a mask that every product waits for. So multiplication is arkworks' own, or that of
-//! [`narrow`](super::narrow) on targets without a 128-bit product. The product in the quadratic extension is
+//! The sum of two random elements exceeds the modulus in about half of all cases, and their difference is below zero in
+//! about half of all cases. So the branches of arkworks' addition and subtraction are often mispredicted; here both
+//! operations select by a mask. A product rarely exceeds the modulus before its last subtraction. There, a branch that
+//! is nearly always predicted is faster than a mask that every product waits for. So multiplication is arkworks' own,
+//! or that of [`narrow`](super::narrow) on targets without a 128-bit product. The product in the quadratic extension is
 //! Karatsuba's, with three multiplications instead of four.
 
 use ark_bn254::{Fq, Fq2};

@@ -138,7 +138,7 @@ impl<C: Circuit> Prover<C> {
         Verifier::new(self.key.verifying_key())
     }
 
-    /// Proves a statement. Each call draws fresh randomness, so two proofs of the same statement are unlinkable.
+    /// Proves a statement. Each call draws fresh randomness, so two proofs of the same statement are independent.
     ///
     /// The proof is computed as in Groth16 ([2016/260](https://eprint.iacr.org/2016/260)) with `r = s = 0`, and then
     /// rerandomised ([2020/811](https://eprint.iacr.org/2020/811)). The result has the same distribution as a proof

@@ -88,8 +88,8 @@ impl<C: Circuit> Verifier<C> {
     ///
     /// So one forgery among 256 proofs takes two questions, 13 forgeries take about 35, and 51 about 120. A search
     /// whose questions have answers of one bit needs 185 for 51 forgeries; a moment gives more information than one
-    /// bit. Without moments, halving n invalid proofs takes n - 1 questions, which is never more than one question for
-    /// each. Moments are computed only if forgeries are rare.
+    /// bit. Without moments, halving a set of n invalid proofs takes n - 1 questions, which is less than one question
+    /// for each. Moments are computed only if forgeries are rare.
     ///
     /// A proof counts as valid in two cases: if it is in a set whose value is 1, or if it is in a set where the moment
     /// names another proof j. The second case is wrong only if `prod v_i^(i - j) = 1` over the rest of the set although

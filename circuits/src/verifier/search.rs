@@ -80,7 +80,7 @@ impl Search<'_> {
     /// Returns the places of all invalid terms, ascending, and their values. Each range of suspects must contain at
     /// least one invalid term.
     ///
-    /// All ranges are halved together, level by level, on all cores.
+    /// All ranges are narrowed down together, level by level, on all cores.
     pub(super) fn run(&self, mut suspects: Vec<Suspects>) -> Vec<(usize, Target)> {
         let mut found = Vec::new();
         loop {

@@ -1,9 +1,9 @@
 //! Additions of affine points, eight at a time.
 //!
 //! Points are stored with `R = 2^256`. Read with `R = 2^260` they represent `(x / 16, y / 16)`. The sum of two such
-//! points has `x3 = l^2 / 16 - x1 - x2` and `y3 = l (x1 - x3) - y1`, where the slope `l` does not depend on the factor
-//! 16. With `m = l / 4` these are `m^2 - x1 - x2` and `m 4(x1 - x3) - y1`. The factor `1 / 4` is applied once, to the
-//! inverse that all slopes share.
+//! points has `x3 = l^2 / 16 - x1 - x2` and `y3 = l (x1 - x3) - y1`. The slope `l` does not depend on the factor
+//! `1 / 16`. With `m = l / 4` these are `m^2 - x1 - x2` and `m 4(x1 - x3) - y1`. The factor `1 / 4` is applied once, to
+//! the inverse that all slopes share.
 
 use super::{
     affine::{Coordinate, Exception, Point, exceptional},

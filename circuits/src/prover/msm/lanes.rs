@@ -174,8 +174,8 @@ mod tests {
     use super::*;
     use crate::lanes::tests::elements;
 
-    /// Compares operations with arkworks. Elements loaded with R = 2^260 represent a sixteenth of their value with R =
-    /// 2^256. The same holds for products.
+    /// Compares operations with arkworks. Elements loaded with `R = 2^260` represent a sixteenth of their value with
+    /// `R = 2^256`. The same holds for products.
     fn operations_agree<L: Lanes<Element: Field>>(simd: Ifma, elements: &[L::Element]) {
         let sixteen = L::Element::from(16u64);
         for (a, b) in elements.chunks(LANES).flat_map(|a| elements.chunks(LANES).map(move |b| (a, b))) {
