@@ -1,11 +1,11 @@
-//! How long to wait after a failure.
+//! Pauses after failures.
 
 use std::time::Duration;
 
 use rand::Rng;
 
-/// A pause that doubles with every failure in a row, up to a longest one. Up to half of it is left to chance, so that
-/// many who failed together do not come back together.
+/// A pause that doubles with every failure in a row, up to a maximum. Up to half of it is random, so that callers that
+/// failed together do not retry together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The pause after the first failure.
@@ -15,7 +15,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after this many failures in a row.
+    /// Returns the pause after this many failures in a row.
     pub fn pause(&self, failures: u32) -> Duration {
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(31));
         let pause = doubled.min(self.longest);

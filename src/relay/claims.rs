@@ -1,4 +1,4 @@
-//! Which relay slashes whom: one at a time, of all that share a log.
+//! Claims on slashing cases: only one of the relays that share a log works on a case at a time.
 
 use core::fmt;
 use std::{
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadgeBook, LogError, MemoryLog, lock};
 
-/// Who works: a name that no other relay of the same log has.
+/// The name of a worker, unique among the relays that share a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub String);
@@ -22,7 +22,7 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// How the case of a convicted member ended.
+/// The outcome of a convicted member's case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub enum Settlement {
         /// The reward in the token's smallest unit, decimal.
         reward: String,
     },
-    /// Somebody else slashed it first, or it had left with its deposit.
+    /// Another party slashed the member first, or the member had left with its deposit.
     Gone,
     /// No member of the registry ever had this secret's commitment.
     NoMember,
@@ -44,27 +44,27 @@ pub enum Settlement {
 
 /// The cases of convicted members, worked on by one relay at a time.
 pub trait SlashClaims: Send + Sync {
-    /// Takes a case until Unix second `until`, or keeps it longer if it is this worker's already. False if another
-    /// worker has it at `now`, or if it is settled.
+    /// Claims a case until Unix second `until`, or extends this worker's claim. Returns false if another worker has the
+    /// case at `now`, or if it is settled.
     ///
     /// # Errors
-    /// [`LogError`]; the case is then not taken.
+    /// [`LogError`]; the case is then not claimed.
     fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError>;
 
-    /// Closes a case for good. A case that is closed already stays as it is.
+    /// Closes a case for good. A case that is already closed stays unchanged.
     ///
     /// # Errors
     /// [`LogError`].
     fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError>;
 
-    /// How a case ended; none if it is open, or there is none.
+    /// Returns the outcome of a case; none if the case is open or does not exist.
     ///
     /// # Errors
     /// [`LogError`].
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError>;
 }
 
-/// A pointer to claims is claims.
+/// Implements [`SlashClaims`] for a pointer to claims.
 macro_rules! pointer {
     ($pointer:ident) => {
         impl<L: SlashClaims + ?Sized> SlashClaims for $pointer<L> {
@@ -96,11 +96,11 @@ pointer!(Arc);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Case {
-    /// Somebody works on it.
+    /// A worker works on it.
     Claimed {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
-        /// Until which Unix second nobody else may take it.
+        /// The Unix second until which no other worker may take it.
         until: u64,
     },
     /// It is closed.
@@ -108,7 +108,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// Whether a worker may take it at Unix second `now`.
+    /// Returns whether a worker may take the case at Unix second `now`.
     pub fn is_free_for(&self, worker: &WorkerId, now: u64) -> bool {
         match self {
             Self::Settled(_) => false,
@@ -116,7 +116,7 @@ impl Case {
         }
     }
 
-    /// How it ended; none if it is open.
+    /// Returns the outcome; none if the case is open.
     pub fn into_settlement(self) -> Option<Settlement> {
         match self {
             Self::Settled(settlement) => Some(settlement),
@@ -160,7 +160,7 @@ impl SlashClaims for MemoryLog {
     }
 }
 
-/// All that relays share: nullifiers, convictions and the cases that follow from them, chat keys and restrictions.
+/// The data that relays share: nullifiers, convictions and their cases, chat keys and restrictions.
 pub trait RelayStore: super::NullifierLog + SlashClaims + BadgeBook {}
 
 impl<L: super::NullifierLog + SlashClaims + BadgeBook> RelayStore for L {}

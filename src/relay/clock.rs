@@ -1,4 +1,4 @@
-//! What time it is for a relay.
+//! Clocks of a relay.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,37 +7,37 @@ use std::{
 
 /// A clock in Unix seconds.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> u64;
 }
 
-/// The system's clock. It may jump in either direction when somebody sets it.
+/// The system's clock. It may jump in either direction when it is set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    /// Zero for a system that believes itself before 1970, when no epoch is in range.
+    /// Returns zero if the system's clock shows a time before 1970; no epoch is in range then.
     fn now(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }
 
-/// A clock that stands still until it is set, for tests and for chains whose time is not the world's.
+/// A clock that stands still until it is set, for tests and for chains whose time is not real time.
 #[derive(Debug, Default)]
 pub struct SettableClock(AtomicU64);
 
 impl SettableClock {
-    /// A clock that stands at a Unix second.
+    /// Creates a clock that stands at a Unix second.
     pub const fn at(unix_seconds: u64) -> Self {
         Self(AtomicU64::new(unix_seconds))
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the clock, forwards or backwards.
     pub fn set(&self, unix_seconds: u64) {
         self.0.store(unix_seconds, Ordering::Relaxed);
     }
 
-    /// Moves it forwards.
+    /// Moves the clock forwards.
     pub fn advance(&self, seconds: u64) {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! From a double post to the refusal of its member.
+//! Convictions: from a double post to the refusal of its member.
 
 use core::num::NonZeroU16;
 use std::{
@@ -19,20 +19,21 @@ use super::{
     write,
 };
 
-/// A cap from which on a member's own limit is worth looking up: finding it is a pass over all members.
+/// The cap from which on the relay looks up a member's own limit: the lookup scans all members.
 const LOOK_UP_FROM: u16 = 1_024;
-/// How long before an epoch begins its refused nullifiers are computed, in seconds.
+/// The time before the beginning of an epoch at which its refused nullifiers are computed, in seconds.
 const PREPARE_BEFORE: u64 = 60;
 
-/// Message limits of members, from a copy of the registry.
+/// A source of members' message limits: a copy of the registry.
 pub trait MessageLimits: Send + Sync {
-    /// The greatest message limit of all memberships with this commitment; none if there is none now.
+    /// Returns the greatest message limit of all current memberships with this commitment; none if there is no
+    /// membership.
     fn message_limit(&self, commitment: IdentityCommitment) -> Option<NonZeroU16>;
 }
 
-/// A double post whose secret is recovered.
+/// A double post and the recovered secret.
 struct Caught {
-    /// Its place in the batch.
+    /// The post's position in the batch.
     place: usize,
     secret: IdentitySecret,
     conviction: Conviction,
@@ -46,20 +47,21 @@ impl Caught {
 }
 
 impl<L: NullifierLog> Relay<L> {
-    /// The verdicts on posts whose proof verified and which went to the log, with what the log said of each.
+    /// Returns the verdicts on posts whose proof verified, given the log's outcome for each.
     ///
-    /// First all evidence of the batch is kept, in one write; then its members are refused; then all is answered. In
-    /// [shadow mode](super::PolicyTable::is_shadow) a double post has its verdict, and no evidence is kept.
+    /// First all evidence of the batch is kept, in one write; then its members are refused; then all posts are
+    /// answered. In [shadow mode](super::PolicyTable::is_shadow) a double post gets its verdict, but no evidence is
+    /// kept.
     pub(super) fn conclude(
         &self,
         candidates: &[Candidate],
         outcomes: Vec<Result<Outcome, LogError>>,
         now: u64,
     ) -> Vec<Verdict> {
-        // A secret may have become known since the cheap checks.
+        // Another secret may have become known since the cheap checks.
         let before = self.offenders(candidates);
         let mut caught = Vec::new();
-        // A log that answers for fewer entries than it was given has recorded an unknown part of them.
+        // If a log answers for fewer entries than it got, it is unknown which of the others it recorded.
         let outcomes = outcomes.into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
         let mut verdict = |place: usize, outcome| {
             let candidate: &Candidate = &candidates[place];
@@ -86,7 +88,7 @@ impl<L: NullifierLog> Relay<L> {
 
         let convictions: Vec<Conviction> = caught.iter().map(|caught| caught.conviction.clone()).collect();
         let kept = self.log.convict_all(&convictions).into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
-        // Where in the batch each of its members was caught, by number.
+        // The position in the batch at which each member was caught, by member number.
         let mut caught_at = HashMap::new();
         for (caught, kept) in caught.into_iter().zip(kept) {
             let (place, candidate) = (caught.place, &candidates[caught.place]);
@@ -94,18 +96,18 @@ impl<L: NullifierLog> Relay<L> {
                 Ok(is_first) => {
                     let number = self.refuse(caught.secret.clone(), candidate.cap, now);
                     caught_at.entry(number).or_insert(place);
-                    // Another thread, or another relay, may have been first: a secret is announced once.
+                    // Another thread or another relay may have been first: a secret is announced once.
                     if is_first {
                         verdicts[place] = caught.verdict(candidate);
                     }
                 }
-                // Nothing follows from it; the next post of the nullifier gives it again.
+                // The double post has no consequence yet; the next post with this nullifier yields the evidence again.
                 Err(error) => verdicts[place] = failed(error, candidate.epoch, now),
             }
         }
         for (place, offender) in self.offenders(candidates).into_iter().enumerate() {
             let Some(offender) = offender.filter(|_| before[place].is_none()) else { continue };
-            // What the member sent before it was caught stands, as if each post had come alone.
+            // Posts that the member sent before it was caught keep their verdicts, as if each post had come alone.
             if caught_at.get(&offender.number).is_none_or(|caught| *caught < place)
                 && !matches!(
                     verdicts[place],
@@ -118,14 +120,15 @@ impl<L: NullifierLog> Relay<L> {
         verdicts
     }
 
-    /// The members behind posts, as far as their secret is known now.
+    /// Returns the member behind each post whose secret is known now.
     fn offenders(&self, candidates: &[Candidate]) -> Vec<Option<Offender>> {
         let refused = self.slashed.refused(candidates.iter().map(Candidate::quota));
         candidates.iter().map(|candidate| refused.offender(&candidate.quota(), candidate.entry.nullifier)).collect()
     }
 
-    /// Refuses all that a member could still say, whose secret is known since Unix second `since`. Its message limit is
-    /// looked up where it makes a difference, in this order: see [`SlashedMembers::learn_limit`](super::SlashedMembers::learn_limit).
+    /// Refuses all further passes of a member whose secret is known since Unix second `since`. If it makes a
+    /// difference, the member's message limit is looked up afterwards; for the order see
+    /// [`SlashedMembers::learn_limit`](super::SlashedMembers::learn_limit).
     fn refuse(&self, secret: IdentitySecret, cap: NonZeroU16, since: u64) -> u64 {
         let commitment = secret.commitment();
         let (number, is_news) = self.slashed.learn(secret, None, since);
@@ -138,18 +141,19 @@ impl<L: NullifierLog> Relay<L> {
         number
     }
 
-    /// Tells where message limits of members are found.
+    /// Sets the source of members' message limits.
     pub fn set_message_limits(&self, limits: Arc<dyn MessageLimits>) {
         *write(&self.limits) = Some(limits);
     }
 
-    /// Refuses at Unix second `now` all that members could still say whose evidence was kept since the last time, here or
-    /// by another relay that shares the log. Every batch begins with it.
+    /// Refuses at Unix second `now` all further passes of members whose evidence was kept since the last call, here or
+    /// by another relay that shares the log. Every batch begins with this call.
     ///
     /// # Errors
     /// [`LogError`].
     pub fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
-        // Nobody waits for another's look at the log. Two may read the same, and each knows of it when it is done.
+        // Threads do not wait for each other's read of the log. Two threads may read the same convictions; each knows
+        // them when it is done.
         let from = self.convictions_seen.load(Ordering::Acquire);
         let convictions = self.log.convictions(from)?;
         if convictions.is_empty() {
@@ -158,7 +162,7 @@ impl<L: NullifierLog> Relay<L> {
         let cap = self.highest_cap(now);
         for conviction in &convictions {
             if let Some(secret) = conviction.secret() {
-                // A relay whose clock is fast does not make the grace time longer.
+                // A relay with a fast clock does not extend the grace time.
                 self.refuse(secret, cap, conviction.at.min(now));
             }
         }
@@ -166,14 +170,13 @@ impl<L: NullifierLog> Relay<L> {
         Ok(())
     }
 
-    /// Keeps evidence that was found elsewhere, at Unix second `now`, and refuses all that the member could still say.
-    /// Returns whether it is the first against its member.
+    /// Keeps evidence that was found elsewhere, at Unix second `now`, and refuses all further passes of the member.
+    /// Returns whether it is the first evidence against this member.
     ///
-    /// Whether it is a member's secret at all is for the caller to check, by its commitment: see
-    /// [`Evidence::secret_below`].
+    /// The caller checks by the commitment that the secret belongs to a member: see [`Evidence::secret_below`].
     ///
     /// # Errors
-    /// [`LogError`]; [`LogError::Damaged`] if the shares give no secret.
+    /// [`LogError`]; [`LogError::Damaged`] if no secret can be recovered from the shares.
     pub fn import(&self, evidence: &Evidence, now: u64) -> Result<bool, LogError> {
         let secret = evidence.secret().ok_or(LogError::Damaged)?;
         let is_first = self.log.convict(&Conviction::new(evidence.clone(), now))?;
@@ -181,16 +184,16 @@ impl<L: NullifierLog> Relay<L> {
         Ok(is_first)
     }
 
-    /// A member's secret became known elsewhere, at Unix second `now`. It takes effect at once, whatever the root; those
-    /// recovered here already have. Returns whether it is news.
+    /// Slashes a member whose secret became known elsewhere, at Unix second `now`. It takes effect at once, under every
+    /// root. Secrets recovered here have already taken effect. Returns whether the secret was unknown before.
     ///
-    /// Whether it is a member's secret at all is for the caller to check, by its commitment.
+    /// The caller checks by the commitment that the secret belongs to a member.
     pub fn slash(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, now: u64) -> bool {
         self.slashed.insert(secret, message_limit, now)
     }
 
-    /// Computes at Unix second `now` what is refused in the epochs that begin soon, so that their first posts need not
-    /// wait for it. Call it every few seconds, on a thread that has the time.
+    /// Computes at Unix second `now` the refused nullifiers of epochs that begin soon, so that the first posts of these
+    /// epochs do not wait for them. Call it every few seconds, on a background thread.
     pub fn prepare(&self, now: u64) {
         if self.slashed.is_empty() {
             return;
@@ -211,7 +214,7 @@ impl<L: NullifierLog> Relay<L> {
         self.slashed.prepare(quotas);
     }
 
-    /// The highest cap of all scopes.
+    /// Returns the highest cap of all scopes.
     fn highest_cap(&self, now: u64) -> NonZeroU16 {
         let policies = self.policies();
         policies.iter().map(|entry| entry.history().highest_cap(now)).max().unwrap_or(NonZeroU16::MIN)
@@ -219,16 +222,16 @@ impl<L: NullifierLog> Relay<L> {
 }
 
 impl Candidate {
-    /// The verdict on a post of a member whose secret is known.
+    /// Returns the verdict on a post of a member whose secret is known.
     pub(super) fn slashed(&self, offender: Offender, now: u64) -> Verdict {
         Verdict::SlashedMember { within_grace: offender.is_within(self.grace, now) }
     }
 
-    /// Recovers the secret behind the share that the log has and that of this post, whose proof verified.
+    /// Recovers the secret from the recorded share and the share of this post, whose proof verified.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] if no line of this nullifier goes through both: the recorded share then never had a proof,
-    /// for this one does. See [`recover_line`] for why the nullifier is enough.
+    /// [`LogError::Damaged`] if no line of this nullifier goes through both shares: the recorded share then never had a
+    /// valid proof, because this post has one. [`recover_line`] explains why the nullifier is enough.
     fn catch(&self, recorded: Share, place: usize, now: u64) -> Result<Caught, LogError> {
         let (nullifier, second) = (self.entry.nullifier, self.entry.share);
         let (secret, line) = recover_line(&recorded, &second).map_err(|_| LogError::Damaged)?;

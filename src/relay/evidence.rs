@@ -1,4 +1,4 @@
-//! The evidence of a double post as it is kept and exchanged.
+//! The stored and exchanged form of the evidence of a double post.
 
 use core::num::NonZeroU32;
 
@@ -11,31 +11,31 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, log::Fields};
 
-/// Evidence as a log keeps it: with the time, and optional fields.
+/// Stored evidence, with its time and optional fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conviction {
     /// The two shares.
     pub evidence: Evidence,
-    /// When a relay first had both shares, in Unix seconds.
+    /// The time at which a relay first had both shares, in Unix seconds.
     pub at: u64,
     /// Optional fields, which the log keeps as they are.
     pub fields: Fields,
 }
 
 impl Conviction {
-    /// A conviction at Unix second `at`, without optional fields.
+    /// Creates a conviction at Unix second `at`, without optional fields.
     pub fn new(evidence: Evidence, at: u64) -> Self {
         Self { evidence, at, fields: Fields::new() }
     }
 
-    /// As [`Evidence::secret`].
+    /// Recovers the secret, like [`Evidence::secret`].
     pub fn secret(&self) -> Option<IdentitySecret> {
         self.evidence.secret()
     }
 }
 
-/// The JSON form of [`Evidence`]: both shares, and whose nullifier they are of. Whoever has it has the offender's secret,
-/// so this form is for files and stores that are kept as such, and [`Evidence`] itself does not serialize.
+/// The JSON form of [`Evidence`]: both shares and their nullifier. It reveals the offender's secret, so this form is
+/// only for files and stores that are kept secret, and [`Evidence`] itself does not serialize.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceRecord {

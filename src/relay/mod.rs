@@ -1,14 +1,14 @@
-//! What a relay runs: the verdict on every pass (protocol, sections 7 and 8).
+//! The relay: the verdict on every pass (protocol, sections 7 and 8).
 //!
-//! A [`Relay`] takes a pass and its message and answers with a [`Verdict`]. In a straight line:
-//! decode, scope, epoch, requirement, root, signal, slashed members, known replay (all cheap), then the pairing, then
-//! the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix
-//! seconds, and a log that needs a disk or a network stands behind the trait.
+//! A [`Relay`] takes a pass and its message and answers with a [`Verdict`]. The order of checks: decode, scope, epoch,
+//! requirement, root, signal, slashed members, known replay (all cheap), then the pairing, then the [nullifier
+//! log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix seconds, and a
+//! log that needs a disk or a network implements the trait.
 //!
-//! Around it: `engine` makes batches of what comes (feature `relay-engine`), `http` answers over HTTP (`relay-http`), and
-//! `chain`, `slasher` and `upkeep` tie it to its registry and its clock (`relay-chain`).
+//! The modules around it: `engine` batches incoming posts and badges (feature `relay-engine`), `http` answers over HTTP
+//! (`relay-http`), and `chain`, `slasher` and `upkeep` connect it to its registry and its clock (`relay-chain`).
 //!
-//! All methods take `&self`, so that one relay serves many threads.
+//! All methods take `&self`, so one relay serves many threads.
 
 #[cfg(feature = "relay-chain")]
 mod backoff;
@@ -90,8 +90,8 @@ pub use stop::StopSignal;
 pub use trouble::{Trouble, TroubleKind, Troubles};
 pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
 
-// A thread that panics under one of the relay's locks leaves the data as it was before or after a whole change, so
-// the others go on with it.
+// A thread that panics while it holds one of the relay's locks leaves the data as it was before or after a whole
+// change, so other threads keep using it.
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

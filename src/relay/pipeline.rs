@@ -1,4 +1,4 @@
-//! From a pass to its verdict.
+//! The verification pipeline: from a pass to its verdict.
 
 use core::num::NonZeroU16;
 use std::{
@@ -32,26 +32,26 @@ pub struct PostRequest<'a> {
     pub scope: &'a str,
     /// The message.
     pub message: &'a [u8],
-    /// The pass as it is sent: 246 bytes.
+    /// The encoded pass: 246 bytes.
     pub pass: &'a [u8],
 }
 
-/// How the proofs of a batch of posts are verified. The verdicts are the same.
+/// The way in which the proofs of a batch of posts are verified. The verdicts are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// All together: for posts of which few are expected to be forged.
+    /// All in one batch: for posts of which few are expected to be forged.
     #[default]
     Together,
-    /// Each by itself: for posts of sources that send many forgeries. A search for them would take longer; see
-    /// [`VerifierCosts::prefers_each`].
+    /// Each one alone: for posts from sources that send many forgeries. A search for the forgeries in a batch would
+    /// take longer; see [`VerifierCosts::prefers_each`].
     Each,
 }
 
 /// A relay: verifiers, policies, roots, the nullifier log, and the members whose secret is known.
 ///
-/// It reads no clock and does no input or output of its own. Whoever embeds it tells it of [new
-/// roots](Self::advance_root), [changed policies](Self::change_policies) and [secrets learnt elsewhere](Self::slash),
-/// and lets old epochs [expire](Self::expire) from time to time.
+/// It reads no clock and does no input or output itself. The embedding program reports [new roots](Self::advance_root),
+/// [changed policies](Self::change_policies) and [secrets learnt elsewhere](Self::slash), and [expires](Self::expire)
+/// old epochs from time to time.
 pub struct Relay<L> {
     posts: Verifier<Post>,
     badges: Verifier<Badge>,
@@ -60,7 +60,7 @@ pub struct Relay<L> {
     horizon: RwLock<Option<Horizon>>,
     pub(super) log: L,
     pub(super) slashed: SlashedMembers,
-    /// How many of the log's convictions are in `slashed`.
+    /// The number of the log's convictions that are in `slashed`.
     pub(super) convictions_seen: AtomicU64,
     pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
     verified_badges: VerifiedBadges,
@@ -70,16 +70,16 @@ pub struct Relay<L> {
 pub(super) struct Candidate {
     pub(super) scope: Scope,
     pub(super) epoch: Epoch,
-    /// The highest cap that holds in the scope.
+    /// The highest cap of the policies that hold in the scope.
     pub(super) cap: NonZeroU16,
-    /// How long after the first evidence whoever forwards a post of its member may be honest, in seconds.
+    /// The time after the first evidence in which a forwarder of the member's posts may be honest, in seconds.
     pub(super) grace: u64,
     pub(super) entry: Entry,
-    /// Whether nobody is convicted in the scope.
+    /// Whether the scope is in shadow mode, in which no member is convicted.
     pub(super) is_shadow: bool,
 }
 
-/// A candidate whose proof is still bytes.
+/// A candidate whose proof is not decoded yet.
 struct Stated {
     candidate: Candidate,
     public: PostPublic,
@@ -97,7 +97,7 @@ impl Candidate {
 }
 
 impl<L: NullifierLog> Relay<L> {
-    /// A relay that knows `roots` and records in `log`.
+    /// Creates a relay that knows `roots` and records in `log`.
     pub fn new(
         posts: Verifier<Post>,
         badges: Verifier<Badge>,
@@ -119,39 +119,40 @@ impl<L: NullifierLog> Relay<L> {
         }
     }
 
-    /// Whether the posts' or the badges' keys are development keys, with which everybody can forge passes.
+    /// Returns whether the verifying keys of posts or badges are development keys, with which anybody can forge passes.
     pub fn has_development_keys(&self) -> bool {
         self.posts.key().is_development() || self.badges.key().is_development()
     }
 
-    /// What verifying posts costs on this machine. It takes about 40 ms; `elapsed` says how much time has passed since some
-    /// moment.
+    /// Measures the cost of verifying posts on this machine. It takes about 40 ms; `elapsed` returns the time passed
+    /// since some fixed moment.
     pub fn measure_costs(&self, elapsed: impl Fn() -> Duration) -> VerifierCosts {
         VerifierCosts::measure(&self.posts, elapsed)
     }
 
-    /// The verdict on one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
+    /// Judges one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
     pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
         // A batch of one has one verdict.
         self.verify_posts(&[request], now).pop().unwrap_or(Verdict::InvalidProof)
     }
 
-    /// The verdicts on a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within
-    /// the batch is an acceptance and a quota conflict, a duplicate an acceptance and a replay.
+    /// Judges a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within the
+    /// batch gives an acceptance and a quota conflict, a duplicate gives an acceptance and a replay.
     ///
-    /// The checks go from cheap to costly, and each is made only for what the former left: decoding of the head, scope,
-    /// epoch, requirement, root and signal, then slashed members and known replays, then decoding of the proof's points,
-    /// and the proofs of all that are left at once. Only posts whose proof verified are recorded. So a flood of passes for
-    /// closed epochs or of copies costs neither a square root nor a pairing.
+    /// The checks go from cheap to costly, and each is made only for posts that passed the checks before: decoding of
+    /// the head, scope, epoch, requirement, root and signal; then slashed members and known replays; then decoding of
+    /// the proof's points; then the proofs of all remaining posts at once. Only posts whose proof verified are
+    /// recorded. A flood of passes for closed epochs, or of copies, therefore costs neither a square root nor a
+    /// pairing.
     ///
-    /// A known replay needs neither: the same nullifier with exactly the same share *was* proved before, and nothing
-    /// follows from the verdict, whatever stands where the proof should. For any other share of a known nullifier the
-    /// proof decides, as anybody can copy a nullifier and invent a share.
+    /// A known replay needs no proof: the same nullifier with exactly the same share *was* proved before, and the
+    /// verdict has no consequence, whatever bytes are in place of the proof. For any other share of a known nullifier
+    /// the proof decides, because anybody can copy a nullifier and invent a share.
     pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
         self.verify_posts_by(Verification::Together, requests, now)
     }
 
-    /// The same verdicts, with a choice of how the proofs are verified.
+    /// Returns the same verdicts, with a choice of how the proofs are verified.
     pub fn verify_posts_by(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
         let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
@@ -215,7 +216,7 @@ impl<L: NullifierLog> Relay<L> {
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| unanswered().into())).collect()
     }
 
-    /// The checks that need neither the log nor a point.
+    /// Makes the checks that need neither the log nor the decoding of points.
     fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<Stated, Verdict> {
         let (head, proof) = PostHead::from_bytes(request.pass)?;
         let epoch = head.epoch;
@@ -233,7 +234,7 @@ impl<L: NullifierLog> Relay<L> {
         Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry, is_shadow }, public, proof })
     }
 
-    /// Whether the relay sees far enough on its chain for passes of an [exposure](super::Policy::exposure).
+    /// Checks that the newest known block is recent enough for passes of an [exposure](super::Policy::exposure).
     pub(super) fn check_horizon(&self, exposure: u64, now: u64) -> Result<(), Verdict> {
         match self.horizon() {
             Some(horizon) if now > horizon.accepts_until(exposure) => Err(Verdict::UnknownRoot),
@@ -241,23 +242,23 @@ impl<L: NullifierLog> Relay<L> {
         }
     }
 
-    /// The chain's newest block, and the registry's exit delay. From the first time on passes are `unknown_root` when that
-    /// block is too old; see [`Horizon`].
+    /// Sets the time of the chain's newest block and the registry's exit delay. After the first call, passes get
+    /// `unknown_root` when that block is too old; see [`Horizon`].
     pub fn see(&self, horizon: Horizon) {
         *write(&self.horizon) = Some(horizon);
     }
 
-    /// How far it sees on its chain; none if it was never told, and its roots are somebody else's business.
+    /// Returns the relay's view of its chain; none if it was never set. The caller is then responsible for fresh roots.
     pub fn horizon(&self) -> Option<Horizon> {
         *read(&self.horizon)
     }
 
-    /// A root under a window of seconds.
+    /// Checks a root under a root window in seconds.
     pub(super) fn check_root(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
         read(&self.roots).status(root, now, window).check()
     }
 
-    /// The tree has a new root since Unix second `at`.
+    /// Records that the tree has a new root since Unix second `at`.
     pub fn advance_root(&self, root: Root, at: u64) {
         let window = self.policies().longest_root_window();
         let mut roots = write(&self.roots);
@@ -265,12 +266,12 @@ impl<L: NullifierLog> Relay<L> {
         roots.prune(at, window);
     }
 
-    /// The chain was reorganised; see [`RootHistory::reorganise`].
+    /// Records a reorganisation of the chain; see [`RootHistory::reorganise`].
     pub fn reorganise_roots(&self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
         write(&self.roots).reorganise(undone, branch);
     }
 
-    /// The roots.
+    /// Returns the roots.
     pub fn roots(&self) -> RwLockReadGuard<'_, RootHistory> {
         read(&self.roots)
     }
@@ -278,7 +279,7 @@ impl<L: NullifierLog> Relay<L> {
     /// Replaces the list of policies at Unix second `at`; see [`PolicyTable::change`].
     ///
     /// # Errors
-    /// [`PolicyError`]; nothing is changed then.
+    /// [`PolicyError`]; the policies then stay unchanged.
     pub fn change_policies(
         &self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
@@ -287,7 +288,7 @@ impl<L: NullifierLog> Relay<L> {
         write(&self.policies).change(policies, at)
     }
 
-    /// Changes what is said to scopes that have no policy.
+    /// Changes the verdict on scopes without a policy.
     pub fn change_unlisted(&self, unlisted: UnlistedVerdict) {
         write(&self.policies).set_unlisted(unlisted);
     }
@@ -297,28 +298,28 @@ impl<L: NullifierLog> Relay<L> {
         write(&self.policies).set_shadow(names);
     }
 
-    /// The policies.
+    /// Returns the policies.
     pub fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
         read(&self.policies)
     }
 
-    /// The scope of a name.
+    /// Returns the scope of a name.
     pub(super) fn scope(&self, name: &str) -> Result<Scope, UnlistedScope> {
         self.policies().get(name).map(|entry| entry.scope())
     }
 
-    /// Forgets a slashed member whose slot was zeroed longer ago than the longest root window; see
+    /// Forgets a slashed member. Its slot must have been zeroed longer ago than the longest root window; see
     /// [`SlashedMembers::forget`].
     pub fn forget_slashed(&self, commitment: IdentityCommitment) -> bool {
         self.slashed.forget(commitment)
     }
 
-    /// The members whose secret is known.
+    /// Returns the members whose secret is known.
     pub fn slashed(&self) -> &SlashedMembers {
         &self.slashed
     }
 
-    /// The nullifier log.
+    /// Returns the nullifier log.
     pub fn log(&self) -> &L {
         &self.log
     }
@@ -331,10 +332,10 @@ impl<L: NullifierLog> Relay<L> {
         &self.verified_badges
     }
 
-    /// Drops nullifiers of epochs that no policy lets in any more at `now`, and restrictions that are over. Epochs
-    /// dropped stay closed, so call it with a clock that is right.
+    /// Drops the nullifiers of epochs that no policy accepts any more at `now`, and restrictions that have ended.
+    /// Dropped epochs stay closed, so call it with the correct time.
     ///
-    /// Which epochs these are does not depend on the policies: see [`LogEpoch::keep_until`].
+    /// The set of these epochs does not depend on the policies: see [`LogEpoch::keep_until`].
     ///
     /// # Errors
     /// [`LogError`] if the log fails.
@@ -344,12 +345,12 @@ impl<L: NullifierLog> Relay<L> {
     }
 }
 
-/// A log that gave fewer answers than it was asked for.
+/// Returns the error for a log that gave fewer answers than requested.
 pub(super) fn unanswered() -> LogError {
     LogError::Unavailable("it gave no answer for an entry".into())
 }
 
-/// The verdict when the log did not do what was asked.
+/// Returns the verdict for a failure of the log.
 pub(super) fn failed(error: LogError, epoch: Epoch, now: u64) -> Verdict {
     match error {
         LogError::Expired => Verdict::EpochOutOfRange { epoch, now },

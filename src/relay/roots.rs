@@ -1,4 +1,4 @@
-//! The roots that the registry's tree had, and until when each is accepted.
+//! The history of the roots of the registry's tree, and the time until which each is accepted.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,30 +6,30 @@ use quotapass_circuits::membership::Root;
 
 use super::Verdict;
 
-/// How many stale roots are remembered at least: 40 bytes each, twice.
+/// The minimum number of stale roots that are remembered: 40 bytes each, twice.
 const REMEMBERED: usize = 16_384;
 
-/// What a history knows of a root.
+/// The status of a root in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootStatus {
-    /// The tree has this root now.
+    /// This is the tree's current root.
     Current,
-    /// Superseded at this Unix second, at most the window ago.
+    /// Superseded at this Unix second, within the root window.
     Recent {
         /// When it was superseded.
         superseded_at: u64,
     },
-    /// Superseded at this Unix second, longer ago than the window.
+    /// Superseded at this Unix second, longer ago than the root window.
     Stale {
         /// When it was superseded.
         superseded_at: u64,
     },
-    /// Never seen, undone by a reorganisation, or stale so long that it is forgotten.
+    /// Never seen, undone by a reorganisation, or stale for so long that it was forgotten.
     Unknown,
 }
 
 impl RootStatus {
-    /// Whether passes on a root of this status are accepted: if it is current or recent.
+    /// Checks that passes on a root of this status are accepted: it must be current or recent.
     ///
     /// # Errors
     /// [`Verdict::StaleRoot`] or [`Verdict::UnknownRoot`].
@@ -44,28 +44,28 @@ impl RootStatus {
 
 /// The roots in the order in which they were current.
 ///
-/// A root is accepted while it is current and for a window after it was *superseded*; how long it was current before, and
-/// how many came after it, does not matter. An empty history accepts nothing.
+/// A root is accepted while it is current and for a window after it was *superseded*. How long it was current, and how
+/// many roots came after it, does not matter. An empty history accepts nothing.
 ///
-/// Stale roots are remembered so that a late pass hears `stale_root` and not `unknown_root`, as long as they are among
-/// the latest 16,384 roots; older ones are forgotten when [pruned](Self::prune), roots within the window never.
-/// `ignore` is a gossip node's answer to both, so that forgetting punishes nobody.
+/// Stale roots are remembered so that a late pass gets `stale_root` and not `unknown_root`, as long as they are among
+/// the latest 16,384 roots. [Pruning](Self::prune) forgets older ones, but never roots within the window. A gossip node
+/// answers `ignore` to both, so forgetting punishes no sender.
 #[derive(Clone, Debug, Default)]
 pub struct RootHistory {
-    /// All but the current root, oldest first, each with the time it was superseded.
+    /// All roots except the current one, oldest first, each with the time at which it was superseded.
     superseded: VecDeque<(Root, u64)>,
     current: Option<Root>,
-    /// The last time at which each root in `superseded` was superseded.
+    /// The latest time at which each root in `superseded` was superseded.
     latest: HashMap<Root, u64>,
 }
 
 impl RootHistory {
-    /// A history without roots, which accepts nothing.
+    /// Creates a history without roots, which accepts nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A history that begins with a current root.
+    /// Creates a history that begins with a current root.
     pub fn starting_at(root: Root) -> Self {
         Self { current: Some(root), ..Self::default() }
     }
@@ -75,24 +75,24 @@ impl RootHistory {
         self.current
     }
 
-    /// The superseded roots it remembers, latest first, each with the Unix second at which it was superseded. A root
-    /// that was current more than once is there as often.
+    /// Returns the remembered superseded roots, latest first, each with the Unix second at which it was superseded. A
+    /// root that was current several times appears as many times.
     pub fn superseded(&self) -> impl Iterator<Item = (Root, u64)> + '_ {
         self.superseded.iter().rev().copied()
     }
 
-    /// How many roots it remembers, the current one included.
+    /// Returns the number of remembered roots, including the current one.
     pub fn len(&self) -> usize {
         self.superseded.len() + usize::from(self.current.is_some())
     }
 
-    /// Whether it has no root at all.
+    /// Returns whether the history has no root.
     pub fn is_empty(&self) -> bool {
         self.current.is_none()
     }
 
-    /// The tree has a new root since Unix second `at`, which supersedes the one before. The same root again changes
-    /// nothing; a root that was current before is so again.
+    /// Records that the tree has a new root since Unix second `at`, which supersedes the previous one. The same root
+    /// again changes nothing; a root that was current before becomes current again.
     pub fn advance(&mut self, root: Root, at: u64) {
         if self.current == Some(root) {
             return;
@@ -103,14 +103,14 @@ impl RootHistory {
         }
     }
 
-    /// The chain was reorganised: the last `undone` roots never were, and those of the other branch follow, each with
-    /// the Unix second since when it is current. Passes on undone roots are refused from now on, for a deposit on the
-    /// branch that was left may not exist.
+    /// Records a reorganisation of the chain: removes the last `undone` roots, and adds the roots of the other branch,
+    /// each with the Unix second since when it is current. Passes on undone roots are refused from now on, because a
+    /// deposit on the abandoned branch may not exist.
     ///
-    /// If more are undone than are remembered, nothing is left but the new branch.
+    /// If more roots are undone than are remembered, only the new branch remains.
     pub fn reorganise(&mut self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
         if undone > 0 {
-            // The root before the first undone one is current again, and its supersession is undone too.
+            // The root before the first undone one is current again, so its supersession is also undone.
             let kept = (self.superseded.len() + 1).saturating_sub(undone);
             self.superseded.truncate(kept);
             self.current = self.superseded.pop_back().map(|(root, _)| root);
@@ -121,7 +121,7 @@ impl RootHistory {
         }
     }
 
-    /// What is known of a root at `now`, with a window in seconds.
+    /// Returns the status of a root at `now`, under a root window in seconds.
     pub fn status(&self, root: Root, now: u64, window: u32) -> RootStatus {
         if self.current == Some(root) {
             return RootStatus::Current;
@@ -133,8 +133,8 @@ impl RootHistory {
         }
     }
 
-    /// Forgets the oldest roots that are stale under a window of this many seconds, as long as there are more than are
-    /// remembered. `window` is the longest of all scopes.
+    /// Forgets the oldest roots that are stale under a window of this many seconds, while the history has more
+    /// superseded roots than it must remember. `window` is the longest root window of all scopes.
     pub fn prune(&mut self, now: u64, window: u32) {
         self.prune_to(REMEMBERED, now, window);
     }
@@ -144,7 +144,7 @@ impl RootHistory {
             match self.superseded.front() {
                 Some(&(root, at)) if is_over(at, now, window) => {
                     self.superseded.pop_front();
-                    // The root may have been current once more since.
+                    // The root may have been current again since then.
                     if self.latest.get(&root) == Some(&at) {
                         self.latest.remove(&root);
                     }
@@ -155,28 +155,28 @@ impl RootHistory {
     }
 }
 
-/// How far a relay sees on its chain.
+/// The relay's view of its chain: the age limit for the newest known block.
 ///
-/// The attack that it answers: a relay is cut off from its chain, or an endpoint shows it an old block for ever. Its
-/// current root then stays current, and members who left meanwhile post on it with nothing at stake. The first of them may
-/// have left right after the newest block that the relay knows, and has its deposit back one exit delay later.
+/// Attack prevented: a relay is cut off from its chain, or an endpoint shows it an old block forever. Its current root
+/// then stays current, and members who left meanwhile post on it with nothing at stake. The first of them may have left
+/// right after the newest block that the relay knows. That member has its deposit back one exit delay later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Horizon {
-    /// When the newest block was made that the relay knows, in Unix seconds.
+    /// The time of the newest block that the relay knows, in Unix seconds.
     pub head_time: u64,
     /// The registry's exit delay in seconds.
     pub exit_delay: u32,
 }
 
 impl Horizon {
-    /// The last Unix second at which passes are accepted whose [exposure](super::Policy::exposure) is so many seconds,
-    /// unless a newer block becomes known.
+    /// Returns the last Unix second at which passes with this [exposure](super::Policy::exposure) in seconds are
+    /// accepted, unless a newer block becomes known.
     pub fn accepts_until(&self, exposure: u64) -> u64 {
         self.head_time.saturating_add(u64::from(self.exit_delay).saturating_sub(exposure))
     }
 }
 
-/// Whether something that ended at `ended` did so longer than `window` seconds ago.
+/// Returns whether `ended` is more than `window` seconds before `now`.
 pub(super) fn is_over(ended: u64, now: u64, window: u32) -> bool {
     now.saturating_sub(ended) > u64::from(window)
 }

@@ -1,4 +1,4 @@
-//! How threads that wait are told to end.
+//! A signal that tells waiting threads to end.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use super::lock;
 
-/// Tells threads to end. A clone is the same signal.
+/// A signal that tells threads to end. A clone is the same signal.
 #[derive(Clone, Debug, Default)]
 pub struct StopSignal(Arc<Signal>);
 
@@ -18,35 +18,35 @@ struct Signal {
 }
 
 impl StopSignal {
-    /// A signal that is not set.
+    /// Creates a signal that is not set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets it, for good.
+    /// Sets the signal; it cannot be unset.
     pub fn set(&self) {
         *lock(&self.0.is_set) = true;
         self.0.changed.notify_all();
     }
 
-    /// Sets it when the returned value is dropped, whatever happens before.
+    /// Returns a guard that sets the signal when it is dropped.
     pub(super) fn set_on_drop(&self) -> SetOnDrop<'_> {
         SetOnDrop(self)
     }
 
-    /// Whether it is set.
+    /// Returns whether the signal is set.
     pub fn is_set(&self) -> bool {
         *lock(&self.0.is_set)
     }
 
-    /// Waits until it is set, at most this long. Returns whether it is.
+    /// Waits until the signal is set, at most this long. Returns whether it is set.
     pub fn wait(&self, longest: Duration) -> bool {
         let waited = self.0.changed.wait_timeout_while(lock(&self.0.is_set), longest, |is_set| !*is_set);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// Sets a signal at the end of its life.
+/// A guard that sets a signal when it is dropped.
 pub(super) struct SetOnDrop<'a>(&'a StopSignal);
 
 impl Drop for SetOnDrop<'_> {

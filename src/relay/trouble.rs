@@ -1,4 +1,4 @@
-//! States in which a relay accepts less than it should, or soon will.
+//! Problem states, in which a relay accepts fewer passes than normal, or soon will.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::lock;
 
-/// A kind of trouble. Its [code](Self::code) is stable: `/readyz` has it.
+/// A kind of trouble. Its [code](Self::code) is stable: `/readyz` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TroubleKind {
@@ -14,14 +14,14 @@ pub enum TroubleKind {
     LogFailing,
     /// The nullifier log is closed for epochs that are not over.
     LogClosedAhead,
-    /// The chain's newest block is old, and scopes are about to accept nothing.
+    /// The chain's newest block is old, and scopes will soon accept nothing.
     ChainAging,
     /// The chain's newest block is so old that a scope accepts nothing.
     ChainStale,
 }
 
 impl TroubleKind {
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn code(self) -> &'static str {
         match self {
             Self::LogFailing => "log_failing",
@@ -31,48 +31,48 @@ impl TroubleKind {
         }
     }
 
-    /// What it means, in words.
+    /// Returns a description of the trouble.
     pub const fn detail(self) -> &'static str {
         match self {
-            Self::LogFailing => "the nullifier log cannot record, so that nothing is accepted",
+            Self::LogFailing => "the nullifier log cannot record, so no pass is accepted",
             Self::LogClosedAhead => {
-                "the nullifier log is closed for epochs that are not over; posts in them are refused"
+                "the nullifier log is closed for epochs that have not ended; posts in these epochs are refused"
             }
             Self::ChainAging => {
-                "the chain's newest block is old; unless a newer one comes, posts are `unknown_root` before long"
+                "the chain's newest block is old; without a newer one, posts will soon get `unknown_root`"
             }
             Self::ChainStale => {
-                "the chain's newest block is so old that members may have left with their deposits; posts are \
+                "the chain's newest block is so old that members may have left with their deposits; posts get \
                  `unknown_root`"
             }
         }
     }
 }
 
-/// What is known of a trouble.
+/// A trouble that a relay has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What the relay found, without addresses, users or secrets: everybody may read it.
+    /// The cause, without addresses, users or secrets: it is public.
     pub cause: String,
-    /// Since when, in Unix seconds.
+    /// The beginning of the trouble, in Unix seconds.
     pub since: u64,
-    /// The Unix second at which it gets worse, if that is known.
+    /// The Unix second at which the trouble gets worse, if known.
     pub worse_at: Option<u64>,
 }
 
 impl Trouble {
-    /// One that begins at Unix second `now`.
+    /// Creates a trouble that begins at Unix second `now`.
     pub fn new(cause: impl Into<String>, now: u64) -> Self {
         Self { cause: cause.into(), since: now, worse_at: None }
     }
 }
 
-/// The troubles that a relay has. Each is one line in the log when it begins, and one when it ends.
+/// The current troubles of a relay. Each one logs a line when it begins, and another when it ends.
 #[derive(Debug, Default)]
 pub struct Troubles(Mutex<BTreeMap<TroubleKind, Trouble>>);
 
 impl Troubles {
-    /// A trouble began, or goes on, perhaps for another cause.
+    /// Records that a trouble began or continues, perhaps for another cause.
     pub fn begin(&self, kind: TroubleKind, trouble: Trouble) {
         let mut troubles = lock(&self.0);
         match troubles.get_mut(&kind) {
@@ -84,14 +84,14 @@ impl Troubles {
         }
     }
 
-    /// A trouble is over at Unix second `now`, if there was one.
+    /// Records that a trouble ended at Unix second `now`, if there was one.
     pub fn end(&self, kind: TroubleKind, now: u64) {
         if let Some(trouble) = lock(&self.0).remove(&kind) {
             warn!(code = kind.code(), seconds = now.saturating_sub(trouble.since), "this trouble is over");
         }
     }
 
-    /// A trouble as it is now.
+    /// Begins, updates or ends a trouble.
     pub fn set(&self, kind: TroubleKind, trouble: Option<Trouble>, now: u64) {
         match trouble {
             Some(trouble) => self.begin(kind, trouble),
@@ -99,12 +99,12 @@ impl Troubles {
         }
     }
 
-    /// One of them.
+    /// Returns the trouble of a kind.
     pub fn get(&self, kind: TroubleKind) -> Option<Trouble> {
         lock(&self.0).get(&kind).cloned()
     }
 
-    /// All of them.
+    /// Returns all troubles.
     pub fn all(&self) -> Vec<(TroubleKind, Trouble)> {
         lock(&self.0).iter().map(|(kind, trouble)| (*kind, trouble.clone())).collect()
     }

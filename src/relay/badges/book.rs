@@ -1,4 +1,4 @@
-//! Chat keys and restrictions of pseudonyms, as a store keeps them.
+//! The stored chat keys and restrictions of pseudonyms.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,7 +12,7 @@ use quotapass_circuits::{
 
 use super::super::{LogError, MemoryLog, lock, log::Fields};
 
-/// The last Unix second at which a restriction with an end may end: the last of the year 9999. A later end is none.
+/// The latest end of a restriction, in Unix seconds: the last second of the year 9999. A later end counts as no end.
 pub const LATEST_END: u64 = 253_402_300_799;
 
 /// A pseudonym in a scope.
@@ -20,12 +20,12 @@ pub const LATEST_END: u64 = 253_402_300_799;
 pub struct Persona {
     /// The scope.
     pub scope: Scope,
-    /// The member's only pseudonym in it.
+    /// The member's only pseudonym in the scope.
     pub pseudonym: Pseudonym,
 }
 
 impl Persona {
-    /// The 64 bytes: scope, pseudonym.
+    /// Returns the 64 bytes: scope, pseudonym.
     pub fn to_bytes(self) -> [u8; 64] {
         let mut bytes = [0; 64];
         bytes[..32].copy_from_slice(&self.scope.to_be_bytes());
@@ -34,7 +34,7 @@ impl Persona {
     }
 }
 
-/// A chat key that is bound to a pseudonym, as a store keeps it.
+/// The stored chat key that is bound to a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundKey {
     /// Hash of the chat key.
@@ -49,62 +49,63 @@ impl From<ChatKeyHash> for BoundKey {
     }
 }
 
-/// A restriction of a pseudonym, as a store keeps it.
+/// The stored restriction of a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
-    /// The last Unix second at which it is in force; without end if none. At most [`LATEST_END`].
+    /// The last Unix second at which it is in force; none means without end. At most [`LATEST_END`].
     pub until: Option<u64>,
     /// Optional fields, which the store keeps as they are.
     pub fields: Fields,
 }
 
 impl Restriction {
-    /// A restriction without optional fields. An end after the year 9999 is none.
+    /// Creates a restriction without optional fields. An end after the year 9999 counts as no end.
     pub fn new(until: Option<u64>) -> Self {
         Self { until: until.filter(|until| *until <= LATEST_END), fields: Fields::new() }
     }
 
-    /// Whether it is in force at Unix second `now`.
+    /// Returns whether it is in force at Unix second `now`.
     pub fn is_in_force(&self, now: u64) -> bool {
         self.until.is_none_or(|until| now <= until)
     }
 }
 
-/// What a store knows of a pseudonym.
+/// The stored record of a pseudonym.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonaRecord {
     /// The chat key that is bound to it.
     pub bound: Option<BoundKey>,
-    /// The restriction, which may be over.
+    /// The restriction, which may have ended.
     pub restriction: Option<Restriction>,
 }
 
-/// Chat keys and restrictions by pseudonym. Of all relays that share a store, each sees at once what another has written.
+/// A store of chat keys and restrictions by pseudonym. Relays that share a store see each other's writes at once.
 ///
-/// It grows by one chat key for each pseudonym, and a deposit has one pseudonym in each scope that a relay carries: a
-/// chat key is bound only by a badge whose proof verified. Restrictions with an end are dropped when
-/// [`expire`](super::super::NullifierLog::expire) is called after it.
+/// It grows by one chat key for each pseudonym, and a deposit has one pseudonym in each scope that a relay serves: only
+/// a badge with a verified proof binds a chat key. [`expire`](super::super::NullifierLog::expire) drops restrictions
+/// that have ended.
 pub trait BadgeBook: Send + Sync {
-    /// What is known of a pseudonym.
+    /// Returns the record of a pseudonym.
     ///
     /// # Errors
     /// [`LogError`].
     fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError>;
 
-    /// Binds a chat key unless one is bound, and returns the one that was. One atomic operation: of any number of callers
-    /// exactly one binds its own, but a caller whose write was sent again may be told its own as bound before.
+    /// Binds a chat key unless one is already bound, and returns the key that was bound before. One atomic operation:
+    /// of any number of callers exactly one binds its own key. A caller whose write was sent twice may get its own key
+    /// as the one bound before.
     ///
     /// # Errors
     /// [`LogError`].
     fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError>;
 
-    /// Binds a chat key in place of the one that is bound, which is returned.
+    /// Binds a chat key in place of the bound one, and returns the replaced key.
     ///
     /// # Errors
     /// [`LogError`].
     fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError>;
 
-    /// Restricts a pseudonym, in place of an earlier restriction.
+    /// Restricts a pseudonym; replaces an earlier restriction.
     ///
     /// # Errors
     /// [`LogError`].
@@ -117,7 +118,7 @@ pub trait BadgeBook: Send + Sync {
     fn lift(&self, persona: Persona) -> Result<bool, LogError>;
 }
 
-/// A pointer to a book is a book.
+/// Implements [`BadgeBook`] for a pointer to a book.
 macro_rules! pointer {
     ($pointer:ident) => {
         impl<B: BadgeBook + ?Sized> BadgeBook for $pointer<B> {

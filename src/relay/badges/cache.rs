@@ -1,4 +1,4 @@
-//! Badges whose proof verified, so that showing one again costs no pairing.
+//! A cache of badges whose proof verified, so that a repeated badge costs no pairing.
 
 use core::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 
 use crate::relay::{Verdict, lock};
 
-/// How many badges are remembered, about 100 bytes each.
+/// The capacity of the cache in badges, about 100 bytes each.
 const CAPACITY: NonZeroUsize = match NonZeroUsize::new(65_536) {
     Some(capacity) => capacity,
     None => NonZeroUsize::MIN,
 };
 
-/// The badges that were verified last, by a hash of scope and all bytes of the pass.
+/// The most recently verified badges, by a hash of the scope and all bytes of the pass.
 ///
-/// The attack it answers: a badge is public, and whoever resends one makes a relay pay a pairing each time. That a proof
-/// verified stays true, and nothing else is remembered: policy, root, slashed members and restrictions are checked each
-/// time. What was not verified is not remembered either, for there is no end of it.
+/// Attack prevented: a badge is public, and an attacker who resends one makes the relay compute a pairing each time. A
+/// verified proof stays valid, so only this result is cached: policy, root, slashed members and restrictions are
+/// checked each time. Invalid badges are not cached, because their number is unlimited.
 pub(in crate::relay) struct VerifiedBadges(Mutex<LruCache<Hash, ()>>);
 
 type Hash = [u8; 32];
@@ -31,10 +31,10 @@ impl Default for VerifiedBadges {
 }
 
 impl VerifiedBadges {
-    /// Verifies a badge unless it was.
+    /// Verifies a badge unless it was verified before.
     ///
     /// # Errors
-    /// What `verify` says; nothing is remembered then.
+    /// The error of `verify`; the badge is then not cached.
     pub(super) fn verify_once(
         &self,
         scope: Scope,
@@ -52,7 +52,7 @@ impl VerifiedBadges {
 }
 
 fn hash_of(scope: Scope, pass: &[u8]) -> Hash {
-    // The scope has a length of its own, so that no other scope and pass have these bytes.
+    // The scope has a fixed length, so no other pair of scope and pass has these bytes.
     Sha256::new().chain_update(scope.to_be_bytes()).chain_update(pass).finalize().into()
 }
 
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(ask("room", b"good", true), (Ok(()), 0));
         assert_eq!(ask("another room", b"good", true), (Ok(()), 1));
         assert_eq!(ask("room", b"goods", false), (Err(Verdict::InvalidProof), 1));
-        // Many others push it out, and no more are kept.
+        // Many other badges push it out, and the cache does not exceed its capacity.
         for number in 0..CAPACITY.get() as u64 {
             badges.verify_once(scope("room"), &number.to_be_bytes(), || Ok(())).unwrap();
         }

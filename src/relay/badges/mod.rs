@@ -1,4 +1,4 @@
-//! Badges: which chat key each pseudonym has, and which pseudonyms are restricted.
+//! Badges: the chat key of each pseudonym, and the restricted pseudonyms.
 
 mod book;
 mod cache;
@@ -24,25 +24,27 @@ use super::{LogError, NullifierLog, Relay, UnlistedScope, Verdict};
 pub struct BadgeRequest<'a> {
     /// The scope's name.
     pub scope: &'a str,
-    /// The pass as it is sent.
+    /// The encoded pass.
     pub pass: &'a [u8],
 }
 
-/// What a verifier asks the owner of a badge's chat key to sign, so that a copy of the badge is not enough.
+/// A challenge that the owner of a badge's chat key signs, so that a copy of the badge is not enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadgeChallenge(pub [u8; 32]);
 
 impl BadgeChallenge {
-    /// The bytes to sign with the chat key: `quotapass.badge-challenge.v1`, a zero byte, the scope (32) and the challenge
-    /// (32). The scope is in it, so that no room passes on the challenge of another and shows the answer there as its own.
+    /// Returns the bytes to sign with the chat key: `quotapass.badge-challenge.v1`, a zero byte, the scope (32) and the
+    /// challenge (32). The scope is included so that one room cannot forward the challenge of another room and present
+    /// the answer there as its own.
     ///
-    /// An app makes them itself, and signs no bytes that a relay names: it could name anything.
+    /// An app computes these bytes itself. It never signs bytes that a relay sends, because a relay could send
+    /// anything.
     pub fn message(&self, scope: Scope) -> Vec<u8> {
         [&b"quotapass.badge-challenge.v1\0"[..], &scope.to_be_bytes(), &self.0].concat()
     }
 }
 
-/// An answer to a challenge: what shows that a badge's chat key is at hand.
+/// An answer to a challenge: the proof of possession of a badge's chat key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Possession {
     /// The challenge.
@@ -51,33 +53,33 @@ pub struct Possession {
     pub signature: [u8; 64],
 }
 
-/// Why a chat key is not known to be at hand.
+/// Errors of the proof of possession of a chat key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PossessionError {
-    /// The relay asks for an answer to a challenge, and there is none.
-    #[error("this relay asks for proof that the chat key is at hand; get a challenge, and sign it with the chat key")]
+    /// The relay requires an answer to a challenge, and the request has none.
+    #[error("this relay requires proof of possession of the chat key; get a challenge, and sign it with the chat key")]
     Missing,
     /// The challenge is too old.
-    #[error("the challenge is over; get a new one")]
+    #[error("the challenge has expired; get a new one")]
     Expired,
-    /// The challenge is not one of this relay, or one for another scope.
-    #[error("the challenge is not one that this relay gave for this scope; get one from it")]
+    /// The challenge is from another relay, or for another scope.
+    #[error("this relay did not issue the challenge for this scope; get a challenge from this relay")]
     Unknown,
-    /// The chat key is neither of Ed25519 nor of secp256k1.
-    #[error("the chat key is of no kind that signs challenges; make a badge for a key of Ed25519 or secp256k1")]
+    /// The chat key is neither an Ed25519 nor a secp256k1 key.
+    #[error("this kind of chat key cannot sign challenges; make a badge for an Ed25519 or secp256k1 key")]
     KeyKind,
-    /// The signature is not one of the chat key.
-    #[error("the signature is not one by the chat key over the challenge; sign with the key that the badge speaks for")]
+    /// The signature is not valid for the chat key.
+    #[error("the signature of the challenge is not valid for the chat key; sign with the badge's chat key")]
     Signature,
 }
 
-/// The verdict on a badge, and whose it is if it was accepted.
+/// The verdict on a badge, and its holder if it was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BadgeAnswer {
     /// The verdict.
     pub verdict: Verdict,
-    /// The holder, of an accepted badge alone.
+    /// The holder; only for an accepted badge.
     pub holder: Option<BadgeHolder>,
 }
 
@@ -87,27 +89,28 @@ impl From<Verdict> for BadgeAnswer {
     }
 }
 
-/// Who holds an accepted badge.
+/// The holder of an accepted badge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadgeHolder {
     /// The member's only pseudonym in the scope.
     pub pseudonym: Pseudonym,
-    /// Hash of the chat key that the badge speaks for.
+    /// Hash of the chat key in the badge.
     pub chat_key_hash: ChatKeyHash,
-    /// How the chat key relates to what was known of the pseudonym.
+    /// How the chat key relates to the key bound to the pseudonym.
     pub chat_key: ChatKey,
-    /// Whether whoever showed the badge has the chat key. A badge alone is public, and anybody can show a copy.
+    /// Whether the sender of the badge proved possession of the chat key. A badge alone is public, and anybody can send
+    /// a copy.
     pub has_chat_key: bool,
 }
 
-/// How a badge's chat key relates to the one bound to its pseudonym.
+/// The relation of a badge's chat key to the key bound to its pseudonym.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKey {
     /// The pseudonym's first chat key here; it is bound now.
     First,
     /// The chat key bound to the pseudonym.
     Bound,
-    /// A second one: the deposit has another chat key already, which stays bound. The caller refuses the badge, or
+    /// A second chat key: the deposit already has another one, which stays bound. The caller refuses the badge, or
     /// replaces the key with [`Relay::bind_chat_key`].
     Second {
         /// The chat key that is bound.
@@ -115,11 +118,11 @@ pub enum ChatKey {
     },
 }
 
-/// What a relay cannot write about a pseudonym.
+/// Errors of writes about a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PersonaError {
-    /// The relay does not carry the scope.
+    /// The relay does not serve the scope.
     #[error(transparent)]
     Scope(#[from] UnlistedScope),
     /// The log failed.
@@ -128,7 +131,7 @@ pub enum PersonaError {
 }
 
 impl PossessionError {
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -141,20 +144,20 @@ impl PossessionError {
 }
 
 impl<L: NullifierLog + BadgeBook> Relay<L> {
-    /// The verdict on a badge at Unix second `now`.
+    /// Judges a badge at Unix second `now`.
     ///
-    /// Checked in this order: decoding, scope, requirement, root, slashed members, restrictions, proof of the chat key,
-    /// proof of the statement. Nobody's chat key is bound before the proof verified. A badge shown again is accepted
-    /// again: what it proves is as true as before. Its proof is then not verified again, and all else is checked.
-    /// `overloaded` if the log cannot say who was slashed or restricted.
+    /// The order of checks: decoding, scope, requirement, root, slashed members, restrictions, possession of the chat
+    /// key, proof of the statement. A chat key is bound only after the proof verified. A repeated badge is accepted
+    /// again, because its statement is still true. Its proof is then not verified again; all other checks are made. The
+    /// verdict is `overloaded` if the log cannot tell which members are slashed or restricted.
     ///
-    /// A badge is public, and anybody can show a copy: see [`verify_badge_of`](Self::verify_badge_of).
+    /// A badge is public, and anybody can send a copy: see [`verify_badge_of`](Self::verify_badge_of).
     pub fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
         self.verify_badge_of(request, |_, _| Ok(false), now)
     }
 
-    /// As [`verify_badge`](Self::verify_badge), for somebody who may show that the chat key is at hand: `has_chat_key` is
-    /// asked with the scope and the chat key's bytes, for example a [`Challenger`].
+    /// Judges a badge like [`verify_badge`](Self::verify_badge), with a check of the possession of its chat key:
+    /// `has_chat_key` gets the scope and the chat key's bytes. It is for example a [`Challenger`].
     pub fn verify_badge_of(
         &self,
         request: BadgeRequest<'_>,
@@ -198,7 +201,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
         Ok(BadgeHolder { pseudonym: pass.pseudonym, chat_key_hash: key.chat_key, chat_key, has_chat_key })
     }
 
-    /// The checks that need neither the book nor a pairing.
+    /// Makes the checks that need neither the book nor a pairing.
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
         let (scope, grace) = {
             let policies = self.policies();
@@ -216,7 +219,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
     }
 
     /// Restricts a pseudonym in a scope, up to and including the Unix second `until`, or without end. An end after the
-    /// year 9999 is none.
+    /// year 9999 counts as no end.
     ///
     /// # Errors
     /// [`PersonaError`].
@@ -233,8 +236,8 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
         Ok(self.log().lift(self.persona(scope, pseudonym)?)?)
     }
 
-    /// Binds a chat key to a pseudonym in place of the one bound before, which is returned. For a caller that lets
-    /// members replace their key.
+    /// Binds a chat key to a pseudonym in place of the one bound before, and returns the replaced key. For callers that
+    /// let members replace their key.
     ///
     /// # Errors
     /// [`PersonaError`].

@@ -1,23 +1,24 @@
-//! Proof that a badge's chat key is at hand.
+//! Proof of possession of a badge's chat key.
 //!
-//! A badge says that a chat key belongs to a member; it is public, and anybody can show a copy. A relay that opens a
-//! session for whoever shows a badge asks for a signature by the chat key on a challenge of its own.
+//! A badge says that a chat key belongs to a member. It is public, and anybody can send a copy. A relay that opens a
+//! session for the sender of a badge therefore asks for a signature by the chat key over a challenge that this relay
+//! made.
 //!
-//! The message that is signed is `quotapass.badge-challenge.v1`, a zero byte, the scope (32 bytes) and the challenge
-//! (32 bytes). What the chat key's bytes are says how the signature (64 bytes) is read:
+//! The signed message is `quotapass.badge-challenge.v1`, a zero byte, the scope (32 bytes) and the challenge (32
+//! bytes). The length of the chat key determines how the signature (64 bytes) is read:
 //!
 //! | chat key | signature |
 //! |---|---|
 //! | 32 bytes | Ed25519 (RFC 8032) of the message |
 //! | 33 or 65 bytes | ECDSA over secp256k1 of the message's SHA-256, r and s, for a point in SEC 1's form; s is low |
 //!
-//! Other keys, those of BIP-340 by their x coordinate among them, have no challenges.
+//! Other keys have no challenges, among them BIP-340 keys given by their x coordinate.
 //!
-//! A challenge holds the time at which it was made, and an authentication code over scope and time. The relay keeps
-//! nothing of those that it gave, so that no number of askers costs it memory. A challenge serves any number of times
-//! until it is over: whoever reads the answer on its way can repeat it for that long, with the badge that it was for. A
-//! relay that the owner answers himself can do more: it may pass on the challenge of another relay of the same scope, and
-//! show the answer there. So apps answer only relays that they trust with the scope.
+//! A challenge contains the time at which it was made, and an authentication code over scope and time. The relay stores
+//! no issued challenges, so requests cost it no memory. A challenge is valid any number of times until it expires: an
+//! attacker who reads the answer in transit can repeat it until then, with the badge that it was for. A relay that the
+//! owner answers directly can do more: it may forward the challenge of another relay of the same scope, and send the
+//! answer there. Therefore apps answer only relays that they trust with the scope.
 
 use std::sync::Arc;
 
@@ -28,14 +29,14 @@ use zeroize::Zeroizing;
 
 use super::{BadgeChallenge, Possession, PossessionError};
 
-/// How long a challenge serves, in seconds.
+/// The lifetime of a challenge, in seconds.
 pub const CHALLENGE_SECONDS: u64 = 120;
-/// A block of SHA-256.
+/// The block size of SHA-256.
 const BLOCK_BYTES: usize = 64;
-/// The time at which a challenge was made; the rest is the code.
+/// The size of the time in a challenge; the rest is the code.
 const TIME_BYTES: usize = 8;
 
-/// Gives challenges and knows them again.
+/// Issues challenges and recognizes its own.
 #[derive(Clone)]
 pub struct Challenger(Arc<Zeroizing<[u8; BLOCK_BYTES]>>);
 
@@ -46,15 +47,15 @@ impl core::fmt::Debug for Challenger {
 }
 
 impl Challenger {
-    /// One with a random key. Its challenges are known again by those with the same key alone.
+    /// Creates a challenger with a random key. Only a challenger with the same key recognizes its challenges.
     pub fn new(key: [u8; 32]) -> Self {
-        // As HMAC does with a short key.
+        // HMAC pads a short key in this way.
         let mut block = Zeroizing::new([0; BLOCK_BYTES]);
         block[..32].copy_from_slice(&*Zeroizing::new(key));
         Self(Arc::new(block))
     }
 
-    /// A challenge for a scope at Unix second `now`.
+    /// Makes a challenge for a scope at Unix second `now`.
     pub fn challenge(&self, scope: Scope, now: u64) -> BadgeChallenge {
         let mut bytes = [0; 32];
         bytes[..TIME_BYTES].copy_from_slice(&now.to_be_bytes());
@@ -71,7 +72,7 @@ impl Challenger {
         code
     }
 
-    /// Whether an answer shows at Unix second `now` that a chat key is at hand.
+    /// Checks an answer at Unix second `now`: whether it proves possession of a chat key.
     ///
     /// # Errors
     /// [`PossessionError`].
@@ -85,7 +86,7 @@ impl Challenger {
         let BadgeChallenge(bytes) = &possession.challenge;
         let (time, code) = bytes.split_at(TIME_BYTES);
         let at = time.try_into().map(u64::from_be_bytes).map_err(|_| PossessionError::Unknown)?;
-        // First the code, in constant time: a time that is made up says nothing.
+        // First the code, in constant time: a time without a valid code has no meaning.
         self.code(scope, at).verify_truncated_left(code).map_err(|_| PossessionError::Unknown)?;
         if now.abs_diff(at) > CHALLENGE_SECONDS {
             return Err(PossessionError::Expired);
@@ -95,22 +96,22 @@ impl Challenger {
     }
 }
 
-/// What is asked of somebody who shows a badge.
+/// The check of possession for one badge.
 #[derive(Clone, Debug)]
 pub struct KeyCheck {
-    /// Whose challenges count.
+    /// The challenger whose challenges are valid.
     pub challenger: Challenger,
-    /// The answer to one, if there is one.
+    /// The answer to a challenge, if the request has one.
     pub possession: Option<Possession>,
-    /// Whether there must be one.
+    /// Whether an answer is required.
     pub is_required: bool,
 }
 
 impl KeyCheck {
-    /// Whether a chat key is at hand at Unix second `now`.
+    /// Returns whether possession of a chat key is proved at Unix second `now`.
     ///
     /// # Errors
-    /// [`PossessionError`] for a wrong answer, and if there is none and must be one.
+    /// [`PossessionError`] for a wrong answer, and for a missing answer if one is required.
     pub fn check(&self, scope: Scope, chat_key: &[u8], now: u64) -> Result<bool, PossessionError> {
         match &self.possession {
             Some(possession) => self.challenger.check(scope, chat_key, possession, now).map(|()| true),
@@ -120,7 +121,7 @@ impl KeyCheck {
     }
 }
 
-/// Whether a signature of a message is one by a chat key.
+/// Returns whether a signature of a message is valid for a chat key.
 fn is_signed(chat_key: &[u8], message: &[u8], signature: &[u8; 64]) -> Result<bool, PossessionError> {
     let is_signed = match chat_key.len() {
         32 => is_ed25519(chat_key, message, signature),
@@ -130,14 +131,14 @@ fn is_signed(chat_key: &[u8], message: &[u8], signature: &[u8; 64]) -> Result<bo
     is_signed.ok_or(PossessionError::KeyKind)
 }
 
-/// None if the bytes are no key.
+/// Verifies an Ed25519 signature. None if the bytes are not a key.
 fn is_ed25519(key: &[u8], message: &[u8], signature: &[u8; 64]) -> Option<bool> {
     let key = ed25519_dalek::VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
-    // Strictly: a key of small order has signatures that anybody can make.
+    // Strict verification: for a key of small order, anybody can make a valid signature.
     Some(key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok())
 }
 
-/// None if the bytes are no key.
+/// Verifies an ECDSA signature. None if the bytes are not a key.
 fn is_ecdsa(key: &[u8], message: &[u8], signature: &[u8; 64]) -> Option<bool> {
     use k256::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier};
     let key = VerifyingKey::from_sec1_bytes(key).ok()?;
@@ -165,7 +166,7 @@ mod tests {
         Challenger::new([7; 32])
     }
 
-    /// The chat key of a kind, and its signature of a message.
+    /// Returns the chat key of a kind, and its signature of a message.
     fn sign(kind: usize, message: &[u8]) -> (Vec<u8>, [u8; 64]) {
         let digest = Sha256::digest(message);
         let ecdsa = k256::ecdsa::SigningKey::from_slice(&[9; 32]).unwrap();
@@ -194,9 +195,9 @@ mod tests {
             assert_eq!(check(room, &key, &possession, NOW), Ok(()), "{kind}");
             assert_eq!(check(room, &key, &possession, NOW + CHALLENGE_SECONDS), Ok(()));
             assert_eq!(check(room, &key, &possession, NOW + CHALLENGE_SECONDS + 1), Err(PossessionError::Expired));
-            // Attack: the answer for one room is shown in another.
+            // Attack: the answer for one room is sent to another.
             assert_eq!(check(other, &key, &possession, NOW), Err(PossessionError::Unknown));
-            // Attack: the answer to another relay is shown here.
+            // Attack: the answer to another relay is sent here.
             let foreign = Challenger::new([8; 32]).challenge(room, NOW);
             let (_, signature) = sign(kind, &foreign.message(room));
             let foreign = Possession { challenge: foreign, signature };
@@ -215,7 +216,7 @@ mod tests {
         }
     }
 
-    /// Attack: the other of the two values of s makes a second signature of a known one.
+    /// Attack: the second of the two values of s turns a known signature into another valid one.
     #[test]
     fn a_high_s_is_refused() {
         let (room, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(challenger().check(room, &key, &possession, NOW), Err(PossessionError::Signature));
     }
 
-    /// Attack: a key of small order, with a signature that everybody can make.
+    /// Attack: a key of small order, with a signature that anybody can make.
     #[test]
     fn a_key_of_small_order_signs_nothing() {
         let (room, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));

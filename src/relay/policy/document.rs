@@ -1,4 +1,4 @@
-//! What a relay publishes of its policies, in the one form that is hashed and signed.
+//! The published form of a relay's policies, which is hashed and signed.
 
 use core::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DatedPolicy, Policy, PolicyTable, UnlistedVerdict};
 use crate::note::{NoteError, NoteKey, NotePublicKey, canonical_hash, canonical_json};
 
-/// The context of a relay's signed policies.
+/// The signature context of a relay's policies.
 pub const POLICY_CONTEXT: &str = "quotapass.policy.v1";
 
 /// The name of the keys that relays sign their policies with.
@@ -16,18 +16,18 @@ pub const POLICY_KEY_NAME: &str = "quotapass-relay";
 
 /// SHA-256 of the canonical JSON of one policy: the policy's identity.
 ///
-/// **The attack that it answers**: a policy states values that end up in every post. A relay that serves one member another
-/// policy than all others (a stake of 11 in place of 10, a version or a time of its own) knows this member's posts by
-/// these values. A wallet therefore compares this hash with one that its app pins, or with those of other relays, before it
-/// proves anything.
+/// **Attack prevented**: the values of a policy appear in every post. A relay that serves one member a different policy
+/// (a stake of 11 instead of 10, a different version or time) recognizes this member's posts by these values. A wallet
+/// therefore compares this hash with one that its app pins, or with the hashes from other relays, before it proves
+/// anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyHash(pub [u8; 32]);
 
 impl PolicyHash {
-    /// That of a policy of a registry's scope. Registry and name are in it by the scope.
+    /// Returns the hash of a policy of a registry's scope. The scope includes the registry and the name.
     ///
     /// # Errors
-    /// [`NoteError`] if the policy has no canonical form, which those that were read from a document do.
+    /// [`NoteError`] if the policy has no canonical form. Policies that were read from a document have one.
     pub fn of(registry: &RegistryId, policy: &DatedPolicy) -> Result<Self, NoteError> {
         Ok(Self(canonical_hash(&PolicyStatement::new(registry, policy))?))
     }
@@ -39,7 +39,7 @@ impl fmt::Display for PolicyHash {
     }
 }
 
-/// Text that is no hash of a policy.
+/// Error: the text is not the hash of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hash of a policy has 64 hexadecimal digits")]
 pub struct NotAPolicyHash;
@@ -54,7 +54,7 @@ impl FromStr for PolicyHash {
     }
 }
 
-/// One policy as it is hashed.
+/// The hashed form of one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyStatement {
@@ -64,7 +64,7 @@ pub struct PolicyStatement {
     pub scope: String,
     /// The policy's version.
     pub version: u32,
-    /// The time from which it holds: RFC 3339, whole seconds, `Z`.
+    /// The time from which the policy is in force: RFC 3339, whole seconds, `Z`.
     pub from: String,
     /// Length of an epoch in seconds.
     pub epoch_seconds: core::num::NonZeroU32,
@@ -74,7 +74,7 @@ pub struct PolicyStatement {
     pub min_stake: u32,
     /// Least age of a deposit in days.
     pub min_age_days: u16,
-    /// How long a root is accepted after it was superseded, in seconds.
+    /// The time for which a root is accepted after it was superseded, in seconds.
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds.
     pub max_clock_skew: u32,
@@ -96,7 +96,7 @@ impl PolicyStatement {
         }
     }
 
-    /// The policy, if it is stated for the scope of this registry and its name.
+    /// Returns the policy if the statement is for the scope of this registry and this name.
     fn read(self, registry: &RegistryId) -> Result<DatedPolicy, StatedPoliciesError> {
         let from = humantime::parse_rfc3339(&self.from).ok();
         let from = from.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
@@ -114,54 +114,54 @@ impl PolicyStatement {
                 max_clock_skew: self.max_clock_skew,
             },
         };
-        // Another scope, or a time that is written in another way.
+        // The scope differs, or the time is written in another form.
         if Self::new(registry, &dated) == self { Ok(dated) } else { Err(StatedPoliciesError::Scope(self.name)) }
     }
 }
 
-/// All policies of a relay as they are signed. They depend on the relay's configuration alone and on no clock: relays with
-/// one list of policies state the same text.
+/// The signed form of all policies of a relay. It depends only on the relay's configuration, not on a clock: relays
+/// with the same list of policies state the same text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoliciesStatement {
     /// The registry whose members may post.
     pub registry: RegistryStatement,
-    /// What is said to scopes that are not listed.
+    /// The verdict on scopes that are not listed.
     pub unlisted: UnlistedVerdict,
-    /// The policies, by name and by the time from which they hold.
+    /// The policies, ordered by name and by the time from which they are in force.
     pub scopes: Vec<PolicyStatement>,
 }
 
-/// A registry as it is signed.
+/// The signed form of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryStatement {
-    /// The chain's number, decimal.
+    /// The chain id, decimal.
     pub chain_id: String,
     /// The contract's address: 40 hexadecimal digits.
     pub address: String,
 }
 
-/// Signed policies that cannot be used.
+/// Errors of signed policies.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatedPoliciesError {
-    /// The note is not one of a relay's policies, or not signed.
+    /// The note does not contain a relay's policies, or its signature is not valid.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// The registry is none.
-    #[error("the registry that the relay states is not a chain's number and 40 hexadecimal digits; ask another relay")]
+    /// The registry is not valid.
+    #[error("the relay states a registry that is not a chain id and 40 hexadecimal digits; ask another relay")]
     Registry,
-    /// A time that is none.
+    /// A time is not valid.
     #[error("the relay states the time `{0}`, which is not RFC 3339 in whole seconds with Z; ask another relay")]
     Time(String),
-    /// A policy that is stated for another scope than that of its name.
+    /// The scope of a policy does not match its registry and name.
     #[error("the relay states a policy of `{0}` for the scope of another registry or name; do not trust this relay")]
     Scope(String),
 }
 
 impl PoliciesStatement {
-    /// What a relay with these policies states.
+    /// Returns the statement of a relay with these policies.
     pub fn new(table: &PolicyTable) -> Self {
         let registry = table.registry();
         let listed = table.iter().flat_map(|entry| entry.listed());
@@ -175,7 +175,7 @@ impl PoliciesStatement {
         }
     }
 
-    /// The canonical JSON.
+    /// Returns the canonical JSON.
     ///
     /// # Errors
     /// [`NoteError`].
@@ -183,7 +183,7 @@ impl PoliciesStatement {
         canonical_json(self)
     }
 
-    /// The signed note.
+    /// Signs the policies, and returns the note.
     ///
     /// # Errors
     /// [`NoteError`].
@@ -191,7 +191,7 @@ impl PoliciesStatement {
         key.sign(POLICY_CONTEXT, self)
     }
 
-    /// Verifies the note of a relay whose key is known, and returns the registry and its policies.
+    /// Verifies a note with the relay's public key, and returns the registry and its policies.
     ///
     /// # Errors
     /// [`StatedPoliciesError`].
@@ -206,7 +206,7 @@ impl PoliciesStatement {
     }
 }
 
-/// A Unix second as RFC 3339. Times of policies are in the years that it has; see
+/// Returns a Unix second as RFC 3339. Times of policies are in its range of years; see
 /// [`PolicyError::Time`](super::PolicyError::Time).
 fn moment(unix_seconds: u64) -> String {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix_seconds.min(super::history::LAST_MOMENT));
@@ -231,7 +231,7 @@ mod tests {
         let next = DatedPolicy { version: 4, from: 1_795_176_600, ..dated() };
         let list = [dated(), next];
         let fresh = PolicyTable::new(REGISTRY, list.clone()).unwrap();
-        // This one came to the same list by way of others.
+        // This table had other lists before the same list.
         let mut other = PolicyTable::new(REGISTRY, [Policy { min_stake: 9, ..policy() }]).unwrap();
         other.change([dated()], 1_795_176_100).unwrap();
         other.change([list[1].clone(), list[0].clone()], 1_795_190_000).unwrap();
@@ -290,7 +290,7 @@ mod tests {
         };
         assert!(matches!(says(&|it| it.registry.chain_id = "x".into()), StatedPoliciesError::Registry));
         assert!(matches!(says(&|it| it.registry.address.clear()), StatedPoliciesError::Registry));
-        // The scope of another registry would let its members be slashed in this one.
+        // With the scope of another registry, members of that registry could be slashed in this one.
         assert!(matches!(says(&|it| it.registry.chain_id = "2".into()), StatedPoliciesError::Scope(_)));
         assert!(matches!(says(&|it| it.scopes[0].from = "soon".into()), StatedPoliciesError::Time(_)));
         assert!(matches!(

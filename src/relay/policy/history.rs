@@ -7,27 +7,26 @@ use quotapass_circuits::{formats::wire::PostHead, membership::Day, requirement::
 use super::{Policy, PolicyError, compare_requirement};
 use crate::relay::{RequirementMismatch, Verdict};
 
-/// What the grace time has beside a clock difference, in seconds.
+/// The part of the grace time that is added to the clock difference, in seconds.
 const GRACE: u64 = 30;
 
-/// The last Unix second of the year 9999, after which RFC 3339 has no times.
+/// The last Unix second of the year 9999. RFC 3339 cannot express later times.
 pub(super) const LAST_MOMENT: u64 = 253_402_300_799;
 
-/// How long before and after a change a forwarder is not blamed for it, in seconds: one clock difference and 30 s
-/// (protocol, section 7).
+/// Returns the time before and after a change in which a forwarder is not blamed for it, in seconds: one clock
+/// difference plus 30 s (protocol, section 7).
 pub(super) fn grace(policy: &Policy) -> u64 {
     u64::from(policy.max_clock_skew).saturating_add(GRACE)
 }
 
-/// A policy with its version and the time from which it holds. A [`Policy`] alone is version 1 and holds from the
-/// beginning of time.
+/// A policy with its version and start time. A [`Policy`] alone has version 1 and starts at Unix second zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatedPolicy {
-    /// What is asked for.
+    /// The policy.
     pub policy: Policy,
-    /// The number of the policy among those of its scope; a later policy has a higher one.
+    /// The version number within the scope; a later policy has a higher one.
     pub version: u32,
-    /// The Unix second from which it holds; zero if nothing is stated.
+    /// The Unix second from which it is in force; zero if none is stated.
     pub from: u64,
 }
 
@@ -37,7 +36,7 @@ impl From<Policy> for DatedPolicy {
     }
 }
 
-/// What a post states of the policy that it was made for.
+/// The policy values that a post states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatedTerms {
     /// Length and number of the epoch.
@@ -54,13 +53,14 @@ impl From<&PostHead> for StatedTerms {
     }
 }
 
-/// A policy and the time in which it is accepted.
+/// A policy and the period in which it is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     dated: DatedPolicy,
     /// The Unix second from which it is in force.
     begins: u64,
-    /// The last Unix second at which it is accepted: one window after it was replaced. None while no policy follows it.
+    /// The last Unix second at which it is accepted: one root window after it was replaced. None while no policy
+    /// follows it.
     until: Option<u64>,
 }
 
@@ -77,45 +77,48 @@ impl Term {
         self.begins <= now && self.until.is_none_or(|until| now <= until)
     }
 
-    /// Whether it holds, has ceased to hold or will hold within so short a time that an honest neighbour may differ.
+    /// Returns whether the policy is accepted now, or begins or ends so close to `now` that an honest neighbour may
+    /// judge differently.
     fn nearly_holds(&self, now: u64) -> bool {
         let grace = grace(self.policy());
         self.begins <= now.saturating_add(grace) && self.until.is_none_or(|until| now <= until.saturating_add(grace))
     }
 }
 
-/// The policies of a scope: the one in force, those before it that still hold, and those that are to come.
+/// The policies of a scope: the one in force, former ones that are still accepted, and later ones. A policy *holds*
+/// while it is accepted.
 ///
-/// **A pass is accepted if one policy that holds accepts it whole**: length of the epoch, range of epochs by the policy's
-/// own clock difference, requirement, cap, and the root by the policy's own window. No value of one policy is combined
-/// with a value of another. Judged apart, they multiply the quota: when epochs of a minute and a clock difference of 20 s
-/// changed to epochs of an hour and 600 s, minutes were in range for 600 s around them while the former length still
-/// held, and one member could send the quota of 21 minutes at once.
+/// **A pass is accepted if one policy that holds accepts it whole**: length of the epoch, range of epochs by the
+/// policy's own clock difference, requirement, cap, and the root by the policy's own window. No value of one policy is
+/// combined with a value of another. If each value were judged alone, the quota would multiply. Example: epochs of a
+/// minute and a clock difference of 20 s changed to epochs of an hour and 600 s. The one-minute epochs were then in
+/// range for 600 s around them while the former length still held, and one member could send the quota of 21 minutes at
+/// once.
 ///
-/// **What remains during a change**: two policies with *different* epoch lengths have different nullifiers, so that a
-/// member can use up the quota of each. With *one* length the nullifiers are the same, and the higher cap bounds both
-/// together. At any moment one policy accepts the epochs that lie within its clock difference of now: two if that
-/// difference is at most half an epoch, three at most. A scope whose epochs have another length after a change therefore accepts
-/// the sum of both for the former policy's window, never more.
+/// **Remaining effect of a change**: two policies with *different* epoch lengths have different nullifiers, so a member
+/// can use the quota of each. With the *same* length the nullifiers are the same, and the higher cap limits both
+/// together. At any moment one policy accepts the epochs within its clock difference of now: two if that difference is
+/// at most half an epoch, three at most. If a change gives a scope another epoch length, the scope therefore accepts
+/// the sum of both quotas for the former policy's root window, never more.
 ///
-/// **How long policies hold**: a policy is in force from its time until that of the next one, and is accepted for its own
-/// root window longer. This end is fixed when the policy is replaced. No later change moves it, so that a policy that has
-/// ended never holds again.
+/// **How long policies hold**: a policy is in force from its start time until the start of the next policy. It is
+/// accepted for its own root window longer. This end is fixed when the policy is replaced. No later change moves it, so
+/// a policy that has ended never holds again.
 ///
-/// The first policy is in force before its own time, too: no other one is known.
+/// The first policy is also in force before its own start time, because no other policy is known.
 #[derive(Clone, Debug)]
 pub struct PolicyHistory {
     first: Term,
-    /// By the time from which they are in force.
+    /// The later policies, ordered by start time.
     rest: Vec<Term>,
 }
 
 impl PolicyHistory {
-    /// The history of the policies that a scope lists, in any order.
+    /// Creates the history from the policies that a scope lists, in any order.
     ///
     /// # Errors
-    /// [`PolicyError`] if one is not valid, there is none, they are not all of one scope, or times and versions do not
-    /// ascend together.
+    /// [`PolicyError`] if a policy is not valid, the list is empty, not all policies are of one scope, or start times
+    /// and versions do not ascend together.
     pub fn new(policies: impl IntoIterator<Item = impl Into<DatedPolicy>>) -> Result<Self, PolicyError> {
         let mut listed: Vec<DatedPolicy> = policies.into_iter().map(Into::into).collect();
         listed.sort_by_key(|dated| dated.from);
@@ -145,7 +148,7 @@ impl PolicyHistory {
         Ok(history)
     }
 
-    /// Fixes the end of each policy that another one follows.
+    /// Fixes the end of each policy that has a successor.
     fn set_ends(&mut self) {
         let followers: Vec<u64> = self.rest.iter().map(|term| term.begins).collect();
         let terms = core::iter::once(&mut self.first).chain(&mut self.rest);
@@ -155,7 +158,7 @@ impl PolicyHistory {
         }
     }
 
-    /// By the time from which they are in force.
+    /// Returns the policies, ordered by start time.
     fn terms(&self) -> impl DoubleEndedIterator<Item = &Term> {
         core::iter::once(&self.first).chain(&self.rest)
     }
@@ -164,32 +167,34 @@ impl PolicyHistory {
         self.rest.iter().rfind(|term| term.begins <= now).unwrap_or(&self.first)
     }
 
-    /// The policy in force at `now`.
+    /// Returns the policy in force at `now`.
     pub fn current(&self, now: u64) -> &DatedPolicy {
         &self.in_force(now).dated
     }
 
-    /// The Unix second after `now` from which another policy is in force, if one is listed.
+    /// Returns the Unix second after `now` at which the next policy starts, if one is listed.
     pub fn next_change(&self, now: u64) -> Option<u64> {
         self.rest.iter().map(|term| term.begins).find(|begins| *begins > now)
     }
 
-    /// Changes to the policies that a scope lists now, at Unix second `at`. What was in force until then stays part of the
-    /// history, and ends as the [type](Self) says; what was to come and is not listed any more is dropped.
+    /// Replaces the listed policies of a scope at Unix second `at`. Policies that were in force until then stay in the
+    /// history, and end as the [type](Self) describes. Policies that had not started and are no longer listed are
+    /// dropped.
     ///
-    /// A listed policy with a time after that of the policy in force is in force from its own time, even if that is past.
-    /// If the policy in force is listed with other values and without such a time, the new values are in force from `at`.
-    /// Only times in the list survive a restart: give a policy its own `from` where that matters.
+    /// A listed policy whose start time is after the start of the policy in force is in force from its own start time,
+    /// even if that is in the past. If the policy in force is listed with other values and without such a start time,
+    /// the new values are in force from `at`. Only start times in the list survive a restart: give a policy its own
+    /// `from` where that matters.
     ///
     /// # Errors
-    /// [`PolicyError`] as in [`new`](Self::new); nothing is changed then.
+    /// [`PolicyError`] as in [`new`](Self::new); the history then stays unchanged.
     pub fn change(
         &mut self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
         at: u64,
     ) -> Result<(), PolicyError> {
         let listed = Self::new(policies)?;
-        // What follows it has not begun, and is listed again or dropped.
+        // Its successors have not begun; they are listed again or dropped.
         let current = Term { until: None, ..self.in_force(at).clone() };
         let former = self.terms().filter(|term| term.begins <= current.begins && term.dated != current.dated);
         let former: Vec<Term> = former.filter(|term| term.nearly_holds(at)).cloned().collect();
@@ -210,29 +215,29 @@ impl PolicyHistory {
         Ok(())
     }
 
-    /// The policies that hold at `now`: the one in force first, then the former ones, latest first.
+    /// Returns the policies that hold at `now`: the one in force first, then the former ones, latest first.
     pub fn holding(&self, now: u64) -> impl Iterator<Item = &Policy> {
         let in_force = self.in_force(now);
         let others = self.terms().rev().filter(move |term| !core::ptr::eq(*term, in_force) && term.holds(now));
         core::iter::once(in_force).chain(others).map(Term::policy)
     }
 
-    /// The longest [exposure](Policy::exposure) among the policies that hold at `now`.
+    /// Returns the longest [exposure](Policy::exposure) among the policies that hold at `now`.
     pub fn exposure(&self, now: u64) -> u64 {
         self.holding(now).map(Policy::exposure).fold(0, u64::max)
     }
 
-    /// All policies that hold, may still hold, or are to come, by the time from which they are in force.
+    /// Returns all policies that hold, may still hold, or start later, ordered by start time.
     pub fn all(&self) -> impl Iterator<Item = &DatedPolicy> {
         self.terms().map(|term| &term.dated)
     }
 
-    /// The verdict on a post up to its root: whether one policy that holds at `now` accepts it whole. `check_root` says
-    /// whether the post's root is accepted under a window of so many seconds.
+    /// Judges a post up to its root: it passes if one policy that holds at `now` accepts it whole. `check_root` judges
+    /// the post's root under a root window in seconds.
     ///
-    /// If no policy does, the verdict is the one that helps most: that on the root, if a policy accepts all else; the
-    /// epoch, if it is out of the range of all policies with its length, or of the policy whose values are stated;
-    /// otherwise the first value that is not that of the policy in force.
+    /// If no policy accepts it, the verdict is the most helpful one: the verdict on the root, if a policy accepts
+    /// everything else; the epoch, if it is out of range for all policies with its length, or for the policy whose
+    /// values are stated; otherwise the first value that differs from the policy in force.
     ///
     /// # Errors
     /// [`Verdict::RequirementMismatch`], [`Verdict::EpochOutOfRange`], or what `check_root` says.
@@ -268,8 +273,8 @@ impl PolicyHistory {
         }
     }
 
-    /// The verdict on a badge up to its root, as [`check_post`](Self::check_post). A badge has no epoch: its day may be
-    /// that of any moment within the policy's clock difference of `now`.
+    /// Judges a badge up to its root, like [`check_post`](Self::check_post). A badge has no epoch: its day may be the
+    /// day of any moment within the policy's clock difference of `now`.
     ///
     /// # Errors
     /// [`Verdict::RequirementMismatch`], or what `check_root` says.
@@ -299,29 +304,30 @@ impl PolicyHistory {
             .map_err(|mismatch| Verdict::RequirementMismatch { mismatch, within_grace: self.nearly_holds(now, fits) })
     }
 
-    /// Whether a policy of this kind holds within the grace time of `now`: one of its clock differences and 30 s. A
-    /// neighbour that forwards what it accepts is then honest, for its clock may be on the other side of the change.
+    /// Returns whether a policy that matches holds within the grace time of `now`: one of its clock differences plus 30
+    /// s. A neighbour that forwards a pass under this policy may then be honest, because its clock may be on the other
+    /// side of the change.
     ///
-    /// Without this, one deposit sets honest relays against each other: a pass that is sent at the moment of a change is
-    /// accepted by one of them, and lowers the score of its forwarder at the other.
+    /// Without this, one deposit sets honest relays against each other: one relay accepts a pass that is sent at the
+    /// moment of a change, and the other relay lowers the score of its forwarder.
     fn nearly_holds(&self, now: u64, is_kind: impl Fn(&Policy) -> bool) -> bool {
         self.terms().any(|term| term.nearly_holds(now) && is_kind(term.policy()))
     }
 
-    /// How long after the first evidence against a member whoever forwards its posts may be honest, in seconds: the longest
-    /// grace time of the policies that hold at `now`.
+    /// Returns the time after the first evidence against a member in which a forwarder of its posts may be honest, in
+    /// seconds: the longest grace time of the policies that hold at `now`.
     pub(in crate::relay) fn grace(&self, now: u64) -> u64 {
         self.holding(now).map(grace).fold(0, u64::max)
     }
 
-    /// The highest cap on messages among the policies that hold at `now`.
+    /// Returns the highest cap on messages among the policies that hold at `now`.
     pub(in crate::relay) fn highest_cap(&self, now: u64) -> NonZeroU16 {
         self.holding(now).map(|policy| policy.limit_cap).fold(self.current(now).policy.limit_cap, NonZeroU16::max)
     }
 }
 
 impl Policy {
-    /// Finds the first value of a post that is not this policy's.
+    /// Finds the first value of a post that differs from this policy.
     fn compare(&self, stated: &StatedTerms) -> Result<(), RequirementMismatch> {
         let seconds = NonZeroU32::get;
         let (found, expected) = (seconds(stated.epoch.seconds()), seconds(self.epoch_seconds));

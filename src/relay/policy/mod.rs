@@ -1,4 +1,4 @@
-//! What a scope asks of its posters, and how a change of it takes effect.
+//! The requirements of a scope on its posts, and how a change of them takes effect.
 
 #[cfg(feature = "notes")]
 mod document;
@@ -20,21 +20,21 @@ pub use document::{
 pub use history::{DatedPolicy, PolicyHistory, StatedTerms};
 pub use table::{PolicyTable, ScopePolicy, UnlistedScope, UnlistedVerdict};
 
-/// The longest name of a scope, in bytes.
+/// The maximum length of a scope's name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Seconds that a relay needs at least to slash: to have its transaction included, also on a busy chain, after the last
-/// post by which a member can give its secret away.
+/// The minimum time that a relay needs to slash, in seconds: to get its transaction included, even on a busy chain,
+/// after the last post with which a member can reveal its secret.
 pub const SLASH_SECONDS: u32 = 3_600;
-/// Seconds by which the newest block that a relay knows may be old without a consequence: between two blocks, between two
-/// looks, and while an endpoint is restarted.
+/// The age in seconds that the newest known block may have without a consequence. It covers the time between two
+/// blocks, the time between two polls, and the restart of an endpoint.
 pub const HEAD_SECONDS: u32 = 600;
 
-/// The policy of one scope: published, and the same for all.
+/// The policy of one scope: public, and the same for all members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The scope's name, for example that of a room.
+    /// The scope's name, for example the name of a room.
     pub name: String,
     /// Length of an epoch in seconds.
     pub epoch_seconds: NonZeroU32,
@@ -44,14 +44,14 @@ pub struct Policy {
     pub min_stake: u32,
     /// Least age of a deposit in days.
     pub min_age_days: u16,
-    /// How long a root is accepted after it was superseded, and this policy after it was replaced; in seconds. See
-    /// [`least_exit_delay`](Self::least_exit_delay).
+    /// The time for which a root is accepted after it was superseded, and this policy after it was replaced; in
+    /// seconds. See [`least_exit_delay`](Self::least_exit_delay).
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds; at most one epoch.
     pub max_clock_skew: u32,
 }
 
-/// A policy that cannot be.
+/// Errors of policies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -77,22 +77,22 @@ pub enum PolicyError {
     /// A scope without a policy.
     #[error("the scope has no policy; list one")]
     NoPolicy,
-    /// Policies of two scopes where those of one are expected.
-    #[error("policies of one scope are expected, and `{found}` is not `{expected}`")]
+    /// Policies of two scopes where one scope is expected.
+    #[error("expected policies of the scope `{expected}` only, found a policy of `{found}`")]
     OtherScope {
-        /// The scope.
+        /// The expected scope.
         expected: String,
-        /// The other one.
+        /// The other scope.
         found: String,
     },
-    /// Two policies of one scope that hold from the same time.
+    /// Two policies of one scope with the same start time.
     #[error(
-        "scope `{0}` is listed twice for the same time; keep one of them, or give the later one the time `from` which it \
-         holds and a higher `version`"
+        "scope `{0}` is listed twice for the same time; keep one of them, or give the later one its own start time \
+         `from` and a higher `version`"
     )]
     Duplicate(String),
-    /// A time that cannot be written.
-    #[error("scope `{name}`: a policy holds from the Unix second {from}, which is after the year 9999")]
+    /// A start time that RFC 3339 cannot express.
+    #[error("scope `{name}`: the start time of a policy, Unix second {from}, is after the year 9999")]
     Time {
         /// The scope's name.
         name: String,
@@ -101,24 +101,24 @@ pub enum PolicyError {
     },
     /// A later policy without a higher version.
     #[error(
-        "scope `{name}`: version {later} holds from a later time than version {earlier}; give each policy a higher \
-         `version` than those before it"
+        "scope `{name}`: version {later} starts after version {earlier}; give each policy a higher `version` than the \
+         policies before it"
     )]
     Version {
         /// The scope's name.
         name: String,
-        /// The version of the earlier one.
+        /// The version of the earlier policy.
         earlier: u32,
-        /// The version of the later one.
+        /// The version of the later policy.
         later: u32,
     },
 }
 
 impl Policy {
-    /// Checks that the values go together.
+    /// Checks that the values are consistent.
     ///
     /// # Errors
-    /// [`PolicyError`] says which do not.
+    /// [`PolicyError`] names the inconsistent values.
     pub fn validate(&self) -> Result<(), PolicyError> {
         if self.name.is_empty() {
             return Err(PolicyError::NoName);
@@ -133,11 +133,11 @@ impl Policy {
         Ok(())
     }
 
-    /// Seconds from the block in which a member leaves to the end of what may become of the posts it made until then: its
-    /// last root is accepted for the root window, its last epoch for its length and the clock difference, and then the
-    /// slash needs [its time](SLASH_SECONDS).
+    /// Returns the seconds from the block in which a member leaves until the slash for its last accepted post is
+    /// included: its last root is accepted for the root window, its last epoch for its length and the clock difference,
+    /// and then the slash needs [its time](SLASH_SECONDS).
     ///
-    /// The attack: a member requests its exit, posts twice under one message id at the last moment at which its root is
+    /// Attack: a member requests its exit, posts twice under one message id at the last moment at which its root is
     /// accepted, and withdraws the deposit before the slash is included.
     pub fn exposure(&self) -> u64 {
         [self.root_window, self.epoch_seconds.get(), self.max_clock_skew, SLASH_SECONDS]
@@ -146,30 +146,30 @@ impl Policy {
             .sum()
     }
 
-    /// The shortest exit delay, in seconds, of a registry whose members may post in this scope: the
+    /// Returns the shortest exit delay, in seconds, of a registry whose members may post in this scope: the
     /// [exposure](Self::exposure) and the [age of the newest block](HEAD_SECONDS).
     pub fn least_exit_delay(&self) -> u64 {
         self.exposure() + u64::from(HEAD_SECONDS)
     }
 
-    /// The epoch that a Unix second lies in.
+    /// Returns the epoch that contains a Unix second.
     pub fn epoch_at(&self, unix_seconds: u64) -> Epoch {
         Epoch::at(self.epoch_seconds, unix_seconds)
     }
 
-    /// What a post of this epoch must state: `since_max` is the day the epoch begins (UTC) less the least age, and the
-    /// first of all days if that would lie before it.
+    /// Returns the requirement that a post of this epoch must state: `since_max` is the day on which the epoch begins
+    /// (UTC) minus the least age, or day zero if that would be negative.
     pub fn requirement(&self, epoch: Epoch) -> Requirement {
         self.requirement_on(Day::at(epoch.begins()))
     }
 
-    /// What a badge must state on a day.
+    /// Returns the requirement that a badge must state on a day.
     pub fn requirement_on(&self, today: Day) -> Requirement {
         Requirement { min_stake: self.min_stake, since_max: Day(today.0.saturating_sub(self.min_age_days)) }
     }
 
-    /// Whether an epoch is in range at `now`: from `max_clock_skew` before it begins (inclusive) to as long after it
-    /// ends (exclusive, as the end itself is).
+    /// Returns whether an epoch is in range at `now`: from `max_clock_skew` before its beginning (inclusive) to
+    /// `max_clock_skew` after its end (exclusive, like the end itself).
     pub fn is_in_range(&self, epoch: Epoch, now: u64) -> bool {
         let skew = u64::from(self.max_clock_skew);
         epoch.begins() <= now.saturating_add(skew) && now < epoch.ends().saturating_add(skew)

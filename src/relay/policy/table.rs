@@ -1,4 +1,4 @@
-//! The scopes that a relay carries.
+//! The scopes that a relay serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,13 +28,13 @@ impl ScopePolicy {
         self.scope
     }
 
-    /// Its policies as they hold.
+    /// The policies over time, with the times in which each is accepted.
     pub fn history(&self) -> &PolicyHistory {
         &self.history
     }
 
-    /// Its policies as they are listed, by the time from which they hold. They do not depend on a clock, so that relays
-    /// with the same list publish the same.
+    /// The policies as listed, ordered by start time. They do not depend on a clock, so relays with the same list
+    /// publish the same policies.
     pub fn listed(&self) -> &[DatedPolicy] {
         &self.listed
     }
@@ -45,20 +45,20 @@ impl ScopePolicy {
 #[error("this relay does not carry the scope `{0}`")]
 pub struct UnlistedScope(pub String);
 
-/// What a relay says to posts and badges of scopes that it has no policy for.
+/// The verdict on posts and badges of scopes without a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnlistedVerdict {
-    /// `requirement_mismatch`: whoever sent it is at fault.
+    /// `requirement_mismatch`: the sender is at fault.
     #[default]
     Reject,
-    /// `overloaded`: nothing was decided, and nothing is held against the sender. For networks whose relays carry
-    /// different scopes.
+    /// `overloaded`: nothing was decided, and the sender's score stays. For networks whose relays serve different
+    /// scopes.
     Ignore,
 }
 
 impl UnlistedVerdict {
-    /// The verdict.
+    /// Returns the verdict.
     pub fn verdict(self) -> Verdict {
         match self {
             Self::Reject => RequirementMismatch::UnlistedScope.into(),
@@ -67,22 +67,22 @@ impl UnlistedVerdict {
     }
 }
 
-/// The scopes that a relay carries, by name.
+/// The scopes that a relay serves, by name.
 #[derive(Clone, Debug)]
 pub struct PolicyTable {
     registry: RegistryId,
     scopes: BTreeMap<String, ScopePolicy>,
     unlisted: UnlistedVerdict,
     shadow: BTreeSet<String>,
-    /// Scopes that are not carried any more: the last Unix second at which a neighbour may not have heard of it.
+    /// Dropped scopes: the last Unix second at which a neighbour may still serve each.
     dropped: BTreeMap<String, u64>,
 }
 
 impl PolicyTable {
-    /// The policies of the scopes of a registry. A scope is listed once for each of its [dated policies](DatedPolicy).
+    /// Creates the table of a registry's scopes. A scope is listed once for each of its [dated policies](DatedPolicy).
     ///
     /// # Errors
-    /// [`PolicyError`] if one is not valid, or those of a scope do not go together.
+    /// [`PolicyError`] if a policy is not valid, or the policies of one scope are not consistent.
     pub fn new(
         registry: RegistryId,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
@@ -93,11 +93,11 @@ impl PolicyTable {
         Ok(table)
     }
 
-    /// Replaces the list of policies at Unix second `at`; see [`PolicyHistory::change`]. Scopes that are not listed any
-    /// more are dropped at once, with all their policies.
+    /// Replaces the list of policies at Unix second `at`; see [`PolicyHistory::change`]. Scopes that are no longer
+    /// listed are dropped at once, with all their policies.
     ///
     /// # Errors
-    /// [`PolicyError`] as in [`new`](Self::new); nothing is changed then.
+    /// [`PolicyError`] as in [`new`](Self::new); the table then stays unchanged.
     pub fn change(
         &mut self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
@@ -127,8 +127,8 @@ impl PolicyTable {
         Ok(())
     }
 
-    /// What is said at `now` to a scope that is not listed. One that was dropped a moment ago may still be carried by an
-    /// honest neighbour.
+    /// Returns the verdict at `now` on a scope that is not listed. An honest neighbour may still serve a scope that was
+    /// dropped a moment ago.
     pub(in crate::relay) fn unlisted_verdict(&self, name: &str, now: u64) -> Verdict {
         match self.unlisted.verdict() {
             Verdict::RequirementMismatch { mismatch, .. } => {
@@ -139,22 +139,22 @@ impl PolicyTable {
         }
     }
 
-    /// The same table with another verdict on scopes that are not listed.
+    /// Returns the same table with another verdict on scopes that are not listed.
     pub fn with_unlisted(self, unlisted: UnlistedVerdict) -> Self {
         Self { unlisted, ..self }
     }
 
-    /// What is said to scopes that are not listed.
+    /// The verdict on scopes that are not listed.
     pub fn unlisted(&self) -> UnlistedVerdict {
         self.unlisted
     }
 
-    /// Changes it.
+    /// Changes the verdict on scopes that are not listed.
     pub(in crate::relay) fn set_unlisted(&mut self, unlisted: UnlistedVerdict) {
         self.unlisted = unlisted;
     }
 
-    /// The same table with scopes in shadow mode; see [`is_shadow`](Self::is_shadow).
+    /// Returns the same table with scopes in shadow mode; see [`is_shadow`](Self::is_shadow).
     pub fn with_shadow(self, names: impl IntoIterator<Item = String>) -> Self {
         Self { shadow: names.into_iter().collect(), ..self }
     }
@@ -164,12 +164,13 @@ impl PolicyTable {
         self.shadow = names.into_iter().collect();
     }
 
-    /// Whether a scope is in shadow mode: its passes are judged, recorded and counted as ever, and nothing follows for
-    /// their authors. Whoever answers for the relay accepts them all and says what the verdict would be; nobody is
-    /// convicted, so that no evidence is kept and no deposit is taken.
+    /// Returns whether a scope is in shadow mode: its passes are judged, recorded and counted as usual, without a
+    /// consequence for their authors. The relay's answer accepts all of them and names the verdict that would apply. No
+    /// member is convicted, so no evidence is kept and no deposit is taken.
     ///
-    /// An operator tries a policy on real posts with it, before it refuses any. A policy that honest apps do not follow yet
-    /// (a clock that is off, message ids used twice by a faulty update) would otherwise cost its users their deposits.
+    /// An operator uses it to test a policy on real posts before the relay refuses any. A policy that honest apps do
+    /// not follow yet (a wrong clock, message ids used twice by a faulty update) would otherwise cost their users the
+    /// deposits.
     pub fn is_shadow(&self, name: &str) -> bool {
         self.shadow.contains(name)
     }
@@ -179,7 +180,7 @@ impl PolicyTable {
         self.registry
     }
 
-    /// The scope of this name.
+    /// Returns the scope of this name.
     ///
     /// # Errors
     /// [`UnlistedScope`].
@@ -192,7 +193,8 @@ impl PolicyTable {
         self.scopes.values()
     }
 
-    /// The longest root window of all policies that hold, may still hold, or are to come, in seconds.
+    /// Returns the longest root window of all policies that are accepted now, may still be accepted, or start later, in
+    /// seconds.
     pub fn longest_root_window(&self) -> u32 {
         self.iter().flat_map(|entry| entry.history.all()).map(|dated| dated.policy.root_window).max().unwrap_or(0)
     }
