@@ -1,4 +1,5 @@
-//! Which nullifiers were used: one atomic operation a pass. And who was caught by it.
+//! The nullifier log: used nullifiers, recorded with one atomic operation per pass, and the convictions that follow
+//! from them.
 
 use std::{
     collections::{HashMap, HashSet, hash_map},
@@ -13,7 +14,7 @@ use quotapass_circuits::{
 
 use super::{Conviction, badges::MemoryBook, claims::Cases, lock, log::Fields};
 
-/// The part of a log that one epoch of one scope fills, and that goes as a whole.
+/// The part of a log for one epoch of one scope. It expires as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogEpoch {
     external_nullifier: ExternalNullifier,
@@ -21,39 +22,39 @@ pub struct LogEpoch {
 }
 
 impl LogEpoch {
-    /// That of an epoch in a scope.
+    /// Returns the part for an epoch in a scope.
     pub fn new(scope: Scope, epoch: Epoch) -> Self {
         Self::with(ExternalNullifier::new(scope, epoch), epoch)
     }
 
-    /// As [`new`](Self::new), where the epoch's external nullifier is at hand.
+    /// Returns the part like [`new`](Self::new), from an external nullifier that is already computed.
     pub(super) fn with(external_nullifier: ExternalNullifier, epoch: Epoch) -> Self {
         Self {
             external_nullifier,
-            // No policy allows a clock difference above one epoch, so this holds whatever the policy becomes.
+            // No policy allows a clock difference above one epoch, so this is right under every later policy.
             keep_until: epoch.ends().saturating_add(epoch.seconds().get().into()),
         }
     }
 
-    /// The external nullifier.
+    /// Returns the external nullifier.
     pub const fn external_nullifier(&self) -> ExternalNullifier {
         self.external_nullifier
     }
 
-    /// The Unix second from which on no policy lets the epoch in, so that its nullifiers may go: one epoch length after
-    /// its end.
+    /// Returns the Unix second from which on no policy accepts the epoch, so its nullifiers may be dropped: one epoch
+    /// length after its end.
     ///
-    /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](super::PolicyHistory)), so that its
-    /// epoch has the length of a policy that holds and lies within the clock difference of the same policy. A valid
-    /// policy allows no clock difference above its own epoch. An epoch is therefore out of range for all policies of its
-    /// length from this second on, and for policies of other lengths always, whatever changes come. Were the range
+    /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](super::PolicyHistory)): its epoch
+    /// has the length of a policy that holds, and lies within the clock difference of the same policy. A valid policy
+    /// allows no clock difference above its own epoch. An epoch is therefore out of range from this second on for all
+    /// policies of its length, and always for policies of other lengths, whatever policies follow. If the range were
     /// judged by another policy's clock difference, a log would forget nullifiers of epochs that are still accepted.
     pub const fn keep_until(&self) -> u64 {
         self.keep_until
     }
 }
 
-/// What a log keeps for a nullifier.
+/// The stored record of a nullifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The share of the message.
@@ -71,7 +72,7 @@ impl From<Share> for Recorded {
 /// One nullifier to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it belongs.
+    /// The epoch and scope.
     pub epoch: LogEpoch,
     /// The nullifier.
     pub nullifier: Nullifier,
@@ -82,25 +83,25 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry without optional fields.
+    /// Creates an entry without optional fields.
     pub fn new(epoch: LogEpoch, nullifier: Nullifier, share: Share) -> Self {
         Self { epoch, nullifier, share, fields: Fields::new() }
     }
 
-    /// What is kept for the nullifier if it is new.
+    /// Returns the record that is stored if the nullifier is new.
     pub(super) fn recorded(&self) -> Recorded {
         Recorded { share: self.share, fields: self.fields.clone() }
     }
 }
 
-/// What a log knew of a nullifier before it was recorded.
+/// The result of recording a nullifier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing; it is recorded now.
+    /// It was not recorded before; it is recorded now.
     New,
-    /// It was recorded with the same x.
+    /// It was recorded before with the same x.
     Replay,
-    /// It was recorded with another x, in this share, which stays.
+    /// It was recorded before with another x. This recorded share stays.
     Conflict(Share),
 }
 
@@ -115,142 +116,142 @@ impl core::fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    /// The outcome of an entry whose nullifier is recorded.
+    /// Returns the outcome for an entry whose nullifier is already recorded.
     pub fn of(recorded: &Recorded, entry: &Entry) -> Self {
         if recorded.share.x == entry.share.x { Self::Replay } else { Self::Conflict(recorded.share) }
     }
 }
 
-/// A log that could not do what was asked; nothing was recorded.
+/// Errors of a log; nothing was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The log cannot be reached or written. Posters may read why, so it names no servers and no paths.
+    /// The log cannot be reached or written. Posters may read the reason, so it names no servers and no paths.
     #[error("the nullifier log does not answer ({0}); nothing was recorded, try again")]
     Unavailable(String),
-    /// The log could be written, and would not keep what it is given. It names no servers either.
-    #[error("the nullifier log cannot be relied on: {0}")]
+    /// The log can be written, but does not keep its records reliably. The reason names no servers.
+    #[error("the nullifier log is not reliable: {0}")]
     Unfit(String),
-    /// It is not the log that this relay knows, or not all of it, so that what was recorded may be accepted again.
+    /// The log is not the one that this relay knows, or is incomplete, so recorded passes could be accepted again.
     #[error(
-        "the nullifier log was {0}, and what was recorded in it could be posted again; restore it, or begin a new one with \
-             --new-log when the running epochs are over"
+        "the nullifier log was {0}, so posts recorded in it could be accepted again; restore it, or begin a new one \
+             with --new-log after the running epochs have ended"
     )]
     Lost(&'static str),
-    /// The epoch was expired before. A clock that went back asks for it.
-    #[error("the epoch's nullifiers were expired already; check the clock")]
+    /// The epoch is already expired. This happens after a clock went back.
+    #[error("the epoch's nullifiers are already expired; check the clock")]
     Expired,
-    /// The log does not hold what was recorded: bytes that do not decode, or a share that lies on no proved line.
-    #[error("the nullifier log is damaged: it does not hold what was recorded; restore it")]
+    /// The log does not contain what was recorded: bytes do not decode, or a share is on no proved line.
+    #[error("the nullifier log is damaged: it does not contain what was recorded; restore it")]
     Damaged,
-    /// The log holds a record of another version.
+    /// The log has a record of an unsupported version.
     #[error(
-        "the nullifier log holds a record of version {0}, which this program does not read; use the program that wrote it"
+        "the nullifier log has a record of version {0}, which this program cannot read; use the program that wrote it"
     )]
     Version(u8),
 }
 
-/// How much a log holds.
+/// The size and state of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogStatistics {
-    /// Nullifiers, those of expired epochs among them as long as they take up room.
+    /// Nullifiers, including those of expired epochs while they still take up space.
     pub nullifiers: u64,
-    /// Parts that expire as a whole: epochs, or groups of those that end at about the same time. None if the log keeps
+    /// Parts that expire as a whole: epochs, or groups of epochs that end at about the same time. None if the log keeps
     /// nullifiers one by one.
     pub epochs: Option<u64>,
-    /// Members that evidence is kept against.
+    /// Members against whom evidence is kept.
     pub convictions: u64,
-    /// Bytes on disk, or in the memory of a server; none if nobody counts them.
+    /// Bytes on disk, or in the memory of a server; none if they are not counted.
     pub bytes: Option<u64>,
-    /// The Unix second until which epochs are [expired](NullifierLog::expire), by whichever relay.
+    /// The Unix second until which epochs are [expired](NullifierLog::expire), by any relay.
     pub closed_until: u64,
-    /// The Unix second that a server's clock shows; none if the log has no clock of its own.
+    /// The Unix second that the log server's clock shows; none if the log has no server clock.
     pub time: Option<u64>,
 }
 
-/// The nullifiers of the epochs in range.
+/// A log of the nullifiers of the epochs in range.
 ///
 /// [`record`](Self::record) is one atomic operation: of any number of callers, on any number of machines, that record
-/// one nullifier, exactly one gets [`Outcome::New`], and all others meet that caller's share. Only entries whose proof
-/// verified may be recorded.
+/// one nullifier, exactly one gets [`Outcome::New`], and all others get an outcome that compares with that caller's
+/// share. Only entries whose proof verified may be recorded.
 pub trait NullifierLog: Send + Sync {
-    /// Records a nullifier unless it is recorded already.
+    /// Records a nullifier unless it is already recorded.
     ///
     /// # Errors
     /// [`LogError`]; the nullifier is then not recorded.
     fn record(&self, entry: &Entry) -> Result<Outcome, LogError>;
 
-    /// Records many, as [`record`](Self::record) in this order would. A log with a disk or a network makes one write of
-    /// it.
+    /// Records many nullifiers, like calls of [`record`](Self::record) in this order. A log with a disk or a network
+    /// does it in one write.
     fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
         entries.iter().map(|entry| self.record(entry)).collect()
     }
 
-    /// What is recorded for a nullifier.
+    /// Returns the record of a nullifier.
     ///
     /// # Errors
     /// [`LogError`].
     fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError>;
 
-    /// Looks up many. A log with a network makes one round trip of it.
+    /// Looks up many nullifiers. A log with a network does it in one round trip.
     fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
         nullifiers.iter().map(|(epoch, nullifier)| self.lookup(epoch, *nullifier)).collect()
     }
 
-    /// Keeps the evidence of a double post, before anything follows from it: for the relays that share the log, and for
-    /// the slash to come. Returns whether it is the first against its member; later evidence against a member is not
-    /// kept.
+    /// Keeps the evidence of a double post before the double post has any consequence: for the relays that share the
+    /// log, and for the later slash. Returns whether it is the first evidence against the member; later evidence
+    /// against the same member is not kept.
     ///
     /// # Errors
-    /// [`LogError`]; nothing is then kept.
+    /// [`LogError`]; the evidence is then not kept.
     fn convict(&self, conviction: &Conviction) -> Result<bool, LogError>;
 
-    /// Keeps the evidence of many, as [`convict`](Self::convict) in this order would. A log with a disk or a network
-    /// makes one write of it.
+    /// Keeps much evidence, like calls of [`convict`](Self::convict) in this order. A log with a disk or a network does
+    /// it in one write.
     fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
         convictions.iter().map(|conviction| self.convict(conviction)).collect()
     }
 
-    /// The evidence kept, from this position on, in the order in which it came. Positions count from zero and do not
-    /// change; evidence does not expire with its epoch. What one relay has kept, all that share the log find from then
-    /// on.
+    /// Returns the kept evidence from this position on, in the order in which it was kept. Positions count from zero
+    /// and do not change; evidence does not expire with its epoch. Once one relay has kept evidence, all relays that
+    /// share the log find it.
     ///
     /// # Errors
     /// [`LogError`].
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
 
-    /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on; and
-    /// restrictions of pseudonyms that ended before `now`, some at a time.
+    /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
+    /// Also drops restrictions of pseudonyms that ended before `now`, some of them per call.
     ///
     /// # Errors
     /// [`LogError`].
     fn expire(&self, now: u64) -> Result<(), LogError>;
 
-    /// Opens epochs again that were expired ahead of their time, by a clock that was wrong: all whose
-    /// [`keep_until`](LogEpoch::keep_until) is after `now`. Those of which nullifiers may have been dropped stay closed, so
-    /// that nothing that was recorded can be recorded once more. Returns until when epochs stay expired.
+    /// Reopens epochs that were expired too early by a wrong clock: all whose [`keep_until`](LogEpoch::keep_until) is
+    /// after `now`. Epochs whose nullifiers may have been dropped stay closed, so that no recorded nullifier can be
+    /// recorded a second time. Returns the Unix second until which epochs stay expired.
     ///
     /// # Errors
     /// [`LogError`].
     fn reopen(&self, now: u64) -> Result<u64, LogError>;
 
-    /// How much it holds, for metrics; cheap enough to ask every few seconds.
+    /// Returns the size and state of the log, for metrics; cheap enough to call every few seconds.
     ///
     /// # Errors
     /// [`LogError`].
     fn statistics(&self) -> Result<LogStatistics, LogError>;
 
-    /// Whether all that comes could be recorded now. Asked each second, so that a log that fails, or is unfit, is known
-    /// before anybody posts, and one that works again as soon as it does.
+    /// Checks that the log could record now. It is called each second, so that a failing or unreliable log is noticed
+    /// before the next post, and a recovery as soon as it happens.
     ///
     /// # Errors
-    /// [`LogError`] says why not.
+    /// [`LogError`] with the reason.
     fn probe(&self) -> Result<(), LogError> {
         Ok(())
     }
 }
 
-/// A pointer to a log is a log.
+/// Implements [`NullifierLog`] for a pointer to a log.
 macro_rules! pointer {
     ($pointer:ident) => {
         impl<L: NullifierLog + ?Sized> NullifierLog for $pointer<L> {
@@ -304,8 +305,8 @@ macro_rules! pointer {
 pointer!(Box);
 pointer!(Arc);
 
-/// A log in memory. It forgets everything when the process ends: a member who then repeats an id in the same epoch is
-/// not caught.
+/// A log in memory. It loses everything when the process ends: a member who then repeats a message id in the same epoch
+/// is not caught.
 #[derive(Default)]
 pub struct MemoryLog {
     state: Mutex<State>,
@@ -317,7 +318,7 @@ pub struct MemoryLog {
 struct State {
     epochs: HashMap<LogEpoch, HashMap<Nullifier, Recorded>>,
     expired_until: u64,
-    /// Nullifiers of epochs that may go later were never dropped.
+    /// No nullifiers of epochs with a later `keep_until` were dropped.
     lost_until: u64,
     convicted: HashSet<IdentityCommitment>,
     convictions: Vec<Conviction>,
@@ -354,12 +355,12 @@ impl MemoryLog {
         &self.book
     }
 
-    /// How many nullifiers it holds.
+    /// Returns the number of nullifiers.
     pub fn len(&self) -> usize {
         lock(&self.state).epochs.values().map(HashMap::len).sum()
     }
 
-    /// Whether it holds none.
+    /// Returns whether the log is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -464,7 +465,7 @@ mod tests {
         assert_eq!(log.record(&first), Ok(Outcome::New));
         assert_eq!(log.record(&first), Ok(Outcome::Replay));
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
-        // The first share stays, whatever comes.
+        // The first share stays, whatever is recorded later.
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
         assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share.into())));
         assert_eq!(log.record(&entry(2, 7, 2)), Ok(Outcome::New));

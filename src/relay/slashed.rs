@@ -1,4 +1,4 @@
-//! Members whose secret is known: all that they could still say is computed, and refused.
+//! Members whose secret is known: all their possible nullifiers are computed, and refused.
 
 use core::{num::NonZeroU16, ops::Range};
 use std::{
@@ -15,33 +15,32 @@ use quotapass_circuits::{
 
 use super::{LogEpoch, lock, read, write};
 
-/// Message ids from which on one member is worth several threads.
+/// The number of message ids from which on one member is computed on several threads.
 const MANY_IDS: usize = 4_096;
 
-/// The known secrets, zeroized on drop, and their nullifiers in the epochs asked about.
+/// The known secrets, zeroized on drop, and their nullifiers in the queried epochs.
 ///
-/// **No gap.** A check answers only when the nullifiers of *all* members that were known when it began are computed: a
-/// member takes its number when it becomes known, each set says up to which number it is complete, and a check
-/// whose set is behind computes what is missing before it answers. So from the moment at which
-/// [`insert`](Self::insert) returns, no check misses the member, whatever other threads do; and a conviction is answered
-/// after that.
+/// **No gap.** A check answers only when the nullifiers of *all* members that were known when it began are computed. A
+/// member gets its number when it becomes known, each set stores the number up to which it is complete, and a check
+/// whose set is behind computes the missing nullifiers before it answers. So after [`insert`](Self::insert) returns, no
+/// check misses the member, whatever other threads do; and a conviction is answered after that.
 ///
-/// **No queue.** What is missing is computed under a lock of its own, which only those take that miss something. All
-/// others read what is complete, and wait for nothing but the moment in which it is written. The attack this answers: a
-/// member with a limit of 65,535 costs two hashes for each message id, and made every thread wait for all of them.
+/// **No queue.** Missing nullifiers are computed under a separate lock, which only checks with missing nullifiers take.
+/// All other checks read complete sets, and wait only for the short write of new ones. Attack prevented: a member with
+/// a limit of 65,535 costs two hashes for each message id, and made every thread wait for all of them.
 #[derive(Default)]
 pub struct SlashedMembers {
     state: RwLock<State>,
-    /// Held by the one who computes, so that several who miss the same compute it once.
+    /// Held by the thread that computes, so that several threads with the same missing nullifiers compute them once.
     computing: Mutex<()>,
 }
 
-/// The part of an epoch in a scope that message ids below a cap make up.
+/// The message ids below a cap in one epoch of one scope.
 pub(super) type Quota = (LogEpoch, NonZeroU16);
 
 #[derive(Default)]
 struct State {
-    /// By number, in the order in which they became known. Numbers do not come again.
+    /// By number, in the order in which they became known. Numbers are not reused.
     members: BTreeMap<u64, Slashed>,
     numbers: HashMap<IdentityCommitment, u64>,
     next: u64,
@@ -53,19 +52,20 @@ struct State {
 struct Slashed {
     secret: Arc<IdentitySecret>,
     commitment: IdentityCommitment,
-    /// None if it is not known.
+    /// None if unknown.
     message_limit: Option<NonZeroU16>,
     since: u64,
 }
 
 impl Slashed {
-    /// The message ids below a cap that it could use.
+    /// Returns the message ids below a cap that the member could use.
     fn ids(&self, cap: NonZeroU16) -> Range<u16> {
         0..self.message_limit.map_or(cap, |limit| limit.min(cap)).get()
     }
 }
 
-/// What members say, with the number of each: that of all whose number is below `complete`.
+/// The nullifiers or pseudonyms of members, with the member number of each. They are complete for all member numbers
+/// below `complete`.
 struct Known<T> {
     complete: u64,
     of: HashMap<T, u64>,
@@ -82,7 +82,7 @@ impl State {
         self.members.is_empty() || self.nullifiers.get(quota).is_some_and(|known| known.complete >= below)
     }
 
-    /// The members that a set lacks.
+    /// Returns the members that a set lacks.
     fn missing(&self, complete: u64) -> Vec<(u64, Slashed)> {
         self.members.range(complete..).map(|(number, member)| (*number, member.clone())).collect()
     }
@@ -105,24 +105,24 @@ impl State {
 /// A member whose secret is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offender {
-    /// Its number: what became known later has a greater one.
+    /// Its number; members that became known later have greater numbers.
     pub(super) number: u64,
-    /// Since when its secret is known, in Unix seconds; zero if it was forgotten.
+    /// The time since when its secret is known, in Unix seconds; zero if the member was forgotten.
     pub(super) since: u64,
 }
 
-/// What is refused, complete for the quotas it was asked for. Nothing new is learnt while it is held.
+/// The refused nullifiers, complete for the requested quotas. No new member is added while it is held.
 pub(super) struct Refused<'a>(RwLockReadGuard<'a, State>);
 
 impl Offender {
-    /// Whether the evidence is so young at Unix second `now` that honest relays may not have it yet.
+    /// Returns whether the evidence is so recent at Unix second `now` that honest relays may not have it yet.
     pub(super) fn is_within(&self, grace: u64, now: u64) -> bool {
         now.saturating_sub(self.since) < grace
     }
 }
 
 impl Refused<'_> {
-    /// The member that a nullifier belongs to, if its secret is known.
+    /// Returns the member that a nullifier belongs to, if its secret is known.
     pub(super) fn offender(&self, quota: &Quota, nullifier: Nullifier) -> Option<Offender> {
         let number = *self.0.nullifiers.get(quota)?.of.get(&nullifier)?;
         Some(Offender { number, since: self.0.members.get(&number).map_or(0, |member| member.since) })
@@ -130,20 +130,21 @@ impl Refused<'_> {
 }
 
 impl SlashedMembers {
-    /// Nobody.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A secret became known at Unix second `since`, recovered here or imported, with the member's message limit if that
-    /// is known too: without it nullifiers are computed up to the scope's cap. Returns whether it is news.
+    /// Adds a secret that became known at Unix second `since`, recovered here or imported, with the member's message
+    /// limit if known. Without the limit, nullifiers are computed up to the scope's cap. Returns whether the secret is
+    /// new.
     ///
-    /// Of a member that is known, the earliest time and the greatest limit count.
+    /// For a member that is already known, the earliest time and the greatest limit count.
     pub fn insert(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> bool {
         self.learn(secret, message_limit, since).1
     }
 
-    /// As [`insert`](Self::insert), and returns the member's number, too.
+    /// Adds a secret like [`insert`](Self::insert), and also returns the member's number.
     pub(super) fn learn(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> (u64, bool) {
         let commitment = secret.commitment();
         let state = &mut *write(&self.state);
@@ -161,12 +162,12 @@ impl SlashedMembers {
         }
     }
 
-    /// A member has this message limit on the chain, perhaps with another deposit than the one it was caught with. The
-    /// attack this answers: a slashed secret that is deposited again for a greater limit has message ids that were not
+    /// Records a member's message limit on the chain, perhaps of another deposit than the one it was caught with.
+    /// Attack prevented: a slashed secret that is deposited again for a greater limit has message ids that were not
     /// computed. Call it before the root of the new deposit is accepted.
     ///
-    /// A greater limit takes effect at once, a lower one does not; one for a member whose limit was not known does for
-    /// epochs that nobody asked about yet. Nothing happens to members whose secret is not known.
+    /// A greater limit takes effect at once; a lower one is ignored. The first known limit of a member takes effect for
+    /// epochs that were not queried yet. Nothing happens for members whose secret is not known.
     pub fn learn_limit(&self, commitment: IdentityCommitment, message_limit: NonZeroU16) {
         if !self.contains(commitment) {
             return;
@@ -176,10 +177,10 @@ impl SlashedMembers {
         let Some(member) = state.members.get_mut(&number) else { return };
         match member.message_limit {
             Some(known) if known >= message_limit => {}
-            // What was computed goes up to the cap.
+            // The computed nullifiers go up to the cap.
             None => member.message_limit = Some(message_limit),
             Some(_) => {
-                // As a new member, its ids are computed anew.
+                // As a new member, its ids are computed again.
                 if let Some(member) = state.remove(number) {
                     state.push(Slashed { message_limit: Some(message_limit), ..member });
                 }
@@ -187,15 +188,15 @@ impl SlashedMembers {
         }
     }
 
-    /// The members whose message limit is not known, and the others, too, for whom it may have grown.
+    /// Returns all known members: those without a known message limit, and the others, whose limit may have grown.
     pub fn commitments(&self) -> Vec<IdentityCommitment> {
         read(&self.state).numbers.keys().copied().collect()
     }
 
-    /// Forgets a member. Safe once its slot of the tree was zeroed longer ago than the longest root window: its passes
-    /// are stale by then. Returns whether it was known.
+    /// Forgets a member. This is safe when its slot of the tree was zeroed longer ago than the longest root window: its
+    /// passes are then stale. Returns whether it was known.
     ///
-    /// Nullifiers that were computed stay refused until their epoch expires.
+    /// Computed nullifiers stay refused until their epoch expires.
     pub fn forget(&self, commitment: IdentityCommitment) -> bool {
         let state = &mut *write(&self.state);
         let Some(number) = state.numbers.get(&commitment).copied() else { return false };
@@ -208,22 +209,22 @@ impl SlashedMembers {
         true
     }
 
-    /// Whether a member's secret is known.
+    /// Returns whether a member's secret is known.
     pub fn contains(&self, commitment: IdentityCommitment) -> bool {
         read(&self.state).numbers.contains_key(&commitment)
     }
 
-    /// How many secrets are known.
+    /// Returns the number of known secrets.
     pub fn len(&self) -> usize {
         read(&self.state).members.len()
     }
 
-    /// Whether none is known.
+    /// Returns whether no secret is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a nullifier belongs to a member whose secret is known, with a message id below `cap`.
+    /// Returns whether a nullifier belongs to a member whose secret is known, with a message id below `cap`.
     ///
     /// The first call for an epoch computes its nullifiers. Call it only for epochs in range.
     pub fn has_nullifier(&self, epoch: &LogEpoch, cap: NonZeroU16, nullifier: Nullifier) -> bool {
@@ -231,7 +232,7 @@ impl SlashedMembers {
         self.refused([quota]).offender(&quota, nullifier).is_some()
     }
 
-    /// What is refused of these quotas: complete for all members that are known when this is called.
+    /// Returns the refused nullifiers of these quotas, complete for all members that are known at the time of the call.
     pub(super) fn refused(&self, quotas: impl IntoIterator<Item = Quota>) -> Refused<'_> {
         let quotas: HashSet<Quota> = quotas.into_iter().collect();
         let state = read(&self.state);
@@ -258,7 +259,7 @@ impl SlashedMembers {
                 let nullifiers = nullifiers_of(&quota, &members);
                 let state = &mut *write(&self.state);
                 let known = state.nullifiers.entry(quota).or_default();
-                // Nobody else adds, but it may have expired meanwhile: then all is computed again.
+                // No other thread adds, but the set may have expired meanwhile: then it is computed again.
                 if known.complete == complete {
                     known.complete = next;
                     known.of.extend(nullifiers);
@@ -267,8 +268,8 @@ impl SlashedMembers {
         }
     }
 
-    /// Computes what the quotas of an epoch to come will need, for the epochs that are in use now. Pairs are of one scope.
-    /// Without it, the first post of an epoch waits for it.
+    /// Computes the nullifiers of coming epochs, for quotas that are in use now. Each pair holds the current and the
+    /// next quota of one scope. Without it, the first post of an epoch waits for this computation.
     pub(super) fn prepare(&self, quotas: impl IntoIterator<Item = (Quota, Quota)>) {
         let next: Vec<Quota> = {
             let state = read(&self.state);
@@ -278,14 +279,14 @@ impl SlashedMembers {
         drop(self.refused(next));
     }
 
-    /// Whether a pseudonym in a scope belongs to a member whose secret is known.
+    /// Returns whether a pseudonym in a scope belongs to a member whose secret is known.
     pub fn has_pseudonym(&self, scope: Scope, pseudonym: Pseudonym) -> bool {
         self.pseudonym_offender(scope, pseudonym).is_some()
     }
 
-    /// The member that a pseudonym in a scope belongs to, if its secret is known.
+    /// Returns the member that a pseudonym in a scope belongs to, if its secret is known.
     pub(super) fn pseudonym_offender(&self, scope: Scope, pseudonym: Pseudonym) -> Option<Offender> {
-        // A hash a member, once: whoever misses some computes them, and others may do the same meanwhile.
+        // One hash per member, once: a thread computes the missing ones, and other threads may do the same meanwhile.
         let (complete, missing) = {
             let state = read(&self.state);
             let complete = state.pseudonyms.get(&scope).map_or(0, |known| known.complete);
@@ -296,7 +297,7 @@ impl SlashedMembers {
                 (missing.iter()).map(|(number, member)| (Pseudonym::new(&member.secret, scope), *number)).collect();
             let state = &mut *write(&self.state);
             let known = state.pseudonyms.entry(scope).or_default();
-            // Another thread may have added more; what it added is the same.
+            // Another thread may have added more; its values are the same.
             known.complete = known.complete.max(last + 1);
             let is_known = |(_, number): &(Pseudonym, u64)| *number >= complete && state.members.contains_key(number);
             known.of.extend(computed.into_iter().filter(is_known));
@@ -306,13 +307,13 @@ impl SlashedMembers {
         Some(Offender { number, since: state.members.get(&number).map_or(0, |member| member.since) })
     }
 
-    /// Drops what was computed for epochs that no policy lets in any more at `now`.
+    /// Drops the nullifiers of epochs that no policy accepts any more at `now`.
     pub fn expire(&self, now: u64) {
         write(&self.state).nullifiers.retain(|(epoch, _), _| epoch.keep_until() > now);
     }
 }
 
-/// The nullifiers of members in a quota, with the number of each member.
+/// Returns the nullifiers of members in a quota, with the number of each member.
 fn nullifiers_of((epoch, cap): &Quota, members: &[(u64, Slashed)]) -> Vec<(Nullifier, u64)> {
     let external = epoch.external_nullifier();
     let mut all = Vec::new();
@@ -325,11 +326,11 @@ fn nullifiers_of((epoch, cap): &Quota, members: &[(u64, Slashed)]) -> Vec<(Nulli
     all
 }
 
-/// Computes parts of a range on threads of their own. Not on those of a pool: a thread of a pool that waits for one task
-/// takes up another, which may want the lock that is held here.
+/// Computes parts of a range on new threads. It does not use a thread pool: a pool thread that waits for one task
+/// starts another, which may wait for the lock that is held here.
 fn on_all_cores<T: Send>(ids: Range<u16>, compute: impl Fn(Range<u16>) -> Vec<T> + Sync) -> Vec<T> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    // Parts of whole vectors.
+    // The size of a part is a multiple of 8, so that no part splits a vector.
     let part = ids.len().div_ceil(threads).next_multiple_of(8);
     let parts = ids.clone().step_by(part).map(|first| {
         let end = usize::from(first) + part;
@@ -343,7 +344,7 @@ fn on_all_cores<T: Send>(ids: Range<u16>, compute: impl Fn(Range<u16>) -> Vec<T>
             })
             .collect();
         let results = started.into_iter().map(|(part, started)| {
-            // A machine without threads to spare, or a thread that ended early: the part is computed here.
+            // The thread could not be started, or it panicked: the part is computed here.
             started.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| compute(part))
         });
         results.flatten().collect()
@@ -403,7 +404,7 @@ mod tests {
         assert!(!slashed.insert(secret(1), None, 0));
         assert!((0..5).all(|id| knows(1, 1, 5, id) && knows(1, 2, 5, id)));
         assert!(!knows(1, 1, 5, 5) && !knows(2, 1, 5, 0));
-        // A cap that rises, and a member that joins, are caught up with.
+        // A raised cap and a new member are computed on the next query.
         assert!(knows(1, 1, 7, 6) && !knows(1, 1, 5, 6));
         assert!(slashed.insert(secret(2), Some(cap(2)), 0));
         assert!(knows(2, 1, 5, 1) && !knows(2, 1, 5, 2));
@@ -466,7 +467,7 @@ mod tests {
                 })
             };
             let inserters: Vec<_> = (0..THREADS).map(insert).collect();
-            // Epochs expire and are asked about again meanwhile.
+            // Meanwhile epochs expire and are queried again.
             let expiring = scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     slashed.expire(epoch(1).keep_until());
@@ -493,11 +494,11 @@ mod tests {
             |slashed: &SlashedMembers| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(1), &epoch(1), 2));
         assert!(known(&slashed));
         let computing = lock(&slashed.computing);
-        // Checks, convictions and all else go on meanwhile.
+        // Checks, convictions and everything else continue meanwhile.
         assert!(known(&slashed));
         assert!(!slashed.insert(secret(1), None, 0) && slashed.contains(secret(1).commitment()));
         slashed.expire(0);
-        // One that misses something waits, and has it then.
+        // A check with missing nullifiers waits, and then gets them.
         slashed.insert(secret(2), None, 0);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 2)));

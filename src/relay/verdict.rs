@@ -1,4 +1,4 @@
-//! The answers of a relay, and how a gossip node treats the sender after each (protocol, section 7).
+//! The verdicts of a relay, and how a gossip node treats the sender after each (protocol, section 7).
 
 use core::{fmt, num::NonZeroU16};
 
@@ -16,13 +16,13 @@ use serde::{
 
 use super::{LogError, PossessionError};
 
-/// How a gossip node treats the message and whoever forwarded it.
+/// How a gossip node treats the message and its forwarder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gossip {
     /// Forward it.
     Accept,
-    /// Drop it, and hold nothing against the sender.
+    /// Drop it, and keep the sender's score.
     Ignore,
     /// Drop it, and lower the sender's score.
     Reject,
@@ -30,26 +30,27 @@ pub enum Gossip {
 
 /// The verdict on a pass.
 ///
-/// As JSON: `{"verdict": name, "gossip": "accept" | "ignore" | "reject", "detail": {...}}`, `detail` only where there is
-/// one. Neither JSON nor `Debug` nor `Display` gives away a recovered secret, nor the two shares that would.
+/// As JSON: `{"verdict": name, "gossip": "accept" | "ignore" | "reject", "detail": {...}}`, `detail` only for some
+/// verdicts. JSON, `Debug` and `Display` never reveal a recovered secret, nor the two shares from which it can be
+/// recovered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Within quota, and recorded.
     Accepted,
     /// The same nullifier and the same message as before: not an offence.
     Replay,
-    /// The same nullifier with another message; both proofs verified, and the secret is out.
+    /// The same nullifier with another message. Both proofs verified, and the member's secret was recovered.
     QuotaExceeded(Box<QuotaExceeded>),
     /// A nullifier or pseudonym of a member whose secret is known.
     SlashedMember {
-        /// Whether the first evidence is so young that whoever forwarded the pass may be honest.
+        /// Whether the first evidence is so recent that the forwarder of the pass may be honest.
         within_grace: bool,
     },
-    /// A root never seen: perhaps this node is behind.
+    /// A root that was never seen; this node may be behind.
     UnknownRoot,
     /// A root superseded longer ago than the window.
     StaleRoot {
-        /// When it was superseded, in Unix seconds.
+        /// The time at which it was superseded, in Unix seconds.
         superseded_at: u64,
     },
     /// The epoch is outside the allowed clock difference.
@@ -59,47 +60,47 @@ pub enum Verdict {
         /// The verifier's time, in Unix seconds.
         now: u64,
     },
-    /// Stated values are not the scope's own.
+    /// Stated values differ from the scope's values.
     RequirementMismatch {
-        /// The first of them.
+        /// The first value that differs.
         mismatch: RequirementMismatch,
-        /// Whether a policy with the stated values ends or begins so close to now that whoever forwarded the pass may
-        /// be honest.
+        /// Whether a policy with the stated values ends or begins so close to now that the forwarder of the pass may be
+        /// honest.
         within_grace: bool,
     },
-    /// A restriction in force names this pseudonym.
+    /// A restriction of this pseudonym is in force.
     Restricted {
-        /// The last Unix second it is in force; without end if none.
+        /// The last Unix second at which it is in force; none means without end.
         until: Option<u64>,
     },
     /// The proof does not prove the statement.
     InvalidProof,
-    /// No pass at all.
+    /// The bytes are not a pass for the message.
     Malformed(Malformed),
-    /// Nothing was decided and nothing recorded; try later.
+    /// Nothing was decided and nothing was recorded; try again later.
     Overloaded(Overload),
 }
 
-/// Why bytes are no pass for their message.
+/// The reason why bytes are not a pass for their message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// The bytes do not decode; says what is wrong and at which offset.
+    /// The bytes do not decode; the error has the reason and the offset.
     #[error(transparent)]
     Pass(#[from] DecodeError),
-    /// The message hashes to zero, which happens to nobody (probability 2^-248).
+    /// The message hashes to zero, which does not happen in practice (probability 2^-248).
     #[error(transparent)]
     Signal(#[from] ZeroSignal),
-    /// It is not known that a badge's chat key is at hand, for this reason.
+    /// Possession of the badge's chat key was not proved.
     #[error(transparent)]
     Possession(#[from] PossessionError),
 }
 
-/// A value of a pass that is not the scope's own. `expected` is that of the policy in force.
+/// A value of a pass that differs from the scope's value. `expected` is the value of the policy in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequirementMismatch {
-    /// This relay has no policy for the scope, so that no value can be the scope's own.
+    /// This relay has no policy for the scope, so no value can match.
     UnlistedScope,
     /// Length of the epoch.
     EpochSeconds {
@@ -131,55 +132,55 @@ pub enum RequirementMismatch {
     },
 }
 
-/// Why nothing was decided.
+/// The reason why nothing was decided.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Overload {
     /// The nullifier log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// More posts are waiting than the relay can bear.
-    #[error("the relay has more to do than it can; try again soon")]
+    /// Too many posts are waiting.
+    #[error("the relay is overloaded; try again soon")]
     Queue,
-    /// The relay is about to stop, and takes nothing more.
+    /// The relay is stopping, and accepts no further posts.
     #[error("the relay is stopping; try another one")]
     Stopping,
-    /// The relay has no policy for the scope, and was told to ignore such posts.
+    /// The relay has no policy for the scope, and is configured to ignore such posts.
     #[error("this relay does not carry the scope")]
     UnlistedScope,
-    /// The relay failed while it worked on the post. Alone among these, this one may leave the post recorded.
-    #[error("the relay failed; send it again: `replay` then means that it was recorded")]
+    /// The relay failed while it worked on the post. This is the only variant after which the post may be recorded.
+    #[error("the relay failed; send the post again: the verdict `replay` then means that it was recorded")]
     Failure,
 }
 
-/// A member's two messages under one nullifier, and the secret they gave away.
+/// A member's two messages under one nullifier, and the secret recovered from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuotaExceeded {
-    /// The recovered secret; hand it to the slash prover.
+    /// The recovered secret, for the slash prover.
     pub secret: IdentitySecret,
-    /// What it was recovered from.
+    /// The evidence from which it was recovered.
     pub evidence: Evidence,
-    /// Whether the first evidence is so young that whoever forwarded the pass may be honest. It is where this is the
-    /// first evidence itself.
+    /// Whether the first evidence is so recent that the forwarder of the pass may be honest. It is if this is itself
+    /// the first evidence.
     pub within_grace: bool,
 }
 
 impl QuotaExceeded {
-    /// The offender's commitment. Both proofs verified against accepted roots, so that it was a member of those; whether
-    /// it still is one is for the registry to say.
+    /// Returns the offender's commitment. Both proofs verified against accepted roots, so the offender was a member
+    /// under these roots. Only the registry knows whether it still is one.
     pub fn commitment(&self) -> IdentityCommitment {
         self.secret.commitment()
     }
 }
 
-/// Two shares of one nullifier. Whoever has them has the secret, so `Debug` leaves the shares out.
+/// Two shares of one nullifier. They reveal the secret, so `Debug` omits them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The scope.
     pub scope: Scope,
     /// The epoch.
     pub epoch: Epoch,
-    /// The nullifier of both.
+    /// The nullifier of both shares.
     pub nullifier: Nullifier,
     /// The share that was recorded.
     pub recorded: Share,
@@ -188,14 +189,14 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The secret that the shares give away; none if they are of one message or of no secret. Whether it is a member's is
-    /// for the caller to check, by its commitment.
+    /// Recovers the secret from the shares; none if they are of the same message or of no secret. The caller checks by
+    /// the commitment that it belongs to a member.
     pub fn secret(&self) -> Option<IdentitySecret> {
         recover(&self.recorded, &self.second).ok()
     }
 
-    /// The secret, if its nullifiers with message ids below `cap` include this one: then both shares belong to it, and
-    /// not to a line that somebody made up. Costs a hash a message id.
+    /// Recovers the secret, and returns it if one of its nullifiers with message ids below `cap` is this nullifier:
+    /// then both shares belong to it, and not to an invented line. Costs one hash per message id.
     pub fn secret_below(&self, cap: NonZeroU16) -> Option<IdentitySecret> {
         let (secret, line) = recover_line(&self.recorded, &self.second).ok()?;
         if line.nullifier() != self.nullifier {
@@ -217,7 +218,7 @@ impl fmt::Debug for Evidence {
 }
 
 impl Verdict {
-    /// The stable names of all verdicts, each at the place of its [number](Self::number).
+    /// The stable names of all verdicts, each at the index of its [number](Self::number).
     pub const NAMES: [&str; 12] = [
         "accepted",
         "replay",
@@ -233,7 +234,7 @@ impl Verdict {
         "overloaded",
     ];
 
-    /// The stable number: the verdict as one byte.
+    /// Returns the stable number: the verdict as one byte.
     pub const fn number(&self) -> u8 {
         match self {
             Self::Accepted => 0,
@@ -251,16 +252,17 @@ impl Verdict {
         }
     }
 
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn name(&self) -> &'static str {
         Self::NAMES[self.number() as usize]
     }
 
-    /// How a gossip node treats the sender.
+    /// Returns how a gossip node treats the sender.
     ///
-    /// `quota_exceeded` and `slashed_member` are ignored within the grace time of the first evidence. The attack this
-    /// answers: one deposit sends one message to one peer and another to a second. Each accepts what it got and forwards
-    /// it, and each is honest; if both were rejected, one deposit would set any two peers against each other.
+    /// `quota_exceeded` and `slashed_member` are ignored within the grace time of the first evidence. Attack prevented:
+    /// one deposit sends one message to one peer and another message to a second peer. Each peer accepts its message
+    /// and forwards it, and each is honest. If both were rejected, one deposit would set any two peers against each
+    /// other.
     pub const fn gossip(&self) -> Gossip {
         match self {
             Self::Accepted => Gossip::Accept,
@@ -281,7 +283,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the pass was accepted.
+    /// Returns whether the pass was accepted.
     pub const fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted)
     }
@@ -325,7 +327,7 @@ impl From<RequirementMismatch> for Verdict {
 }
 
 impl RequirementMismatch {
-    /// The field's stable name.
+    /// Returns the field's stable name.
     pub const fn field(&self) -> &'static str {
         match self {
             Self::UnlistedScope => "scope",
@@ -336,7 +338,7 @@ impl RequirementMismatch {
         }
     }
 
-    /// What was stated and what the scope has, as plain numbers; none for a scope without a policy.
+    /// Returns the stated and the expected value, as plain numbers; none for a scope without a policy.
     pub const fn values(&self) -> Option<(u32, u32)> {
         match *self {
             Self::UnlistedScope => None,
@@ -364,9 +366,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accepted => f.write_str("within quota"),
             Self::Replay => f.write_str("this message was accepted before"),
-            Self::QuotaExceeded(_) => f.write_str("a second message under one message id gave the secret away"),
+            Self::QuotaExceeded(_) => f.write_str("a second message under one message id revealed the secret"),
             Self::SlashedMember { .. } => f.write_str("the member's secret is known"),
-            Self::UnknownRoot => f.write_str("this root was never seen here"),
+            Self::UnknownRoot => f.write_str("this relay never saw the root"),
             Self::StaleRoot { superseded_at } => write!(f, "the root was superseded at {superseded_at}"),
             Self::EpochOutOfRange { epoch, now } => {
                 write!(f, "the epoch runs from {} to {}, the time is {now}", epoch.begins(), epoch.ends())
