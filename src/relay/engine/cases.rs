@@ -1,4 +1,4 @@
-//! Who was convicted, here or by a relay that shares the log, and how each case ended.
+//! The convicted members, here or at a relay that shares the log, and the outcome of each case.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use quotapass_circuits::{
 use super::judge::Judge;
 use crate::relay::{Conviction, EventBus, LogError, RelayEvent, Settlement, lock};
 
-/// How many open cases are looked after in one go.
+/// The maximum number of open cases that are checked in one round.
 const LOOKED_AFTER: usize = 64;
 
 /// A member that exceeded a quota. Nothing in it is secret.
@@ -18,43 +18,43 @@ const LOOKED_AFTER: usize = 64;
 pub struct ConvictedMember {
     /// The member's commitment.
     pub commitment: IdentityCommitment,
-    /// The scope in which it did.
+    /// The scope of the quota.
     pub scope: Scope,
-    /// The epoch in which it did.
+    /// The epoch of the quota.
     pub epoch: Epoch,
-    /// How the case ended; none if it is open.
+    /// The outcome of the case; none if it is open.
     pub settlement: Option<Settlement>,
 }
 
-/// All of them, in the order of the log.
+/// All convicted members, in the order of the log.
 #[derive(Debug, Default)]
 pub(super) struct Cases(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     members: Vec<ConvictedMember>,
-    /// Evidence read, of which some may give no secret.
+    /// The number of convictions read. No secret can be recovered from some of them.
     read: u64,
-    /// The case to look after next.
+    /// The position of the case to check next.
     next: usize,
-    /// Whether the log was read once: what it held then is no news.
+    /// Whether the log and its cases were read completely once. Contents from before that are not published as events.
     is_begun: bool,
 }
 
 impl Cases {
-    /// Convicted members from a position on, at most `limit`, and how many there are.
+    /// Returns convicted members from a position on, at most `limit`, and the total number.
     pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
         let state = lock(&self.0);
         (state.members.iter().skip(from).take(limit).cloned().collect(), state.members.len())
     }
 
-    /// The latest, latest first.
+    /// Returns the latest convicted members, latest first.
     pub(super) fn latest(&self, count: usize) -> Vec<ConvictedMember> {
         lock(&self.0).members.iter().rev().take(count).cloned().collect()
     }
 
-    /// Reads what is new in the log and tells it, at Unix second `now`; and how some of the open cases stand, if that is
-    /// asked for too. The lock is not held while the log works.
+    /// Reads new convictions from the log and publishes them, at Unix second `now`. With `looks_after_cases` it also
+    /// checks some of the open cases. The lock is not held during log operations.
     pub(super) fn refresh(
         &self,
         relay: &dyn Judge,
@@ -88,14 +88,14 @@ impl Cases {
             }
         }
         let state = &mut *lock(&self.0);
-        // Cases that were closed before this run are found over several rounds, and are no news either.
+        // Cases that were closed before this run are found over several rounds; they are not published either.
         state.is_begun |= state.next == 0;
         Ok(())
     }
 }
 
 impl State {
-    /// Some open cases; others the next time.
+    /// Returns some open cases; the next call returns others.
     fn open(&mut self) -> Vec<(usize, IdentityCommitment)> {
         let open = |(_, member): &(usize, &ConvictedMember)| member.settlement.is_none();
         let found: Vec<_> = (self.members.iter().enumerate().skip(self.next))

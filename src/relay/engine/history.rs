@@ -1,4 +1,4 @@
-//! The last fifteen minutes: what was said, and how long it took.
+//! The history of the last fifteen minutes: verdicts and latencies.
 
 use std::{
     collections::VecDeque,
@@ -10,30 +10,30 @@ use serde::Serialize;
 
 use crate::relay::{RelayStatus, Verdict, lock};
 
-/// Seconds of a sample.
+/// The length of a sample, in seconds.
 pub const SAMPLE_SECONDS: u64 = 5;
-/// How many samples are kept.
+/// The number of samples that are kept.
 const KEPT: usize = 180;
-/// Latencies are told apart by a quarter of a power of two, in microseconds, up to half a minute.
+/// Bins of latencies in microseconds: four bins per power of two, up to half a minute.
 const BINS_PER_OCTAVE: f64 = 4.0;
 const BINS: usize = 100;
 
-/// What was said in five seconds, and how long it took.
+/// Verdicts and latencies of five seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "relay-http", derive(utoipa::ToSchema))]
 pub struct Sample {
-    /// The Unix second it begins with.
+    /// The Unix second at which it begins.
     pub at: u64,
     /// Verdicts by [number](Verdict::number), on posts and badges.
     #[cfg_attr(feature = "relay-http", schema(value_type = Vec<u32>))]
     pub verdicts: [u32; Verdict::NAMES.len()],
-    /// Milliseconds from submission to answer, of the fastest half of submissions; zero if there was none.
+    /// The median time from submission to answer, in milliseconds; zero without submissions.
     pub p50_ms: f64,
-    /// Likewise of the fastest 99 %.
+    /// The 99th percentile of this time.
     pub p99_ms: f64,
-    /// Members with a deposit at its end.
+    /// Members with a deposit, at the end of the sample.
     pub members: u64,
-    /// Epochs whose nullifiers were kept at its end; none if that is not known.
+    /// Epochs whose nullifiers were kept, at the end of the sample; none if unknown.
     pub epochs: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ impl Open {
         }
     }
 
-    /// The upper edge of the bin in which a quantile lies, in milliseconds.
+    /// Returns the upper edge of the bin that contains a quantile, in milliseconds.
     fn quantile(&self, quantile: f64) -> f64 {
         let total: u64 = self.latencies.iter().copied().map(u64::from).sum();
         let rank = (total as f64 * quantile).ceil() as u64;
@@ -87,7 +87,8 @@ struct State {
 }
 
 impl State {
-    /// The sample of a moment, after closing the one before. A clock that goes back begins a sample all the same.
+    /// Returns the open sample for a moment, and closes the previous one. A clock that goes back also begins a new
+    /// sample.
     fn turn(&mut self, now: u64, status: &RelayStatus) -> &mut Open {
         let number = now / SAMPLE_SECONDS;
         if let Some(over) = self.open.take_if(|open| open.number != number) {
@@ -105,7 +106,7 @@ impl History {
         Self { state: Mutex::default(), status }
     }
 
-    /// Verdicts were given at Unix second `now`; none means that time passes.
+    /// Counts verdicts that were given at Unix second `now`; without verdicts it only advances the time.
     pub(super) fn note(&self, verdicts: &[Verdict], now: u64) {
         let state = &mut *lock(&self.state);
         let open = state.turn(now, &self.status);
@@ -114,7 +115,7 @@ impl History {
         }
     }
 
-    /// Submissions were answered at Unix second `now`, each after this long.
+    /// Counts the latencies of submissions that were answered at Unix second `now`.
     pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
         let state = &mut *lock(&self.state);
         let open = state.turn(now, &self.status);
@@ -124,8 +125,8 @@ impl History {
         }
     }
 
-    /// The samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first. The one that `now`
-    /// lies in is not yet among them.
+    /// Returns the samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first, without
+    /// the sample that contains `now`.
     pub(super) fn samples(&self, since: u64, now: u64) -> Vec<Sample> {
         let state = &mut *lock(&self.state);
         state.turn(now, &self.status);

@@ -1,4 +1,4 @@
-//! A relay, whatever its store.
+//! A relay, independent of the type of its store.
 
 use core::time::Duration;
 use std::sync::RwLockReadGuard;
@@ -12,7 +12,7 @@ use crate::relay::{
     Verdict, Verification,
 };
 
-/// What the engine and what answers over HTTP need of a [`Relay`].
+/// The methods of a [`Relay`] that the engine and the HTTP server need.
 pub(in crate::relay) trait Judge: Send + Sync {
     fn measure_costs(&self, elapsed: &dyn Fn() -> Duration) -> VerifierCosts;
     fn verify_posts(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict>;

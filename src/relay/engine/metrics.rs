@@ -1,4 +1,4 @@
-//! What the engine counts.
+//! Metrics of the engine.
 
 use std::{
     collections::BTreeSet,
@@ -18,14 +18,14 @@ use prometheus_client::{
 
 use crate::relay::{PolicyTable, ScopePolicy, Verdict, lock};
 
-/// The label of scopes that are not listed. No listed scope has it for its own: a scope of this name shares it.
+/// The label of scopes that are not listed. A listed scope of this name shares it.
 const OTHER: &str = "other";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VerdictLabels {
     verdict: &'static str,
     scope: String,
-    /// `enforced`, or `shadow` where the client is told `accepted`.
+    /// `enforced`, or `shadow` if the client gets `accepted` instead.
     mode: &'static str,
 }
 
@@ -33,18 +33,18 @@ fn mode(is_shadow: bool) -> &'static str {
     if is_shadow { "shadow" } else { "enforced" }
 }
 
-/// Counters and histograms of one engine. They belong to no registry until they are [registered](Self::register).
+/// Counters and histograms of one engine. They are in no registry until they are [registered](Self::register).
 #[derive(Clone, Debug)]
 pub struct EngineMetrics {
-    /// By scope.
+    /// Verdicts by scope.
     verdicts: Family<VerdictLabels, Counter>,
     /// The scopes that have counters, and whether they are in shadow mode.
     scopes: Arc<Mutex<BTreeSet<(String, bool)>>>,
-    /// Of all scopes, by the verdict's number.
+    /// Verdicts of all scopes, by the verdict's number.
     totals: [Counter; Verdict::NAMES.len()],
-    /// Seconds from submission to being taken.
+    /// Seconds from submission to the beginning of its batch.
     pub(super) queue_seconds: Histogram,
-    /// Seconds that a batch takes, the log included.
+    /// Seconds for a batch, including the log.
     pub(super) verify_seconds: Histogram,
     /// Seconds from submission to answer.
     pub(super) answer_seconds: Histogram,
@@ -84,8 +84,8 @@ impl EngineMetrics {
 
     /// Counts a verdict on a pass for a scope.
     ///
-    /// A scope that is listed has a label of its own, all others share one: a name that a client makes up must not become a
-    /// time series, of which anybody could make any number.
+    /// Each listed scope has its own label; all other scopes share one. A name that a client invents must not become a
+    /// time series, because anybody could create any number of them.
     pub(super) fn count(&self, verdict: &Verdict, scope: &str, policies: &PolicyTable) {
         let listed = policies.get(scope).is_ok();
         let labels = VerdictLabels {
@@ -97,8 +97,8 @@ impl EngineMetrics {
         self.totals[usize::from(verdict.number())].inc();
     }
 
-    /// Lets all counters of the listed scopes begin at zero, so that their first increase is seen, and forgets those of
-    /// scopes that are not listed any more.
+    /// Creates all counters of the listed scopes at zero, so that their first increase is visible, and removes the
+    /// counters of scopes that are no longer listed.
     pub(super) fn follow(&self, policies: &PolicyTable) {
         let listed = policies.iter().map(ScopePolicy::name);
         let now: BTreeSet<_> = listed.map(|name| (name.to_owned(), policies.is_shadow(name))).collect();
@@ -119,16 +119,16 @@ impl EngineMetrics {
         *known = now;
     }
 
-    /// How many times a verdict was given, by its [number](Verdict::number).
+    /// Returns the number of times each verdict was given, by its [number](Verdict::number).
     pub fn verdicts(&self) -> [u64; Verdict::NAMES.len()] {
         self.totals.each_ref().map(Counter::get)
     }
 
-    /// Adds all of it to a registry of metrics.
+    /// Adds all metrics to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "verdicts",
-            "Verdicts on posts and badges; in shadow mode those that would be given",
+            "Verdicts on posts and badges; in shadow mode the verdicts that would apply",
             self.verdicts.clone(),
         );
         for (name, help, seconds) in [
@@ -140,14 +140,14 @@ impl EngineMetrics {
         }
         registry.register("batch_posts", "Posts and badges in a batch", self.batch_posts.clone());
         for (name, help, posts) in [
-            ("queue_posts", "Posts and badges that wait, of sources that brought good ones lately", &self.queue_posts),
-            ("unproven_queue_posts", "Posts and badges that wait, of sources little is known of", &self.unproven_posts),
-            ("suspicious_queue_posts", "Posts and badges that wait, of suspicious sources", &self.suspicious_posts),
+            ("queue_posts", "Waiting posts and badges of sources with recent good posts", &self.queue_posts),
+            ("unproven_queue_posts", "Waiting posts and badges of sources with little history", &self.unproven_posts),
+            ("suspicious_queue_posts", "Waiting posts and badges of suspicious sources", &self.suspicious_posts),
             ("forging_sources", "Suspicious sources and blocks of addresses", &self.forging_sources),
         ] {
             registry.register(name, help, posts.clone());
         }
-        registry.register("forging_batches", "Batches that held a forgery", self.forging_batches.clone());
+        registry.register("forging_batches", "Batches with a forgery", self.forging_batches.clone());
         registry.register("failures", "Batches that ended in a panic", self.failures.clone());
     }
 }

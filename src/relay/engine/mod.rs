@@ -1,16 +1,17 @@
-//! A relay under load.
+//! The engine: a relay under load.
 //!
 //! Posts and badges are [submitted](Engine::submit) one or many at a time, wait in a bounded queue, and are verified in
-//! batches on threads of their own, so that an asynchronous server is never held up. A batch begins when it is full, when its
-//! oldest post has waited a few milliseconds, or when nothing else is being verified; while one batch waits for the
-//! nullifier log's disk, the next is verified.
+//! batches on separate threads, so that they never block an asynchronous server. A batch begins when it is full, when
+//! its oldest post has waited a few milliseconds, or when nothing else is being verified. While one batch waits for the
+//! nullifier log's disk, the next one is verified.
 //!
-//! What the queue cannot take is `overloaded`, at once and recorded nowhere. Sources take turns. Those that bring good posts
-//! go in large batches; those that send forgeries, and while there are many forgeries also those that nothing is known of,
-//! go in small batches of their own, on which only a bounded share of the work is wasted.
+//! If the queue is full, a submission is `overloaded` at once and is not recorded. Sources take turns. Posts of sources
+//! with good posts go in large batches. Posts of sources that send forgeries go in separate small batches, on which
+//! only a bounded share of the work is wasted. While there are many forgeries, posts of unknown sources also go in
+//! separate small batches.
 //!
-//! Whoever loses interest in an answer drops the future: posts that nobody waits for are not verified, unless they already
-//! are being.
+//! A caller that no longer needs an answer drops the future: posts without a waiting caller are not verified, unless
+//! their verification has begun.
 
 mod cases;
 mod history;
@@ -41,46 +42,47 @@ use super::{BadgeAnswer, Clock, EventBus, Overload, Relay, RelayStatus, RelaySto
 use submission::Work;
 use worker::Shared;
 
-/// What the parts of a running relay share.
+/// The context that the parts of a running relay share.
 #[derive(Clone)]
 pub struct RelayContext {
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where events are told.
+    /// The bus to which events are published.
     pub events: EventBus,
-    /// How the relay fares.
+    /// The status of the relay.
     pub status: Arc<RelayStatus>,
 }
 
 impl RelayContext {
-    /// One with a clock, on whose bus nothing has happened.
+    /// Creates a context with a clock and a new event bus.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, events: EventBus::new(), status: Arc::default() }
     }
 }
 
-/// How an engine works. The defaults are safe for two cores and a gigabyte.
+/// Settings of an engine. The defaults are safe for two cores and a gigabyte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// Batches that are verified at the same time, each on all cores. With two, one is verified while the log flushes
-    /// the other; more make batches smaller, and the verifier slower.
+    /// The number of batches that are verified at the same time, each on all cores. With two, one is verified while the
+    /// log flushes the other. More workers make batches smaller and the verifier slower.
     pub workers: NonZeroUsize,
-    /// Posts in a batch.
+    /// The maximum number of posts in a batch.
     pub max_batch: NonZeroUsize,
-    /// How long a post waits for others while another batch is verified.
+    /// The maximum time for which a post waits for others while another batch is verified.
     pub max_delay: Duration,
-    /// Posts that may wait of sources that brought good ones lately; as many again of sources that little is known of, and
-    /// a quarter of this of suspicious ones. No source has more of these places than it leaves free.
+    /// The maximum number of waiting posts of sources with recent good posts. The same maximum applies to sources with
+    /// little history, and a quarter of it to suspicious sources. No source gets more of these places than it leaves
+    /// free.
     pub max_queued: usize,
-    /// Bytes that those posts may take; likewise.
+    /// The maximum size of these posts in bytes; it applies in the same way.
     pub max_queued_bytes: usize,
-    /// Of the work on posts while others wait, one part in this many may be wasted on forgeries of suspicious sources, and
-    /// of unproven ones while there are many forgeries.
+    /// The denominator of the waste limit: while other posts wait, at most one part in this many of the work may be
+    /// wasted on forgeries from suspicious sources, and from unproven sources while there are many forgeries.
     pub waste_share: NonZeroU32,
-    /// How many sources are remembered of each of three kinds (proven, with a few forgeries, suspicious), about 200 bytes
-    /// each.
+    /// The maximum number of remembered sources of each of three kinds (proven, with a few forgeries, suspicious),
+    /// about 200 bytes each.
     pub max_sources: NonZeroUsize,
-    /// After this time half of what a source did is forgotten.
+    /// The half-life of a source's history.
     pub half_life: Duration,
 }
 
@@ -109,23 +111,24 @@ impl Default for EngineSettings {
     }
 }
 
-/// How far an engine has come, for a watchdog.
+/// The progress of an engine, for a watchdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Posts and badges that wait, and batches that are being verified.
+    /// The number of waiting posts and badges plus batches that are being verified.
     pub open: usize,
-    /// Batches that are finished, since the start.
+    /// The number of finished batches since the start.
     pub finished: u64,
 }
 
 impl Progress {
-    /// Whether there was something to do all the time since, and no batch was finished.
+    /// Returns whether the engine had work at both times, and finished no batch in between.
     pub fn is_stuck_since(&self, before: &Self) -> bool {
         before.open > 0 && self.open > 0 && self.finished == before.finished
     }
 }
 
-/// A relay with its threads. A clone is the same engine; when the last is dropped, it stops as [`stop`](Self::stop) does.
+/// A relay with its threads. A clone is the same engine; when the last clone is dropped, the engine stops like after
+/// [`stop`](Self::stop).
 #[derive(Clone)]
 pub struct Engine(Arc<Handle>);
 
@@ -138,17 +141,17 @@ impl Drop for Handle {
 }
 
 impl Engine {
-    /// Starts the threads: the workers, and one that looks at the log each second.
+    /// Starts the threads: the workers, and one that polls the log each second.
     ///
     /// # Errors
-    /// If the system has no threads left.
+    /// [`io::Error`] if the system cannot create a thread.
     pub fn start<S: RelayStore + 'static>(
         relay: Arc<Relay<S>>,
         context: RelayContext,
         settings: &EngineSettings,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(relay, context, settings));
-        // The handle comes first, so that the threads that were started stop if another cannot be.
+        // The handle is created first, so that started threads stop if another thread cannot be started.
         let engine = Self(Arc::new(Handle(shared.clone())));
         let spawn = |name: String, run: fn(&Shared)| {
             let alive = shared.enter();
@@ -161,11 +164,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Asks for verdicts on posts, in order, as if each had come alone. They are queued when this returns; the future is
-    /// the answer.
+    /// Submits posts for verdicts, in order, as if each had come alone. The posts are queued when this returns; the
+    /// future resolves to the verdicts.
     ///
-    /// More than fit into one batch are verified one batch after the other. If the queue cannot take all of them, all
-    /// are `overloaded`.
+    /// If they do not fit into one batch, the batches are verified one after the other. If the queue has no room for
+    /// all of them, all are `overloaded`.
     pub fn submit(&self, source: Source, posts: Vec<OwnedPost>) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let count = posts.len();
@@ -179,54 +182,54 @@ impl Engine {
         async move { answer.await.unwrap_or_else(|_| vec![Verdict::Overloaded(Overload::Failure); count]) }
     }
 
-    /// Asks for the verdict on a badge; as [`submit`](Self::submit).
+    /// Submits a badge for a verdict, like [`submit`](Self::submit).
     pub fn submit_badge(&self, source: Source, badge: OwnedBadge) -> impl Future<Output = BadgeAnswer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         self.shared().submit(source, Work::Badge { badge, answer: None, reply });
         async move { answer.await.unwrap_or_else(|_| Verdict::Overloaded(Overload::Failure).into()) }
     }
 
-    /// Takes nothing more, and returns when all that was taken is answered and the threads have ended. Submissions from
-    /// then on are `overloaded`.
+    /// Stops the engine: refuses new submissions as `overloaded`, and returns when all accepted submissions are
+    /// answered and the threads have ended.
     pub async fn stop(&self) {
         self.shared().stop();
-        // An error means that the sender is gone, and it lives as long as this handle.
+        // An error means that the sender was dropped, but it lives as long as this handle.
         let _ = self.shared().has_ended().wait_for(|ended| *ended).await;
     }
 
-    /// What is counted.
+    /// Returns the metrics.
     pub fn metrics(&self) -> &EngineMetrics {
         &self.shared().metrics
     }
 
-    /// What was said in the last fifteen minutes, in samples of five seconds that begin at Unix second `since` or later,
-    /// oldest first, but for the one that is not over.
+    /// Returns the verdicts of the last fifteen minutes, in samples of five seconds that begin at Unix second `since`
+    /// or later, oldest first, without the sample that is still open.
     pub fn history(&self, since: u64) -> Vec<Sample> {
         self.shared().history.samples(since, self.context().clock.now())
     }
 
-    /// Members that exceeded a quota, here or at a relay that shares the log, from a position on and at most `limit`,
-    /// in the order of the log; and how many there are.
+    /// Returns the members that exceeded a quota, here or at a relay that shares the log, from a position on and at
+    /// most `limit`, in the order of the log; and the total number.
     pub fn convicted(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
         self.shared().cases.page(from, limit)
     }
 
-    /// The latest of them, latest first.
+    /// Returns the latest convicted members, latest first.
     pub fn latest_convicted(&self, count: usize) -> Vec<ConvictedMember> {
         self.shared().cases.latest(count)
     }
 
-    /// How far it has come. Waits for the queue's lock.
+    /// Returns the progress. Waits for the queue's lock.
     pub fn progress(&self) -> Progress {
         self.shared().progress()
     }
 
-    /// What it shares with other parts of the relay.
+    /// Returns the context that it shares with other parts of the relay.
     pub fn context(&self) -> &RelayContext {
         &self.shared().context
     }
 
-    /// The relay, whatever its store.
+    /// Returns the relay, independent of the type of its store.
     #[cfg(feature = "relay-http")]
     pub(in crate::relay) fn relay(&self) -> &dyn Judge {
         &*self.shared().relay

@@ -1,4 +1,4 @@
-//! Where posts come from.
+//! Sources of posts.
 
 use core::{
     fmt, iter,
@@ -6,18 +6,19 @@ use core::{
 };
 use std::sync::Arc;
 
-/// Lengths of the prefixes by which an address of version 4 is judged: the host, and the block that is its neighbourhood.
+/// Prefix lengths at which an IPv4 address is judged: the host, and the block around it.
 const V4_BITS: [u8; 2] = [32, 24];
-/// The same of version 6: one link, of which one host has every address; one customer; one site or a small provider.
+/// Prefix lengths at which an IPv6 address is judged: one link, whose addresses may all belong to one host; one
+/// customer; one site or a small provider.
 const V6_BITS: [u8; 3] = [64, 56, 48];
 
-/// Where posts come from. `Debug` does not say which.
+/// A source of posts. `Debug` does not reveal it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Source(Kind);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kind {
-    /// The addresses that begin with the first `bits` of this one; the others are zero.
+    /// The addresses that begin with the first `bits` bits of this one; the other bits are zero.
     Block {
         first: IpAddr,
         bits: u8,
@@ -26,13 +27,14 @@ enum Kind {
 }
 
 impl Source {
-    /// A network address: all of it for version 4, the first 64 bits for version 6, of which one host has the rest.
+    /// Returns the source of a network address: the whole address for IPv4, the first 64 bits for IPv6, because one
+    /// host has the rest.
     pub fn address(address: IpAddr) -> Self {
         let address = address.to_canonical();
         Self::block(address, lengths(address)[0])
     }
 
-    /// A name given by somebody trusted, for example the peer of a gossip node.
+    /// Returns the source for a name from a trusted caller, for example the peer of a gossip node.
     pub fn name(name: impl Into<Arc<str>>) -> Self {
         Self(Kind::Name(name.into()))
     }
@@ -45,8 +47,8 @@ impl Source {
         Self(Kind::Block { first, bits })
     }
 
-    /// Itself, and the blocks of addresses around it, narrowest first: /64, /56 and /48 for version 6, the address and
-    /// its /24 for version 4. A name has no block.
+    /// Returns the source itself and the blocks of addresses around it, narrowest first: /64, /56 and /48 for IPv6, the
+    /// address and its /24 for IPv4. A name has no block.
     pub(super) fn levels(&self) -> impl Iterator<Item = Self> + use<> {
         let wider: Vec<Self> = match self.0 {
             Kind::Block { first, bits } => {
@@ -58,7 +60,7 @@ impl Source {
         iter::once(self.clone()).chain(wider)
     }
 
-    /// The widest of its [levels](Self::levels).
+    /// Returns the widest of its [levels](Self::levels).
     pub(super) fn widest(&self) -> Self {
         self.levels().last().unwrap_or_else(|| self.clone())
     }

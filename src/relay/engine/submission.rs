@@ -1,4 +1,4 @@
-//! What is handed to the engine, and how the answer goes back.
+//! Submissions to the engine, and the way of the answer back.
 
 use std::time::Instant;
 
@@ -9,48 +9,48 @@ use tokio::sync::oneshot;
 use super::Source;
 use crate::relay::{BadgeAnswer, KeyCheck, Verdict};
 
-/// A post to check, by itself. The pass may be known to be none already, if it came as text.
+/// A post to check, as owned data. If the pass came as text, the decode error may already be known.
 #[derive(Clone, Debug)]
 pub struct OwnedPost {
     /// The scope's name.
     pub scope: String,
     /// The message.
     pub message: Bytes,
-    /// The pass as it is sent: 246 bytes.
+    /// The encoded pass: 246 bytes.
     pub pass: Result<Bytes, DecodeError>,
 }
 
-/// A badge to check, by itself. The pass may be known to be none already, if it came as text.
+/// A badge to check, as owned data. If the pass came as text, the decode error may already be known.
 #[derive(Clone, Debug)]
 pub struct OwnedBadge {
     /// The scope's name.
     pub scope: String,
-    /// The pass as it is sent.
+    /// The encoded pass.
     pub pass: Result<Bytes, DecodeError>,
-    /// What is asked of whoever shows it; nothing if none.
+    /// The check of possession of the chat key; none if it is not requested.
     pub key_check: Option<KeyCheck>,
 }
 
-/// What waits for an answer, as far as there is one, and whither it goes.
+/// Work that waits for an answer, with the partial answer and the reply channel.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Posts, of which the first have their verdict.
+    /// Posts; the first ones may already have their verdicts.
     Posts { posts: Vec<OwnedPost>, verdicts: Vec<Verdict>, reply: oneshot::Sender<Vec<Verdict>> },
     /// A badge.
     Badge { badge: OwnedBadge, answer: Option<Box<BadgeAnswer>>, reply: oneshot::Sender<BadgeAnswer> },
 }
 
-/// The answer to a part of a submission that is in one batch.
+/// The answer to the part of a submission that is in one batch.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// To the posts that come next.
+    /// The verdicts on the next posts.
     Posts(Vec<Verdict>),
-    /// To a badge.
+    /// The answer to a badge.
     Badge(BadgeAnswer),
 }
 
 impl Answer {
-    /// The verdicts in it.
+    /// Returns the verdicts.
     pub(super) fn verdicts(&self) -> &[Verdict] {
         match self {
             Self::Posts(verdicts) => verdicts,
@@ -68,7 +68,7 @@ pub(super) struct Submission {
 }
 
 impl Submission {
-    /// How many verdicts are missing.
+    /// Returns the number of missing verdicts.
     pub(super) fn open(&self) -> usize {
         match &self.work {
             Work::Posts { posts, verdicts, .. } => posts.len() - verdicts.len(),
@@ -76,7 +76,7 @@ impl Submission {
         }
     }
 
-    /// The memory it holds on to.
+    /// Returns the memory that it occupies, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let pass = |pass: &Result<Bytes, DecodeError>| pass.as_ref().map_or(0, Bytes::len);
         match &self.work {
@@ -90,7 +90,7 @@ impl Submission {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Returns whether the caller no longer waits for the answer.
     pub(super) fn is_abandoned(&self) -> bool {
         match &self.work {
             Work::Posts { reply, .. } => reply.is_closed(),
@@ -98,7 +98,7 @@ impl Submission {
         }
     }
 
-    /// The posts that come next, at most `count`; none of a badge.
+    /// Returns the next posts, at most `count`; none for a badge.
     pub(super) fn next_posts(&self, count: usize) -> &[OwnedPost] {
         match &self.work {
             Work::Posts { posts, verdicts, .. } => {
@@ -109,7 +109,7 @@ impl Submission {
         }
     }
 
-    /// The scopes' names of what comes next, at most `count`.
+    /// Returns the scope names of the next posts, at most `count`, or of the badge.
     pub(super) fn next_scopes(&self, count: usize) -> Vec<&str> {
         match &self.work {
             Work::Posts { .. } => self.next_posts(count).iter().map(|post| post.scope.as_str()).collect(),
@@ -117,17 +117,17 @@ impl Submission {
         }
     }
 
-    /// Takes the answer to what comes next.
+    /// Adds the answer to the next posts, or to the badge.
     pub(super) fn take_answer(&mut self, answered: Answer) {
         match (&mut self.work, answered) {
             (Work::Posts { verdicts, .. }, Answer::Posts(new)) => verdicts.extend(new),
             (Work::Badge { answer, .. }, Answer::Badge(new)) => *answer = Some(Box::new(new)),
-            // The engine answers each with its own kind.
+            // The engine answers each kind of work with the matching kind of answer.
             _ => {}
         }
     }
 
-    /// The answer to all of it where nobody works on it; what is open gets this verdict.
+    /// Replies without verification: all posts without a verdict get this verdict.
     pub(super) fn refuse(mut self, verdict: &Verdict) {
         let answer = match &self.work {
             Work::Posts { .. } => Answer::Posts(vec![verdict.clone(); self.open()]),
@@ -137,7 +137,7 @@ impl Submission {
         self.reply();
     }
 
-    /// Sends the answer. Whoever went away does not get it.
+    /// Sends the answer. It is dropped if the caller no longer waits.
     pub(super) fn reply(self) {
         match self.work {
             Work::Posts { verdicts, reply, .. } => drop(reply.send(verdicts)),

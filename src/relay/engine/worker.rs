@@ -1,4 +1,4 @@
-//! What the engine's threads do.
+//! The engine's threads.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::relay::{BadgeAnswer, BadgeRequest, Overload, PostRequest, Verdict, lock};
 
-/// How often the log is looked at.
+/// The interval at which the log is polled.
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
 
-/// What the engine's handles and threads share.
+/// The state that the engine's handles and threads share.
 pub(super) struct Shared {
     pub(super) relay: Arc<dyn Judge>,
     pub(super) context: RelayContext,
@@ -34,13 +34,13 @@ pub(super) struct Shared {
     pub(super) history: History,
     pub(super) cases: Cases,
     state: Mutex<State>,
-    /// Something came, a batch is finished, or the engine stops.
+    /// Signals a new submission, a finished batch, or the stop of the engine.
     changed: Condvar,
-    /// The engine stops, or somebody was convicted.
+    /// Signals the stop of the engine, or a conviction.
     look: Condvar,
-    /// Threads that have not ended.
+    /// The number of running threads.
     alive: AtomicUsize,
-    /// Batches that were begun, and that are finished.
+    /// The numbers of batches that were begun, and that were finished.
     begun: AtomicU64,
     finished: AtomicU64,
     has_ended: watch::Sender<bool>,
@@ -51,7 +51,7 @@ struct State {
     is_look_due: bool,
 }
 
-/// Counts a thread out, however it ends.
+/// A guard that decrements the number of threads when its thread ends, also after a panic.
 pub(super) struct Alive(Arc<Shared>);
 
 impl Drop for Alive {
@@ -94,13 +94,13 @@ impl Shared {
         }
     }
 
-    /// Counts a thread in.
+    /// Increments the number of threads, and returns the guard.
     pub(super) fn enter(self: &Arc<Self>) -> Alive {
         self.alive.fetch_add(1, Ordering::AcqRel);
         Alive(self.clone())
     }
 
-    /// Becomes true when the last thread has ended.
+    /// Returns a receiver that becomes true when the last thread has ended.
     pub(super) fn has_ended(&self) -> watch::Receiver<bool> {
         self.has_ended.subscribe()
     }
@@ -130,7 +130,7 @@ impl Shared {
         submission.refuse(&verdict);
     }
 
-    /// Counts verdicts on what comes next of a submission.
+    /// Counts verdicts on the next posts of a submission, or on its badge.
     fn count(&self, submission: &Submission, verdicts: &[Verdict], now: u64) {
         {
             let policies = self.relay.policies();
@@ -141,7 +141,7 @@ impl Shared {
         self.history.note(verdicts, now);
     }
 
-    /// Takes nothing more; the threads end when nothing is left.
+    /// Refuses new submissions; the threads end when the queue is empty.
     pub(super) fn stop(&self) {
         let mut state = lock(&self.state);
         state.schedule.stop();
@@ -166,7 +166,7 @@ impl Shared {
             state = match next {
                 Next::Verify(batch) => return Some(batch),
                 Next::End => {
-                    // Another worker may wait for this too.
+                    // Another worker may also wait for the end.
                     self.changed.notify_one();
                     return None;
                 }
@@ -187,7 +187,7 @@ impl Shared {
         self.metrics.forging_sources.set(gauge(state.schedule.suspects()));
     }
 
-    /// How far the engine has come.
+    /// Returns the progress.
     pub(super) fn progress(&self) -> Progress {
         let Depth { proven, unproven, suspicious } = lock(&self.state).schedule.depth();
         let finished = self.finished.load(Ordering::Relaxed);
@@ -196,7 +196,7 @@ impl Shared {
         Progress { open: waiting.saturating_add(usize::try_from(running).unwrap_or(usize::MAX)), finished }
     }
 
-    /// Verifies a batch and answers.
+    /// Verifies a batch and sends the answers.
     fn run(&self, batch: Batch) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let (begin, now, len) = (Instant::now(), self.context.clock.now(), batch.len());
@@ -229,7 +229,7 @@ impl Shared {
         done.into_iter().for_each(Submission::reply);
     }
 
-    /// The answers to a batch's portions, in order.
+    /// Returns the answers to a batch's portions, in order.
     fn judge(&self, batch: &Batch, now: u64) -> Vec<Answer> {
         let portions = &batch.portions;
         let posts = || portions.iter().flat_map(|portion| portion.submission.next_posts(portion.count));
@@ -248,7 +248,7 @@ impl Shared {
             Ok(_) => judged.next().unwrap_or(Verdict::Overloaded(Overload::Failure)),
             Err(error) => (*error).into(),
         });
-        // Each badge is verified by itself.
+        // Each badge is verified alone.
         let badges: Vec<Option<BadgeAnswer>> = portions
             .par_iter()
             .map(|portion| match &portion.submission.work {
@@ -273,14 +273,14 @@ impl Shared {
         }
     }
 
-    /// What the answers say of the log.
+    /// Updates the status of the log from the answers.
     fn watch_log(&self, answers: &[Answer], now: u64) {
         let verdicts = || answers.iter().flat_map(Answer::verdicts);
         let failure = verdicts().find_map(|verdict| match verdict {
             Verdict::Overloaded(Overload::Log(error)) => Some(error),
             _ => None,
         });
-        // That it works again is for the look at it to say.
+        // The log's polling thread notices when it works again.
         if let Some(error) = failure {
             self.context.status.log_failed(error, now);
         }
@@ -290,8 +290,8 @@ impl Shared {
         }
     }
 
-    /// Gives the answers to their submissions and takes note of the sources. Returns the submissions that are done, which
-    /// are to be replied to after this: whoever has an answer finds its source noted.
+    /// Adds the answers to their submissions and updates the sources. Returns the finished submissions. The caller
+    /// replies to them afterwards, so that a source is already updated when its client has the answer.
     fn finish(&self, batch: Batch, answers: Vec<Answer>, end: Instant) -> Vec<Submission> {
         let mut state = lock(&self.state);
         let Finished { done, was_forging } = state.schedule.finish(batch, answers, end);
@@ -302,14 +302,14 @@ impl Shared {
         done
     }
 
-    /// Looks at the log each second, and when somebody was convicted, until the engine stops.
+    /// Polls the log each second, and after each conviction, until the engine stops.
     pub(super) fn look_at_log(&self) {
         let mut looked_after: Option<Instant> = None;
         loop {
             let now = self.context.clock.now();
             self.history.note(&[], now);
-            // News is told at once. Open cases are looked after each second, for each is a question to the log, and with
-            // many convictions a second there would be no end of them.
+            // New convictions are published at once. Open cases are checked only each second, because each check is a
+            // query to the log, and many convictions a second would cause too many queries.
             let looks_after_cases = looked_after.is_none_or(|at| at.elapsed() >= LOOK_AT_LOG);
             if looks_after_cases {
                 looked_after = Some(Instant::now());
@@ -337,7 +337,7 @@ impl Shared {
     }
 }
 
-/// The answer to a part of a batch that a panic ended.
+/// Returns the answer to a portion of a batch that ended in a panic.
 fn failure(portion: &Portion) -> Answer {
     let verdict = Verdict::Overloaded(Overload::Failure);
     match portion.submission.work {

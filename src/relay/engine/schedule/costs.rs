@@ -1,4 +1,4 @@
-//! What verdicts cost.
+//! The cost of verdicts.
 
 use core::num::NonZeroUsize;
 
@@ -6,19 +6,20 @@ use quotapass_circuits::verifier::VerifierCosts;
 
 use crate::relay::{Malformed, Verdict, engine::submission::Answer};
 
-/// The work that refusing a post before its proof is looked at makes, in posts.
+/// The work of refusing a post before its proof is checked, in posts.
 const REFUSAL_COST: f64 = 1.0 / 16.0;
 
-/// The cost of work that leads to nothing, in posts: one is the work that a good post makes in a large batch.
+/// The cost of wasted work, in posts: one is the work of a good post in a large batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::relay::engine) struct Costs {
-    /// Of finding one forgery.
+    /// The cost of finding one forgery.
     pub(in crate::relay::engine) forgery: f64,
 }
 
 impl Costs {
-    /// What was measured on this machine: a forgery is a proof that is verified by itself, a good post its part of a large
-    /// batch. A measurement that a busy machine disturbed stays between 2 and 32 posts.
+    /// Computes the costs from a measurement on this machine: a forgery costs the verification of a single proof, a
+    /// good post its share of a large batch. The result is limited to 2 to 32 posts, in case a busy machine disturbed
+    /// the measurement.
     pub(in crate::relay::engine) fn of(costs: &VerifierCosts, max_batch: NonZeroUsize) -> Self {
         let post = costs.batch(max_batch.get()).as_secs_f64() / max_batch.get() as f64;
         let forgery = costs.each(1).as_secs_f64() / post;
@@ -26,15 +27,14 @@ impl Costs {
     }
 }
 
-/// What answers say of their source.
+/// The count of good, forged and wasted work in answers to one source.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    /// What nobody honest sends: proofs that prove nothing, and bytes that are no pass.
+    /// Posts that no honest client sends: invalid proofs, and bytes that are not a pass.
     pub(super) forged: usize,
-    /// Work that led to nothing, in posts.
+    /// Wasted work, in posts.
     pub(super) wasted: f64,
-    /// Posts that were accepted, which are recorded now. A badge can be shown any number of times, so that it excuses
-    /// nothing.
+    /// Accepted posts, which are now recorded. A badge can be sent any number of times, so it does not count as good.
     pub(super) good: usize,
 }
 
@@ -47,10 +47,10 @@ impl Tally {
 }
 
 impl Costs {
-    /// Forgeries count in full. What is refused before its proof is looked at (replays, passes out of range or on an
-    /// unknown root) costs little, but can be sent in any number, so it counts with that little. Posts over quota count
-    /// for nothing: their author loses a deposit. Nor does a badge without a good answer to a challenge: it is no forgery,
-    /// and whoever sends badges alone has nothing to make up for it.
+    /// Counts an answer. Forgeries count in full. A pass that is refused before its proof is checked (a replay, a pass
+    /// out of range or on an unknown root) costs little, but can be sent in any number, so this small cost counts.
+    /// Posts over quota count nothing: their author loses a deposit. A badge without a valid answer to a challenge also
+    /// counts nothing: it is not a forgery, and a client that sends only badges has no good posts to compensate for it.
     pub(super) fn tally(&self, answer: &Answer) -> Tally {
         let mut tally = Tally::default();
         for verdict in answer.verdicts() {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::relay::PossessionError;
 
-    /// Attack: a forger shows one badge over and over, and is taken for somebody who sends good posts.
+    /// Attack: a forger sends one badge again and again, and counts as a sender of good posts.
     #[test]
     fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
         let tally = |answer| {

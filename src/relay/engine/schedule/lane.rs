@@ -1,4 +1,4 @@
-//! Submissions that wait, source by source.
+//! Lanes of waiting submissions, by source.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use super::{Place, standing::LaneName};
 use crate::relay::engine::{Source, submission::Submission};
 
-/// A submission, and how many of its posts are in a batch.
+/// A submission, and the number of its posts in a batch.
 #[derive(Debug)]
 pub(in crate::relay::engine) struct Portion {
     pub(in crate::relay::engine) submission: Submission,
@@ -17,35 +17,36 @@ pub(in crate::relay::engine) struct Portion {
     pub(super) lane: LaneName,
 }
 
-/// What waits of one source, or of one block of addresses.
+/// The waiting submissions of one source, or of one block of addresses.
 #[derive(Debug, Default)]
 struct Flow {
     waiting: VecDeque<Submission>,
-    /// Verdicts that are missing.
+    /// The number of missing verdicts.
     open: usize,
     bytes: usize,
-    /// Work that it wasted and has not sat out yet, in posts.
+    /// Wasted work for which it has not skipped turns yet, in posts.
     debt: f64,
 }
 
 /// Flows that take turns.
 ///
-/// **Attack.** One source opens 64 connections and fills the queue: in a common queue everybody waits behind it, or finds
-/// no place.
+/// **Attack.** One source opens 64 connections and fills the queue: in a common queue all other sources wait behind it,
+/// or find no place.
 ///
-/// **Answer.** Each flow has its own queue, and a batch takes some posts of each in turn, so that a post waits for at most
-/// as many posts of each other flow. No flow has more places than it leaves free for all others. A flow that wasted work
-/// sits out turns until the others had as much: among forgers, who brings good posts too is served more.
+/// **Defence.** Each flow has its own queue, and a batch takes some posts of each in turn, so a post waits for at most
+/// as many posts of each other flow. No flow has more places than it leaves free for all others. A flow that wasted
+/// work skips turns until the other flows had as much work: among forgers, a flow that also sends good posts is served
+/// more.
 #[derive(Debug)]
 pub(super) struct Lane {
     name: LaneName,
     max_posts: usize,
     max_bytes: usize,
-    /// Those in which something waits.
+    /// The flows with waiting submissions.
     flows: HashMap<Source, Flow>,
-    /// The same, the one whose turn it is in front.
+    /// The same flows in order of turns, the next one in front.
     turns: VecDeque<Source>,
-    /// Verdicts that are missing.
+    /// The number of missing verdicts.
     open: usize,
     bytes: usize,
 }
@@ -56,7 +57,7 @@ impl Lane {
         Self { name, max_posts, max_bytes, flows, turns, open: 0, bytes: 0 }
     }
 
-    /// Posts that wait.
+    /// Returns the number of waiting posts.
     pub(super) fn open(&self) -> usize {
         self.open
     }
@@ -65,25 +66,26 @@ impl Lane {
         self.turns.is_empty()
     }
 
-    /// Since when what goes next has waited.
+    /// Returns the time since when the next submission has waited.
     pub(super) fn next_queued_at(&self) -> Option<Instant> {
         let flow = self.flows.get(self.turns.front()?)?;
         flow.waiting.front().map(|submission| submission.queued_at)
     }
 
-    /// Whether a submission may wait here: a flow has no more places than are free after that.
+    /// Returns whether the lane has room for a submission: a flow may have at most as many places as are then still
+    /// free.
     pub(super) fn has_room(&self, flow: &Source, submission: &Submission) -> bool {
         let (held, bytes) = self.flows.get(flow).map_or((0, 0), |flow| (flow.open, flow.bytes));
         held + submission.open() + self.open <= self.max_posts
             && bytes + submission.bytes() + self.bytes <= self.max_bytes
     }
 
-    /// Puts a submission behind those of its flow, whatever the lane holds.
+    /// Puts a submission at the back of its flow, even if the lane is full.
     pub(super) fn push_back(&mut self, flow: Source, submission: Submission) {
         self.enter(flow, &submission).push_back(submission);
     }
 
-    /// Puts a submission before those of its flow, whatever the lane holds.
+    /// Puts a submission at the front of its flow, even if the lane is full.
     pub(super) fn push_front(&mut self, flow: Source, submission: Submission) {
         self.enter(flow, &submission).push_front(submission);
     }
@@ -102,15 +104,15 @@ impl Lane {
         &mut flow.waiting
     }
 
-    /// Charges a flow for work that it wasted, if something of it waits.
+    /// Charges a flow for wasted work, if it has waiting submissions.
     pub(super) fn charge(&mut self, flow: &Source, wasted: f64) {
         if let Some(flow) = self.flows.get_mut(flow) {
             flow.debt += wasted;
         }
     }
 
-    /// Takes at most `room` posts out: in turn some of each flow, and then more of the same, up to `most` of each, if there
-    /// is room left.
+    /// Takes out at most `room` posts: first some of each flow in turn, and then more of the same flows, up to `most`
+    /// of each, if room remains.
     pub(super) fn take(&mut self, room: usize, most: usize, portions: &mut Vec<Portion>) {
         let turn = room.div_ceil(4).min(most);
         let mut left = room;
@@ -119,14 +121,14 @@ impl Lane {
             let expected: usize = shares.iter().map(|(_, count)| count).sum();
             let taken: usize = shares.into_iter().map(|(name, count)| self.take_of(name, count, portions)).sum();
             left -= taken;
-            // Abandoned submissions leave room, and debts may let nobody go; then others have a turn.
+            // Abandoned submissions leave room, and debts may block all flows; then other flows have a turn.
             if taken == expected && taken > 0 {
                 break;
             }
         }
     }
 
-    /// The flows that come next, taken out of the order of turns, and how many posts of each go.
+    /// Removes the next flows from the order of turns, and returns them with the number of posts to take from each.
     fn shares(&mut self, room: usize, turn: usize, most: usize) -> Vec<(Source, usize)> {
         let mut shares: Vec<(Source, usize)> = Vec::new();
         let (mut left, mut in_debt) = (room, Vec::new());
@@ -145,7 +147,7 @@ impl Lane {
         let is_served = !shares.is_empty();
         let least =
             in_debt.iter().filter_map(|name| self.flows.get(name)).map(|flow| flow.debt).fold(f64::MAX, f64::min);
-        // One turn is sat out; if all are in debt, as many as let one of them go.
+        // Each flow in debt skips one turn. If all are in debt, they skip as many turns as the smallest debt requires.
         let forgiven = if is_served { turn as f64 } else { least };
         for name in in_debt {
             if let Some(flow) = self.flows.get_mut(&name) {
@@ -162,7 +164,7 @@ impl Lane {
         shares
     }
 
-    /// Takes at most `count` posts of a flow, and gives it another turn if something is left.
+    /// Takes at most `count` posts of a flow, and gives it another turn if posts remain.
     fn take_of(&mut self, name: Source, count: usize, portions: &mut Vec<Portion>) -> usize {
         let Some(flow) = self.flows.get_mut(&name) else { return 0 };
         let mut taken = 0;
@@ -174,7 +176,7 @@ impl Lane {
             flow.bytes -= bytes;
             self.open -= open;
             self.bytes -= bytes;
-            // Nobody waits for the answer any more.
+            // The caller no longer waits for the answer.
             if submission.is_abandoned() {
                 continue;
             }
@@ -190,7 +192,7 @@ impl Lane {
         taken
     }
 
-    /// Takes out what belongs to another place now, in the order of turns.
+    /// Removes submissions whose place has changed, in the order of turns.
     pub(super) fn take_misplaced(&mut self, place: impl Fn(&Source) -> Place) -> Vec<(Place, Submission)> {
         let mut misplaced = Vec::new();
         for name in core::mem::take(&mut self.turns) {

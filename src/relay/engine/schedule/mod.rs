@@ -1,11 +1,11 @@
-//! Who is served, and when.
+//! The scheduler: the order in which posts are verified.
 //!
-//! The relay's promise under attack: work is wasted only within a bound, whoever sends forgeries and from however many
-//! addresses, and sources that bring good posts hardly notice. What is known of [sources](standing) decides in which
-//! [lane](lane) their posts wait; in a lane they take turns; the [queue](queue) makes batches of them, large ones of proven
-//! sources and small ones of the others, within a [budget](budget) of what may be [wasted](costs).
+//! The relay's promise under attack: wasted work is bounded, however many addresses send forgeries, and sources of good
+//! posts hardly notice. The history of a [source](standing) decides in which [lane](lane) its posts wait; in a lane,
+//! sources take turns. The [queue](queue) makes large batches for proven sources and small batches for the others,
+//! within a [budget](budget) for [wasted](costs) work.
 //!
-//! It reads no clock and verifies nothing, so that its tests hold both.
+//! It reads no clock and verifies nothing, so its tests control both.
 
 mod budget;
 mod costs;
@@ -35,7 +35,7 @@ use super::{
     submission::{Answer, Submission},
 };
 
-/// What waits, and what is known of those who sent it.
+/// The waiting posts, and the history of their sources.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     queue: Queue,
@@ -46,9 +46,9 @@ pub(super) struct Scheduler {
 /// A batch that is answered.
 #[derive(Debug)]
 pub(super) struct Finished {
-    /// Submissions that are answered whole.
+    /// Submissions that are answered completely.
     pub(super) done: Vec<Submission>,
-    /// Whether there was a forgery in it.
+    /// Whether the batch had a forgery.
     pub(super) was_forging: bool,
 }
 
@@ -58,18 +58,18 @@ impl Scheduler {
         Self { queue: Queue::new(settings.clone()), sources, costs }
     }
 
-    /// Queues a submission, or gives it back if its lane has no room for more of its source.
+    /// Queues a submission, or returns it if its lane has no room for more posts of its source.
     pub(super) fn submit(&mut self, submission: Submission, now: Instant) -> Result<(), Box<Submission>> {
         let place = self.sources.place(&submission.source, now);
         self.queue.push(submission, place)
     }
 
-    /// What a worker does now.
+    /// Returns the next task of a worker.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         self.queue.next(now)
     }
 
-    /// Gives the answers to their submissions, takes note of the sources, and queues again what is not done.
+    /// Adds the answers to their submissions, updates the sources, and queues unfinished submissions again.
     pub(super) fn finish(&mut self, batch: Batch, answers: Vec<Answer>, now: Instant) -> Finished {
         let Batch { portions, kind } = batch;
         let (mut done, mut rest) = (Vec::with_capacity(portions.len()), Vec::new());
@@ -100,12 +100,12 @@ impl Scheduler {
         Finished { done, was_forging: all.forged > 0 }
     }
 
-    /// Forgets sources that did nothing for long.
+    /// Forgets sources that were inactive for long.
     pub(super) fn expire(&mut self, now: Instant) {
         self.sources.expire(now);
     }
 
-    /// Takes nothing more from now on.
+    /// Stops the scheduler: workers end when the queue is empty.
     pub(super) fn stop(&mut self) {
         self.queue.stop();
     }
@@ -114,12 +114,12 @@ impl Scheduler {
         self.queue.is_stopping()
     }
 
-    /// Posts that wait.
+    /// Returns the number of waiting posts by lane.
     pub(super) fn depth(&self) -> Depth {
         self.queue.depth()
     }
 
-    /// Sources, and blocks of addresses, that are suspicious or were a little while ago.
+    /// Returns the number of sources and blocks of addresses that are suspicious or recently were.
     pub(super) fn suspects(&self) -> usize {
         self.sources.suspects()
     }

@@ -1,4 +1,4 @@
-//! What waits, and what goes next.
+//! The queue of waiting posts, and the choice of the next batch.
 
 use std::time::{Duration, Instant};
 
@@ -13,28 +13,28 @@ use crate::relay::{
     engine::{EngineSettings, Source, submission::Submission},
 };
 
-/// What is verified at once.
+/// A batch of posts that are verified at once.
 #[derive(Debug)]
 pub(in crate::relay::engine) struct Batch {
     pub(in crate::relay::engine) portions: Vec<Portion>,
     pub(super) kind: BatchKind,
 }
 
-/// What a batch was taken from.
+/// The origin of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BatchKind {
-    /// The proven lane, and the unproven one if forgeries are rare there.
+    /// The proven lane, and also the unproven lane if forgeries are rare there.
     Large,
-    /// One lane in which forgeries are to be expected.
+    /// One lane in which forgeries are expected.
     Doubtful {
         lane: LaneName,
-        /// Whether other posts waited, or were being verified on the same cores.
+        /// Whether other posts waited, or were being verified on the same cores at the time.
         at_expense: bool,
     },
 }
 
 impl Batch {
-    /// How its proofs are verified: each by itself where most are expected to be forged.
+    /// Returns how its proofs are verified: each one alone if most are expected to be forged.
     pub(in crate::relay::engine) fn verification(&self) -> Verification {
         match self.kind {
             BatchKind::Doubtful { lane: LaneName::Suspicious, .. } => Verification::Each,
@@ -42,24 +42,24 @@ impl Batch {
         }
     }
 
-    /// How many verdicts it asks for.
+    /// Returns the number of verdicts that it needs.
     pub(in crate::relay::engine) fn len(&self) -> usize {
         self.portions.iter().map(|portion| portion.count).sum()
     }
 }
 
-/// What a worker does next.
+/// The next task of a worker.
 #[derive(Debug)]
 pub(in crate::relay::engine) enum Next {
-    /// Verify this.
+    /// Verify this batch.
     Verify(Batch),
-    /// Look again after this time, or when something comes.
+    /// Check again after this time, or when a submission arrives.
     Wait(Option<Duration>),
     /// Shut down: the queue is empty and closed.
     End,
 }
 
-/// Posts that wait, by lane.
+/// The number of waiting posts, by lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::relay::engine) struct Depth {
     pub(in crate::relay::engine) proven: usize,
@@ -69,8 +69,8 @@ pub(in crate::relay::engine) struct Depth {
 
 /// The three lanes.
 ///
-/// Large batches go first. Doubtful ones, which are small, go when nothing else is to be done, and otherwise within their
-/// [budget](Budget). They never take the last worker, so that a large batch does not wait for them.
+/// Large batches go first. Doubtful batches, which are small, go when there is no other work, and otherwise within
+/// their [budget](Budget). They never take the last worker, so a large batch does not wait for them.
 #[derive(Debug)]
 pub(super) struct Queue {
     proven: Lane,
@@ -79,7 +79,7 @@ pub(super) struct Queue {
     settings: EngineSettings,
     budget: Budget,
     trust: Trust,
-    /// Batches that were taken and are not finished.
+    /// The number of batches that were taken and are not finished.
     large_in_flight: usize,
     doubtful_in_flight: usize,
     is_stopping: bool,
@@ -110,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more from now on.
+    /// Closes the queue: workers end when it is empty.
     pub(super) fn stop(&mut self) {
         self.is_stopping = true;
     }
@@ -124,7 +124,7 @@ impl Queue {
         Depth { proven, unproven, suspicious }
     }
 
-    /// Queues a submission, or gives it back if it is too much.
+    /// Queues a submission, or returns it if its lane has no room.
     pub(super) fn push(&mut self, submission: Submission, place: Place) -> Result<(), Box<Submission>> {
         let lane = self.lane(place.lane);
         if !lane.has_room(&place.flow, &submission) {
@@ -134,12 +134,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts back what has open posts left, in front of what its flow has, whatever its lane holds: it was taken.
+    /// Puts a submission with open posts back in front of its flow, even if the lane is full, because it was already
+    /// accepted.
     pub(super) fn put_back(&mut self, submission: Submission, place: Place) {
         self.lane(place.lane).push_front(place.flow, submission);
     }
 
-    /// Moves what belongs to another place now, whatever that holds: it was taken.
+    /// Moves submissions whose place has changed, even if the new lane is full, because they were already accepted.
     pub(super) fn rearrange(&mut self, place: impl Fn(&Source) -> Place) {
         for name in [LaneName::Proven, LaneName::Unproven, LaneName::Suspicious] {
             for (place, submission) in self.lane(name).take_misplaced(&place) {
@@ -148,12 +149,12 @@ impl Queue {
         }
     }
 
-    /// Charges a place for work that was wasted on it.
+    /// Charges the flow of a place for wasted work.
     pub(super) fn charge(&mut self, place: &Place, wasted: f64) {
         self.lane(place.lane).charge(&place.flow, wasted);
     }
 
-    /// What to do now.
+    /// Returns the next task.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         let large = self.next_large();
         let at_expense = large.is_some() || self.large_in_flight > 0;
@@ -174,7 +175,7 @@ impl Queue {
         if is_due { Next::Verify(self.take_large()) } else { Next::Wait(Some(self.settings.max_delay - waited)) }
     }
 
-    /// Posts that wait for a large batch, and since when.
+    /// Returns the number of posts that wait for a large batch, and the time since when the oldest waits.
     fn next_large(&self) -> Option<(usize, Instant)> {
         let unproven = self.trust.is_merged().then_some(&self.unproven);
         let lanes = || core::iter::once(&self.proven).chain(unproven);
@@ -182,12 +183,12 @@ impl Queue {
         Some((lanes().map(Lane::open).sum(), oldest))
     }
 
-    /// Whether unproven posts wait that do not go in large batches.
+    /// Returns whether unproven posts wait that do not go in large batches.
     fn unproven_waits(&self) -> bool {
         !self.trust.is_merged() && !self.unproven.is_empty()
     }
 
-    /// The doubtful lane that goes next, if one waits and a worker may be spared for it.
+    /// Returns the doubtful lane that goes next, if one has waiting posts and a worker is available for it.
     fn next_doubtful(&mut self) -> Option<LaneName> {
         let lane = self.budget.choose(self.unproven_waits(), !self.suspicious.is_empty());
         let workers = self.settings.workers.get().saturating_sub(1).max(1);
@@ -198,7 +199,7 @@ impl Queue {
         self.large_in_flight += 1;
         let (room, mut portions) = (self.settings.max_batch.get(), Vec::new());
         if self.trust.is_merged() {
-            // A quarter is kept for newcomers; of each some posts, until these have proven it.
+            // A quarter is reserved for unproven sources, a few posts of each, until these posts prove the source.
             let kept = self.unproven.open().min(room / 4);
             self.proven.take(room - kept, room, &mut portions);
             let taken: usize = portions.iter().map(|portion| portion.count).sum();
@@ -213,7 +214,7 @@ impl Queue {
         self.doubtful_in_flight += 1;
         let room = match lane {
             LaneName::Unproven => self.trust.batch(),
-            // Most of it is forged, and each is found by itself: as much work as half a large batch.
+            // Most posts are forged, and each is verified alone: this is as much work as half a large batch.
             _ => self.settings.max_batch.get().div_ceil(16),
         };
         let mut portions = Vec::new();
@@ -221,7 +222,7 @@ impl Queue {
         Batch { portions, kind: BatchKind::Doubtful { lane, at_expense } }
     }
 
-    /// A batch is finished that made this work, of which so much led to nothing, all in posts.
+    /// Records a finished batch with its work and its wasted work, both in posts.
     pub(super) fn finish(&mut self, kind: BatchKind, work: f64, wasted: f64) {
         match kind {
             BatchKind::Large => {
@@ -240,7 +241,7 @@ impl Queue {
         }
     }
 
-    /// Posts of unproven sources came out like this.
+    /// Records the results of posts from unproven sources.
     pub(super) fn note_unproven(&mut self, good: usize, forged: usize) {
         self.trust.note(good, forged);
     }

@@ -1,4 +1,5 @@
-//! Attacks on the scheduler, with a simulated clock and simulated work: what a relay of two cores does under each.
+//! Simulated attacks on the scheduler, with a simulated clock and simulated work: the behaviour of a relay with two
+//! cores under each attack.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -15,27 +16,27 @@ use crate::relay::{
     },
 };
 
-/// Work that is done in a second, in good posts of a large batch.
+/// The work capacity per second, in good posts of a large batch.
 const CAPACITY: f64 = 9_000.0;
-/// What a batch costs beside its posts.
+/// The fixed cost of a batch, in addition to its posts.
 const BATCH: f64 = 4.0;
-/// After this time a client that was refused comes again.
+/// The time after which a refused client sends again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How a client sends.
+/// The pace at which a client sends.
 #[derive(Clone, Copy)]
 enum Pace {
-    /// So many requests at a time, each when one is answered.
+    /// This many requests at a time; the next one is sent when one is answered.
     Closed(usize),
-    /// So many requests a second.
+    /// This many requests a second.
     Open(f64),
 }
 
-/// Somebody who sends, from one source or from many.
+/// A client that sends from one source or from many.
 struct Client {
     pace: Pace,
     posts: usize,
-    /// Of the requests, one in this many is forged; none if zero.
+    /// One in this many requests is forged; none if zero.
     forged_in: usize,
     /// The source of a request by its number.
     source: Box<dyn Fn(usize) -> Source>,
@@ -52,7 +53,7 @@ impl Client {
     }
 }
 
-/// What came of a client's posts.
+/// The results of a client's posts.
 #[derive(Clone, Default)]
 struct Outcome {
     requests: usize,
@@ -81,14 +82,14 @@ struct Simulation {
     outcomes: Vec<Outcome>,
     begun: Instant,
     now: Instant,
-    /// When which client sends.
+    /// The times at which clients send.
     due: std::collections::BTreeSet<(Instant, u64, usize)>,
     sent: u64,
     running: Vec<Running>,
     answers: Vec<oneshot::Receiver<Vec<Verdict>>>,
 }
 
-/// Runs clients for some time.
+/// Runs clients for the given time.
 fn run(clients: Vec<Client>, time: Duration) -> Vec<Outcome> {
     let settings = EngineSettings { workers: core::num::NonZeroUsize::new(2).unwrap(), ..EngineSettings::default() };
     let now = Instant::now();
@@ -142,7 +143,7 @@ impl Simulation {
                 Next::End => break,
             }
         }
-        // The batches that are verified share the cores.
+        // The running batches share the cores.
         let rate = CAPACITY / self.running.len().max(1) as f64;
         let least = self.running.iter().map(|running| running.work_left).fold(f64::MAX, f64::min);
         let finishes = (least < f64::MAX).then(|| Duration::from_secs_f64(least / rate));
@@ -210,7 +211,7 @@ fn is_forged(submission: &Submission) -> bool {
     posts[0].message[1] == 1
 }
 
-/// The work of a batch: finding k forgeries in n posts takes about k log2(n / k) further answers.
+/// Returns the work of a batch: finding k forgeries in n posts takes about k log2(n / k) further answers.
 fn work(batch: &Batch) -> f64 {
     let posts = batch.len() as f64;
     let forged: usize =
@@ -231,7 +232,7 @@ fn good(outcomes: &[Outcome]) -> f64 {
 
 const TIME: Duration = Duration::from_secs(10);
 
-/// Good posts of busy sources beside an attacker, as a part of those without.
+/// Returns the good posts of busy sources during an attack, as a fraction of those without the attack.
 fn kept(attacker: Client) -> f64 {
     let alone = good(&run(busy(), TIME));
     let attacked = run(busy().into_iter().chain([attacker]).collect(), TIME);
@@ -242,12 +243,12 @@ fn one_address(_: usize) -> Source {
     Source::address(Ipv4Addr::new(203, 0, 113, 7).into())
 }
 
-/// Another /24 with each request, of 70,000.
+/// Returns another one of 70,000 /24 blocks with each request.
 fn many_addresses(number: usize) -> Source {
     Source::address(Ipv4Addr::from_bits(0x2000_0001 + (((number % 70_000) as u32) << 8)).into())
 }
 
-/// Another /64 of a home line's /56 with each request.
+/// Returns another /64 of a home line's /56 with each request.
 fn home_line(number: usize) -> Source {
     let prefix = 0x2001_0db8_0001_0100_u128 + (number % 256) as u128;
     Source::address(Ipv6Addr::from_bits(prefix << 64 | 1).into())
@@ -273,7 +274,7 @@ fn a_home_line_costs_at_most_a_tenth() {
 #[test]
 fn many_people_behind_one_address_keep_their_share() {
     let gateway = || Source::address(Ipv4Addr::new(198, 51, 100, 1).into());
-    // Fifty people behind an address send fifty posts a second, and one forger among them.
+    // Fifty people behind one address send fifty posts a second; one more is a forger.
     let people = Client { source: Box::new(move |_| gateway()), ..Client::honest(0, Pace::Open(50.0), 1) };
     for (forgeries, least) in [(1.0, 0.97), (25.0, 0.9), (100.0, 0.3)] {
         let people = Client { source: Box::new(move |_| gateway()), ..Client::honest(0, people.pace, 1) };

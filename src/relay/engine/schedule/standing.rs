@@ -1,19 +1,18 @@
-//! What is known of sources.
+//! The standing of sources.
 //!
-//! **Attack.** A proof that proves nothing costs its sender nothing and a relay several posts' work. A forger who is known
-//! by his address alone takes the next one: a home line has 256 prefixes of 64 bits, a site 65,536, and a botnet has
-//! thousands of addresses. A table of suspects that evicts the oldest is flooded with addresses until it forgets the
-//! forger.
+//! **Attack.** A forged proof costs its sender nothing, but costs a relay the work of several posts. If a forger is
+//! known only by one address, it changes to another: a home line has 256 prefixes of 64 bits, a site 65,536, and a
+//! botnet has thousands of addresses. If a table of suspects evicts the oldest entry, a forger floods it with addresses
+//! until it forgets the forger.
 //!
-//! **Answer.** Each source has a record of the work that it wasted and of the good posts that it brought, and so has each
-//! block of addresses around it. Both decay. A source that wastes more than its good posts are worth is suspicious; a
-//! source without a record of its own inherits from the widest suspicious block around it. What a source wastes counts
-//! against its block only as long as the source itself is not suspicious: one bad host adds no more to its neighbourhood
-//! than what is forgiven, and only several can make it suspicious. A host that brings good posts stands for itself,
-//! whatever its neighbours do.
+//! **Defence.** Each source has a record of its wasted work and its good posts, and so has each block of addresses
+//! around it. Both decay. A source that wastes more than its good posts are worth is suspicious; a source without a
+//! record inherits from the widest suspicious block around it. Work that a source wastes counts against its block only
+//! while the source itself is not suspicious: one bad host adds at most the forgiven amount to its block, and only
+//! several bad hosts can make the block suspicious. A host with good posts is judged alone, whatever its neighbours do.
 //!
-//! Proven sources, sources with a few forgeries, and suspicious sources are kept in bounded tables of their own, so that
-//! none of them evicts another kind. In a suspicious block only the block itself is kept, so that it fills no table.
+//! Proven sources, sources with a few forgeries, and suspicious sources are in three separate bounded tables, so that
+//! no kind evicts another. Of a suspicious block only the block itself is kept, so its sources fill no table.
 
 use core::{iter, num::NonZeroUsize};
 use std::{
@@ -26,34 +25,34 @@ use lru::LruCache;
 use super::{Tally, costs::Costs};
 use crate::relay::engine::Source;
 
-/// How many forgeries are forgiven: libraries have bugs, and networks flip bits.
+/// The number of forgeries that are forgiven: libraries have bugs, and networks flip bits.
 const FORGIVEN: f64 = 3.0;
-/// A block of addresses is forgiven this many times as much as what it consists of.
+/// A block of addresses is forgiven this many times as much as the next narrower level.
 const WIDER: f64 = 4.0;
-/// A record that has decayed to less than this is none.
+/// A record that has decayed below this value is dropped.
 const FORGOTTEN: f64 = 0.05;
 
-/// Where a source's posts wait.
+/// The lane in which a source's posts wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::relay::engine) enum LaneName {
-    /// Of sources that brought good posts lately, and wasted less.
+    /// For sources with recent good posts and less wasted work.
     Proven,
-    /// Of sources nothing is known of, or too little.
+    /// For sources with no history, or too little.
     Unproven,
-    /// Of sources that sent forgeries, and of those in a block of addresses that did.
+    /// For sources that sent forgeries, and sources in a block of addresses that did.
     Suspicious,
 }
 
-/// Where a submission waits: in which lane, and whose turn it is when its turn comes.
+/// The place where a submission waits: the lane, and the flow that takes turns in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) lane: LaneName,
-    /// The source itself if it is proven, the widest suspicious block if there is one, and else the widest block: more
-    /// addresses give no more turns.
+    /// The source itself if it is proven, otherwise the widest suspicious block if there is one, otherwise the widest
+    /// block. More addresses therefore give no more turns.
     pub(super) flow: Source,
 }
 
-/// What a source did, in posts, each counting less as time passes.
+/// The history of a source, in posts; older posts count less.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     wasted: f64,
@@ -90,30 +89,31 @@ type Table = LruCache<Source, Record, RandomState>;
 /// The sources that are known.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// Of sources and blocks that brought more good posts than they wasted.
+    /// Sources and blocks with more good posts than wasted work.
     proven: Table,
-    /// Of sources and blocks that wasted something, and are not suspicious yet.
+    /// Sources and blocks with wasted work that are not suspicious yet.
     noted: Table,
     suspects: Table,
     half_life: Duration,
-    /// Work that is forgiven a source.
+    /// The wasted work that a source is forgiven.
     forgiven: f64,
 }
 
 impl Sources {
-    /// At most this many sources of each of three kinds; within a kind, those that did nothing for longest go first.
+    /// Creates tables for at most this many sources of each of three kinds. Within a kind, the least recently active
+    /// sources are evicted first.
     pub(super) fn new(capacity: NonZeroUsize, half_life: Duration, costs: &Costs) -> Self {
         let table = || LruCache::with_hasher(capacity, RandomState::new());
         let [proven, noted, suspects] = [table(), table(), table()];
         Self { proven, noted, suspects, half_life, forgiven: FORGIVEN * costs.forgery }
     }
 
-    /// How many sources and blocks are suspicious, or were a little while ago.
+    /// Returns the number of sources and blocks that are suspicious or recently were.
     pub(super) fn suspects(&self) -> usize {
         self.suspects.len()
     }
 
-    /// Where a source's posts wait now.
+    /// Returns the place where a source's posts wait now.
     pub(super) fn place(&self, source: &Source, now: Instant) -> Place {
         let own = self.record(source, now);
         if own.is_proven() {
@@ -125,16 +125,16 @@ impl Sources {
         }
     }
 
-    /// The widest suspicious block around a source, or itself, with the work that it is forgiven.
+    /// Returns the widest suspicious block around a source, or the source itself, with the work that it is forgiven.
     fn widest_suspect(&self, source: &Source, now: Instant) -> Option<(Source, f64)> {
         let is_suspicious = |(level, forgiven): &(Source, f64)| self.record(level, now).is_suspicious(*forgiven);
         self.with_forgiven(source).filter(is_suspicious).last()
     }
 
-    /// Takes note of what a source sent. Returns whether it, or a block around it, became suspicious by that.
+    /// Records the results of a source's posts. Returns whether the source, or a block around it, became suspicious.
     pub(super) fn note(&mut self, source: &Source, tally: Tally, now: Instant) -> bool {
         let (mut wasted, good) = (tally.wasted, tally.good as f64);
-        // In a suspicious block the block bears it, and nothing is kept of those in it.
+        // In a suspicious block, wasted work counts for the block, and its sources get no record.
         if wasted > 0.0
             && !self.record(source, now).is_proven()
             && let Some((block, forgiven)) = self.widest_suspect(source, now)
@@ -148,21 +148,21 @@ impl Sources {
         for (level, forgiven) in self.with_forgiven(source) {
             let was = self.record(&level, now);
             let is_own = level == *source;
-            // Blocks that wasted nothing have no record.
+            // Blocks without wasted work have no record.
             let good = if is_own || was.wasted >= FORGOTTEN || wasted > 0.0 { good } else { 0.0 };
             if wasted == 0.0 && good == 0.0 {
                 continue;
             }
             let record = Record { wasted: was.wasted + wasted, good: was.good + good, at: now };
             became_suspicious |= record.is_suspicious(forgiven) && !was.is_suspicious(forgiven);
-            // What goes beyond is its own, and its block's no more.
+            // Work above the forgiven amount counts for this level only, not for its wider block.
             wasted = if was.is_suspicious(forgiven) { 0.0 } else { wasted.min((forgiven - was.wasted).max(0.0)) };
             self.keep(level, record, forgiven);
         }
         became_suspicious
     }
 
-    /// Forgets what is over.
+    /// Drops records that have decayed.
     pub(super) fn expire(&mut self, now: Instant) {
         for table in [&mut self.proven, &mut self.noted, &mut self.suspects] {
             while table.peek_lru().is_some_and(|(_, record)| record.decayed(now, self.half_life).is_over()) {
@@ -171,7 +171,7 @@ impl Sources {
         }
     }
 
-    /// A source and the blocks around it, each with the work that it is forgiven.
+    /// Returns a source and the blocks around it, each with the work that it is forgiven.
     fn with_forgiven(&self, source: &Source) -> impl Iterator<Item = (Source, f64)> + use<> {
         source.levels().zip(iter::successors(Some(self.forgiven), |forgiven| Some(forgiven * WIDER)))
     }

@@ -1,4 +1,4 @@
-//! What is known of sources, and the order of batches.
+//! Tests of the standing of sources and the order of batches.
 
 use core::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -127,7 +127,7 @@ fn a_forger_who_moves_within_his_block_is_known_there() {
             })
             .count();
         assert!(free <= 16, "{free} of 200 hosts of a forger were not suspected");
-        // And they fill no table.
+        // Their addresses fill no table.
         assert!(sources.suspects() <= 24, "{} suspects", sources.suspects());
     }
 }
@@ -146,7 +146,7 @@ fn one_bad_host_does_not_doom_its_block_nor_a_bad_block_a_good_host() {
     assert_eq!(lane(&sources, &address("192.0.2.2"), now), LaneName::Suspicious);
     assert_eq!(lane(&sources, &address("192.0.2.3"), now), LaneName::Proven);
     assert_eq!(sources.place(&address("192.0.2.2"), now).flow, address("192.0.2.1").widest());
-    // Who is good among them can show it.
+    // A good host in the block can prove itself.
     sources.note(&address("192.0.2.2"), good(1), now);
     assert_eq!(lane(&sources, &address("192.0.2.2"), now), LaneName::Proven);
 }
@@ -187,7 +187,7 @@ fn unproven_posts_go_in_small_batches_unless_forgeries_are_rare() {
     assert_eq!(trust.batch(), 32);
 }
 
-/// A submission of some posts, and whoever waits for it.
+/// Returns a submission of some posts, and the receiver of its answer.
 fn submission(source: Source, posts: usize, now: Instant) -> (Submission, oneshot::Receiver<Vec<Verdict>>) {
     let (reply, answer) = oneshot::channel();
     let post = OwnedPost { scope: "room".into(), message: Bytes::new(), pass: Ok(Bytes::new()) };
@@ -195,7 +195,7 @@ fn submission(source: Source, posts: usize, now: Instant) -> (Submission, onesho
     (Submission { source, work, queued_at: now }, answer)
 }
 
-/// A queue of proven, unproven and suspicious sources by name, and all who wait.
+/// A queue of proven, unproven and suspicious sources by name, and the receivers of the answers.
 struct Waiting {
     queue: Queue,
     answers: Vec<oneshot::Receiver<Vec<Verdict>>>,
@@ -231,7 +231,7 @@ impl Waiting {
         }
     }
 
-    /// Finishes a batch that was good.
+    /// Finishes a batch of good posts.
     fn finish(&mut self, batch: &Batch) {
         self.queue.finish(batch.kind, batch.len() as f64, 0.0);
     }
@@ -252,13 +252,13 @@ fn a_batch_goes_when_it_is_full_or_old_or_alone() {
     waiting.push(PROVEN, "a", 1).unwrap();
     assert_eq!(waiting.take().len(), 1);
     waiting.push(PROVEN, "a", 3).unwrap();
-    // Another is in flight: wait for more.
+    // Another batch is in flight: wait for more posts.
     waiting.now += Duration::from_millis(2);
     assert_eq!(waiting.waits(), Duration::from_millis(3));
     waiting.push(PROVEN, "a", 12).unwrap();
     assert_eq!(waiting.waits(), Duration::from_millis(3));
     waiting.push(PROVEN, "a", 9).unwrap();
-    // Full: the last submission goes in part.
+    // The batch is full: only a part of the last submission goes.
     assert_eq!(counts(&waiting.take()), [3, 12, 1]);
     waiting.push(PROVEN, "a", 1).unwrap();
     waiting.now += Duration::from_millis(5);
@@ -273,7 +273,7 @@ fn a_batch_goes_when_it_is_full_or_old_or_alone() {
 #[test]
 fn beyond_the_bounds_a_submission_comes_back_whole() {
     let mut waiting = Waiting::new(settings());
-    // A source has no more places than it leaves free.
+    // A source gets no more places than it leaves free.
     assert_eq!(waiting.push(PROVEN, "a", 30), Ok(()));
     assert_eq!(waiting.push(PROVEN, "a", 5), Err(5));
     assert_eq!(waiting.push(PROVEN, "a", 4), Ok(()));
@@ -281,7 +281,7 @@ fn beyond_the_bounds_a_submission_comes_back_whole() {
     assert_eq!(waiting.push(PROVEN, "c", 15), Err(15));
     assert_eq!(waiting.push(PROVEN, "c", 14), Ok(()));
     assert_eq!(waiting.push(PROVEN, "d", 1), Err(1));
-    // The lanes of others are not the fuller for it.
+    // The other lanes are not affected.
     assert_eq!(waiting.push(UNPROVEN, "e", 64), Ok(()));
     assert_eq!(waiting.push(SUSPICIOUS, "f", 17), Err(17));
     assert_eq!(waiting.push(SUSPICIOUS, "f", 16), Ok(()));
@@ -298,9 +298,9 @@ fn sources_take_turns_whatever_each_of_them_sends() {
     }
     waiting.push(PROVEN, "a", 1).unwrap();
     waiting.push(PROVEN, "b", 6).unwrap();
-    // Four of each in turn, and then more of whom there is more.
+    // Four of each in turn, and then more of the sources with more.
     assert_eq!(counts(&waiting.take()), [4, 4, 3, 1, 4]);
-    // Who comes later waits no longer for it.
+    // A later source does not wait longer because of it.
     waiting.push(PROVEN, "c", 1).unwrap();
     assert_eq!(counts(&waiting.take()), [4, 4, 4, 3, 1]);
 }
@@ -314,7 +314,7 @@ fn the_doubtful_go_when_nothing_else_waits_and_never_take_the_last_worker() {
     let batch = waiting.take();
     assert_eq!(batch.kind, BatchKind::Doubtful { lane: UNPROVEN, at_expense: false });
     assert_eq!(batch.len(), 2);
-    // The other worker is kept for the proven.
+    // The other worker is reserved for proven posts.
     assert!(matches!(waiting.queue.next(waiting.now), Next::Wait(None)));
     waiting.push(PROVEN, "a", 1).unwrap();
     let large = waiting.take();
@@ -340,7 +340,7 @@ fn what_is_wasted_while_others_wait_is_a_small_share() {
     while waiting.queue.depth().proven > 0 {
         let batch = waiting.take();
         let posts = batch.len() as f64;
-        // All that is doubtful is forged.
+        // All doubtful posts are forged.
         let waste = if batch.kind == BatchKind::Large { 0.0 } else { 8.0 * posts };
         work += posts + waste;
         wasted += waste;
@@ -401,7 +401,7 @@ fn a_forger_is_moved_and_whoever_left_is_dropped() {
         true => Answer::Posts(vec![Verdict::InvalidProof; portion.count]),
         false => Answer::Posts(vec![Verdict::Accepted; portion.count]),
     };
-    // One of each, as the batch is small: nobody is known.
+    // The batch is small, because no source has a history: it takes one of each.
     assert_eq!(counts(&batch), [1, 1]);
     let answers_to_it = batch.portions.iter().map(verdicts).collect();
     assert!(schedule.finish(batch, answers_to_it, now).was_forging);
@@ -410,7 +410,7 @@ fn a_forger_is_moved_and_whoever_left_is_dropped() {
         let answers = batch.portions.iter().map(verdicts).collect();
         schedule.finish(batch, answers, now);
     }
-    // What the forger had waiting was moved with him.
+    // The forger's waiting posts were moved to the suspicious lane.
     assert_eq!(schedule.sources.place(&Source::name("forger"), now).lane, SUSPICIOUS);
     assert_eq!(schedule.depth().suspicious + schedule.depth().unproven, 15 - 3 - 10 + schedule.depth().proven);
 }
