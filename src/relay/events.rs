@@ -1,4 +1,4 @@
-//! What happens to a relay, told to whoever listens.
+//! Events of a relay, published to listeners.
 
 use std::{
     collections::VecDeque,
@@ -14,12 +14,12 @@ use tokio::sync::broadcast;
 
 use super::{Settlement, lock};
 
-/// How many past events are kept for listeners that come back.
+/// The number of past events that are kept for listeners that reconnect.
 const KEPT: usize = 256;
 
-/// Something that happened. Nothing in it is secret; times are Unix seconds.
+/// An event of a relay. It contains no secrets; times are Unix seconds.
 ///
-/// As JSON: the fields alone; the name is [`name`](Self::name).
+/// As JSON: only the fields; the name is [`name`](Self::name).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -28,58 +28,58 @@ pub enum RelayEvent {
     RootChanged {
         /// The current root.
         root: Root,
-        /// Since when it is current.
+        /// The time since when it is current.
         since: u64,
         /// Members with a deposit.
         members: u64,
     },
-    /// The chain was reorganised, and roots were undone.
+    /// A reorganisation of the chain undid roots.
     Reorganised {
-        /// How many.
+        /// The number of undone roots.
         undone: usize,
-        /// The root that is current now; none if no root is left.
+        /// The current root; none if no root is left.
         root: Option<Root>,
     },
     /// A member exceeded a quota, and its secret is known.
     Convicted {
         /// The member's commitment.
         commitment: IdentityCommitment,
-        /// When.
+        /// The time of the event.
         at: u64,
     },
     /// The case of a convicted member was closed.
     Slashed {
         /// The member's commitment.
         commitment: IdentityCommitment,
-        /// How.
+        /// The outcome of the case.
         settlement: Settlement,
-        /// When.
+        /// The time of the event.
         at: u64,
     },
-    /// The configuration was read again, and holds.
+    /// The configuration was reloaded and is in force.
     Reloaded {
-        /// When.
+        /// The time of the event.
         at: u64,
     },
-    /// A configuration was read that cannot be; the one before stays in force.
+    /// A reload failed because the configuration is not valid; the previous one stays in force.
     ReloadRefused {
-        /// When.
+        /// The time of the event.
         at: u64,
     },
-    /// The chain's endpoint does not answer any more.
+    /// The chain's endpoint no longer answers.
     ChainLost {
-        /// When.
+        /// The time of the event.
         at: u64,
     },
     /// The chain's endpoint answers again.
     ChainBack {
-        /// When.
+        /// The time of the event.
         at: u64,
     },
 }
 
 impl RelayEvent {
-    /// The stable name.
+    /// Returns the stable name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::RootChanged { .. } => "root_changed",
@@ -94,8 +94,8 @@ impl RelayEvent {
     }
 }
 
-/// Which event of which run of the relay: positions count from zero in each run. As text: `run-position`, both in
-/// hexadecimal.
+/// The id of an event: the run of the relay and the position in it. Positions count from zero in each run. As text:
+/// `run-position`, both in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventId {
     run: u64,
@@ -108,9 +108,9 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Text that is no event's id.
+/// Error: the text is not an event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no id of an event; give one that came with an event, or none")]
+#[error("this is not an event id; give an id that came with an event, or none")]
 pub struct EventIdError;
 
 impl FromStr for EventId {
@@ -126,24 +126,25 @@ impl FromStr for EventId {
 /// An event with its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
-    /// Which it is.
+    /// The event's id.
     pub id: EventId,
-    /// What happened.
+    /// The event.
     pub event: RelayEvent,
 }
 
-/// What a listener gets that asks for all since an event.
+/// A subscription for all events after a given event.
 #[derive(Debug)]
 pub struct Subscription {
-    /// What happened since, oldest first.
+    /// The events since then, oldest first.
     pub missed: Vec<Arc<Occurrence>>,
-    /// Whether more happened than is kept, so that the listener should look at everything anew.
+    /// Whether events are missing because more happened than are kept. The listener should then read the whole state
+    /// again.
     pub incomplete: bool,
-    /// What happens from now on. A receiver that falls behind is told by how many.
+    /// The events from now on. A receiver that falls behind gets the number of lost events.
     pub next: broadcast::Receiver<Arc<Occurrence>>,
 }
 
-/// Tells events to all who listen. A clone is the same bus.
+/// A bus that publishes events to all listeners. A clone is the same bus.
 #[derive(Clone, Debug)]
 pub struct EventBus(Arc<Bus>);
 
@@ -167,15 +168,15 @@ impl Default for EventBus {
 }
 
 impl EventBus {
-    /// A bus on which nothing has happened.
+    /// Creates a bus without events.
     pub fn new() -> Self {
-        // Tells one run of a relay from the next; nothing else depends on it.
+        // It distinguishes one run of a relay from the next; nothing else depends on it.
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         let (sender, _) = broadcast::channel(KEPT);
         Self(Arc::new(Bus { run, kept: Mutex::default(), sender }))
     }
 
-    /// Tells what happened.
+    /// Publishes an event.
     pub fn publish(&self, event: RelayEvent) {
         let mut kept = lock(&self.0.kept);
         let occurrence = Arc::new(Occurrence { id: EventId { run: self.0.run, position: kept.next }, event });
@@ -184,23 +185,24 @@ impl EventBus {
             kept.latest.pop_front();
         }
         kept.latest.push_back(occurrence.clone());
-        // Without listeners there is nobody to tell.
+        // An error means that there are no listeners.
         let _ = self.0.sender.send(occurrence);
     }
 
-    /// Listens from now on.
+    /// Subscribes to events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Occurrence>> {
         self.0.sender.subscribe()
     }
 
-    /// Listens from after an event on. An event of another run, or one too long ago, gives all that is kept.
+    /// Subscribes to all events after an event. After an event of another run, or one too long ago, it returns all kept
+    /// events.
     pub fn subscribe_after(&self, last: EventId) -> Subscription {
         let kept = lock(&self.0.kept);
         let oldest = kept.latest.front().map_or(kept.next, |first| first.id.position);
         let known = last.run == self.0.run && last.position < kept.next;
         let after = if known { last.position + 1 } else { 0 };
         let missed = kept.latest.iter().filter(|occurrence| occurrence.id.position >= after).cloned().collect();
-        // The lock is still held, so that nothing falls between what is kept and what comes.
+        // The lock is still held, so no event is lost between the kept and the coming events.
         Subscription { missed, incomplete: !known || after < oldest, next: self.subscribe() }
     }
 }
@@ -247,7 +249,7 @@ mod tests {
         publish(&bus, 257..258);
         let back = bus.subscribe_after(first);
         assert_eq!((times(&back).len(), back.incomplete), (256, true));
-        // An id of another run, or of the future.
+        // An id of another run, or a position that does not exist yet.
         for id in [EventId { run: 1, position: 3 }, EventId { run: bus.0.run, position: 9999 }] {
             assert!(bus.subscribe_after(id).incomplete);
         }

@@ -1,4 +1,5 @@
-//! How a relay fares: its chain, its log, its slashes. Written by those who see it, read by `/readyz` and `/metrics`.
+//! The status of a relay: its chain, its log, its slashes. The relay's threads write it; `/readyz` and `/metrics` read
+//! it.
 
 use std::sync::{
     Mutex,
@@ -10,26 +11,26 @@ use super::{
     trouble::{Trouble, TroubleKind, Troubles},
 };
 
-/// The chain as the relay sees it.
+/// The relay's view of the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainStatus {
-    /// The chain's latest block; none before it answered for the first time.
+    /// The chain's latest block; none before the chain answered for the first time.
     pub head: Option<u64>,
-    /// When that block was made, in Unix seconds.
+    /// The time of that block, in Unix seconds.
     pub head_time: Option<u64>,
-    /// The block up to which the copy of the members has come.
+    /// The block up to which the copy of the members is synchronized.
     pub synced: Option<u64>,
     /// Members with a deposit.
     pub members: u64,
-    /// When the chain last answered, in Unix seconds.
+    /// The time of the chain's last answer, in Unix seconds.
     pub answered_at: Option<u64>,
-    /// How many times in a row it did not.
+    /// The number of consecutive failures since then.
     pub failures: u32,
-    /// Why, the last time; it may name the endpoint, so it is for the operator alone.
+    /// The last error. It may name the endpoint, so it is only for the operator.
     pub error: Option<String>,
 }
 
-/// The nullifier log as the relay sees it; what is not known is none.
+/// The relay's view of the nullifier log; unknown values are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogStatus {
     /// Nullifiers of live epochs.
@@ -40,22 +41,22 @@ pub struct LogStatus {
     pub convictions: Option<u64>,
     /// Bytes on disk or at the server.
     pub bytes: Option<u64>,
-    /// Seconds by which epochs are closed ahead of their time.
+    /// Seconds by which epochs are closed too early.
     pub closed_ahead: u64,
 }
 
 /// The slashing worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlashingStatus {
-    /// Cases that are open.
+    /// The number of open cases.
     pub open: u64,
-    /// Cases closed by this relay since it started.
+    /// The number of cases that this relay closed since it started.
     pub settled: u64,
-    /// How many times in a row a slash failed.
+    /// The number of consecutive failed slashes.
     pub failures: u32,
 }
 
-/// All of it.
+/// The status of all parts of a relay.
 #[derive(Debug, Default)]
 pub struct RelayStatus {
     chain: Mutex<ChainStatus>,
@@ -68,72 +69,72 @@ pub struct RelayStatus {
 }
 
 impl RelayStatus {
-    /// Nothing is known yet.
+    /// Creates a status without any data.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The chain.
+    /// Returns the status of the chain.
     pub fn chain(&self) -> ChainStatus {
         lock(&self.chain).clone()
     }
 
-    /// Writes what is known of the chain.
+    /// Updates the status of the chain.
     pub fn update_chain(&self, update: impl FnOnce(&mut ChainStatus)) {
         update(&mut lock(&self.chain));
     }
 
-    /// The nullifier log.
+    /// Returns the status of the nullifier log.
     pub fn log(&self) -> LogStatus {
         lock(&self.log).clone()
     }
 
-    /// Writes what is known of the log.
+    /// Updates the status of the log.
     pub fn update_log(&self, update: impl FnOnce(&mut LogStatus)) {
         update(&mut lock(&self.log));
     }
 
-    /// What goes wrong.
+    /// Returns the current troubles.
     pub fn troubles(&self) -> &Troubles {
         &self.troubles
     }
 
-    /// The log failed at Unix second `now`.
+    /// Records that the log failed at Unix second `now`.
     pub fn log_failed(&self, error: &LogError, now: u64) {
         self.troubles.begin(TroubleKind::LogFailing, Trouble::new(error.to_string(), now));
     }
 
-    /// The log did what it was asked at Unix second `now`.
+    /// Records that the log worked at Unix second `now`.
     pub fn log_works(&self, now: u64) {
         self.troubles.end(TroubleKind::LogFailing, now);
     }
 
-    /// The slashing worker.
+    /// Returns the status of the slashing worker.
     pub fn slashing(&self) -> SlashingStatus {
         lock(&self.slashing).clone()
     }
 
-    /// Writes what is known of the slashing worker.
+    /// Updates the status of the slashing worker.
     pub fn update_slashing(&self, update: impl FnOnce(&mut SlashingStatus)) {
         update(&mut lock(&self.slashing));
     }
 
-    /// The configuration was read again, and holds or not.
+    /// Counts a reload of the configuration, which was accepted or refused.
     pub fn count_reload(&self, holds: bool) {
         if holds { &self.reloads } else { &self.refused_reloads }.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many times the configuration was read again, and how many times it was refused.
+    /// Returns the numbers of accepted and of refused reloads of the configuration.
     pub fn reloads(&self) -> (u64, u64) {
         (self.reloads.load(Ordering::Relaxed), self.refused_reloads.load(Ordering::Relaxed))
     }
 
-    /// The clock jumped.
+    /// Counts a jump of the clock.
     pub fn count_clock_jump(&self) {
         self.clock_jumps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many times the clock jumped.
+    /// Returns the number of jumps of the clock.
     pub fn clock_jumps(&self) -> u64 {
         self.clock_jumps.load(Ordering::Relaxed)
     }

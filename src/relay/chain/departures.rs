@@ -1,4 +1,4 @@
-//! Members that left the tree: when what is known against them may be forgotten.
+//! Departures: members that left the tree, and the time when convictions against them may be forgotten.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -10,20 +10,22 @@ use crate::{
     relay::{NullifierLog, Relay},
 };
 
-/// Seconds to wait beyond the longest root window, in case a later policy has a longer one.
+/// The wait in addition to the longest root window, in seconds, in case a later policy has a longer window.
 const MARGIN: u64 = 86_400;
 
 /// Members whose slot was zeroed.
 #[derive(Debug, Default)]
 pub(super) struct Departures {
-    /// With the time, oldest first.
+    /// Time and commitment, oldest first.
     departed: VecDeque<(u64, IdentityCommitment)>,
-    /// Convicted members that were forgotten. One that left before it was slashed can come back with its commitment.
+    /// Convicted members that were forgotten. A member that left before it was slashed can come back with its
+    /// commitment.
     forgotten: HashSet<IdentityCommitment>,
 }
 
 impl Departures {
-    /// Those of convicted members before this process was started. The relay must have learnt the convictions.
+    /// Reads the departures of convicted members from before the start of this process. The relay must have learnt the
+    /// convictions.
     pub(super) fn of_convicted<L: NullifierLog>(
         relay: &Relay<L>,
         copy: &Follower,
@@ -44,8 +46,8 @@ impl Departures {
         Ok(Self { departed: departures.into(), forgotten: HashSet::new() })
     }
 
-    /// Notes those of a sync, whether or not anything is known against them: it may be yet. A convicted member that comes
-    /// back is known again.
+    /// Records the departures of a sync, also those of members without a conviction, because evidence may still follow.
+    /// A convicted member that comes back is refused again.
     pub(super) fn note<L: NullifierLog>(&mut self, relay: &Relay<L>, changes: &[Change]) {
         for change in changes {
             match change.event.event {
@@ -70,14 +72,14 @@ impl Departures {
                 self.forgotten.remove(&commitment);
             }
             Err(error) => {
-                warn!(%error, member = %commitment, "a convicted member is back, and the convictions cannot be read")
+                warn!(%error, member = %commitment, "cannot read the convictions of a member that came back")
             }
         }
     }
 
-    /// Forgets those that are long gone. A commitment that others have deposited for as well, or that was copied before it
-    /// was slashed, stays known while any of its members is in the tree: with one slashed and another forgotten, a
-    /// convicted member would post on.
+    /// Forgets members that left long ago. A commitment with several deposits, also one that was copied before it was
+    /// slashed, stays known while any of its members is in the tree. Otherwise a convicted member could continue to
+    /// post with its other deposit.
     pub(super) fn forget<L: NullifierLog>(&mut self, relay: &Relay<L>, members: &MemberTree, now: u64) {
         let window = u64::from(relay.policies().longest_root_window()).saturating_add(MARGIN);
         while let Some((at, commitment)) = self.departed.front().copied() {
@@ -85,7 +87,7 @@ impl Departures {
                 return;
             }
             self.departed.pop_front();
-            // The departure of the last one is noted as well.
+            // The departure of the commitment's last member is recorded separately.
             if relay.slashed().contains(commitment) && members.index_of(commitment).is_none() {
                 relay.forget_slashed(commitment);
                 self.forgotten.insert(commitment);

@@ -1,4 +1,4 @@
-//! An embedded chain that goes with a clock and is kept in its file.
+//! An embedded chain that follows a clock and is saved to its file.
 
 use core::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
@@ -15,18 +15,18 @@ use crate::{
     relay::{Clock, lock},
 };
 
-/// An embedded chain for a relay without an endpoint: each transaction is made at the clock's time, or at the chain's if
-/// that is later, and the chain's file is written after it. A clone is the same chain.
+/// An embedded chain for a relay without an endpoint. Each transaction is made at the clock's time, or at the chain's
+/// time if that is later, and then the chain's file is written. A clone is the same chain.
 #[derive(Clone)]
 pub struct ClockedChain {
     chain: EmbeddedChain,
     clock: Arc<dyn Clock>,
-    /// Transactions and their files come one after the other.
+    /// Serializes transactions and the writes of the file.
     sending: Arc<Mutex<()>>,
 }
 
 impl ClockedChain {
-    /// The chain with a clock.
+    /// Creates the chain with a clock.
     pub fn new(chain: EmbeddedChain, clock: Arc<dyn Clock>) -> Self {
         Self { chain, clock, sending: Arc::default() }
     }
@@ -50,8 +50,8 @@ impl Node for ClockedChain {
         self.chain.advance(self.clock.now().saturating_sub(self.chain.now()?))?;
         let receipt = self.chain.send(from, call)?;
         if let Err(error) = self.chain.save() {
-            // It happened all the same, and the next transaction writes both.
-            error!(%error, "the embedded chain cannot be written; after a restart its latest transaction is undone");
+            // The transaction is valid nevertheless, and the next one writes both.
+            error!(%error, "cannot write the embedded chain; after a restart its latest transaction is undone");
         }
         Ok(receipt)
     }

@@ -20,47 +20,47 @@ use crate::{
     relay::{Horizon, NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, read, write},
 };
 
-/// Says why a registry is not one for this relay, with [`ChainError::Unfit`], if it is not.
+/// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
 pub type RegistryCheck = Box<dyn Fn(&dyn Registry) -> Result<(), ChainError> + Send>;
 
-/// What a follower of the chain works with.
+/// The parts that a chain follower works with.
 pub struct ChainParts<L> {
-    /// The relay to tell.
+    /// The relay to update.
     pub relay: Arc<Relay<L>>,
     /// The registry.
     pub registry: Arc<RegistryLink>,
     /// The copy of the registry.
     pub copy: Follower,
-    /// Looks at the registry when it answers for the first time.
+    /// The check of the registry, made when it answers for the first time.
     pub check: RegistryCheck,
     /// Clock, bus and status.
     pub context: RelayContext,
 }
 
-/// Keeps a relay in step with its registry. See the [module](super).
+/// A follower that synchronizes a relay with its registry. See the [module](super).
 pub struct ChainFollower<L> {
     parts: ChainParts<L>,
     settings: ChainSettings,
-    /// The tree that light wallets read, so that nobody waits for a sync.
+    /// The tree that light wallets read, so that no reader waits for a sync.
     members: Arc<RwLock<MemberTree>>,
-    /// Slots of the tree that are taken.
+    /// The number of occupied slots of the tree.
     occupied: u64,
     saved: Option<SavedRoots>,
-    /// The roots that the relay was told, oldest first, as far as a window reaches back.
+    /// The roots that the relay has, oldest first, within the longest window.
     roots: Vec<SavedRoot>,
     departures: Departures,
-    /// Whether the registry was looked at.
+    /// Whether the registry was checked.
     is_checked: bool,
-    /// The registry's exit delay in seconds, once it is known. It never changes.
+    /// The registry's exit delay in seconds, if known. It never changes.
     exit_delay: Option<u32>,
-    /// Whether the relay has the chain's roots, and not only those of an earlier run.
+    /// Whether the relay has roots from the chain, and not only from an earlier run.
     is_begun: bool,
     failures: u32,
 }
 
 impl<L: NullifierLog> ChainFollower<L> {
-    /// A follower that has not asked the chain yet. If the copy is complete, the relay gets its root, and with `file`, the
-    /// path of the copy, those before it that were saved.
+    /// Creates a follower that has not polled the chain yet. If the copy is complete, the relay gets its root. With
+    /// `file`, the path of the copy, it also gets the saved earlier roots.
     ///
     /// # Errors
     /// [`ChainError`] if the copy cannot be read.
@@ -86,7 +86,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(follower)
     }
 
-    /// The tree as of the last sync, for the routes of light wallets.
+    /// Returns the tree as of the last sync, for the routes of light wallets.
     pub fn members(&self) -> Arc<RwLock<MemberTree>> {
         Arc::clone(&self.members)
     }
@@ -112,7 +112,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(())
     }
 
-    /// Tells the relay how far it sees. While the exit delay is not known, members might leave at once.
+    /// Updates the relay's [`Horizon`]. An unknown exit delay counts as zero: members might then leave at once.
     fn see(&self, head: &Head) {
         let now = self.parts.context.clock.now();
         let head_time = if self.settings.is_own { now.max(head.block.timestamp) } else { head.block.timestamp };
@@ -126,10 +126,10 @@ impl<L: NullifierLog> ChainFollower<L> {
         self.roots = roots;
     }
 
-    /// Follows the chain until it is told to stop.
+    /// Follows the chain until `stop` is set.
     ///
     /// # Errors
-    /// [`ChainError::Unfit`] if the registry is not one for this relay; all else is tried again.
+    /// [`ChainError::Unfit`] if the registry does not suit this relay; all other errors are retried.
     pub fn run(mut self, stop: &StopSignal) -> Result<(), ChainError> {
         while !stop.is_set() {
             let pause = match self.step() {
@@ -142,10 +142,10 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(())
     }
 
-    /// Looks at the chain once, and tells relay, status and bus what is new.
+    /// Polls the chain once, and updates relay, status and event bus.
     ///
     /// # Errors
-    /// [`ChainError`]; the relay then keeps what it knows.
+    /// [`ChainError`]; the relay then keeps its state.
     pub fn step(&mut self) -> Result<(), ChainError> {
         match self.sync() {
             Ok(head) => self.answered(&head),
@@ -167,8 +167,8 @@ impl<L: NullifierLog> ChainFollower<L> {
         }
         let synced = self.parts.copy.sync(&*registry)?;
         if let Some(undone) = synced.undone.filter(|_| self.is_begun) {
-            // The copy counts events, and the roots of earlier runs are known by block: more may go here than was undone.
-            // All are read anew below, or the next time if that fails.
+            // The copy counts events, but the roots of earlier runs are known by block, so more roots may be removed
+            // here than were undone. All roots are read again below, or in the next poll if that fails.
             self.copy_tree()?;
             let new = synced.roots.iter().map(|change| (change.root, change.since));
             self.parts.relay.reorganise_roots(undone.roots, new);
@@ -185,12 +185,12 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(synced.head)
     }
 
-    /// Learns all roots of the longest window, whatever was known before.
+    /// Reads all roots of the longest window, and replaces the known ones.
     fn begin(&mut self, synced: &Synced, registry: &dyn Registry) -> Result<(), ChainError> {
         let relay = &self.parts.relay;
         let since = self.parts.context.clock.now().saturating_sub(relay.policies().longest_root_window().into());
         let roots = self.parts.copy.roots_since(registry, since)?;
-        // Without them nobody can be forgotten, which the next start makes up for.
+        // Without the convictions no member can be forgotten; the next start corrects this.
         if let Err(error) = relay.learn_convictions(self.parts.context.clock.now()) {
             warn!(%error, "cannot read the convictions");
         }
@@ -212,7 +212,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(())
     }
 
-    /// Tells what is new.
+    /// Reports new roots and members to the relay.
     fn tell(&mut self, synced: &Synced) -> Result<(), ChainError> {
         if synced.roots.is_empty() {
             self.departures.note(&self.parts.relay, &synced.changes);
@@ -248,11 +248,11 @@ impl<L: NullifierLog> ChainFollower<L> {
     fn save(&self) {
         let Some(saved) = &self.saved else { return };
         if let Err(error) = saved.save(Saved { exit_delay: self.exit_delay, roots: self.roots.clone() }) {
-            warn!(%error, "cannot save the roots; a start without the chain will know the latest one alone");
+            warn!(%error, "cannot save the roots; a start without the chain will know only the latest root");
         }
     }
 
-    /// Changes the tree of the routes as the copy's was changed.
+    /// Applies the changes of the copy's tree to the tree of the routes.
     fn follow_tree(&mut self, synced: &Synced) -> Result<(), ChainError> {
         if synced.events != synced.changes.len() as u64 {
             return self.copy_tree();
@@ -281,7 +281,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         Ok(())
     }
 
-    /// Takes the whole tree from the copy.
+    /// Copies the whole tree from the copy of the registry.
     fn copy_tree(&mut self) -> Result<(), ChainError> {
         let tree = self.parts.copy.tree()?.clone();
         self.occupied =
@@ -314,11 +314,11 @@ impl<L: NullifierLog> ChainFollower<L> {
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
             self.parts.context.events.publish(RelayEvent::ChainLost { at: self.parts.context.clock.now() });
-            warn!(%error, "the chain cannot be followed; the relay keeps serving on known roots");
+            warn!(%error, "cannot follow the chain; the relay continues with the known roots");
         } else {
-            debug!(%error, failures = self.failures, "the chain still cannot be followed");
+            debug!(%error, failures = self.failures, "still cannot follow the chain");
         }
-        // Perhaps the connection is at fault and not the endpoint.
+        // The cause may be the connection and not the endpoint.
         self.parts.registry.reset();
         self.parts.context.status.update_chain(|chain| {
             chain.failures = self.failures;
@@ -326,7 +326,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         });
     }
 
-    /// The root that the relay was told last; none before the chain answered for the first time ever.
+    /// Returns the relay's latest root; none before the chain answered for the first time.
     pub fn root(&self) -> Option<Root> {
         self.roots.last().map(|saved| saved.root)
     }

@@ -1,9 +1,9 @@
 //! Message limits of members whose secret is known.
 //!
-//! A slashed secret can be deposited again for a greater limit. So that its new message ids are refused before the first
-//! post of the new deposit can be accepted, the order is: the tree has the deposit, the relay is told its limit, the root
-//! is accepted. Who convicts does it the other way round: the member is known, without a limit, and then its limit is
-//! looked up in the tree. Whichever comes first, one of the two finds the greater limit.
+//! A slashed secret can be deposited again for a greater limit. Its new message ids must be refused before the first
+//! post of the new deposit can be accepted. So the order is: the tree gets the deposit, the relay gets its limit, the
+//! root is accepted. A conviction uses the opposite order: the member becomes known without a limit, and then its limit
+//! is looked up in the tree. In both cases one of the two finds the greater limit.
 
 use core::num::NonZeroU16;
 use std::{
@@ -21,7 +21,7 @@ use crate::{
     relay::{MessageLimits, Relay, read},
 };
 
-/// Looks limits up in the tree of the last sync, from the first member to the last.
+/// A lookup of limits in the tree of the last sync.
 pub(super) struct TreeLimits(pub(super) Arc<RwLock<MemberTree>>);
 
 impl MessageLimits for TreeLimits {
@@ -32,7 +32,7 @@ impl MessageLimits for TreeLimits {
     }
 }
 
-/// Tells a relay the limits of new deposits, before their roots are accepted.
+/// Reports the limits of new deposits to a relay, before their roots are accepted.
 pub(super) fn tell_new<L>(relay: &Relay<L>, changes: &[Change]) {
     for change in changes {
         if let RegistryEvent::MemberAdded { member, .. } = change.event.event
@@ -43,7 +43,7 @@ pub(super) fn tell_new<L>(relay: &Relay<L>, changes: &[Change]) {
     }
 }
 
-/// Tells a relay the limits of all members whose secret is known, before the tree's root is accepted.
+/// Reports the limits of all members whose secret is known to a relay, before the tree's root is accepted.
 pub(super) fn tell_all<L>(relay: &Relay<L>, tree: &MemberTree) {
     let wanted: HashSet<_> = relay.slashed.commitments().into_iter().collect();
     if wanted.is_empty() {

@@ -1,4 +1,4 @@
-//! A registry that is connected to when it is needed, and again when the connection was lost.
+//! A link that connects to the registry on demand, and reconnects after a lost connection.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,22 +9,22 @@ use crate::{
 
 type Connect = dyn Fn() -> Result<Arc<dyn Registry>, RegistryError> + Send + Sync;
 
-/// Gives the registry to all who need it.
+/// A shared link to the registry.
 pub struct RegistryLink {
     connect: Box<Connect>,
     current: Mutex<Option<Arc<dyn Registry>>>,
 }
 
 impl RegistryLink {
-    /// A link that connects with this function.
+    /// Creates a link that connects with this function.
     pub fn new(connect: impl Fn() -> Result<Arc<dyn Registry>, RegistryError> + Send + Sync + 'static) -> Self {
         Self { connect: Box::new(connect), current: Mutex::default() }
     }
 
-    /// The registry; connects to it if there is no connection. Others that ask meanwhile wait.
+    /// Returns the registry; connects to it if there is no connection. Other callers wait meanwhile.
     ///
     /// # Errors
-    /// [`RegistryError`] if it cannot be connected to.
+    /// [`RegistryError`] if the connection fails.
     pub fn get(&self) -> Result<Arc<dyn Registry>, RegistryError> {
         let current = &mut *lock(&self.current);
         if let Some(registry) = current {
@@ -34,7 +34,7 @@ impl RegistryLink {
         Ok(Arc::clone(current.insert(registry)))
     }
 
-    /// Gives the connection up, so that whoever asks next connects anew.
+    /// Drops the connection, so that the next call of [`get`](Self::get) reconnects.
     pub fn reset(&self) {
         *lock(&self.current) = None;
     }

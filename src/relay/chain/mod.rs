@@ -1,11 +1,12 @@
-//! What ties a relay to its registry (feature `relay-chain`): roots that follow the chain, the member tree for light
-//! wallets, and slashed members that may be forgotten.
+//! The connection of a relay to its registry (feature `relay-chain`): it follows the chain's roots, keeps the member
+//! tree for light wallets, and forgets slashed members when that is safe.
 //!
-//! A [`ChainFollower`] keeps a [`Follower`](crate::registry::Follower) in step with the registry and tells the relay each
-//! new root with the time of its block, and how many roots a reorganisation undid. The roots of the longest window are
-//! kept in a file beside the copy, so that a relay that is started while the chain's endpoint is gone serves what it
-//! served before. While the endpoint is gone the relay keeps judging on the roots it knows, and the status says so, until
-//! members who left meanwhile may have their deposits back: see [`Horizon`](super::Horizon).
+//! A [`ChainFollower`] synchronizes a [`Follower`](crate::registry::Follower) with the registry. It reports to the
+//! relay each new root with the time of its block, and the number of roots that a reorganisation undid. The roots of
+//! the longest window are kept in a file beside the copy, so that a relay that starts while the chain's endpoint is
+//! unreachable serves the same roots as before. While the endpoint is unreachable, the relay continues to judge with
+//! the known roots, and the status says so. This ends when members who left meanwhile may have their deposits back: see
+//! [`Horizon`](super::Horizon).
 
 mod departures;
 mod embedded;
@@ -23,20 +24,20 @@ pub use link::RegistryLink;
 use super::Backoff;
 use crate::registry::{FollowError, RegistryError};
 
-/// How a chain is followed.
+/// Settings of a chain follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainSettings {
-    /// The pause between two looks at the chain.
+    /// The pause between two polls of the chain.
     pub poll: Duration,
     /// The pause after a failure.
     pub backoff: Backoff,
-    /// Whether the chain is in this process. Nobody can hide its blocks, so that the newest one is never
-    /// [too old](super::Horizon), however long ago it was made.
+    /// Whether the chain is in this process. Nobody can hide its blocks, so its newest block is never [too
+    /// old](super::Horizon), whatever its age.
     pub is_own: bool,
 }
 
 impl Default for ChainSettings {
-    /// A look every four seconds; pauses of one second to one minute; a chain elsewhere.
+    /// A poll every four seconds; pauses of one second to one minute; a chain outside this process.
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(4),
@@ -46,17 +47,17 @@ impl Default for ChainSettings {
     }
 }
 
-/// Why the chain was not followed. Except for [`Unfit`](Self::Unfit), trying again may help.
+/// Errors of following the chain. A retry may help, except after [`Unfit`](Self::Unfit).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// The registry is not one for this relay: its code, its key or its terms.
+    /// The registry does not suit this relay: its code, its key or its terms differ.
     #[error("{0}")]
     Unfit(String),
     /// The registry did not answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The copy does not have the registry's tree.
+    /// The copy differs from the registry's tree.
     #[error(transparent)]
     Follow(#[from] FollowError),
 }

@@ -1,7 +1,7 @@
-//! The latest roots and the registry's exit delay in a file, for a start without the chain.
+//! The file with the latest roots and the registry's exit delay, for a start without the chain.
 //!
-//! JSON: `{"version": 2, "exit_delay": ..., "roots": [{"root": ..., "since": ...}, ...]}`, oldest first, `since` in Unix
-//! seconds. It is a cache: a file that does not fit the copy of the registry is not used.
+//! JSON: `{"version": 2, "exit_delay": ..., "roots": [{"root": ..., "since": ...}, ...]}`, oldest first, `since` in
+//! Unix seconds. It is a cache: a file that does not match the copy of the registry is ignored.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use crate::files::write_atomically;
 
 const VERSION: u32 = 2;
 
-/// A root, and since when it is current.
+/// A root, and the time since when it is current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SavedRoot {
@@ -23,12 +23,12 @@ pub(super) struct SavedRoot {
     pub(super) since: u64,
 }
 
-/// What the chain said, as far as it is needed without it.
+/// The chain data that a start without the chain needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Saved {
-    /// The registry's exit delay in seconds; none if that is not known.
+    /// The registry's exit delay in seconds; none if unknown.
     pub(super) exit_delay: Option<u32>,
-    /// Oldest first.
+    /// The roots, oldest first.
     pub(super) roots: Vec<SavedRoot>,
 }
 
@@ -40,20 +40,20 @@ struct Document {
     roots: Vec<SavedRoot>,
 }
 
-/// The file.
+/// The file with the saved roots.
 #[derive(Debug)]
 pub(super) struct SavedRoots {
     path: PathBuf,
 }
 
 impl SavedRoots {
-    /// The file of a copy of a registry, beside it.
+    /// Returns the file beside a copy of a registry.
     pub(super) fn beside(copy: &Path) -> Self {
         Self { path: copy.with_extension("roots.json") }
     }
 
-    /// What was saved, if the last root of it is `current`. Without a file, or with one of another version or another time,
-    /// nothing is known.
+    /// Loads the saved data if its last root is `current`. Without a file, or with a file of another version or another
+    /// root, the result is empty.
     pub(super) fn load(&self, current: Root) -> io::Result<Saved> {
         let text = match fs::read(&self.path) {
             Ok(text) => text,

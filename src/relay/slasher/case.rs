@@ -8,22 +8,23 @@ use quotapass_circuits::identity::{IdentityCommitment, IdentitySecret};
 use super::{SlasherError, SlasherSettings};
 use crate::registry::{RegistryError, node::NodeError};
 
-/// How often in a row the chain must say that somebody never was a member. An endpoint may be behind.
+/// The number of consecutive lookups without the member before the case is closed. An endpoint may be behind.
 const LOOKS: u32 = 3;
 
-/// What is remembered of a case from one attempt to the next.
+/// The state of a case between attempts.
 pub(super) struct Case {
     pub(super) secret: IdentitySecret,
     pub(super) commitment: IdentityCommitment,
-    /// When it is looked at again.
+    /// The time of the next attempt.
     pub(super) due: Instant,
     /// Failures in a row.
     pub(super) failures: u32,
-    /// How often in a row the chain knew no such member.
+    /// The number of consecutive lookups in which the chain had no such member.
     absences: u32,
-    /// The block at the first look: a slash of ours is not in one before, unless this process was started in between.
+    /// The latest block at the first lookup. A slash by this process is not in an earlier block; a slash by an earlier
+    /// run may be.
     pub(super) first_seen: Option<BlockNumber>,
-    /// Whether it was said that nobody slashes here.
+    /// Whether it was logged that no wallet is set to slash.
     pub(super) is_announced: bool,
 }
 
@@ -41,18 +42,18 @@ impl Case {
         }
     }
 
-    /// The chain knows no such member. Returns whether that is certain.
+    /// Records that the chain has no such member. Returns whether that is certain.
     pub(super) fn is_absent(&mut self) -> bool {
         self.absences += 1;
         self.absences >= LOOKS
     }
 
-    /// The chain knows it.
+    /// Records that the chain has the member.
     pub(super) fn is_known(&mut self) {
         self.absences = 0;
     }
 
-    /// Puts it off after a failure. A transaction that may be on its way gets the longest pause to arrive.
+    /// Postpones the case after a failure. A transaction that may be pending gets the longest pause to arrive.
     pub(super) fn failed(&mut self, error: &SlasherError, settings: &SlasherSettings) {
         self.failures += 1;
         let on_its_way = matches!(
@@ -63,7 +64,7 @@ impl Case {
         self.due = Instant::now() + pause;
     }
 
-    /// Puts it off without a failure.
+    /// Postpones the case without a failure.
     pub(super) fn wait(&mut self, settings: &SlasherSettings) {
         self.failures = 0;
         self.due = Instant::now() + settings.poll;

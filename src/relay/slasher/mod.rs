@@ -1,13 +1,13 @@
-//! Takes the deposits of convicted members (feature `relay-chain`).
+//! The slasher: takes the deposits of convicted members (feature `relay-chain`).
 //!
-//! A [`Slasher`] works through the [convictions](super::NullifierLog::convictions) of the log, whichever relay kept the
-//! evidence. It takes a case with a lease that the relays share, looks the member up on the chain, proves that the secret
-//! is known, sends the transaction, and settles the case once the chain holds the slash deep enough. Nothing of this is
-//! remembered but in the log and on the chain, so it may be killed at any moment: a case is open until it is settled, and
-//! before a transaction is sent, again or for the first time, the chain is asked whether there is anything left to take.
+//! A [`Slasher`] works through the [convictions](super::NullifierLog::convictions) of the log, from all relays that
+//! share it. It claims a case with a shared lease, looks the member up on the chain, proves that the secret is known,
+//! and sends the transaction. It settles the case when the slash has enough confirmations on the chain. All state is in
+//! the log and on the chain, so the process may be killed at any moment: a case is open until it is settled, and before
+//! each transaction, also a repeated one, the slasher checks on the chain whether there is still a deposit to take.
 //!
-//! Two relays send for one member only if one of them loses its lease while its transaction is on the way. The contract
-//! pays once all the same; the second transaction is refused.
+//! Two relays send a transaction for the same member only if one of them loses its lease while its transaction is
+//! pending. The contract still pays only once; the second transaction is refused.
 
 mod case;
 mod search;
@@ -29,35 +29,35 @@ use crate::registry::RegistryError;
 
 pub use worker::Slasher;
 
-/// Who sends slashes, and who is paid for them.
+/// The sender of slashes, and the receiver of their rewards.
 pub struct SlashSender {
-    /// The account that sends, whose key the registry's backend holds.
+    /// The sending account; the registry's backend has its key.
     pub account: SlashAccount,
-    /// Who gets the reward, if not that account.
+    /// The receiver of the reward, if it is not that account.
     pub receiver: Option<Address>,
-    /// Proves that a secret is known.
+    /// The prover that a secret is known.
     pub prover: Prover<Slash>,
 }
 
 impl SlashSender {
-    /// Who gets the reward.
+    /// Returns the receiver of the reward.
     pub fn receiver(&self) -> Address {
         self.receiver.unwrap_or_else(|| self.account.get())
     }
 }
 
-/// The account that sends slashes. A clone is the same, so that whoever has one may change it while the slasher works: a
-/// wallet that leaked is replaced without a restart.
+/// The account that sends slashes. A clone is the same account, so the holder of a clone can change it while the
+/// slasher works: a leaked wallet is replaced without a restart.
 #[derive(Clone, Debug)]
 pub struct SlashAccount(Arc<RwLock<Address>>);
 
 impl SlashAccount {
-    /// The account, now.
+    /// Returns the current account.
     pub fn get(&self) -> Address {
         *read(&self.0)
     }
 
-    /// Lets another account send from now on. The registry's backend must hold its key.
+    /// Changes the sending account from now on. The registry's backend must have its key.
     pub fn change(&self, account: Address) {
         *write(&self.0) = account;
     }
@@ -69,22 +69,23 @@ impl From<Address> for SlashAccount {
     }
 }
 
-/// How a slasher works.
+/// Settings of a slasher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlasherSettings {
-    /// How many blocks must follow a slash before its case is closed; one that a reorganisation undoes before is sent
-    /// again.
+    /// The number of blocks that must follow a slash before its case is closed. A slash that a reorganisation undoes
+    /// earlier is sent again.
     pub confirmations: u64,
-    /// How long a case stays with a relay that does not answer any more. It is renewed while the relay works on it.
+    /// The time for which a case stays with a relay that has stopped responding. A relay renews its lease while it
+    /// works on the case.
     pub lease: Duration,
-    /// The pause between two looks at the log, and at a case that others work on.
+    /// The pause between two polls of the log, and of a case that another relay works on.
     pub poll: Duration,
     /// The pause after a failure.
     pub backoff: Backoff,
 }
 
 impl Default for SlasherSettings {
-    /// Two blocks; a lease of two minutes; a look every five seconds; pauses of five seconds to ten minutes.
+    /// Two blocks; a lease of two minutes; a poll every five seconds; pauses of five seconds to ten minutes.
     fn default() -> Self {
         Self {
             confirmations: 2,
@@ -95,28 +96,28 @@ impl Default for SlasherSettings {
     }
 }
 
-/// What a slasher works with.
+/// The parts that a slasher works with.
 pub struct SlasherParts {
-    /// The log, shared with the relay and perhaps with others.
+    /// The log, shared with the relay and perhaps with other relays.
     pub store: Arc<dyn RelayStore>,
     /// The registry.
     pub registry: Arc<RegistryLink>,
-    /// Who sends. Without anybody, cases are watched until somebody else has closed them.
+    /// The sender. Without a sender, cases are only watched until another party has closed them.
     pub sender: Option<SlashSender>,
-    /// This worker's name, which no other relay of the same log has.
+    /// This worker's name, unique among the relays that share the log.
     pub worker: WorkerId,
-    /// Clock and status. Events are the engine's to tell, which sees the cases of other relays too.
+    /// Clock and status. The engine publishes the events, because it also sees the cases of other relays.
     pub context: RelayContext,
 }
 
-/// Why a case is still open.
+/// Errors that keep a case open.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SlasherError {
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Chain or contract did not do what they were asked.
+    /// The chain or the contract failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The slash could not be proved.

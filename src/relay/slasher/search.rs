@@ -1,16 +1,16 @@
-//! Finding the slash of a member in the registry's events.
+//! The search for a member's slash in the registry's events.
 
 use alloy_primitives::{Address, BlockNumber, TxHash, U256};
 use quotapass_circuits::identity::IdentityCommitment;
 
 use crate::registry::{Registry, RegistryError, RegistryEvent, node::NodeError};
 
-/// How many blocks back it is looked for.
+/// The minimum number of blocks that are searched.
 const DEPTH: u64 = 4_096;
-/// How many blocks are asked for at once, at most.
+/// The maximum number of blocks in one request.
 const WIDTH: u64 = 1_024;
 
-/// A slash that the chain holds.
+/// A slash on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FoundSlash {
     pub(super) transaction: TxHash,
@@ -19,8 +19,8 @@ pub(super) struct FoundSlash {
     pub(super) reward: U256,
 }
 
-/// Looks for a slash, latest blocks first: back to `first` if it is given, and through the latest 4,096 blocks in any
-/// case. None if it is not among them.
+/// Searches for a slash, latest blocks first: back to `first` if given, and always through the latest 4,096 blocks.
+/// None if these blocks do not have it.
 pub(super) fn find_slash(
     registry: &dyn Registry,
     commitment: IdentityCommitment,

@@ -20,33 +20,32 @@ use crate::{
     relay::{Settlement, StopSignal},
 };
 
-/// Works through the convictions of a log. See the [module](super).
+/// A worker for the convictions of a log. See the [module](super).
 pub struct Slasher {
     parts: SlasherParts,
     settings: SlasherSettings,
-    /// How many of the log's convictions were read.
+    /// The number of the log's convictions that were read.
     read: u64,
     cases: Vec<Case>,
 }
 
-/// Where a convicted member stands on the chain.
+/// The state of a convicted member on the chain.
 enum Standing {
     /// Its deposit can be taken.
     Liable(MemberIndex),
-    /// Nothing can be taken any more.
+    /// There is no deposit left to take.
     Closed(Settlement),
-    /// It is to be looked at again.
+    /// The outcome is not final; the case is checked again.
     Unsettled,
 }
 
 impl Slasher {
-    /// A slasher that has looked at nothing yet.
+    /// Creates a slasher that has read nothing yet.
     pub fn new(parts: SlasherParts, settings: SlasherSettings) -> Self {
         Self { parts, settings, read: 0, cases: Vec::new() }
     }
 
-    /// Works until it is told to stop. A transaction that is waited for delays the end; the process may be ended
-    /// meanwhile.
+    /// Works until `stop` is set. Waiting for a transaction delays the return; the process may be ended meanwhile.
     pub fn run(mut self, stop: &StopSignal) {
         let mut failures = 0;
         while !stop.is_set() {
@@ -65,10 +64,10 @@ impl Slasher {
         }
     }
 
-    /// Reads what is new in the log, and works once on every case that is due.
+    /// Reads new convictions from the log, and works once on every case that is due.
     ///
     /// # Errors
-    /// [`SlasherError`] if the log cannot be read; a case that fails is put off, and no error.
+    /// [`SlasherError`] if the log cannot be read. A failed case is only postponed; it is not an error.
     pub fn round(&mut self, stop: &StopSignal) -> Result<(), SlasherError> {
         self.read_log()?;
         let now = Instant::now();
@@ -98,12 +97,12 @@ impl Slasher {
         Ok(())
     }
 
-    /// Cases that are open and known to this worker.
+    /// Returns the number of open cases that this worker knows.
     pub fn open(&self) -> usize {
         self.cases.len()
     }
 
-    /// The time until something is to be done.
+    /// Returns the time until the next case is due, at most the polling pause.
     fn pause(&self) -> Duration {
         let now = Instant::now();
         let next = self.cases.iter().map(|case| case.due.saturating_duration_since(now)).min();
@@ -123,7 +122,7 @@ impl Slasher {
         Ok(())
     }
 
-    /// One attempt. Returns whether the case is closed.
+    /// Makes one attempt at a case. Returns whether the case is closed.
     fn work(&self, case: &mut Case) -> Result<bool, SlasherError> {
         if self.parts.store.settlement(case.commitment)?.is_some() {
             return Ok(true);
@@ -146,11 +145,11 @@ impl Slasher {
         }
     }
 
-    /// Without anybody to send: says so once, and closes the case when somebody else has seen to it.
+    /// Watches a case without a sender: logs this once, and closes the case when another party has taken the deposit.
     fn watch(&self, case: &mut Case, registry: &dyn Registry) -> Result<bool, SlasherError> {
         match self.standing(case, registry)? {
             Standing::Unsettled => Ok(false),
-            // Whoever sent it has the case, and says more of its end.
+            // If another relay has the case, it settles it with more detail.
             Standing::Closed(settlement) => Ok(self.claim(case)? && self.settle(case, &settlement)?),
             Standing::Liable(index) => {
                 if !case.is_announced {
@@ -178,17 +177,17 @@ impl Slasher {
             Settlement::Slashed { transaction, block, reward } => {
                 info!(member = %case.commitment, %transaction, block, %reward, "slashed a member");
             }
-            Settlement::Gone => info!(member = %case.commitment, "a convicted member is gone already"),
+            Settlement::Gone => info!(member = %case.commitment, "a convicted member has no deposit left to slash"),
             Settlement::NoMember => {
-                warn!(member = %case.commitment, "evidence against somebody who never was a member")
+                warn!(member = %case.commitment, "the evidence is not against a member of this registry")
             }
         }
         Ok(true)
     }
 
     fn standing(&self, case: &mut Case, registry: &dyn Registry) -> Result<Standing, RegistryError> {
-        // Others can have deposited for the same commitment, and the member itself from several accounts: the secret takes
-        // all of them, one after the other.
+        // Other accounts can have deposited for the same commitment, also the member's own: with the secret all of
+        // these deposits are taken, one after the other.
         let slots = registry.slots_of(case.commitment)?;
         if slots.is_empty() {
             let is_certain = case.is_absent();
@@ -208,7 +207,7 @@ impl Slasher {
         if !is_slashed {
             return Ok(Standing::Closed(Settlement::Gone));
         }
-        // The latest, after which nothing was left.
+        // The latest slash; after it no deposit was left.
         let found = find_slash(registry, case.commitment, head, Some(first_seen))?;
         let deep = |slash: &FoundSlash| head >= slash.block.saturating_add(self.settings.confirmations);
         Ok(match found {
@@ -226,7 +225,7 @@ impl Slasher {
         self.parts.sender.as_ref().map(SlashSender::receiver)
     }
 
-    /// Proves and sends, and keeps the case meanwhile.
+    /// Proves and sends a slash, and renews the claim meanwhile.
     fn send(
         &self,
         case: &Case,
@@ -238,9 +237,9 @@ impl Slasher {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.wait(self.settings.lease / 3) {
-                    // Without its lease it goes on: the chain pays once, whoever comes first.
+                    // It continues without a lease: the chain pays only once, to the first slash.
                     if let Err(error) = self.claim(case) {
-                        warn!(member = %case.commitment, %error, "cannot keep the case");
+                        warn!(member = %case.commitment, %error, "cannot renew the claim on the case");
                     }
                 }
             });

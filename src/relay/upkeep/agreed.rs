@@ -1,39 +1,38 @@
-//! What time it is for the log, when clocks differ.
+//! The time for the log when clocks differ.
 
 use std::time::Duration;
 
-/// How long after its last new block a chain still tells the time, at most.
+/// The maximum time after its last new block for which a chain counts as a clock.
 const CHAIN_LASTS: Duration = Duration::from_secs(600);
 
-/// What the clocks show that a relay has, in Unix seconds.
+/// The times that a relay's clocks show, in Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     /// The system's clock.
     pub own: u64,
-    /// The clock of the server that keeps the log, if there is one.
+    /// The clock of the log server, if there is one.
     pub server: Option<u64>,
-    /// When the chain's newest block was made, if one is known.
+    /// The time of the chain's newest block, if known.
     pub head: Option<u64>,
 }
 
-/// The time that a relay's clocks agree on.
+/// The time on which a relay's clocks agree.
 ///
-/// Epochs that are expired stay closed, for all relays that share a log. The attack that this answers: one clock is wrong,
-/// perhaps by days, and its relay closes the epochs of days to come for all others.
+/// Expired epochs stay closed for all relays that share a log. Attack prevented: one clock is wrong, perhaps by days,
+/// and its relay closes the epochs of the coming days for all other relays.
 ///
-/// Each clock that a relay has is a witness that at least so much time has gone by: the system's, the server's, and the
-/// chain's, which is the time of its newest block and what went by since then. A chain that has made no block for ten minutes
-/// is none, for it may be idle. The agreed time is the latest one for which two of them are witnesses, so that no single clock moves it ahead,
-/// and no single clock holds it back where there are three.
+/// Each clock of a relay is a witness that at least this much time has passed: the system's clock, the server's clock,
+/// and the chain's clock, which is the time of its newest block plus the time since that block arrived. A chain without
+/// a new block for ten minutes is not a witness, because it may be idle. The agreed time is the latest time with two
+/// witnesses, so no single clock moves it ahead, and no single clock of three holds it back.
 ///
-/// With one clock alone, time goes on from what was agreed before, as a clock that nobody can set measures it, and at most by
-/// the tolerance beyond. Where nothing was agreed before, the system's clock is believed once it has gone steadily for
-/// a while.
+/// With only one clock, time continues from the last agreed time by a monotonic clock, plus at most the tolerance.
+/// Without an earlier agreed time, the system's clock is accepted after it has run steadily for a while.
 #[derive(Clone, Debug)]
 pub struct AgreedTime {
     tolerance: u64,
     settle: Duration,
-    /// By how much the agreed time is ahead of the time that passed.
+    /// The agreed time minus the elapsed time.
     base: Option<i128>,
     head: Option<SeenHead>,
 }
@@ -42,20 +41,20 @@ pub struct AgreedTime {
 #[derive(Clone, Copy, Debug)]
 struct SeenHead {
     time: u64,
-    /// When it was seen first.
+    /// The elapsed time at which it was first seen.
     at: Duration,
-    /// Whether it came while the relay looked on.
+    /// Whether it arrived while the relay was running.
     is_new: bool,
 }
 
 impl AgreedTime {
-    /// Nothing is agreed yet. `tolerance` is in seconds.
+    /// Creates a value without an agreed time. `tolerance` is in seconds.
     pub const fn new(tolerance: u64, settle: Duration) -> Self {
         Self { tolerance, settle, base: None, head: None }
     }
 
-    /// The agreed time, `elapsed` after the start by a clock that nobody can set, of which the system's clock has gone
-    /// steadily for `steady`; none if nothing can be said yet.
+    /// Returns the agreed time; none if it is not known yet. `elapsed` is the time since the start by a monotonic
+    /// clock; the system's clock has run steadily for the last `steady` of it.
     pub fn agree(&mut self, clocks: &Clocks, elapsed: Duration, steady: Duration) -> Option<u64> {
         let chain = self.chain_time(clocks.head, elapsed);
         let mut witnesses: Vec<u64> = [Some(clocks.own), clocks.server, chain].into_iter().flatten().collect();
@@ -72,7 +71,7 @@ impl AgreedTime {
         Some(clocks.own.min(latest))
     }
 
-    /// What time it is by the chain.
+    /// Returns the time by the chain.
     fn chain_time(&mut self, head: Option<u64>, elapsed: Duration) -> Option<u64> {
         let time = head?;
         match self.head {
@@ -93,7 +92,7 @@ mod tests {
     const DAYS: u64 = 3 * 86_400;
     const SETTLE: Duration = Duration::from_secs(600);
 
-    /// Asks for the agreed time when so many seconds have passed, of which the clock was steady for so many.
+    /// A helper that queries the agreed time at given elapsed and steady seconds.
     struct Asked(AgreedTime);
 
     impl Asked {
@@ -101,7 +100,7 @@ mod tests {
             Self(AgreedTime::new(30, SETTLE))
         }
 
-        /// Relative to the right time; clocks as well.
+        /// Returns the agreed time relative to the correct time. The clocks are also given relative to it.
         fn at(&mut self, passed: u64, own: i64, server: Option<i64>, head: Option<i64>, steady: u64) -> Option<i64> {
             let now = (START + passed) as i64;
             let clocks = Clocks {
@@ -118,7 +117,7 @@ mod tests {
     fn no_single_clock_moves_it_ahead_or_holds_it_back() {
         const AHEAD: i64 = DAYS as i64;
         let mut asked = Asked::new();
-        // A block is a witness when another one has come.
+        // A block is a witness only after another block has arrived.
         assert_eq!(asked.at(0, AHEAD, None, Some(-12), 0), None);
         assert_eq!(asked.at(12, AHEAD, None, Some(-3), 12), Some(-3));
         assert_eq!(asked.at(20, 0, None, Some(AHEAD), 0), Some(0));
@@ -126,7 +125,7 @@ mod tests {
             assert_eq!(asked.at(24, own, Some(server), Some(-4), 0), Some(0));
             assert_eq!(asked.at(24, own, Some(server), None, 0), Some(0));
         }
-        // Behind.
+        // Clocks that are behind.
         assert_eq!(asked.at(36, -AHEAD, Some(0), Some(-4), 0), Some(-4));
         assert_eq!(asked.at(48, 0, Some(-AHEAD), Some(-4), 0), Some(-4));
         // A wrong clock that has long been steady is still alone.
@@ -150,7 +149,7 @@ mod tests {
         let mut asked = Asked::new();
         assert_eq!(asked.at(0, DAYS as i64, None, Some(-12), 0), None);
         assert_eq!(asked.at(12, DAYS as i64, None, Some(0), 12), Some(0));
-        // The same block, as it grows old.
+        // The same block, with growing age.
         assert_eq!(asked.at(612, DAYS as i64, None, Some(-600), 612), Some(0));
         assert_eq!(asked.at(613, DAYS as i64, None, Some(-601), 613), Some(30));
         assert_eq!(asked.at(90_000, DAYS as i64, None, Some(-89_988), 90_000), Some(30));

@@ -1,10 +1,10 @@
-//! What a relay does from time to time (feature `relay-chain`): a watch on its clock and on its sight of the chain, epochs
-//! that expire, and a count of what its log holds.
+//! The periodic tasks of a relay (feature `relay-chain`): it watches its clock and the age of the chain's newest block,
+//! expires epochs, and updates the statistics of its log.
 //!
-//! Expired epochs stay closed, so that no clock that is wrong may close the future: epochs are expired by the time that two
-//! clocks [agree](AgreedTime) on. Verdicts follow the relay's own clock as it is; while that is wrong, honest posts are
-//! `epoch_out_of_range`, which is held against nobody. A log that is closed ahead of the agreed time all the same is
-//! [said](super::TroubleKind::LogClosedAhead) to be, and can be [reopened](NullifierLog::reopen).
+//! Expired epochs stay closed, so a wrong clock must not close future epochs: epochs are expired by the time on which
+//! two clocks [agree](AgreedTime). Verdicts use the relay's own clock. While it is wrong, honest posts get
+//! `epoch_out_of_range`, which lowers no sender's score. A log that is closed ahead of the agreed time anyway is
+//! [reported](super::TroubleKind::LogClosedAhead), and can be [reopened](NullifierLog::reopen).
 
 mod agreed;
 mod sight;
@@ -22,14 +22,14 @@ pub use watch::ClockWatch;
 
 use super::{LogError, LogStatistics, NullifierLog, Relay, RelayContext, StopSignal, Trouble, TroubleKind};
 
-/// When a relay expires epochs.
+/// Settings of the upkeep of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpkeepSettings {
     /// The pause between two rounds.
     pub interval: Duration,
-    /// A change of the clock by more than this many seconds, beside the time that passed, is a jump.
+    /// The tolerance in seconds: a larger change of the clock, in addition to the elapsed time, is a jump.
     pub tolerance: u64,
-    /// How long the clock must go steadily before epochs are expired by it alone.
+    /// The time for which the clock must run steadily before epochs are expired by it alone.
     pub settle: Duration,
 }
 
@@ -50,14 +50,14 @@ pub struct Upkeep<L> {
 }
 
 impl<L: NullifierLog> Upkeep<L> {
-    /// Upkeep that has done nothing yet.
+    /// Creates the upkeep of a relay.
     pub fn new(relay: Arc<Relay<L>>, context: RelayContext, settings: UpkeepSettings) -> Self {
         let watch = ClockWatch::new(settings.tolerance);
         let agreed = AgreedTime::new(settings.tolerance, settings.settle);
         Self { relay, context, settings, watch, agreed }
     }
 
-    /// Goes on until it is told to stop.
+    /// Runs until `stop` is set.
     pub fn run(mut self, stop: &StopSignal) {
         let begun = Instant::now();
         loop {
@@ -70,8 +70,8 @@ impl<L: NullifierLog> Upkeep<L> {
         }
     }
 
-    /// Looks at the clock, `elapsed` after the start by a clock that nobody can set, drops the epochs that are over, and
-    /// counts what the log holds.
+    /// Checks the clock, drops expired epochs, and reads the log's statistics. `elapsed` is the time since the start by
+    /// a monotonic clock.
     ///
     /// # Errors
     /// [`LogError`] if the log fails.
@@ -81,8 +81,8 @@ impl<L: NullifierLog> Upkeep<L> {
             self.context.status.count_clock_jump();
             warn!(
                 seconds,
-                "the system's clock jumped; check it: posts are judged by it, and epochs are dropped only by a second clock that \
-                 agrees with it"
+                "the system's clock jumped; check it: posts are judged by this clock, and epochs are dropped only if a \
+                 second clock agrees with it"
             );
         }
         sight::watch(&self.relay, self.context.status.troubles(), now);
@@ -103,14 +103,14 @@ impl<L: NullifierLog> Upkeep<L> {
         Ok(())
     }
 
-    /// Says of a log that is closed ahead of its time that it is.
+    /// Reports a log that is closed ahead of time.
     fn compare(&self, closed_until: u64, agreed: u64, now: u64) {
         let ahead = closed_until.saturating_sub(agreed);
         self.context.status.update_log(|log| log.closed_ahead = ahead);
         let trouble = (ahead > self.settings.tolerance).then(|| {
             let cause = format!(
-                "epochs are closed {ahead} s ahead of the time, by a relay whose clock was wrong; see that all clocks are right, \
-                 and open them again with `quotapass relay log reopen`"
+                "a relay with a wrong clock closed epochs {ahead} s too early; check that all clocks are right, and \
+                 open the epochs again with `quotapass relay log reopen`"
             );
             Trouble::new(cause, now)
         });

@@ -1,12 +1,12 @@
-//! How far a relay sees on its chain, and when its scopes accept nothing any more.
+//! The watch on the age of the chain's newest block, and on the time when scopes stop accepting passes.
 
 use crate::relay::{Horizon, NullifierLog, Relay, Trouble, TroubleKind, Troubles};
 
-/// Age of the newest block, in seconds, from which on the relay says when posts are going to be refused, unless half of the
-/// time is over before.
+/// The age of the newest block, in seconds, from which on the relay reports when posts will be refused. It reports
+/// earlier if half of the time until then has passed.
 const AGING_SECONDS: u64 = 3_600;
 
-/// Says of a relay whose chain's newest block is old that a scope accepts nothing, or when it will.
+/// Reports, if the chain's newest block is old, that a scope accepts nothing, or when it will stop accepting.
 pub(super) fn watch<L: NullifierLog>(relay: &Relay<L>, troubles: &Troubles, now: u64) {
     let exposures = relay.policies().iter().map(|entry| entry.history().exposure(now)).max();
     let (aging, stale) = match (relay.horizon(), exposures) {
@@ -17,14 +17,15 @@ pub(super) fn watch<L: NullifierLog>(relay: &Relay<L>, troubles: &Troubles, now:
     troubles.set(TroubleKind::ChainStale, stale, now);
 }
 
-/// Whether the newest block is about to be too old, and whether it is, for the scope of the longest exposure.
+/// Returns the troubles of a newest block that will soon be too old, and of one that is too old, for the scope with the
+/// longest exposure.
 fn assess(horizon: Horizon, exposure: u64, now: u64) -> (Option<Trouble>, Option<Trouble>) {
     let (age, until) = (now.saturating_sub(horizon.head_time), horizon.accepts_until(exposure));
     let trouble = || {
         Trouble::new(
             format!(
-                "the newest block known is {age} s old, and members who left after it may have their deposits back {} s after \
-                 it; check the endpoint, or name another one in [chain] and restart",
+                "the newest known block is {age} s old, and members who left after it may have their deposits back {} \
+                 s after it; check the endpoint, or set another one in [chain] and restart",
                 horizon.exit_delay
             ),
             now,
@@ -53,7 +54,7 @@ mod tests {
         assert_eq!(at(1_003_601), (Some(1_040_001), false));
         assert_eq!(at(1_040_000), (Some(1_040_001), false));
         assert_eq!(at(1_040_001), (None, true));
-        // A clock that is behind, and a registry that pays back at once.
+        // A clock that is behind, and a registry without an exit delay.
         assert_eq!(at(0), (None, false));
         assert!(assess(Horizon { exit_delay: 0, ..horizon }, 10_000, 1_000_001).1.is_some());
         let short = Horizon { exit_delay: 10_600, ..horizon };

@@ -1,25 +1,25 @@
-//! Telling a clock that jumps from one that goes.
+//! The detection of clock jumps.
 
 use std::time::Duration;
 
-/// Compares a clock that may be set with one that cannot.
+/// A comparison of a clock that can be set with a monotonic clock.
 #[derive(Clone, Debug)]
 pub struct ClockWatch {
     tolerance: u64,
-    /// By how much the clock is ahead of the time that passed, in seconds, at the last look.
+    /// The clock minus the elapsed time, in seconds, at the last check.
     offset: Option<i128>,
-    /// Since when it goes steadily, on the clock that cannot be set.
+    /// The time since when the clock runs steadily, by the monotonic clock.
     steady_since: Duration,
 }
 
 impl ClockWatch {
-    /// A watch for jumps of more than `tolerance` seconds.
+    /// Creates a watch for jumps of more than `tolerance` seconds.
     pub const fn new(tolerance: u64) -> Self {
         Self { tolerance, offset: None, steady_since: Duration::ZERO }
     }
 
-    /// Looks at the clock, which shows Unix second `now`, when `elapsed` has passed. Returns by how many seconds it
-    /// jumped since the last look, forwards or back, if it did.
+    /// Checks the clock, which shows Unix second `now`, after the time `elapsed`. If the clock jumped since the last
+    /// check, returns by how many seconds, forwards or backwards.
     pub fn observe(&mut self, now: u64, elapsed: Duration) -> Option<i64> {
         let offset = i128::from(now) - i128::from(elapsed.as_secs());
         let jump = self.offset.map_or(0, |former| offset - former);
@@ -31,7 +31,7 @@ impl ClockWatch {
         jumped.then(|| i64::try_from(jump).unwrap_or(if jump < 0 { i64::MIN } else { i64::MAX }))
     }
 
-    /// For how long the clock has gone steadily when `elapsed` has passed.
+    /// Returns for how long the clock has run steadily, after the time `elapsed`.
     pub fn steady(&self, elapsed: Duration) -> Duration {
         elapsed.saturating_sub(self.steady_since)
     }
@@ -53,11 +53,11 @@ mod tests {
         for passed in (0..=660).step_by(5) {
             assert_eq!(look(START + passed, passed), (None, passed));
         }
-        // Forwards and back.
+        // Forwards and backwards.
         assert_eq!(look(START + 86_400 + 665, 665), (Some(86_400), 0));
         assert_eq!(look(START + 86_400 + 700, 700), (None, 35));
         assert_eq!(look(START + 705, 705), (Some(-86_400), 0));
-        // Put right gently.
+        // Corrected gradually.
         for step in 1..100 {
             assert_eq!(look(START + 705 + 7 * step, 705 + 5 * step), (None, 5 * step));
         }
