@@ -1,4 +1,4 @@
-//! Roots, members and status as the chain moves on, goes back, and goes away.
+//! Tests of roots, members and status while the chain advances, reorganises, and becomes unreachable.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -80,7 +80,7 @@ impl World {
         Run { relay, follower, context }
     }
 
-    /// Moves the time of chain and relay.
+    /// Advances the time of chain and relay.
     fn advance(&self, seconds: u64) {
         self.bench.advance(seconds);
         self.clock.advance(seconds);
@@ -97,14 +97,14 @@ impl Run {
         self.relay.roots().status(root, world.clock.now(), WINDOW)
     }
 
-    /// The names of the events that `act` brings about.
+    /// Returns the names of the events that `act` causes.
     fn events_of(&mut self, act: impl FnOnce(&mut ChainFollower<Arc<MemoryLog>>)) -> Vec<&'static str> {
         let mut listener = self.context.events.subscribe();
         act(&mut self.follower);
         core::iter::from_fn(|| listener.try_recv().ok()).map(|occurrence| occurrence.event.name()).collect()
     }
 
-    /// Relay, routes and chain have one root.
+    /// Checks that relay, routes and chain have the same root.
     fn is_in_step(&self, world: &World) {
         let members = self.follower.members();
         let tree: MemberTree = members.read().unwrap().clone();
@@ -179,7 +179,7 @@ fn the_history_survives_a_restart_without_the_chain() {
     assert_eq!((run.context.status.chain().failures, run.context.status.chain().error), (0, None));
     drop(run);
 
-    // Saved roots of another time are not used: the copy's own root is all that is left.
+    // Saved roots of another state are not used: only the copy's own root remains.
     let saved = world.folder.path().join("members.roots.json");
     let text = std::fs::read_to_string(&saved).unwrap();
     std::fs::write(&saved, text.replace(&roots[3].to_string(), &roots[0].to_string())).unwrap();
@@ -196,7 +196,7 @@ fn a_reorganisation_undoes_roots_and_no_others() {
     join(&world.bench, 0, 0, SMALL);
     let first = world.root();
     world.advance(10);
-    // Two members in one block have one root between them.
+    // Two members in one block give only one root.
     let block = world.bench.chain.open_block().unwrap();
     join(&world.bench, 0, 1, SMALL);
     join(&world.bench, 0, 2, SMALL);
@@ -259,7 +259,7 @@ fn slashed_members_are_forgotten_when_their_roots_are_stale() {
     run.follower.step().unwrap();
     assert_eq!(known(&run), [true; 3]);
     drop(run);
-    // Another run learns them from the log, and forgets those that are gone.
+    // Another run learns them from the log, and forgets the members that left.
     let mut run = world.start();
     run.follower.step().unwrap();
     assert_eq!(known(&run), [true; 3]);
@@ -268,8 +268,8 @@ fn slashed_members_are_forgotten_when_their_roots_are_stale() {
     assert_eq!(known(&run), [false, false, true]);
 }
 
-/// Somebody who was convicted has deposited for the same commitment from a second account as well. With one slashed and
-/// the secret forgotten, the other would post on.
+/// Attack: a convicted member has also deposited for the same commitment from a second account. If the secret were
+/// forgotten after one slash, it would continue to post with the other deposit.
 #[test]
 fn a_convicted_member_stays_known_while_a_copy_of_its_commitment_is_in_the_tree() {
     let world = World::new();
@@ -289,7 +289,7 @@ fn a_convicted_member_stays_known_while_a_copy_of_its_commitment_is_in_the_tree(
     assert!(!run.relay.slashed().contains(secret(0).commitment()));
 }
 
-/// Nobody slashed it before it had its deposit back, so that the registry takes its commitment again.
+/// The member was not slashed before it had its deposit back, so the registry accepts its commitment again.
 #[test]
 fn a_convicted_member_that_comes_back_is_known() {
     let world = World::new();
@@ -308,7 +308,7 @@ fn a_convicted_member_that_comes_back_is_known() {
     assert!(run.relay.slashed().contains(secret(0).commitment()));
 }
 
-/// A relay whose endpoint is gone says when it is going to refuse all posts, and when it does; also after another start.
+/// A relay whose endpoint is unreachable reports when it will refuse all posts, and when it does; also after a restart.
 #[test]
 fn a_relay_that_is_cut_off_says_when_it_stops() {
     let world = World::new();
@@ -336,11 +336,11 @@ fn a_relay_that_is_cut_off_says_when_it_stops() {
     assert_eq!(troubles(&run, until + 1), (None, true));
     drop(run);
 
-    // It is known without the chain, too.
+    // The horizon is also known without the chain.
     let mut run = world.start();
     assert_eq!(run.relay.horizon(), Some(horizon));
     assert_eq!(troubles(&run, until + 1), (None, true));
-    // An endpoint that shows the old block is no better than none.
+    // An endpoint that always shows the old block is no better than an unreachable one.
     world.endpoint.set_down(false);
     run.follower.step().unwrap();
     assert_eq!(troubles(&run, until + 1), (None, true));
@@ -350,7 +350,7 @@ fn a_relay_that_is_cut_off_says_when_it_stops() {
     assert_eq!(troubles(&run, until + 1), (None, false));
     drop(run);
 
-    // Nor is a copy without a word of when deposits are paid back.
+    // A copy without a saved exit delay is no better either.
     std::fs::remove_file(world.folder.path().join("members.roots.json")).unwrap();
     world.endpoint.set_down(true);
     let run = world.start();

@@ -1,5 +1,5 @@
-//! A relay with its chain, as a library and as a program: roots that follow the registry, the slashing worker, and
-//! `quotapass relay` with real stores and a real chain.
+//! Tests of a relay with its chain, as a library and as a program: roots that follow the registry, the slashing worker,
+//! and `quotapass relay` with real stores and a real chain.
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -49,7 +49,7 @@ fn policy() -> Policy {
     }
 }
 
-/// A relay without roots, which is asked for no verdict, so that the size of its circuits does not matter.
+/// Returns a relay without roots. It gives no verdicts, so the size of its circuits does not matter.
 fn relay_on(registry: RegistryId, log: Arc<MemoryLog>) -> Arc<Relay<Arc<MemoryLog>>> {
     let levels = Levels::new(1).unwrap();
     let posts = Prover::new(development_setup::<Post>(levels).unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn relay_on(registry: RegistryId, log: Arc<MemoryLog>) -> Arc<Relay<Arc<MemoryLo
     Arc::new(Relay::new(posts.verifier().unwrap(), badges.verifier().unwrap(), policies, RootHistory::new(), log))
 }
 
-/// What two messages under one message id give away.
+/// Returns the evidence of two messages under one message id.
 fn evidence(registry: &RegistryId, secret: &IdentitySecret) -> Evidence {
     let (scope, epoch) = (Scope::new(registry, ROOM), Epoch::at(policy().epoch_seconds, bench::START));
     let line = Line::new(secret, ExternalNullifier::new(scope, epoch), 0);

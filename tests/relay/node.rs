@@ -1,4 +1,4 @@
-//! An embedded chain behind an endpoint that fails as a test wants it to.
+//! An embedded chain behind an endpoint that fails on demand.
 
 use core::ops::RangeInclusive;
 use std::{
@@ -17,11 +17,11 @@ use quotapass::registry::{
 };
 use quotapass::relay::chain::RegistryLink;
 
-/// What becomes of a transaction.
+/// The fault of a transaction.
 pub enum Fault {
     /// It is not sent.
     Lost,
-    /// It is included, and the answer is lost.
+    /// It is included, but the answer is lost.
     AnswerLost,
 }
 
@@ -32,7 +32,7 @@ struct State {
     sent: AtomicU64,
 }
 
-/// The endpoint. A clone is the same one.
+/// The endpoint. A clone is the same endpoint.
 #[derive(Clone)]
 pub struct Endpoint {
     chain: EmbeddedChain,
@@ -48,17 +48,17 @@ impl Endpoint {
         self.state.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// Lets the next transactions fail.
+    /// Makes the next transactions fail.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state.faults.lock().unwrap().extend(faults);
     }
 
-    /// Transactions that were included.
+    /// Returns the number of included transactions.
     pub fn sent(&self) -> u64 {
         self.state.sent.load(Ordering::Relaxed)
     }
 
-    /// A link to the registry at an address.
+    /// Returns a link to the registry at an address.
     pub fn link(&self, registry: [u8; 20]) -> Arc<RegistryLink> {
         let endpoint = self.clone();
         Arc::new(RegistryLink::new(move || {
@@ -101,7 +101,7 @@ impl Node for Endpoint {
     }
 
     fn logs(&self, contract: Address, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<ChainLog>, NodeError> {
-        // As a strict provider would.
+        // Like a strict provider.
         if blocks.end() - blocks.start() >= 16 {
             return Err(NodeError::RangeTooWide("16 blocks at most".into()));
         }

@@ -1,4 +1,4 @@
-//! The slashing worker on the embedded chain, alone and with others, over an endpoint that fails.
+//! Tests of the slashing worker on the embedded chain, alone and with others, over an endpoint that fails.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
 
 const RECEIVER: Address = Address::repeat_byte(0x4e);
 
-/// A registry, an endpoint before it, and a log that relays share.
+/// A registry, an endpoint in front of it, and a log that relays share.
 struct World {
     bench: EmbeddedBench,
     endpoint: Endpoint,
@@ -94,7 +94,7 @@ fn finish(mut worker: Slasher) {
     panic!("{worker:?} does not come to an end");
 }
 
-/// As many rounds as any case needs that can be closed.
+/// Makes enough rounds to close every case that can be closed.
 fn rounds(worker: &mut Slasher) {
     let stop = StopSignal::new();
     for _ in 0..8 {
@@ -111,7 +111,7 @@ fn two_workers_slash_each_member_once() {
         join(&world.bench, 0, n, MIDDLE);
     }
     let from = world.bench.account(0);
-    // One has asked for its deposit back, another has it back, and a third was slashed by somebody else.
+    // One member has requested its exit, another has its deposit back, and a third was slashed by another party.
     let index = |n| registry.index_of(secret(n).commitment(), from).unwrap().unwrap();
     registry.request_exit(from, index(5)).unwrap();
     world.bench.advance(u64::from(EXIT_DELAY));
@@ -148,7 +148,7 @@ fn what_fails_is_tried_again_and_what_arrived_is_not() {
     finish(world.worker("one", 0, true));
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 1);
-    // More blocks came than an endpoint looks through at once.
+    // More blocks follow than an endpoint searches in one request.
     for _ in 0..40 {
         world.bench.chain.mine().unwrap();
     }
@@ -169,7 +169,7 @@ fn a_case_outlives_its_worker() {
     first.round(&StopSignal::new()).unwrap();
     assert_eq!((first.open(), world.settlement(0)), (1, None));
     drop(first);
-    // The transaction is in, and the case is still the dead worker's.
+    // The transaction is included, and the dead worker still has the case.
     let mut second = world.worker("second", 0, true);
     rounds(&mut second);
     assert_eq!((second.open(), world.settlement(0)), (1, None));
@@ -177,7 +177,7 @@ fn a_case_outlives_its_worker() {
     finish(second);
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 1);
-    // A start after the end has nothing to do.
+    // A worker that starts after the end has nothing to do.
     finish(world.worker("third", 0, true));
 }
 
@@ -232,7 +232,7 @@ fn a_slash_that_is_undone_is_sent_again() {
     assert_eq!(world.endpoint.sent(), 2);
 }
 
-/// A secret takes every deposit that was made for its commitment, and the case is open as long as one is left.
+/// A secret is enough to take every deposit for its commitment, and the case stays open while one is left.
 #[test]
 fn every_membership_of_a_commitment_is_slashed() {
     let world = World::new();

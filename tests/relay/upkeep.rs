@@ -1,4 +1,4 @@
-//! Epochs that expire, by a clock that jumps.
+//! Tests of the expiry of epochs under a clock that jumps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,8 +42,8 @@ fn a_jump_closes_no_epoch_before_it_has_lasted() {
     assert_eq!(round(930, 0), 2);
     assert_eq!(log.record(&entry), Ok(Outcome::Replay));
     assert_eq!(context.status.log().nullifiers, Some(1));
-    // Ahead once more, for good: the epoch expires when its time has passed, but for what is no jump, and not when the clock
-    // says so.
+    // Ahead again, for good: the epoch expires when its time has passed, within the tolerance for a jump, and not when
+    // the clock says so.
     for passed in (940..1_170).step_by(10) {
         assert_eq!(round(passed, YEAR), 3);
     }
@@ -73,8 +73,8 @@ fn after_a_start_nothing_expires_for_a_while() {
     assert_eq!(log.record(&entry), Err(LogError::Expired));
 }
 
-/// B's clock jumps three days. It must not close the epochs of three days for A, whose clock is right and who has the same
-/// log, nor for itself.
+/// B's clock jumps three days ahead. B must not close the epochs of three days for A, which has a correct clock and the
+/// same log, nor for itself.
 #[test]
 fn one_wrong_clock_closes_no_epoch_for_others() {
     const DAYS: u64 = 3 * 86_400;
@@ -104,17 +104,17 @@ fn one_wrong_clock_closes_no_epoch_for_others() {
     for passed in (0..=700).step_by(5) {
         round(passed, 0);
     }
-    // For an hour, which is longer than any clock has to be steady.
+    // For an hour, which is longer than the time for which a clock must be steady.
     for passed in (705..=4_305).step_by(5) {
         round(passed, DAYS);
         assert_ne!(log.record(&entry_at(passed)), Err(LogError::Expired), "after {passed} s");
     }
-    // What is over is dropped all the same.
+    // Past epochs are still dropped.
     assert_eq!(log.record(&entry_at(0)), Err(LogError::Expired));
     let ahead = |context: &RelayContext| context.status.troubles().get(TroubleKind::LogClosedAhead);
     assert_eq!(contexts.each_ref().map(ahead), [None, None]);
 
-    // A program that closes them nevertheless is noticed by all, until they are opened again.
+    // If a program closes them anyway, all relays notice it until the epochs are reopened.
     log.expire(START + DAYS).unwrap();
     assert_eq!(log.record(&entry_at(4_310)), Err(LogError::Expired));
     round(4_310, 0);
@@ -123,7 +123,7 @@ fn one_wrong_clock_closes_no_epoch_for_others() {
         assert!(cause.contains("relay log reopen"), "{cause}");
         assert!(context.status.log().closed_ahead > DAYS - 4_400);
     }
-    // The epoch that had nullifiers stays closed, the next ones are open.
+    // The epoch that had nullifiers stays closed; the next ones are open.
     let until = log.reopen(START + 4_310).unwrap();
     assert_eq!(until, entry_at(4_310).epoch.keep_until());
     assert_eq!(log.record(&entry_at(4_310)), Err(LogError::Expired));

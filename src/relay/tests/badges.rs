@@ -1,4 +1,4 @@
-//! Verdicts on badges.
+//! Tests of verdicts on badges.
 
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ fn the_day_of_a_badge_may_differ_by_the_clock_difference_at_midnight() {
         let pass = badge_pass(0, KEY, requirement).to_bytes();
         relay.verify_badge(badge_request(&pass), now).verdict.is_accepted()
     };
-    // Twenty seconds past midnight it is tomorrow even by the slowest clock allowed.
+    // Twenty seconds past midnight it is tomorrow even by the slowest allowed clock.
     assert!(at(today, midnight - 1) && at(today, midnight + 19));
     assert!(!at(today, midnight + 20));
     assert!(at(tomorrow, midnight) && at(tomorrow, midnight - 20));
@@ -150,7 +150,7 @@ fn a_slashed_member_has_no_badge() {
     assert_eq!(relay.verify_badge(badge_request(&other), NOW).verdict, Verdict::Accepted);
 }
 
-/// Attack: a badge is public, and whoever resends one makes the relay pay a pairing each time.
+/// Attack: a badge is public, and an attacker who resends one makes the relay compute a pairing each time.
 #[test]
 fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
     let good = badge_pass(0, KEY, requirement()).to_bytes();
@@ -181,7 +181,7 @@ fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
     assert_eq!(at(&relay, NOW + 3601).name(), "requirement_mismatch");
 }
 
-/// Attack: a restart, or another relay, knows nothing of a restriction or of the chat key that a deposit has.
+/// Attack: after a restart, or at another relay, a restriction or the chat key of a deposit is not known.
 #[test]
 fn chat_keys_and_restrictions_are_those_of_all_relays_of_a_log_and_outlive_them() {
     let log = Arc::new(MemoryLog::new());
@@ -204,7 +204,7 @@ mod possession {
     use super::*;
     use crate::relay::{CHALLENGE_SECONDS, Challenger, KeyCheck, Possession, PossessionError};
 
-    /// Attack: whoever saw a badge shows a copy, and is taken for its owner.
+    /// Attack: an observer of a badge sends a copy, and counts as its owner.
     #[test]
     fn a_copy_of_a_badge_is_not_enough_where_the_chat_key_is_asked_for() {
         let owner = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
@@ -229,7 +229,7 @@ mod possession {
         assert_eq!((holder.chat_key, holder.has_chat_key), (ChatKey::First, true));
         let late = NOW + CHALLENGE_SECONDS + 1;
         assert_eq!(show(answer(&owner), true, late).verdict, refused(PossessionError::Expired));
-        // Where it is not asked for, a copy is accepted as such.
+        // If possession is not required, a copy is accepted, without possession.
         assert!(!show(None, false, NOW).holder.unwrap().has_chat_key);
         let verdict = refused(PossessionError::Expired);
         let json = serde_json::to_value(&verdict).unwrap();

@@ -1,5 +1,4 @@
-//! The engine on real proofs: what is answered, what is refused, and who comes first. Nothing here depends on how long
-//! anything takes.
+//! Tests of the engine with real proofs: answers, refusals, and the order of sources. No test depends on timing.
 
 use core::num::NonZeroUsize;
 use std::{
@@ -63,24 +62,24 @@ fn source(name: &str) -> Source {
     Source::name(name)
 }
 
-/// Distinct honest posts of members 1 to 7.
+/// Returns distinct honest posts of members 1 to 7.
 fn honest_posts() -> &'static [Sent] {
     static POSTS: std::sync::OnceLock<Vec<Sent>> = std::sync::OnceLock::new();
     POSTS.get_or_init(|| (1..8).map(|member| posting(member, 0, &[b'0' + member as u8]).prove()).collect())
 }
 
-/// A post whose proof is of another message.
+/// Returns a post with the proof of another message.
 fn forged(number: usize) -> Sent {
     Sent { message: format!("forged {number}").into_bytes(), ..honest().clone() }
 }
 
-/// A log in memory whose every lookup waits until a gate is open, and which writes down what it is asked.
+/// A log in memory whose lookups wait until a gate is open, and which records the requested nullifiers.
 #[derive(Default)]
 struct Gated {
     inner: MemoryLog,
     is_shut: Mutex<bool>,
     changed: Condvar,
-    /// The nullifiers of each batch that came to the gate.
+    /// The nullifiers of each batch that reached the gate.
     batches: Mutex<Vec<Vec<Nullifier>>>,
     panics: AtomicBool,
 }
@@ -91,7 +90,7 @@ impl Gated {
         self.changed.notify_all();
     }
 
-    /// Waits until this many batches came.
+    /// Waits until this many batches have reached the gate.
     fn wait_for(&self, batches: usize) {
         let count = || self.batches.lock().unwrap().len();
         while count() < batches {
@@ -186,7 +185,7 @@ fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
     sent.push(Sent { message: MESSAGE.into(), pass: vec![7; 40] });
     let alone = super::world::relay();
     let expected: Vec<_> = sent.iter().map(|sent| sent.to(&alone, NOW)).collect();
-    // Two batches, and so part of it waits for the rest.
+    // The submission needs two batches, so a part of it waits.
     let verdicts = wait(engine.submit(source("a"), sent.iter().map(owned).collect()));
     assert_eq!(verdicts, expected);
     assert_eq!(relay.log().len(), 8);
@@ -228,7 +227,7 @@ fn a_double_post_across_two_submissions_is_caught_once() {
     assert_eq!(count("accepted") + count("quota_exceeded") + count("replay") + count("slashed_member"), 4);
     assert_eq!(relay.log().len(), 1);
 
-    // The engine tells it, and how the case ends.
+    // The engine publishes the conviction and the outcome of the case.
     let commitment = world().secrets[0].commitment();
     let next = |events: &mut tokio::sync::broadcast::Receiver<_>| {
         let occurrence: Arc<crate::relay::Occurrence> = events.blocking_recv().unwrap();
@@ -246,7 +245,7 @@ fn a_double_post_across_two_submissions_is_caught_once() {
 
 #[test]
 fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
-    // One worker is kept for sources that brought good posts.
+    // One worker is reserved for sources with good posts.
     let workers = NonZeroUsize::new(3).unwrap();
     let (engine, relay) = engine_of(Gated::default(), &EngineSettings { max_queued: 4, workers, ..settings() });
     relay.log().shut(true);
@@ -256,7 +255,7 @@ fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
         taken.push(engine.submit(source("a"), vec![owned(post)]));
         relay.log().wait_for(number + 1);
     }
-    // The two others stand at the gate.
+    // The two other workers wait at the gate.
     taken.push(engine.submit(source("a"), posts[2..5].iter().map(owned).collect()));
     let refused = engine.submit(source("b"), posts[5..7].iter().map(owned).collect());
     let overloaded = Verdict::Overloaded(Overload::Queue);
@@ -282,7 +281,7 @@ fn stopping_answers_all_that_was_taken_and_takes_nothing_more() {
         move || wait(engine.stop())
     });
     let refused = loop {
-        // Replays, until it stops; the queue may be full before it does.
+        // Replays until the engine stops; the queue may be full before that.
         let late = engine.submit(source("b"), vec![owned(honest())]);
         match late.now_or_never() {
             Some(verdicts) if verdicts != [Verdict::Overloaded(Overload::Queue)] => break verdicts,
@@ -331,8 +330,8 @@ fn a_flood_of_forgeries_does_not_starve_the_honest() {
         let order: Vec<_> = log.batches.lock().unwrap()[before..].iter().flatten().copied().collect();
         let last = order.iter().rposition(|nullifier| honest.contains(nullifier)).unwrap();
         let ahead = last + 1 - honest.len();
-        // What was being verified when the forger was not known yet, two batches and the rest of a third; and what the
-        // small share allows.
+        // Allowed: the posts that were verified before the forger was known (two batches and the rest of a third), and
+        // the small share for waste.
         assert!(ahead <= 3 * 8, "{ahead} of 150 forgeries went before the last honest post");
     }
 }
@@ -354,7 +353,7 @@ fn a_panic_loses_no_answer_and_stops_nothing() {
 
 #[test]
 fn a_log_that_fails_is_seen_in_the_status() {
-    /// A log that can be read and not written, which a probe notices once it was tried.
+    /// A log that can be read but not written. A probe notices this only after the first write.
     #[derive(Default)]
     struct Full(MemoryLog, AtomicBool);
 
@@ -433,7 +432,7 @@ fn a_log_that_fails_is_seen_in_the_status() {
     let failing = || status.troubles().get(TroubleKind::LogFailing);
     assert_eq!(failing(), None);
     assert_eq!(names(&wait(engine.submit(source("a"), vec![owned(honest())]))), ["overloaded"]);
-    // A look that began before may end it once, and the next one finds it again.
+    // A poll that began earlier may end the trouble once; the next poll finds it again.
     let trouble = loop {
         if let Some(trouble) = failing() {
             break trouble;

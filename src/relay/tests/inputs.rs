@@ -1,4 +1,4 @@
-//! Whatever comes in: no panic, and nothing accepted that was not proved.
+//! Tests with arbitrary inputs: no panic, and no pass is accepted without a valid proof.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::world::*;
 use crate::relay::{MemoryLog, PostRequest, Relay, Verdict};
 
-/// One relay for all cases, so that a case that changes something is found by the next.
+/// One relay for all cases, so that the next case detects a change of its state.
 fn target() -> &'static Relay<MemoryLog> {
     static TARGET: OnceLock<Relay<MemoryLog>> = OnceLock::new();
     TARGET.get_or_init(relay)

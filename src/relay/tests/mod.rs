@@ -1,4 +1,4 @@
-//! The relay on real proofs.
+//! Tests of the relay with real proofs.
 
 mod badges;
 #[cfg(feature = "relay-engine")]

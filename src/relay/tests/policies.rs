@@ -1,4 +1,4 @@
-//! Changes of policy.
+//! Tests of policy changes.
 
 use core::num::NonZeroU32;
 
@@ -26,12 +26,12 @@ fn any_root(_: u32) -> Result<(), Verdict> {
     Ok(())
 }
 
-/// What a post of this policy and epoch states.
+/// Returns the values that a post of this policy and epoch states.
 fn stated(policy: &Policy, epoch: Epoch) -> StatedTerms {
     StatedTerms { epoch, requirement: policy.requirement(epoch), limit_cap: policy.limit_cap }
 }
 
-/// What a history says at `now` to a post that is made for a policy at that moment.
+/// Judges at `now` a post that is made for a policy at that moment.
 fn says(history: &PolicyHistory, policy: &Policy, now: u64) -> Result<(), Verdict> {
     history.check_post(&stated(policy, policy.epoch_at(now)), now, any_root)
 }
@@ -42,7 +42,7 @@ fn a_longer_clock_difference_does_not_open_epochs_of_the_former_length() {
     let relay = relay_with(vec![minutes()], RootHistory::starting_at(world().tree.root()), MemoryLog::new());
     let now = NOW + 30;
     relay.change_policies([hours.clone()], now).unwrap();
-    // One post for each of the epochs that the new clock difference reaches. Each accepted epoch takes five.
+    // One post for each epoch within the new clock difference. Each accepted epoch allows five posts.
     let around = (now - 600) / 60..=(now + 600) / 60;
     let verdicts: Vec<Verdict> = around
         .map(|number| posting_for(&minutes(), Epoch::new(MINUTE, number), 0, 0, MESSAGE).prove().to(&relay, now))
@@ -52,7 +52,7 @@ fn a_longer_clock_difference_does_not_open_epochs_of_the_former_length() {
     assert_eq!(verdicts.iter().filter(|verdict| verdict.name() == "epoch_out_of_range").count(), 20);
     let of_hour = posting_for(&hours, hours.epoch_at(now), 0, 0, MESSAGE).prove();
     assert_eq!(of_hour.to(&relay, now), Verdict::Accepted);
-    // Five posts of one minute and five of one hour: the sum of both policies, and nothing beside it.
+    // Five posts of one minute and five of one hour: the sum of both policies, and no more.
     assert_eq!(relay.log().len(), 2);
 }
 
@@ -77,7 +77,7 @@ fn the_verdict_that_helps_most_is_said() {
     assert_eq!(judge(&stated(&minutes(), minute)), Verdict::UnknownRoot);
     let late = Epoch::new(MINUTE, minute.number() + 2);
     assert_eq!(judge(&stated(&minutes(), late)), Verdict::EpochOutOfRange { epoch: late, now: NOW });
-    // Of a policy that holds no longer, or never did, nothing but the mismatch helps.
+    // For a policy that no longer holds, or never did, only the mismatch helps.
     let expected = RequirementMismatch::EpochSeconds { stated: 600, expected: 3600 };
     assert_eq!(judge(&stated(&policy(), Epoch::new(policy().epoch_seconds, 1))), expected.into());
     let other = Policy { min_stake: 21, ..hours.clone() };
@@ -94,7 +94,7 @@ fn a_policy_holds_from_its_time_and_for_its_own_window_after_it() {
     reloaded.change(file.clone(), NOW - 100).unwrap();
     let mut late = PolicyHistory::new([file[0].clone()]).unwrap();
     late.change(file.clone(), NOW + 1000).unwrap();
-    // A start, a reload before and a reload after the change come to the same.
+    // A start, a reload before the change, and a reload after it have the same result.
     for history in [history, reloaded, late] {
         assert_eq!((history.current(NOW - 1), history.current(NOW)), (&file[0], &file[1]));
         assert!(says(&history, &new, NOW - 1).is_err() && says(&history, &new, NOW).is_ok());
@@ -134,7 +134,7 @@ fn a_forwarder_is_not_blamed_around_a_change() {
     let history = PolicyHistory::new([dated(old.clone(), 1, 0), dated(new.clone(), 2, NOW)]).unwrap();
     let gossip =
         |policy: &Policy, now| says(&history, policy, now).map_or_else(|verdict| verdict.gossip(), |()| Gossip::Accept);
-    // One clock difference of 20 s, and 30 s.
+    // One clock difference of 20 s plus 30 s.
     assert_eq!(
         [NOW - 51, NOW - 50, NOW - 1, NOW].map(|now| gossip(&new, now)),
         [Gossip::Reject, Gossip::Ignore, Gossip::Ignore, Gossip::Accept]
@@ -143,7 +143,7 @@ fn a_forwarder_is_not_blamed_around_a_change() {
         [3600, 3601, 3650, 3651].map(|after| gossip(&old, NOW + after)),
         [Gossip::Accept, Gossip::Ignore, Gossip::Ignore, Gossip::Reject]
     );
-    // Whatever no policy ever stated marks its sender, and is nobody's clock.
+    // Values that no policy ever had identify the sender, and no clock difference explains them.
     assert_eq!(gossip(&unknown, NOW), Gossip::Reject);
 }
 
@@ -181,7 +181,7 @@ prop_compose! {
 }
 
 proptest! {
-    /// Whatever the changes and the time, an accepted epoch is one whose nullifiers a log still keeps.
+    /// After any changes and at any time, a log still keeps the nullifiers of every accepted epoch.
     #[test]
     fn no_epoch_is_accepted_that_a_log_may_have_dropped(
         policies in prop::collection::vec((some_policy(), 0..20_000u64), 1..5), after in 0..30_000u64, which: prop::sample::Index,
@@ -202,7 +202,7 @@ proptest! {
         }
     }
 
-    /// A policy that ended never holds again, whatever changes follow. Each new policy has a stake of its own.
+    /// A policy that ended never holds again, whatever changes follow. Each new policy has a different stake.
     #[test]
     fn what_has_ended_stays_ended(
         changes in prop::collection::vec((0..5_000u64, 0..3_000u32, -4_000..4_000i64, any::<bool>(), 0..3usize), 1..12)
@@ -223,7 +223,7 @@ proptest! {
             number += 1;
             let from = if has_time { now.saturating_add_signed(shift) } else { 0 };
             let version = number + 1;
-            // Former ones may stay listed before it, with their own times.
+            // Former policies may stay listed before it, with their own times.
             let mut next: Vec<DatedPolicy> = listed.iter().filter(|other| other.from < from).cloned().collect();
             next.drain(..next.len().saturating_sub(kept));
             next.push(dated(policy_of(number, root_window), version, from));
@@ -232,7 +232,7 @@ proptest! {
         }
     }
 
-    /// Neighbours whose clocks differ by what is allowed, and who have the same list, never blame each other.
+    /// Neighbours with the same list and an allowed clock difference never blame each other.
     #[test]
     fn relays_with_one_list_do_not_blame_each_other(
         first in some_policy(), second in some_policy(), passed in 0..12_000u64, skew in -4_000..4_000i64,
@@ -259,7 +259,7 @@ fn a_badge_is_accepted_by_one_policy_whole() {
     let history = PolicyHistory::new([dated(policy(), 1, 0), dated(wide.clone(), 2, midnight - 1)]).unwrap();
     let tomorrow = Day::at(midnight);
     let says = |requirement: Requirement, now| history.check_badge(&requirement, now, any_root).is_ok();
-    // The day of the former policy is judged by its own 20 s, whatever the one in force allows.
+    // The day of the former policy is judged by its own 20 s, whatever the policy in force allows.
     assert!(says(wide.requirement_on(Day(tomorrow.0 - 1)), midnight + 3_599));
     assert!(says(policy().requirement_on(Day(tomorrow.0 - 1)), midnight + 19));
     assert!(!says(policy().requirement_on(Day(tomorrow.0 - 1)), midnight + 20));

@@ -1,4 +1,4 @@
-//! Verdicts on posts, row by row of the protocol's table.
+//! Tests of verdicts on posts, row by row of the protocol's table.
 
 use core::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ fn an_honest_post_is_accepted_once_and_then_a_replay() {
     let relay = relay();
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(honest().to(&relay, NOW), Verdict::Replay);
-    // The same share is a replay whatever proof comes with it: it was proved before.
+    // The same share is a replay with any proof: it was proved before.
     let mut again = honest().clone();
     let other = posting(0, 0, MESSAGE);
     again.pass = PostPass { proof: posting(1, 1, MESSAGE).pass().proof, ..other.pass() }.to_bytes().to_vec();
@@ -136,7 +136,7 @@ fn after_a_change_of_policy_the_former_values_hold_for_the_window() {
     let ended = RequirementMismatch::MinStake { stated: 10, expected: 20 };
     assert_eq!(at(&old, NOW + 3601), Verdict::RequirementMismatch { mismatch: ended, within_grace: true });
     assert_eq!(at(&new, NOW + 3601), Verdict::Accepted);
-    // One value of the one and one of the other marks the sender as no policy ever did.
+    // A mix of values from both policies would identify the sender: no policy ever had it.
     assert_eq!(at(&mixed, NOW), too_low);
 }
 
@@ -215,7 +215,7 @@ fn a_copied_nullifier_with_an_invented_share_convicts_nobody() {
         for pass in [PostPass { y: own.y, ..victim.clone() }, PostPass { nullifier: victim.nullifier, ..own.clone() }] {
             let framed = Sent { message: b"framed".into(), pass: pass.to_bytes().to_vec() };
             assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
-            // The victim's own message with an invented y is no replay either.
+            // The victim's own message with an invented y is also not a replay.
             let framed = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
             assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
         }
@@ -242,7 +242,7 @@ fn malformed_says_what_and_where() {
     }
 }
 
-/// A pass whose points are on no curve: what it says is decided before a point is decoded.
+/// Returns a pass whose points are on no curve: its other values are judged before a point is decoded.
 fn without_points(sent: &Sent) -> Sent {
     let mut broken = sent.clone();
     broken.pass[POST_BYTES - PROOF_BYTES..].fill(0);
@@ -250,7 +250,7 @@ fn without_points(sent: &Sent) -> Sent {
     broken
 }
 
-/// The attack: passes that no relay can accept, sent to make it decode points.
+/// Attack: passes that no relay can accept, sent to make it decode points.
 #[test]
 fn points_are_decoded_only_where_nothing_else_decides() {
     let relay = relay();
@@ -274,7 +274,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
 
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(broken.to(&relay, NOW), Verdict::Replay);
-    // Another share of the nullifier is no replay, and its points are looked at.
+    // Another share of the nullifier is not a replay, so its points are decoded.
     malformed(without_points(second()).to(&relay, NOW));
     assert!(relay.slashed().is_empty());
     assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
@@ -282,7 +282,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
     assert_eq!(relay.log().len(), 1);
 }
 
-/// A log that fails when it is told to.
+/// A log that fails on demand.
 #[derive(Default)]
 struct Failing {
     inner: MemoryLog,
@@ -342,7 +342,7 @@ fn nothing_follows_from_evidence_that_cannot_be_kept() {
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(second().to(&relay, NOW), Verdict::Overloaded(Overload::Log(down())));
     assert!(relay.slashed().is_empty());
-    // The next try gives it again.
+    // The next attempt yields the evidence again.
     relay.log().on_convict.store(false, Ordering::Relaxed);
     assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
 }
@@ -422,8 +422,8 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
     }
 }
 
-/// A relay that is cut off from its chain, or that is shown an old block for ever, keeps its root current: whoever left
-/// after that block may have the deposit back, and would post with nothing at stake.
+/// Attack: a relay that is cut off from its chain, or that always gets the same old block, keeps its root current. A
+/// member who left after that block may have the deposit back, and would post with nothing at stake.
 #[test]
 fn nothing_is_accepted_when_members_may_have_left_unseen() {
     const DAY: u32 = 86_400;
@@ -431,7 +431,7 @@ fn nothing_is_accepted_when_members_may_have_left_unseen() {
     assert_eq!(exposure, 600 + 3_600 + 20 + 3_600);
     let badge = badge_pass(1, b"key", policy().requirement_on(TODAY)).to_bytes();
     let until = |head_time| Horizon { head_time, exit_delay: DAY }.accepts_until(exposure);
-    // The newest block is as old as it may be, and one second older.
+    // The newest block has the maximum age, or is one second older.
     let head_time = NOW + exposure - u64::from(DAY);
     assert_eq!(until(head_time), NOW);
     relay.see(Horizon { head_time: head_time - 1, exit_delay: DAY });
@@ -441,7 +441,7 @@ fn nothing_is_accepted_when_members_may_have_left_unseen() {
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(relay.verify_badge(badge_request(&badge), NOW).verdict, Verdict::Accepted);
     assert_eq!(honest().to(&relay, NOW + 1), Verdict::UnknownRoot);
-    // A registry of which it is not known when it pays back.
+    // A registry with an unknown exit delay.
     relay.see(Horizon { head_time: NOW - 1, exit_delay: 0 });
     assert_eq!(honest().to(&relay, NOW), Verdict::UnknownRoot);
     // While a former policy of longer epochs holds, its posts count.

@@ -1,4 +1,4 @@
-//! Double posts, and what becomes of the member.
+//! Tests of double posts, and of the consequences for the member.
 
 use core::num::NonZeroU16;
 use std::{
@@ -67,7 +67,7 @@ fn a_slashed_member_is_refused_in_every_epoch_whatever_the_root() {
     let relay = relay();
     assert!(relay.slash(world().secrets[0].clone(), None, NOW));
     assert!(!relay.slash(world().secrets[0].clone(), None, NOW));
-    // Its root is superseded, and within the window.
+    // Its root is superseded, but within the window.
     relay.advance_root(root(1), NOW);
     assert_eq!(honest().to(&relay, NOW), slashed(true));
     for id in 1..5 {
@@ -79,7 +79,7 @@ fn a_slashed_member_is_refused_in_every_epoch_whatever_the_root() {
     assert_eq!(posting(1, 0, MESSAGE).prove().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(relay.log().len(), 1);
 
-    // Forgotten only after its roots are stale.
+    // The member is forgotten only after its roots are stale.
     let now = NOW + 3600 + 600;
     assert!(relay.forget_slashed(world().secrets[0].commitment()));
     let late = posting_for(&policy(), policy().epoch_at(now), 0, 0, MESSAGE).prove();
@@ -116,12 +116,12 @@ fn of_many_threads_one_accepts_and_one_convicts() {
     let count = |name| verdicts.iter().filter(|verdict| verdict.name() == name).count();
     assert_eq!(count("accepted") + count("slashed_member") + count("replay") + count("quota_exceeded"), THREADS);
     assert_eq!(count("quota_exceeded"), 1);
-    // The one who was first may learn that the member was slashed before it could answer.
+    // The first thread may learn that the member was slashed before it can answer.
     assert!(count("accepted") <= 1);
     assert_eq!(relay.log().len(), 1);
 }
 
-/// A log that claims a conflict with a share nobody proved.
+/// A log that claims a conflict with a share that was never proved.
 struct Lying(Share);
 
 impl NullifierLog for Lying {
@@ -191,7 +191,7 @@ fn relays_that_share_a_log_catch_halves_sent_to_different_ones() {
     assert_eq!(honest().to(&first, NOW), Verdict::Accepted);
     assert_eq!(honest().to(&other, NOW), Verdict::Replay);
     assert_eq!(exceeded(second().to(&other, NOW)).secret, world().secrets[0]);
-    // The first learns of it with its next post, and so does one that starts later.
+    // The first relay learns of it with its next post; so does a relay that starts later.
     let next = posting(0, 1, MESSAGE).prove();
     assert_eq!(next.to(&first, NOW), slashed(true));
     assert_eq!(next.to(&relay(), NOW), slashed(true));
@@ -205,7 +205,7 @@ fn imported_evidence_counts_like_our_own() {
     assert_eq!(relay.import(&evidence, NOW), Ok(true));
     assert_eq!(relay.import(&evidence, NOW), Ok(false));
     assert_eq!(posting(0, 3, MESSAGE).prove().to(&relay, NOW), slashed(true));
-    // Shares of another nullifier are of no secret that counts; two shares of one message are no evidence at all.
+    // Shares that do not match the nullifier give no valid secret; two shares of one message are no evidence.
     let other = Evidence {
         nullifier: PostPass::from_bytes(&posting(1, 0, MESSAGE).prove().pass).unwrap().nullifier,
         ..evidence
@@ -294,7 +294,7 @@ impl NullifierLog for Counting {
     }
 }
 
-/// Attack: many members double post at once, and each makes the batch wait for a write of its own.
+/// Attack: many members double post at once, and each makes the batch wait for a separate write.
 #[test]
 fn the_evidence_of_a_batch_is_one_write() {
     let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Counting::default());
@@ -317,22 +317,22 @@ fn nothing_follows_from_evidence_that_was_not_kept() {
     assert_eq!(exceeded(second().to(&relay, NOW)).secret, world().secrets[0]);
 }
 
-/// Attack: one deposit posts one message at one relay and another at a second. Each forwards what it accepted, and each is
-/// honest; if the other's verdict were `reject`, one deposit would set any two of them against each other.
+/// Attack: one deposit posts one message at one relay and another at a second. Each forwards its accepted message, and
+/// each is honest. If the other's verdict were `reject`, one deposit would set any two of them against each other.
 #[test]
 fn two_messages_at_two_relays_set_no_relay_against_the_other() {
     let (first, other) = (relay(), relay());
     assert_eq!(honest().to(&first, NOW), Verdict::Accepted);
     assert_eq!(second().to(&other, NOW), Verdict::Accepted);
-    // Each forwards its own to the other, a little later.
+    // Each forwards its own message to the other, a little later.
     let grace = u64::from(policy().max_clock_skew) + 30;
     let third = posting(0, 1, b"a third message").prove();
     for (relay, forwarded) in [(&first, second()), (&other, honest())] {
         let verdict = forwarded.to(relay, NOW + 2);
         assert_eq!((verdict.name(), verdict.gossip()), ("quota_exceeded", Gossip::Ignore));
-        // A relay that has not heard of the evidence yet accepts more of the member, and forwards it.
+        // A relay without the evidence still accepts more posts of the member, and forwards them.
         assert_eq!(third.to(relay, NOW + 1 + grace).gossip(), Gossip::Ignore);
-        // After that all have heard.
+        // After that all relays have the evidence.
         assert_eq!(third.to(relay, NOW + 2 + grace), slashed(false));
         assert_eq!(slashed(false).gossip(), Gossip::Reject);
     }
@@ -357,7 +357,7 @@ fn grace_begins_with_the_first_evidence_of_any_relay_and_a_fast_clock_does_not_p
 
 #[test]
 fn a_limit_that_the_registry_knows_bounds_what_is_computed() {
-    /// Says three, and how often it was asked.
+    /// A source that always returns three, and counts its calls.
     #[derive(Default)]
     struct Three(AtomicUsize);
 
@@ -380,6 +380,6 @@ fn a_limit_that_the_registry_knows_bounds_what_is_computed() {
         let line = Line::new(&world().secrets[0], ExternalNullifier::new(scope(), epoch()), 3);
         let log_epoch = LogEpoch::new(scope(), epoch());
         let is_refused = relay.slashed().has_nullifier(&log_epoch, policy.limit_cap, line.nullifier());
-        assert_eq!(is_refused, asked == 0, "beyond its own limit the member can say nothing");
+        assert_eq!(is_refused, asked == 0, "the member cannot post beyond its own limit");
     }
 }

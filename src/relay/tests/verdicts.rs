@@ -1,4 +1,4 @@
-//! Names, gossip actions and JSON of verdicts.
+//! Tests of names, gossip actions and JSON of verdicts.
 
 use quotapass_circuits::{
     formats::wire::{DecodeError, DecodeErrorKind},
@@ -37,7 +37,7 @@ fn the_table_of_the_protocol() {
         (Verdict::Restricted { until: None }, "restricted", Reject),
         (Verdict::InvalidProof, "invalid_proof", Reject),
         (malformed.into(), "malformed", Reject),
-        // No message is known that hashes to zero, so this is as near as a test comes to x = 0.
+        // No message is known that hashes to zero, so this is the closest possible test of x = 0.
         (ZeroSignal.into(), "malformed", Reject),
         (LogError::Damaged.into(), "overloaded", Ignore),
     ] {

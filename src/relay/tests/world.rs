@@ -1,4 +1,4 @@
-//! Members, their tree, provers, and passes to make with them.
+//! Test data: members, their tree, provers, and passes made with them.
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::OnceLock;
@@ -53,7 +53,7 @@ pub fn world() -> &'static World {
     })
 }
 
-/// Five messages in ten minutes, from a stake of 10 and seven days on.
+/// A policy of five messages in ten minutes, for a stake of at least 10 and a deposit at least seven days old.
 pub fn policy() -> Policy {
     Policy {
         name: ROOM.into(),
@@ -89,12 +89,12 @@ pub fn relay_with<L: NullifierLog>(policies: Vec<Policy>, roots: RootHistory, lo
     Relay::new(world().posts.verifier().unwrap(), world().badges.verifier().unwrap(), table, roots, log)
 }
 
-/// A relay of one room that knows the current root.
+/// Returns a relay of one room that knows the current root.
 pub fn relay() -> Relay<MemoryLog> {
     relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), MemoryLog::new())
 }
 
-/// A post to prove; what is not said is what the room asks for.
+/// A post to prove; by default with the values of the room's policy.
 #[derive(Clone)]
 pub struct Posting {
     pub member: usize,
@@ -154,13 +154,13 @@ impl Sent {
     }
 }
 
-/// The honest post of member 0 that most tests begin with.
+/// Returns the honest post of member 0, with which most tests begin.
 pub fn honest() -> &'static Sent {
     static HONEST: OnceLock<Sent> = OnceLock::new();
     HONEST.get_or_init(|| posting(0, 0, MESSAGE).prove())
 }
 
-/// Another message of member 0 under the same message id.
+/// Returns another message of member 0 under the same message id.
 pub fn second() -> &'static Sent {
     static SECOND: OnceLock<Sent> = OnceLock::new();
     SECOND.get_or_init(|| posting(0, 0, b"good evening").prove())
@@ -185,7 +185,7 @@ pub fn badge_request(pass: &[u8]) -> BadgeRequest<'_> {
     BadgeRequest { scope: ROOM, pass }
 }
 
-/// What two messages of member 0 give.
+/// Returns the evidence of two messages of member 0.
 pub fn evidence() -> Evidence {
     let pass = |sent: &Sent| PostPass::from_bytes(&sent.pass).unwrap();
     let share = |sent: &Sent| pass(sent).public(scope(), &sent.message).unwrap().share;

@@ -1,4 +1,4 @@
-//! Configurations that cannot be, and those that are shipped.
+//! Tests of invalid configurations, and of the shipped ones.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! The dashboard and the alert rules that are shipped, with a Prometheus that reads a relay.
+//! Tests of the shipped dashboard and alert rules, with a Prometheus that scrapes a relay.
 
 use std::{
     collections::BTreeSet,
@@ -56,7 +56,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// The answer to a query: a list of samples.
+    /// Returns the answer to a query: a list of samples.
     fn query(&self, query: &str) -> Result<Vec<Value>, String> {
         let server = format!("http://127.0.0.1:{}", self.port);
         let output =
@@ -69,13 +69,13 @@ impl Prometheus {
 }
 
 impl Prometheus {
-    /// Waits until a query finds something. Some metrics are counted every few seconds.
+    /// Waits until a query has a result. Some metrics are updated only every few seconds.
     #[track_caller]
     fn find(&self, query: &str) {
         wait(query, || !self.query(query).unwrap_or_else(|error| panic!("{query}: {error}")).is_empty());
     }
 
-    /// The groups of rules, with their health.
+    /// Returns the groups of rules, with their health.
     fn groups(&self) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.write_all(b"GET /api/v1/rules HTTP/1.0\r\n\r\n").unwrap();
@@ -102,7 +102,7 @@ fn wait(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// The queries of a dashboard, with its variables as Grafana fills them in when all is shown.
+/// Returns the queries of a dashboard, with its variables filled in as Grafana does for the selection of all.
 fn queries(dashboard: &Value) -> Vec<String> {
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
@@ -113,7 +113,7 @@ fn queries(dashboard: &Value) -> Vec<String> {
     targets.map(query).collect()
 }
 
-/// The selectors of a query: each metric's name with its matchers.
+/// Returns the selectors of a query: each metric's name with its matchers.
 fn selectors(query: &str) -> Vec<String> {
     let is_name = |byte: char| byte.is_ascii_alphanumeric() || byte == '_';
     let begins = query.match_indices("quotapass_").filter(|(at, _)| !query[..*at].ends_with(is_name));
@@ -133,7 +133,7 @@ fn every_query_finds_what_a_relay_counts() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     let operator = Operator::new();
-    // What is in shadow mode has counters of its own.
+    // A scope in shadow mode has separate counters.
     let relay = operator.start(&["--members", "2"]);
     let configuration = operator.path("data/relay/relay.toml");
     let shadowed =
@@ -174,7 +174,7 @@ fn every_query_finds_what_a_relay_counts() {
         assert_eq!((&rule["health"], &rule["lastError"]), (&json!("ok"), &Value::Null), "{rule}");
         assert_ne!(rule["state"], "firing", "{rule}");
     }
-    // What the documentation for operators says to watch is there too.
+    // The metrics in the operators' documentation also exist.
     let guide = fs::read_to_string(contrib("../docs/operators.md")).unwrap();
     let table = guide.split("| metric | alarm when |").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! The relay that needs nothing.
+//! Tests of the relay without external services.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -25,7 +25,7 @@ fn one_command_posts_a_kill_and_a_slash() {
     assert_eq!(relay.verdict(&first_spam), "accepted");
     relay.kill();
 
-    // Whatever was accepted is known to the next run, and a new run makes new posts of the same messages.
+    // The next run knows all accepted posts, and a new run makes new posts of the same messages.
     let relay = operator.start(&["--members", "3"]);
     assert_eq!(relay.start["policy_key"], policy_key);
     for known in [&first_hello, &first_spam, &read(hello)] {
@@ -39,7 +39,7 @@ fn one_command_posts_a_kill_and_a_slash() {
     assert_eq!(settlement["outcome"], "slashed");
     assert_eq!(relay.stop(), Some(0));
 
-    // Log and chain agree about it after another start.
+    // Log and chain agree about the slash after a restart.
     let relay = operator.start(&["--members", "3"]);
     assert_eq!(relay.settlement(&commitment), settlement);
     assert_eq!(relay.stop(), Some(0));
@@ -73,7 +73,7 @@ fn compare_policies(operator: &Operator, relay: &RelayProcess) {
     let stranger = "quotapass-relay+00000000+AAAA";
     assert_eq!(wallet(&["--relay", url, "--key", stranger]).0, 2);
 
-    // What the relay would show to this member alone: another stake.
+    // A different stake, which a relay could show only to this member.
     let text = fs::read_to_string(&configuration).unwrap();
     fs::write(&configuration, text.replace("min_stake = 1", "min_stake = 2")).unwrap();
     let (code, _, error) = wallet(&["--relay", url, "--key", key]);

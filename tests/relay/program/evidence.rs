@@ -1,4 +1,4 @@
-//! Evidence from one relay's log to another's.
+//! Tests of evidence that is exported from one relay's log and imported into another's.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn what_one_relay_found_another_refuses() {
     let [first, second] = operators.each_ref().map(start);
     assert_eq!(first.verdict(&members.post(0, 0, "one")), "accepted");
     assert_eq!(first.verdict(&members.post(0, 0, "two")), "quota_exceeded");
-    // Nobody has a wallet: the relay says how to go on.
+    // No relay has a wallet: the relay logs how to slash by hand.
     first.wait_until("it says so", |relay| relay.log().contains("quotapass slash --evidence"));
     assert_eq!(members.slashes(), 0);
 
@@ -34,7 +34,7 @@ fn what_one_relay_found_another_refuses() {
     assert!(code == 0 && out.contains("\"new\":true"), "{error}");
     assert!(import(&file).1.contains("\"new\":false"));
 
-    // Shares under another nullifier are nobody's.
+    // Shares with another nullifier are refused.
     let text = fs::read_to_string(&file).unwrap();
     let record: serde_json::Value = serde_json::from_str(&text).unwrap();
     let nullifier = record["nullifier"].as_str().unwrap();

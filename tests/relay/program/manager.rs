@@ -1,4 +1,4 @@
-//! A relay under a service manager, and the unit that is shipped for systemd.
+//! Tests of a relay under a service manager, and of the shipped systemd unit.
 
 use std::{fs, os::unix::net::UnixDatagram, path::Path, process::Command, time::Duration};
 
@@ -8,7 +8,7 @@ use super::process::{Operator, RelayProcess};
 struct Manager(UnixDatagram);
 
 impl Manager {
-    /// Waits until the relay says this, and returns all of that message.
+    /// Waits until the relay sends this line, and returns the whole message.
     #[track_caller]
     fn hear(&self, what: &str) -> String {
         let mut bytes = [0; 4_096];
@@ -48,7 +48,7 @@ fn a_service_manager_hears_how_the_relay_fares() {
     let ready = manager.hear("READY=1");
     assert!(!ready.contains("refused"), "{ready}");
 
-    // A reload that is refused is over too, and its status says so.
+    // A refused reload also ends, and the status says that it was refused.
     let configuration = operator.path("data/relay/relay.toml");
     let text = fs::read_to_string(&configuration).unwrap();
     fs::write(&configuration, text.replace("# drain_seconds = 0", "drain_seconds = 9223372036854775807")).unwrap();
@@ -58,7 +58,7 @@ fn a_service_manager_hears_how_the_relay_fares() {
     assert!(ready.contains("the last reload was refused"), "{ready}");
     assert!(relay.log().contains("`drain_seconds`: invalid value"), "{}", relay.log());
 
-    // It drains: balancers see that it stops, and clients are served on.
+    // It drains: load balancers see that it stops, and clients are still served.
     fs::write(&configuration, text.replace("# drain_seconds = 0", "drain_seconds = 3600")).unwrap();
     relay.signal("HUP");
     let ready = manager.hear("READY=1");
@@ -88,7 +88,7 @@ fn the_shipped_unit_is_one() {
     };
     let verify = ["verify", "--man=no"];
     assert_eq!(analyze(&text, &verify), (true, String::new()));
-    // With its credentials too, and not whatever is written.
+    // It is also valid with its credentials, and a wrong setting is refused.
     assert_eq!(analyze(&text.replace("#LoadCredential", "LoadCredential"), &verify), (true, String::new()));
     assert!(!analyze(&text.replace("WatchdogSec", "WatchdogSecs"), &verify).1.is_empty());
     let (is_safe, said) = analyze(&text, &["security", "--offline=yes", "--threshold=15"]);

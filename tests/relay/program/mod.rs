@@ -1,4 +1,4 @@
-//! `quotapass relay`, as an operator runs it.
+//! Tests of `quotapass relay`, run as an operator runs it.
 
 mod configuration;
 mod dashboards;

@@ -1,4 +1,4 @@
-//! Members of a registry on anvil, and what they post.
+//! Members of a registry on anvil, and their posts.
 
 use std::{
     sync::OnceLock,
@@ -28,14 +28,14 @@ use crate::{
     policy,
 };
 
-/// A day, so that a test does not see its end but at midnight.
+/// A day, so that a test sees the end of an epoch only at midnight.
 const EPOCH: u32 = 86_400;
 
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Waits while the day is about to end, for a test takes place on one day.
+/// Waits if the day is about to end, because a test must run within one day.
 pub fn stay_within_a_day() {
     let left = u64::from(EPOCH) - now() % u64::from(EPOCH);
     if left < 180 {
@@ -43,7 +43,7 @@ pub fn stay_within_a_day() {
     }
 }
 
-/// The policy of a room with such epochs.
+/// Returns the policy of a room with epochs of a day.
 pub fn daily() -> Policy {
     Policy { epoch_seconds: EPOCH.try_into().unwrap(), ..policy() }
 }
@@ -77,7 +77,7 @@ impl Members {
         self.bench.registry.id().address.into()
     }
 
-    /// A member's post under a message id, as `POST /v1/verify` takes it.
+    /// Returns a member's post under a message id, in the form of `POST /v1/verify`.
     pub fn post(&self, n: u32, message_id: u16, message: &str) -> String {
         let (index, secret) = (MemberIndex(n), secret(u64::from(n)));
         let (path, member) = (self.copy.path(index).unwrap(), self.copy.member(index).unwrap().unwrap());
@@ -97,19 +97,19 @@ impl Members {
         json!({ "scope": policy.name, "message": message, "pass": pass.to_text() }).to_string()
     }
 
-    /// A member's commitment as the relay writes it.
+    /// Returns a member's commitment in the relay's format.
     pub fn commitment(n: u64) -> String {
         secret(n).commitment().to_string()
     }
 
-    /// Transactions that slashed somebody.
+    /// Returns the number of slash transactions.
     pub fn slashes(&self) -> usize {
         let head = self.bench.registry.latest_block().unwrap().number;
         let events = self.bench.registry.events(0..=head).unwrap();
         events.iter().filter(|logged| matches!(logged.event, RegistryEvent::Slashed { .. })).count()
     }
 
-    /// A configuration without `[log]`: this registry behind an endpoint, and one room.
+    /// Returns a configuration without `[log]`: this registry behind an endpoint, and one room.
     pub fn configuration(&self, rpc_url: &str) -> String {
         format!(
             "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = 31337\nregistry = \"{}\"\npoll_seconds = 1\n\
@@ -120,7 +120,7 @@ impl Members {
     }
 }
 
-/// A policy as the configuration has it.
+/// Returns a policy in the format of the configuration.
 pub fn toml_of(policy: &Policy) -> String {
     format!("[[scopes]]\n{}", toml::to_string(policy).unwrap())
 }

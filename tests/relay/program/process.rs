@@ -1,4 +1,4 @@
-//! A relay that runs, and what is asked of it.
+//! A running relay process, and requests to it.
 
 use std::{
     fs,
@@ -16,10 +16,10 @@ use tempfile::TempDir;
 
 use crate::common::anvil::read_body;
 
-/// How long anything may take on a machine that is busy with other things.
+/// The timeout of all waits, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The folder of the development keys that all tests share, for they take a while to make.
+/// Returns the folder of the development keys, which all tests share because making them is slow.
 pub fn keys() -> PathBuf {
     let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-keys");
     fs::create_dir_all(&keys).unwrap();
@@ -61,14 +61,14 @@ impl Operator {
         command
     }
 
-    /// Runs the program until it ends by itself. Returns its exit code and what it wrote.
+    /// Runs the program until it ends. Returns its exit code, its output and its error output.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (status.code().unwrap(), text(stdout), text(stderr))
     }
 
-    /// Starts a relay on a port of its own, and waits until it listens.
+    /// Starts a relay on a free port, and waits until it listens.
     pub fn start(&self, arguments: &[&str]) -> RelayProcess {
         let mut child = self.command(&["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -85,23 +85,23 @@ impl Operator {
         RelayProcess { child, port, lines, start }
     }
 
-    /// Starts it with the configuration.
+    /// Starts a relay with the configuration.
     pub fn start_configured(&self) -> RelayProcess {
         self.start(&["--config", "relay.toml"])
     }
 }
 
-/// A relay that runs, killed when dropped.
+/// A running relay, killed when dropped.
 pub struct RelayProcess {
     child: Child,
     port: u16,
     lines: Arc<Mutex<Vec<String>>>,
-    /// What it said when it listened.
+    /// The line that it wrote when it began to listen.
     pub start: Value,
 }
 
 impl RelayProcess {
-    /// As `kill -9` does.
+    /// Kills it, like `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -113,13 +113,13 @@ impl RelayProcess {
         assert!(sent.success());
     }
 
-    /// Asks it to end, and returns its exit code.
+    /// Sends `TERM`, and returns its exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 
-    /// One request. Returns status and body.
+    /// Sends one request. Returns status and body.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -138,24 +138,24 @@ impl RelayProcess {
         self.ask("GET", path, "")
     }
 
-    /// The verdict on a post.
+    /// Returns the verdict on a post.
     pub fn verdict(&self, post: &str) -> String {
         let (status, answer) = self.ask("POST", "/v1/verify", post);
         assert_eq!(status, 200, "{answer}");
         answer["verdict"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    /// Whether it is ready.
+    /// Returns whether it is ready.
     pub fn is_ready(&self) -> bool {
         self.get("/readyz").0 == 200
     }
 
-    /// The log lines so far.
+    /// Returns the log lines so far.
     pub fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
 
-    /// Waits until something holds.
+    /// Waits until a condition holds.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
@@ -165,7 +165,7 @@ impl RelayProcess {
         }
     }
 
-    /// Waits until the case of a convicted member is closed, and returns how.
+    /// Waits until the case of a convicted member is closed, and returns its settlement.
     pub fn settlement(&self, commitment: &str) -> Value {
         let case = || {
             let (_, answer) = self.get("/v1/slashed");

@@ -1,4 +1,4 @@
-//! A Redis server of a test's own.
+//! A Redis server for one test.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::common::certificates::Certificates;
 
-/// A server that keeps what it is given; killed when dropped.
+/// A server with persistent storage; killed when dropped.
 pub struct Redis {
     process: Child,
     port: u16,
@@ -22,13 +22,13 @@ pub struct Redis {
 
 impl Redis {
     pub fn start() -> Self {
-        // Free a moment ago, and given to nobody else soon.
+        // The port was free a moment ago, and the system does not reuse it soon.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         Self { process: serve(port, &folder, &[]), port, folder, certificates: None }
     }
 
-    /// One that speaks TLS alone, to clients of its authority that know the password.
+    /// Starts a server that accepts only TLS, from clients with a certificate of its authority and the password.
     pub fn start_private(certificates: Certificates, password: &str) -> Self {
         let mut redis = Self::start();
         redis.kill();
@@ -42,7 +42,7 @@ impl Redis {
         redis
     }
 
-    /// Says something to a server that is [private](Self::start_private).
+    /// Sends a command to a [private](Self::start_private) server, and returns the answer.
     pub fn say(&self, password: &str, command: &[&str]) -> String {
         let certificates = self.certificates.as_ref().unwrap();
         let mut client = Command::new("redis-cli");
@@ -64,13 +64,13 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// As `kill -9` does.
+    /// Kills it, like `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Asks it something that has no answer worth reading.
+    /// Sends a command whose answer is `OK`.
     pub fn tell(&self, command: &str) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
@@ -79,7 +79,7 @@ impl Redis {
         assert_eq!(answer, "+OK\r\n");
     }
 
-    /// Starts it again, with what it had.
+    /// Starts it again, with its stored data.
     pub fn restart(&mut self) {
         self.process = serve(self.port, &self.folder, &[]);
     }

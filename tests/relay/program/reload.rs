@@ -1,4 +1,4 @@
-//! A relay that runs on while its configuration and its chain change.
+//! Tests of a relay that keeps running while its configuration and its chain change.
 
 use std::{
     os::unix::net::UnixStream,
@@ -32,7 +32,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     relay.wait_until("it is ready", |relay| relay.is_ready());
     assert_eq!(relay.verdict(&members.post(0, 0, "hello")), "accepted");
 
-    // A policy that is not valid: the one before stays.
+    // The policy is not valid: the previous one stays in force.
     let lower = daily().limit_cap.get() - 1;
     let of = |limit| toml_of(&quotapass::relay::Policy { limit_cap: limit, ..daily() });
     let changed = text.replace(&toml_of(&daily()), &of(lower.try_into().unwrap()));
@@ -41,11 +41,11 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     relay.wait_until("the reload is refused", |relay| relay.log().contains("longer than its epoch"));
     let cap = |policy: serde_json::Value| policy["scopes"][0]["limit_cap"].as_u64();
     assert_eq!(cap(relay.get("/v1/policy").1), Some(u64::from(lower) + 1));
-    // Nor does a change that needs a restart, together with one that does not.
+    // A change that needs a restart is refused, also together with one that does not.
     operator.configure(&changed.replace("poll_seconds = 1", "poll_seconds = 2"));
     relay.signal("HUP");
     relay.wait_until("the reload is refused", |relay| relay.log().contains("[chain] has changed"));
-    // Nor one that would make every connection panic.
+    // A value that would make every connection panic is refused.
     operator.configure(&changed.replace("[limits]", "[limits]\nheader_timeout_seconds = 9223372036854775807"));
     relay.signal("HUP");
     relay.wait_until("the reload is refused", |relay| relay.log().contains("`header_timeout_seconds`: invalid value"));
@@ -55,7 +55,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     relay.wait_until("the policy holds", |relay| cap(relay.get("/v1/policy").1) == Some(lower.into()));
     relay.wait_until("the change is logged", |relay| relay.log().contains("scope `room` is changed"));
     relay.wait_until("it says so", |relay| relay.log().contains("`level` in [logging] is changed"));
-    // One that is to come is announced, and nothing changes before it.
+    // A policy with a later start is announced, and nothing changes before it.
     let coming =
         of(7.try_into().unwrap()).replace("[[scopes]]", "[[scopes]]\nversion = 2\nfrom = 2099-01-01T00:00:00Z");
     operator.configure(&format!("{changed}{coming}"));
@@ -68,7 +68,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     relay.wait_until("the reload is refused", |relay| relay.log().contains("list the one before it, too"));
     let (code, _, error) = operator.run(&["--config", "relay.toml", "check", "--offline"]);
     assert!(code == 1 && error.contains("list the one before it, too"), "{error}");
-    // What was proved for the former policy holds on for a while.
+    // Posts that were proved for the former policy are still accepted for a while.
     assert_eq!(relay.verdict(&members.post(0, 1, "hello again")), "accepted");
 
     is_gone.store(true, Ordering::Relaxed);
@@ -77,7 +77,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     assert!(status == 503 && answer.to_string().contains("chain_lost"), "{answer}");
     assert_eq!(relay.verdict(&members.post(1, 0, "still here")), "accepted");
     assert_eq!(relay.get("/healthz").0, 200);
-    // A start without the chain serves what was known.
+    // A start without the chain serves the known roots.
     relay.kill();
     assert!(socket.exists() && UnixStream::connect(&socket).is_err());
     operator.configure(&text);

@@ -1,4 +1,4 @@
-//! Passwords, keys and certificates in files, and how they are replaced while a relay runs.
+//! Tests of passwords, keys and certificates in files, and of their replacement while a relay runs.
 
 use std::{
     fs,
@@ -20,7 +20,8 @@ use serde_json::json;
 use super::{posts::Members, process::Operator, redis::Redis};
 use crate::common::{anvil::post, certificates::Certificates};
 
-/// An endpoint before anvil that answers over TLS, to clients of its authority that know the password.
+/// An endpoint in front of anvil that answers over TLS, to clients with a certificate of its authority and the
+/// password.
 struct Gate {
     port: u16,
     password: Arc<Mutex<String>>,
@@ -41,14 +42,14 @@ impl Gate {
                 open.lock().unwrap().push(stream.try_clone().unwrap());
                 let stream = StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream);
                 let password = Arc::clone(&password);
-                // A client that is refused breaks off.
+                // A refused client closes the connection.
                 thread::spawn(move || drop(serve(stream, target, &password)));
             }
         });
         gate
     }
 
-    /// From now on another password is asked for, on new connections: those that are open are closed.
+    /// Requires another password from now on; open connections are closed.
     fn change(&self, password: &str) {
         *self.password.lock().unwrap() = password.into();
         for stream in self.open.lock().unwrap().drain(..) {
@@ -109,7 +110,7 @@ fn passwords_certificates_and_the_wallet_are_replaced_without_a_restart() {
     let gate = Gate::start(members.bench.anvil.port(), &certificates, "pass/word %@hunter-one");
     let operator = Operator::new();
     let write = |name: &str, text: &str| fs::write(operator.path(name), text).unwrap();
-    // Keystores of two accounts, under one name after the other.
+    // Keystores of two accounts, which get the same name one after the other.
     let accounts = [5, 6].map(|number| {
         let key = [number; 32];
         let path = operator.path(&format!("{number}.json"));
@@ -134,7 +135,7 @@ fn passwords_certificates_and_the_wallet_are_replaced_without_a_restart() {
     let (authority, client) = (("authorities", "ca.pem"), [("certificate", "client.pem"), ("key", "client.key")]);
     let whole = format!("{text}{}", files(&[&[authority], &client[..]].concat()));
 
-    // Neither side is believed without what the files hold.
+    // Without the contents of the files, neither side trusts the other.
     let check = |text: &str| {
         operator.configure(text);
         operator.run(&["--config", "relay.toml", "check"])
@@ -151,7 +152,7 @@ fn passwords_certificates_and_the_wallet_are_replaced_without_a_restart() {
     relay.wait_until("it is ready", |relay| relay.is_ready());
     assert_eq!(relay.verdict(&members.post(0, 0, "one")), "accepted");
 
-    // The endpoint wants another password, and another wallet sends.
+    // The endpoint requires another password, and another wallet sends.
     gate.change("hunter-two");
     relay.wait_until("it has lost the chain", |relay| !relay.is_ready());
     write("rpc-password", "hunter-two");

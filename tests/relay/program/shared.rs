@@ -1,4 +1,4 @@
-//! Two relays over one server.
+//! Tests of two relays that share one server.
 
 use quotapass::registry::alloy_primitives::hex;
 
@@ -24,14 +24,14 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     let [one, two] = &relays;
     relays.iter().for_each(|relay| relay.wait_until("it is ready", RelayProcess::is_ready));
 
-    // What one relay has accepted is a replay at the other.
+    // A post that one relay accepted is a replay at the other.
     let hello = members.post(0, 0, "hello");
     assert_eq!(one.verdict(&hello), "accepted");
     assert_eq!(two.verdict(&hello), "replay");
     // The halves of a double post go to different relays.
     assert_eq!(one.verdict(&members.post(1, 0, "buy my coin")), "accepted");
     assert_eq!(two.verdict(&members.post(1, 0, "buy my other coin")), "quota_exceeded");
-    // Both refuse at once whatever else the spammer says.
+    // Both relays refuse all further posts of the spammer at once.
     for (relay, id) in [(one, 1), (two, 2)] {
         assert_eq!(relay.verdict(&members.post(1, id, "buy")), "slashed_member");
     }
@@ -41,7 +41,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     assert_eq!(settlements[0]["outcome"], "slashed");
     assert_eq!(members.slashes(), 1);
 
-    // The server goes and comes back: nothing is accepted meanwhile, and nothing is forgotten.
+    // The server stops and restarts: nothing is accepted meanwhile, and nothing is forgotten.
     redis.kill();
     let (early, late) = (members.post(2, 0, "nobody hears me"), members.post(3, 0, "somebody does"));
     assert_eq!(one.verdict(&early), "overloaded");
@@ -54,7 +54,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     assert_eq!(two.verdict(&members.post(1, 3, "buy")), "slashed_member");
     assert_eq!(members.slashes(), 1);
 
-    // Somebody lets it forget: both refuse, and say why, until it is put right.
+    // An eviction policy is set: both relays refuse posts, and report why, until it is corrected.
     let cause = |relay: &RelayProcess| {
         let (status, answer) = relay.get("/readyz");
         let reason =
@@ -70,7 +70,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     relays.iter().for_each(|relay| relay.wait_until("it is ready again", RelayProcess::is_ready));
     assert_eq!(one.verdict(&members.post(3, 1, "too early")), "accepted");
 
-    // The server is emptied while both run: nothing is accepted any more, and each state was told once.
+    // The server is emptied while both run: nothing is accepted any more, and each state was logged once.
     redis.tell("FLUSHALL");
     for relay in &relays {
         assert_eq!(relay.verdict(&hello), "overloaded");
@@ -81,7 +81,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     for relay in relays {
         assert_eq!(relay.stop(), Some(0));
     }
-    // Nor is it begun anew by a start that is not told to. One relay begins it, the other one takes it.
+    // A start without --new-log does not begin a new log. With it, one relay begins the log, and the other takes it.
     for operator in &operators {
         let (code, _, error) = operator.run(&["--config", "relay.toml", "--listen", "127.0.0.1:0"]);
         assert!(code == 1 && error.contains("emptied") && error.contains("--new-log"), "{code}: {error}");
@@ -93,7 +93,7 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
     for relay in begun {
         assert_eq!(relay.stop(), Some(0));
     }
-    // From then on it is the one that both know.
+    // From then on both relays know this log.
     let relay = operators[0].start_configured();
     assert_eq!(relay.stop(), Some(0));
 }
