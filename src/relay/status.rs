@@ -37,7 +37,7 @@ pub struct LogStatus {
     pub nullifiers: Option<u64>,
     /// Live epochs, over all scopes.
     pub epochs: Option<u64>,
-    /// Evidence kept.
+    /// Members against whom evidence is kept.
     pub convictions: Option<u64>,
     /// Bytes on disk or at the server.
     pub bytes: Option<u64>,
@@ -45,7 +45,7 @@ pub struct LogStatus {
     pub closed_ahead: u64,
 }
 
-/// The slashing worker.
+/// The status of the slashing worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlashingStatus {
     /// The number of open cases.

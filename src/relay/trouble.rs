@@ -12,7 +12,7 @@ use super::lock;
 pub enum TroubleKind {
     /// The nullifier log cannot record.
     LogFailing,
-    /// The nullifier log is closed for epochs that are not over.
+    /// The nullifier log is closed for epochs that have not ended.
     LogClosedAhead,
     /// The chain's newest block is old, and scopes will soon accept nothing.
     ChainAging,

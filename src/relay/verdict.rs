@@ -106,28 +106,28 @@ pub enum RequirementMismatch {
     EpochSeconds {
         /// Stated by the pass.
         stated: u32,
-        /// The scope's.
+        /// The scope's value.
         expected: u32,
     },
     /// Least stake.
     MinStake {
         /// Stated by the pass.
         stated: u32,
-        /// The scope's.
+        /// The scope's value.
         expected: u32,
     },
     /// Latest day of the deposit.
     SinceMax {
         /// Stated by the pass.
         stated: Day,
-        /// The scope's.
+        /// The scope's value.
         expected: Day,
     },
     /// Cap on messages per epoch.
     LimitCap {
         /// Stated by the pass.
         stated: u16,
-        /// The scope's.
+        /// The scope's value.
         expected: u16,
     },
 }
@@ -397,7 +397,7 @@ impl Serialize for Verdict {
     }
 }
 
-/// The detail of a verdict that has one.
+/// The JSON detail of a verdict that has one.
 struct Detail<'a>(&'a Verdict);
 
 impl Serialize for Detail<'_> {

@@ -106,7 +106,7 @@ pub struct BadgeHolder {
 /// The relation of a badge's chat key to the key bound to its pseudonym.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKey {
-    /// The pseudonym's first chat key here; it is bound now.
+    /// The first chat key of the pseudonym; it is bound now.
     First,
     /// The chat key bound to the pseudonym.
     Bound,

@@ -444,7 +444,7 @@ fn nothing_is_accepted_when_members_may_have_left_unseen() {
     // A registry with an unknown exit delay.
     relay.see(Horizon { head_time: NOW - 1, exit_delay: 0 });
     assert_eq!(honest().to(&relay, NOW), Verdict::UnknownRoot);
-    // While a former policy of longer epochs holds, its posts count.
+    // While a former policy with longer epochs holds, its exposure counts.
     relay.see(Horizon { head_time, exit_delay: DAY });
     let shorter = Policy { epoch_seconds: NonZeroU32::new(60).unwrap(), ..policy() };
     relay.change_policies([shorter], NOW).unwrap();

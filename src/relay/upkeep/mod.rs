@@ -34,7 +34,7 @@ pub struct UpkeepSettings {
 }
 
 impl Default for UpkeepSettings {
-    /// Every five seconds; half a minute; ten minutes.
+    /// An interval of five seconds; a tolerance of half a minute; a settling time of ten minutes.
     fn default() -> Self {
         Self { interval: Duration::from_secs(5), tolerance: 30, settle: Duration::from_secs(600) }
     }

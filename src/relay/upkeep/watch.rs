@@ -61,7 +61,7 @@ mod tests {
         for step in 1..100 {
             assert_eq!(look(START + 705 + 7 * step, 705 + 5 * step), (None, 5 * step));
         }
-        // To before 1970, and beyond all bounds.
+        // A clock before 1970, and a clock at its maximum.
         assert_eq!(look(0, 1_200), (Some(-(START as i64) - 1_398), 0));
         assert_eq!(look(u64::MAX, 1_200), (Some(i64::MAX), 0));
     }

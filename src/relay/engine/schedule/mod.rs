@@ -43,7 +43,7 @@ pub(super) struct Scheduler {
     costs: Costs,
 }
 
-/// A batch that is answered.
+/// The result of a finished batch.
 #[derive(Debug)]
 pub(super) struct Finished {
     /// Submissions that are answered completely.
