@@ -91,7 +91,7 @@ fn what_is_the_operators_can_be_closed_to_others() {
     let public = server.get("/readyz");
     assert_eq!((public.status, public.json()), (503, json!({ "ready": false, "reasons": [] })));
     assert_eq!(codes(&server.get("/v1/summary").json()["readiness"]), Vec::<Value>::new());
-    assert!(server.get("/metrics").error(403).contains("not for this listener"));
+    assert!(server.get("/metrics").error(403).contains("only on the operator's listener"));
     assert_eq!(ask("/metrics", "localhost").status, 200);
     ask("/metrics", "evil.example").error(421);
     // There are no proxies here, whoever is one elsewhere; but the metrics are for those who may read them.

@@ -50,7 +50,7 @@ fn what_is_too_much_is_refused() {
     server.send(format!("{head}1388\r\n{}\r\n0\r\n\r\n", " ".repeat(5000)).as_bytes()).error(413);
     let posts = vec![json!({ "scope": ROOM, "message": "", "pass": "" }); 4];
     let error = server.post_json("/v1/verify", &json!({ "posts": posts })).error(413);
-    assert!(error.contains("4 posts or more, and 3"), "{error}");
+    assert!(error.contains("4 or more posts, and 3"), "{error}");
     let frames = [[0; 251]; 4].concat();
     server.ask("POST", "/v1/verify", &[("content-type", "application/octet-stream")], &frames).error(413);
     assert_eq!(names(&server.verify(&HONEST[..3])), ["accepted"; 3]);
@@ -127,7 +127,7 @@ fn metrics_are_for_those_named() {
     // A proxy that does not say for whom it asks may ask for anybody.
     for asks_for_itself in [&[][..], &[("x-forwarded-for", "unknown")], &[("x-forwarded-for", "127.0.0.1")]] {
         let error = server.ask("GET", "/metrics", asks_for_itself, &[]).error(403);
-        assert!(error.contains("does not say for whom"), "{error}");
+        assert!(error.contains("does not name its client"), "{error}");
     }
     let named = HttpSettings { metrics_from: vec!["192.0.2.0/24".parse().unwrap()], ..proxy };
     server.service.change_settings(named);
@@ -184,7 +184,7 @@ fn a_name_that_is_not_the_relays_is_refused() {
     };
     for path in ["/metrics", "/readyz", "/v1/policy", "/nothing"] {
         let refused = ask("evil.example:8480", path);
-        assert!(refused.error(421).contains("`evil.example` is no name of this relay"));
+        assert!(refused.error(421).contains("`evil.example` is not a name of this relay"));
         assert_eq!(refused.headers["x-content-type-options"], "nosniff");
     }
     for host in [server.address.to_string().as_str(), "localhost", "[::1]:8480"] {

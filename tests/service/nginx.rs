@@ -114,11 +114,11 @@ fn settings() -> HttpSettings {
 
 fn tell_apart(server: &Server, nginx: &Nginx) {
     assert_eq!(nginx.ask(server, CLIENT, "/v1/policy", &LIES).status, 200);
-    assert!(nginx.ask(server, CLIENT, "/metrics", &LIES).error(403).contains("not for this address"));
+    assert!(nginx.ask(server, CLIENT, "/metrics", &LIES).error(403).contains("this address may not"));
     assert_eq!(nginx.ask(server, OPERATOR, "/metrics", &[]).status, 200);
     // nginx's own host is a proxy's address here.
     let itself = nginx.ask(server, [127, 0, 0, 1], "/metrics", &[]);
-    assert!(itself.error(403).contains("does not say for whom"));
+    assert!(itself.error(403).contains("does not name its client"));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_body_that_drips_is_given_up() {
         }
     });
     let error = Answer::read(&mut BufReader::new(&stream)).error(408);
-    assert!(error.contains("less than 500 bytes a second"), "{error}");
+    assert!(error.contains("less than 500 bytes per second"), "{error}");
     stream.shutdown(std::net::Shutdown::Both).unwrap();
     drip.join().unwrap();
 }

@@ -63,7 +63,7 @@ fn a_network_may_send_so_many_posts_a_second() {
     assert_eq!(ask(&server, "192.0.2.1", "POST", "/v1/verify", &many).status, 200);
     let error = ask(&server, "192.0.2.2", "POST", "/v1/verify", &one);
     assert!(error.headers["retry-after"].parse::<u64>().unwrap() > 100);
-    assert!(error.error(429).contains("may send 1 posts a second"));
+    assert!(error.error(429).contains("may send 1 posts per second"));
     ask(&server, "192.0.2.2", "POST", "/v1/badges", "{\"scope\":\"room\",\"pass\":\"AQID\"}").error(429);
     assert_eq!(server.relay.log().inner.len(), 3);
     // What costs no verdict is not limited, and others are not.

@@ -1,7 +1,7 @@
-//! The operator's own listener: `/healthz`, `/readyz` and `/metrics`, whatever happens to the one for everybody.
+//! The operator's own listener, which serves `/healthz`, `/readyz` and `/metrics` independently of the public listener.
 //!
-//! An attacker who takes all public connections would otherwise make the relay look dead to whoever watches it, and have it
-//! restarted. A Unix socket is for its owner alone.
+//! Without it, an attacker who takes all public connections makes the relay look dead to its monitoring, which then
+//! restarts it. Only the owner of a Unix socket can connect to it.
 
 use core::{fmt, net::SocketAddr, str::FromStr};
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-/// Where the operator's own listener is.
+/// Address of the operator's own listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminAddress {
     /// An address and a port.
@@ -20,9 +20,9 @@ pub enum AdminAddress {
     Unix(PathBuf),
 }
 
-/// Text that is no [`AdminAddress`].
+/// Error for text that is not an [`AdminAddress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no address of a listener; write one such as 127.0.0.1:8481, or unix: and the path of a socket")]
+#[error("not a listener address; write one such as 127.0.0.1:8481, or unix: and the path of a socket")]
 pub struct AdminAddressError;
 
 impl FromStr for AdminAddress {
@@ -46,34 +46,34 @@ impl fmt::Display for AdminAddress {
     }
 }
 
-/// Why there is no listener.
+/// Errors of [`AdminListener::bind`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The system refuses it.
+    /// The system refuses to listen on the address.
     #[error("cannot listen on {address}: {error}; choose another `address` in [admin]")]
     Listen {
-        /// Where.
+        /// The address.
         address: AdminAddress,
-        /// Why not.
+        /// The system's error.
         error: io::Error,
     },
-    /// Somebody answers there.
+    /// Another program listens on the address.
     #[error("another program listens on {0}; end it, or choose another `address` in [admin]")]
     InUse(AdminAddress),
-    /// There is something else at the socket's path.
-    #[error("{0} is there and is no socket; remove it, or choose another `address` in [admin]")]
+    /// The socket's path exists and is not a socket.
+    #[error("{0} exists and is not a socket; remove it, or choose another `address` in [admin]")]
     NoSocket(PathBuf),
 }
 
-/// What is listened on.
+/// The listening socket.
 pub(super) enum Sockets {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener),
 }
 
-/// The operator's own listener. The file of a Unix socket is removed when it is dropped.
+/// The operator's own listener. Dropping it removes the file of a Unix socket.
 pub struct AdminListener {
     sockets: Sockets,
     file: SocketFile,
@@ -86,7 +86,8 @@ impl fmt::Debug for AdminListener {
 }
 
 impl AdminListener {
-    /// Listens. A Unix socket has mode 0600 from its beginning; one that a killed relay left behind is replaced.
+    /// Starts to listen. A Unix socket has mode 0600 from the start. A socket that a killed relay left behind is
+    /// replaced.
     ///
     /// # Errors
     /// If the address is in use, or the system refuses it.
@@ -106,7 +107,7 @@ impl AdminListener {
         }
     }
 
-    /// The address that it listens on; none for a Unix socket.
+    /// Returns the address that it listens on; `None` for a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.sockets {
             Sockets::Tcp(listener) => listener.local_addr().ok(),
@@ -120,7 +121,7 @@ impl AdminListener {
     }
 }
 
-/// Whether somebody listens at a path; none if there is something else than a socket.
+/// Returns whether a program listens at a path; `None` if the path exists and is not a socket.
 #[cfg(unix)]
 fn is_answered(path: &Path) -> io::Result<Option<bool>> {
     use std::os::unix::{fs::FileTypeExt, net::UnixStream};
@@ -143,7 +144,7 @@ fn bind_socket(path: &Path) -> io::Result<AdminListener> {
         os::unix::fs::{MetadataExt, PermissionsExt},
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // In a folder that nobody else may enter, so that nobody connects before the mode is right.
+    // In a folder that no other user may enter, so that no other user connects before the mode is set.
     let private = tempfile::Builder::new()
         .prefix(".")
         .rand_bytes(6)
@@ -167,7 +168,7 @@ fn bind_socket(_path: &Path) -> io::Result<AdminListener> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }
 
-/// A socket's file with its inode, removed when dropped unless it is another by now.
+/// A socket's file with its inode. Dropping it removes the file, unless another file has replaced it.
 pub(super) struct SocketFile(Option<(PathBuf, u64)>);
 
 impl Drop for SocketFile {
@@ -176,7 +177,7 @@ impl Drop for SocketFile {
         if let Some((path, inode)) = &self.0 {
             use std::os::unix::fs::MetadataExt;
             if path.symlink_metadata().is_ok_and(|found| found.ino() == *inode) {
-                // One that stays is replaced by the next start.
+                // If the removal fails, the next start replaces the file.
                 let _ = std::fs::remove_file(path);
             }
         }
@@ -226,12 +227,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
         let address = AdminAddress::Unix(path.clone());
-        // As a relay leaves it that is killed.
+        // The state that a killed relay leaves.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(UnixStream::connect(&path).is_err());
         let first = bind(&address).unwrap();
         UnixStream::connect(&path).unwrap();
-        // Another one took its place, whose file it is then.
+        // Another listener replaces the file, and owns it from then on.
         fs::remove_file(&path).unwrap();
         let second = bind(&address).unwrap();
         drop(first);

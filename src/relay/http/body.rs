@@ -1,4 +1,4 @@
-//! Bodies of requests: bounded in size, in time, and in what they take together.
+//! Request bodies, with limits on size, time and total memory.
 
 use core::time::Duration;
 
@@ -16,10 +16,10 @@ use super::{
     shares::{Full, Limits, Owner, Place, Shares, Tenure},
 };
 
-/// How long a body may be slower than its least rate.
+/// Interval in which a body must reach its minimum rate.
 const SLOW_TIME: Duration = Duration::from_secs(3);
 
-/// What a body is in.
+/// Format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
@@ -28,16 +28,16 @@ pub(super) enum Format {
 
 const BINARY: &str = "application/octet-stream";
 
-/// The media type of a header, without parameters.
+/// Returns the media type of a header, without parameters.
 fn media_type(value: &str) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 impl Format {
-    /// That of a request.
+    /// Returns the format of a request's body.
     ///
     /// # Errors
-    /// 415 for any other.
+    /// 415 for any other content type.
     pub(super) fn of_request(headers: &HeaderMap) -> Result<Self, ApiError> {
         let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match media_type(stated).as_str() {
@@ -45,13 +45,13 @@ impl Format {
             BINARY => Ok(Self::Binary),
             _ => Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "this content type is not taken",
+                "unsupported content type",
                 "send content-type application/json or application/octet-stream",
             )),
         }
     }
 
-    /// That of the answer: JSON unless bytes are asked for.
+    /// Returns the format of the answer: binary if `Accept` names it, otherwise JSON.
     pub(super) fn of_answer(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let wants_bytes = accepted.flat_map(|value| value.split(',')).any(|value| media_type(value) == BINARY);
@@ -59,23 +59,23 @@ impl Format {
     }
 }
 
-/// The memory that bodies take together. A clone is the same.
+/// The memory of all bodies. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BodyMemory(Shares);
 
 impl BodyMemory {
-    /// In bytes.
+    /// Returns the memory in use in bytes.
     pub(super) fn taken(&self) -> usize {
         self.0.taken()
     }
 
-    /// How many bodies were given up for others, ever.
+    /// Returns how many bodies were dropped to make room for others, since the start.
     pub(super) fn evicted(&self) -> u64 {
         self.0.evicted()
     }
 }
 
-/// A part of it, given back when dropped.
+/// A body's part of the memory. Dropping it frees the memory.
 #[derive(Debug)]
 pub(super) struct Share {
     place: Place,
@@ -85,7 +85,7 @@ pub(super) struct Share {
 impl Share {
     fn new(memory: &BodyMemory, owner: Owner, settings: &HttpSettings) -> Result<Self, ApiError> {
         let limits = Limits { total: settings.max_body_memory, of_source: settings.max_body_memory_per_source };
-        // Nothing is taken yet, so that there is always a place.
+        // Zero bytes always fit, unless a reload has lowered the limits.
         let place = memory.0.enter(owner, 0, Tenure::Waiting, limits).map_err(|full| no_memory(full, limits))?;
         Ok(Self { place, limits })
     }
@@ -100,22 +100,22 @@ fn no_memory(full: Full, limits: Limits) -> ApiError {
     match full {
         Full::Source => ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("the bodies of requests from this source take {} bytes already", limits.of_source),
+            format!("request bodies from this source already take {} bytes", limits.of_source),
             hint,
         ),
-        Full::Total => ApiError::unavailable("the relay receives more than it can hold", hint),
+        Full::Total => ApiError::unavailable("the relay has no memory left for request bodies", hint),
     }
 }
 
 /// Receives a body. Its memory counts until the share is dropped.
 ///
-/// Memory is what slow bodies cost: whoever sends all of a large body but its end holds it for as long as the body may take.
-/// A body is therefore given up when it is slower than the least rate, and when another source needs the memory and would
-/// have less of it.
+/// Slow bodies cost memory: a client that sends a large body without its end holds the memory until the body's timeout.
+/// The relay therefore drops a body that is slower than the minimum rate. It also drops a body when another source
+/// needs the memory and would still have less of it.
 ///
 /// # Errors
-/// 413 if it is too long, 408 if it takes too long, 429 if its source has its share of the memory, 503 if all bodies
-/// together are too much, 400 if it breaks off.
+/// 413 if the body is too long, 408 if it is too slow, 429 if its source has used its share of the memory, 503 if no
+/// memory is left, 400 if the body is incomplete.
 pub(super) async fn receive(
     body: Body,
     headers: &HeaderMap,
@@ -129,7 +129,7 @@ pub(super) async fn receive(
             "send fewer posts in a request",
         )
     };
-    // Whoever announces too much need not send it.
+    // A body that is announced as too long is refused before it is sent.
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|announced| announced > settings.max_body as u64) {
         return Err(too_large());
@@ -140,7 +140,7 @@ pub(super) async fn receive(
         let mut whole = BytesMut::new();
         let mut pace = Pace::new(settings);
         while let Some(part) = pace.next(&mut stream).await? {
-            let part = part.map_err(|_| ApiError::bad_request("the body broke off", "send all of it"))?;
+            let part = part.map_err(|_| ApiError::bad_request("the body is incomplete", "send all of it"))?;
             if whole.len() + part.len() > settings.max_body {
                 return Err(too_large());
             }
@@ -150,7 +150,7 @@ pub(super) async fn receive(
         Ok(whole.freeze())
     };
     let bytes = tokio::select! {
-        // One that is whole is not given up any more.
+        // A complete body is never dropped.
         biased;
         bytes = collect => bytes?,
         () = share.place.evicted() => return Err(ApiError::unavailable(
@@ -162,12 +162,12 @@ pub(super) async fn receive(
     Ok((bytes, share))
 }
 
-/// How fast a body comes.
+/// Transfer rate of a body.
 struct Pace<'a> {
     settings: &'a HttpSettings,
-    /// When all of it must be there.
+    /// Deadline for the whole body.
     end: Instant,
-    /// The end of the time in which so many bytes must come, and those that came.
+    /// End of the current interval, and the bytes received in it.
     window: (Instant, usize),
 }
 
@@ -177,10 +177,10 @@ impl<'a> Pace<'a> {
         Self { settings, end: now + settings.body_timeout, window: (now + SLOW_TIME, 0) }
     }
 
-    /// The next part; none at the body's end.
+    /// Returns the next part; `None` at the body's end.
     ///
     /// # Errors
-    /// 408 if it does not come in time.
+    /// 408 if it does not arrive in time.
     async fn next(&mut self, stream: &mut BodyDataStream) -> Result<Option<Result<Bytes, axum::Error>>, ApiError> {
         let least = usize::try_from(SLOW_TIME.as_secs()).unwrap_or(usize::MAX) * self.settings.min_body_rate;
         loop {
@@ -191,14 +191,14 @@ impl<'a> Pace<'a> {
                 return Ok(part);
             }
             let error = if self.end <= window {
-                format!("the body did not come within {:?}", self.settings.body_timeout)
+                format!("the body did not arrive within {:?}", self.settings.body_timeout)
             } else if received < least {
-                format!("the body came with less than {} bytes a second", self.settings.min_body_rate)
+                format!("the body arrived at less than {} bytes per second", self.settings.min_body_rate)
             } else {
                 self.window = (window + SLOW_TIME, 0);
                 continue;
             };
-            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, error, "send it at once, or less of it"));
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, error, "send it without pauses, or send less"));
         }
     }
 }

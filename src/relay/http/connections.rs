@@ -1,4 +1,4 @@
-//! The open connections of a listener: how many, whose, and what they do.
+//! The open connections of a listener: their number, owners and states.
 
 use core::{
     net::IpAddr,
@@ -23,17 +23,17 @@ use super::{
 };
 use crate::relay::lock;
 
-/// How many refusals are delivered at the same time; connections beyond are closed without a word.
+/// Maximum number of refusals that are sent at the same time; further connections are closed without an answer.
 const REFUSALS: usize = 64;
 
-/// By which listener a request came.
+/// The listener that accepted a request's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
-    /// The one for everybody.
+    /// The public listener.
     Public,
-    /// The operator's own, at an address.
+    /// The operator's own listener at a TCP address.
     Admin,
-    /// The operator's own, a Unix socket.
+    /// The operator's own listener at a Unix socket.
     AdminSocket,
 }
 
@@ -50,23 +50,24 @@ impl Peer {
         Self { address, door, connection: Some(connection) }
     }
 
-    /// One without a connection.
+    /// Creates a peer without a connection.
     pub(super) fn at(address: IpAddr, door: Door) -> Self {
         Self { address, door, connection: None }
     }
 
-    /// That of a request. One that came some other way than through the service is nobody's.
+    /// Returns the peer of a request. A request that did not come through the service has the peer address 0.0.0.0.
     pub(super) fn of(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_else(|| Self::at(IpAddr::from([0, 0, 0, 0]), Door::Public))
     }
 
-    /// Its connection waits for the client until this is dropped, and goes to another one when there are too many.
+    /// Marks its connection as waiting for the client until the result is dropped. A waiting connection may be closed
+    /// to make room for another.
     pub(super) fn wait(&self) -> Waiting {
         self.hold(Tenure::Waiting);
         Waiting(self.clone())
     }
 
-    /// It has a request to answer, until the exchange is dropped.
+    /// Marks its connection as working on a request until the exchange is dropped.
     pub(super) fn begin(&self) -> Exchange {
         self.hold(Tenure::Working);
         Exchange(self.clone())
@@ -89,7 +90,7 @@ impl Drop for Waiting {
     }
 }
 
-/// The open connections of a listener. A clone is the same.
+/// The open connections of a listener. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections {
     shares: Shares,
@@ -115,7 +116,7 @@ impl Connections {
         self.refusals.ever.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection in. It is idle until its first request.
+    /// Registers a connection. It is idle until its first request.
     ///
     /// # Errors
     /// The status to refuse it with.
@@ -124,7 +125,7 @@ impl Connections {
         Ok(Connection(place))
     }
 
-    /// Counts a refusal in; none if there are too many.
+    /// Registers a refusal to send; returns `None` if there are too many.
     pub(super) fn refuse(&self) -> Option<Refusal> {
         self.refusals.ever.fetch_add(1, Ordering::Relaxed);
         let open = &mut *lock(&self.refusals.open);
@@ -150,7 +151,7 @@ fn status(full: Full) -> StatusCode {
     }
 }
 
-/// A refusal that is being delivered, until dropped.
+/// A refusal that is being sent, until dropped.
 pub(super) struct Refusal(Arc<Refusals>);
 
 impl Drop for Refusal {
@@ -164,12 +165,12 @@ impl Drop for Refusal {
 pub(super) struct Connection(Place);
 
 impl Connection {
-    /// Waits until its place is given to another one.
+    /// Waits until its place is given to another connection.
     pub(super) async fn evicted(&self) {
         self.0.evicted().await;
     }
 
-    /// Makes it the client's whom a proxy named.
+    /// Makes the client that a proxy named the owner of the connection.
     ///
     /// # Errors
     /// The status to refuse it with.
@@ -183,7 +184,7 @@ impl Connection {
 pub(super) struct Exchange(Peer);
 
 impl Exchange {
-    /// Stays until a body has gone out, or is broken off.
+    /// Keeps the exchange until a body is sent or aborted.
     pub(super) fn until_sent(self, body: Body) -> Body {
         Body::new(Held { body, _exchange: self })
     }

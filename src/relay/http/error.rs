@@ -1,4 +1,4 @@
-//! What is said when a request itself is wrong, or cannot be served.
+//! Error answers to requests that are invalid, or that the relay cannot serve.
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why there is no answer, and what to do.
+/// Body of an error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// What is wrong.
@@ -17,12 +17,12 @@ pub struct ErrorBody {
     pub hint: String,
 }
 
-/// An error with its status.
+/// An error answer with its status.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
     body: ErrorBody,
-    /// Seconds, where trying again helps.
+    /// Seconds for `Retry-After`, sent with statuses 429 and 503.
     retry_after: u64,
 }
 
@@ -31,7 +31,7 @@ impl ApiError {
         Self { status, body: ErrorBody { error: error.into(), hint: hint.into() }, retry_after: 1 }
     }
 
-    /// The same with another time after which trying again helps.
+    /// Sets the seconds for `Retry-After`.
     pub(super) fn after(self, seconds: u64) -> Self {
         Self { retry_after: seconds, ..self }
     }
@@ -60,16 +60,16 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// For paths that are none.
+/// Returns the error for an unknown path.
 pub(super) async fn not_found() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "there is nothing here", "see /openapi.json for what there is")
+    ApiError::new(StatusCode::NOT_FOUND, "unknown path", "see /openapi.json for the known paths")
 }
 
-/// For methods that a path does not have.
+/// Returns the error for a method that a path does not support.
 pub(super) async fn method_not_allowed() -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "this path does not have this method",
-        "see /openapi.json for those it has",
+        "this path does not support this method",
+        "see /openapi.json for the methods of each path",
     )
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what happens, as server-sent events.
+//! `GET /v1/events`: the relay's events as server-sent events.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::relay::{EventId, Occurrence, Subscription};
 
-/// How long a browser waits before it comes back.
+/// Time that a browser waits before it reconnects.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// Those who listen. A clone is the same.
+/// The open event streams. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listeners(Shares);
 
@@ -34,17 +34,17 @@ impl Listeners {
         self.0.taken()
     }
 
-    /// How many were ended for others, ever.
+    /// Returns how many streams were ended to make room for others, since the start.
     pub(super) fn evicted(&self) -> u64 {
         self.0.evicted()
     }
 }
 
-/// What happens: roots, slashes, reloads
+/// Events: roots, slashes, reloads
 ///
-/// Server-sent events. With `Last-Event-ID` those since that event come first. An event `missed` says that some are lost,
-/// and that everything should be asked for anew. When there are too many listeners, the longest of the source with most of
-/// them ends for a source that has fewer.
+/// Server-sent events. With `Last-Event-ID`, the events since that one come first. The event `missed` says that some
+/// events are lost; the client should then fetch all state again. At the limit of listeners, the oldest stream of the
+/// source with the most streams ends, to make room for a source that has fewer.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -52,9 +52,9 @@ impl Listeners {
     params(("Last-Event-ID" = Option<String>, Header, description = "the id of the last event received")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
-        (status = 400, body = ErrorBody, description = "no id of an event"),
-        (status = 429, body = ErrorBody, description = "too many of this source listen"),
-        (status = 503, body = ErrorBody, description = "too many listen, or the relay is stopping"),
+        (status = 400, body = ErrorBody, description = "`Last-Event-ID` is not the id of an event"),
+        (status = 429, body = ErrorBody, description = "too many listeners of this source"),
+        (status = 503, body = ErrorBody, description = "too many listeners, or the relay is stopping"),
     )
 )]
 pub(super) async fn events(
@@ -63,7 +63,7 @@ pub(super) async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let settings = service.settings();
     if service.is_stopping() {
-        return Err(ApiError::unavailable("the relay is stopping", "try another one"));
+        return Err(ApiError::unavailable("the relay is stopping", "try another relay"));
     }
     let (peer, headers) = (Peer::of(request.extensions()), request.headers());
     let limits = Limits { total: settings.max_listeners, of_source: settings.max_listeners_per_source };
@@ -73,10 +73,12 @@ pub(super) async fn events(
         match full {
             Full::Source => ApiError::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                format!("{} of this source listen to events already", limits.of_source),
+                format!("this source already has {} listeners to events", limits.of_source),
                 hint,
             ),
-            Full::Total => ApiError::unavailable(format!("{} listen to events already", limits.total), hint),
+            Full::Total => {
+                ApiError::unavailable(format!("there are already {} listeners to events", limits.total), hint)
+            }
         }
     })?;
     let bus = &service.engine.context().events;
@@ -115,7 +117,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// The next event; none when the relay stops, or another one listens in this place.
+    /// Returns the next event; `None` when the relay stops, or when the place is given to another listener.
     async fn event(&mut self) -> Option<Event> {
         if let Some(event) = self.first.pop_front() {
             return Some(event);

@@ -1,4 +1,4 @@
-//! The formats of metrics, and which of them a client asks for.
+//! The text formats of metrics, and the choice of one by `Accept`.
 
 use core::{cmp::Ordering, fmt};
 
@@ -8,20 +8,21 @@ use prometheus_client::{encoding::text, registry::Registry};
 /// A format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exposition {
-    /// Version 1.0.0.
+    /// OpenMetrics, version 1.0.0.
     OpenMetrics,
-    /// Prometheus's own, version 0.0.4.
+    /// Prometheus's own text format, version 0.0.4.
     PrometheusText,
 }
 
 impl Exposition {
-    /// What a request asks for: that with the higher weight, and Prometheus's own if it does not matter.
+    /// Returns the format with the higher weight. With equal weights, that is OpenMetrics if the request names it, and
+    /// otherwise Prometheus's format.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let ranges = || {
             let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
             values.flat_map(|value| value.split(',')).filter_map(Range::read)
         };
-        // The most specific range that matches says how welcome a format is.
+        // The most specific range that matches a format gives its weight.
         let weight = |kind: &str, name: &str, version: &str| {
             let matching = ranges().filter_map(|range| Some((range.specificity(kind, name, version)?, range.weight)));
             matching.max_by_key(|(specificity, weight)| (*specificity, *weight)).map_or(0, |(_, weight)| weight)
@@ -41,7 +42,7 @@ impl Exposition {
         }
     }
 
-    /// All metrics of a registry.
+    /// Encodes all metrics of a registry.
     ///
     /// # Errors
     /// If a metric cannot be written.
@@ -60,12 +61,12 @@ struct Range<'a> {
     kind: &'a str,
     name: &'a str,
     version: Option<&'a str>,
-    /// In thousandths.
+    /// The `q` value in thousandths.
     weight: u16,
 }
 
 impl<'a> Range<'a> {
-    /// None if it cannot be read.
+    /// Parses a media range; returns `None` if it is invalid.
     fn read(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, name) = parts.next()?.split_once('/')?;
@@ -84,7 +85,7 @@ impl<'a> Range<'a> {
         Some(range)
     }
 
-    /// How closely it names a type; none if it names another.
+    /// Returns how specifically the range names a type; `None` if it does not match.
     fn specificity(&self, kind: &str, name: &str, version: &str) -> Option<u8> {
         let is = |own: &str, given: &str| own == "*" || own.eq_ignore_ascii_case(given);
         let matches = is(self.kind, kind) && is(self.name, name) && self.version.is_none_or(|own| own == version);
@@ -93,14 +94,14 @@ impl<'a> Range<'a> {
     }
 }
 
-/// Text of OpenMetrics in Prometheus's own format, in which a counter's family is called as its samples are, information is a
-/// gauge, what is not typed is `untyped`, and there are neither units nor an end.
+/// Converts OpenMetrics text to Prometheus's format. There, a counter's family has the name of its samples, an info is
+/// a gauge, an unknown type is `untyped`, and units and the end marker do not exist.
 fn prometheus_text(open: &str) -> String {
     let mut lines = String::with_capacity(open.len());
     let mut help = None;
     for line in open.lines() {
         if let Some(of) = line.strip_prefix("# HELP ") {
-            // Its name depends on the type, which follows.
+            // The name in this line depends on the type, which follows in the next line.
             help = of.split_once(' ');
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|of| of.split_once(' ')) {
             let (suffix, kind) = match kind {

@@ -1,18 +1,19 @@
-//! Whom a proxy asked for: `X-Forwarded-For` and `Forwarded` (RFC 7239).
+//! Client addresses in the proxy headers `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
-//! A client may send these headers too, and a proxy adds to what it gets. Only the last node of a header is therefore the
-//! proxy's own word. An attacker who sends `Forwarded: for="` tries to make the proxy's part a piece of his own quoted
-//! string; a value that breaks the grammar anywhere is read as one unknown node, so that he gains no address by it.
+//! A client may send these headers too, and a proxy appends to the value that it receives. Therefore only the last node
+//! of a header comes from the proxy itself. An attacker who sends `Forwarded: for="` tries to turn the proxy's part
+//! into a piece of the attacker's quoted string. A value with a syntax error anywhere is read as one unknown node, so
+//! that this attack gains no address.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::borrow::Cow;
 
-/// A node of a header, as the proxy behind it saw it.
+/// A node of a header, as the next proxy saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// An address, without its port. An IPv4 address that is written as IPv6 is the IPv4 address.
     Address(IpAddr),
-    /// No address: `unknown`, an obfuscated identifier, or something that cannot be read.
+    /// No address: `unknown`, an obfuscated identifier, or invalid text.
     Unknown,
 }
 
@@ -37,7 +38,7 @@ impl Node {
     }
 }
 
-/// Whether a text is empty, or a colon with a port: a number, or an obfuscated one (RFC 7239, section 6).
+/// Returns whether a text is empty, or a colon with a port: a number, or an obfuscated one (RFC 7239, section 6).
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
     match port.strip_prefix('_') {
@@ -48,17 +49,17 @@ fn is_port(text: &str) -> bool {
     }
 }
 
-/// The nodes of a value of `X-Forwarded-For`, in its order.
+/// Returns the nodes of a value of `X-Forwarded-For`, in its order.
 pub fn x_forwarded_for(value: &str) -> Vec<Node> {
     value.split(',').map(|node| Node::read(node.trim())).collect()
 }
 
-/// The nodes of a value of `Forwarded`, in its order. An element that has no `for` is unknown.
+/// Returns the nodes of a value of `Forwarded`, in its order. An element without `for` is unknown.
 pub fn forwarded(value: &str) -> Vec<Node> {
     elements(value).unwrap_or_else(|| vec![Node::Unknown])
 }
 
-/// None if the value breaks the grammar.
+/// Returns `None` if the value has a syntax error.
 fn elements(value: &str) -> Option<Vec<Node>> {
     let mut nodes = Vec::new();
     let mut rest = value;
@@ -72,7 +73,7 @@ fn elements(value: &str) -> Option<Vec<Node>> {
     }
 }
 
-/// Reads `name=value;name=value`, and returns its `for` with what follows: nothing, or a comma.
+/// Reads `name=value;name=value`, and returns its `for` with the rest of the text.
 fn element(text: &str) -> Option<(Node, &str)> {
     let (mut node, mut rest) = (None, text);
     loop {
@@ -89,14 +90,15 @@ fn element(text: &str) -> Option<(Node, &str)> {
 
 const BLANK: [char; 2] = [' ', '\t'];
 
-/// A token of RFC 9110. Colons, which tokens do not have, are taken as well: some proxies write addresses unquoted.
+/// Splits off a token of RFC 9110. Colons and brackets, which tokens do not contain, are also accepted: some proxies
+/// write addresses without quotes.
 fn token(text: &str) -> Option<(&str, &str)> {
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:[]".contains(&byte);
     let length = text.bytes().take_while(|byte| is_of_token(*byte)).count();
     (length > 0).then(|| text.split_at(length))
 }
 
-/// A token or a quoted string.
+/// Splits off a token or a quoted string.
 fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (token, rest) = token(text)?;
@@ -199,7 +201,7 @@ mod tests {
             prop_assert_eq!(forwarded(&elements.join(" , ")), expected);
         }
 
-        /// Whatever a client sends before: the proxy's own node is the last, or there is none.
+        /// For any text that a client sends: the last node is the proxy's own, or it is unknown.
         #[test]
         fn the_last_node_is_the_proxys(client in "[ -~]{0,40}", quoted: bool) {
             let own = if quoted { "for=\"[2001:db8::1]:443\"" } else { "for=192.0.2.1" };

@@ -1,4 +1,4 @@
-//! Posts in binary: one after the other, each
+//! The binary format of posts: one after the other, each
 //! `scope length u8 | scope | message length u32 BE | message | pass`, where the pass has 246 bytes.
 
 use bytes::Bytes;
@@ -6,22 +6,22 @@ use quotapass_circuits::formats::wire::POST_BYTES;
 
 use crate::relay::{OwnedPost, PostRequest};
 
-/// What is wrong with bytes that are no posts.
+/// Kinds of errors in binary posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FramesErrorKind {
-    /// They end within a post.
+    /// The bytes end within a post.
     #[error("the bytes end within a post")]
     Truncated,
-    /// A scope's name is not text.
+    /// A scope's name is not UTF-8.
     #[error("the scope's name is not UTF-8")]
     ScopeNotText,
-    /// There are more posts than are taken at once.
+    /// There are more posts than this limit.
     #[error("there are more than {0} posts")]
     TooMany(usize),
 }
 
-/// Bytes that are no posts: what is wrong, and where.
+/// An error in binary posts, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {offset}, in post {post}: {kind}")]
 pub struct FramesError {
@@ -29,11 +29,11 @@ pub struct FramesError {
     pub offset: usize,
     /// The post it is in, counted from zero.
     pub post: usize,
-    /// What is wrong.
+    /// Kind of the error.
     pub kind: FramesErrorKind,
 }
 
-/// A post that has no binary form.
+/// Errors of [`write_post`]: the post has no binary form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnframableError {
@@ -48,10 +48,11 @@ pub enum UnframableError {
     Pass(usize),
 }
 
-/// Reads posts, at most `most` of them. The parts share the memory of the whole.
+/// Reads at most `most` posts. Their messages and passes share the memory of `bytes`.
 ///
 /// # Errors
-/// [`FramesError`] for anything that [`write_post`] does not write. Whether a pass decodes is for the verdict to say.
+/// [`FramesError`] for bytes that [`write_post`] does not write, or more posts than `most`. Passes are not decoded
+/// here; the verdict reports invalid ones.
 pub fn read_posts(bytes: &Bytes, most: usize) -> Result<Vec<OwnedPost>, FramesError> {
     let mut reader = Reader { rest: bytes.clone(), length: bytes.len(), post: 0 };
     let mut posts = Vec::new();
@@ -68,7 +69,7 @@ pub fn read_posts(bytes: &Bytes, most: usize) -> Result<Vec<OwnedPost>, FramesEr
 /// Writes a post at the end of a buffer.
 ///
 /// # Errors
-/// [`UnframableError`]; nothing is written then.
+/// [`UnframableError`]; the buffer is unchanged then.
 pub fn write_post(buffer: &mut Vec<u8>, post: &PostRequest<'_>) -> Result<(), UnframableError> {
     let PostRequest { scope, message, pass } = post;
     let scope_length = u8::try_from(scope.len()).map_err(|_| UnframableError::Scope(scope.len()))?;
@@ -84,7 +85,7 @@ pub fn write_post(buffer: &mut Vec<u8>, post: &PostRequest<'_>) -> Result<(), Un
     Ok(())
 }
 
-/// Reads from front to back and knows where it is.
+/// A reader that tracks its position.
 struct Reader {
     rest: Bytes,
     length: usize,
@@ -143,7 +144,7 @@ mod tests {
             if !posts.is_empty() {
                 let error = read_posts(&bytes, posts.len() - 1).unwrap_err();
                 prop_assert_eq!((error.post, error.kind), (posts.len() - 1, FramesErrorKind::TooMany(posts.len() - 1)));
-                // A cut gives the posts before it, or says where they end.
+                // A truncated text gives the posts before the cut, or an error with their end.
                 let cut = bytes.slice(..cut.index(bytes.len()));
                 match read_posts(&cut, 5) {
                     Ok(read) => prop_assert!(read.len() < posts.len()),

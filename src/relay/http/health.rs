@@ -17,31 +17,31 @@ use super::{
 };
 use crate::relay::{Trouble, TroubleKind};
 
-/// That the process lives.
+/// Answer of `/healthz`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthBody {
     /// `ok`.
     status: &'static str,
 }
 
-/// Whether the process lives
+/// Liveness of the process
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = HealthBody)))]
 pub(super) async fn healthz() -> Json<HealthBody> {
     Json(HealthBody { status: "ok" })
 }
 
-/// Why the relay is not ready.
+/// A reason why the relay is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct ReasonBody {
     /// `stopping`, `no_roots`, `log_failing`, `log_closed_ahead`, `chain_lost`, `chain_aging` or `chain_stale`.
     code: &'static str,
-    /// What that means, in words.
+    /// Meaning of the code.
     detail: &'static str,
-    /// What the relay found; null if there is no more to say.
+    /// The cause that the relay found; null if it found none.
     cause: Option<String>,
-    /// Since when, in Unix seconds; null if that is not known.
+    /// Unix second since which the reason holds; null if unknown.
     since: Option<u64>,
-    /// In how many seconds it gets worse; null if that is not known.
+    /// Seconds until it gets worse; null if unknown.
     seconds_left: Option<u64>,
 }
 
@@ -59,12 +59,12 @@ impl ReasonBody {
     }
 }
 
-/// Whether the relay is ready.
+/// Answer of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct ReadinessBody {
-    /// Whether it is.
+    /// Whether the relay is ready.
     pub(super) ready: bool,
-    /// Why not; nothing where it is told on the operator's own listener alone.
+    /// The reasons if it is not; empty where only the operator's own listener reports them.
     reasons: Vec<ReasonBody>,
 }
 
@@ -75,13 +75,13 @@ impl ReadinessBody {
         let patience = service.settings().chain_timeout.as_secs();
         let stopping = service
             .is_stopping()
-            .then(|| ReasonBody::new("stopping", "the relay answers what it has taken, and ends", None));
+            .then(|| ReasonBody::new("stopping", "the relay answers the requests in progress, then stops", None));
         let has_no_roots = service.engine.relay().roots().is_empty();
-        let roots = has_no_roots
-            .then(|| ReasonBody::new("no_roots", "no root is known yet, so that nothing is accepted", None));
+        let roots =
+            has_no_roots.then(|| ReasonBody::new("no_roots", "no root is known yet; the relay accepts nothing", None));
         let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.saturating_sub(at) > patience);
         let lost = is_lost.then(|| {
-            let detail = "the chain does not answer; posts are judged by the roots known";
+            let detail = "the chain does not answer; the relay judges posts by the known roots";
             ReasonBody::new("chain_lost", detail, chain.answered_at)
         });
         let troubles = status.troubles().all().into_iter().map(|trouble| ReasonBody::of(trouble, now));
@@ -89,16 +89,16 @@ impl ReadinessBody {
         Self { ready: reasons.is_empty(), reasons }
     }
 
-    /// As it is told to whom asks.
+    /// Removes the reasons if only the operator's own listener reports them and the peer is on the public one.
     pub(super) fn told_to(self, peer: &Peer, service: &Service) -> Self {
         let is_closed = peer.door == Door::Public && service.settings().admin_alone;
         if is_closed { Self { reasons: Vec::new(), ..self } } else { self }
     }
 }
 
-/// Whether the relay is ready for posts
+/// Readiness of the relay for posts
 ///
-/// It serves on when it is not: this is for whoever spreads the load over several relays.
+/// A relay that is not ready still serves requests: this route is for load balancers in front of several relays.
 #[utoipa::path(
     get,
     path = "/readyz",

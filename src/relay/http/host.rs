@@ -1,4 +1,4 @@
-//! By which name the relay is asked.
+//! The check of the host name in a request.
 
 use std::sync::Arc;
 
@@ -16,14 +16,15 @@ use super::{
     finish,
 };
 
-/// The setting that any name will do.
+/// The setting that allows any name.
 const ANY: &str = "*";
 
-/// Refuses requests for names that are not the relay's.
+/// Refuses requests for host names that are not the relay's.
 ///
-/// A page of an attacker's site may let its name point to 127.0.0.1 or into a private network once it is loaded (DNS
-/// rebinding). To the browser, the relay there is then the attacker's own site, and its page reads metrics and posts from
-/// within. `Host` gives it away. An address as `Host` is always right: a browser that writes one was told to go there.
+/// This check prevents DNS rebinding. In that attack, a page is loaded from an attacker's site, whose name then
+/// resolves to 127.0.0.1 or to an address in a private network. The browser takes the relay there for the attacker's
+/// own site, and the page reads metrics and posts from inside the network. `Host` still contains the attacker's name.
+/// An address as `Host` is always accepted: a browser sends one only if the URL contains it.
 pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     match check(&request, &service.settings()) {
         Ok(()) => next.run(request).await,
@@ -35,17 +36,18 @@ fn check(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
     if Peer::of(request.extensions()).door == Door::AdminSocket {
         return Ok(());
     }
-    // A target that names a host goes before the header; both have to be right.
+    // A host in the request target takes precedence over the header; both must be valid.
     if let Some(authority) = request.uri().authority() {
         check_name(authority.host(), settings)?;
     }
     let mut values = request.headers().get_all(header::HOST).iter();
     match (values.next(), values.next()) {
-        // No browser leaves it out.
+        // Every browser sends the header.
         (None, _) => Ok(()),
         (Some(value), None) => {
             let authority = Authority::try_from(value.as_bytes()).ok().filter(|it| !it.as_str().contains('@'));
-            let authority = authority.ok_or_else(|| ApiError::bad_request("`Host` is no name", "send the relay's"))?;
+            let authority =
+                authority.ok_or_else(|| ApiError::bad_request("invalid `Host`", "send a name of the relay"))?;
             check_name(authority.host(), settings)
         }
         _ => Err(ApiError::bad_request("there is more than one `Host`", "send one")),
@@ -61,9 +63,9 @@ fn check_name(host: &str, settings: &HttpSettings) -> Result<(), ApiError> {
     }
     Err(ApiError::new(
         StatusCode::MISDIRECTED_REQUEST,
-        format!("`{name}` is no name of this relay"),
-        "ask by address, or by a name that the operator lists as `hosts` in [listen]; a proxy may send its own, which has \
-         to be listed too",
+        format!("`{name}` is not a name of this relay"),
+        "use its address, or a name that the operator lists as `hosts` in [listen]; if a proxy sends its own name, list \
+         that too",
     ))
 }
 

@@ -3,9 +3,9 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /v1/members/upper` | [`UpperNodes::to_bytes`]; `ETag` is the root of the tree |
-//! | `GET /v1/members/buckets/{number}` | [`Bucket::to_bytes`]; `ETag` is the root of the bucket; 404 if it has not been begun |
+//! | `GET /v1/members/buckets/{number}` | [`Bucket::to_bytes`]; `ETag` is the root of the bucket; 404 if it has no members yet |
 //!
-//! Every answer is the same for everybody, so caches may keep it and ask again with `If-None-Match`.
+//! Every answer is the same for all clients, so that caches may store it and revalidate it with `If-None-Match`.
 
 use std::sync::{Arc, RwLock};
 
@@ -21,12 +21,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::error::{ApiError, ErrorBody};
 use crate::relay::read;
 
-/// Where the routes read the member tree.
+/// The source of the member tree for the routes.
 pub trait Members: Send + Sync + 'static {
-    /// The upper nodes, and the root they lead to.
+    /// Returns the upper nodes and their root, the root of the tree.
     fn upper_nodes(&self) -> (UpperNodes, Root);
 
-    /// A bucket and its root; none if it has not been begun.
+    /// Returns a bucket and its root; `None` if the bucket has no members yet.
     fn bucket(&self, number: BucketNumber) -> Option<(Bucket, Root)>;
 }
 
@@ -42,12 +42,12 @@ impl Members for RwLock<MemberTree> {
     }
 }
 
-/// The routes by themselves, for a service of one's own.
+/// Returns the routes alone, for use in another service.
 pub fn members_routes(members: Arc<dyn Members>) -> Router {
     members_api(members).into()
 }
 
-/// The routes with their documentation.
+/// Returns the routes with their OpenAPI documentation.
 pub(super) fn members_api(members: Arc<dyn Members>) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(upper_nodes)).routes(routes!(bucket)).with_state(members)
 }
@@ -59,10 +59,10 @@ pub(super) fn members_api(members: Arc<dyn Members>) -> OpenApiRouter {
     get,
     path = "/v1/members/upper",
     tag = "members",
-    params(("If-None-Match" = Option<String>, Header, description = "the tag of the answer at hand")),
+    params(("If-None-Match" = Option<String>, Header, description = "the `ETag` of the cached answer")),
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 304, description = "the answer at hand is still right"),
+        (status = 304, description = "the cached answer is still valid"),
     )
 )]
 async fn upper_nodes(State(members): State<Arc<dyn Members>>, headers: HeaderMap) -> Response {
@@ -79,13 +79,13 @@ async fn upper_nodes(State(members): State<Arc<dyn Members>>, headers: HeaderMap
     tag = "members",
     params(
         ("number" = u32, Path, description = "the bucket's number, from zero"),
-        ("If-None-Match" = Option<String>, Header, description = "the tag of the answer at hand"),
+        ("If-None-Match" = Option<String>, Header, description = "the `ETag` of the cached answer"),
     ),
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 304, description = "the answer at hand is still right"),
+        (status = 304, description = "the cached answer is still valid"),
         (status = 400, body = ErrorBody, description = "not a number"),
-        (status = 404, body = ErrorBody, description = "the bucket has not been begun"),
+        (status = 404, body = ErrorBody, description = "the bucket has no members yet"),
     )
 )]
 async fn bucket(
@@ -104,7 +104,7 @@ async fn bucket(
     Ok(answer(&headers, root, || bucket.to_bytes()))
 }
 
-/// The content, unless the caller has it.
+/// Returns the content, or status 304 if the client has it already.
 fn answer(headers: &HeaderMap, root: Root, content: impl FnOnce() -> Vec<u8>) -> Response {
     let tag = format!("\"{root}\"");
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());

@@ -38,7 +38,7 @@ struct StatusLabel {
     status: u16,
 }
 
-/// Answers by their status.
+/// Counts of answers by status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers(Family<StatusLabel, Counter>);
 
@@ -60,7 +60,7 @@ pub(super) struct Refusals(Family<RuleLabel, Counter>);
 impl Refusals {
     pub(super) fn new() -> Self {
         let refusals = Self(Family::default());
-        // Counters that begin at zero, so that their first increase is seen.
+        // Counters begin at zero, so that Prometheus sees their first increase.
         for rule in ["blocked", "limited"] {
             drop(refusals.0.get_or_create(&RuleLabel { rule }));
         }
@@ -72,7 +72,7 @@ impl Refusals {
     }
 }
 
-/// What others count, read when it is asked for.
+/// Values that other components count, read at each scrape.
 pub(super) struct Gauges {
     pub(super) status: Arc<RelayStatus>,
     pub(super) clock: Arc<dyn Clock>,
@@ -97,14 +97,14 @@ impl Collector for Gauges {
         let gauges = [
             ("chain_head_block", "Latest block of the chain", chain.head),
             ("chain_head_age_seconds", "Time since the latest block was made", since(chain.head_time)),
-            ("chain_lag_blocks", "Blocks that the copy of the members is behind", lag),
+            ("chain_lag_blocks", "Blocks by which the copy of the members is behind", lag),
             ("chain_silence_seconds", "Time since the chain last answered", since(chain.answered_at)),
-            ("chain_failures", "Times in a row that the chain did not answer", Some(chain.failures.into())),
+            ("chain_failures", "Consecutive requests that the chain did not answer", Some(chain.failures.into())),
             ("members", "Members with a deposit", Some(chain.members)),
             ("log_nullifiers", "Nullifiers of live epochs", log.nullifiers),
             ("log_epochs", "Live epochs over all scopes", log.epochs),
             ("log_convictions", "Members whose evidence is kept", log.convictions),
-            ("log_bytes", "Bytes that the nullifier log takes", log.bytes),
+            ("log_bytes", "Size of the nullifier log in bytes", log.bytes),
             (
                 "chain_stale",
                 "Whether the latest block is so old that a scope accepts nothing",
@@ -113,10 +113,10 @@ impl Collector for Gauges {
             ("log_failing", "Whether the nullifier log fails", Some(has(TroubleKind::LogFailing))),
             ("log_closed_ahead_seconds", "Seconds by which epochs are closed too early", Some(log.closed_ahead)),
             ("slashing_open", "Convicted members that are not slashed yet", Some(slashing.open)),
-            ("slashing_failures", "Times in a row that a slash failed", Some(slashing.failures.into())),
+            ("slashing_failures", "Consecutive failed slashes", Some(slashing.failures.into())),
             ("http_connections", "Open connections", Some(self.connections.count() as u64)),
             ("http_listeners", "Listeners to events", Some(self.listeners.count() as u64)),
-            ("http_body_bytes", "Memory of bodies of requests", Some(self.body_memory.taken() as u64)),
+            ("http_body_bytes", "Memory of request bodies in bytes", Some(self.body_memory.taken() as u64)),
         ];
         for (name, help, value) in gauges {
             if let Some(value) = value {
@@ -127,13 +127,13 @@ impl Collector for Gauges {
         let (reloads, refused) = self.status.reloads();
         let counters = [
             ("slashing_settled", "Cases that this relay closed", slashing.settled),
-            ("reloads", "Times that the configuration was read again", reloads),
-            ("refused_reloads", "Times that a configuration was refused", refused),
-            ("clock_jumps", "Jumps of the system's clock", self.status.clock_jumps()),
-            ("http_refused_connections", "Connections beyond the limits", self.connections.refused()),
-            ("http_evicted_connections", "Connections closed for others", self.connections.evicted()),
-            ("http_evicted_bodies", "Bodies of requests given up for others", self.body_memory.evicted()),
-            ("http_evicted_listeners", "Listeners to events ended for others", self.listeners.evicted()),
+            ("reloads", "Configuration reloads", reloads),
+            ("refused_reloads", "Refused configuration reloads", refused),
+            ("clock_jumps", "Jumps of the system clock", self.status.clock_jumps()),
+            ("http_refused_connections", "Connections refused at the limits", self.connections.refused()),
+            ("http_evicted_connections", "Connections closed to make room for others", self.connections.evicted()),
+            ("http_evicted_bodies", "Request bodies dropped to make room for others", self.body_memory.evicted()),
+            ("http_evicted_listeners", "Listeners to events ended to make room for others", self.listeners.evicted()),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
@@ -143,10 +143,10 @@ impl Collector for Gauges {
     }
 }
 
-/// The commit that the program was built from, if the build says it.
+/// The commit that the program was built from, if the build sets it.
 const REVISION: Option<&str> = option_env!("QUOTAPASS_REVISION");
 
-/// All metrics of a relay.
+/// Creates the registry of all metrics of a relay.
 pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, refusals: &Refusals, gauges: Gauges) -> Registry {
     let mut all = Registry::default();
     all.register_collector(Box::new(Process));
@@ -163,14 +163,14 @@ pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, refusals: &Ref
 
 /// Counters, histograms and gauges for Prometheus
 ///
-/// In OpenMetrics or in Prometheus's own text, as `Accept` says.
+/// The format is OpenMetrics or Prometheus's text format, as `Accept` asks.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operation",
     responses(
         (status = 200, content((String = "text/plain"), (String = "application/openmetrics-text"))),
-        (status = 403, body = ErrorBody, description = "the metrics are not for this address"),
+        (status = 403, body = ErrorBody, description = "this client may not read the metrics"),
     )
 )]
 pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
@@ -182,8 +182,8 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
 }
 
 /// # Errors
-/// 403 if the metrics are not for whom asks. A proxy that does not say for whom it asks may ask for anybody, even if its own
-/// address is one that may read them.
+/// 403 if the client may not read the metrics. A proxy that does not name its client is refused even if its own address
+/// may read them: its client may be anyone.
 fn may_read(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
     let forbidden = |error, hint| Err(ApiError::new(StatusCode::FORBIDDEN, error, hint));
     let peer = Peer::of(request.extensions());
@@ -192,21 +192,21 @@ fn may_read(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> 
     }
     if peer.door == Door::Public && settings.admin_alone {
         return forbidden(
-            "the metrics are not for this listener",
-            "ask the operator's own, whose address is in [admin] of the configuration",
+            "the metrics are only on the operator's listener",
+            "ask there; its address is in [admin] of the configuration",
         );
     }
     let client = client(&peer, request.headers(), settings);
     if client.is_proxy {
         return forbidden(
-            "a proxy asks, and does not say for whom",
-            "ask the relay itself, on the listener that [admin] of the configuration names",
+            "the request comes from a proxy that does not name its client",
+            "ask the relay directly, on the listener that [admin] of the configuration names",
         );
     }
     if !contains(&settings.metrics_from, client.address) {
         return forbidden(
-            "the metrics are not for this address",
-            "the operator may add it to `metrics_from` in [listen]",
+            "this address may not read the metrics",
+            "the operator can add it to `metrics_from` in [listen]",
         );
     }
     Ok(())

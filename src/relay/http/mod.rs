@@ -1,22 +1,23 @@
-//! What a relay answers over HTTP.
+//! The HTTP service of a relay.
 //!
 //! | route | answer |
 //! |---|---|
 //! | `POST /v1/verify` | verdicts on one post or many, in JSON or binary ([`frames`]) |
-//! | `POST /v1/badges` | the verdict on a badge, and whose it is |
-//! | `GET /v1/badges/challenge` | what the owner of a chat key signs to show that it is at hand |
-//! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | what is public about the relay |
+//! | `POST /v1/badges` | the verdict on a badge, and its holder |
+//! | `GET /v1/badges/challenge` | the challenge that the owner of a chat key signs to prove possession of the key |
+//! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | the public state of the relay |
 //! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
 //! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
-//! | `GET /v1/summary` | all that the page shows, with the last fifteen minutes |
-//! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs the relay, also on a [listener of their own](AdminListener) |
-//! | `GET /openapi.json` | all of this for machines |
-//! | `GET /` | a page |
+//! | `GET /v1/summary` | all data of the status page, with samples of the last fifteen minutes |
+//! | `GET /healthz`, `/readyz`, `/metrics` | for the operator, also on a [separate listener](AdminListener) |
+//! | `GET /openapi.json` | the OpenAPI document of all routes |
+//! | `GET /` | a status page |
 //!
-//! Verdicts have status 200 whatever they say. Only a request that is itself wrong, or cannot be served, has another
-//! one, with an [`ErrorBody`]. Everything has a limit ([`HttpSettings`]): a client that is slow, silent, greedy or many
-//! costs what it may and no more, and what there is is shared by source. Nothing is logged here, and no address is kept
-//! but of connections that are open and, in memory for some minutes, of sources that sent forgeries or accepted posts.
+//! Every verdict has status 200. Only an invalid request, or one that the relay cannot serve, has another status, with
+//! an [`ErrorBody`]. Every resource has a limit ([`HttpSettings`]) and is shared among sources: a client that is slow
+//! or silent, or sends too much, or comes from many addresses, costs the relay no more than its limit. This module logs
+//! nothing. It keeps addresses only of open connections and, in memory for some minutes, of sources that sent forgeries
+//! or accepted posts.
 
 mod admin;
 mod body;
@@ -77,10 +78,10 @@ use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
 
-/// How long a browser need not ask again whether it may.
+/// Time for which a browser may cache the answer to a CORS preflight request.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// What all requests share.
+/// The state that all requests share.
 struct Service {
     engine: Engine,
     settings: RwLock<Arc<HttpSettings>>,
@@ -94,9 +95,9 @@ struct Service {
     challenger: Challenger,
     stopping: watch::Sender<bool>,
     signer: OnceLock<PolicySigner>,
-    /// Whether it is to stop soon, and says so to who asks whether it is ready.
+    /// Whether the service is about to stop, which `/readyz` reports.
     draining: AtomicBool,
-    /// In Unix seconds.
+    /// Start time in Unix seconds.
     started: u64,
 }
 
@@ -109,13 +110,13 @@ impl Service {
         self.engine.context().clock.now()
     }
 
-    /// Whether it stops, or is about to.
+    /// Returns whether the service stops, or is about to stop.
     fn is_stopping(&self) -> bool {
         self.draining.load(Ordering::Relaxed) || *self.stopping.borrow()
     }
 }
 
-/// A relay's HTTP service. A clone is the same service.
+/// A relay's HTTP service. Clones share the same service.
 #[derive(Clone)]
 pub struct HttpService {
     service: Arc<Service>,
@@ -123,7 +124,7 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// A service before an engine, with the member tree for light wallets.
+    /// Creates a service that passes posts to an engine, and serves the member tree to light wallets.
     pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
         let (answers, connections) = (Answers::default(), connections::Connections::default());
         let (listeners, body_memory) = (events::Listeners::default(), body::BodyMemory::default());
@@ -158,19 +159,19 @@ impl HttpService {
         Self { service, router }
     }
 
-    /// The same service, which signs the policies that it publishes with this key. The first key stays.
+    /// Sets the key that signs the published policies. The first key stays: later calls change nothing.
     pub fn with_policy_key(self, key: NoteKey) -> Self {
         self.service.signer.get_or_init(|| PolicySigner::new(key));
         self
     }
 
-    /// The same service with more routes, which must be others than its own. They share its connections and stop with
-    /// it, but none of its limits on requests.
+    /// Adds routes, which must differ from the service's own. They share its connections and stop with it, but its
+    /// limits on requests do not apply to them.
     pub fn with_routes(self, routes: Router) -> Self {
         Self { router: self.router.merge(routes), ..self }
     }
 
-    /// Becomes true when the service stops, so that answers without an end can end.
+    /// Returns a value that becomes true when the service stops, so that endless answers can end.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.service.stopping.subscribe()
     }
@@ -181,10 +182,10 @@ impl HttpService {
         *write(&self.service.settings) = Arc::new(settings);
     }
 
-    /// Serves on a listener until `stop`. Then `/readyz` says that the relay stops, and it serves on for the [drain
-    /// delay](HttpSettings::drain_delay), in which those that spread the load turn to others. After it no connection is
-    /// taken any more, requests that were begun are answered within [their time](HttpSettings::stop_timeout), and the engine
-    /// stops.
+    /// Serves on a listener until `stop`. Then `/readyz` reports that the relay stops, and the service continues for
+    /// the [drain delay](HttpSettings::drain_delay), in which load balancers switch to other relays. After the delay it
+    /// accepts no more connections, answers the requests in progress within the [stop
+    /// timeout](HttpSettings::stop_timeout), and stops the engine.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let stop = async {
             stop.await;
@@ -194,8 +195,9 @@ impl HttpService {
         server::serve(self.service.clone(), self.guarded(self.router.clone()), listener, stop).await;
     }
 
-    /// Serves `/healthz`, `/readyz` and `/metrics` to the operator until `stop`, whatever happens to the listener for
-    /// everybody. The metrics are for those who may read them; a Unix socket's file mode says who that is.
+    /// Serves `/healthz`, `/readyz` and `/metrics` to the operator until `stop`, independently of the public listener.
+    /// [`metrics_from`](HttpSettings::metrics_from) limits access to the metrics; for a Unix socket, only the socket's
+    /// file mode does.
     pub async fn serve_admin(&self, listener: AdminListener, stop: impl Future<Output = ()>) {
         let router = operation().with_state(self.service.clone());
         let router = finished(router.into(), &self.service);
@@ -207,7 +209,7 @@ impl HttpService {
     }
 }
 
-/// All routes, within the layers that go for each.
+/// Returns all routes with their layers.
 fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
     let cors = {
         let service = service.clone();
@@ -223,8 +225,8 @@ fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
             .expose_headers([header::ETAG, header::RETRY_AFTER])
             .max_age(CORS_MAX_AGE)
     };
-    // Pages of other sites are for apps. What the operator reads, and the relay's own page, are not theirs. The layer goes
-    // around what is said to `OPTIONS`, a method that no path has.
+    // CORS is for apps on other sites: it excludes the operator's routes and the relay's own page. The layer must be
+    // outside the fallback, because preflight requests use `OPTIONS`, a method that no path has.
     let (public, described) = public().with_state(service.clone()).merge(members_api(members)).split_for_parts();
     let public = public.method_not_allowed_fallback(error::method_not_allowed).layer(cors);
     let own = operation().merge(own_page()).with_state(service.clone());
@@ -236,7 +238,7 @@ fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
     finished(router.layer(Extension(Document(document))), service)
 }
 
-/// Routes with what is said to paths that are none, and with the headers that all answers have.
+/// Adds the answers for unknown paths and methods, and the headers of all answers.
 fn finished(router: Router, service: &Arc<Service>) -> Router {
     router
         .fallback(error::not_found)
@@ -244,7 +246,7 @@ fn finished(router: Router, service: &Arc<Service>) -> Router {
         .layer(map_response_with_state(service.clone(), finish))
 }
 
-/// Counts an answer, and gives it the headers that all have.
+/// Counts an answer, and sets the headers of all answers.
 async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> Response {
     service.answers.count(response.status());
     let headers = response.headers_mut();
@@ -258,24 +260,24 @@ async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> 
 #[openapi(
     info(
         title = "quotapass relay",
-        description = "Verdicts on posts and badges of anonymous members. A verdict has status 200 whatever it says; \
-                       errors of the request itself have another status and say what to do."
+        description = "Verdicts on posts and badges of anonymous members. Every verdict has status 200; an invalid \
+                       request has another status, with an error that says what to do."
     ),
     tags(
         (name = "posts", description = "Posts and badges"),
-        (name = "relay", description = "What is public about the relay"),
-        (name = "members", description = "The member tree, for wallets without one"),
-        (name = "operation", description = "For whoever runs the relay"),
+        (name = "relay", description = "Public state of the relay"),
+        (name = "members", description = "The member tree, for wallets without a copy of it"),
+        (name = "operation", description = "For the operator"),
         (name = "page", description = "For people"),
     )
 )]
 struct Api;
 
-/// The document that [`openapi`] answers with.
+/// The OpenAPI document that [`openapi`] returns.
 #[derive(Clone)]
 struct Document(Bytes);
 
-/// What apps use, but for the member tree.
+/// Returns the routes for apps, without the member tree.
 fn public() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(verify::verify))
@@ -288,7 +290,7 @@ fn public() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(summary::summary))
 }
 
-/// What the operator reads.
+/// Returns the operator's routes.
 fn operation() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(health::healthz))
@@ -296,7 +298,7 @@ fn operation() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(metrics::metrics))
 }
 
-/// The relay's own page, and its document.
+/// Returns the routes of the relay's own page, and of its OpenAPI document.
 fn own_page() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(openapi))

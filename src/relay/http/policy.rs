@@ -1,4 +1,4 @@
-//! `GET /v1/policy`: what the relay asks of posters, signed.
+//! `GET /v1/policy`: the relay's policies, signed.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// Signs the policies, once for each state of them.
+/// Signs the policies, once per change.
 pub(super) struct PolicySigner {
     key: NoteKey,
-    /// The latest text and its note.
+    /// The last signed text and its note.
     latest: Mutex<Option<(String, String)>>,
 }
 
@@ -52,7 +52,7 @@ struct RegistryBody {
     address: String,
 }
 
-/// What a scope asks of its posters, now.
+/// The current policy of a scope.
 #[derive(Serialize, ToSchema)]
 struct ScopeBody {
     /// The scope's name.
@@ -62,10 +62,10 @@ struct ScopeBody {
     scope: Scope,
     /// The version of the policy in force; a later policy of the scope has a higher one.
     version: u32,
-    /// The Unix second from which it holds; zero if none is stated.
+    /// The Unix second from which it is in force; zero if none is stated.
     from: u64,
-    /// SHA-256 of the canonical JSON of the policy in force, as it stands in the note: compare it with the one that an
-    /// app pins, or with those of other relays.
+    /// SHA-256 of the canonical JSON of the policy in force, as in the note: compare it with the hash that an app pins,
+    /// or with the hashes of other relays.
     policy_hash: String,
     /// The Unix second from which another policy is in force; null if none is announced.
     next_from: Option<u64>,
@@ -73,17 +73,17 @@ struct ScopeBody {
     epoch_seconds: u32,
     /// Cap on messages per epoch.
     limit_cap: u16,
-    /// Least stake in the registry's stake units.
+    /// Minimum stake in the registry's stake units.
     min_stake: u32,
-    /// Least age of a deposit in days.
+    /// Minimum age of a deposit in days.
     min_age_days: u16,
-    /// How long a root is accepted after it was superseded, in seconds.
+    /// Time in seconds for which a superseded root is still accepted.
     root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds.
     max_clock_skew: u32,
-    /// The number of the epoch that it is now.
+    /// The number of the current epoch.
     epoch: u64,
-    /// The Unix second at which it ends.
+    /// The Unix second at which the current epoch ends.
     epoch_ends: u64,
     /// The latest day of a deposit that a post of this epoch may state, in days since the Unix epoch.
     since_max: u16,
@@ -121,17 +121,17 @@ pub(super) struct PolicyBody {
     /// The relay's time, in Unix seconds.
     now: u64,
     registry: RegistryBody,
-    /// Whether the relay verifies with development keys: everybody can forge passes for them.
+    /// Whether the relay verifies with development keys: anyone can forge passes for them.
     development_keys: bool,
-    /// What is said to scopes that are not listed: `reject` or `ignore`.
+    /// The treatment of posts to scopes that are not listed: `reject` or `ignore`.
     #[schema(value_type = String)]
     unlisted: UnlistedVerdict,
     /// The scopes that the relay carries, by name.
     scopes: Vec<ScopeBody>,
     /// The relay's key as a C2SP verifier key (`name+hash+key`, Ed25519); null if it has none.
     key: Option<String>,
-    /// All policies with the times from which they hold, signed with that key: a C2SP signed note whose text is the line
-    /// `quotapass.policy.v1` and a line of canonical JSON (RFC 8785). Null if the relay has no key.
+    /// All policies with the times from which they are in force, signed with that key: a C2SP signed note whose text is
+    /// the line `quotapass.policy.v1` and a line of canonical JSON (RFC 8785). Null if the relay has no key.
     note: Option<String>,
 }
 
@@ -140,8 +140,8 @@ impl PolicyBody {
         Self::sign(service, now).map_err(|error| {
             ApiError::new(
                 axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the policies cannot be stated: {error}"),
-                "this is a fault of the relay; please report it",
+                format!("cannot encode or sign the policies: {error}"),
+                "this is a bug in the relay; please report it",
             )
         })
     }

@@ -1,4 +1,4 @@
-//! What the system knows of this process, under the names that Prometheus's own clients give it.
+//! Metrics of this process, under the names that Prometheus's own client libraries use.
 
 use core::fmt;
 
@@ -9,11 +9,11 @@ use prometheus_client::{
     registry::Unit,
 };
 
-/// Reads them when it is asked for. What the system does not tell is left out.
+/// A collector that reads the metrics at each scrape. It omits the ones that the system does not provide.
 #[derive(Debug)]
 pub(super) struct Process;
 
-/// What is known.
+/// The values; `None` if the system does not provide one.
 #[derive(Debug, Default)]
 struct Reading {
     cpu_seconds: Option<f64>,
@@ -40,7 +40,7 @@ impl Reading {
             let time = clock_gettime(id);
             time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
         };
-        // After the program's name, which is in parentheses and may hold anything, the third field and on.
+        // The fields from the third on follow the program's name, which is in parentheses and may contain anything.
         let stat = fs::read_to_string("/proc/self/stat").ok();
         let field = |number: usize| -> Option<f64> {
             let (_, fields) = stat.as_ref()?.rsplit_once(')')?;
@@ -51,7 +51,7 @@ impl Reading {
             cpu_seconds: Some(clock(ClockId::ProcessCPUTime)),
             resident_bytes: field(24).map(|pages| pages * page_size() as f64),
             virtual_bytes: field(23),
-            // The folder is open itself while it is read.
+            // Minus one, because the folder itself is open while it is read.
             open_files: fs::read_dir("/proc/self/fd").ok().map(|files| files.count().saturating_sub(1) as f64),
             max_files: getrlimit(Resource::Nofile).current.map(|most| most as f64),
             started: since_boot.map(|at| clock(ClockId::Realtime) - clock(ClockId::Boottime) + at),
@@ -71,7 +71,7 @@ impl Collector for Process {
         let reading = Reading::now();
         if let Some(seconds) = reading.cpu_seconds {
             let counter = ConstCounter::new(seconds);
-            let help = "Time of processors, by user and system";
+            let help = "Total user and system CPU time";
             counter.encode(encoder.encode_descriptor(
                 "process_cpu",
                 help,
@@ -80,11 +80,11 @@ impl Collector for Process {
             )?)?;
         }
         let gauges = [
-            ("process_resident_memory", "Memory that is resident", Some(Unit::Bytes), reading.resident_bytes),
-            ("process_virtual_memory", "Memory that is mapped", Some(Unit::Bytes), reading.virtual_bytes),
+            ("process_resident_memory", "Resident memory", Some(Unit::Bytes), reading.resident_bytes),
+            ("process_virtual_memory", "Virtual memory", Some(Unit::Bytes), reading.virtual_bytes),
             ("process_open_fds", "Open files and sockets", None, reading.open_files),
-            ("process_max_fds", "How many files and sockets may be open", None, reading.max_files),
-            ("process_start_time", "When the process started, in Unix time", Some(Unit::Seconds), reading.started),
+            ("process_max_fds", "Maximum number of open files and sockets", None, reading.max_files),
+            ("process_start_time", "Start time of the process, in Unix time", Some(Unit::Seconds), reading.started),
         ];
         for (name, help, unit, value) in gauges {
             if let Some(value) = value {

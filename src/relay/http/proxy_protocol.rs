@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: who is behind a connection of a proxy that does not speak HTTP.
+//! The PROXY protocol, versions 1 and 2: the client's address on a connection from a proxy that does not speak HTTP.
 
 use core::net::IpAddr;
 use std::io;
@@ -7,34 +7,35 @@ use bytes::{Bytes, BytesMut};
 use proxy_header::{Error, ParseConfig, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Bytes of a header at most. Addresses take 232 bytes at most; the rest is for what proxies add in version 2.
+/// Maximum size of a header in bytes. Addresses take at most 232 bytes; the rest is for fields that proxies add in
+/// version 2.
 const MAX_BYTES: usize = 4_096;
 
-/// Why a connection has no header that can be read.
+/// Errors of reading a header.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntroductionError {
-    /// The bytes are no header of either version, or too long for one.
-    #[error("the connection does not begin with a header of the PROXY protocol; let the proxy send it")]
+    /// The bytes are not a header of either version, or the header is too long.
+    #[error("the connection does not begin with a PROXY protocol header; configure the proxy to send it")]
     Missing,
-    /// The connection broke off.
-    #[error("the connection broke off within the header of the PROXY protocol: {0}; connect again")]
+    /// The connection ended within the header.
+    #[error("the connection ended within the PROXY protocol header: {0}; connect again")]
     Broken(#[from] io::Error),
 }
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Introduction {
-    /// The client's address. None if the proxy asks for itself, or does not know.
+    /// The client's address; `None` if the proxy connects for itself, or does not know the client.
     pub client: Option<IpAddr>,
-    /// The length of the header in bytes.
+    /// Length of the header in bytes.
     pub length: usize,
 }
 
-/// Reads a header from the beginning of the bytes. None if they may be the beginning of one.
+/// Reads a header from the beginning of the bytes. Returns `None` if the header may be incomplete.
 ///
 /// # Errors
-/// [`IntroductionError::Missing`] if they are no header, whatever follows.
+/// [`IntroductionError::Missing`] if the bytes cannot be the beginning of a header.
 pub fn parse(bytes: &[u8]) -> Result<Option<Introduction>, IntroductionError> {
     let config = ParseConfig { include_tlvs: false, allow_v1: true, allow_v2: true };
     match ProxyHeader::parse(bytes, config) {
@@ -47,10 +48,10 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Introduction>, IntroductionError> {
     }
 }
 
-/// Receives a header. Returns the client, and what came after the header.
+/// Receives a header. Returns the client, and the bytes received after the header. There is no timeout.
 ///
 /// # Errors
-/// If there is none, or the connection ends before it does. It may wait for ever.
+/// If there is no header, or the connection ends within it.
 pub(super) async fn receive(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<(Option<IpAddr>, Bytes), IntroductionError> {

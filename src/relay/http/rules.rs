@@ -1,4 +1,4 @@
-//! Networks whose clients are refused, or whose posts are limited.
+//! Rules for networks: their clients are refused, or their posts are limited.
 
 use core::net::IpAddr;
 use std::{
@@ -19,27 +19,28 @@ use ipnet::IpNet;
 use super::{Service, connections::Peer, error::ApiError, source::client};
 use crate::relay::lock;
 
-/// What clients of a network may do.
+/// What the clients of a network may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Allowance {
     /// Nothing: every request is refused.
     Nothing,
-    /// So many posts and badges a second, of all clients of the network together. A second's worth may come at once.
+    /// At most this many posts and badges per second, for all clients of the network together. A burst may use the
+    /// amount of one second.
     PostsPerSecond(NonZeroU32),
 }
 
-/// What is allowed to the networks that an operator names. Of several that an address lies in, the smallest counts, so that
-/// one host can be let in from a network that is shut out.
+/// The operator's rules for networks. If an address is in several networks, the rule of the smallest one applies, so
+/// that one host can be let in from a blocked network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceRules {
     rules: HashMap<IpNet, Allowance>,
-    /// The prefix lengths that occur, for each family, longest first.
+    /// The prefix lengths of the rules, for each address family, longest first.
     lengths: [Vec<u8>; 2],
 }
 
 impl SourceRules {
-    /// The rule of an address, and the network it is for.
+    /// Returns the rule for an address, and the network of the rule.
     pub(super) fn of(&self, address: IpAddr) -> Option<(IpNet, Allowance)> {
         let address = address.to_canonical();
         self.lengths[usize::from(address.is_ipv6())].iter().find_map(|length| {
@@ -57,7 +58,7 @@ impl SourceRules {
 }
 
 impl FromIterator<(IpNet, Allowance)> for SourceRules {
-    /// Of two rules for one network the last counts.
+    /// If a network has two rules, the last one applies.
     fn from_iter<I: IntoIterator<Item = (IpNet, Allowance)>>(rules: I) -> Self {
         let rules: HashMap<_, _> = rules.into_iter().map(|(network, allowance)| (network.trunc(), allowance)).collect();
         let lengths = [false, true].map(|is_ipv6| {
@@ -69,24 +70,25 @@ impl FromIterator<(IpNet, Allowance)> for SourceRules {
     }
 }
 
-/// What a network may still post.
+/// The token bucket of a network.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// Below zero after a request of more posts than there were left.
+    /// Posts left; negative after a request with more posts than were left.
     posts: f64,
     at: Instant,
 }
 
-/// What the networks with a limit may still post.
+/// The token buckets of the networks with a limit.
 #[derive(Debug, Default)]
 pub(super) struct Buckets(Mutex<HashMap<IpNet, Bucket>>);
 
 impl Buckets {
-    /// Takes posts from what a network may post. A request is taken whole while anything is left, and those after it wait
-    /// for what it took beyond: otherwise a request of more posts than a second's worth could never be taken.
+    /// Takes posts from a network's bucket. A request is accepted as a whole while anything is left, and may make the
+    /// bucket negative; later requests wait until it is positive again. Otherwise a request with more posts than the
+    /// limit of one second could never be accepted.
     ///
     /// # Errors
-    /// The time after which something is left again.
+    /// The time after which the bucket is positive again.
     pub(super) fn take(&self, network: IpNet, limit: NonZeroU32, posts: usize, now: Instant) -> Result<(), Duration> {
         let limit = f64::from(limit.get());
         let mut buckets = lock(&self.0);
@@ -100,13 +102,13 @@ impl Buckets {
         Ok(())
     }
 
-    /// Forgets networks without a limit.
+    /// Removes the buckets of networks without a limit.
     pub(super) fn retain(&self, rules: &SourceRules) {
         lock(&self.0).retain(|network, _| rules.limit(network).is_some());
     }
 }
 
-/// Refuses requests of clients that may do nothing, whatever they ask for.
+/// Refuses all requests of clients whose network has [`Allowance::Nothing`].
 pub(super) async fn guard(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -125,10 +127,10 @@ pub(super) async fn guard(
     Ok(next.run(request).await)
 }
 
-/// Lets a client post, as far as its network's limit allows.
+/// Checks a client's posts against the limit of its network.
 ///
 /// # Errors
-/// 429 if it does not.
+/// 429 if the network exceeds its limit.
 pub(super) fn admit(service: &Service, client: IpAddr, posts: usize) -> Result<(), ApiError> {
     let settings = service.settings();
     let Some((network, Allowance::PostsPerSecond(limit))) = settings.sources.of(client) else { return Ok(()) };
@@ -136,7 +138,7 @@ pub(super) fn admit(service: &Service, client: IpAddr, posts: usize) -> Result<(
         service.refusals.count("limited");
         ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("your network may send {limit} posts a second to this relay, and has sent more"),
+            format!("your network may send {limit} posts per second to this relay, and has sent more"),
             format!("try again in {} s", after.as_secs()),
         )
         .after(after.as_secs())
@@ -162,7 +164,7 @@ mod tests {
             (network("192.0.2.0/24"), Allowance::Nothing),
             (network("192.0.2.7/32"), few),
             (network("2001:db8::/32"), few),
-            // The bits of a host do not count.
+            // Host bits are ignored.
             (network("2001:db8:0:1::5/64"), Allowance::Nothing),
         ]
         .into_iter()
@@ -186,17 +188,17 @@ mod tests {
         assert_eq!(take(4, 0), Ok(()));
         assert!(take(1, 0).is_err());
         assert_eq!(take(1, 100), Ok(()));
-        // Half a post is something, and the other half is owed.
+        // Half a post is left, which is enough; the other half makes the bucket negative.
         assert_eq!(take(1, 150), Ok(()));
         assert!(take(1, 160).is_err());
-        // Thirty seconds do not save up for more than one.
+        // Thirty seconds save up no more posts than one second.
         assert_eq!(take(256, 30_000), Ok(()));
         assert!(take(1, 30_000).unwrap_err() >= Duration::from_secs(24));
         assert!(take(1, 54_000).is_err());
         assert_eq!(take(1, 55_000), Ok(()));
         let over: u64 = (0..100_000).map(|milli| u64::from(take(1, 100_000 + milli).is_ok())).sum();
         assert!((1_000..=1_011).contains(&over), "{over}");
-        // Another network has its own.
+        // Another network has its own bucket.
         assert_eq!(buckets.take(network("192.0.3.0/24"), limit(10), 1, begin), Ok(()));
         buckets.retain(&[(home, Allowance::PostsPerSecond(limit(5)))].into_iter().collect());
         assert_eq!(lock(&buckets.0).len(), 1);

@@ -1,4 +1,4 @@
-//! Connections: who is let in, how long they last, and how they end.
+//! Connections: admission, timeouts and shutdown.
 
 use core::{convert::Infallible, net::IpAddr, pin::pin, time::Duration};
 use std::{
@@ -35,13 +35,13 @@ use super::{
     settings::contains,
 };
 
-/// How long to wait when the system has no room for another connection.
+/// Pause when the system cannot open another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
-/// Bytes of a request's head at most.
+/// Maximum size of a request's head in bytes.
 const MAX_HEAD: usize = 32 << 10;
-/// How long a refused client has to read why.
+/// Time for a refused client to read the reason.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// Open connections of the operator's own listener.
+/// Maximum number of open connections of the operator's own listener.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
 
 /// A stream of bytes in both directions.
@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 type BoxedStream = Box<dyn Stream>;
 
-/// Where connections come in.
+/// A listener for connections.
 enum Listener {
     Public(TcpListener),
     Admin(Sockets),
@@ -74,12 +74,12 @@ impl Listener {
                 return Ok((Box::new(stream), IpAddr::from([127, 0, 0, 1]), Door::AdminSocket));
             }
         };
-        // Answers are small and awaited.
+        // Answers are small, and clients wait for them.
         let _ = stream.set_nodelay(true);
         Ok((Box::new(stream), peer, door))
     }
 
-    /// The limits of its connections.
+    /// Returns the limits of its connections.
     fn settings(&self, service: &Service) -> Arc<HttpSettings> {
         let settings = service.settings();
         match self {
@@ -95,7 +95,7 @@ impl Listener {
     }
 }
 
-/// Serves everybody until `stop`, then lets requests that were begun finish within their time.
+/// Serves the public listener until `stop`, then lets the requests in progress finish within the stop timeout.
 pub(super) async fn serve(
     service: Arc<Service>,
     router: Router,
@@ -106,13 +106,13 @@ pub(super) async fn serve(
     let (graceful, mut tasks) = accept(&service, &router, &listener, &connections, stop).await;
     drop(listener);
     service.stopping.send_replace(true);
-    // Those that take longer are broken off.
+    // Requests that take longer are aborted.
     let _ = time::timeout(service.settings().stop_timeout, graceful.shutdown()).await;
     tasks.shutdown().await;
     service.engine.stop().await;
 }
 
-/// Serves the operator until `stop`, with connections of their own.
+/// Serves the operator's own listener until `stop`, with a separate connection limit.
 pub(super) async fn serve_admin(
     service: Arc<Service>,
     router: Router,
@@ -124,7 +124,8 @@ pub(super) async fn serve_admin(
     tasks.shutdown().await;
 }
 
-/// Takes connections until `stop`. Returns what ends them. Dropping the tasks breaks them off.
+/// Accepts connections until `stop`. Returns a handle that shuts the connections down, and their tasks; dropping the
+/// tasks aborts the connections.
 async fn accept(
     service: &Arc<Service>,
     router: &Router,
@@ -145,7 +146,7 @@ async fn accept(
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => continue,
             Err(_) => {
-                // Others end, and leave room.
+                // Other connections end, and free resources.
                 time::sleep(OUT_OF_FILES).await;
                 continue;
             }
@@ -174,24 +175,24 @@ async fn accept(
 }
 
 fn enter(connections: &Connections, address: IpAddr, settings: &HttpSettings) -> Result<Connection, Refusal> {
-    // Anybody who reaches the listener could otherwise name himself any client.
+    // Without this check, any client that reaches the listener could claim any address.
     if settings.proxy_protocol && !contains(&settings.trusted_proxies, address) {
         return Err(Refusal {
             status: StatusCode::FORBIDDEN,
-            error: "connections are taken from proxies alone, and this address is none of them".into(),
-            hint: "ask by way of the proxy; the operator lists its address as `trusted_proxies` in [listen]",
+            error: "connections are accepted only from trusted proxies, and this address is not one".into(),
+            hint: "connect through the proxy; the operator lists its address as `trusted_proxies` in [listen]",
         });
     }
     connections.enter(address, settings).map_err(Refusal::too_many)
 }
 
-/// Whether only one connection failed, and the next may not.
+/// Returns whether the error concerns only one connection, so that the next may succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// What the task of a connection needs.
+/// The state of a connection's task.
 struct Attendant {
     router: Router,
     settings: Arc<HttpSettings>,
@@ -212,7 +213,7 @@ impl Attendant {
                 (stream, address)
             };
             let peer = Peer::new(address, door, Arc::clone(&self.connection));
-            // Whoever breaks off a connection need not be told.
+            // A client that aborts its connection needs no error.
             let _ = watcher.watch(http(stream, peer, self.router, &self.settings)).await;
         };
         tokio::select! {
@@ -221,8 +222,8 @@ impl Attendant {
         }
     }
 
-    /// Reads the header of the PROXY protocol, without which no connection is served: what comes without it comes from
-    /// somebody who reached past the proxy, or from a proxy that is not set up, whose clients would all be one.
+    /// Reads the PROXY protocol header. A connection without it is refused: it comes from a client that bypasses the
+    /// proxy, or from a misconfigured proxy, whose clients would all count as one source.
     async fn introduce(
         &self,
         mut stream: BoxedStream,
@@ -235,7 +236,7 @@ impl Attendant {
             _ = stopping.wait_for(|stopping| *stopping) => return Err((stream, Refusal {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 error: "the relay is stopping".into(),
-                hint: "try another one",
+                hint: "try another relay",
             })),
         };
         let refusal = match received {
@@ -252,7 +253,7 @@ impl Attendant {
             Ok(Err(error)) => Refusal { status: StatusCode::BAD_REQUEST, error: error.to_string(), hint },
             Err(_) => {
                 let time = self.settings.header_timeout;
-                let error = format!("the header of the PROXY protocol did not come within {time:?}");
+                let error = format!("the PROXY protocol header did not arrive within {time:?}");
                 Refusal { status: StatusCode::REQUEST_TIMEOUT, error, hint }
             }
         };
@@ -295,14 +296,14 @@ struct Refusal {
 
 impl Refusal {
     fn too_many(status: StatusCode) -> Self {
-        let hint = "close those that are not needed, and try again soon";
+        let hint = "close unused connections, and try again soon";
         Self { status, error: "there are too many connections".into(), hint }
     }
 }
 
-/// Says why a connection is not served.
+/// Sends the reason why a connection is not served.
 async fn refuse(stream: BoxedStream, refusal: Refusal) {
-    // Whoever does not listen need not be told.
+    // A client that does not read the answer needs no error.
     let _ = time::timeout(REFUSAL_TIME, try_refuse(stream, refusal)).await;
 }
 
@@ -319,7 +320,7 @@ async fn try_refuse(mut stream: BoxedStream, Refusal { status, error, hint }: Re
     );
     stream.write_all((head + &body).as_bytes()).await?;
     stream.shutdown().await?;
-    // Closed with something unread, the connection would be reset and the answer lost.
+    // Closing a connection with unread data resets it, and the client would lose the answer.
     let mut unread = [0; 1024];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())

@@ -1,4 +1,4 @@
-//! What a relay bears.
+//! Settings of the HTTP service: limits, trusted proxies, host names.
 
 use core::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -9,7 +9,7 @@ use axum::http::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-/// The header in which proxies say whom they ask for.
+/// The header in which proxies name their clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`.
@@ -22,74 +22,76 @@ pub enum ForwardedHeader {
 
 use super::SourceRules;
 
-/// Limits of a relay's HTTP service. All of them may be changed while it runs; connections that are open keep the timeouts
-/// they began with.
+/// Settings of a relay's HTTP service. All of them can change while it runs; open connections keep the timeouts that
+/// they started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// Bytes of a request's body.
+    /// Maximum size of a request body in bytes.
     pub max_body: usize,
-    /// Bytes of all bodies that are being received or wait for their verdicts.
+    /// Maximum memory in bytes for all bodies that are being received or wait for their verdicts.
     pub max_body_memory: usize,
-    /// The same of one source.
+    /// The same limit for one source.
     pub max_body_memory_per_source: usize,
-    /// Bytes a second with which a body must come, over three seconds. One that is at its end sooner may be slower.
+    /// Minimum rate of a body in bytes per second, over three seconds. A body that ends sooner may be slower.
     pub min_body_rate: usize,
-    /// Posts of one request.
+    /// Maximum number of posts in one request.
     pub max_posts: usize,
-    /// Time for a request's head; also how long an idle connection stays open.
+    /// Timeout for a request's head, and for an idle connection.
     pub header_timeout: Duration,
-    /// Time for a request's body.
+    /// Timeout for a request's body.
     pub body_timeout: Duration,
-    /// Time until the verdicts.
+    /// Timeout for the verdicts.
     pub answer_timeout: Duration,
-    /// Time in which a client must take something of an answer that it does not read.
+    /// Timeout for a client that does not read its answer: within this time it must read some of it.
     pub write_timeout: Duration,
-    /// Time between saying that the service stops and taking no more connections, for those that spread the load over
-    /// several relays: at once, a client that was just sent here would find nobody.
+    /// Time between the report that the service stops and the end of accepting connections. In this time, load
+    /// balancers notice the stop: without it, a client that was just routed here finds no listener.
     pub drain_delay: Duration,
-    /// Time for requests that were begun when the service stops.
+    /// Timeout for the requests in progress when the service stops.
     pub stop_timeout: Duration,
-    /// Open connections. When there are so many, one that is idle is closed for a new one.
+    /// Maximum number of open connections. At the limit, an idle connection is closed for a new one.
     pub max_connections: usize,
-    /// Open connections of one source. Trusted proxies may have more.
+    /// Maximum number of open connections of one source. Trusted proxies may have more.
     pub max_connections_per_source: usize,
-    /// Listeners to events.
+    /// Maximum number of listeners to events.
     pub max_listeners: usize,
-    /// Listeners to events of one source.
+    /// Maximum number of listeners to events of one source.
     pub max_listeners_per_source: usize,
-    /// How often a listener to events hears something, be it nothing.
+    /// Interval after which a listener to events without new events gets a keep-alive comment.
     pub keep_alive: Duration,
-    /// After this time without an answer from the chain the relay says that it is not ready; it serves on.
+    /// Time without an answer from the chain after which the relay reports that it is not ready; it still serves
+    /// requests.
     pub chain_timeout: Duration,
-    /// Proxies that are believed when they say whom they ask for.
+    /// Proxies that are trusted to name their clients.
     pub trusted_proxies: Vec<IpNet>,
-    /// The header in which they say it. Every one of them must set it, or add to it.
+    /// The header in which trusted proxies name their clients. Every trusted proxy must set it, or append to it.
     pub forwarded: ForwardedHeader,
-    /// A header in which they name the source of a request, in whatever words. Every one of them must set or remove it, or
-    /// clients choose their source.
+    /// A header in which trusted proxies name the source of a request, by any text. Every trusted proxy must set or
+    /// remove it; otherwise clients choose their own source.
     pub source_header: Option<HeaderName>,
-    /// Whether every connection comes from a trusted proxy and begins with a header of the PROXY protocol.
+    /// Whether every connection comes from a trusted proxy and begins with a PROXY protocol header.
     pub proxy_protocol: bool,
-    /// Names under which the relay is asked, beside its addresses and `localhost`; `*` for any.
+    /// Host names of the relay, in addition to its addresses and `localhost`; `*` allows any name.
     pub hosts: Vec<String>,
-    /// Who may read the metrics.
+    /// Networks that may read the metrics.
     pub metrics_from: Vec<IpNet>,
     /// Networks whose clients are refused, or whose posts are limited.
     pub sources: SourceRules,
-    /// Whether the metrics, and why the relay is not ready, are told on the operator's own listener alone.
+    /// Whether only the operator's own listener serves the metrics, and the reasons why the relay is not ready.
     pub admin_alone: bool,
-    /// Whether pages of other sites may use the routes under `/v1/` from a browser. They know no cookies, so that pages can
-    /// do nothing that anybody else cannot.
+    /// Whether pages of other sites may use the routes under `/v1/` from a browser (CORS). The routes use no cookies,
+    /// so that a page can do nothing that other clients cannot.
     pub cors: bool,
-    /// Whether a badge is accepted with an answer to a challenge alone, which shows that its chat key is at hand.
+    /// Whether a badge is accepted only with an answer to a challenge, which proves possession of its chat key.
     pub ask_for_chat_key: bool,
 }
 
 impl Default for HttpSettings {
-    /// Bodies of 1 MiB, 128 MiB together and 32 MiB of one source, 500 bytes a second, 256 posts; 10 s for the head and for
-    /// the body, 30 s for an answer, 20 s for a stalled client, no drain delay, 30 s to stop; 1,024 connections, 64 of one source; 256
-    /// listeners, 64 of one source, 15 s; 5 minutes for the chain; no trusted proxies, `X-Forwarded-For`, no names, metrics
-    /// for this host, no rules for networks, pages of all sites.
+    /// Returns the default settings. Bodies: 1 MiB each, 128 MiB in total, 32 MiB per source, at least 500 bytes per
+    /// second, 256 posts. Timeouts: 10 s for the head and for the body, 30 s for an answer, 20 s for a stalled client,
+    /// no drain delay, 30 s to stop, 5 minutes for the chain. Connections: 1,024, of which 64 per source. Listeners:
+    /// 256, of which 64 per source, with a keep-alive of 15 s. Access: no trusted proxies, `X-Forwarded-For`, no host
+    /// names, metrics for this host, no rules for networks, pages of all sites, no challenge for badges.
     fn default() -> Self {
         Self {
             max_body: 1 << 20,
@@ -126,7 +128,7 @@ impl Default for HttpSettings {
     }
 }
 
-/// Whether an address lies in one of the networks.
+/// Returns whether an address is in one of the networks.
 pub(super) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))

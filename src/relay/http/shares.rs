@@ -1,9 +1,10 @@
-//! What sources share: connections, memory of bodies, places of listeners.
+//! Fair sharing of limited resources among sources: connections, memory of bodies, places of listeners.
 //!
-//! A limit that is the same for all is no protection: sixteen addresses with 64 silent connections each took all that there
-//! were, and two addresses with slow bodies took all memory. Here each source has at most its share, and when nothing is
-//! left, a newcomer takes the place of whom has most. Sources of one network count together first (/48, /56 and /64 of
-//! IPv6, /24 of IPv4), so that many addresses of one home or one rented block have no more than one.
+//! The same fixed limit for every address does not protect: sixteen addresses with 64 silent connections each took all
+//! connections, and two addresses with slow bodies took all memory. Here each source has at most its share, and when
+//! nothing is left, a newcomer takes the place of the source that has the most. Sources of one network are counted
+//! together first (/48, /56 and /64 of IPv6, /24 of IPv4), so that many addresses of one home or one rented block get
+//! no more than one address.
 
 use core::{
     cmp::Reverse,
@@ -21,14 +22,14 @@ use tokio::sync::Notify;
 
 use crate::relay::{Source, lock};
 
-/// Networks of a source, widest first; the last is the source itself.
+/// Number of networks of a source, widest first; the last one is the source itself.
 const LEVELS: usize = 3;
 
-/// Whose a place is.
+/// The owner of a place.
 #[derive(Clone, Debug)]
 pub(super) struct Owner {
     networks: [Source; LEVELS],
-    /// Whether it stands for many clients, as a trusted proxy does.
+    /// Whether it represents many clients, as a trusted proxy does.
     is_proxy: bool,
 }
 
@@ -47,7 +48,7 @@ impl Owner {
         Self { networks: networks.map(Source::address), is_proxy: false }
     }
 
-    /// A source that a trusted proxy names.
+    /// Creates the owner for a source that a trusted proxy names.
     pub(super) fn named(source: &Source) -> Self {
         Self { networks: core::array::from_fn(|_| source.clone()), is_proxy: false }
     }
@@ -62,34 +63,34 @@ impl Owner {
     }
 }
 
-/// When a place goes to somebody else.
+/// State of a place, which decides when the place may be given to another owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tenure {
-    /// Whenever there is no other: nothing is lost with it.
+    /// The place may be given away whenever no other is free: nothing is lost with it.
     Idle,
-    /// When its owner's network has more than the newcomer's would have.
+    /// The place may be given away if its owner's network has more than the newcomer's network would have.
     Waiting,
-    /// Never: work is being done for it.
+    /// The place is never given away: the relay is working for it.
     Working,
 }
 
-/// How much there is, in all and for one source that is no proxy.
+/// Limits in total, and for one source that is not a proxy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) total: usize,
     pub(super) of_source: usize,
 }
 
-/// Why there is no place.
+/// Reason why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// The source has its share.
+    /// The source has used its share.
     Source,
-    /// Others have the rest, and none of them more than the newcomer would.
+    /// Others have used the rest, and none of them has more than the newcomer would have.
     Total,
 }
 
-/// What is shared. A clone is the same.
+/// A shared resource. Clones share the same state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shares(Arc<Inner>);
 
@@ -112,16 +113,16 @@ struct Entry {
     owner: Owner,
     amount: usize,
     tenure: Tenure,
-    /// The position at which it came to this tenure; smaller is longer ago.
+    /// Sequence number of the last change of tenure; a smaller number is longer ago.
     since: u64,
     evicted: Arc<Notify>,
 }
 
-/// What a network has.
+/// The places of a network.
 #[derive(Debug, Default)]
 struct Sum {
     amount: usize,
-    /// Since when the first of its places that can go can.
+    /// The smallest `since` among its places that may be given away.
     oldest: Option<u64>,
 }
 
@@ -146,7 +147,7 @@ impl Table {
         Some(entry)
     }
 
-    /// Makes room for so much more of an owner.
+    /// Makes room for an additional amount of an owner. Returns the number of evicted places.
     fn make_room(&mut self, owner: &Owner, amount: usize, limits: Limits) -> Result<u64, Full> {
         let own = self.of.get(owner.source()).copied().unwrap_or(0);
         if !owner.is_proxy && own + amount > limits.of_source {
@@ -162,13 +163,14 @@ impl Table {
         Ok(evicted)
     }
 
-    /// The place that is idle for longest, of the network that has most.
+    /// Returns the place that has been idle for longest, in the network that has the most.
     fn idle(&self, is_proxy: bool) -> Option<u64> {
         let can_go = |entry: &Entry| entry.tenure == Tenure::Idle && entry.owner.is_proxy == is_proxy;
         self.largest(can_go, |_, _, _| true)
     }
 
-    /// The place that waits for longest, of the network that has most, if the newcomer's would have less.
+    /// Returns the place that has waited for longest, in the network that has the most, if the newcomer's network would
+    /// have less.
     fn waiting(&self, newcomer: &Owner, amount: usize) -> Option<u64> {
         let can_go = |entry: &Entry| entry.tenure == Tenure::Waiting && !entry.owner.is_proxy;
         let mut is_decided = false;
@@ -184,8 +186,9 @@ impl Table {
         chosen.filter(|_| is_decided)
     }
 
-    /// Goes down from the widest networks to one source, each time to that which has most and something that can go;
-    /// returns what can go for longest there. Among equals that counts too. None if `accept` refuses a network on the way.
+    /// Descends from the widest networks to one source. At each level, it chooses the network that has the most, among
+    /// those with a place that may be given away; of networks with equal amounts, the one with the oldest such place.
+    /// It returns the oldest such place of the source, or `None` if `accept` refuses a network on the way.
     fn largest(
         &self,
         can_go: impl Fn(&Entry) -> bool,
@@ -225,18 +228,18 @@ impl Shares {
         Ok(Place { shares: self.clone(), id, evicted: notify })
     }
 
-    /// How much is taken.
+    /// Returns the amount in use.
     pub(super) fn taken(&self) -> usize {
         lock(&self.0.table).total
     }
 
-    /// How many places went to somebody else, ever.
+    /// Returns how many places were given to other owners, since the start.
     pub(super) fn evicted(&self) -> u64 {
         self.0.evicted.load(Ordering::Relaxed)
     }
 }
 
-/// A place, until dropped or given to somebody else.
+/// A place, until it is dropped or given to another owner.
 #[derive(Debug)]
 pub(super) struct Place {
     shares: Shares,
@@ -245,7 +248,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits until it is given to somebody else.
+    /// Waits until it is given to another owner.
     pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
     }
@@ -258,7 +261,7 @@ impl Place {
         }
     }
 
-    /// Takes more. A place that was given to somebody else is full.
+    /// Takes an additional amount. A place that was given to another owner is full.
     pub(super) fn grow(&self, amount: usize, limits: Limits) -> Result<(), Full> {
         let table = &mut *lock(&self.shares.0.table);
         let Some(owner) = table.places.get(&self.id).map(|entry| entry.owner.clone()) else { return Err(Full::Total) };
@@ -271,7 +274,7 @@ impl Place {
         Ok(())
     }
 
-    /// Makes it that of another owner, who was not known before.
+    /// Passes it to its real owner, who was unknown until now.
     pub(super) fn pass_to(&self, owner: Owner, limits: Limits) -> Result<(), Full> {
         let table = &mut *lock(&self.shares.0.table);
         let own = table.of.get(owner.source()).copied().unwrap_or(0);
@@ -309,7 +312,7 @@ mod tests {
         shares.enter(owner(address), 1, tenure, LIMITS)
     }
 
-    /// Whether a place was given to somebody else.
+    /// Returns whether a place was given to another owner.
     fn is_gone(place: &Place) -> bool {
         !lock(&place.shares.0.table).places.contains_key(&place.id)
     }
@@ -339,7 +342,7 @@ mod tests {
         let newcomer = enter(&shares, "203.0.113.1", Tenure::Idle).unwrap();
         assert!(is_gone(&block[1]) && !is_gone(&block[0]) && !is_gone(&lonely) && !is_gone(&working));
         assert_eq!((shares.taken(), shares.evicted()), (6, 1));
-        // Notified once, and for good.
+        // The notification is not lost before it is awaited.
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(block[1].evicted());
         drop(newcomer);
@@ -371,7 +374,7 @@ mod tests {
         let newcomer = enter(&shares, "203.0.113.1", Tenure::Waiting).unwrap();
         let second = enter(&shares, "203.0.113.1", Tenure::Waiting).unwrap();
         assert!(is_gone(&many[0]) && is_gone(&many[1]) && few.iter().all(|place| !is_gone(place)));
-        // All have two now.
+        // Each source has two now.
         for address in ["192.0.2.1", "198.51.100.1", "203.0.113.1"] {
             assert_eq!(enter(&shares, address, Tenure::Waiting).unwrap_err(), Full::Total, "{address}");
         }
@@ -386,7 +389,7 @@ mod tests {
         let other: Vec<_> = (0..2).map(|_| enter(&shares, "2001:db8:0:2::1", Tenure::Waiting).unwrap()).collect();
         let neighbour = enter(&shares, "2001:db8:0:3::1", Tenure::Waiting).unwrap();
         assert!(is_gone(&hosts[0]) && !is_gone(&hosts[1]) && other.iter().all(|place| !is_gone(place)));
-        // The whole /48 against one that is alone.
+        // The whole /48 competes with a single source.
         let stranger = enter(&shares, "2001:db8:1::1", Tenure::Waiting).unwrap();
         assert!(is_gone(&hosts[1]));
         drop((neighbour, stranger));
@@ -408,7 +411,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens, sums are those of the places, limits hold, and nobody who works is evicted.
+        /// After any steps, the sums match the places, the limits hold, and no working place is evicted.
         #[test]
         fn sums_and_limits_hold(steps in prop::collection::vec((0u8..4, 0u8..12, 0usize..8, 1usize..3), 0..80)) {
             let shares = Shares::default();

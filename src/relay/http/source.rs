@@ -1,8 +1,9 @@
-//! Whose request it is.
+//! The source of a request.
 //!
-//! A relay behind a proxy learns its clients from what the proxy says, and everything that is counted by source rests on
-//! it. What a client itself sends must never pass for the proxy's word: a header is believed only if the operator names it,
-//! and only one of `X-Forwarded-For` and `Forwarded` is, for a proxy sets one of them and hands on the client's other.
+//! A relay behind a proxy learns its clients from the proxy, and all counts per source depend on that. A header that
+//! the client itself sent must never be taken for the proxy's. Therefore the relay trusts a header only if the operator
+//! names it, and only one of `X-Forwarded-For` and `Forwarded`: a proxy sets one of them, and passes on the other as
+//! the client sent it.
 
 use core::net::IpAddr;
 
@@ -18,22 +19,22 @@ use super::{
 use crate::relay::Source;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The longest name of a source; longer ones are no name.
+/// Maximum length of a source's name; longer names are ignored.
 const MAX_NAME: usize = 128;
 
-/// Who asks, as far as it can be known.
+/// The client of a request, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Client {
     pub(super) address: IpAddr,
-    /// Whether it is a trusted proxy that did not say for whom it asks.
+    /// Whether it is a trusted proxy that did not name its client.
     pub(super) is_proxy: bool,
 }
 
-/// The client: the connection's other end, or if that is a trusted proxy, the last node in the header of proxies that is
-/// not.
+/// Returns the client: the peer of the connection or, if the peer is a trusted proxy, the last node in the proxies'
+/// header that is not a trusted proxy.
 ///
-/// Each proxy adds a node at the end, so that whatever a client wrote there itself comes before its own. On the operator's
-/// own listener there are no proxies.
+/// Each proxy appends a node, so that nodes that a client wrote itself come before the proxies' nodes. The operator's
+/// own listener has no proxies.
 pub(super) fn client(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Client {
     let mut client = Client { address: peer.address, is_proxy: false };
     if peer.door != Door::Public || !contains(&settings.trusted_proxies, peer.address) {
@@ -44,7 +45,7 @@ pub(super) fn client(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) 
         ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, x_forwarded_for),
         ForwardedHeader::Forwarded => (FORWARDED, forwarded),
     };
-    // What is not text cannot be read, and what is before it comes from beyond.
+    // A value that is not text is an unknown node, and the nodes before it may come from the client.
     let nodes = headers.get_all(name).iter().flat_map(|value| value.to_str().map_or(vec![Node::Unknown], read));
     for node in nodes.collect::<Vec<_>>().into_iter().rev() {
         let Node::Address(address) = node else { break };
@@ -56,22 +57,22 @@ pub(super) fn client(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) 
     client
 }
 
-/// The name that a trusted proxy gives a request's source, in the header that the operator names for it.
+/// Returns the name that a trusted proxy gives to a request's source, in the header that the operator configured.
 fn name(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Option<Source> {
     let header = settings.source_header.as_ref()?;
     let is_trusted = peer.door == Door::Public && contains(&settings.trusted_proxies, peer.address);
     let mut names = headers.get_all(header).iter();
-    // Of two names one may be the client's own.
+    // If there are two names, one may come from the client.
     let (Some(name), None, true) = (names.next(), names.next(), is_trusted) else { return None };
     name.to_str().ok().filter(|name| !name.is_empty() && name.len() <= MAX_NAME).map(Source::name)
 }
 
-/// The source of a request: the name that a trusted proxy gives it, or the client's address.
+/// Returns the source of a request: the name that a trusted proxy gives it, or the client's address.
 pub(super) fn source(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Source {
     name(peer, headers, settings).unwrap_or_else(|| Source::address(client(peer, headers, settings).address))
 }
 
-/// Whose share a request takes.
+/// Returns the owner of the share that a request uses.
 pub(super) fn owner(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Owner {
     match name(peer, headers, settings) {
         Some(name) => Owner::named(&name),
@@ -112,10 +113,10 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["198.51.100.7"]), known("198.51.100.7"));
         assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7:4000"]), known("198.51.100.7"));
         assert_eq!(client("10.0.0.1", &["[2001:db8::1]:443"]), known("2001:db8::1"));
-        // What the client wrote itself comes first and counts for nothing.
+        // Nodes that the client wrote itself come first, and are ignored.
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.7, 10.0.0.2"]), known("198.51.100.7"));
         assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.7,2001:db8:1::5"]), known("198.51.100.7"));
-        // Without an address of a client there is only a proxy.
+        // Without a client's address, the proxy itself is the client.
         assert_eq!(client("10.0.0.1", &["garbage, 10.0.0.2"]), proxy("10.0.0.2"));
         assert_eq!(client("10.0.0.1", &[]), proxy("10.0.0.1"));
         assert_eq!(client("10.0.0.1", &["198.51.100.7", "unknown"]), proxy("10.0.0.1"));

@@ -1,4 +1,4 @@
-//! `GET /v1/summary`: all that the page shows.
+//! `GET /v1/summary`: all data of the status page.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,10 +23,10 @@ use crate::relay::{
     engine::{SAMPLE_SECONDS, Sample},
 };
 
-/// How many convicted members are in it.
+/// Maximum number of convicted members in the summary.
 const LATEST: usize = 10;
 
-/// Since when.
+/// Query of `/v1/summary`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Since {
@@ -38,15 +38,15 @@ pub(super) struct Since {
 /// The chain as the relay sees it.
 #[derive(Serialize, ToSchema)]
 struct ChainBody {
-    /// Its latest block; null before it answered.
+    /// Number of the latest block; null before the first answer of the chain.
     head: Option<u64>,
-    /// When that was made, in Unix seconds.
+    /// Time of the latest block in Unix seconds.
     head_time: Option<u64>,
-    /// The block up to which the copy of the members has come.
+    /// The block up to which the copy of the members is synced.
     synced: Option<u64>,
 }
 
-/// The nullifier log; what is not known is null.
+/// The nullifier log; unknown values are null.
 #[derive(Serialize, ToSchema)]
 struct LogBody {
     /// Nullifiers of live epochs.
@@ -55,14 +55,14 @@ struct LogBody {
     epochs: Option<u64>,
 }
 
-/// How the relay fares.
+/// State of the relay.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SummaryBody {
     /// The program's version.
     version: &'static str,
     /// The relay's time, in Unix seconds.
     now: u64,
-    /// When it started, in Unix seconds.
+    /// Start time of the relay in Unix seconds.
     started: u64,
     readiness: ReadinessBody,
     policy: PolicyBody,
@@ -73,7 +73,7 @@ pub(super) struct SummaryBody {
     members: u64,
     chain: ChainBody,
     log: LogBody,
-    /// How many times each verdict was given since it started.
+    /// Number of verdicts of each name since the relay started.
     verdicts: BTreeMap<&'static str, u64>,
     /// The names of the verdicts, in the order in which samples count them.
     verdict_names: Vec<&'static str>,
@@ -81,13 +81,13 @@ pub(super) struct SummaryBody {
     sample_seconds: u64,
     /// The last fifteen minutes, oldest first.
     samples: Vec<Sample>,
-    /// How many members exceeded a quota, ever.
+    /// Number of all members that exceeded a quota.
     convicted: usize,
-    /// The latest of them, latest first.
+    /// The latest of these members, latest first.
     latest_convicted: Vec<SlashedBody>,
 }
 
-/// How the relay fares, and the last fifteen minutes
+/// State of the relay, and samples of the last fifteen minutes
 #[utoipa::path(
     get,
     path = "/v1/summary",
@@ -101,13 +101,13 @@ pub(super) async fn summary(
     request: Request,
 ) -> Result<Json<SummaryBody>, ApiError> {
     let Query(Since { since }) =
-        since.map_err(|error| ApiError::bad_request(error.body_text(), "give `since` in Unix seconds, or nothing"))?;
+        since.map_err(|error| ApiError::bad_request(error.body_text(), "give `since` in Unix seconds, or omit it"))?;
     let (engine, now) = (&service.engine, service.now());
     let status = &engine.context().status;
     let (chain, log) = (status.chain(), status.log());
     let (_, convicted) = engine.convicted(0, 0);
     let root = engine.relay().roots().current();
-    // Before the lock is held, for it takes the same one.
+    // This call must come before the next lock, because it takes the same lock.
     let policy = PolicyBody::new(&service, now)?;
     let policies = engine.relay().policies();
     Ok(Json(SummaryBody {

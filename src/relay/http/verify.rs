@@ -39,12 +39,12 @@ pub(super) struct PostBody {
     scope: String,
     /// The message, if it is text.
     message: Option<String>,
-    /// The message's bytes in hexadecimal, if they are not.
+    /// The message's bytes in hexadecimal, if the message is not text.
     message_hex: Option<String>,
     /// The pass: 246 bytes in base64url without padding.
     pass: String,
-    /// What its author says of the keys, which people read and nothing else.
-    #[allow(dead_code, reason = "is taken and not looked at")]
+    /// The author's note about the keys, for people; the relay ignores it.
+    #[allow(dead_code, reason = "is accepted and ignored")]
     keys: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum VerifyBody {
     },
 }
 
-/// The fields of both forms. A derived untagged enum would not say where an error is.
+/// The fields of both forms. A derived untagged enum would not report the position of an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VerifyFields {
@@ -89,14 +89,15 @@ impl TryFrom<VerifyFields> for VerifyBody {
             VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass), keys } => {
                 Ok(Self::One(PostBody { scope, message, message_hex, pass, keys }))
             }
-            _ => Err("there must be either `posts`, or the `scope`, `message` and `pass` of one post"),
+            _ => Err("expected either `posts`, or the `scope`, `message` and `pass` of one post"),
         }
     }
 }
 
 impl PostBody {
     /// # Errors
-    /// If it has no message, or two, or one that is not hexadecimal. A pass that is none is for the verdict to say.
+    /// If it has no message, or two, or invalid hexadecimal. An invalid pass is not an error here: the verdict reports
+    /// it.
     fn into_post(self, number: usize) -> Result<OwnedPost, ApiError> {
         let hint = "a post has `message`, or `message_hex` if it is not text";
         let message = match (self.message, self.message_hex) {
@@ -119,15 +120,15 @@ pub(super) struct BadgeBody {
     scope: String,
     /// The pass in base64url without padding.
     pass: String,
-    /// A challenge of this relay, 64 hexadecimal digits; with `signature`, or neither.
+    /// A challenge of this relay, 64 hexadecimal digits; given together with `signature`.
     challenge: Option<String>,
-    /// The chat key's signature of it, 128 hexadecimal digits.
+    /// The chat key's signature of the challenge, 128 hexadecimal digits.
     signature: Option<String>,
 }
 
 impl BadgeBody {
     /// # Errors
-    /// If there is a challenge without a signature or the other way round, or one that is not hexadecimal.
+    /// If only one of challenge and signature is given, or one is not hexadecimal.
     fn possession(&self) -> Result<Option<Possession>, ApiError> {
         let hint = "give both `challenge`, 64 hexadecimal digits, and `signature`, 128, or neither";
         match (&self.challenge, &self.signature) {
@@ -136,15 +137,15 @@ impl BadgeBody {
                 let (mut answered, mut by) = ([0; 32], [0; 64]);
                 hex::decode_to_slice(challenge, &mut answered)
                     .and_then(|()| hex::decode_to_slice(signature, &mut by))
-                    .map_err(|error| ApiError::bad_request(format!("the answer is not hexadecimal: {error}"), hint))?;
+                    .map_err(|error| ApiError::bad_request(format!("invalid hexadecimal: {error}"), hint))?;
                 Ok(Some(Possession { challenge: BadgeChallenge(answered), signature: by }))
             }
-            _ => Err(ApiError::bad_request("there is half of an answer to a challenge", hint)),
+            _ => Err(ApiError::bad_request("only one of `challenge` and `signature` is given", hint)),
         }
     }
 }
 
-/// How a gossip node treats the message and whoever forwarded it.
+/// How a gossip node treats the message and the peer that forwarded it.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code, reason = "describes the answers of `Gossip`")]
@@ -182,12 +183,12 @@ struct VerdictBody {
     verdict: VerdictName,
     #[schema(inline)]
     gossip: GossipName,
-    /// Why, where there is more to say: for example what was expected, or what was wrong at which offset. It never holds a
+    /// Details, if there are any: for example the expected value, or the error and its offset. They never contain a
     /// secret.
     #[schema(required = false, value_type = Object)]
     detail: (),
-    /// Only of a scope in shadow mode, where `verdict` is always `accepted`: the verdict as it would be, with the same
-    /// fields.
+    /// Only for a scope in shadow mode, where `verdict` is always `accepted`: the verdict that an enforced scope would
+    /// give, with the same fields.
     #[schema(required = false, value_type = Object)]
     shadow: (),
 }
@@ -200,7 +201,7 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// What the client is told: a scope in shadow mode accepts everything.
+    /// Returns the verdict for the client: a scope in shadow mode accepts everything.
     fn told(&self) -> &Verdict {
         if self.is_shadow { &Verdict::Accepted } else { &self.verdict }
     }
@@ -241,36 +242,38 @@ pub(super) struct VerdictsBody {
     verdicts: Vec<Judged>,
 }
 
-/// A verdict, or many: as they were asked for.
+/// One verdict or many, as in the request.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum VerifyAnswer {
-    /// To one post.
+    /// The verdict on one post.
     One(Judged),
-    /// To many.
+    /// The verdicts on many posts.
     Many(VerdictsBody),
 }
 
-/// Who holds an accepted badge.
+/// The holder of an accepted badge.
 #[derive(Serialize, ToSchema)]
 struct HolderBody {
     /// The member's only pseudonym in the scope.
     #[schema(value_type = String)]
     pseudonym: Pseudonym,
-    /// Hash of the chat key that the badge speaks for.
+    /// Hash of the chat key of the badge.
     #[schema(value_type = String)]
     chat_key_hash: ChatKeyHash,
-    /// `first`: the pseudonym's first chat key here. `bound`: the one it has. `second`: it has another one.
+    /// `first`: the first chat key of the pseudonym at this relay. `bound`: the chat key that is bound to the
+    /// pseudonym. `second`: another chat key is bound to the pseudonym.
     chat_key: &'static str,
-    /// The chat key that the pseudonym has, if it is another one.
+    /// Hash of the chat key that is bound to the pseudonym, if it is another one.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     bound: Option<ChatKeyHash>,
-    /// Whether an answer to a challenge showed that the chat key is at hand. Without one anybody may have shown a copy.
+    /// Whether an answer to a challenge proved possession of the chat key. Without an answer, anyone may have shown a
+    /// copy of the badge.
     has_chat_key: bool,
 }
 
-/// The verdict on a badge, and whose it is if it was accepted.
+/// The verdict on a badge, and its holder if it was accepted.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BadgeAnswerBody {
     #[serde(flatten)]
@@ -296,18 +299,18 @@ impl BadgeAnswerBody {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
-        // It names line and column.
-        ApiError::bad_request(format!("the body is not what it should be: {error}"), "see /openapi.json")
+        // The error contains line and column.
+        ApiError::bad_request(format!("invalid request body: {error}"), "see /openapi.json")
     })
 }
 
 /// Verdicts on one post or many
 ///
 /// In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With
-/// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded,
-/// 3 slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted,
-/// 9 invalid_proof, 10 malformed, 11 overloaded. How a forwarder is to be treated depends on the time, too (`gossip`), and
-/// is in the JSON alone. A rejection is an answer and has status 200.
+/// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded, 3
+/// slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted, 9
+/// invalid_proof, 10 malformed, 11 overloaded. The treatment of the forwarding peer (`gossip`) also depends on the
+/// time, and is only in the JSON answer. A rejection has status 200, too.
 #[utoipa::path(
     post,
     path = "/v1/verify",
@@ -315,12 +318,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     request_body(content((VerifyBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses(
         (status = 200, content((VerifyAnswer = "application/json"), (Vec<u8> = "application/octet-stream"))),
-        (status = 400, body = ErrorBody, description = "the request is not what it should be"),
-        (status = 408, body = ErrorBody, description = "the body did not come in time"),
+        (status = 400, body = ErrorBody, description = "invalid request"),
+        (status = 408, body = ErrorBody, description = "the body did not arrive in time"),
         (status = 413, body = ErrorBody, description = "the body is too long, or there are too many posts"),
-        (status = 415, body = ErrorBody, description = "another content type"),
-        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time, or its network too many posts"),
-        (status = 503, body = ErrorBody, description = "the relay has too much to do"),
+        (status = 415, body = ErrorBody, description = "unsupported content type"),
+        (status = 429, body = ErrorBody, description = "this source exceeds its share, or its network sends too many posts"),
+        (status = 503, body = ErrorBody, description = "the relay is overloaded"),
     )
 )]
 pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
@@ -367,7 +370,7 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     })
 }
 
-/// The verdict on a badge, and whose it is
+/// The verdict on a badge, and its holder
 #[utoipa::path(
     post,
     path = "/v1/badges",
@@ -375,12 +378,12 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     request_body = BadgeBody,
     responses(
         (status = 200, body = BadgeAnswerBody),
-        (status = 400, body = ErrorBody, description = "the request is not what it should be"),
-        (status = 408, body = ErrorBody, description = "the body did not come in time"),
+        (status = 400, body = ErrorBody, description = "invalid request"),
+        (status = 408, body = ErrorBody, description = "the body did not arrive in time"),
         (status = 413, body = ErrorBody, description = "the body is too long"),
-        (status = 415, body = ErrorBody, description = "another content type"),
-        (status = 429, body = ErrorBody, description = "this source sends more than its share at a time, or its network too many posts"),
-        (status = 503, body = ErrorBody, description = "the relay has too much to do"),
+        (status = 415, body = ErrorBody, description = "unsupported content type"),
+        (status = 429, body = ErrorBody, description = "this source exceeds its share, or its network sends too many posts"),
+        (status = 503, body = ErrorBody, description = "the relay is overloaded"),
     )
 )]
 pub(super) async fn badges(
@@ -392,7 +395,7 @@ pub(super) async fn badges(
     if received.format == Format::Binary {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "badges are taken in JSON",
+            "badges are accepted only in JSON",
             "send content-type application/json",
         ));
     }
@@ -410,7 +413,7 @@ pub(super) async fn badges(
     Ok(Json(BadgeAnswerBody::new(in_time(answer, &settings).await?, is_shadow)))
 }
 
-/// The scope that a challenge is for.
+/// Query of `/v1/badges/challenge`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChallengeQuery {
@@ -423,17 +426,17 @@ pub(super) struct ChallengeQuery {
 pub(super) struct ChallengeBody {
     /// The challenge, 64 hexadecimal digits.
     challenge: String,
-    /// The last Unix second at which the answer is taken.
+    /// The last Unix second at which the answer is accepted.
     expires: u64,
-    /// Whether badges are accepted with an answer alone.
+    /// Whether badges are accepted only with an answer.
     required: bool,
 }
 
 /// A challenge for the owner of a chat key
 ///
-/// Its answer goes with the badge: the signature of `quotapass.badge-challenge.v1`, a zero byte, the scope and the
-/// challenge. A chat key of 32 bytes signs with Ed25519; one of 33 or 65 bytes signs the SHA-256 with ECDSA over secp256k1,
-/// as r and s, s low.
+/// The client sends the answer with the badge: the signature of `quotapass.badge-challenge.v1`, a zero byte, the scope
+/// and the challenge. A chat key of 32 bytes signs with Ed25519. A chat key of 33 or 65 bytes signs the SHA-256 with
+/// ECDSA over secp256k1, encoded as r and s, with low s.
 #[utoipa::path(
     get,
     path = "/v1/badges/challenge",
@@ -441,7 +444,7 @@ pub(super) struct ChallengeBody {
     params(ChallengeQuery),
     responses(
         (status = 200, body = ChallengeBody),
-        (status = 400, body = ErrorBody, description = "there is no scope"),
+        (status = 400, body = ErrorBody, description = "the query has no scope"),
         (status = 404, body = ErrorBody, description = "the relay does not carry the scope"),
     )
 )]
@@ -452,7 +455,7 @@ pub(super) async fn challenge(
     let Query(ChallengeQuery { scope }) =
         query.map_err(|error| ApiError::bad_request(error.body_text(), "give `scope`"))?;
     let scope = service.engine.relay().policies().get(&scope).map(ScopePolicy::scope).map_err(|error| {
-        ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the scopes it carries")
+        ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the relay's scopes")
     })?;
     let now = service.now();
     let challenge = service.challenger.challenge(scope, now);
@@ -466,7 +469,7 @@ pub(super) async fn challenge(
 /// A request with its body.
 struct Received {
     bytes: Bytes,
-    /// The memory that the body takes until the answer is there.
+    /// The memory of the body, held until the answer is ready.
     share: Share,
     format: Format,
     answer: Format,
@@ -493,7 +496,7 @@ fn read_frames(bytes: &Bytes, settings: &HttpSettings) -> Result<Vec<OwnedPost>,
     read_posts(bytes, settings.max_posts).map_err(|error| match error.kind {
         FramesErrorKind::TooMany(_) => too_many(error.post + 1, settings),
         _ => ApiError::bad_request(
-            format!("the body is not what it should be: {error}"),
+            format!("invalid request body: {error}"),
             "a post is `scope length u8 | scope | message length u32 BE | message | pass`",
         ),
     })
@@ -501,7 +504,7 @@ fn read_frames(bytes: &Bytes, settings: &HttpSettings) -> Result<Vec<OwnedPost>,
 
 fn too_many(posts: usize, settings: &HttpSettings) -> ApiError {
     ApiError::too_large(
-        format!("there are {posts} posts or more, and {} are taken at once", settings.max_posts),
+        format!("the request has {posts} or more posts, and {} are allowed", settings.max_posts),
         "send them in several requests",
     )
 }

@@ -1,4 +1,4 @@
-//! What is public about a relay beside its policy: `GET /v1/roots` and `/v1/slashed`.
+//! Public state of a relay besides its policy: `GET /v1/roots` and `/v1/slashed`.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::relay::{PolicyTable, Settlement, engine::ConvictedMember};
 
-/// How many superseded roots are listed at most.
+/// Maximum number of superseded roots in an answer.
 const MAX_ROOTS: usize = 1_000;
-/// How many members are listed at once.
+/// Maximum number of members in an answer.
 const MAX_MEMBERS: usize = 1_000;
 
 /// A root that was superseded.
@@ -27,7 +27,7 @@ struct SupersededBody {
     /// The root.
     #[schema(value_type = String)]
     root: Root,
-    /// When it was superseded, in Unix seconds.
+    /// The Unix second at which it was superseded.
     superseded_at: u64,
 }
 
@@ -60,14 +60,14 @@ pub(super) async fn roots(State(service): State<Arc<Service>>) -> Json<RootsBody
     Json(RootsBody { now, current: roots.current(), window, recent })
 }
 
-/// Which part of a list.
+/// The range of a list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
-    /// The position to begin with, from zero.
+    /// First position, counted from zero.
     #[serde(default)]
     from: usize,
-    /// How many, at most 1,000.
+    /// Number of members, at most 1,000.
     #[serde(default = "Page::limit")]
     limit: usize,
 }
@@ -83,7 +83,7 @@ impl Page {
 #[schema(as = Settlement)]
 #[allow(dead_code, reason = "describes the answers of `Settlement`")]
 struct SettlementBody {
-    /// `slashed`, `gone` (somebody else was first, or the deposit had left) or `no_member`.
+    /// `slashed`, `gone` (another slasher was first, or the deposit had already left) or `no_member`.
     outcome: String,
     /// The hash of the slash's transaction.
     transaction: Option<String>,
@@ -99,13 +99,13 @@ pub(super) struct SlashedBody {
     /// The member's commitment.
     #[schema(value_type = String)]
     commitment: IdentityCommitment,
-    /// The name of the scope in which it did; null if the relay does not carry it.
+    /// The name of the scope of the exceeded quota; null if the relay does not carry it.
     scope: Option<String>,
-    /// The epoch's length in seconds.
+    /// The length of the epoch in seconds.
     epoch_seconds: u32,
-    /// The number of the epoch in which it did.
+    /// The number of the epoch of the exceeded quota.
     epoch: u64,
-    /// The Unix second at which that epoch began.
+    /// The Unix second at which the epoch began.
     epoch_begins: u64,
     /// How the case ended; null if it is open.
     #[schema(value_type = Option<SettlementBody>)]
@@ -130,9 +130,9 @@ impl SlashedBody {
 /// Members that exceeded a quota.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SlashedMembersBody {
-    /// How many there are in all.
+    /// Total number of members in the list.
     total: usize,
-    /// Those of this part of the list, in the order in which they were caught.
+    /// The members of the requested range, in the order of their conviction.
     members: Vec<SlashedBody>,
 }
 
@@ -150,8 +150,9 @@ pub(super) async fn slashed(
     State(service): State<Arc<Service>>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<SlashedMembersBody>, ApiError> {
-    let Query(Page { from, limit }) =
-        page.map_err(|error| ApiError::bad_request(error.body_text(), "give `from` and `limit`, or nothing"))?;
+    let Query(Page { from, limit }) = page.map_err(|error| {
+        ApiError::bad_request(error.body_text(), "give `from` and `limit` as numbers, or omit them")
+    })?;
     let (members, total) = service.engine.convicted(from, limit.min(MAX_MEMBERS));
     let policies = service.engine.relay().policies();
     let members = members.into_iter().map(|member| SlashedBody::new(member, &policies)).collect();

@@ -99,7 +99,7 @@ fn says_what_is_wrong_and_where() {
         says(&listen(&format!("hosts = [\"{host}\"]")), &["is no name of a host", "line"]);
     }
     let admin = |settings: &str| changed("[admin]\n", &format!("[admin]\n{settings}\n"));
-    says(&admin("address = \"8481\""), &["`8481` is no address of a listener", "line"]);
+    says(&admin("address = \"8481\""), &["`8481` is not a listener address", "line"]);
     says(&admin("alone = true"), &["has `alone` and no `address`", "line"]);
     let small = changed("[limits]\n", "[limits]\nmax_body_memory_bytes_per_source = 2000\n");
     says(&small, &["one body of `max_body_bytes`, which is 1048576"]);

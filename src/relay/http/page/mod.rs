@@ -1,11 +1,12 @@
-//! `GET /`: a page for people, which draws what `/v1/summary` and `/v1/events` say. It loads nothing from elsewhere.
+//! `GET /`: the status page, which shows the data of `/v1/summary` and `/v1/events`. It loads nothing from other sites.
 
 use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
 
-/// Nothing but the page's own script, style and routes: neither inline code nor another site.
+/// The content security policy: it allows only the page's own script, style and routes, no inline code and no other
+/// site.
 const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                                img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,4 +1,4 @@
-// Draws what /v1/summary and /v1/events say. All text from the relay is set as text, never as markup.
+// Shows the data of /v1/summary and /v1/events. All text from the relay is set as text, never as markup.
 
 const POLL_MS = 2000;
 const WINDOW = 900;
@@ -185,7 +185,7 @@ function drawTiles() {
   setText("nullifiers", known(summary.log.nullifiers));
 }
 
-/** Cells that say what they are, for phones, where there is no head above them. */
+/** A table row whose cells carry their column names, for phones, where the table has no header row. */
 function row(table, first, ...cells) {
   const labels = [...byId(table).tHead.rows[0].cells].map((head) => head.textContent);
   const label = (index) => ({ "data-label": labels[index] });
@@ -214,7 +214,7 @@ function drawSlashes() {
     const commitment = element("code", { title: member.commitment }, short(member.commitment));
     return row("slashes", commitment, member.scope ?? "another scope", time(member.epoch_begins, moment), outcome);
   });
-  const none = element("tr", {}, element("td", { colspan: "4", class: "quiet" }, "Nobody exceeded a quota."));
+  const none = element("tr", {}, element("td", { colspan: "4", class: "quiet" }, "No member exceeded a quota."));
   byId("slashes").tBodies[0].replaceChildren(...(rows.length ? rows : [none]));
 }
 
@@ -237,7 +237,7 @@ function draw() {
 
 let asking = null;
 
-/** Asks once, however many want to know. */
+/** Fetches the summary; concurrent calls share one request. */
 function refresh() {
   asking ??= ask().finally(() => (asking = null));
   return asking;
@@ -249,7 +249,7 @@ async function ask() {
     const answer = await fetch(`v1/summary?since=${since}`, { signal: AbortSignal.timeout(10_000) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const next = await answer.json();
-    // A relay that was started again, or whose clock went back, begins anew.
+    // After a restart of the relay, or if its clock went back, the samples start over.
     const isNew = summary !== null && (next.started !== summary.started || next.now < summary.now);
     summary = next;
     if (isNew) {
@@ -268,8 +268,8 @@ const SENTENCES = {
   reorganised: (event) => `The chain was reorganised; ${event.undone} roots were undone.`,
   convicted: (event) => `Member ${short(event.commitment)} exceeded a quota.`,
   slashed: (event) => `The case of member ${short(event.commitment)} is closed: ${OUTCOMES[event.settlement.outcome]}.`,
-  reloaded: () => "The configuration was read again.",
-  reload_refused: () => "A new configuration was refused; the old one holds.",
+  reloaded: () => "The configuration was reloaded.",
+  reload_refused: () => "A new configuration was refused; the previous one stays in force.",
   chain_lost: () => "The chain does not answer.",
   chain_back: () => "The chain answers again.",
   missed: () => "Some events were missed.",
