@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 /// The optional fields of a record, by tag.
 ///
-/// In bytes, a field is its tag (u8), the length of its value (u16 BE) and the value; tags ascend, and each stands once.
-/// A tag that this program does not know is kept as it is and otherwise ignored. What a reader must understand is no
-/// field: it takes a new version of the record.
+/// In bytes, a field is its tag (u8), the length of its value (u16 BE) and the value. Tags ascend, and each occurs at
+/// most once. A field with an unknown tag is kept unchanged, and otherwise ignored. Data that a reader must understand
+/// cannot be a field: it needs a new version of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(BTreeMap<u8, Vec<u8>>);
 
@@ -16,17 +16,17 @@ pub struct Fields(BTreeMap<u8, Vec<u8>>);
 pub struct FieldTooLong(pub usize);
 
 impl Fields {
-    /// No fields.
+    /// Creates an empty set of fields.
     pub const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// The value of a field.
+    /// Returns the value of a field.
     pub fn get(&self, tag: u8) -> Option<&[u8]> {
         self.0.get(&tag).map(Vec::as_slice)
     }
 
-    /// Sets a field, in place of the one with this tag.
+    /// Sets a field, and replaces one with the same tag.
     ///
     /// # Errors
     /// [`FieldTooLong`]; nothing is changed then.
@@ -38,7 +38,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Whether there is no field.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -53,7 +53,7 @@ impl Fields {
         }
     }
 
-    /// Reads all bytes; none if they are not those of fields.
+    /// Reads fields from all bytes; returns `None` if the bytes are invalid.
     pub(super) fn read(mut bytes: &[u8]) -> Option<Self> {
         let mut fields = BTreeMap::new();
         while let Some((tag, rest)) = bytes.split_first() {

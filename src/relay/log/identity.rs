@@ -1,38 +1,38 @@
-//! Which log a relay works with.
+//! The identity of a log, and the choice of the log that a relay uses.
 
 use core::{fmt, str::FromStr};
 
 use rand::{RngCore, rngs::OsRng};
 
-/// The identity of a durable log: a random number that is written once, when the log is begun.
+/// The identity of a durable log: a random number that is written once, when the log is created.
 ///
-/// The attack that it answers: a log is lost, and one that is empty takes its place in silence, so that whatever was posted
-/// in the running epochs is accepted once more. Each relay keeps the identity that it has seen, and refuses another one.
+/// It prevents this attack: a log is lost, and an empty one silently takes its place, so that all posts of the running
+/// epochs are accepted again. Each relay stores the identity that it has seen, and refuses another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogIdentity([u8; 16]);
 
-/// Bytes that are no identity of a log.
+/// Error for bytes or text that are not the identity of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no identity of a nullifier log: it has 32 hexadecimal digits")]
+#[error("not the identity of a nullifier log; expected 32 hexadecimal digits")]
 pub struct LogIdentityError;
 
 impl LogIdentity {
-    /// That of a log that is begun now.
+    /// Generates the identity of a new log.
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         OsRng.fill_bytes(&mut bytes);
         Self(bytes)
     }
 
-    /// Its 16 bytes.
+    /// Returns the 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// Reads its 16 bytes.
+    /// Reads the 16 bytes.
     ///
     /// # Errors
-    /// [`LogIdentityError`] if there are not as many.
+    /// [`LogIdentityError`] if there are not 16.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LogIdentityError> {
         bytes.try_into().map(Self).map_err(|_| LogIdentityError)
     }
@@ -49,7 +49,7 @@ impl FromStr for LogIdentity {
     type Err = LogIdentityError;
 
     fn from_str(text: &str) -> Result<Self, LogIdentityError> {
-        // One form only.
+        // Only lower case, so that an identity has one text form.
         let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
         if !text.bytes().all(is_digit) {
             return Err(LogIdentityError);
@@ -59,15 +59,15 @@ impl FromStr for LogIdentity {
     }
 }
 
-/// Which log a relay takes.
+/// Choice of the log that a relay uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogChoice {
-    /// The one that it has seen before, and none other.
+    /// The log that the relay has seen before, and no other.
     Known(LogIdentity),
-    /// For a relay that has seen none: the one that is there. Where there is nothing at all, a new one is begun.
+    /// For a relay that has seen no log: the existing log. If there is nothing at all, a new log is created.
     First,
-    /// Whatever is there, also in place of another that the relay has seen. Where there is none, or only part of one, a new
-    /// one is begun. What was recorded in the lost one can be posted again.
+    /// The existing log, even if the relay has seen another one. If there is no log, or only part of one, a new log is
+    /// created. Posts that were recorded in the lost log can then be posted again.
     New,
 }
 

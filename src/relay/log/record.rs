@@ -1,4 +1,4 @@
-//! What durable logs keep, in bytes.
+//! The byte formats of records in durable logs.
 
 use core::num::NonZeroU32;
 
@@ -12,11 +12,11 @@ use crate::relay::{BoundKey, Case, Conviction, Evidence, LATEST_END, LogError, R
 
 /// The version of records that this program writes and reads.
 ///
-/// What was written before records had a version begins with a scope or a signal hash. Those have 248 bits in 32 bytes,
-/// so their first byte is zero, and it reads as version 0.
+/// Records from the time before versions begin with a scope or a signal hash. Those have 248 bits in 32 bytes, so that
+/// their first byte is zero and is read as version 0.
 pub const VERSION: u8 = 1;
 
-/// Bytes that are no record of this program.
+/// Errors of reading a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -37,15 +37,15 @@ impl From<RecordError> for LogError {
     }
 }
 
-/// A value of a durable log as bytes. Numbers and field elements are big-endian, and there is one form only.
+/// A value of a durable log as bytes. Numbers and field elements are big-endian, and each value has exactly one form.
 ///
-/// Records of nullifiers and convictions begin with their [version](VERSION) and end with optional [`Fields`], which later
-/// programs may add without a new version.
+/// Records of nullifiers and convictions begin with their [version](VERSION) and end with optional [`Fields`], which
+/// later programs may add without a new version.
 pub trait Record: Sized {
-    /// The bytes.
+    /// Returns the bytes.
     fn to_bytes(&self) -> Vec<u8>;
 
-    /// Reads them back.
+    /// Reads the value from its bytes.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -158,7 +158,7 @@ impl Record for Case {
 
 const SHARE_BYTES: usize = 64;
 
-/// What follows the version.
+/// Returns the bytes after the version.
 fn versioned(bytes: &[u8]) -> Result<&[u8], RecordError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => Ok(rest),
@@ -235,14 +235,14 @@ mod tests {
         Ok(())
     }
 
-    /// Whatever is cut off is missed, but for whole fields; and every other version is refused as such.
+    /// Truncation is noticed, except of whole fields; every other version is refused as such.
     fn is_versioned<T: Record + PartialEq + core::fmt::Debug>(value: &T, fixed: usize) -> Result<(), TestCaseError> {
         returns(value)?;
         let bytes = value.to_bytes();
         for length in 0..fixed {
             prop_assert_eq!(T::from_bytes(&bytes[..length]), Err(RecordError::Malformed));
         }
-        // A field alone can go unnoticed, and half of one cannot.
+        // A missing field is not noticed, but half a field is.
         let read = (fixed..bytes.len()).filter(|length| T::from_bytes(&bytes[..*length]).is_ok()).count();
         prop_assert!(read <= 4, "{} of {} prefixes were read", read, bytes.len() - fixed);
         for version in (0..=u8::MAX).filter(|version| *version != VERSION) {

@@ -1,35 +1,35 @@
-//! Why an embedded log was not opened.
+//! Errors of opening an embedded log.
 
 use std::path::{Path, PathBuf};
 
 use quotapass_circuits::registry_id::RegistryId;
 
-/// Why an embedded log was not made or opened. It is never replaced by a new one.
+/// Errors of creating or opening an embedded log. A log that cannot be opened is never replaced by a new one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddedLogError {
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("{0} does not exist; check the path, or create a new log")]
     Missing(PathBuf),
-    /// The log that the relay knows is not there any more.
+    /// The log that the relay knows no longer exists.
     #[error(
-        "the nullifier log {0} is gone, and without it members could post twice what they posted in the running epochs: \
-             restore it, or begin a new one with --new-log when those epochs are over"
+        "the nullifier log {0} is gone; without it, members could use their quotas of the running epochs twice: \
+             restore it, or start a new one with --new-log after those epochs"
     )]
     Gone(PathBuf),
-    /// The log is another than the one that the relay knows.
+    /// The log is not the one that the relay knows.
     #[error(
-        "{0} is not the nullifier log that this relay has worked with, and without that one members could post twice what \
-             they posted in the running epochs: restore it, or take this one with --new-log when those epochs are over"
+        "{0} is not the nullifier log that this relay used before; without that log, members could use their quotas of \
+             the running epochs twice: restore it, or take this one with --new-log after those epochs"
     )]
     Another(PathBuf),
-    /// A new log would replace what is there.
+    /// The path exists, and a new log would replace it.
     #[error("{0} exists; open it, or choose another path for a new log")]
     Exists(PathBuf),
     /// Another process, or another handle of this one, has it open.
-    #[error("{0} is in use; stop the other relay, or give this one a log of its own")]
+    #[error("{0} is in use; stop the other relay, or give this one another log")]
     InUse(PathBuf),
-    /// The folder holds something else.
+    /// The folder contains something else.
     #[error("{0} is not a nullifier log; check the path (nothing was written to it)")]
     Foreign(PathBuf),
     /// The log is of another version of quotapass.
@@ -37,7 +37,7 @@ pub enum EmbeddedLogError {
     Version {
         /// The folder.
         path: PathBuf,
-        /// The version it has.
+        /// The version of the log.
         found: u32,
     },
     /// The log belongs to another registry.
@@ -49,15 +49,15 @@ pub enum EmbeddedLogError {
     WrongRegistry {
         /// The folder.
         path: PathBuf,
-        /// Whose log it is.
+        /// The registry of the log.
         found: RegistryId,
-        /// Whose log was asked for.
+        /// The expected registry.
         expected: RegistryId,
     },
-    /// It does not hold all that was written.
+    /// The log does not contain everything that was written.
     #[error(
-        "{path} is damaged ({reason}); restore it from a backup, or move it away and start a new one, in which nullifiers \
-             of the running epochs are missing"
+        "{path} is damaged ({reason}); restore it from a backup, or move it away and start a new one, which lacks the \
+             nullifiers of the running epochs"
     )]
     Damaged {
         /// The folder.
@@ -65,14 +65,14 @@ pub enum EmbeddedLogError {
         /// What is wrong.
         reason: String,
     },
-    /// The system refused.
+    /// An operation of the system failed.
     #[error("cannot {action} {path}: {reason}; check the disk, then start again")]
     Failed {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On which folder.
+        /// The folder.
         path: PathBuf,
-        /// The reason it gave.
+        /// The system's reason.
         reason: String,
     },
 }

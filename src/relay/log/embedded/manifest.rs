@@ -1,4 +1,4 @@
-//! What a log is, and whose: a small file of JSON beside the database.
+//! The manifest of a log: a small JSON file beside the database, with version, registry and identity.
 
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -12,10 +12,10 @@ use super::{
 use crate::{files, relay::log::LogIdentity};
 
 const FILE: &str = "nullifier-log.json";
-/// 1 had records without a version, and no identity.
+/// Version 1 had records without a version, and no identity.
 const VERSION: u32 = 2;
 
-/// The file's content. Fields that a later version adds are for the version number to announce.
+/// Content of the file. A version that adds fields must raise the version number.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     version: u32,
@@ -26,13 +26,13 @@ struct Manifest {
     identity: String,
 }
 
-/// What all versions have.
+/// The field that all versions have.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-/// Says that the folder is the log of a registry, which is begun now.
+/// Writes the manifest of a new log of a registry.
 pub(super) fn write(folder: &Path, registry: &RegistryId) -> Result<(), EmbeddedLogError> {
     let manifest = Manifest {
         version: VERSION,

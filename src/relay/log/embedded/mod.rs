@@ -1,37 +1,38 @@
-//! The nullifier log of one relay on its own disk, for which nothing has to be installed.
+//! The nullifier log of one relay on its own disk, without other software to install.
 //!
-//! **Durable.** What was answered is on disk: it survives a kill and a power failure. Callers that come at the same time
-//! share one flush (group commit), so that more of them, and larger batches, cost little more.
+//! **Durable.** Every answered write is on disk: it survives a kill and a power failure. Concurrent callers share one
+//! flush (group commit), so that more callers, and larger batches, cost little more.
 //!
-//! **Bounded.** Memory does not grow with epochs, nullifiers or members: tables are on disk, with filters that say of
-//! nearly every new nullifier that it is not there. Epochs that end go with their files, at once.
+//! **Bounded.** Memory does not grow with epochs, nullifiers or members: tables are on disk, with filters that show,
+//! for nearly every new nullifier, that it is not in a table. Expired epochs are dropped at once, with their files.
 //!
-//! **Never silently new.** A log that cannot be opened, is damaged or belongs to another registry is an error. Counts and
-//! a [witness](self#files) tell a log that lost something it had answered from one that a crash cut off.
+//! **Never silently new.** A log that cannot be opened, is damaged or belongs to another registry is an error. Counts
+//! and a [witness](self#files) distinguish a log that lost answered writes from a log that a crash cut off.
 //!
 //! # The engine
 //!
-//! The database is [fjall](https://docs.rs/fjall), a log-structured merge tree in Rust. A nullifier is random, so in a
-//! B-tree each goes to a page of its own: redb 4.5 wrote a page a nullifier and slowed down with the size of the file,
-//! where fjall writes a journal in sequence and tables in the background. 10 million nullifiers in four epochs, in batches
-//! of 256 with a read before each write and a flush after each batch, on a busy machine with two cores:
+//! The database is [fjall](https://docs.rs/fjall), a log-structured merge tree in Rust. Nullifiers are random, so that
+//! in a B-tree each one goes to a different page: redb 4.5 wrote one page per nullifier, and slowed down as the file
+//! grew. fjall writes a sequential journal, and tables in the background. Measured with 10 million nullifiers in four
+//! epochs, in batches of 256, with a read before each write and a flush after each batch, on a busy machine with two
+//! cores:
 //!
 //! | | fjall 3.1 | redb 4.5 |
 //! |---|---|---|
-//! | nullifiers a second | 57,000 | 9,400, ended after 8.5 million |
-//! | a batch, median | 1 to 8 ms | 8 to 32 ms |
-//! | resident at most | 228 MiB | 275 MiB |
-//! | on disk, a nullifier | 115 bytes | 175 bytes |
-//! | opened after a kill | 0.71 s | 0.02 s, with its quick repair |
-//! | an epoch dropped | 0.07 s | 1.6 s |
+//! | nullifiers per second | 57,000 | 9,400, stopped after 8.5 million |
+//! | time per batch, median | 1 to 8 ms | 8 to 32 ms |
+//! | maximum resident memory | 228 MiB | 275 MiB |
+//! | disk space per nullifier | 115 bytes | 175 bytes |
+//! | time to open after a kill | 0.71 s | 0.02 s, with its quick repair |
+//! | time to drop an epoch | 0.07 s | 1.6 s |
 //!
-//! RocksDB was left out: it is a build of C++ that takes minutes, and needs a C++ compiler and libclang.
+//! RocksDB was left out: its C++ build takes minutes, and needs a C++ compiler and libclang.
 //!
 //! # Files
 //!
-//! A log is a folder, readable to its owner alone, for evidence in it gives secrets away: `nullifier-log.json` says whose
-//! log it is, `witness` holds the number of the last commit, `database` is fjall's. Copy it only while the relay is
-//! stopped: a copy of files that change is damaged.
+//! A log is a folder that only its owner can read, because the evidence in it reveals secrets. `nullifier-log.json`
+//! names the log's registry, `witness` contains the number of the last commit, and `database` belongs to fjall. Copy
+//! the folder only while the relay is stopped: a copy of changing files is damaged.
 
 mod error;
 mod manifest;
@@ -63,16 +64,16 @@ use crate::{
     relay::log::{LogChoice, LogIdentity},
 };
 
-/// What an embedded log may use.
+/// Settings of an embedded log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmbeddedSettings {
-    /// Bytes of tables kept in memory. With all else, the log takes about 200 MiB more than this.
+    /// Size of the table cache in bytes. The log takes about 200 MiB of memory in addition.
     pub cache_bytes: u64,
 }
 
 impl Default for EmbeddedSettings {
-    /// 64 MiB.
+    /// Returns settings with a cache of 64 MiB.
     fn default() -> Self {
         Self { cache_bytes: 64 << 20 }
     }
@@ -80,8 +81,8 @@ impl Default for EmbeddedSettings {
 
 /// A nullifier log in a folder of this machine; see the [module](self).
 ///
-/// A write that fails (a full disk) is answered with [`LogError::Unavailable`], and so is all that follows, reading included,
-/// until the database takes writes again. That is tried once a second, whether or not anybody asks for something.
+/// A failed write (for example on a full disk) returns [`LogError::Unavailable`], and so do all later calls, including
+/// reads, until the database accepts writes again. The log tries that once per second, even without calls.
 pub struct EmbeddedLog {
     writer: Writer,
     store: Shared,
@@ -90,7 +91,7 @@ pub struct EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Makes a new log of a registry. Missing folders are made; the log itself must not be there.
+    /// Creates a new log of a registry. Missing parent folders are created; the log itself must not exist.
     ///
     /// # Errors
     /// [`EmbeddedLogError::Exists`], or [`EmbeddedLogError::Failed`]; nothing is left behind then.
@@ -106,7 +107,7 @@ impl EmbeddedLog {
         }
         let parent = files::folder_of(path);
         fs::create_dir_all(parent).map_err(refused)?;
-        // It stands at its path only when it is complete, whatever happens before.
+        // It appears at its path only when it is complete, even after a crash.
         let mut builder = tempfile::Builder::new();
         builder.prefix(".nullifier-log-");
         #[cfg(unix)]
@@ -119,7 +120,7 @@ impl EmbeddedLog {
         Self::open(path, registry, settings)
     }
 
-    /// Opens a log that is there.
+    /// Opens an existing log.
     ///
     /// # Errors
     /// [`EmbeddedLogError`]; nothing is changed then.
@@ -131,11 +132,12 @@ impl EmbeddedLog {
         Ok(Self { writer, store, path: path.into(), identity })
     }
 
-    /// Opens the log of a choice, or makes a new one if nothing is at the path, or an empty folder, and the choice allows it.
+    /// Opens the log that the choice allows. Creates a new log if the path does not exist or is an empty folder, and
+    /// the choice allows it.
     ///
     /// # Errors
-    /// As [`open`](Self::open) and [`create`](Self::create); [`EmbeddedLogError::Gone`] or [`EmbeddedLogError::Another`] if
-    /// it is not the one that is known.
+    /// As [`open`](Self::open) and [`create`](Self::create); [`EmbeddedLogError::Gone`] or
+    /// [`EmbeddedLogError::Another`] if it is not the known log.
     pub fn choose(
         path: &Path,
         registry: &RegistryId,
@@ -155,12 +157,12 @@ impl EmbeddedLog {
         }
     }
 
-    /// The identity of the log; a relay keeps it.
+    /// Returns the identity of the log, which a relay stores.
     pub fn identity(&self) -> LogIdentity {
         self.identity
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -205,7 +207,7 @@ impl NullifierLog for EmbeddedLog {
         if convictions.is_empty() {
             return Vec::new();
         }
-        // The thread that writes has no time for hashes.
+        // Hashes are computed here, because the writer thread has no time for them.
         let commitment =
             |conviction: &Conviction| conviction.secret().map(|secret| secret.commitment()).ok_or(LogError::Damaged);
         let owned: Vec<_> = convictions.iter().map(|conviction| (commitment(conviction), conviction.clone())).collect();
@@ -246,7 +248,7 @@ impl BadgeBook for EmbeddedLog {
     }
 
     fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        // Most badges are shown again, and need no flush.
+        // Most badges were shown before, and need no flush.
         if let Some(bound) = self.persona(persona)?.bound {
             return Ok(Some(bound));
         }

@@ -1,26 +1,27 @@
 //! The database of an embedded log.
 //!
-//! Nullifiers stand in partitions, one keyspace of the database for all epochs that may go at about the same time, so
-//! that they go as a whole. Everything else stands in the keyspace `records`, under a letter:
+//! Nullifiers are in partitions. A partition is one keyspace of the database, for all epochs that may expire at about
+//! the same time, so that it is dropped as a whole. Everything else is in the keyspace `records`, under a letter:
 //!
 //! | key | value |
 //! |---|---|
-//! | `c` | how many commits there were, u64 |
-//! | `w` | the watermark: until when epochs are expired, u64 |
-//! | `l` | the end of the last partition that went with nullifiers in it, u64 |
-//! | `t` | 65,536 bytes that were written to try out the disk |
-//! | `p`, end of a partition u64 | how many nullifiers it holds, u64 |
+//! | `c` | number of commits, u64 |
+//! | `w` | the watermark: the time until which epochs are expired, u64 |
+//! | `l` | end of the last partition that was dropped with nullifiers in it, u64 |
+//! | `t` | 65,536 bytes, written to test the disk |
+//! | `p`, end of a partition u64 | number of its nullifiers, u64 |
 //! | `e`, position u64 | a [conviction](Conviction) |
 //! | `m`, commitment 32 | the position of the evidence against this member |
 //! | `s`, commitment 32 | its case |
 //! | `k`, scope 32, pseudonym 32 | the [chat key](BoundKey) bound to it |
 //! | `r`, scope 32, pseudonym 32 | its [restriction](Restriction) |
-//! | `u`, end of a restriction u64, scope 32, pseudonym 32 | nothing |
+//! | `u`, end of a restriction u64, scope 32, pseudonym 32 | empty |
 //!
-//! and in a partition the [record](Recorded) of a nullifier stands under the external nullifier (32) and the nullifier (32). Numbers are big-endian.
+//! In a partition, the key of a nullifier's [record](Recorded) is the external nullifier (32) and the nullifier (32).
+//! Numbers are big-endian.
 //!
-//! Each commit writes its number and the counts of the partitions it adds to. A database that has lost part of its
-//! journal or a file of a partition has fewer than it says, and is not opened.
+//! Each commit writes its number, and the counts of the partitions that it adds to. A database that has lost part of
+//! its journal, or a file of a partition, has fewer entries than these counts say, and is not opened.
 
 use std::{
     collections::BTreeMap,
@@ -51,26 +52,27 @@ const DATABASE: &str = "database";
 const RECORDS: &str = "records";
 const PARTITION: &str = "nullifiers-";
 
-/// Epochs that may go within so many seconds of each other go together, so that short epochs do not make many
-/// partitions.
+/// Length of a partition in seconds. Epochs that may expire within it are dropped together, so that short epochs do not
+/// create many partitions.
 const PARTITION_SECONDS: u64 = 600;
-/// What has not been written to tables yet, in all partitions together: it is in memory, and is read again at opening.
+/// Maximum data of all partitions that is not in tables yet: it is in memory, and is read again from the journal when
+/// the log is opened.
 const JOURNAL_BYTES: u64 = 128 << 20;
-/// The same in one partition.
+/// The same limit for one partition.
 const MEMTABLE_BYTES: u64 = 16 << 20;
-/// What is written to a disk that failed before it is relied on again: more than a full batch takes.
+/// Bytes that are written to a disk that failed, before it is trusted again: more than a full batch takes.
 const TRIAL_BYTES: usize = 64 << 10;
-/// How many restrictions that are over go at once; others go the next time.
+/// Maximum number of ended restrictions that one expiry drops; later ones drop the rest.
 const ENDED_AT_ONCE: usize = 4_096;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
-/// The end of the partition that an epoch's nullifiers stand in, in Unix seconds.
+/// Returns the end of the partition of an epoch's nullifiers, in Unix seconds.
 pub(super) fn partition_of(epoch: &LogEpoch) -> u64 {
     epoch.keep_until().checked_next_multiple_of(PARTITION_SECONDS).unwrap_or(u64::MAX)
 }
 
-/// The key of a nullifier in its partition.
+/// Returns the key of a nullifier in its partition.
 pub(super) fn key_of(epoch: &LogEpoch, nullifier: Nullifier) -> [u8; 64] {
     let mut key = [0; 64];
     key[..32].copy_from_slice(&epoch.external_nullifier().to_be_bytes());
@@ -98,18 +100,18 @@ struct State {
 
 struct Partition {
     keyspace: Keyspace,
-    /// What it is known to hold.
+    /// Known number of nullifiers.
     count: u64,
 }
 
-/// A commit that failed, and may be on disk nevertheless.
+/// A failed commit that may still be on disk.
 pub(super) struct InDoubt {
     commit: u64,
     nullifiers: Vec<(u64, [u8; 64])>,
 }
 
 impl Store {
-    /// Makes the folder of a new log in a folder that is there and empty.
+    /// Creates the files of a new log in an existing, empty folder.
     pub(super) fn create(folder: &Path, registry: &RegistryId) -> Result<(), EmbeddedLogError> {
         let database = guarded(|| database(folder, &EmbeddedSettings::default()));
         let database = database.map_err(|error| failed("create", folder, &error))?;
@@ -132,7 +134,7 @@ impl Store {
     ) -> Result<Self, EmbeddedLogError> {
         let identity = manifest::check(folder, registry)?;
         let incomplete = |missing: &str| damaged(folder, &format_args!("{missing} is missing"));
-        // The database would make a new one of a folder that is gone.
+        // Without this check, the database would create a missing folder anew.
         if !folder.join(DATABASE).is_dir() {
             return Err(incomplete("its database"));
         }
@@ -154,9 +156,9 @@ impl Store {
         let state = state.map_err(|reason| damaged(folder, &reason))?;
         let witness = Witness::open(folder);
         let (witness, commits) = witness.map_err(|error| damaged(folder, &format_args!("its witness: {error}")))?;
-        let commits = commits.ok_or_else(|| damaged(folder, &"its witness makes no sense"))?;
+        let commits = commits.ok_or_else(|| damaged(folder, &"its witness is invalid"))?;
         if state.commits < commits {
-            return Err(damaged(folder, &format_args!("{} of {commits} commits are there", state.commits)));
+            return Err(damaged(folder, &format_args!("it has only {} of {commits} commits", state.commits)));
         }
         Ok(Self { identity, database, records, state: RwLock::new(state), witness: witness.into() })
     }
@@ -173,7 +175,7 @@ impl Store {
         read(&self.state).convictions
     }
 
-    /// The bytes at a place.
+    /// Returns the bytes at a place.
     pub(super) fn get(&self, place: &Place) -> Result<Option<fjall::UserValue>, LogError> {
         let found = match place {
             Place::Record(key) => guarded(|| self.records.get(key)),
@@ -186,7 +188,7 @@ impl Store {
         found.map_err(LogError::from)
     }
 
-    /// What is recorded for a nullifier.
+    /// Returns the record of a nullifier.
     pub(super) fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
         if epoch.keep_until() <= self.watermark() {
             return Err(LogError::Expired);
@@ -195,10 +197,10 @@ impl Store {
         Ok(found.map(|bytes| Recorded::from_bytes(&bytes)).transpose()?)
     }
 
-    /// The evidence from a position on.
+    /// Returns the evidence from a position on.
     pub(super) fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let count = self.conviction_count();
-        // Asked with every batch, and nearly always about nothing.
+        // Every batch calls this, and nearly always there is nothing new.
         (from..count)
             .map(|position| {
                 let bytes = self.get(&Place::Record(numbered(b'e', position)))?;
@@ -211,14 +213,14 @@ impl Store {
         let bound = self.get(&Place::chat_key(persona))?.map(|bytes| BoundKey::from_bytes(&bytes)).transpose()?;
         let restriction = self.get(&Place::restriction(persona))?;
         let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
-        // One that was lifted is none.
+        // A lifted restriction counts as none.
         Ok(PersonaRecord { bound, restriction: restriction.filter(|restriction| restriction.until != Some(0)) })
     }
 
-    /// The keys of restrictions that are over at `now`.
+    /// Returns the keys of restrictions that are over at `now`.
     fn ended_restrictions(&self, now: u64) -> Result<Vec<Vec<u8>>, LogError> {
         let ends = guarded(|| {
-            // Up to the last second before `now`; in force are those that end at `now`.
+            // Ends before `now`: a restriction that ends at `now` is still in force.
             let ends = self.records.range(numbered(b'u', 0)..numbered(b'u', now));
             ends.take(ENDED_AT_ONCE).map(fjall::Guard::key).collect::<Result<Vec<_>, _>>()
         })?;
@@ -230,7 +232,7 @@ impl Store {
             let key = [&b"r"[..], persona].concat();
             let restriction = self.get(&Place::Record(key.clone()))?;
             let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
-            // It may have another end by now.
+            // The restriction may have another end by now.
             if restriction.is_some_and(|restriction| restriction.until == Some(u64::from_be_bytes(*until))) {
                 keys.push(key);
             }
@@ -257,7 +259,7 @@ impl Store {
         })
     }
 
-    /// Makes room for nullifiers that go at this time. Only the one who commits may call it.
+    /// Creates the partition with this end if it does not exist. Only the thread that commits may call it.
     pub(super) fn ensure_partition(&self, end: u64) -> Result<(), LogError> {
         if read(&self.state).partitions.contains_key(&end) {
             return Ok(());
@@ -319,9 +321,9 @@ impl Store {
         Ok(())
     }
 
-    /// Drops what is expired at `now`, and remembers it.
+    /// Drops everything that is expired at `now`, and stores the watermark.
     pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
-        // By `now` and not by the watermark: one that is ahead must not end what is in force.
+        // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
         let restrictions = self.ended_restrictions(now)?;
         let was = self.watermark();
         let now = now.max(was);
@@ -351,12 +353,12 @@ impl Store {
             self.committed(&mut state, commit);
             ended.iter().filter_map(|end| state.partitions.remove(end)).collect()
         };
-        // The watermark is on disk: what a crash leaves of them goes at the next opening.
+        // The watermark is on disk: if a crash leaves some partitions, the next opening drops them.
         dropped.into_iter().try_for_each(|partition| guarded(|| self.database.delete_keyspace(partition.keyspace)))?;
         Ok(())
     }
 
-    /// Opens epochs again that were closed ahead of `now`, but for those whose nullifiers may be gone.
+    /// Reopens epochs that were closed ahead of `now`, except those whose nullifiers may have been dropped.
     pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
         let (commit, watermark, known) = {
             let state = read(&self.state);
@@ -374,7 +376,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes as much as a batch of posts does, to see whether the disk takes it.
+    /// Writes as much as a batch of posts, to test whether the disk accepts it.
     pub(super) fn try_disk(&self) -> Result<(), LogError> {
         let commit = read(&self.state).commits + 1;
         let mut batch = self.batch(commit);
@@ -384,7 +386,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes back a commit that was answered with an error, if it is on disk after all.
+    /// Undoes a commit that was answered with an error, if it is on disk after all.
     pub(super) fn undo(&self, in_doubt: &InDoubt) -> Result<(), LogError> {
         let mut state = write(&self.state);
         if state.commits != in_doubt.commit {
@@ -412,16 +414,16 @@ impl Store {
 
     fn committed(&self, state: &mut State, commit: u64) {
         state.commits = commit;
-        // One that cannot be written stays behind: it then vouches for less, and what is on disk stays on disk.
+        // A witness that cannot be written stays behind the database: it then detects less, but no data is lost.
         let _ = lock(&self.witness).write(commit);
     }
 }
 
 impl State {
-    /// Reads what is always needed, and compares what is there with what should be.
+    /// Reads the state, and compares the database with the counts in it.
     fn read(database: &Database, records: &Keyspace) -> Result<Result<Self, String>, Error> {
         let number = |key: &str| records.get(key).map(|found| found.and_then(|bytes| number_from(&bytes)));
-        let Some(commits) = number("c")? else { return Ok(Err("it does not count its commits".into())) };
+        let Some(commits) = number("c")? else { return Ok(Err("it has no count of its commits".into())) };
         let watermark = number("w")?.unwrap_or_default();
         let lost_until = number("l")?.unwrap_or_default();
         let last_evidence = records.prefix("e").next_back().map(fjall::Guard::key).transpose()?;
@@ -430,7 +432,7 @@ impl State {
         for entry in records.prefix("p") {
             let (key, count) = entry.into_inner()?;
             let entry = key.get(1..).and_then(number_from).zip(number_from(&count));
-            let Some((end, count)) = entry else { return Ok(Err("a partition makes no sense".into())) };
+            let Some((end, count)) = entry else { return Ok(Err("the entry of a partition is invalid".into())) };
             let name = partition_name(end);
             if !database.keyspace_exists(&name) {
                 return Ok(Err(format!("the nullifiers until {end} are missing")));
@@ -438,7 +440,7 @@ impl State {
             let keyspace = database.keyspace(&name, options)?;
             let found = keyspace.approximate_len() as u64;
             if found < count {
-                return Ok(Err(format!("{found} of {count} nullifiers until {end} are there")));
+                return Ok(Err(format!("it has only {found} of {count} nullifiers until {end}")));
             }
             partitions.insert(end, Partition { keyspace, count });
         }
@@ -449,7 +451,7 @@ impl State {
             if end <= watermark {
                 database.delete_keyspace(keyspace)?;
             } else {
-                // Made for a commit that was not made.
+                // It was created for a commit that did not happen.
                 partitions.insert(end, Partition { keyspace, count: 0 });
             }
         }
@@ -457,7 +459,7 @@ impl State {
     }
 }
 
-/// A key of the table of records.
+/// Returns a key of the table of records.
 pub(super) fn numbered(letter: u8, number: u64) -> Vec<u8> {
     [&[letter][..], &number.to_be_bytes()].concat()
 }
@@ -480,11 +482,11 @@ fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Erro
 }
 
 fn options() -> KeyspaceCreateOptions {
-    // Nearly all reads are of nullifiers that are not there.
+    // Nearly all reads are for nullifiers that do not exist.
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(false)
 }
 
-/// What the database did instead of what it was asked.
+/// Errors of the database.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
@@ -507,7 +509,7 @@ impl From<Failure> for LogError {
     }
 }
 
-/// Runs something in the database, which panics over some damage and some failures of the disk.
+/// Runs an operation of the database, which panics on some damage and on some disk failures.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(Failure::Engine),

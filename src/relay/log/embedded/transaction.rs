@@ -1,4 +1,4 @@
-//! What is to be written at once, and reads that see it.
+//! Writes that are committed together, and reads that see them.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::relay::{
     WorkerId, log::Record,
 };
 
-/// Where something stands in the database.
+/// A place in the database.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// In the table of records.
@@ -32,7 +32,7 @@ impl Place {
         Self::Record([&b"r"[..], &persona.to_bytes()].concat())
     }
 
-    /// By when it ends, so that those that are over are found.
+    /// Returns the place in the index by end, which finds ended restrictions.
     fn end(until: u64, persona: Persona) -> Self {
         Self::Record([&numbered(b'u', until)[..], &persona.to_bytes()].concat())
     }
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-/// The writes of several callers, each of whom sees those before.
+/// The writes of several callers. Each caller sees the earlier writes.
 pub(super) struct Transaction<'a> {
     store: &'a Store,
     writes: HashMap<Place, Vec<u8>>,
@@ -84,7 +84,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Keeps evidence against the member with this commitment.
+    /// Stores evidence against the member with this commitment, unless there is some. Returns whether it was stored.
     pub(super) fn convict(
         &mut self,
         commitment: IdentityCommitment,
@@ -100,7 +100,7 @@ impl<'a> Transaction<'a> {
         Ok(true)
     }
 
-    /// Binds a chat key; if one is bound already, only with `replaces`. Returns the one that was bound.
+    /// Binds a chat key; replaces a bound key only with `replaces`. Returns the key that was bound before.
     pub(super) fn bind(
         &mut self,
         persona: Persona,
@@ -115,7 +115,7 @@ impl<'a> Transaction<'a> {
         Ok(bound)
     }
 
-    /// Restricts a pseudonym. Returns the restriction that was there.
+    /// Restricts a pseudonym. Returns the former restriction.
     pub(super) fn restrict(
         &mut self,
         persona: Persona,
@@ -130,8 +130,8 @@ impl<'a> Transaction<'a> {
         Ok(former)
     }
 
-    /// Lifts a restriction: it becomes one that ended long ago, which goes with the next that are over. Returns whether
-    /// there was one.
+    /// Lifts a restriction: its end moves to a time long ago, so that the next expiry drops it. Returns whether there
+    /// was one.
     pub(super) fn lift(&mut self, persona: Persona) -> Result<bool, LogError> {
         let is_lifted = |restriction: &Restriction| restriction.until == Some(0);
         let known = self.get::<Restriction>(&Place::restriction(persona))?;

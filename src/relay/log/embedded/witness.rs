@@ -1,9 +1,10 @@
 //! The number of the last commit, beside the database.
 //!
-//! The database's journal ends where its checksums cease to hold, for that is what a crash leaves behind; damage in the
-//! middle of it looks the same. So the number of each commit is written here too, once the database has it on disk. It
-//! need not be flushed: a process that is killed leaves it with the system, and after a power failure it may be older
-//! than the database, never younger. A database that does not reach it has lost what was answered.
+//! The database takes the first invalid checksum for the end of its journal, because a crash leaves such an end. Damage
+//! in the middle of the journal looks the same. Therefore the number of each commit is also written here, after the
+//! database has the commit on disk. The file needs no flush: if the process is killed, the system still has the number;
+//! after a power failure it may be older than the database, never newer. A database with fewer commits has lost
+//! answered writes.
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,12 +20,12 @@ const FILE: &str = "witness";
 pub(super) struct Witness(File);
 
 impl Witness {
-    /// A new one of no commit.
+    /// Creates the file, with zero commits.
     pub(super) fn create(folder: &Path) -> io::Result<()> {
         files::create_new(&folder.join(FILE), &encode(0))
     }
 
-    /// Opens it; none in place of the number if it makes no sense.
+    /// Opens the file. The number is `None` if the content is invalid.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, Option<u64>)> {
         let mut file = OpenOptions::new().read(true).write(true).open(folder.join(FILE))?;
         let mut content = Vec::new();
@@ -33,7 +34,7 @@ impl Witness {
         Ok((Self(file), number.filter(|number| encode(*number)[..] == content)))
     }
 
-    /// The database has this commit on disk.
+    /// Writes the number of a commit that the database has on disk.
     pub(super) fn write(&mut self, number: u64) -> io::Result<()> {
         self.0.seek(SeekFrom::Start(0))?;
         self.0.write_all(&encode(number))

@@ -1,4 +1,4 @@
-//! The one thread that writes: what callers ask for at the same time is decided in turn and flushed at once.
+//! The only thread that writes: it decides concurrent requests one after the other, and flushes them together.
 
 use std::{
     path::PathBuf,
@@ -20,14 +20,14 @@ use super::{
 };
 use crate::relay::{LogError, log::LogIdentity, read, write};
 
-/// Entries after which a group is flushed whoever else is waiting.
+/// Number of entries after which a group is flushed, even if more callers wait.
 const GROUP_ENTRIES: usize = 4096;
-/// How long after a failed write the database is opened anew.
+/// Time after a failed write until the database is reopened.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a caller hears once his part is on disk, or is not.
+/// Answers a caller once its part is on disk, or has failed.
 type Answer = Box<dyn FnOnce(Result<(), LogError>) + Send>;
-/// Decides one caller's part in a transaction, if there can be one.
+/// Decides one caller's part in a transaction, or receives the error if there is none.
 type Decide = Box<dyn FnOnce(Result<&mut Transaction<'_>, LogError>) -> Answer + Send>;
 
 enum Command {
@@ -35,18 +35,18 @@ enum Command {
     Move { watermark: Watermark, answer: Answer },
 }
 
-/// What becomes of the watermark.
+/// A change of the watermark.
 enum Watermark {
-    /// Epochs that are over at this time are dropped.
+    /// Drops epochs that are over at this time.
     Expire(u64),
-    /// Epochs that end after this time are opened again.
+    /// Reopens epochs that end after this time.
     Reopen(u64),
 }
 
-/// The open database; or why there is none until it is opened anew.
+/// The open database, or the error until it is reopened.
 pub(super) type Shared = Arc<RwLock<Result<Store, LogError>>>;
 
-/// A handle of the thread, which ends with it.
+/// Handle of the thread. Dropping it ends the thread.
 pub(super) struct Writer {
     commands: Option<mpsc::Sender<Command>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -67,7 +67,7 @@ impl Writer {
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
-    /// Has something decided, and returns once it is on disk.
+    /// Runs `decide` in the thread, and returns once its writes are on disk.
     pub(super) fn write<T: Send + 'static>(
         &self,
         entries: usize,
@@ -82,12 +82,12 @@ impl Writer {
         })
     }
 
-    /// Drops what is expired.
+    /// Drops everything that is expired.
     pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
         self.ask(|reply| Command::Move { watermark: Watermark::Expire(now), answer: Box::new(reply) })
     }
 
-    /// Opens what was closed ahead of its time.
+    /// Reopens epochs that were closed ahead of their time.
     pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
         self.ask(|reply| Command::Move { watermark: Watermark::Reopen(now), answer: Box::new(reply) })
     }
@@ -97,7 +97,7 @@ impl Writer {
         command: impl FnOnce(Box<dyn FnOnce(Result<T, LogError>) + Send>) -> Command,
     ) -> Result<T, LogError> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        // Whoever asked waits for the answer below.
+        // The caller waits for the answer below.
         let reply = Box::new(move |answer| drop(sender.send(answer)));
         let gone = || LogError::Unavailable("its thread has ended".into());
         self.commands.as_ref().ok_or_else(gone)?.send(command(reply)).map_err(|_| gone())?;
@@ -109,7 +109,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.commands = None;
         if let Some(thread) = self.thread.take() {
-            // It does not panic: what may is caught.
+            // The thread does not panic: panics of the database are caught.
             let _ = thread.join();
         }
     }
@@ -124,7 +124,7 @@ struct Worker {
     broken: Option<Broken>,
 }
 
-/// What is to be done about a database that refuses to go on.
+/// State of a database that refuses further writes.
 struct Broken {
     tried_at: Instant,
     in_doubt: Option<InDoubt>,
@@ -159,7 +159,7 @@ impl Worker {
                     }
                     self.write(group);
                 }
-                // Nobody asks for anything, perhaps because all know that it is broken. Whoever reads finds out how it went.
+                // No caller writes, perhaps because all know that it is broken. Readers see the result of the recovery.
                 Err(RecvTimeoutError::Timeout) => drop(self.recover()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -209,14 +209,14 @@ impl Worker {
         changed
     }
 
-    /// Closes a database that failed: what it still answered could be what is in doubt.
+    /// Closes a database that failed: its answers could include a commit that is in doubt.
     fn give_up(&mut self, reason: LogError, in_doubt: Option<InDoubt>) {
         self.broken = Some(Broken { tried_at: Instant::now(), in_doubt });
-        // It holds the lock of its folder.
+        // This closes the database, which holds the lock of its folder.
         *write(&self.store) = Err(reason);
     }
 
-    /// Opens a database anew that has refused to go on, once it is time.
+    /// Reopens a database that refuses further writes, once the pause is over.
     fn recover(&mut self) -> Result<(), LogError> {
         let Some(broken) = &self.broken else { return Ok(()) };
         if broken.tried_at.elapsed() < REOPEN_AFTER {
@@ -232,10 +232,10 @@ impl Worker {
         recovered
     }
 
-    /// A database that takes writes.
+    /// Opens the database, and checks that it accepts writes.
     fn open(&self, in_doubt: Option<&InDoubt>) -> Result<Store, LogError> {
         let opened = Store::open(&self.path, &self.registry, &self.settings);
-        // Posters may read it, and it is not for them where the log is.
+        // Posters may read this error, so that it must not contain the path of the log.
         let opened = opened.map_err(|error| match error {
             EmbeddedLogError::Failed { reason, .. } => LogError::Unavailable(reason),
             EmbeddedLogError::InUse(_) => LogError::Unavailable("another program has it open".into()),

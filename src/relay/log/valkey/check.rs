@@ -1,4 +1,4 @@
-//! What a server must be like to keep nullifiers.
+//! Requirements on a server that keeps nullifiers.
 
 use std::collections::HashMap;
 
@@ -9,23 +9,24 @@ use super::{
     vitals::{check_clock, evicted_keys, fields},
 };
 
-/// The oldest server that takes `SET` with both `NX` and `GET`. Valkey tells the version of Redis that it is
+/// The oldest version that supports `SET` with both `NX` and `GET`. Valkey reports the version of Redis that it is
 /// compatible with.
 const OLDEST_MAJOR_VERSION: u32 = 7;
-/// How many seconds a server's clock may differ. Less than [`GRACE`](super::GRACE), by which it keeps nullifiers longer.
+/// Maximum difference of a server's clock in seconds. It is less than [`GRACE`](super::GRACE), by which a server keeps
+/// nullifiers longer.
 pub(super) const CLOCK_DIFFERENCE: u64 = 30;
 
-/// What a server says of itself.
+/// What a server reports about itself.
 pub(super) struct Server {
     /// Whether it is in cluster mode.
     pub(super) is_cluster: bool,
-    /// Another one after each start of the server.
+    /// Run id, which changes with each start of the server.
     pub(super) run: String,
-    /// How many keys it has dropped since then because its memory was full; none if it does not tell.
+    /// Number of keys that it evicted since then because its memory was full; `None` if it does not report it.
     pub(super) evicted: Option<u64>,
 }
 
-/// Asks a server about itself, and refuses one that would forget.
+/// Checks a server's version, role, clock and settings, and refuses a server that could lose nullifiers.
 pub(super) async fn check(
     connection: &mut MultiplexedConnection,
     server: &str,

@@ -1,10 +1,10 @@
-//! Why a log on a server was not opened.
+//! Errors of opening a log on servers.
 
-/// Why a log on a Valkey or Redis server was not opened. Servers are named by host and port, never with a password.
+/// Errors of opening a log on a Valkey or Redis server. They name servers by host and port, never with a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValkeyLogError {
-    /// An address makes no sense, or none was given.
+    /// An address is invalid, or none was given.
     #[error("{0}; give addresses like redis://user:password@host:6379, or rediss:// for TLS")]
     Address(String),
     /// A file with a password or certificates cannot be used.
@@ -12,30 +12,30 @@ pub enum ValkeyLogError {
         "cannot use the files with password and certificates: {0}; check the paths, their owner, and that they are PEM"
     )]
     Files(String),
-    /// This machine has no room for the threads that talk to servers.
+    /// The threads that talk to servers cannot be started.
     #[error("cannot start the log's threads: {0}")]
     Threads(String),
-    /// A server does not answer, or refuses.
+    /// A server does not answer, or refuses the connection.
     #[error("{server} cannot be used: {reason}; check that it runs, its address and the password")]
     Unreachable {
         /// The server.
         server: String,
-        /// What it said.
+        /// The reason.
         reason: String,
     },
-    /// The log is not the one that this relay knows, or only part of one.
+    /// The log is not the one that this relay knows, or is incomplete.
     #[error(
-        "the nullifier log on the servers was {0}, and without it members could post twice what they posted in the running \
-             epochs: restore it, or begin a new one with --new-log when those epochs are over"
+        "the nullifier log on the servers was {0}; without it, members could use their quotas of the running epochs \
+             twice: restore it, or start a new one with --new-log after those epochs"
     )]
     Lost(&'static str),
-    /// Several addresses were given, and they are no cluster.
+    /// Several addresses were given, and the servers are not a cluster.
     #[error("{0} is not in cluster mode; give one address, or those of one cluster")]
     NotACluster(String),
-    /// It is a copy of another server, and takes no writes.
-    #[error("{0} is a replica; give the address of its primary, or those of sentinels, which know who it is")]
+    /// The server is a replica, and accepts no writes.
+    #[error("{0} is a replica; give the address of its primary, or the addresses of sentinels, which know the primary")]
     Replica(String),
-    /// It does not know a command that is needed (`SET` with both `NX` and `GET`).
+    /// The server does not support a required command (`SET` with both `NX` and `GET`).
     #[error("{server} has version {version}; Redis 7.0 or any Valkey is needed")]
     TooOld {
         /// The server.
@@ -43,9 +43,9 @@ pub enum ValkeyLogError {
         /// Its version.
         version: String,
     },
-    /// It would forget nullifiers when its memory is full, and accept them again.
+    /// The server evicts nullifiers when its memory is full, and they would be accepted again.
     #[error(
-        "{server} forgets keys when its memory is full (maxmemory-policy {policy}); set maxmemory-policy noeviction"
+        "{server} evicts keys when its memory is full (maxmemory-policy {policy}); set maxmemory-policy noeviction"
     )]
     Evicts {
         /// The server.
@@ -53,9 +53,9 @@ pub enum ValkeyLogError {
         /// Its policy.
         policy: String,
     },
-    /// It would lose nullifiers when it restarts, and accept them again.
+    /// The server loses nullifiers when it restarts, and they would be accepted again.
     #[error(
-        "{server} does not write what it holds to its disk in time ({setting} {value}); set appendonly yes, and appendfsync \
+        "{server} does not write its data to disk in time ({setting} {value}); set appendonly yes, and appendfsync \
              everysec or always"
     )]
     Forgets {
@@ -66,29 +66,29 @@ pub enum ValkeyLogError {
         /// Its value.
         value: String,
     },
-    /// It does not tell its settings.
+    /// The server does not report its settings.
     #[error(
-        "{server} does not tell its settings ({reason}); allow CONFIG GET, or check yourself that it has maxmemory-policy \
-             noeviction and appendonly yes, and vouch for it in the settings"
+        "{server} does not report its settings ({reason}); allow CONFIG GET, or check yourself that it has \
+             maxmemory-policy noeviction and appendonly yes, and vouch for it in the settings"
     )]
     Untold {
         /// The server.
         server: String,
-        /// What it said.
+        /// The server's answer.
         reason: String,
     },
-    /// Its clock is wrong, or ours is: it would drop nullifiers too early.
+    /// The server's clock is wrong, or this machine's: the server would drop nullifiers too early.
     #[error("the clock of {server} differs from this machine's by {seconds} seconds; set both by NTP")]
     Clock {
         /// The server.
         server: String,
-        /// By how much.
+        /// The difference in seconds.
         seconds: u64,
     },
 }
 
 impl ValkeyLogError {
-    /// The same without a server's name, for those who are not to know it.
+    /// Replaces the server's name, for readers who must not know it.
     pub(super) fn unnamed(self) -> Self {
         let server: String = "the server".into();
         match self {

@@ -7,32 +7,32 @@ use zeroize::Zeroizing;
 
 use super::ValkeyLogError;
 
-/// Files with what servers ask for. They are read whenever a connection is made, so that new ones count with the next
-/// connection; those that are open go on, as servers let them.
+/// Files with the credentials for servers. They are read for each new connection, so that a changed file takes effect
+/// with the next connection. Open connections continue as long as the servers allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ValkeyFiles {
-    /// Holds the password, in the place of one in the addresses. The last line break does not count.
+    /// File with the password, used instead of a password in the addresses. Line breaks at its end are ignored.
     pub password: Option<PathBuf>,
-    /// Holds, in PEM, the authorities that the servers' certificates may be from. None of the system's counts then.
+    /// PEM file with the certificate authorities of the servers, used instead of the system's authorities.
     pub authorities: Option<PathBuf>,
-    /// Hold, in PEM, the certificate of this client and its key.
+    /// PEM files with this client's certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl ValkeyFiles {
-    /// Whether certificates are named.
+    /// Returns whether files with certificates are set.
     pub(super) fn has_certificates(&self) -> bool {
         self.authorities.is_some() || self.identity.is_some()
     }
 
-    /// User and password, as the file has it.
+    /// Returns the settings with the password from the file, if one is set.
     pub(super) fn settings(&self, settings: RedisConnectionInfo) -> Result<RedisConnectionInfo, ValkeyLogError> {
         let Some(path) = &self.password else { return Ok(settings) };
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
         Ok(settings.set_password(text.trim_end_matches(['\r', '\n'])))
     }
 
-    /// A client of a server with what is in the files.
+    /// Creates a client of a server with the credentials from the files.
     pub(super) fn client(&self, info: ConnectionInfo) -> Result<Client, ValkeyLogError> {
         let settings = self.settings(info.redis_settings().clone())?;
         self.open(info.set_redis_settings(settings))

@@ -1,8 +1,7 @@
-//! Which log is on the servers: found, taken, or begun.
+//! The marks of a log on servers: finding, taking and creating a log.
 //!
-//! A log has its identity beside the nullifiers of each slot, so that a server of a cluster that is emptied is noticed as
-//! well as the only one. All marks have the same identity; anything else is a log that is lost in part, or one that another
-//! relay is about to begin.
+//! A mark is the log's identity beside the nullifiers of each slot, so that one emptied server of a cluster is noticed,
+//! too. All marks of a log have the same identity. Otherwise the log is partly lost, or another relay is creating it.
 
 use std::time::Duration;
 
@@ -20,24 +19,24 @@ use crate::relay::{
     read, write,
 };
 
-/// How often marks are read again that another relay may be writing.
+/// Maximum number of times that marks are read while another relay may be writing them.
 const ATTEMPTS: u32 = 40;
-/// How long after each.
+/// Pause after each read.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Keys {
-    /// The marks beside nullifiers.
+    /// Returns the keys of the marks beside nullifiers.
     pub(super) fn shards(&self) -> impl Iterator<Item = Vec<u8>> {
         (0..=u8::MAX).map(|shard| format!("quotapass:m:{{{shard:02x}}}:{}", self.registry).into_bytes())
     }
 
-    /// All marks, the one beside the registry's other keys first.
+    /// Returns the keys of all marks, first the one beside the registry's other keys.
     pub(super) fn marks(&self) -> Vec<Vec<u8>> {
         core::iter::once(self.store.clone().into_bytes()).chain(self.shards()).collect()
     }
 }
 
-/// What is on the servers.
+/// The marks on the servers.
 enum Found {
     Nothing,
     Part,
@@ -49,10 +48,10 @@ impl Log {
         *read(&self.identity)
     }
 
-    /// Takes the log that is there, or begins one, as the choice allows.
+    /// Takes the existing log or creates a new one, as the choice allows.
     ///
     /// # Errors
-    /// [`LogError::Lost`] if it is not the one that is known, or only part of it.
+    /// [`LogError::Lost`] if the log is not the known one, or is incomplete.
     pub(super) async fn take(&self, choice: LogChoice) -> Result<(), LogError> {
         self.servers.expect(None);
         for attempt in 1..=ATTEMPTS {
@@ -67,7 +66,7 @@ impl Log {
                 }
                 (Found::Nothing, LogChoice::Known(_)) => return Err(LogError::Lost(EMPTIED)),
                 (Found::Nothing, LogChoice::First | LogChoice::New) => self.begin(true).await?,
-                // Another relay may be about to begin it.
+                // Another relay may be creating it.
                 (Found::Part, LogChoice::New) if attempt == ATTEMPTS / 2 => self.begin(false).await?,
                 (Found::Part, _) => sleep(PAUSE).await,
             }
@@ -75,7 +74,7 @@ impl Log {
         Err(LogError::Lost(IN_PARTS))
     }
 
-    /// Writes all marks; if there are none yet, only the relay that is first does.
+    /// Writes all marks. With `is_first`, a relay that is not the first to write leaves them to the other one.
     async fn begin(&self, is_first: bool) -> Result<(), LogError> {
         let identity = LogIdentity::random();
         let set = |mark: &[u8]| cmd("SET").arg(mark).arg(identity.as_bytes()).to_owned();
@@ -92,7 +91,7 @@ impl Log {
         self.servers.run(marks, Kind::Write).await.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
-    /// What is there. Servers of a cluster that do not answer have no say, unless there is nothing elsewhere.
+    /// Reads the marks. Servers of a cluster that do not answer are ignored, unless the other servers have no marks.
     async fn find(&self) -> Result<Found, LogError> {
         let get = |mark: Vec<u8>| Request::new(&mark, cmd("GET").arg(&mark).to_owned());
         let marks = self.keys.marks().into_iter().map(get).collect();
@@ -110,13 +109,13 @@ impl Log {
         }
     }
 
-    /// Takes the log's identity away from all relays: what it held is not there any more.
+    /// Deletes the log's identity, so that all relays notice that the log has lost data.
     pub(super) async fn abandon(&self) {
         if self.is_volatile {
             return;
         }
         let store = self.keys.store.as_bytes();
-        // One that cannot be told is asked again with the next write.
+        // If this fails, the next write notices the loss again, and repeats it.
         let _ = self.servers.run(vec![Request::new(store, cmd("DEL").arg(store).to_owned())], Kind::Write).await;
     }
 }

@@ -1,57 +1,57 @@
 //! The nullifier log of many relays, on a Valkey or Redis server or a cluster of them.
 //!
-//! **Atomic.** A nullifier is one key, and recording it one command, `SET key value NX GET EXAT time`: of any number of
-//! relays one is first, and all others are given what that one wrote. Redis takes this command from 7.0 on, and every
-//! Valkey does. The commands of a batch go to each server at once.
+//! **Atomic.** A nullifier is one key, and recording it is one command, `SET key value NX GET EXAT time`: of any number
+//! of relays, one is first, and all others get the value that it wrote. Redis supports this command from version 7.0
+//! on, and Valkey in every version. The commands of a batch go to each server in one pipeline.
 //!
-//! **Repeatable.** With the share goes a token of its own for each entry of each call. When a connection breaks, the call
-//! sends its commands again, and knows its own writes by their tokens: a lost answer does not become a replay. A post
-//! that was answered with [`LogError::Unavailable`] because no repetition came through either may be on the server all
-//! the same; offered again it is then a replay.
+//! **Repeatable.** Each entry of each call has a unique token, which is stored with the share. When a connection
+//! breaks, the call sends its commands again, and recognises its own writes by their tokens: a lost answer does not
+//! become a replay. If no repetition succeeds, the post is answered with [`LogError::Unavailable`], but may be on the
+//! server nevertheless; if it is sent again, it is then a replay.
 //!
-//! **Expiring.** The server drops a nullifier a minute after its epoch may go, by its own clock, which is compared with
-//! this machine's with each write. What relays expired is remembered on the server, so that no relay whose clock goes back
-//! opens an epoch again.
+//! **Expiring.** The server drops a nullifier one minute after its epoch may expire, by the server's own clock, which
+//! each write compares with this machine's clock. The server stores the time until which relays have expired epochs, so
+//! that no relay whose clock goes back opens an epoch again.
 //!
-//! **Bounded in time.** Every call ends within its timeout. Servers that fail are asked again after a pause, which grows to two
-//! seconds; until then the answer is [`LogError::Unavailable`], at once. In a cluster that concerns the nullifiers of the
-//! failed server alone, until another takes over its slots or it comes back.
+//! **Bounded in time.** Every call ends within its timeout. A failed server is asked again after a pause, which grows
+//! to two seconds; during the pause, calls return [`LogError::Unavailable`] at once. In a cluster, this concerns only
+//! the nullifiers of the failed server, until another server takes over its slots or it comes back.
 //!
 //! # Durability
 //!
-//! It is the server's, and checked whenever a connection is made (see [`Durability`]):
+//! Durability depends on the server's settings, which are checked for each new connection (see [`Durability`]):
 //!
 //! | setting of the server | |
 //! |---|---|
-//! | `maxmemory-policy noeviction` | required: a server that forgets nullifiers accepts them twice |
+//! | `maxmemory-policy noeviction` | required: if a server evicts nullifiers, they are accepted twice |
 //! | `appendonly yes` | required: nullifiers survive a restart, and a kill of the server |
-//! | `appendfsync always` | nullifiers survive a power failure, too; `everysec`, the least accepted, may lose the last second |
-//! | `min-replicas-to-write` | where there are replicas: a primary that is cut off from them takes no writes |
+//! | `appendfsync always` | nullifiers survive a power failure, too; `everysec`, the minimum, may lose the last second |
+//! | `min-replicas-to-write` | with replicas: a primary that is cut off from them accepts no writes |
 //!
-//! Replication is asynchronous: a replica that takes over may lack what its primary answered last. With
-//! [`replicas`](ValkeySettings::replicas) a call waits until so many have its writes (`WAIT`), and is
-//! [unavailable](LogError::Unavailable) if they do not in time, which makes this loss unlikely; only a primary that comes
-//! back with its own file makes it impossible.
+//! Replication is asynchronous: a replica that takes over may lack the last writes that its primary answered. With
+//! [`replicas`](ValkeySettings::replicas), a call waits until this number of replicas has its writes (`WAIT`), and is
+//! [unavailable](LogError::Unavailable) if they do not have them in time. This makes the loss unlikely; it is
+//! impossible only if the primary comes back with its own file.
 //!
-//! A server that comes back empty is noticed: a [`LogIdentity`] is written when the log is begun, beside the nullifiers of
-//! each slot, and asked for after the writes of each batch, on the same connection. A batch that went to a server that was
-//! emptied, or that dropped keys because its memory was full, counts for nothing. Relays keep the identity that they have
-//! seen, so that a log that is lost while they are stopped is noticed as well. A server's settings, its role and its clock
-//! are looked at each second ([`probe`](NullifierLog::probe)).
+//! A server that comes back empty is noticed: a [`LogIdentity`] is written beside the nullifiers of each slot when the
+//! log is created, and is read after the writes of each batch, on the same connection. A batch does not count if its
+//! server was emptied, or evicted keys because its memory was full. Relays store the identity that they have seen, so
+//! that a log that is lost while they are stopped is noticed as well. A server's settings, role and clock are checked
+//! every second ([`probe`](NullifierLog::probe)).
 //!
-//! The server drops nullifiers by its own clock. While that differs from a relay's by more than half a minute, the relay
-//! records nothing; what a server dropped whose clock was ahead for a while is not noticed.
+//! The server drops nullifiers by its own clock. While that clock differs from a relay's by more than half a minute,
+//! the relay records nothing. If a server's clock was ahead for a while, what it dropped in that time is not noticed.
 //!
 //! # Sentinels
 //!
-//! With [`sentinels`](ValkeySettings::sentinels) the primary is found under its name, and again when it is taken over: a
-//! server that says that it is a replica is left. Between two primaries `min-replicas-to-write` keeps a former one from
-//! taking writes.
+//! With [`sentinels`](ValkeySettings::sentinels), the log finds the primary by its name, and finds the new one after a
+//! failover: it disconnects from a server that reports that it is a replica. Between two primaries,
+//! `min-replicas-to-write` prevents that the former one accepts writes.
 //!
 //! # Secrecy
 //!
-//! Evidence gives secrets away: whoever reads the server can slash the convicted. Keep it in a network of its own, with a
-//! password and TLS, and its files and backups as secret as an identity.
+//! Evidence reveals secrets: anyone who can read the server can slash the convicted members. Keep the server in a
+//! separate network, with a password and TLS, and its files and backups as secret as an identity.
 //!
 //! # Keys
 //!
@@ -59,18 +59,19 @@
 //! |---|---|
 //! | `quotapass:n:{`, last byte of the nullifier in hex, `}:`, external nullifier (32 bytes), nullifier (32 bytes) | a [record](Recorded), token (16 bytes) |
 //! | `quotapass:m:{00}:registry` to `quotapass:m:{ff}:registry` | the log's identity (16 bytes), for the nullifiers of the same byte |
-//! | the same with `:probe` | nothing, for a minute |
+//! | the same with `:probe` | an empty string, for a minute |
 //! | `quotapass:{registry}:store` | the log's identity, for the keys below |
-//! | `quotapass:{registry}:expired` | until when epochs are expired |
+//! | `quotapass:{registry}:expired` | the time until which epochs are expired |
 //! | `quotapass:{registry}:convictions` | a list of [convictions](Conviction) |
 //! | `quotapass:{registry}:convicted` | a hash: commitment to token |
 //! | `quotapass:{registry}:cases` | a hash: commitment to case |
 //! | `quotapass:{registry}:chat-keys` | a hash: scope and pseudonym (64 bytes) to the [chat key](BoundKey) bound to it |
 //! | `quotapass:{registry}:restrictions` | a hash: the same to [restriction](Restriction) |
-//! | `quotapass:{registry}:restriction-ends` | a sorted set: the same by end, if there is one |
+//! | `quotapass:{registry}:restriction-ends` | a sorted set: the same by the end of the restriction, if it has one |
 //!
-//! `registry` is the chain id and the address in hex; in a cluster the braces keep these keys together, and nullifiers with
-//! their marks, while nullifiers spread over all servers. External nullifiers are the registry's own already.
+//! `registry` is the chain id and the address in hex. In a cluster, the braces keep these keys in one slot, and
+//! nullifiers in the slot of their mark, while nullifiers spread over all servers. External nullifiers already depend
+//! on the registry.
 
 mod check;
 mod error;
@@ -111,13 +112,13 @@ use super::{
     record::Record,
 };
 
-/// Seconds that a server keeps nullifiers longer than it must, for its clock may be fast.
+/// Seconds by which a server keeps nullifiers longer than it must, because its clock may be fast.
 const GRACE: u64 = 60;
 /// The last second of the year 9999: servers refuse times that are much later.
 const LATEST: u64 = 253_402_300_799;
 /// Bytes of the token that ends the value of a nullifier.
 const TOKEN_BYTES: usize = 16;
-/// How often a case is read again because somebody else wrote it meanwhile.
+/// Maximum number of attempts to replace a case that others write at the same time.
 const CASE_ATTEMPTS: u32 = 16;
 
 /// Raises a number, and returns it.
@@ -125,29 +126,30 @@ const RAISE: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) <= known then return known end
 redis.call('SET', KEYS[1], ARGV[1])
 return tonumber(ARGV[1])";
-/// Lowers a number to another one, but not below what the server's clock has dropped, and returns it.
+/// Lowers a number to another one, but not below the time up to which the server has dropped nullifiers, and returns
+/// it.
 const LOWER: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0')
 local lowered = math.max(tonumber(ARGV[1]), tonumber(redis.call('TIME')[1]) - tonumber(ARGV[2]))
 if lowered >= known then return known end
 redis.call('SET', KEYS[1], string.format('%.0f', lowered))
 return lowered";
-/// Keeps evidence unless there is some against the member; a repetition knows itself by its token.
+/// Stores evidence unless there is some against the member; a repetition recognises its own write by its token.
 const CONVICT: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return known == ARGV[2] and 1 or 0 end
 redis.call('RPUSH', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1";
-/// Writes a case if it is still what was read, or is what is to be written.
+/// Writes a case if the stored case is still the one that was read, or is already the new one.
 const REPLACE: &str = "local known = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if known ~= ARGV[2] and known ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1";
 
-/// Binds a chat key unless one is bound, or in place of it, and returns the one that was.
+/// Binds a chat key if none is bound, or replaces the bound one, and returns the former one.
 const BIND: &str = "local bound = redis.call('HGET', KEYS[1], ARGV[1])
 if not bound or ARGV[3] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return bound";
-/// Restricts a pseudonym, and keeps the end in order.
+/// Restricts a pseudonym, and updates the sorted set of ends.
 const RESTRICT: &str = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if ARGV[3] == '' then redis.call('ZREM', KEYS[2], ARGV[1]) else redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1]) end
 return 1";
@@ -163,7 +165,7 @@ return #ended";
 
 /// A nullifier log on servers that several relays share; see the [module](self).
 ///
-/// Its methods block; they may be called from any thread, but belong into no async task.
+/// Its methods block: call them from any thread, but not from an async task.
 pub struct ValkeyLog {
     runtime: Option<Runtime>,
     log: Arc<Log>,
@@ -175,7 +177,7 @@ struct Log {
     is_volatile: bool,
     identity: RwLock<Option<LogIdentity>>,
     watermark: AtomicU64,
-    /// The same for all tokens of this handle.
+    /// The first half of all tokens of this handle.
     token: u64,
     tokens: AtomicU64,
 }
@@ -218,7 +220,7 @@ fn nullifier_key(epoch: &LogEpoch, nullifier: Nullifier) -> Vec<u8> {
     [shard.as_bytes(), &epoch.external_nullifier().to_be_bytes(), &nullifier].concat()
 }
 
-/// A script on keys that lie together.
+/// Returns the command of a script on keys of one slot.
 fn script(text: &str, keys: &[&str]) -> Cmd {
     let mut command = cmd("EVAL");
     command.arg(text).arg(keys.len()).arg(keys);
@@ -226,10 +228,10 @@ fn script(text: &str, keys: &[&str]) -> Cmd {
 }
 
 impl ValkeyLog {
-    /// Connects to the server, or to the cluster, checks it, and takes the log that is there, or begins one.
+    /// Connects to the server or the cluster, checks it, and takes the existing log or creates one.
     ///
     /// # Errors
-    /// [`ValkeyLogError`]. In a cluster, a server that cannot be reached is none, as long as another can.
+    /// [`ValkeyLogError`]. In a cluster, an unreachable server is not an error as long as another one is reachable.
     pub fn connect(
         registry: &RegistryId,
         settings: &ValkeySettings,
@@ -247,7 +249,7 @@ impl ValkeyLog {
         Ok(Self { runtime: Some(runtime), log: Arc::new(log) })
     }
 
-    /// The identity of the log; a relay keeps it.
+    /// Returns the identity of the log, which a relay stores.
     pub fn identity(&self) -> Option<LogIdentity> {
         self.log.identity()
     }
@@ -261,14 +263,14 @@ impl ValkeyLog {
     }
 }
 
-/// Runs a task and waits for it, also on a thread that drives other tasks.
+/// Runs a task and waits for it, even on a thread that runs other async tasks.
 fn block_on<T: Send + 'static>(
     runtime: &Runtime,
     task: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, LogError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     runtime.spawn(async move {
-        // Whoever asked waits for the answer below.
+        // The caller waits for the answer below.
         let _ = sender.send(task.await);
     });
     receiver.recv().map_err(|_| ended())
@@ -281,7 +283,8 @@ fn ended() -> LogError {
 impl Drop for ValkeyLog {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Nothing is under way: calls hold the log. Waiting is not allowed where tasks are driven.
+            // No call is in progress, because calls borrow the log. Waiting is not allowed on threads that run async
+            // tasks.
             runtime.shutdown_background();
         }
     }
@@ -333,7 +336,8 @@ impl Log {
         if epoch.keep_until() <= self.watermark.load(Ordering::Relaxed) { Err(LogError::Expired) } else { Ok(()) }
     }
 
-    /// Sends commands. If a server has dropped keys, the log is none any more, and every relay is to know.
+    /// Sends commands. If a server has evicted keys, the log is lost, and its identity is deleted so that every relay
+    /// notices.
     async fn send(&self, requests: Vec<Request>, kind: Kind) -> Vec<Result<Value, LogError>> {
         let answers = self.servers.run(requests, kind).await;
         if answers.contains(&Err(LogError::Lost(EVICTED))) {
@@ -342,13 +346,13 @@ impl Log {
         answers
     }
 
-    /// One command about one key.
+    /// Sends one command about one key.
     async fn one(&self, key: &str, command: Cmd, kind: Kind) -> Result<Value, LogError> {
         let answers = self.send(vec![Request::new(key.as_bytes(), command)], kind).await;
         answers.into_iter().next().unwrap_or_else(|| Err(ended()))
     }
 
-    /// Commands about those items that are not expired.
+    /// Sends commands about the items that are not expired.
     async fn run<T>(
         &self,
         items: &[T],
@@ -415,7 +419,7 @@ impl Log {
             .collect()
     }
 
-    /// Each batch of posts begins with it, so that it sees to all that relays tell each other.
+    /// Each batch of posts begins with this call, so that it also reads everything else that relays share.
     async fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let Keys { store, expired, convictions, .. } = &self.keys;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
@@ -434,7 +438,7 @@ impl Log {
         }
         if let Some(expired) = bytes_of(expired)? {
             let expired = String::from_utf8(expired).ok().and_then(|expired| expired.parse().ok());
-            // The server's, for it may have been lowered.
+            // The server's number replaces the known one, even if it is lower.
             self.watermark.store(expired.ok_or(LogError::Damaged)?, Ordering::Relaxed);
         }
         let Value::Array(convictions) = convictions else { return Err(LogError::Damaged) };
@@ -446,7 +450,7 @@ impl Log {
         let mut raise = script(RAISE, &[&self.keys.expired]);
         raise.arg(now.min(LATEST));
         self.move_watermark(raise).await?;
-        // By `now` and not by the watermark: one that is ahead must not end what is in force.
+        // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
         self.end_restrictions(now).await
     }
 
@@ -464,7 +468,7 @@ impl Log {
         Ok(expired.unsigned_abs())
     }
 
-    /// Drops restrictions of pseudonyms that are over.
+    /// Drops ended restrictions of pseudonyms.
     async fn end_restrictions(&self, now: u64) -> Result<(), LogError> {
         let mut end = script(END, &[&self.keys.restrictions, &self.keys.restriction_ends]);
         end.arg(now);
@@ -478,7 +482,7 @@ impl Log {
         let own = [store, expired, convictions, convicted, cases, chat_keys, restrictions, restriction_ends];
         let own = self.one(store, cmd("EXISTS").arg(&own[..]).to_owned(), Kind::Read).await?;
         let marks = self.keys.shards().count() as u64;
-        // Some of which were probes.
+        // Some of these keys may be probes.
         let keys: u64 = self.servers.ask_all(&cmd("DBSIZE")).await?.iter().map(count_of).sum();
         let closed_until = bytes_of(self.one(expired, cmd("GET").arg(expired).to_owned(), Kind::Read).await?)?;
         let closed_until = closed_until.map(|text| String::from_utf8(text).ok().and_then(|text| text.parse().ok()));
@@ -521,7 +525,7 @@ impl Log {
         Ok(Some((bytes, case)))
     }
 
-    /// Replaces a case if it may be, and returns whether it was.
+    /// Replaces a case if `may_be` allows it, and returns whether it was replaced.
     async fn replace(
         &self,
         commitment: IdentityCommitment,
@@ -540,17 +544,17 @@ impl Log {
                 return Ok(true);
             }
         }
-        Err(LogError::Unavailable("others write the case at the same time".into()))
+        Err(LogError::Unavailable("other relays write the case at the same time".into()))
     }
 }
 
-/// What is recorded for a nullifier, and the token of the call that did.
+/// Returns the record of a nullifier, and the token of the call that wrote it.
 fn recorded_from(value: &[u8]) -> Result<(Recorded, &[u8; TOKEN_BYTES]), LogError> {
     let (recorded, token) = value.split_last_chunk().ok_or(LogError::Damaged)?;
     Ok((Recorded::from_bytes(recorded)?, token))
 }
 
-/// A string, or nothing.
+/// Returns the bytes of a string; `None` for nil.
 fn bytes_of(value: Value) -> Result<Option<Vec<u8>>, LogError> {
     match value {
         Value::Nil => Ok(None),

@@ -1,4 +1,4 @@
-//! The connection to one server, made anew when it breaks.
+//! The connection to one server, which is made anew when it breaks.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -23,15 +23,15 @@ use super::{
 };
 use crate::relay::LogError;
 
-/// How long after a failure the next attempt is made, doubled with each failure up to the longest.
+/// Pause between a failure and the next attempt. It doubles with each failure, up to the longest pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How a server is found.
+/// How to find a server.
 enum Door {
-    /// It is always at one address.
+    /// At a fixed address.
     Address(Box<ConnectionInfo>),
-    /// Sentinels know where the primary is, which has this user, and TLS or not.
+    /// At the address that sentinels give for the primary; user, password and TLS are those of the primary.
     Sentinels { primary: RedisConnectionInfo, sentinels: Vec<ConnectionInfo>, tls: Option<TlsMode> },
 }
 
@@ -43,24 +43,24 @@ pub(super) struct Node {
     timeout: Duration,
     durability: Durability,
     state: Mutex<State>,
-    /// How many keys it had dropped, since it started, when it was seen first.
+    /// Number of keys that it had evicted since its start when it was first seen.
     evicted: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// Of how many connections this is the last.
+    /// Number of connections made so far.
     made: u64,
     failures: u32,
-    /// When the next attempt may be made, and why the last one failed.
+    /// Time of the next attempt, and the error of the last one.
     pause: Option<(Instant, LogError)>,
-    /// Which run of the server was seen last.
+    /// Run id of the server at the last connection.
     run: String,
 }
 
 impl State {
-    /// Makes a pause, and says why in words that posters may read: it is not for them where the log is.
+    /// Starts a pause, and returns the error in a form for posters, who must not learn where the log is.
     fn refuse(&mut self, error: ValkeyLogError) -> LogError {
         let reason = match error.unnamed() {
             ValkeyLogError::Unreachable { .. } => LogError::Unavailable("no connection to the server".into()),
@@ -79,11 +79,11 @@ fn unanswered(server: &str) -> ValkeyLogError {
     ValkeyLogError::Unreachable { server: server.into(), reason: "it did not answer in time".into() }
 }
 
-/// Why a server did not do what it was asked.
+/// Errors of sending commands to a server.
 pub(super) enum Failure {
-    /// It did not long ago, and is not asked again so soon.
+    /// The server failed recently, and is not asked again before the pause ends.
     Paused(LogError),
-    /// It was asked, and what became of it is not known.
+    /// The server was asked, and it is unknown whether it executed the commands.
     Broken(LogError),
 }
 
@@ -100,13 +100,13 @@ impl Node {
         let name = match info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
             ConnectionAddr::Unix(path) => path.display().to_string(),
-            _ => return Err(ValkeyLogError::Address("an address is of an unknown kind".into())),
+            _ => return Err(ValkeyLogError::Address("an address has an unknown type".into())),
         };
         Ok(Self::behind(Door::Address(Box::new(info)), name, settings))
     }
 
-    /// The primary that sentinels watch under the name that stands for the host in `info`. User, password and TLS are the
-    /// primary's.
+    /// Creates the node of a primary that sentinels watch. The host in `info` is the name under which they watch it.
+    /// User, password and TLS are those of the primary.
     pub(super) fn watched(
         info: &ConnectionInfo,
         sentinels: Vec<ConnectionInfo>,
@@ -114,7 +114,7 @@ impl Node {
     ) -> Result<Self, ValkeyLogError> {
         if settings.files.has_certificates() {
             return Err(ValkeyLogError::Files(
-                "servers behind sentinels are asked with the system's certificates".into(),
+                "files with certificates are not supported for servers behind sentinels".into(),
             ));
         }
         let (name, tls) = match info.addr() {
@@ -122,7 +122,7 @@ impl Node {
             ConnectionAddr::TcpTls { host, insecure, .. } => {
                 (host.clone(), Some(if *insecure { TlsMode::Insecure } else { TlsMode::Secure }))
             }
-            _ => return Err(ValkeyLogError::Address("sentinels watch no server that is a file".into())),
+            _ => return Err(ValkeyLogError::Address("sentinels cannot watch a server on a Unix socket".into())),
         };
         let primary = info.redis_settings().clone();
         Ok(Self::behind(Door::Sentinels { primary, sentinels, tls }, name, settings))
@@ -133,7 +133,7 @@ impl Node {
         Self { name, door, files, timeout, durability, state: Mutex::default(), evicted: AtomicU64::new(0) }
     }
 
-    /// Host and port, or the name that sentinels know it by.
+    /// Returns host and port, or the name under which sentinels watch it.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -174,7 +174,7 @@ impl Node {
         Ok(server)
     }
 
-    /// Compares what a server has dropped with what it had. A server that was started again counts anew.
+    /// Compares the number of evicted keys with the known number. A restarted server counts from zero.
     fn note(&self, state: &State, server: &Server) -> Result<(), ValkeyLogError> {
         let Some(evicted) = server.evicted else { return Ok(()) };
         let is_other = state.run != server.run;
@@ -192,12 +192,13 @@ impl Node {
         Ok(())
     }
 
-    /// How many keys it had dropped because its memory was full when it was seen first; none of them was the log's.
+    /// Returns the number of keys that it had evicted because its memory was full when it was first seen; none of them
+    /// belonged to the log.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)
     }
 
-    /// Looks at its settings and its role again. One that is unfit is left, and asked again after a pause.
+    /// Checks its settings and its role again. An unfit server is disconnected, and asked again after a pause.
     pub(super) async fn look(&self) -> Result<(), LogError> {
         let (mut connection, number) = self.connection().await.map_err(Failure::into_error)?;
         let checked = timeout(self.timeout / 2, check(&mut connection, &self.name, self.durability)).await;
@@ -212,7 +213,7 @@ impl Node {
         })
     }
 
-    /// Leaves a server that says that it takes no writes, so that its primary is looked for.
+    /// Disconnects from a server that reports that it accepts no writes, so that the new primary is looked for.
     pub(super) async fn demoted(&self) {
         self.state.lock().await.connection = None;
     }
@@ -227,7 +228,7 @@ impl Node {
         {
             return Err(Failure::Paused(reason.clone()));
         }
-        // Before the callers' own patience ends, so that they find out and the next ones need not wait.
+        // Shorter than the callers' timeout, so that they learn the result and later callers need not wait.
         let connected = timeout(self.timeout / 2, self.connect_in(&mut state)).await;
         match (connected, &state.connection) {
             (Ok(Ok(_)), Some(connection)) => Ok((connection.clone(), state.made)),
@@ -236,7 +237,7 @@ impl Node {
         }
     }
 
-    /// Drops a connection, unless another has taken its place already.
+    /// Drops a connection, unless another one has already replaced it.
     async fn broken(&self, connection: u64) {
         let mut state = self.state.lock().await;
         if state.made == connection {
@@ -244,7 +245,7 @@ impl Node {
         }
     }
 
-    /// Sends commands at once, in this order, and returns the answer to each.
+    /// Sends commands in one pipeline, in this order, and returns the answer to each.
     pub(super) async fn ask(
         &self,
         commands: &redis::Pipeline,

@@ -1,4 +1,4 @@
-//! The server of a log, or the servers of a cluster: who has which key, and what to do when that changes.
+//! The server of a log, or the servers of a cluster: which server has which key, and what to do when that changes.
 
 use std::{
     collections::HashMap,
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::relay::{LogError, lock, log::LogIdentity, read, write};
 
-/// How often a command is sent that was refused because its key has moved, or whose answer was lost.
+/// Maximum number of attempts for a command whose key has moved, or whose answer was lost.
 const ATTEMPTS: u32 = 3;
-/// How long after a failed attempt the next is made.
+/// Pause between a failed attempt and the next one.
 const PAUSE: Duration = Duration::from_millis(30);
-/// How long after the cluster was asked for its slots it is asked again because a server is gone.
+/// Minimum time between two requests for the cluster's slots because a server is gone.
 const REFRESH_AFTER: Duration = Duration::from_millis(500);
 
-/// A command that can be repeated: what it did is seen by itself when it comes again.
+/// A command that can be repeated: its repetition recognises what it has already done.
 #[derive(Clone)]
 pub(super) struct Request {
     slot: u16,
@@ -38,20 +38,20 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// One about a key.
+    /// Creates a request about a key.
     pub(super) fn new(key: &[u8], command: Cmd) -> Self {
         Self { slot: slot_of(key), command }
     }
 }
 
-/// Whether to wait for replicas.
+/// Kind of a request. Writes wait for replicas.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
     Write,
 }
 
-/// The last slot of each range, and who has it; in order.
+/// The last slot of each range and the server that has the range, in order.
 type Slots = Vec<(u16, Arc<Node>)>;
 
 pub(super) struct Servers {
@@ -65,13 +65,13 @@ pub(super) struct Servers {
     refreshed: Mutex<Instant>,
     /// The keys that have the log's identity, by their slots.
     marks: HashMap<u16, Vec<u8>>,
-    /// The identity that is asked for; none while the log is looked for, or if it may be lost.
+    /// The identity to check; `None` while the log is being found, or if it may be lost.
     identity: RwLock<Option<LogIdentity>>,
 }
 
-/// The parts of addresses.
+/// Parses addresses.
 pub(super) fn parse(addresses: &[String]) -> Result<Vec<ConnectionInfo>, ValkeyLogError> {
-    // The library's message holds no password, for it holds no address.
+    // The library's message contains no password, because it contains no address.
     let parsed = |address: &String| {
         address.as_str().into_connection_info().map_err(|error| ValkeyLogError::Address(error.to_string()))
     };
@@ -79,8 +79,8 @@ pub(super) fn parse(addresses: &[String]) -> Result<Vec<ConnectionInfo>, ValkeyL
 }
 
 impl Servers {
-    /// Connects to the server, or to those of the cluster that can be reached. `marks` have the log's identity: each slot
-    /// that is asked about has one of them.
+    /// Connects to the server, or to the reachable servers of the cluster. `marks` are the keys of the log's identity:
+    /// each slot in use has one of them.
     pub(super) async fn connect(settings: ValkeySettings, marks: &[Vec<u8>]) -> Result<Self, ValkeyLogError> {
         let infos = parse(&settings.addresses)?;
         let template = infos.first().ok_or_else(|| ValkeyLogError::Address("no address is given".into()))?.clone();
@@ -91,7 +91,7 @@ impl Servers {
         } else {
             let [info] = &infos[..] else {
                 return Err(ValkeyLogError::Address(
-                    "sentinels are asked for one primary, and several are named".into(),
+                    "sentinels need the name of one primary, and several are given".into(),
                 ));
             };
             vec![Arc::new(Node::watched(info, sentinels, &settings)?)]
@@ -99,7 +99,7 @@ impl Servers {
         let mut is_cluster = Err(ValkeyLogError::Address("no address is given".into()));
         for seed in &seeds {
             is_cluster = match seed.connect().await {
-                // The slots tell who its primary is.
+                // The slots show its primary.
                 Err(ValkeyLogError::Replica(_)) if seeds.len() > 1 => continue,
                 connected => connected.map(|server| server.is_cluster),
             };
@@ -128,7 +128,7 @@ impl Servers {
             servers.refresh(servers.deadline()).await;
             for node in servers.primaries() {
                 match node.connect().await {
-                    // One that is gone now may come back, or have its slots taken over.
+                    // A server that is gone now may come back, or another may take over its slots.
                     Ok(_) | Err(ValkeyLogError::Unreachable { .. }) => {}
                     Err(refused) => return Err(refused),
                 }
@@ -137,7 +137,7 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Asks for this identity from now on, with all that is asked; for none if there is none.
+    /// Sets the identity that every request checks from now on; `None` turns the check off.
     pub(super) fn expect(&self, identity: Option<LogIdentity>) {
         *write(&self.identity) = identity;
     }
@@ -146,7 +146,7 @@ impl Servers {
         Instant::now() + self.settings.timeout
     }
 
-    /// Every server that has slots.
+    /// Returns every server that has slots.
     fn primaries(&self) -> Vec<Arc<Node>> {
         let mut primaries: Vec<Arc<Node>> = Vec::new();
         for (_, node) in read(&self.slots).iter() {
@@ -163,7 +163,7 @@ impl Servers {
         slots.get(range).map(|(_, node)| Arc::clone(node))
     }
 
-    /// The server at an address that the cluster gave.
+    /// Returns the server at an address that the cluster gave.
     fn node_at(&self, host: &str, port: u16) -> Option<Arc<Node>> {
         let mut nodes = lock(&self.nodes);
         if let Some(node) = nodes.get(&format!("{host}:{port}")) {
@@ -181,7 +181,7 @@ impl Servers {
         Some(node)
     }
 
-    /// Asks the cluster who has which slots.
+    /// Asks the cluster which server has which slots.
     async fn refresh(&self, deadline: Instant) {
         *lock(&self.refreshed) = Instant::now();
         let mut ask = pipe();
@@ -195,7 +195,7 @@ impl Servers {
             let own_host = node.name().rsplit_once(':').map_or("", |(host, _)| host);
             let mut slots = Vec::with_capacity(ranges.len());
             for (last, host, port) in ranges {
-                // A server that does not know its own name sends none.
+                // A server that does not know its own host name sends an empty one.
                 let host = if host.is_empty() { own_host } else { &host };
                 slots.extend(self.node_at(host, port).map(|node| (last, node)));
             }
@@ -205,12 +205,12 @@ impl Servers {
         }
     }
 
-    /// Sends commands to whoever has their keys, and returns the answer to each. Those about one key are done in this
-    /// order.
+    /// Sends commands to the servers that have their keys, and returns the answer to each. Commands about one key are
+    /// executed in this order.
     pub(super) async fn run(&self, requests: Vec<Request>, kind: Kind) -> Vec<Result<Value, LogError>> {
         let deadline = self.deadline();
         let mut answers: Vec<Result<Value, LogError>> = vec![Err(unanswered()); requests.len()];
-        // What is left to do, and whom the cluster says to ask instead of the one who has the slot.
+        // The remaining commands, and the server that the cluster names instead of the slot's own.
         let mut open: Vec<(usize, Option<Arc<Node>>)> = (0..requests.len()).map(|index| (index, None)).collect();
         for attempt in 1..=ATTEMPTS {
             let mut groups: Vec<Group> = Vec::new();
@@ -235,7 +235,7 @@ impl Servers {
                 let mut commands = group.commands(&requests);
                 self.questions(&group, &requests, kind, identity).add_to(&mut commands);
                 if replicas > 0 {
-                    // On the connection of the writes, for those it counts.
+                    // On the connection of the writes, because `WAIT` counts only those.
                     commands.add_command(cmd("WAIT").arg(replicas).arg(patience.as_millis() as u64).to_owned());
                 }
                 asked.spawn(async move {
@@ -266,7 +266,7 @@ impl Servers {
                 let copies = answered.get(group.indices.len() + questions.count());
                 let standing = match self.check(&group.node, &vitals, identity, deadline).await {
                     Ok(()) if !is_copied(copies, replicas) => {
-                        Err(LogError::Unavailable("too few replicas have it".into()))
+                        Err(LogError::Unavailable("too few replicas have the write".into()))
                     }
                     standing => standing,
                 };
@@ -302,8 +302,8 @@ impl Servers {
         answers
     }
 
-    /// What is asked of the server of a group beside its commands. Where a slot is about to move, its mark may be at either
-    /// server, and is not asked for.
+    /// Returns the queries for the server of a group, in addition to its commands. While a slot moves, its mark may be
+    /// at either server, and is not queried.
     fn questions(
         &self,
         group: &Group,
@@ -316,7 +316,7 @@ impl Servers {
         Questions { mark: mark.map(Vec::as_slice), is_write: kind == Kind::Write }
     }
 
-    /// Whether what a server answered counts.
+    /// Checks whether a server's answers count.
     async fn check(
         &self,
         node: &Node,
@@ -344,10 +344,10 @@ impl Servers {
         vitals.check(node.evicted())
     }
 
-    /// Looks at every server that has slots, and has something written there.
+    /// Checks every server that has slots, and writes a probe to it.
     ///
     /// # Errors
-    /// The first one that is unfit, or takes no writes.
+    /// The first error: a server is unfit, or accepts no writes.
     pub(super) async fn look(&self, probe: impl Fn(&[u8]) -> Cmd) -> Result<(), LogError> {
         let mut probes = Vec::new();
         for node in self.primaries() {
@@ -377,7 +377,7 @@ impl Servers {
 /// Commands for one server.
 struct Group {
     node: Arc<Node>,
-    /// Whether it is told to answer although the slot is not wholly its own yet.
+    /// Whether `ASKING` is sent first: the server must answer although it does not have the whole slot yet.
     is_asking: bool,
     indices: Vec<usize>,
 }
@@ -396,22 +396,22 @@ impl Group {
     }
 }
 
-/// Whether so many replicas have what was written.
+/// Returns whether this number of replicas has the writes.
 fn is_copied(answer: Option<&RedisResult<Value>>, replicas: u32) -> bool {
     replicas == 0 || matches!(answer, Some(Ok(Value::Int(copies))) if *copies >= i64::from(replicas))
 }
 
-/// Whether a server says that it is a replica now.
+/// Returns whether a server reports that it is a replica now.
 fn is_demoted(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// What a refusal says about where to go.
+/// The redirection in a server's error.
 enum Redirection {
     None,
-    /// Somebody else has the slot now, or will soon.
+    /// Another server has the slot now, or will have it soon.
     Refresh,
-    /// The server at this host and port has the key of this slot, if anybody has.
+    /// The server at this host and port has the key of this slot, if any server has it.
     Ask(String, u16, u16),
 }
 
@@ -432,7 +432,8 @@ impl Redirection {
     }
 }
 
-/// `CLUSTER SLOTS`: for each range its first and last slot, and its servers, the primary first, each with host and port.
+/// Parses the answer of `CLUSTER SLOTS`: for each range its first and last slot, and its servers, the primary first,
+/// each with host and port.
 fn ranges_from(answer: &Value) -> Option<Vec<(u16, String, u16)>> {
     let Value::Array(ranges) = answer else { return None };
     let range = |range: &Value| {
@@ -449,7 +450,7 @@ fn unanswered() -> LogError {
     LogError::Unavailable("the server gave no answer".into())
 }
 
-/// A refusal without its details, which may name servers.
+/// Converts a server's error without its details, which may name servers.
 fn refused(error: &RedisError) -> LogError {
     let code = error.code().unwrap_or_else(|| error.category());
     LogError::Unavailable(match code {
@@ -457,7 +458,7 @@ fn refused(error: &RedisError) -> LogError {
         "READONLY" => "the server is a replica now".into(),
         "NOREPLICAS" => "too few replicas follow the server".into(),
         "MISCONF" => "the server cannot write to its disk".into(),
-        "LOADING" => "the server reads its file".into(),
+        "LOADING" => "the server is loading its data".into(),
         other => other.into(),
     })
 }

@@ -1,44 +1,45 @@
-//! Where a log on servers is, and what is asked of them.
+//! Settings of a log on servers.
 
 use std::time::Duration;
 
 use super::{ValkeyFiles, ValkeyLogError, servers::parse};
 
-/// What is asked of a server's durability.
+/// Required durability of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// It must say that it keeps what it was given, when its memory is full and when it is restarted.
+    /// The server's settings must show that it keeps its data when its memory is full and when it is restarted.
     #[default]
     Checked,
-    /// It may be empty after a restart. A member who then repeats an id in the same epoch is not caught.
+    /// The server may be empty after a restart. A member who then repeats an id in the same epoch is not caught.
     Volatile,
-    /// It is not asked, for managed servers that do not tell: the operator vouches for it.
+    /// The settings are not checked, for managed servers that do not report them: the operator vouches for the server.
     Vouched,
 }
 
-/// Where the log is, and what is asked of it.
+/// Settings of a log on servers.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ValkeySettings {
-    /// One server (`redis://`, `rediss://` for TLS with the feature `relay-valkey-tls`, `unix://`), or some of a
-    /// cluster. User and password stand in the address; those of the first are used for servers that the cluster names.
+    /// Address of one server (`redis://`, `rediss://` for TLS with the feature `relay-valkey-tls`, `unix://`), or of
+    /// some servers of a cluster. User and password are part of the address; those of the first address are also used
+    /// for servers that the cluster names.
     pub addresses: Vec<String>,
-    /// Addresses of sentinels that watch the server. There is one address in `addresses` then, and its host is the name under
-    /// which they watch it.
+    /// Addresses of sentinels that watch the server. Then `addresses` has exactly one address, whose host is the name
+    /// under which they watch the server.
     pub sentinels: Vec<String>,
     /// Files with passwords and certificates.
     pub files: ValkeyFiles,
-    /// How long a call may take.
+    /// Timeout of a call.
     pub timeout: Duration,
-    /// How many replicas must have a write before it is answered.
+    /// Number of replicas that must have a write before it is answered.
     pub replicas: u32,
-    /// What is asked of the servers' settings.
+    /// Required durability of the servers.
     pub durability: Durability,
 }
 
 impl ValkeySettings {
-    /// Those of a server or a cluster: two seconds, no replicas, durability checked.
+    /// Creates settings for a server or a cluster: a timeout of two seconds, no replicas, durability checked.
     pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
         Self {
             addresses: addresses.into_iter().collect(),
@@ -50,10 +51,10 @@ impl ValkeySettings {
         }
     }
 
-    /// Whether the addresses can be read, without asking the servers.
+    /// Checks the form of the addresses, without a connection to the servers.
     ///
     /// # Errors
-    /// [`ValkeyLogError::Address`] if one cannot be.
+    /// [`ValkeyLogError::Address`] if an address is invalid.
     pub fn check(&self) -> Result<(), ValkeyLogError> {
         parse(&self.addresses).and_then(|_| parse(&self.sentinels)).map(drop)
     }

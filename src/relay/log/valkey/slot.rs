@@ -1,9 +1,10 @@
-//! Which slot of a cluster a key lies in (Redis cluster specification).
+//! The cluster slot of a key (Redis cluster specification).
 
-/// How many slots there are.
+/// Number of slots.
 pub(super) const SLOTS: u16 = 16384;
 
-/// The slot of a key: of what stands between its first `{` and the next `}`, if that is something, else of all of it.
+/// Returns the slot of a key: that of the part between its first `{` and the next `}`, or of the whole key if there is
+/// no such part or it is empty.
 pub(super) fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &key[open + 1..];

@@ -1,8 +1,8 @@
-//! What is asked of a server together with each write: whether it is still the log, and keeps what it is given.
+//! Queries that are sent with each batch of commands: whether the server still has the log, and keeps its data.
 //!
-//! The questions follow the writes on the same connection. So whatever happened to the server before a write is seen in
-//! the answers, and the write counts for nothing: a nullifier that is recorded twice because the server was emptied, or
-//! dropped it, is never answered as new.
+//! The queries follow the commands on the same connection, so that their answers show what happened to the server
+//! before a write. If the server was emptied or evicted keys, the write does not count: a nullifier that is recorded
+//! twice for this reason is never answered as new.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,14 @@ use redis::{Pipeline, RedisResult, Value, cmd, from_redis_value};
 use super::{ValkeyLogError, check::CLOCK_DIFFERENCE};
 use crate::relay::{LogError, log::LogIdentity};
 
-/// Why a log is lost that a server does not have any more.
+/// Reason for [`LogError::Lost`]: a server does not have the log any more.
 pub(super) const EMPTIED: &str = "emptied, or replaced by another";
-/// Why a log is lost of which only some servers have their part, or from which a relay took its name.
+/// Reason for [`LogError::Lost`]: only some servers have their part, or a relay has deleted the identity.
 pub(super) const IN_PARTS: &str = "emptied in part";
-/// Why a log is lost whose server dropped keys.
-pub(super) const EVICTED: &str = "cut short by its server, which dropped keys when its memory was full";
+/// Reason for [`LogError::Lost`]: a server evicted keys.
+pub(super) const EVICTED: &str = "shortened by its server, which evicted keys when its memory was full";
 
-/// Questions at the end of a pipeline.
+/// Queries at the end of a pipeline.
 pub(super) struct Questions<'a> {
     /// The key that has the log's identity, among those of the pipeline's slots.
     pub(super) mark: Option<&'a [u8]>,
@@ -40,20 +40,20 @@ impl Questions<'_> {
         }
     }
 
-    /// The answers, which stand from this position on.
+    /// Returns the answers, which begin at this position.
     pub(super) fn answers<'b>(&self, answers: &'b [RedisResult<Value>], from: usize) -> Vitals<'b> {
         let after = from + usize::from(self.mark.is_some());
         let written = |position| self.is_write.then(|| answers.get(position)).flatten();
         Vitals { mark: self.mark.and_then(|_| answers.get(from)), time: written(after), stats: written(after + 1) }
     }
 
-    /// How many answers there are.
+    /// Returns the number of answers.
     pub(super) fn count(&self) -> usize {
         usize::from(self.mark.is_some()) + if self.is_write { 2 } else { 0 }
     }
 }
 
-/// What a server answered.
+/// A server's answers to the queries.
 pub(super) struct Vitals<'a> {
     pub(super) mark: Option<&'a RedisResult<Value>>,
     time: Option<&'a RedisResult<Value>>,
@@ -61,7 +61,7 @@ pub(super) struct Vitals<'a> {
 }
 
 impl Vitals<'_> {
-    /// Whether the server is unfit: its clock is wrong, or it dropped more keys than `evicted`, those of before.
+    /// Checks the server's clock, and that it has evicted no more keys than `evicted`, the number before.
     pub(super) fn check(&self, evicted: u64) -> Result<(), LogError> {
         if let Some(Ok(time)) = self.time {
             let (seconds, _): (u64, u64) = from_redis_value(time.clone()).map_err(|_| LogError::Damaged)?;
@@ -77,7 +77,7 @@ impl Vitals<'_> {
     }
 }
 
-/// Whether an answer is the log's identity.
+/// Checks that an answer is the log's identity.
 pub(super) fn check_mark(answer: &Value, identity: LogIdentity) -> Result<(), LogError> {
     let is_known = matches!(answer, Value::BulkString(bytes) if bytes == identity.as_bytes());
     if is_known { Ok(()) } else { Err(LogError::Lost(EMPTIED)) }
@@ -92,12 +92,12 @@ pub(super) fn check_clock(seconds: u64, server: &str) -> Result<(), ValkeyLogErr
     Ok(())
 }
 
-/// The fields of `INFO`.
+/// Returns the fields of `INFO`.
 pub(super) fn fields(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.trim().split_once(':')).collect()
 }
 
-/// How many keys a server has dropped since it started because its memory was full.
+/// Returns the number of keys that a server has evicted since its start because its memory was full.
 pub(super) fn evicted_keys(info: &HashMap<&str, &str>) -> Option<u64> {
     info.get("evicted_keys")?.parse().ok()
 }
