@@ -13,7 +13,7 @@ import { chromium, devices } from "playwright-core";
 
 const url = process.env.QUOTAPASS_URL;
 const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
-/** An epoch of the room has 60 seconds, and one may end at any moment. */
+/** An epoch of the room has 60 seconds, and may end at any moment. */
 const timeout = 90_000;
 
 let browser;
@@ -30,7 +30,7 @@ before(async () => {
 
 after(() => browser?.close());
 
-/** Somebody with a browser of their own, and whatever went wrong in it. */
+/** Opens the room as a new member with a separate browser context. Returns the page, and its list of problems. */
 async function open(options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
@@ -50,7 +50,7 @@ const state = (page, text) => page.locator("#state", { hasText: new RegExp(`^${t
 const text = (page, id) => page.locator(`#${id}`).textContent();
 const lines = (page, message, verdict) => page.locator("#lines > li", { hasText: message }).filter({ hasText: verdict });
 
-/** Types a message, sends it with the key Enter, and waits for what is said to it. */
+/** Types a message, sends it with the Enter key, and waits for the answer. */
 async function say(page, message) {
   const field = page.getByLabel("Your message");
   const before = await page.locator("#answer").textContent();

@@ -1,4 +1,4 @@
-//! Pages in a real browser: that of a relay with a quarter of an hour behind it, and the demo's chat room.
+//! Pages in a real browser: the status page of a relay with fifteen minutes of history, and the demo's chat room.
 #![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -24,12 +24,12 @@ use serde_json::Value;
 use server::Server;
 use world::*;
 
-/// Posts of members 1 to 7, with a message id of each left for later.
+/// Returns posts of members 1 to 7. Each member has a message id left for later.
 fn posts() -> Vec<Sent> {
     (1..8).flat_map(|member| (0..4).map(move |id| prove(member, id, format!("{member} {id}").as_bytes()))).collect()
 }
 
-/// A quarter of an hour of a room's life.
+/// Simulates fifteen minutes of a room.
 fn live(server: &Server, posts: &[Sent]) {
     let status = &server.engine.context().status;
     let mut fresh = posts.iter();
@@ -46,7 +46,7 @@ fn live(server: &Server, posts: &[Sent]) {
         if step % 7 == 0 {
             server.verify(&fresh.next().cloned().into_iter().collect::<Vec<_>>());
         }
-        // Gossip brings most messages more than once, now more and now fewer; and some senders forge.
+        // Gossip delivers most messages more than once, with a varying number of copies; and some senders forge.
         let replays = 2 + step * 5 % 4 + step / 13 % 5;
         for post in posts[..step / 7 + 1].iter().rev().take(replays) {
             server.verify(std::slice::from_ref(post));
@@ -60,7 +60,7 @@ fn live(server: &Server, posts: &[Sent]) {
     }
 }
 
-/// Where the pages' tests are, with what they need.
+/// Returns the folder of the pages' tests, and checks that their dependencies are installed.
 fn tests() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     assert!(

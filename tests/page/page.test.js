@@ -1,7 +1,7 @@
-// Opens the page of a running relay in Chromium, and posts to it meanwhile.
+// Opens the status page of a running relay in Chromium, and sends posts to the relay.
 //
 // QUOTAPASS_URL       the relay's address
-// QUOTAPASS_POSTS     a file of posts it has not seen, one JSON object a line, as `quotapass post` writes them; the first
+// QUOTAPASS_POSTS     a file of new posts, one JSON object per line, as `quotapass post` writes them; the first posts
 //                     are accepted, and the last two are two messages under one message id
 // QUOTAPASS_CHROMIUM  the browser; /usr/bin/chromium if it is not set
 // QUOTAPASS_SCREENSHOTS  a folder for screenshots; none are kept if it is not set
@@ -27,7 +27,7 @@ before(async () => {
 
 after(() => browser?.close());
 
-/** A page that has drawn, and whatever went wrong in it. */
+/** Opens the page and waits until it has drawn. Returns the page, and its lists of problems and of foreign requests. */
 async function open(options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
@@ -75,7 +75,7 @@ test("the charts are there at once, and nothing comes from elsewhere", async () 
     assert.ok((await svg.locator("text").count()) >= 7, `${chart} has no axes`);
     assert.ok((await svg.getAttribute("aria-label")).length > 5, `${chart} is not described`);
   }
-  // What happened before the page was opened is drawn.
+  // The charts show the time before the page was opened, too.
   const drawn = await page.locator("#chart-verdicts > svg path").evaluateAll((paths) =>
     paths.filter((path) => path.getBBox().width > 0).map((path) => path.getAttribute("class")));
   assert.ok(drawn.includes("v0") && drawn.length >= 3, `only ${drawn} are drawn`);
@@ -102,7 +102,7 @@ test("numbers change after posts, and slashes are told", async () => {
   await page.locator("#events li", { hasText: "exceeded a quota" }).first().waitFor();
   await page.waitForFunction(() => document.querySelector("#slashes tbody code") !== null);
   assert.ok(Number((await page.locator("#conflicts").textContent()).replaceAll(/\D/g, "")) >= 1);
-  // The sample of these posts is drawn once it is over.
+  // The sample of these posts is drawn once it is complete.
   await page.waitForFunction(() => document.querySelector("#chart-conflicts path").getAttribute("d").length > 0);
   assert.deepEqual(problems, []);
 });

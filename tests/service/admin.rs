@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{server::*, world::*};
 
-/// Serves on an address until it is stopped.
+/// Serves the operator's listener on an address until it is stopped.
 fn serve(
     server: &Server,
     address: &AdminAddress,
@@ -94,7 +94,7 @@ fn what_is_the_operators_can_be_closed_to_others() {
     assert!(server.get("/metrics").error(403).contains("only on the operator's listener"));
     assert_eq!(ask("/metrics", "localhost").status, 200);
     ask("/metrics", "evil.example").error(421);
-    // There are no proxies here, whoever is one elsewhere; but the metrics are for those who may read them.
+    // This listener ignores trusted proxies, but `metrics_from` applies.
     let closed = HttpSettings { admin_alone: true, trusted_proxies, ..HttpSettings::default() };
     server.service.change_settings(closed.clone());
     assert_eq!(ask("/metrics", "localhost").status, 200);

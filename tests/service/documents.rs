@@ -1,4 +1,4 @@
-//! The OpenAPI document: every route is in it, and every answer is as it says.
+//! The OpenAPI document: it contains every route, and every answer matches it.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ const ROUTES: [(&str, &str); 17] = [
 struct Document(Value);
 
 impl Document {
-    /// Checks that an answer has a status and a body that the document gives it.
+    /// Checks that the document has the status and the body of an answer.
     fn check(&self, method: &str, path: &str, answer: &Answer) {
         let response = &self.0["paths"][path][method]["responses"][answer.status.to_string()];
         assert!(response.is_object(), "{method} {path} has no answer {}: {answer:?}", answer.status);

@@ -31,13 +31,13 @@ impl Listener {
         Self(reader)
     }
 
-    /// The next line of the stream, without the lengths of its chunks.
+    /// Returns the next line of the stream.
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         (self.0.read_line(&mut line).unwrap() > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// The next event, past comments; none if the stream ended.
+    /// Returns the next event, and skips comments; `None` if the stream ended.
     fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
@@ -78,7 +78,7 @@ fn listeners_hear_what_happens_and_what_they_missed() {
     assert_eq!(back.next().unwrap().data, json!({ "at": 2 }));
     reloaded(&server, 3);
     assert_eq!(back.next().unwrap().data, json!({ "at": 3 }));
-    // From another run of the relay: all there is, and the word that it may not be all.
+    // An id of another run of the relay: all known events follow `missed`, because others may be lost.
     let mut old = Listener::start(&server, Some("1-5"));
     assert_eq!(old.next().unwrap().name, "missed");
     assert_eq!(old.next().unwrap().data, json!({ "at": 1 }));
@@ -106,7 +106,7 @@ fn listeners_are_bounded_hear_that_it_is_quiet_and_are_let_go() {
     let comments = (0..).map(|_| listeners[0].line().unwrap()).filter(|line| line.starts_with(':'));
     assert_eq!(comments.take(3).count(), 3);
     drop(listeners.pop());
-    // A listener that left is noticed when it is next spoken to.
+    // A listener that left is noticed when the relay next writes to it.
     while server.get("/readyz").status == 200 && server.metric("quotapass_http_listeners") > 1.0 {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -120,7 +120,7 @@ fn listeners_are_bounded_hear_that_it_is_quiet_and_are_let_go() {
 fn a_listener_that_falls_behind_is_told() {
     let server = Server::start();
     let mut listener = Listener::start(&server, None);
-    // More at once than any listener is given.
+    // More events at once than the queue of a listener holds.
     (0..100_000).for_each(|at| reloaded(&server, at));
     let events = std::iter::from_fn(|| listener.next());
     let (mut told, mut last) = (false, 0);

@@ -1,4 +1,4 @@
-//! Whatever comes in: an answer that says what is wrong or none, and the service goes on.
+//! Invalid input of every kind: an answer that says what is wrong, or none, and the service continues.
 
 use std::{io::Write, net::Shutdown, sync::LazyLock};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{server::*, world::*};
 
-/// One server for all cases, so that a case that breaks something is found by the next.
+/// One server for all cases, so that the next case notices a case that breaks something.
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 fn is_well() -> bool {
@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn bytes_that_are_no_request(bytes in vec(any::<u8>(), 1..2_000)) {
         let mut stream = SERVER.connect();
-        // It may be closed before all is written.
+        // The connection may be closed before everything is written.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(Shutdown::Write);
         let answer = read_to_end(stream);

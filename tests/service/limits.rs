@@ -1,4 +1,5 @@
-//! Clients that are slow, silent, greedy or many. Timeouts are short here, and no test minds how long anything takes.
+//! Clients that are slow or silent, send too much, or open many connections. Timeouts are short here, and no test
+//! depends on how long anything takes.
 
 use std::{
     io::{BufReader, Write},
@@ -42,7 +43,7 @@ fn errors_are_json_and_say_where() {
 #[test]
 fn what_is_too_much_is_refused() {
     let server = Server::with(HttpSettings { max_body: 4_000, max_posts: 3, ..HttpSettings::default() });
-    // Announced, and refused before it is sent.
+    // A body that is announced as too long is refused before it is sent.
     let head =
         "POST /v1/verify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 4001\r\n\r\n";
     server.send(head.as_bytes()).error(413);
@@ -69,7 +70,7 @@ fn slow_clients_are_given_up_and_hold_nobody_up() {
         write_timeout: SHORT,
         ..HttpSettings::default()
     });
-    // One that says nothing, one that never ends its head, one that never ends its body, one that never reads.
+    // Four clients: one is silent, one never ends its head, one never ends its body, one never reads.
     let silent = server.connect();
     let mut slow_head = server.connect();
     slow_head.write_all(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
@@ -87,7 +88,7 @@ fn slow_clients_are_given_up_and_hold_nobody_up() {
     assert!(read_to_end(silent).is_empty());
     let refused = read_to_end(slow_head);
     assert!(refused.is_empty() || refused.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&refused));
-    // The one that never reads is closed as well: in the end there is only this connection.
+    // The client that never reads is disconnected as well: in the end there is only this connection.
     while server.metric("quotapass_http_connections") > 1.0 {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -104,7 +105,7 @@ fn a_source_has_so_many_connections_and_all_together_so_many() {
     let refused = server.send(&question);
     refused.error(429);
     assert_eq!(refused.headers["retry-after"], "1");
-    // A trusted proxy has all of them.
+    // A trusted proxy may have more.
     let proxies = vec!["127.0.0.0/8".parse().unwrap()];
     server.service.change_settings(HttpSettings { trusted_proxies: proxies, ..few.clone() });
     assert_eq!(server.send(&question).status, 200);
@@ -124,7 +125,7 @@ fn metrics_are_for_those_named() {
     let proxy = HttpSettings { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..HttpSettings::default() };
     server.service.change_settings(proxy.clone());
     server.ask("GET", "/metrics", &behind_proxy, &[]).error(403);
-    // A proxy that does not say for whom it asks may ask for anybody.
+    // A proxy that does not name its client may ask for anyone.
     for asks_for_itself in [&[][..], &[("x-forwarded-for", "unknown")], &[("x-forwarded-for", "127.0.0.1")]] {
         let error = server.ask("GET", "/metrics", asks_for_itself, &[]).error(403);
         assert!(error.contains("does not name its client"), "{error}");
@@ -172,7 +173,7 @@ fn pages_of_other_sites_may_not_ask_what_is_the_operators() {
             assert!(is_allowed(method, path), "{method} {path}");
         }
     }
-    // An error is told as well.
+    // Errors have the header, too.
     assert!(is_allowed("GET", "/v1/slashed?from=x"));
 }
 

@@ -1,5 +1,4 @@
-//! The relay's HTTP service over loopback TCP, with real proofs: each route, its limits, and whoever does not keep to
-//! them.
+//! The relay's HTTP service over loopback TCP, with real proofs: each route, its limits, and clients that violate them.
 #![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

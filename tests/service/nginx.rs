@@ -1,4 +1,4 @@
-//! A real nginx before the relay, with what docs/operators.md tells operators to write.
+//! A real nginx in front of the relay, with the configuration that docs/operators.md recommends.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use quotapass::relay::http::HttpSettings;
 
 use crate::server::*;
 
-/// A running nginx. It ends when this is dropped.
+/// A running nginx, which ends when this is dropped.
 struct Nginx {
     process: Child,
     address: SocketAddr,
@@ -21,14 +21,14 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one before a relay, with the block of the documentation that begins with a comment.
+    /// Starts nginx in front of a relay, with the block of the documentation that begins with this comment.
     fn start(relay: SocketAddr, block: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Nobody takes the port in between, but for bad luck.
+        // It is unlikely that another program takes the port in between.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let documented = documented(block).replace("127.0.0.1:8480", &relay.to_string());
         let listening = documented.replace("listen 443 ssl", &format!("listen {address}"));
-        // A certificate is not what is tried here.
+        // Certificates are not tested here.
         let content: String = listening
             .lines()
             .filter(|line| !line.contains("ssl_certificate"))
@@ -83,13 +83,13 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // One that has ended already is not there to be killed.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The block of docs/operators.md that is for nginx and begins with a comment.
+/// Returns the nginx block of docs/operators.md that begins with this comment.
 fn documented(comment: &str) -> String {
     let text = fs::read_to_string("docs/operators.md").unwrap();
     let blocks = text.split("```nginx\n").skip(1).map(|block| block.split("```").next().unwrap());
@@ -99,10 +99,10 @@ fn documented(comment: &str) -> String {
 
 const OPERATOR: [u8; 4] = [127, 0, 0, 9];
 const CLIENT: [u8; 4] = [127, 0, 0, 8];
-/// What a client writes itself, to be taken for the operator.
+/// Headers that a client forges, to be taken for the operator.
 const LIES: [(&str, &str); 2] = [("x-forwarded-for", "127.0.0.9"), ("forwarded", "for=127.0.0.9")];
 
-/// Trusts nginx, and shows by the metrics who is taken for the client.
+/// Settings that trust nginx; access to the metrics shows which address is taken for the client.
 fn settings() -> HttpSettings {
     let network = |address: [u8; 4]| vec![std::net::IpAddr::from(address).into()];
     HttpSettings {
@@ -116,7 +116,7 @@ fn tell_apart(server: &Server, nginx: &Nginx) {
     assert_eq!(nginx.ask(server, CLIENT, "/v1/policy", &LIES).status, 200);
     assert!(nginx.ask(server, CLIENT, "/metrics", &LIES).error(403).contains("this address may not"));
     assert_eq!(nginx.ask(server, OPERATOR, "/metrics", &[]).status, 200);
-    // nginx's own host is a proxy's address here.
+    // The address of nginx's own host is a proxy's address here.
     let itself = nginx.ask(server, [127, 0, 0, 1], "/metrics", &[]);
     assert!(itself.error(403).contains("does not name its client"));
 }
@@ -131,6 +131,6 @@ fn nginx_says_who_asks_in_a_header() {
 fn nginx_says_who_connects_by_the_proxy_protocol() {
     let server = Server::with(HttpSettings { proxy_protocol: true, ..settings() });
     tell_apart(&server, &Nginx::start(server.address, "# stream"));
-    // Past nginx there is nothing.
+    // A client that bypasses nginx is refused.
     server.send(&request("GET", "/healthz", &[], &[])).error(400);
 }

@@ -1,4 +1,4 @@
-//! Signed policies, and relays that tell one member something else.
+//! Signed policies, and relays that serve one member a different policy.
 
 use quotapass::{
     client::{Room, RoomError},
@@ -16,7 +16,7 @@ fn next() -> DatedPolicy {
     DatedPolicy { policy: Policy { min_stake: 20, ..policy() }, version: 2, from: NOW + 1_000 }
 }
 
-/// A relay that signs with this key, and announces a change.
+/// Starts a relay that signs with this key, and announces a change.
 fn server(seed: u8) -> Server {
     let server = Server::start();
     let _ = server.service.clone().with_policy_key(key(seed));
@@ -48,7 +48,7 @@ fn policies_are_signed_and_the_same_whatever_the_clock() {
     let strangers = PoliciesStatement::open(&key(2).public(), &note(&first));
     assert!(matches!(strangers, Err(StatedPoliciesError::Note(NoteError::NotSigned(_)))));
 
-    // Before the change and after it, the hash is that of the policy in force.
+    // Before and after the change, the hash belongs to the policy in force.
     let scope = |server: &Server| server.get("/v1/policy").json()["scopes"][0].clone();
     let hash = |dated: &DatedPolicy| PolicyHash::of(&REGISTRY, dated).unwrap().to_string();
     let (before, after) = (scope(&first), scope(&second));
@@ -70,7 +70,7 @@ fn without_a_key_nothing_is_signed() {
 #[test]
 fn a_policy_that_is_served_to_one_member_is_caught() {
     let (honest, tagging) = (server(1), server(2));
-    // This relay signs what it tells the member, too: the signature alone catches nothing.
+    // This relay also signs the different policy: the signature alone detects nothing.
     tagging.relay.change_policies([Policy { min_stake: 11, ..policy() }], NOW).unwrap();
     let room = |server: &Server| Room::from_policy_document(&server.get("/v1/policy").text(), ROOM).unwrap();
     let pins = [PolicyHash::of(&REGISTRY, &policy().into()).unwrap(), PolicyHash::of(&REGISTRY, &next()).unwrap()];
@@ -78,7 +78,7 @@ fn a_policy_that_is_served_to_one_member_is_caught() {
     assert!(matches!(room(&tagging).pinned(&pins), Err(RoomError::NotPinned { .. })));
     assert!(matches!(room(&honest).confirmed_by(&room(&tagging)), Err(RoomError::Differs { .. })));
     assert!(room(&honest).confirmed_by(&room(&server(3))).is_ok());
-    // What both have signed proves it to others.
+    // The two signed notes prove the difference to others.
     let open = |server: &Server, seed| PoliciesStatement::open(&key(seed).public(), &note(server)).unwrap().1;
     assert_ne!(open(&honest, 1)[0], open(&tagging, 2)[0]);
 }

@@ -1,4 +1,4 @@
-//! A relay behind proxies: who is a client, and by whose word.
+//! A relay behind proxies: how it learns its clients, and which proxies it trusts.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -10,7 +10,8 @@ use quotapass::relay::http::{ForwardedHeader, HttpSettings};
 
 use crate::{server::*, world::*};
 
-/// Trusts this host, and gives the metrics to one network of clients, which shows who is taken for the client.
+/// Settings that trust this host, and allow the metrics to two networks of clients, which shows which address is taken
+/// for the client.
 fn behind_proxy() -> HttpSettings {
     HttpSettings {
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
@@ -19,8 +20,8 @@ fn behind_proxy() -> HttpSettings {
     }
 }
 
-/// Sends more forgeries than are forgiven for each of some sources, which the header `Quotapass-Source` names, and says how
-/// many sources are suspicious.
+/// Sends, for each of some sources, more forgeries than are tolerated, with the source in the header
+/// `Quotapass-Source`. Returns the number of suspicious sources.
 fn forging_sources(server: &Server, client: &str, sources: usize) -> f64 {
     const FORGERIES: usize = 4;
     for post in (0..sources).flat_map(|source| [source; FORGERIES]) {
@@ -42,7 +43,7 @@ fn a_clients_own_header_does_not_make_it_many_sources() {
     let server = Server::with(behind_proxy());
     let of_one = forging_sources(&server, "198.51.100.7", 1);
     assert_eq!(forging_sources(&server, "198.51.100.7", 7), of_one);
-    // A header that the operator names is the proxy's own word.
+    // The relay trusts a header that the operator names.
     let name = HeaderName::from_static("quotapass-source");
     let named = Server::with(HttpSettings { source_header: Some(name), ..behind_proxy() });
     assert!(forging_sources(&named, "198.51.100.7", 7) >= 7.0);
@@ -56,7 +57,7 @@ fn only_the_proxys_own_header_says_who_asks() {
     assert_eq!(status(&[("x-forwarded-for", "[2001:db8::1]:443")]), 200);
     assert_eq!(status(&[("x-forwarded-for", "::ffff:192.0.2.7")]), 200);
     assert_eq!(status(&[("x-forwarded-for", "192.0.2.7, 198.51.100.7")]), 403);
-    // The other header is the client's.
+    // The other header comes from the client.
     let lied = [("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "198.51.100.7")];
     assert_eq!(status(&lied), 403);
     assert_eq!(status(&[("forwarded", "for=192.0.2.7")]), 403);
@@ -79,18 +80,18 @@ fn a_header_of_the_proxy_protocol_says_who_connects() {
     let second =
         [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &[192, 0, 2, 9, 10, 0, 0, 1], &[0x0f, 0xa0, 0, 80]].concat();
     assert_eq!(with_header(&server, &second, "/metrics").status, 200);
-    // What a client writes into its request is not the proxy's word here.
+    // Headers of the request come from the client here, and are ignored.
     let lied = [
         &b"PROXY TCP4 198.51.100.7 10.0.0.1 4000 80\r\n"[..],
         &request("GET", "/metrics", &[("x-forwarded-for", "192.0.2.7")], &[]),
     ];
     server.send(&lied.concat()).error(403);
-    // The proxy itself asks, and is no client.
+    // The proxy connects for itself, and does not count as a client.
     for itself in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
         assert_eq!(with_header(&server, itself, "/healthz").status, 200);
         with_header(&server, itself, "/metrics").error(403);
     }
-    // A header in pieces.
+    // A header that arrives in pieces.
     let mut slow = server.connect();
     let question = request("GET", "/metrics", &[], &[]);
     for part in [&b"PROXY TCP6 2001:"[..], b"db8::1 ::1 4000 80\r", b"\nGET", &question[3..]] {
@@ -108,14 +109,14 @@ fn without_the_header_nobody_is_served() {
     assert!(error.contains("does not begin with a PROXY protocol header"), "{error}");
     let error = server.send(&request("POST", "/v1/verify", &[], &[])).error(400);
     assert!(error.contains("does not begin with a PROXY protocol header"), "{error}");
-    // Somebody who reaches past the proxy, and would name himself anybody.
+    // A client that bypasses the proxy, and claims another address.
     let mut stranger = server.connect_from([127, 0, 0, 2]);
     stranger
         .write_all(b"PROXY TCP4 192.0.2.7 10.0.0.1 4000 80\r\nGET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     let error = Answer::read(&mut BufReader::new(stranger)).error(403);
     assert!(error.contains("only from trusted proxies"), "{error}");
-    // One that says nothing.
+    // A silent connection.
     let error = Answer::read(&mut BufReader::new(server.connect())).error(408);
     assert!(error.contains("did not arrive within"), "{error}");
 }
@@ -137,7 +138,7 @@ fn connections_behind_the_proxy_protocol_count_for_their_clients() {
         .collect();
     with_header(&server, header("198.51.100.7").as_bytes(), "/healthz").error(429);
     assert_eq!(with_header(&server, header("198.51.100.8").as_bytes(), "/healthz").status, 200);
-    // A stop does not wait for those who say nothing.
+    // A stop does not wait for silent connections.
     let silent = server.connect();
     server.stop();
     server.wait();

@@ -1,4 +1,4 @@
-//! What each route answers.
+//! The answers of each route.
 
 use ed25519_dalek::Signer;
 use quotapass::{
@@ -22,7 +22,7 @@ fn binary(posts: &[Sent]) -> Vec<u8> {
 
 const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
 
-/// Posts with many verdicts, in an order that matters.
+/// Posts with many different verdicts, in an order that matters.
 fn mixed() -> Vec<Sent> {
     let elsewhere = Sent { scope: "elsewhere".into(), ..HONEST[1].clone() };
     let unreadable = Sent { pass: vec![7; 246], ..HONEST[1].clone() };
@@ -62,7 +62,7 @@ fn json_and_binary_one_and_many_agree() {
     assert_eq!(answer.headers["content-type"], "application/json");
     let verdicts = answer.json()["verdicts"].as_array().unwrap().clone();
     assert_eq!(names(&verdicts), EXPECTED);
-    // A text pass cannot be what these bytes are, so that alone this verdict says something else.
+    // A text pass cannot encode these bytes, so that only this verdict differs.
     assert_eq!((&verdicts[..5], &verdicts[6..]), (&many[..5], &many[6..]));
 
     let accept = ("accept", "text/html, application/octet-stream;q=0.9");
@@ -82,7 +82,7 @@ fn no_answer_gives_away_a_share_or_a_secret() {
     let secret: String = WORLD.secrets[0].to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let shares: Vec<String> =
         HALVES.iter().map(|half| PostPass::from_bytes(&half.pass).unwrap().y.to_string()[2..].to_owned()).collect();
-    // The engine looks at the log by itself.
+    // The engine reads the log by itself.
     while server.get("/v1/slashed").json()["total"] == 0 {
         std::thread::yield_now();
     }
@@ -110,7 +110,7 @@ fn a_badge_is_answered_with_its_holder() {
     assert_eq!((&malformed["verdict"], &malformed["holder"]), (&json!("malformed"), &Value::Null));
 }
 
-/// Attack: whoever saw a badge shows a copy, and opens a session as its owner.
+/// Attack: an attacker who saw a badge shows a copy, and opens a session as its owner.
 #[test]
 fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
     let server = Server::with(HttpSettings { ask_for_chat_key: true, ..HttpSettings::default() });
@@ -147,7 +147,7 @@ fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
     }
     show(json!({ "challenge": "zz", "signature": sign(&key) })).error(400);
     server.get("/v1/badges/challenge?scope=elsewhere").error(404);
-    // Other keys have no challenges, and are refused where one is asked for.
+    // Other types of keys cannot answer challenges, and are refused where an answer is required.
     let nameless = server.post_json(
         "/v1/badges",
         &json!({
@@ -238,20 +238,20 @@ fn ready_says_why_not() {
     assert_eq!(readiness(200), Vec::<String>::new());
     status.update_chain(gone(Some(NOW - 301)));
     assert_eq!(readiness(503), ["chain_lost"]);
-    // It serves on.
+    // It still serves requests.
     assert_eq!(names(&server.verify(&HONEST[2..3])), ["accepted"]);
     status.update_chain(|chain| chain.failures = 0);
     assert_eq!(readiness(200), Vec::<String>::new());
     server.relay.log().fail(true);
     status.update_chain(gone(None));
     server.relay.reorganise_roots(1, []);
-    // The log is looked at each second.
+    // The log is probed every second.
     server.until(|| server.get("/readyz").json()["reasons"].as_array().unwrap().len() == 3);
     assert_eq!(readiness(503), ["no_roots", "chain_lost", "log_failing"]);
     let failing = &server.get("/readyz").json()["reasons"][2];
     assert!(failing["cause"].as_str().unwrap().contains("disk full"), "{failing}");
     assert_eq!((&failing["since"], &failing["seconds_left"]), (&json!(NOW), &json!(null)));
-    // A trouble that gets worse says when.
+    // A problem that gets worse reports the time until then.
     let mut aging = Trouble::new("the newest block is an hour old", NOW);
     aging.worse_at = Some(NOW + 900);
     status.troubles().begin(TroubleKind::ChainAging, aging);

@@ -1,4 +1,4 @@
-//! A service on a port of its own, and clients that say exactly what they are told to.
+//! A service on a separate port, and clients that send exactly the given bytes.
 
 use std::{
     collections::HashMap,
@@ -53,7 +53,7 @@ impl Server {
         Self { address, relay, engine, clock, service, runtime, stop: Some(stop), served: Some(served) }
     }
 
-    /// Waits until something holds, longer than a busy machine takes.
+    /// Waits until a condition holds, with a timeout that is long enough for a busy machine.
     #[track_caller]
     pub fn until(&self, holds: impl Fn() -> bool) {
         let begun = Instant::now();
@@ -63,29 +63,29 @@ impl Server {
         }
     }
 
-    /// Tells it to stop.
+    /// Tells the service to stop.
     pub fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the service has ended.
     pub fn wait(&mut self) {
         self.runtime.block_on(self.served.take().unwrap()).unwrap();
     }
 
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        // Long enough for any machine: a test that waits this long has failed.
+        // Long enough for any machine: a test that reaches this timeout has failed.
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream
     }
 
-    /// A connection from an address of its own; all of 127.0.0.0/8 are this host's.
+    /// Connects to the service from a given address; all addresses of 127.0.0.0/8 belong to this host.
     pub fn connect_from(&self, from: [u8; 4]) -> TcpStream {
         self.connect_to(from, self.address)
     }
 
-    /// A connection from an address of its own to somebody else.
+    /// Connects from a given address to another listener.
     pub fn connect_to(&self, from: [u8; 4], to: SocketAddr) -> TcpStream {
         let connect = async {
             let socket = TcpSocket::new_v4().unwrap();
@@ -98,7 +98,7 @@ impl Server {
         stream
     }
 
-    /// A request with a connection of its own from an address of its own.
+    /// Sends a request on a new connection from a given address, and reads the answer.
     pub fn ask_from(
         &self,
         address: [u8; 4],
@@ -112,14 +112,14 @@ impl Server {
         Answer::read(&mut BufReader::new(stream))
     }
 
-    /// Sends bytes on a connection of their own, and reads the answer.
+    /// Sends bytes on a new connection, and reads the answer.
     pub fn send(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         Answer::read(&mut BufReader::new(stream))
     }
 
-    /// A request with a connection of its own.
+    /// Sends a request on a new connection, and reads the answer.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.send(&request(method, path, headers, body))
     }
@@ -132,7 +132,7 @@ impl Server {
         self.ask("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
-    /// The names of the verdicts on posts, and the bodies that gave them.
+    /// Sends posts in one request, and returns the bodies of their verdicts.
     pub fn verify(&self, posts: &[Sent]) -> Vec<Value> {
         let posts: Vec<Value> = posts.iter().map(Sent::json).collect();
         let answer = self.post_json("/v1/verify", &serde_json::json!({ "posts": posts }));
@@ -140,7 +140,7 @@ impl Server {
         answer.json()["verdicts"].as_array().unwrap().clone()
     }
 
-    /// The value of a metric.
+    /// Returns the value of a metric.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").text();
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
@@ -204,7 +204,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The error of an answer that is one.
+    /// Checks the status of an error answer, and returns its error.
     pub fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         let body = self.json();
@@ -213,7 +213,7 @@ impl Answer {
     }
 }
 
-/// All that comes until the other end closes; a reset is an end too.
+/// Reads until the other end closes the connection; a reset counts as an end, too.
 pub fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
     let (mut all, mut part) = (Vec::new(), [0; 4096]);
     loop {

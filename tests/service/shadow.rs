@@ -1,4 +1,4 @@
-//! A scope in shadow mode: judged, recorded and counted, and nothing follows.
+//! A scope in shadow mode: posts are judged, recorded and counted, without consequences.
 
 use serde_json::json;
 
@@ -20,12 +20,12 @@ fn all_are_accepted_and_nobody_is_convicted() {
     let expected = ["accepted", "quota_exceeded", "quota_exceeded", "invalid_proof", "accepted", "replay"];
     assert_eq!(names(&shadows), expected);
     assert_eq!(shadows[3]["gossip"], "reject");
-    // Recorded like any others, and no evidence is kept: no deposit is in danger.
+    // Posts are recorded as usual, but no evidence is kept: no deposit is in danger.
     assert_eq!(server.relay.log().inner.len(), 2);
     assert!(server.relay.slashed().is_empty());
     assert_eq!(server.get("/v1/slashed").json(), json!({ "total": 0, "members": [] }));
 
-    // In binary it is one byte, that of `accepted`.
+    // In binary, the answer is the byte of `accepted`.
     let one = server.post_json("/v1/verify", &forged().json()).json();
     assert_eq!((&one["verdict"], &one["shadow"]["verdict"]), (&json!("accepted"), &json!("invalid_proof")));
     let headers = [("content-type", "application/json"), ("accept", "application/octet-stream")];
@@ -37,7 +37,7 @@ fn all_are_accepted_and_nobody_is_convicted() {
     assert_eq!(metric(&server, "quota_exceeded", "shadow"), 2.0);
     assert_eq!(metric(&server, "invalid_proof", "shadow"), 3.0);
 
-    // Enforced again, what was recorded holds, and the next double post convicts.
+    // When the scope is enforced again, the recorded posts count, and the next double post convicts.
     server.relay.change_shadow([]);
     assert_eq!(names(&server.verify(&HONEST[..1])), ["replay"]);
     assert_eq!(names(&server.verify(&HALVES[1..])), ["quota_exceeded"]);

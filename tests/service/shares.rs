@@ -1,4 +1,4 @@
-//! What attackers take from all others: connections, memory of bodies, places of listeners. All of it is shared by source.
+//! Attackers that take shared resources: connections, memory of bodies, places of listeners. All are shared by source.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -13,7 +13,7 @@ use crate::{server::*, world::*};
 const HONEST_CLIENT: [u8; 4] = [127, 77, 0, 1];
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Addresses of different networks.
+/// Returns addresses of different networks.
 fn attacker(number: u8) -> [u8; 4] {
     [127, number, 0, 1]
 }
@@ -36,7 +36,7 @@ fn silent_connections_of_many_addresses_keep_nobody_out() {
         header_timeout: Duration::from_secs(600),
         ..HttpSettings::default()
     });
-    // One says nothing, the next never ends its head.
+    // Alternately, a connection is silent, or never ends its head.
     let open = |number: u8, count: usize| -> Vec<_> {
         let connect = |place: usize| {
             let mut stream = server.connect_from(attacker(number));
@@ -45,7 +45,7 @@ fn silent_connections_of_many_addresses_keep_nobody_out() {
         };
         (0..count).map(connect).collect()
     };
-    // An honest client that came before, and keeps its connection.
+    // An honest client that connected before, and keeps its connection.
     let mut honest = server.connect_from(HONEST_CLIENT);
     let question = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     honest.write_all(question).unwrap();
@@ -56,18 +56,18 @@ fn silent_connections_of_many_addresses_keep_nobody_out() {
         assert_eq!(server.ask_from([127, 78, 0, 1], "GET", "/healthz", &[], &[]).status, 200);
         assert_eq!(verdict(&server, post), "accepted");
     }
-    // It is not the honest one that made room.
+    // The honest client's connection was not closed to make room.
     honest.get_mut().write_all(question).unwrap();
     assert_eq!(Answer::read(&mut honest).status, 200);
     assert!(server.metric("quotapass_http_evicted_connections_total") >= 1.0);
     assert_eq!(server.metric("quotapass_http_refused_connections_total"), 0.0);
-    // One address has its share and no more.
+    // One address gets its share and no more.
     let ninth = open(3, 9).pop().unwrap();
     Answer::read(&mut BufReader::new(ninth)).error(429);
     drop(held);
 }
 
-/// A request whose body never ends, and is as large as it may be.
+/// Sends a request whose body is as large as allowed and never ends.
 fn slow_body(server: &Server, number: u8, length: usize) -> TcpStream {
     let mut stream = server.connect_from(attacker(number));
     let head = format!(
@@ -94,7 +94,7 @@ fn slow_bodies_of_two_addresses_refuse_nobody() {
     }
     assert_eq!(verdict(&server, &HONEST[2]), "accepted");
     assert_eq!(server.metric("quotapass_http_evicted_bodies_total"), 1.0);
-    // The one that gave way is told.
+    // The client whose body was dropped gets an answer.
     let given_up = held.iter().find(|stream| {
         stream.set_nonblocking(true).unwrap();
         let is_told = stream.peek(&mut [0]).is_ok();
@@ -103,7 +103,7 @@ fn slow_bodies_of_two_addresses_refuse_nobody() {
     });
     let error = Answer::read(&mut BufReader::new(given_up.unwrap())).error(503);
     assert!(error.contains("gave the memory of this body to another source"), "{error}");
-    // A source has its share and no more.
+    // A source gets its share and no more.
     let _third = slow_body(&server, 3, 16_384);
     while server.metric("quotapass_http_body_bytes") < 65_532.0 {
         std::thread::yield_now();
@@ -148,10 +148,10 @@ fn listeners_of_one_source_do_not_take_all_places() {
     assert_eq!(listen(attacker(1)).0, 429);
     let (status, _newcomer) = listen(HONEST_CLIENT);
     assert_eq!(status, 200);
-    // The first of those with most ends.
+    // The oldest listener of the source with the most listeners ends.
     let mut rest = Vec::new();
     held[0].1.read_to_end(&mut rest).unwrap();
-    // Now nobody has more than the next would have.
+    // Now no source has more than the newcomer would have.
     let (status, _second) = listen(HONEST_CLIENT);
     assert_eq!(status, 503);
     assert_eq!(server.metric("quotapass_http_evicted_listeners_total"), 1.0);
@@ -179,7 +179,7 @@ fn listeners_and_bodies_give_way_to_connections() {
     }
     listeners.push(server.connect_from(attacker(2)));
     assert_eq!(server.ask_from(HONEST_CLIENT, "GET", "/healthz", &[], &[]).status, 200);
-    // The silent one went first, then one of those that wait.
+    // The silent connection was closed first, then one of the waiting ones.
     assert!(is_closed(&listeners[3]));
     let _held = server.connect_from(attacker(3));
     let busy = server.connect_from(HONEST_CLIENT);

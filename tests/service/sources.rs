@@ -1,4 +1,4 @@
-//! Networks that are shut out, or may send so much.
+//! Networks that are blocked, or have a limit.
 
 use core::num::NonZeroU32;
 
@@ -44,11 +44,11 @@ fn a_network_that_is_shut_out_hears_why() {
     assert_eq!(ask(&server, "192.0.2.9", "POST", "/v1/verify", &post).json()["verdict"], "accepted");
     assert_eq!(ask(&server, "192.0.3.1", "GET", "/v1/policy", "").status, 200);
     assert_eq!(refused(&server, "blocked"), Some(5));
-    // It is taken over while the relay runs, both ways.
+    // New rules take effect while the relay runs, in both directions.
     server.service.change_settings(settings(&[("192.0.3.0/24", Allowance::Nothing)]));
     assert_eq!(ask(&server, "192.0.2.1", "GET", "/v1/policy", "").status, 200);
     ask(&server, "192.0.3.1", "GET", "/v1/policy", "").error(403);
-    // The proxy itself, or a client that has none, is an address too.
+    // Rules also apply to the proxy itself, and to clients without a proxy.
     server.service.change_settings(settings(&[("127.0.0.0/8", Allowance::Nothing)]));
     server.get("/healthz").error(403);
 }
@@ -59,14 +59,14 @@ fn a_network_may_send_so_many_posts_a_second() {
     let posts: Vec<_> = HONEST[..3].iter().cycle().take(200).map(Sent::json).collect();
     let many = serde_json::json!({ "posts": posts }).to_string();
     let one = HONEST[4].json().to_string();
-    // A request is taken whole; those after it, of the whole network, wait for what it took beyond.
+    // A request is accepted as a whole; later requests of the whole network wait until its excess is paid back.
     assert_eq!(ask(&server, "192.0.2.1", "POST", "/v1/verify", &many).status, 200);
     let error = ask(&server, "192.0.2.2", "POST", "/v1/verify", &one);
     assert!(error.headers["retry-after"].parse::<u64>().unwrap() > 100);
     assert!(error.error(429).contains("may send 1 posts per second"));
     ask(&server, "192.0.2.2", "POST", "/v1/badges", "{\"scope\":\"room\",\"pass\":\"AQID\"}").error(429);
     assert_eq!(server.relay.log().inner.len(), 3);
-    // What costs no verdict is not limited, and others are not.
+    // Requests without verdicts are not limited, and neither are other networks.
     assert_eq!(ask(&server, "192.0.2.2", "GET", "/v1/policy", "").status, 200);
     assert_eq!(ask(&server, "198.51.100.1", "POST", "/v1/verify", &one).json()["verdict"], "accepted");
     assert_eq!(refused(&server, "limited"), Some(2));

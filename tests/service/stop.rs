@@ -1,4 +1,4 @@
-//! A stop under load: what was taken is answered.
+//! A stop under load: every accepted request is answered.
 
 use std::{
     io::{BufReader, Write},
@@ -24,7 +24,7 @@ fn all_that_was_taken_is_answered() {
             stream
         })
         .collect();
-    // All are with the engine: one batch stands at the gate, and the others in the queue or at the gate too.
+    // The engine has all requests: one batch waits at the gate, and the others are in the queue or at the gate, too.
     let taken = |server: &Server| {
         server.metric("quotapass_queue_seconds_count") + server.metric("quotapass_unproven_queue_posts")
     };
@@ -55,7 +55,7 @@ fn readiness_goes_before_the_listener() {
     while server.get("/readyz").status == 200 {
         std::thread::yield_now();
     }
-    // Whoever spreads the load has not looked yet, and sends on: nothing is lost.
+    // A load balancer that has not checked yet still sends requests: nothing is lost.
     assert_eq!(server.get("/readyz").json()["reasons"][0]["code"], "stopping");
     assert_eq!(names(&server.verify(&HONEST[..2])), ["accepted"; 2]);
     assert_eq!(server.get("/healthz").status, 200);

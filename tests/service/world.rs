@@ -82,7 +82,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// As `quotapass post` writes it.
+    /// Returns the post as `quotapass post` writes it.
     pub fn json(&self) -> serde_json::Value {
         let pass = PostPass::from_bytes(&self.pass).map_or_else(|_| "AQID".into(), |pass| pass.to_text());
         match str::from_utf8(&self.message) {
@@ -126,7 +126,7 @@ pub fn prove_badge(member: usize, chat_key: &[u8]) -> BadgePass {
     BadgePass::new(&public, chat_key.into(), WORLD.badges.prove(&public, &witness, &mut rng).unwrap()).unwrap()
 }
 
-/// Seven honest posts of members 1 to 7; the first of them is no text.
+/// Seven honest posts of members 1 to 7; the first message is not text.
 pub static HONEST: LazyLock<Vec<Sent>> = LazyLock::new(|| {
     let message = |member: u8| if member == 1 { vec![0xff, 0x00] } else { format!("message {member}").into_bytes() };
     (1..8).map(|member| prove(member.into(), 0, &message(member))).collect()
@@ -135,7 +135,7 @@ pub static HONEST: LazyLock<Vec<Sent>> = LazyLock::new(|| {
 /// Two messages of member 0 under one message id.
 pub static HALVES: LazyLock<[Sent; 2]> = LazyLock::new(|| [prove(0, 0, b"good morning"), prove(0, 0, b"good evening")]);
 
-/// A post whose proof is of another message.
+/// Returns a post whose proof is for another message.
 pub fn forged() -> Sent {
     Sent { message: b"forged".into(), ..HONEST[6].clone() }
 }
@@ -156,12 +156,12 @@ impl Gated {
         self.changed.notify_all();
     }
 
-    /// Whether it fails from now on, as on a full disk.
+    /// Sets whether the log fails from now on, as on a full disk.
     pub fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::Relaxed);
     }
 
-    /// How many batches stand at the gate.
+    /// Returns the number of batches that wait at the gate.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -247,7 +247,7 @@ impl SlashClaims for Gated {
     }
 }
 
-/// A relay of one room that knows the tree's root.
+/// Creates a relay of one room that knows the tree's root.
 pub fn relay() -> Arc<Relay<Arc<Gated>>> {
     Arc::new(Relay::new(
         WORLD.posts.verifier().unwrap(),
