@@ -1,4 +1,4 @@
-//! Headers of proxies: no panic, and whatever a client sends before, the proxy's own node is the last or there is none.
+//! Headers of proxies: no panic, and after any text of a client, the last node is the proxy's own, or is unknown.
 #![no_main]
 
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! The book of a quota ledger in bytes: no panic, what is read is written the same, and no id comes twice. The checksum
-//! is put right, for no fuzzer finds one.
+//! The book of a quota ledger in bytes: no panic, what is read is written the same, and no id is used twice. The target
+//! adds the correct checksum, because a fuzzer cannot find it.
 #![no_main]
 
 use core::num::{NonZeroU16, NonZeroU32};

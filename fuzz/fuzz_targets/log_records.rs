@@ -1,4 +1,4 @@
-//! What durable nullifier logs keep, in bytes: no panic, and what is read is written the same.
+//! Records of durable nullifier logs in bytes: no panic, and what is read is written the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     check::<BoundKey>(bytes);
     check::<Restriction>(bytes);
     check::<Case>(bytes);
-    // Evidence that somebody imports, or that a damaged server gives: no secret is more than an answer.
+    // Imported evidence, or evidence from a damaged server: the secret may be missing, but there is no panic.
     if let Ok(conviction) = Conviction::from_bytes(bytes) {
         let _ = conviction.secret();
     }

@@ -1,5 +1,5 @@
-//! The cache of a light wallet in bytes: no panic, and what is read is written the same. The checksum is put right, for no
-//! fuzzer finds one.
+//! The cache of a light wallet in bytes: no panic, and what is read is written the same. The target adds the correct
+//! checksum, because a fuzzer cannot find it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

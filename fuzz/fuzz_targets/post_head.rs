@@ -1,4 +1,4 @@
-//! The head of a post in bytes: no panic, and with its proof it is what the whole decoder reads.
+//! The head of a post in bytes: no panic, and head and proof together equal the result of the full decoder.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

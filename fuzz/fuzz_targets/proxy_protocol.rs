@@ -1,4 +1,4 @@
-//! Headers of the PROXY protocol: no panic, no length beyond the bytes, and what is read of a beginning is read of the whole.
+//! Headers of the PROXY protocol: no panic, no length beyond the bytes, and the same result for the header alone.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A `.ptau` file: no panic, and its power and contributions can be asked for.
+//! A `.ptau` file: no panic, not even when its power and contributions are read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

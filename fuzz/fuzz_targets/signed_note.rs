@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
     }
     let Ok(key) = NoteKey::from_seed(POLICY_KEY_NAME, &[1; 32]) else { return };
     let _ = key.public().open_json(POLICY_CONTEXT, text);
-    // What the key has signed, whatever it is.
+    // Any text that the key has signed.
     if let Ok(note) = key.sign_json(POLICY_CONTEXT, text) {
         if let Ok(json) = key.public().open_json(POLICY_CONTEXT, &note) {
             let value: Value = serde_json::from_str(&json).expect("it was read before");

@@ -1,4 +1,4 @@
-//! A `.zkey` file: no panic, and what is read returns.
+//! A `.zkey` file: no panic, and what is read is the same after writing and reading it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,10 +1,10 @@
-//! The disk is full, and then it is not.
+//! The disk is full for some time.
 
 use std::{process::Command, thread, time::Duration};
 
 use crate::stage::Stage;
 
-/// How large files may become that a process writes, in bytes.
+/// Limits the size in bytes of the files that a process writes.
 fn limit_files(process: u32, bytes: &str) {
     let status = Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--fsize={bytes}")]).status();
     assert!(status.expect("install util-linux, which has prlimit").success());
@@ -16,7 +16,7 @@ fn a_full_disk_is_overloaded_and_nothing_more() {
     stage.start();
     let load = stage.patient_load(&[]);
     thread::sleep(Duration::from_millis(700));
-    // No byte can be written any more, to any file that the relay has or makes.
+    // From now on the relay cannot write a byte to any file.
     limit_files(stage.process(), "0:unlimited");
     thread::sleep(Duration::from_millis(1_200));
     limit_files(stage.process(), "unlimited:unlimited");

@@ -1,4 +1,4 @@
-//! The relay is killed at any moment and started again.
+//! The relay is killed at random moments and restarted.
 
 use std::{thread, time::Duration};
 
@@ -15,7 +15,7 @@ fn a_killed_relay_loses_nothing_and_accepts_nothing_twice() {
         stage.start();
     }
     let first = load.wait().checked();
-    // A last kill, so that what is answered now comes from the disk.
+    // A last kill, so that the answers now come from the disk.
     stage.kill();
     stage.start();
     let second = stage.resend(&[]).checked();

@@ -1,7 +1,7 @@
-//! Faults while posts come in, with the real program: `quotapass relay` under `quotapass bench relay`, which checks every
-//! verdict against what was sent. Nothing accepted may be lost, and nothing accepted twice.
+//! Faults under load, with the real program: `quotapass relay` under `quotapass bench relay`, which checks every
+//! verdict against the sent posts. No accepted post may be lost, and no post may be accepted twice.
 //!
-//! Short forms; contrib/soak.sh runs for hours. The passes are made once and kept in the target folder.
+//! These tests are short; contrib/soak.sh runs for hours. The passes are made once and kept in the target folder.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #![cfg(unix)]

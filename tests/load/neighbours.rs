@@ -1,4 +1,4 @@
-//! Others who mean no good, while the honest post.
+//! Malicious clients, while honest members post.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,14 +20,14 @@ use tokio::{
 
 use crate::stage::{LOAD, Stage};
 
-/// Connections of somebody who means no good.
+/// Number of connections of a malicious client.
 const CONNECTIONS: usize = 40;
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// A connection from another address of this machine, as far as it has more than one.
+/// Connects from another address of this machine, if it has more than one.
 async fn connect(relay: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     if cfg!(target_os = "linux") {
@@ -36,7 +36,7 @@ async fn connect(relay: SocketAddr) -> Option<TcpStream> {
     socket.connect(relay).await.ok()
 }
 
-/// Runs the load of all tests with something beside it until it is over.
+/// Runs the load of all tests, with a disturbance until it is over.
 fn load_beside(disturb: impl FnOnce(SocketAddr, Arc<AtomicBool>) -> thread::JoinHandle<()>) {
     let mut stage = Stage::new(&[]);
     stage.start();
@@ -64,7 +64,7 @@ fn slow_clients_do_not_hold_up_the_others() {
     });
 }
 
-/// A byte now and then, of the head, of the body, or of a thousand requests whose answers nobody reads.
+/// Sends a byte now and then, of the head or of the body; or sends a thousand requests, and never reads the answers.
 async fn dawdle(relay: SocketAddr, number: usize, over: Arc<AtomicBool>) {
     let head = "POST /v1/verify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     let (at_once, slowly) = match number % 3 {
@@ -77,7 +77,7 @@ async fn dawdle(relay: SocketAddr, number: usize, over: Arc<AtomicBool>) {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // The relay may close at any time: that is its right.
+        // The relay may close the connection at any time.
         let _ = timeout(Duration::from_secs(1), stream.write_all(at_once.as_bytes())).await;
         for byte in slowly.bytes() {
             if over.load(Ordering::Relaxed) || stream.write_all(&[byte]).await.is_err() {
@@ -117,7 +117,7 @@ async fn flood(relay: SocketAddr, seed: u64, over: Arc<AtomicBool>, answered: Ar
         let _ = stream.write_all(&garbage(&mut rng)).await;
         let _ = stream.shutdown().await;
         let mut answer = Vec::new();
-        // An answer is not owed to everything, but it is never an error of the relay's own.
+        // Not every input gets an answer, but no answer may be an internal error of the relay.
         let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
         if let Some(status) = answer.get(9..12) {
             let status = std::str::from_utf8(status).unwrap();
@@ -127,7 +127,7 @@ async fn flood(relay: SocketAddr, seed: u64, over: Arc<AtomicBool>, answered: Ar
     }
 }
 
-/// Bytes that are no request, requests that are no posts, and posts that are no passes.
+/// Returns invalid requests, requests without valid posts, and posts without valid passes.
 fn garbage(rng: &mut StdRng) -> Vec<u8> {
     let mut bytes = vec![0; rng.gen_range(1..2_000)];
     rng.fill_bytes(&mut bytes);
@@ -147,7 +147,7 @@ fn garbage(rng: &mut StdRng) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-/// A post whose pass is random after its first two bytes, or is said to be longer than it is.
+/// Returns a post whose pass is random after its first two bytes, in half the cases with a wrong message length.
 fn frame(rng: &mut StdRng) -> Vec<u8> {
     let mut pass = [0; 246];
     rng.fill_bytes(&mut pass);

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::stage::{Stage, free_address};
 
-/// A server that has every command on its disk before it answers.
+/// A server that writes every command to its disk before it answers.
 struct Redis {
     folder: TempDir,
     address: SocketAddr,

@@ -11,11 +11,11 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The load of all tests, which share its passes.
+/// Arguments of the load. All tests use the same load, so that they share its passes.
 pub const LOAD: [&str; 10] =
     ["--rate", "60", "--duration", "3s", "--replays", "50%", "--forgeries", "5%", "--conflicts", "4%"];
 
-/// The program, with the keys and passes that all tests share.
+/// Returns a command of the program, with the keys and passes that all tests share.
 pub fn quotapass() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
     command.env("QUOTAPASS_DATA_DIR", data_folder());
@@ -26,24 +26,24 @@ pub fn data_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("load")
 }
 
-/// An address that nobody listens on.
+/// Returns an address without a listener.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-/// What a run of the load said.
+/// The result of a run of the load.
 pub struct Answer {
     pub succeeded: bool,
     pub report: Value,
 }
 
 impl Answer {
-    /// How many posts got this verdict.
+    /// Returns the number of posts with this verdict.
     pub fn count(&self, verdict: &str) -> u64 {
         self.report["verdicts"][verdict].as_u64().unwrap_or(0)
     }
 
-    /// Every verdict fitted, and every post got one.
+    /// Checks that the run succeeded and no verdict was wrong.
     #[track_caller]
     pub fn checked(self) -> Self {
         assert!(self.succeeded && self.report["wrong_count"] == 0, "{}", self.report);
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// A load that runs.
+/// A running load.
 pub struct Running(Child);
 
 impl Running {
@@ -63,7 +63,7 @@ impl Running {
     }
 }
 
-/// A relay over the registry of the load, its files, and the journal of what it answered.
+/// A relay on the registry of the load, with its files and the journal of its answers.
 pub struct Stage {
     folder: TempDir,
     pub address: SocketAddr,
@@ -71,7 +71,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Prepares everything; `arguments` say which log the relay has.
+    /// Prepares the relay; `arguments` set its log.
     pub fn new(arguments: &[&str]) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap(), address: free_address(), relay: None };
         let prepared = quotapass()
@@ -89,7 +89,7 @@ impl Stage {
     /// Starts the relay and waits until it listens.
     pub fn start(&mut self) {
         let errors = File::options().create(true).append(true).open(self.folder.path().join("relay.log")).unwrap();
-        // A file that has grown too large is an error of its own, and not the end of the program.
+        // Without this trap, a write beyond the file size limit would kill the relay; with it, the write fails.
         let mut relay = Command::new("sh");
         relay.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_quotapass"), "relay", "--json"]);
         let folder = self.folder.path().join("relay");
@@ -102,37 +102,37 @@ impl Stage {
         self.relay = Some(relay);
     }
 
-    /// What the relay wrote to standard error.
+    /// Returns the relay's standard error.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("relay.log")).unwrap()
     }
 
-    /// The number of the relay's process.
+    /// Returns the id of the relay's process.
     pub fn process(&self) -> u32 {
         self.relay.as_ref().unwrap().id()
     }
 
-    /// As `kill -9` does.
+    /// Kills the relay as `kill -9` does.
     pub fn kill(&mut self) {
         let mut relay = self.relay.take().unwrap();
         relay.kill().unwrap();
         relay.wait().unwrap();
     }
 
-    /// Runs a load.
+    /// Starts a load.
     pub fn load(&self, arguments: &[&str]) -> Running {
         let mut command = quotapass();
         command.args(["bench", "relay", "--json", "--url", &format!("http://{}", self.address)]);
         Running(command.args(arguments).stdout(Stdio::piped()).spawn().unwrap())
     }
 
-    /// The load of all tests, with what was not decided sent again, and a journal.
+    /// Starts the load of all tests with a journal; posts without a verdict are sent again.
     pub fn patient_load(&self, arguments: &[&str]) -> Running {
         let journal = self.journal();
         self.load(&[&LOAD[..], &["--retry", "120s", "--timeout", "10s", "--journal", &journal], arguments].concat())
     }
 
-    /// Sends every post of the journal once more: what was accepted must be known.
+    /// Sends every post of the journal once more: the relay must know the accepted ones.
     pub fn resend(&self, arguments: &[&str]) -> Answer {
         self.load(&[&["--journal", &self.journal(), "--resend", "--retry", "60s"], arguments].concat()).wait()
     }

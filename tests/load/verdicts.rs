@@ -1,4 +1,4 @@
-//! The load itself: what it sends, and that it notices what does not fit.
+//! The load generator itself: it sends the expected posts, and notices wrong verdicts.
 
 use std::process::Stdio;
 
@@ -33,7 +33,7 @@ fn verdicts_that_do_not_fit_are_told() {
     let mut stage = Stage::new(&[]);
     stage.start();
     stage.load(&LOAD).wait().checked();
-    // Without a journal this load knows nothing of the one before, and everything is a replay.
+    // Without a journal, this load does not know the one before, and everything is a replay.
     let second = stage.load(&LOAD).wait();
     assert!(!second.succeeded);
     let wrong = second.report["wrong"][0].as_str().unwrap();

@@ -62,7 +62,7 @@ impl Nginx {
             .args(["-e", "stderr"])
             .stdin(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("nginx, which `.ci/run` installs: {error}"));
+            .unwrap_or_else(|error| panic!("cannot run nginx, which `.ci/run` installs: {error}"));
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(

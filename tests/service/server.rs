@@ -58,7 +58,7 @@ impl Server {
     pub fn until(&self, holds: impl Fn() -> bool) {
         let begun = Instant::now();
         while !holds() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain");
+            assert!(begun.elapsed() < Duration::from_secs(60), "the condition does not hold in time");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -1,4 +1,4 @@
-//! Three servers, one of which is killed.
+//! A cluster of three servers, one of which is killed.
 
 use std::{
     collections::HashMap,
@@ -18,8 +18,8 @@ use crate::{
 const BATCH: u64 = 30;
 const RELAYS: u64 = 3;
 
-/// Relays record, each its own nullifiers and all of them those that they share, while a server is killed and comes back
-/// with its file. Whatever was answered is there; nothing is new twice; the other servers go on.
+/// Relays record their own nullifiers and shared ones, while a server is killed and comes back with its file. Every
+/// answered write is kept, nothing is new twice, and the other servers continue.
 #[test]
 fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
     let mut cluster = Cluster::start();
@@ -37,7 +37,7 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
                         break;
                     }
                     let was_down = is_down.load(Ordering::SeqCst);
-                    // Half of them are offered by every relay, with a share of its own.
+                    // Every relay offers half of the nullifiers, each relay with a different share.
                     let of = |i| if i % 2 == 0 { round * BATCH + i } else { ((relay + 1) << 32) | (round * BATCH + i) };
                     let entries = (0..BATCH).map(|i| Entry { share: share(relay), ..scattered(of(i)) });
                     let entries: Vec<_> = entries.collect();
@@ -62,10 +62,10 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
         cluster.0[1].kill();
         is_down.store(true, Ordering::SeqCst);
         until("nothing is refused", || refused.load(Ordering::SeqCst) > 100);
-        until("the others do not go on", || served_by_others.load(Ordering::SeqCst) > 500);
+        until("the other servers do not continue", || served_by_others.load(Ordering::SeqCst) > 500);
         is_down.store(false, Ordering::SeqCst);
         cluster.0[1].restart();
-        until("it does not come back", || logs.iter().all(|log| all_slots_answer(log)));
+        until("the server does not come back", || logs.iter().all(|log| all_slots_answer(log)));
         thread::sleep(Duration::from_millis(200));
         is_over.store(true, Ordering::SeqCst);
         relays.into_iter().flat_map(|relay| relay.join().unwrap()).collect()
@@ -88,7 +88,7 @@ fn a_killed_server_takes_its_slots_with_it_and_brings_them_back() {
     assert!(recorded.len() > 500);
 }
 
-/// Whether a nullifier of each third of the slots can be looked up.
+/// Returns whether nullifiers in each third of the slots can be looked up.
 fn all_slots_answer(log: &dyn NullifierLog) -> bool {
     let keys: Vec<_> = (0..40).map(|of| (log_epoch(0), scattered(of).nullifier)).collect();
     log.lookup_all(&keys).iter().all(Result::is_ok)
@@ -100,7 +100,7 @@ fn a_relay_starts_while_a_server_of_the_cluster_is_gone() {
     let log = cluster.log();
     let entries: Vec<_> = (0..60).map(scattered).collect();
     assert_eq!(log.record_all(&entries), vec![Ok(Outcome::New); 60]);
-    // Not the one that has what relays tell each other.
+    // Not the server with the state that relays share.
     let owner = cluster.0.iter().position(|server| {
         let mut client = redis::Client::open(server.address()).unwrap().get_connection().unwrap();
         let keys: Vec<String> = redis::cmd("KEYS").arg("quotapass:{*").query(&mut client).unwrap();
@@ -116,10 +116,10 @@ fn a_relay_starts_while_a_server_of_the_cluster_is_gone() {
     assert_eq!(replays + refused, 60, "{answers:?}");
     assert!(replays > 0 && refused > 0);
     cluster.0[gone].restart();
-    until("it does not come back", || late.record_all(&entries) == vec![Ok(Outcome::Replay); 60]);
+    until("the server does not come back", || late.record_all(&entries) == vec![Ok(Outcome::Replay); 60]);
 }
 
-/// Slots move to another server while they are in use: clients are told, and follow.
+/// Slots move to another server while they are in use: clients are redirected, and follow.
 #[test]
 fn slots_that_move_are_followed() {
     let cluster = Cluster::start();
@@ -129,7 +129,7 @@ fn slots_that_move_are_followed() {
     let node_id =
         |server: usize| -> String { redis::from_redis_value(cluster.0[server].ask(&["CLUSTER", "MYID"])).unwrap() };
     let (from, to) = (node_id(0), node_id(1));
-    // Half of the first server's slots are being moved: its keys are still there, new ones are asked for at the other.
+    // Half of the first server's slots are being moved: existing keys are still there, new keys go to the other server.
     for slot in 0..2730u32 {
         let slot = slot.to_string();
         cluster.0[1].ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from]);

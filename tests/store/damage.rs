@@ -1,4 +1,4 @@
-//! Files that are not what the log wrote: typed errors, no panic, and never a new log.
+//! Files that differ from what the log wrote: typed errors, no panic, and never a new log.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{REGISTRY, create, inputs::*, open};
 
 const NULLIFIERS: u64 = 500;
 
-/// A log with nullifiers and evidence, closed.
+/// Creates a log with nullifiers and evidence, and closes it.
 fn filled() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
@@ -49,7 +49,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether a log that opened holds all of it, or says of what it cannot read that it is damaged.
+/// Returns whether an opened log contains everything, or reports what it cannot read as damaged.
 fn is_honest(log: &EmbeddedLog) -> bool {
     let known = (0..NULLIFIERS).all(|of| {
         let entry = scattered(of);
@@ -112,7 +112,7 @@ fn what_is_there_is_opened_or_refused_and_never_replaced() {
     drop(create(&empty).unwrap());
 }
 
-/// A log that a relay knows is not replaced in silence by a new one, nor by another one.
+/// A log that a relay knows is not silently replaced, neither by a new log nor by another one.
 #[test]
 fn a_log_is_the_one_that_is_known_or_none() {
     let (folder, path) = filled();
@@ -138,7 +138,7 @@ fn a_log_of_another_version_is_refused() {
     let (_folder, path) = filled();
     let manifest = path.join("nullifier-log.json");
     let current = fs::read_to_string(&manifest).unwrap();
-    // 1 had records without a version.
+    // Version 1 had records without a version.
     for other in [1, 3] {
         fs::write(&manifest, current.replace("\"version\": 2", &format!("\"version\": {other}"))).unwrap();
         assert!(matches!(open(&path), Err(EmbeddedLogError::Version { found, .. }) if found == other));
@@ -153,8 +153,8 @@ fn nobody_else_may_read_it() {
     assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
-/// Every file, emptied, cut in half, removed, or with a bit flipped at the begin, in the middle and near the end of what
-/// was written: the log is refused, or has lost nothing that it does not know of.
+/// Every file is emptied, cut in half, removed, or has a bit flipped at the beginning, in the middle and near the end
+/// of its content: the log is refused, or every loss is reported as damage.
 #[test]
 fn damage_anywhere_is_an_error_and_never_a_loss() {
     let (folder, path) = filled();

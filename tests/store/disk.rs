@@ -1,4 +1,4 @@
-//! A disk that takes no more.
+//! A full or failing disk.
 
 use std::{
     env, fs,
@@ -20,12 +20,12 @@ fn record(log: &EmbeddedLog, of: u64) -> Vec<Result<Outcome, LogError>> {
     log.record_all(&(of..of + BATCH).map(scattered).collect::<Vec<_>>())
 }
 
-/// Records from a nullifier on until a batch fails, and returns its first one.
+/// Records batches from a nullifier on until one fails, and returns the first nullifier of the failed batch.
 fn fill(log: &EmbeddedLog, from: u64) -> u64 {
     (from..).step_by(BATCH as usize).find(|of| record(log, *of) != vec![Ok(Outcome::New); BATCH as usize]).unwrap()
 }
 
-/// What was answered with an error is not there; what was answered as recorded is.
+/// Checks that a failed batch was not recorded, and that every batch before it was.
 fn check(log: &EmbeddedLog, failed: u64) {
     for of in 0..failed {
         assert_eq!(log.record(&scattered(of)), Ok(Outcome::Replay));
@@ -33,7 +33,7 @@ fn check(log: &EmbeddedLog, failed: u64) {
     assert_eq!(record(log, failed), vec![Ok(Outcome::New); BATCH as usize]);
 }
 
-/// The limit of a file's size needs no privileges, and fails a write as a full disk does, with another number.
+/// A limit on the file size needs no privileges, and fails a write as a full disk does, with a different error number.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_takes_no_more_records_nothing_and_loses_nothing() {
@@ -67,7 +67,7 @@ fn child_that_cannot_write() {
     say(&format!("\nfailed at {failed}"));
 }
 
-/// Makes flushes fail while a file is there, as a disk does that is out of reach for some seconds.
+/// A library that makes flushes fail while a file exists, as on a disk that is unreachable for some seconds.
 #[cfg(target_os = "linux")]
 const FAULTY: &str = r#"
 #define _GNU_SOURCE
@@ -88,8 +88,8 @@ int fdatasync(int file) { return flush("fdatasync", file); }
 "#;
 const FAULT: &str = "QUOTAPASS_TEST_FAULT";
 
-/// After a fault of some seconds the log opens again by itself, although nobody records anything: those who ask whether it
-/// works are all that is left when a relay is not ready.
+/// After a fault of some seconds, the log reopens by itself although no caller records anything: a relay that is not
+/// ready gets no posts, and only probes its log.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_log_opens_again_by_itself_when_the_disk_works_again() {
@@ -123,7 +123,7 @@ fn child_on_a_faulty_disk() {
     for outcome in record(&log, BATCH) {
         assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
     }
-    // It says so to all who ask, for as long as it lasts.
+    // Every call returns the error for as long as the fault lasts.
     for _ in 0..25 {
         for error in [log.probe().unwrap_err(), log.convictions(0).unwrap_err(), log.statistics().unwrap_err()] {
             assert!(matches!(&error, LogError::Unavailable(_)) && !error.to_string().contains("/log"), "{error}");
@@ -133,10 +133,10 @@ fn child_on_a_faulty_disk() {
     fs::remove_file(fault).unwrap();
     let begin = Instant::now();
     while let Err(error) = log.probe() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it does not recover: {error}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "the log does not recover: {error}");
         thread::sleep(Duration::from_millis(50));
     }
-    // What was answered with an error is not there, and what was recorded is.
+    // The failed batch is not there, and the recorded one is.
     assert_eq!(record(&log, 0), vec![Ok(Outcome::Replay); BATCH as usize]);
     assert_eq!(record(&log, BATCH), vec![Ok(Outcome::New); BATCH as usize]);
     say("\nit works again");
@@ -149,14 +149,14 @@ fn a_full_file_system_records_nothing_and_takes_writes_again_when_there_is_room(
     let folder = tempfile::tempdir_in(disk).unwrap();
     let path = folder.path().join("log");
     let log = create(&path).unwrap();
-    // The epoch has its place before the disk is full.
+    // The partition of the epoch is created before the disk is full.
     assert_eq!(record(&log, 0), vec![Ok(Outcome::New); BATCH as usize]);
     let filler = folder.path().join("filler");
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
     drop(file);
     let failed = fill(&log, BATCH);
-    // It is opened anew meanwhile, and is still full.
+    // The log is reopened meanwhile, and the disk is still full.
     for _ in 0..20 {
         for outcome in record(&log, failed) {
             assert!(matches!(outcome, Err(LogError::Unavailable(_))), "{outcome:?}");
@@ -166,7 +166,7 @@ fn a_full_file_system_records_nothing_and_takes_writes_again_when_there_is_room(
     fs::remove_file(filler).unwrap();
     let begin = Instant::now();
     while let Err(error) = log.convict(&conviction(0, 1)) {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it does not recover: {error}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "the log does not recover: {error}");
         thread::sleep(Duration::from_millis(100));
     }
     check(&log, failed);

@@ -1,4 +1,4 @@
-//! What the logs are given.
+//! Inputs for the logs.
 
 use std::{
     io::{Write, stdout},
@@ -29,10 +29,10 @@ pub fn scope(name: &str) -> Scope {
     Scope::new(&REGISTRY, name)
 }
 
-/// The epoch so many after the running one: a server that expires by its own clock must keep it.
+/// Returns the epoch that is `ahead` epochs after a future one: a server that expires by its own clock must keep it.
 pub fn epoch(ahead: u64) -> Epoch {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    // An hour ahead, so that no epoch of a test ends while it runs.
+    // At least an hour ahead, so that no epoch of a test ends while it runs.
     let hour = (now / 3600 + 2) * 3600;
     Epoch::at(NonZeroU32::new(EPOCH_SECONDS as u32).unwrap(), hour + ahead * EPOCH_SECONDS)
 }
@@ -52,12 +52,12 @@ pub fn nullifier(value: u64) -> Nullifier {
     Nullifier::from_be_bytes(&number(value)).unwrap()
 }
 
-/// The entry of nullifier and x in an epoch.
+/// Returns the entry of a nullifier and an x in an epoch.
 pub fn entry(ahead: u64, of: u64, x: u64) -> Entry {
     Entry::new(log_epoch(ahead), nullifier(of), share(x))
 }
 
-/// A nullifier spread over the field as real ones are.
+/// Returns an entry whose nullifier is spread over the field, as real ones are.
 pub fn scattered(of: u64) -> Entry {
     let mut bytes = number(of);
     let mut state = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -75,7 +75,7 @@ pub fn secret(member: u64) -> IdentitySecret {
     IdentitySecret::from_be_bytes(&number(member + 1)).unwrap()
 }
 
-/// What two messages of a member under one id give.
+/// Returns the conviction from two messages of a member under one id.
 pub fn conviction(member: u64, x: u64) -> Conviction {
     let (scope, epoch) = (scope("room"), epoch(0));
     let line = Line::new(&secret(member), ExternalNullifier::new(scope, epoch), 0);
@@ -84,17 +84,17 @@ pub fn conviction(member: u64, x: u64) -> Conviction {
     Conviction::new(evidence, 1_800_000_000 + x)
 }
 
-/// A pseudonym in a room.
+/// Returns a pseudonym in a room.
 pub fn persona(number: u64) -> Persona {
     Persona { scope: scope("room"), pseudonym: Pseudonym::new(&secret(number), scope("room")) }
 }
 
-/// A chat key.
+/// Returns a chat key.
 pub fn key(number: u64) -> BoundKey {
     ChatKeyHash::new(&number.to_be_bytes()).into()
 }
 
-/// A line for the parent process, past the capture of the test's own output.
+/// Writes a line for the parent process; the test's output capture does not catch it.
 pub fn say(line: &str) {
     let mut stdout = stdout().lock();
     stdout.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Kills at random moments: what was answered is there.
+//! Kills at random moments: every answered write is kept.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{create, inputs::*, open};
 
-/// How many kills; `QUOTAPASS_KILLS` says otherwise.
+/// Number of kills, unless `QUOTAPASS_KILLS` sets another one.
 const KILLS: u64 = 20;
 const FOLDER: &str = "QUOTAPASS_TEST_LOG_OF_CHILD";
 const FIRST: &str = "QUOTAPASS_TEST_FIRST_OF_CHILD";

@@ -1,4 +1,4 @@
-//! Logs on servers that are lost, as a whole or in part: nothing is accepted twice, and nothing is begun in silence.
+//! Logs on servers that are lost, as a whole or in part: nothing is accepted twice, and no log is silently created.
 
 use quotapass::relay::{Entry, LogChoice, LogError, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
 
@@ -20,8 +20,8 @@ fn is_lost<T>(answer: &Result<T, LogError>) -> bool {
     matches!(answer, Err(LogError::Lost(_)))
 }
 
-/// The server is emptied while relays run. Both notice it with the very next post, although neither looked at the server
-/// between: what one of them accepted before is not accepted by the other.
+/// The server is emptied while relays run. Both notice it with the next post, although neither probed the server in
+/// between: a post that one relay accepted before is not accepted by the other.
 #[test]
 fn an_emptied_server_is_noticed_before_a_post_is_accepted_twice() {
     let server = Server::durable();
@@ -38,7 +38,7 @@ fn an_emptied_server_is_noticed_before_a_post_is_accepted_twice() {
         assert!(is_lost(&log.convict(&conviction(0, 1))));
         assert!(is_lost(&log.convictions(0)) && is_lost(&log.probe()));
     }
-    // Nor is it begun anew by a start, but when it is told to, by one relay; the others take that one.
+    // A restart does not create a new log either. With `LogChoice::New`, one relay creates it, and the others take it.
     assert!(matches!(choose(&addresses, known), Err(ValkeyLogError::Lost(_))));
     let begun = choose(&addresses, LogChoice::New).unwrap();
     assert_ne!(begun.identity(), a.identity());
@@ -68,7 +68,7 @@ fn a_server_that_was_emptied_meanwhile_is_no_log() {
     assert!(is_lost(&log.record(&scattered(0))));
 }
 
-/// Of three servers one is emptied: its nullifiers are refused, those of the others are not.
+/// One of three servers is emptied: its nullifiers are refused, and the nullifiers of the others are not.
 #[test]
 fn an_emptied_server_of_a_cluster_is_noticed() {
     let cluster = Cluster::start();
@@ -89,8 +89,8 @@ fn an_emptied_server_of_a_cluster_is_noticed() {
     assert!(log.record_all(&entries).iter().all(is_lost));
 }
 
-/// Somebody sets `allkeys-lru` while relays run. They refuse the server at once, and take it again when it is put right, if
-/// it dropped nothing. One that dropped keys is no log any more: none of them is accepted twice.
+/// `allkeys-lru` is set while relays run. They refuse the server at once, and use it again when the setting is
+/// corrected and it evicted nothing. If a server evicted keys, its log is lost: no post is accepted twice.
 #[test]
 fn a_server_that_begins_to_forget_is_refused_while_it_runs() {
     let server = Server::durable();
@@ -103,19 +103,19 @@ fn a_server_that_begins_to_forget_is_refused_while_it_runs() {
     assert!(!unfit.to_string().contains("127.0.0.1"), "{unfit}");
     assert_eq!(log.record(&scattered(0)), Err(unfit));
     set("maxmemory-policy", "noeviction");
-    until("the log is not taken again", || log.probe().is_ok());
+    until("the log is not used again", || log.probe().is_ok());
     assert_eq!(log.record(&scattered(0)), Ok(Outcome::New));
 
-    // A full server that forgets nothing takes no writes, and says why.
+    // A full server that evicts nothing accepts no writes, and reports why.
     let memory: String = redis::from_redis_value(server.ask(&["INFO", "memory"])).unwrap();
     let used = memory.lines().find_map(|line| line.trim().strip_prefix("used_memory:")?.parse::<u64>().ok()).unwrap();
     set("maxmemory", "1");
     let full = log.probe().unwrap_err();
     assert!(matches!(&full, LogError::Unavailable(cause) if cause.contains("memory is full")), "{full}");
     set("maxmemory", &(used + 200_000).to_string());
-    until("the log is not taken again", || log.probe().is_ok());
+    until("the log is not used again", || log.probe().is_ok());
 
-    // Nobody looks at the server before it begins to forget.
+    // No relay probes the server before it begins to evict keys.
     set("maxmemory-policy", "allkeys-lru");
     let mut accepted = vec![scattered(0)];
     for from in (1_000..).step_by(100) {
@@ -131,7 +131,7 @@ fn a_server_that_begins_to_forget_is_refused_while_it_runs() {
     set("maxmemory-policy", "noeviction");
     assert!(accepted.len() > 100);
     assert!(log.record_all(&accepted).iter().all(is_lost));
-    // Also for relays that did not see it.
+    // The log is also lost for relays that did not see the eviction.
     assert!(matches!(choose(&[server.address()], known), Err(ValkeyLogError::Lost(_))));
     let begun = choose(&[server.address()], LogChoice::New).unwrap();
     assert_eq!(begun.record(&scattered(5)), Ok(Outcome::New));

@@ -1,4 +1,4 @@
-//! The logs of a relay: one suite for every kind, and for each what only it can suffer.
+//! The logs of a relay: one suite for every kind, and tests of the faults that only one kind can have.
 #![cfg(all(feature = "relay-embedded", feature = "relay-valkey"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -25,9 +25,10 @@ use tempfile::TempDir;
 
 use crate::server::{Cluster, Server};
 
-/// A store of one kind, empty at first.
+/// A store of one kind, initially empty.
 trait Fixture {
-    /// A handle of the store: of the same log where only one process can have it, a connection of its own elsewhere.
+    /// Returns a handle of the store: the same log if only one process can have it open, otherwise a separate
+    /// connection.
     fn handle(&self) -> Arc<dyn RelayStore>;
 }
 
@@ -64,7 +65,7 @@ impl Fixture for Embedded {
     }
 }
 
-/// Handles have connections of their own.
+/// Each handle has a separate connection.
 struct Valkey(Server);
 
 impl Fixture for Valkey {

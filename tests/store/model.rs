@@ -1,4 +1,4 @@
-//! Any sequence of calls, beside the log in memory.
+//! Random sequences of calls, compared with the log in memory.
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use quotapass::relay::{BadgeBook, MemoryLog, NullifierLog, Restriction, SlashClaims, WorkerId};
@@ -20,7 +20,7 @@ enum Call {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    // Few of each, so that they meet.
+    // Few values of each, so that they collide.
     prop_oneof![
         8 => prop::collection::vec((0..4u64, 0..12u64, 0..2u64), 0..10).prop_map(Call::Record),
         4 => prop::collection::vec((0..4u64, 0..12u64), 0..10).prop_map(Call::Lookup),
@@ -36,10 +36,10 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// The log in memory is small enough to be seen to be right; every other does what it does.
+/// The log in memory is simple enough to be obviously correct; every other log behaves like it.
 pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
     let (log, model) = (store.handle(), MemoryLog::new());
-    // One store for all cases: the model goes through them with it.
+    // One store and one model for all cases.
     let mut runner = TestRunner::new(ProptestConfig { cases: 8, max_shrink_iters: 0, ..ProptestConfig::default() });
     let result = runner.run(&prop::collection::vec(call(), 1..25), |calls| {
         for call in calls {
@@ -70,7 +70,7 @@ pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
                     prop_assert_eq!(bind(&*log), bind(&model), "{:?}", call);
                 }
                 Call::Restrict { persona: of, until } => {
-                    // Far enough for the epochs of this test, and some that are over at once.
+                    // Some ends are after the epochs of this test, and some are over at once.
                     let until = until.map(|until| log_epoch(until).keep_until() - 700);
                     let restriction = Restriction::new(until);
                     prop_assert_eq!(

@@ -1,4 +1,4 @@
-//! A primary that another server takes over from.
+//! Failovers: another server takes over from a primary.
 
 use std::cell::RefCell;
 
@@ -22,8 +22,8 @@ fn says(server: &Server, part: &str) -> bool {
     redis::from_redis_value::<String>(info).unwrap().contains(part)
 }
 
-/// A former primary says that it is a replica, and one dies. Each time the log goes on at the server that took over, and
-/// nothing is forgotten.
+/// First a former primary reports that it is a replica, then a primary dies. Each time the log continues at the server
+/// that took over, and nothing is lost.
 #[test]
 fn a_primary_that_another_takes_over_from_is_left() {
     let (mut first, second) = (Server::durable(), Server::durable());
@@ -41,19 +41,19 @@ fn a_primary_that_another_takes_over_from_is_left() {
     assert_eq!(log.record_all(&batch(0, 50)), vec![Ok(Outcome::New); 50]);
 
     // By hand: the connection stays, and the former primary answers READONLY.
-    until("nobody can take over", || sentinel.try_ask(&["SENTINEL", "FAILOVER", NAME]).is_ok());
-    until("nobody takes over", || says(&second, "role:master") && says(&first, "role:slave"));
+    until("no server can take over", || sentinel.try_ask(&["SENTINEL", "FAILOVER", NAME]).is_ok());
+    until("no server takes over", || says(&second, "role:master") && says(&first, "role:slave"));
     until("the log does not find the new primary", || log.probe().is_ok());
     assert_eq!(log.record_all(&batch(0, 50)), vec![Ok(Outcome::Replay); 50]);
     assert_eq!(log.record_all(&batch(50, 50)), vec![Ok(Outcome::New); 50]);
     until("the former primary does not follow", || says(&second, "state=online"));
 
-    // By death, now without a replica that could have a copy.
+    // By the death of the primary, now without a replica that could have a copy.
     drop(second);
     settings.replicas = 0;
-    until("nobody takes over", || says(&first, "role:master"));
+    until("no server takes over", || says(&first, "role:master"));
     let found = RefCell::new(None);
-    until("the sentinel does not name it", || {
+    until("the sentinel does not name the new primary", || {
         let connected = ValkeyLog::connect(&REGISTRY, &settings, LogChoice::Known(identity.unwrap()));
         assert!(!matches!(connected, Err(ValkeyLogError::Lost(_))), "{connected:?}");
         *found.borrow_mut() = connected.ok();
@@ -67,7 +67,7 @@ fn a_primary_that_another_takes_over_from_is_left() {
     assert!(matches!(log.record(&scattered(101)), Err(LogError::Unavailable(_))));
 }
 
-/// Without sentinels a demoted primary is refused, and taken again when it is one again.
+/// Without sentinels, a demoted primary is refused, and is used again when it is a primary again.
 #[test]
 fn a_demoted_primary_is_refused() {
     let (first, second) = (Server::durable(), Server::durable());
@@ -86,8 +86,8 @@ fn a_demoted_primary_is_refused() {
         assert!(answer.as_ref().is_err_and(is_refused), "{answer:?}");
     }
     let is_named = || matches!(log.probe(), Err(LogError::Unfit(cause)) if cause.contains("the server is a replica"));
-    until("it does not say so", is_named);
+    until("the log does not report the replica", is_named);
     first.ask(&["REPLICAOF", "NO", "ONE"]);
-    until("the log does not take it again", || log.probe().is_ok());
+    until("the log does not use the server again", || log.probe().is_ok());
     assert_eq!(log.record_all(&batch(0, 50)), vec![Ok(Outcome::Replay); 50]);
 }

@@ -1,4 +1,4 @@
-//! Real servers, on ports of their own.
+//! Real servers, on separate ports.
 
 use std::{
     fs,
@@ -20,12 +20,12 @@ use tempfile::TempDir;
 
 use crate::REGISTRY;
 
-/// Longer than any server takes on a busy machine.
+/// Timeout that is longer than any server needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What makes a server keep what it was given.
+/// Arguments that make a server keep its data.
 pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
-/// A server that ends with its handle.
+/// A running server. Dropping it ends the server.
 pub struct Server {
     port: u16,
     folder: TempDir,
@@ -34,17 +34,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// One that keeps what it was given.
+    /// Starts a server that keeps its data.
     pub fn durable() -> Self {
         Self::start(&DURABLE)
     }
 
-    /// One with these arguments.
+    /// Starts a server with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|argument| (*argument).into()).collect();
         let mut server = Self { port: 0, folder, arguments, process: None };
-        // Somebody may take the port before the server does.
+        // Another program may take the port before the server does.
         for _ in 0..20 {
             server.port = free_port();
             server.spawn();
@@ -55,10 +55,10 @@ impl Server {
         panic!("the server does not start");
     }
 
-    /// A sentinel that watches a server under a name, and has another one take over after half a second.
+    /// Starts a sentinel that watches a server under a name, and starts a failover after half a second.
     pub fn sentinel(name: &str, watched: &Self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It writes to its file, and begins with it.
+        // The sentinel writes to its file, and requires it at its start.
         let file = folder.path().join("sentinel.conf");
         let port = watched.port;
         let settings = format!(
@@ -86,7 +86,7 @@ impl Server {
         self.process = Some(run(&arguments, self.folder.path()));
     }
 
-    /// Whether it comes up; not if its process ends before.
+    /// Waits until the server answers; returns false if its process ends before.
     fn answers(&mut self) -> bool {
         let begin = Instant::now();
         loop {
@@ -94,7 +94,8 @@ impl Server {
                 return false;
             }
             if let Ok(mut client) = self.try_client() {
-                // One that loads its file, or asks for a password, has come up as well.
+                // A server that requires a password answers with an error; a server that loads its file is not ready
+                // yet.
                 match cmd("PING").query::<Value>(&mut client) {
                     Err(error) if error.code() == Some("LOADING") => {}
                     _ => return true,
@@ -117,17 +118,17 @@ impl Server {
         redis::Client::open(self.address())?.get_connection()
     }
 
-    /// Asks it something.
+    /// Sends a command.
     pub fn ask(&self, command: &[&str]) -> Value {
         self.try_ask(command).unwrap()
     }
 
-    /// Asks it something that it may refuse.
+    /// Sends a command that the server may refuse.
     pub fn try_ask(&self, command: &[&str]) -> redis::RedisResult<Value> {
         cmd(command[0]).arg(&command[1..]).query(&mut self.try_client()?)
     }
 
-    /// Kills it without a warning.
+    /// Kills the server without a warning.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -135,12 +136,12 @@ impl Server {
         }
     }
 
-    /// Takes its files away while it is stopped.
+    /// Removes its files while it is stopped.
     pub fn empty(&mut self) {
         self.folder = tempfile::tempdir().unwrap();
     }
 
-    /// Starts it again on its port and its files.
+    /// Restarts the server with its port and its files.
     pub fn restart(&mut self) {
         self.kill();
         let begin = Instant::now();
@@ -153,13 +154,14 @@ impl Server {
         }
     }
 
-    /// Stops it where it is, so that connections stay and nothing is answered; and lets it go on.
+    /// Sends a signal to the process: `-STOP` suspends it, so that connections stay and nothing is answered; `-CONT`
+    /// resumes it.
     pub fn signal(&self, signal: &str) {
         let process = self.process.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
-    /// A log on it.
+    /// Connects to the log on this server.
     pub fn log(&self) -> ValkeyLog {
         connect(&settings(&[self.address()])).unwrap()
     }
@@ -194,7 +196,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Settings that a busy machine does not upset.
+/// Returns settings with a timeout that is long enough for a busy machine.
 pub fn settings(addresses: &[String]) -> ValkeySettings {
     let mut settings = ValkeySettings::new(addresses.iter().cloned());
     settings.timeout = Duration::from_secs(20);
@@ -205,7 +207,7 @@ pub fn connect(settings: &ValkeySettings) -> Result<ValkeyLog, ValkeyLogError> {
     ValkeyLog::connect(&REGISTRY, settings, LogChoice::First)
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds; otherwise panics with `what`.
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -214,7 +216,7 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A cluster of three, each with a third of the slots and no replica.
+/// A cluster of three servers, each with a third of the slots and no replica.
 pub struct Cluster(pub Vec<Server>);
 
 impl Cluster {
@@ -236,11 +238,11 @@ impl Cluster {
             }
         }
         let cluster = Self(servers.into_iter().map(|(server, _)| server).collect());
-        until("the cluster does not come together", || cluster.0.iter().all(|server| cluster.is_whole(server)));
+        until("the cluster does not form", || cluster.0.iter().all(|server| cluster.is_whole(server)));
         cluster
     }
 
-    /// Whether a server knows all three, and that they have all slots.
+    /// Returns whether a server knows all three servers, and all slots are assigned.
     pub fn is_whole(&self, server: &Server) -> bool {
         let Value::Array(slots) = server.ask(&["CLUSTER", "SLOTS"]) else { return false };
         let info: String = redis::from_redis_value(server.ask(&["CLUSTER", "INFO"])).unwrap();
@@ -256,7 +258,7 @@ impl Cluster {
     }
 }
 
-/// A port that leads to a server, until it is told to break connections.
+/// A port that forwards to a server, and breaks connections on request.
 pub struct Wire {
     pub port: u16,
     cut: Arc<AtomicU64>,
@@ -279,18 +281,19 @@ impl Wire {
         Self { port, cut }
     }
 
-    /// Breaks so many connections, each at the server's next answer: what was asked is done, and nobody hears of it.
+    /// Breaks this number of connections, each at the server's next answer: the server executes the command, but the
+    /// answer is lost.
     pub fn lose_answers(&self, count: u64) {
         self.cut.store(count, SeqCst);
     }
 
-    /// How many are still to be broken.
+    /// Returns the number of connections that are still to be broken.
     pub fn to_lose(&self) -> u64 {
         self.cut.load(SeqCst)
     }
 }
 
-/// Passes on what the server answers.
+/// Forwards the server's answers.
 fn answers(mut server: &TcpStream, mut client: &TcpStream, cut: &AtomicU64) {
     let mut bytes = [0; 65536];
     while let Ok(read @ 1..) = server.read(&mut bytes) {

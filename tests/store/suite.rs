@@ -1,4 +1,4 @@
-//! What every store does.
+//! The suite for every store.
 
 use std::{
     sync::{Arc, Barrier},
@@ -15,7 +15,7 @@ use crate::{Fixture, inputs::*};
 
 const THREADS: u64 = 8;
 
-/// Runs something on so many handles at once.
+/// Runs something on `THREADS` handles at the same time.
 fn at_once<T: Send>(store: &dyn Fixture, run: impl Fn(u64, &dyn RelayStore) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(THREADS as usize);
     thread::scope(|scope| {
@@ -38,7 +38,7 @@ pub fn first_replay_and_conflict_are_told_apart(store: &dyn Fixture) {
     assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(None));
     assert_eq!(log.record(&first), Ok(Outcome::New));
     assert_eq!(log.record(&first), Ok(Outcome::Replay));
-    // The first share stays, whatever comes.
+    // The first share stays, whatever comes later.
     for log in [&log, &store.handle()] {
         assert_eq!(log.record(&other), Ok(Outcome::Conflict(first.share)));
         assert_eq!(log.lookup(&first.epoch, first.nullifier), Ok(Some(first.share.into())));
@@ -89,7 +89,7 @@ pub fn of_many_threads_exactly_one_is_new(store: &dyn Fixture) {
     }
 }
 
-/// Fields of a later program return as they were, whatever their tags.
+/// Fields of a later program return unchanged, with any tags.
 pub fn optional_fields_return_as_they_were_recorded(store: &dyn Fixture) {
     let log = store.handle();
     let mut fields = Fields::new();
@@ -111,7 +111,8 @@ pub fn optional_fields_return_as_they_were_recorded(store: &dyn Fixture) {
     }
 }
 
-/// As one by one: the first against each member is kept, and one that is no evidence concerns no other.
+/// A batch behaves as single calls: the first evidence against each member is kept, and an invalid one affects no
+/// other.
 pub fn evidence_of_a_batch_is_kept_at_once(store: &dyn Fixture) {
     let log = store.handle();
     assert_eq!(log.convict_all(&[]), []);
@@ -124,8 +125,8 @@ pub fn evidence_of_a_batch_is_kept_at_once(store: &dyn Fixture) {
     assert_eq!(store.handle().convictions(0).unwrap(), [0, 1, 2].map(|member| conviction(member, 1)));
 }
 
-/// Each handle records all nullifiers, in batches and in an order of its own; of each double post one half comes from the
-/// even handles and the other from the odd ones.
+/// Each handle records all nullifiers, in batches and in a different order. One half of each double post comes from the
+/// even handles, the other half from the odd ones.
 pub fn batches_that_overlap_record_each_once_and_catch_each_double_post_once(store: &dyn Fixture) {
     const NULLIFIERS: u64 = 512;
     const BATCH: usize = 32;
@@ -174,7 +175,7 @@ pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
     }
 }
 
-/// What a wrong clock closed can be opened again, and nothing that was recorded can be recorded once more.
+/// Epochs that a wrong clock closed can be reopened, and no recorded nullifier can be recorded once more.
 pub fn what_was_closed_ahead_is_opened_and_forgets_nothing(store: &dyn Fixture) {
     let (log, other) = (store.handle(), store.handle());
     let (used, unused) = (entry(0, 7, 1), entry(30, 7, 1));
@@ -185,14 +186,14 @@ pub fn what_was_closed_ahead_is_opened_and_forgets_nothing(store: &dyn Fixture) 
     let until = other.reopen(used.epoch.keep_until() - 600).unwrap();
     assert!(until < unused.epoch.keep_until());
     assert_eq!(log.statistics().unwrap().closed_until, until);
-    // All learn of it with the next look.
+    // All handles learn of it with their next call.
     for log in [&log, &other, &store.handle()] {
         assert_eq!(log.convictions(0), Ok(Vec::new()));
         assert!(matches!(log.record(&used), Err(LogError::Expired) | Ok(Outcome::Replay)));
     }
     assert_eq!(log.record(&unused), Ok(Outcome::New));
     assert_eq!(other.record(&unused), Ok(Outcome::Replay));
-    // It opens what is closed, and closes nothing.
+    // `reopen` opens closed epochs, and closes none.
     assert_eq!(log.reopen(unused.epoch.keep_until()), Ok(until));
 }
 
@@ -211,10 +212,10 @@ pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
         }
         assert_eq!(log.convictions(u64::MAX), Ok(Vec::new()));
     }
-    // It does not go with its epoch.
+    // Evidence is kept after its epoch is dropped.
     log.expire(log_epoch(0).keep_until()).unwrap();
     assert_eq!(other.convictions(0).unwrap(), all);
-    // Two shares of one message are no evidence.
+    // Two shares of one message are not evidence.
     let replay = conviction(3, 1);
     let evidence = Evidence { second: replay.evidence.recorded, ..replay.evidence };
     let replay = Conviction::new(evidence, 0);
@@ -251,7 +252,7 @@ pub fn a_case_is_one_workers_at_a_time_until_it_is_settled(store: &dyn Fixture) 
     store.handle().settle(commitment, &Settlement::Gone).unwrap();
     assert_eq!(store.handle().settlement(commitment), Ok(Some(slashed)));
     assert_eq!(log.claim(commitment, &stranger, 500, 510), Ok(false));
-    // One that nobody claimed can be settled too.
+    // A case that no worker claimed can be settled, too.
     assert_eq!(log.settlement(secret(1).commitment()), Ok(None));
     log.settle(secret(1).commitment(), &Settlement::NoMember).unwrap();
     assert_eq!(log.settlement(secret(1).commitment()), Ok(Some(Settlement::NoMember)));
@@ -263,13 +264,13 @@ pub fn statistics_count_what_is_there(store: &dyn Fixture) {
     assert!(log.record_all(&entries).iter().all(Result::is_ok) && log.record_all(&entries).iter().all(Result::is_ok));
     log.convict(&conviction(0, 1)).unwrap();
     let statistics = log.statistics().unwrap();
-    // A server counts what others keep there, too.
+    // A server also counts keys of others.
     assert!(statistics.nullifiers >= 100 && statistics.epochs.is_none_or(|epochs| epochs == 2), "{statistics:?}");
     assert_eq!(statistics.convictions, 1);
     assert_ne!(statistics.bytes, Some(0));
 }
 
-/// A pseudonym has one chat key, whichever relay is asked first, and whatever happens at the same time.
+/// A pseudonym has one chat key, for any order of relays and any concurrent calls.
 pub fn of_many_threads_one_binds_a_chat_key(store: &dyn Fixture) {
     const PERSONAS: u64 = 10;
     let bound = at_once(store, |thread, log| {
@@ -316,7 +317,7 @@ pub fn chat_keys_and_restrictions_are_shared_and_last(store: &dyn Fixture) {
     assert_eq!(log.lift(persona(9)), Ok(false));
 }
 
-/// A restriction is there up to its last second, and is dropped after it; chat keys stay.
+/// A restriction is in force up to its last second, and is dropped after it; chat keys stay.
 pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
     let log = store.handle();
     for number in 0..20 {
@@ -324,7 +325,7 @@ pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
         log.restrict(persona(number), &Restriction::new(Some(1_000 + number))).unwrap();
     }
     log.restrict(persona(20), &Restriction::new(None)).unwrap();
-    // This one has another end by the time its first one comes, and that one none.
+    // By the time of their first end, pseudonym 3 has a later end, and pseudonym 4 has none.
     log.restrict(persona(3), &Restriction::new(Some(2_000))).unwrap();
     log.restrict(persona(4), &Restriction::new(None)).unwrap();
     log.expire(1_010).unwrap();
@@ -336,7 +337,8 @@ pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
     assert_eq!(restricted(&*log), expected);
     store.handle().expire(3_000).unwrap();
     assert_eq!(restricted(&*log), [4, 20]);
-    // Attack: a clock that was ahead has closed epochs, and ends what is in force by a clock that is right.
+    // Attack: a clock that was ahead has closed epochs, and would end restrictions that are in force by the correct
+    // clock.
     log.restrict(persona(5), &Restriction::new(Some(2_500))).unwrap();
     log.expire(2_500).unwrap();
     assert_eq!(restricted(&*log), [4, 5, 20]);

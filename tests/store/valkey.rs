@@ -1,4 +1,4 @@
-//! What a server can suffer, and what it must be like.
+//! Faults of a server, and requirements on it.
 
 use std::{thread, time::Duration};
 
@@ -102,7 +102,7 @@ fn a_kill_of_the_server_loses_nothing_and_the_log_recovers_by_itself() {
             server.kill();
             writer.join().unwrap() as u64 * 10
         });
-        // Nobody is there: the answer comes at once, and it is never a wrong one.
+        // The server is gone: the answer comes at once, and is never a wrong one.
         for answer in log.record_all(&batch(0, 20)) {
             assert!(is_unavailable(&answer));
         }
@@ -131,7 +131,7 @@ fn a_lost_answer_becomes_no_replay_and_no_conflict() {
     assert_eq!(log.convict(&conviction(0, 1)), Ok(true));
     assert_eq!(wire.to_lose(), 0);
     assert_eq!(log.convictions(0).unwrap().len(), 1);
-    // When every answer is lost nothing is known, and nothing is claimed.
+    // When every answer is lost, the outcome is unknown, and the call does not claim one.
     wire.lose_answers(u64::MAX);
     assert!(is_unavailable(&log.record(&entry(0, 2, 1))));
     wire.lose_answers(0);
@@ -202,7 +202,7 @@ fn a_write_waits_for_its_replicas() {
     for answer in log.record_all(&batch(5, 5)) {
         assert!(is_unavailable(&answer));
     }
-    assert!(log.lookup(&scattered(0).epoch, scattered(0).nullifier).unwrap().is_some(), "reading waits for nobody");
+    assert!(log.lookup(&scattered(0).epoch, scattered(0).nullifier).unwrap().is_some(), "reads wait for no replica");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_handle_is_used_and_dropped_where_tasks_run() {
     });
 }
 
-/// What was kept before records had a version is refused as such, and never read as something else.
+/// Records from the time before versions are refused as such, and never read as something else.
 #[test]
 fn records_without_a_version_are_refused_by_their_version() {
     let server = Server::durable();

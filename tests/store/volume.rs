@@ -9,7 +9,7 @@ use quotapass::relay::{Entry, NullifierLog, Outcome};
 
 use crate::{create, inputs::*, open};
 
-/// In MiB, where the system tells.
+/// Returns a memory field of the process in MiB, if the system provides it.
 fn resident(field: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
@@ -17,7 +17,7 @@ fn resident(field: &str) -> Option<u64> {
 }
 
 #[test]
-#[ignore = "minutes of writing, and 2 GB of disk; QUOTAPASS_NULLIFIERS says how many instead of ten million"]
+#[ignore = "writes for minutes, and needs 2 GB of disk; QUOTAPASS_NULLIFIERS sets another number than ten million"]
 fn ten_million_nullifiers_fit_in_memory_and_are_opened_at_once() {
     const BATCH: u64 = 256;
     let nullifiers = std::env::var("QUOTAPASS_NULLIFIERS").map_or(10_000_000, |count| count.parse().unwrap());
@@ -34,8 +34,8 @@ fn ten_million_nullifiers_fit_in_memory_and_are_opened_at_once() {
         slowest = slowest.max(begin.elapsed());
     }
     let rate = nullifiers as f64 / begin.elapsed().as_secs_f64();
-    println!("{rate:.0} nullifiers a second in batches of {BATCH}, the slowest batch in {slowest:?}");
-    println!("{:?}, {:?} MiB resident at most", log.statistics().unwrap(), resident("VmHWM"));
+    println!("{rate:.0} nullifiers per second in batches of {BATCH}, the slowest batch in {slowest:?}");
+    println!("{:?}, at most {:?} MiB resident", log.statistics().unwrap(), resident("VmHWM"));
     drop(log);
     let begin = Instant::now();
     let log = open(&path).unwrap();
