@@ -59,7 +59,7 @@ pub enum AdminError {
         error: io::Error,
     },
     /// Another program listens on the address.
-    #[error("another program listens on {0}; end it, or choose another `address` in [admin]")]
+    #[error("another program listens on {0}; stop it, or choose another `address` in [admin]")]
     InUse(AdminAddress),
     /// The socket's path exists and is not a socket.
     #[error("{0} exists and is not a socket; remove it, or choose another `address` in [admin]")]

@@ -23,8 +23,8 @@ const ANY: &str = "*";
 ///
 /// This check prevents DNS rebinding. In that attack, a page is loaded from an attacker's site, whose name then
 /// resolves to 127.0.0.1 or to an address in a private network. The browser takes the relay there for the attacker's
-/// own site, and the page reads metrics and posts from inside the network. `Host` still contains the attacker's name.
-/// An address as `Host` is always accepted: a browser sends one only if the URL contains it.
+/// own site, and the page can read metrics and send posts from inside the network. `Host` still contains the attacker's
+/// name. An address as `Host` is always accepted: a browser sends one only if the URL contains it.
 pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     match check(&request, &service.settings()) {
         Ok(()) => next.run(request).await,

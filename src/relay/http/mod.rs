@@ -176,7 +176,7 @@ impl HttpService {
         self.service.stopping.subscribe()
     }
 
-    /// Changes the limits.
+    /// Changes the settings.
     pub fn change_settings(&self, settings: HttpSettings) {
         self.service.buckets.retain(&settings.sources);
         *write(&self.service.settings) = Arc::new(settings);

@@ -46,7 +46,7 @@ impl PolicySigner {
 /// A registry.
 #[derive(Serialize, ToSchema)]
 struct RegistryBody {
-    /// The chain's number.
+    /// The chain id.
     chain_id: u64,
     /// The contract's address, 0x-prefixed hexadecimal.
     address: String,

@@ -287,7 +287,7 @@ fn http(
         .serve_connection(TokioIo::new(Box::pin(stream)), answer)
 }
 
-/// Why a connection is not served.
+/// Reason why a connection is not served.
 struct Refusal {
     status: StatusCode,
     error: String,

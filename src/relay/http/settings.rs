@@ -66,7 +66,7 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which trusted proxies name their clients. Every trusted proxy must set it, or append to it.
     pub forwarded: ForwardedHeader,
-    /// A header in which trusted proxies name the source of a request, by any text. Every trusted proxy must set or
+    /// A header in which trusted proxies name the source of a request, with any text. Every trusted proxy must set or
     /// remove it; otherwise clients choose their own source.
     pub source_header: Option<HeaderName>,
     /// Whether every connection comes from a trusted proxy and begins with a PROXY protocol header.

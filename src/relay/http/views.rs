@@ -78,7 +78,7 @@ impl Page {
     }
 }
 
-/// How a case ended.
+/// Outcome of a case.
 #[derive(ToSchema)]
 #[schema(as = Settlement)]
 #[allow(dead_code, reason = "describes the answers of `Settlement`")]

@@ -205,7 +205,7 @@ function drawPolicy() {
   setText("unlisted", unlisted === "reject" ? "Other scopes are rejected." : "Other scopes are ignored.");
 }
 
-const OUTCOMES = { slashed: "slashed", gone: "had left before", no_member: "was never a member" };
+const OUTCOMES = { slashed: "slashed", gone: "had already left", no_member: "was never a member" };
 
 function drawSlashes() {
   const rows = summary.latest_convicted.map((member) => {

@@ -156,7 +156,7 @@ return 1";
 /// Lifts a restriction.
 const LIFT: &str = "redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('HDEL', KEYS[1], ARGV[1])";
-/// Drops restrictions that are over, some at a time.
+/// Drops ended restrictions, at most 1,000 at a time.
 const END: &str = "local ended = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1000)
 if #ended == 0 then return 0 end
 redis.call('HDEL', KEYS[1], unpack(ended))
@@ -419,7 +419,7 @@ impl Log {
             .collect()
     }
 
-    /// Each batch of posts begins with this call, so that it also reads everything else that relays share.
+    /// Each batch of posts begins with this call, so that it also reads the log's identity and the watermark.
     async fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let Keys { store, expired, convictions, .. } = &self.keys;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
