@@ -1,4 +1,4 @@
-//! Writing files so that a crash leaves either the old content or the new.
+//! File writes that leave either the old or the new content after a crash.
 
 use std::{
     fs::{self, File},
@@ -8,27 +8,27 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Replaces a file's content: a temporary file beside it is written, synced and renamed. Missing folders are made.
+/// Replaces a file's content: writes and syncs a temporary file beside it, then renames it. Creates missing folders.
 ///
 /// # Errors
-/// Those of the file system; the former content is then untouched.
+/// File system errors; the old content is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
     draft(folder, content)?.persist(path)?;
     sync_folder(folder)
 }
 
-/// Writes a file that is not there yet, in the same way. Only its owner can read it.
+/// Writes a new file in the same way. Only its owner can read it.
 ///
 /// # Errors
-/// Those of the file system, [`io::ErrorKind::AlreadyExists`] among them; nothing is left behind then.
+/// File system errors, [`io::ErrorKind::AlreadyExists`] among them; no file is left behind then.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
     draft(folder, content)?.persist_noclobber(path)?;
     sync_folder(folder)
 }
 
-/// The folder that a path lies in.
+/// Returns the folder that contains a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -36,7 +36,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A temporary file with this content, synced.
+/// Writes a synced temporary file with this content.
 fn draft(folder: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
@@ -45,7 +45,7 @@ fn draft(folder: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// A rename lasts only once the folder is synced, where folders can be opened at all.
+/// Syncs a folder, where the platform can open folders. A rename is durable only after this.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

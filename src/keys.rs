@@ -1,4 +1,4 @@
-//! Proving keys on disk: those of ceremonies, which are installed, and development keys, which are made on first use.
+//! Proving keys on disk: ceremony keys, which are installed, and development keys, which are made on first use.
 
 mod ceremony;
 
@@ -22,90 +22,93 @@ use crate::files::write_atomically;
 
 pub use ceremony::{CeremonyKeyError, InstallError};
 
-/// Names a data folder other than the platform's usual one.
+/// Environment variable that names a data folder to use instead of the platform's default.
 pub const DATA_FOLDER_VARIABLE: &str = "QUOTAPASS_DATA_DIR";
 
-/// Keys that cannot be had.
+/// Key store errors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyStoreError {
-    /// The platform names no data folder.
-    #[error("found no data folder for this user; name one in the environment variable {DATA_FOLDER_VARIABLE}")]
+    /// The platform has no data folder.
+    #[error("this user has no data folder; set one in the environment variable {DATA_FOLDER_VARIABLE}")]
     NoFolder,
-    /// The file is not the key it should be.
-    #[error("the key file {} cannot be used: {reason}. Delete it and run again: development keys are made anew", path.display())]
+    /// The file is not the expected key.
+    #[error(
+        "the key file {} cannot be used: {reason}. Delete it and run again: a new development key is then made",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: KeyFault,
     },
-    /// The file of a key or of tables cannot be read or written.
+    /// A key file or table file cannot be read or written.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The keys could not be made or put to use.
+    /// The keys could not be made or used.
     #[error(transparent)]
     Prover(#[from] ProveError),
-    /// The tables could not be put to use.
+    /// The tables could not be used.
     #[error(transparent)]
     Tables(#[from] TablesError),
-    /// Development keys were asked of a store that trusts keys of ceremonies.
-    #[error("keys of ceremonies are trusted here, so that development keys are not used")]
+    /// A development key was requested from a store that trusts ceremony keys.
+    #[error("only ceremony keys are trusted here, so development keys are not used")]
     DevelopmentRefused,
-    /// The trusted key of a ceremony cannot be used.
+    /// The trusted ceremony key cannot be used.
     #[error(transparent)]
     Ceremony(#[from] CeremonyKeyError),
 }
 
-/// What is wrong with a key file.
+/// Fault of a key file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
     /// It does not decode.
     #[error(transparent)]
     Decode(#[from] KeyError),
-    /// It decodes, but is not the key that this program pins.
-    #[error("it is not the development key that this program knows by its hash")]
+    /// The file decodes, but is not the key that this program pins.
+    #[error("it is not the development key whose hash this program pins")]
     NotPinned,
 }
 
-/// What a store does while it is asked for a key.
+/// Progress of a store while it prepares a key.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeyProgress {
     /// A key is being made.
     Making(CircuitKind),
-    /// It was made and saved.
+    /// The key was made and saved.
     Made {
         /// The circuit.
         kind: CircuitKind,
         /// How long it took.
         elapsed: Duration,
-        /// Where it is.
+        /// Path of the key file.
         path: PathBuf,
     },
     /// The tables of a key are being built.
     Building(CircuitKind),
-    /// They were built and saved.
+    /// The tables were built and saved.
     Built {
         /// The circuit.
         kind: CircuitKind,
         /// How long it took.
         elapsed: Duration,
-        /// Where they are.
+        /// Path of the table file.
         path: PathBuf,
     },
 }
 
-/// The user's data folder for quotapass: the one that [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names, or the
-/// platform's usual one.
+/// The user's data folder for quotapass: the value of [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE), or the platform's
+/// default.
 ///
 /// # Errors
 /// [`KeyStoreError::NoFolder`].
@@ -132,16 +135,17 @@ impl KeyStore {
         Ok(Self::in_folder(&data_folder()?.join("keys")))
     }
 
-    /// The store in this folder, which is made when it is needed.
+    /// The store in this folder. The folder is created when it is first needed.
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_path_buf(), trusted: Vec::new() }
     }
 
-    /// The prover of a circuit with its **insecure** development keys, loaded if they were made before.
+    /// Returns the prover of a circuit with its **insecure** development key. The key is loaded if it exists, and made
+    /// otherwise.
     ///
     /// # Errors
-    /// [`KeyStoreError`]; a file that cannot be used stays as it is. A store that [trusts](Self::trusting) keys of
-    /// ceremonies refuses.
+    /// [`KeyStoreError`]; a file that cannot be used is left unchanged. A store that [trusts](Self::trusting) ceremony
+    /// keys refuses.
     pub fn development_prover<C: Circuit>(
         &self,
         levels: Levels,
@@ -171,11 +175,11 @@ impl KeyStore {
         Ok(Prover::new(key)?)
     }
 
-    /// The same prover with [tables](Tables), for whoever proves again and again: a table file of some 23 MiB is built in
-    /// about a second and kept beside the key, and saves three tenths of a proof from then on where there is no AVX-512
-    /// IFMA. For a single proof it is not worth while.
+    /// Returns the same prover with [tables](Tables), for programs that prove many times. A table file of about 23 MiB
+    /// is built in about a second and stored beside the key. It then saves three tenths of the time of each proof on
+    /// machines without AVX-512 IFMA. For a single proof it is not worth the time.
     ///
-    /// The table file is a cache: one that is damaged, of another key or of another version is built anew.
+    /// The table file is a cache: a file that is damaged, or belongs to another key or version, is built again.
     ///
     /// # Errors
     /// As [`development_prover`](Self::development_prover), and if the tables cannot be written.
@@ -209,8 +213,8 @@ impl KeyStore {
         Ok(prover.with_tables(tables)?)
     }
 
-    /// The key file of a circuit. Its name has the circuit's hash, and the version: a file of another version is left
-    /// alone, and not in the way.
+    /// The key file of a circuit. Its name contains the circuit's hash and the version, so a file of another version is
+    /// neither used nor overwritten.
     fn path<C: Circuit>(&self, levels: Levels) -> Result<PathBuf, KeyStoreError> {
         let hash = match levels {
             Levels::STANDARD => pin(C::KIND).circuit,
@@ -258,7 +262,7 @@ mod tests {
             fs::write(&path, content).unwrap();
             let message = events(&store).unwrap_err().to_string();
             assert!(message.contains("Delete it and run again"), "{message}");
-            assert_eq!(fs::read(&path).unwrap(), content, "a damaged file is not replaced behind one's back");
+            assert_eq!(fs::read(&path).unwrap(), content, "a damaged file is not replaced silently");
         }
         fs::remove_file(&path).unwrap();
         assert_eq!(events(&store).unwrap(), 2);
@@ -299,8 +303,8 @@ mod tests {
         assert_eq!(events(&store).unwrap(), 2);
         let path = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         let mut file = fs::read(&path).unwrap();
-        // Another valid point in the place of alpha, and a checksum that fits. Before the points come the header and the
-        // variables of A, B and C, whose numbers it gives.
+        // Another valid point in the place of alpha, and a checksum that matches. Before the points come the header and
+        // the variables of A, B and C; the header has their numbers.
         let variables: usize = file[57..69].chunks(4).map(|n| u32::from_be_bytes(n.try_into().unwrap()) as usize).sum();
         let to = 69 + 4 * variables;
         let from = to + 64;

@@ -1,11 +1,11 @@
 //! Signed statements: a C2SP signed note (<https://c2sp.org/signed-note>, Ed25519) over canonical JSON (RFC 8785).
 //!
-//! The text of a note is two lines: a *context*, which says what is stated, and the statement as canonical JSON. The context
-//! keeps a signature on one kind of statement from being shown as one on another kind.
+//! The text of a note is two lines: a *context*, which says what is stated, and the statement as canonical JSON.
+//! Because of the context, a signature of one kind of statement cannot be presented as a signature of another kind.
 //!
-//! Statements have no numbers that a JavaScript number cannot hold and no fractions: [`canonical_json`] refuses them. Their
-//! types state 64-bit numbers as decimal text, bytes as lower-case hexadecimal digits without a prefix, and times as RFC 3339
-//! in whole seconds with `Z`. One statement therefore has one text, in every language.
+//! Statements contain no fractions and no numbers that a JavaScript number cannot hold: [`canonical_json`] refuses
+//! them. Their types write 64-bit numbers as decimal text, bytes as lower-case hexadecimal digits without a prefix, and
+//! times as RFC 3339 in whole seconds with `Z`. So each statement has exactly one text, in every language.
 
 use core::{fmt, str::FromStr};
 
@@ -17,19 +17,19 @@ use sha2::{Digest, Sha256};
 use signed_note::{Note, Signer, StandardVerifier, Verifier, VerifierList, key_id, new_ed25519_verifier_key};
 use zeroize::Zeroizing;
 
-/// The algorithm's number in a note's keys.
+/// The algorithm number of Ed25519 in the keys of notes.
 const ED25519: u8 = 1;
-/// The greatest whole number that every JSON parser reads exactly: 2^53 - 1.
+/// The largest integer that every JSON parser reads exactly: 2^53 - 1.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// A statement or a note that is not what it should be.
+/// Error of a statement or a note.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoteError {
-    /// The value has no JSON form, or is not of the type that is expected.
+    /// The value has no JSON form, or does not have the expected type.
     #[error("the statement does not have the expected form: {0}")]
     Json(#[from] serde_json::Error),
-    /// A number that not every reader reads exactly.
+    /// Some JSON parsers do not read the number exactly.
     #[error("the statement has the number {0}, which is not a whole number below 2^53; state it as text")]
     Number(serde_json::Number),
     /// The statement's JSON is not in its canonical form.
@@ -38,39 +38,40 @@ pub enum NoteError {
     /// The bytes are not a note.
     #[error("this is not a signed note with a context and one line of JSON")]
     Malformed,
-    /// The note states something of another kind.
-    #[error("the note's context is `{found}`, and `{expected}` is expected")]
+    /// The note has another context, so it is another kind of statement.
+    #[error("the note's context is `{found}`, not `{expected}`")]
     Context {
-        /// The context that was asked for.
+        /// The expected context.
         expected: String,
-        /// That of the note.
+        /// The context of the note.
         found: String,
     },
-    /// Nobody signed the note whose key is known.
+    /// The note has no signature of the known key.
     #[error("the note is not signed by {0}; do not use what it states")]
     NotSigned(NotePublicKey),
-    /// The signature does not belong to the text.
-    #[error("the signature of {0} does not belong to this text: it was changed; do not use what it states")]
+    /// The signature does not match the text.
+    #[error("the signature of {0} does not match this text: the text was changed; do not use what it states")]
     Signature(NotePublicKey),
     /// A key's text is not of the form `name+hash+key`.
     #[error("`{0}` is not a verifier key of the form name+hash+key")]
     Key(String),
-    /// A key's name has a space or a plus sign, or is empty.
-    #[error("`{0}` cannot be the name of a key: it must not be empty, and have neither spaces nor `+`")]
+    /// The name of the key contains a space or a plus sign, or is empty.
+    #[error("`{0}` is not a valid key name: it must not be empty, and must not contain spaces or `+`")]
     Name(String),
 }
 
-/// The canonical JSON (RFC 8785) of a statement.
+/// Returns the canonical JSON (RFC 8785) of a statement.
 ///
 /// # Errors
-/// [`NoteError::Json`] if it has no JSON form, [`NoteError::Number`] if one of its numbers is not exact everywhere.
+/// [`NoteError::Json`] if it has no JSON form, [`NoteError::Number`] if some JSON parsers would not read one of its
+/// numbers exactly.
 pub fn canonical_json(statement: &impl Serialize) -> Result<String, NoteError> {
     let value = serde_json::to_value(statement)?;
     check_numbers(&value)?;
     Ok(serde_json_canonicalizer::to_string(&value)?)
 }
 
-/// SHA-256 of the canonical JSON of a statement.
+/// Returns the SHA-256 of the canonical JSON of a statement.
 ///
 /// # Errors
 /// As [`canonical_json`].
@@ -90,14 +91,14 @@ fn check_numbers(value: &Value) -> Result<(), NoteError> {
     }
 }
 
-/// A private key that signs notes. It is zeroized on drop, and never printed.
+/// A private key that signs notes. It is zeroized on drop and never printed.
 pub struct NoteKey {
     name: String,
     key: SigningKey,
 }
 
 impl NoteKey {
-    /// A new key.
+    /// Generates a new key.
     ///
     /// # Errors
     /// [`NoteError::Name`].
@@ -107,7 +108,7 @@ impl NoteKey {
         Self::from_seed(name, &seed)
     }
 
-    /// The key of a seed of 32 bytes (RFC 8032).
+    /// Returns the key of a seed of 32 bytes (RFC 8032).
     ///
     /// # Errors
     /// [`NoteError::Name`].
@@ -128,7 +129,7 @@ impl NoteKey {
         NotePublicKey(new_ed25519_verifier_key(&self.name, &self.key.verifying_key()))
     }
 
-    /// The signed note of a statement.
+    /// Signs a statement and returns the note.
     ///
     /// # Errors
     /// As [`canonical_json`]; [`NoteError::Malformed`] if the context is not one line of text.
@@ -136,10 +137,10 @@ impl NoteKey {
         self.sign_json(context, &canonical_json(statement)?)
     }
 
-    /// The signed note of a statement in its canonical JSON.
+    /// Signs a statement, given as canonical JSON, and returns the note.
     ///
     /// # Errors
-    /// [`NoteError::Malformed`] if context or JSON are not one line each.
+    /// [`NoteError::Malformed`] if the context or the JSON is not one line of text.
     pub fn sign_json(&self, context: &str, json: &str) -> Result<String, NoteError> {
         if context.is_empty() || [context, json].iter().any(|line| line.contains('\n')) {
             return Err(NoteError::Malformed);
@@ -175,17 +176,17 @@ impl fmt::Debug for NoteKey {
 pub struct NotePublicKey(String);
 
 impl NotePublicKey {
-    /// Verifies a note and reads what it states.
+    /// Verifies a note and returns its statement.
     ///
     /// # Errors
-    /// [`NoteError`] if it is not a note of this context with this key's signature, or does not state such a value in
-    /// canonical JSON.
+    /// [`NoteError`] if the text is not a note of this context with this key's signature, or its statement is not a
+    /// value of type `T` in canonical JSON.
     pub fn open<T: DeserializeOwned>(&self, context: &str, note: &str) -> Result<T, NoteError> {
         let json = self.open_json(context, note)?;
         Ok(serde_json::from_str(&json)?)
     }
 
-    /// Verifies a note and returns the canonical JSON of what it states.
+    /// Verifies a note and returns its statement as canonical JSON.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -256,7 +257,7 @@ mod tests {
             assert!(matches!(canonical_json(&json!([number])), Err(NoteError::Number(_))));
         }
         let hash = canonical_hash(&json!({})).unwrap();
-        // That of `{}`, as sha256sum has it.
+        // The hash of `{}` as `sha256sum` prints it.
         assert_eq!(hex::encode(hash), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
     }
 

@@ -12,14 +12,14 @@ use rand::{CryptoRng, RngCore};
 
 use super::Room;
 
-/// A badge that cannot be made.
+/// Error of [`make_badge`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadgeError {
-    /// The member does not meet what the room asks for.
+    /// The member does not meet the room's requirement.
     #[error(transparent)]
     Ineligible(#[from] Ineligible),
-    /// There is no proof.
+    /// The proof failed.
     #[error(transparent)]
     Prove(#[from] ProveError),
     /// The chat key is too long.
@@ -27,8 +27,8 @@ pub enum BadgeError {
     ChatKey(#[from] ChatKeyTooLong),
 }
 
-/// A badge for a chat key, whatever its kind, made at `now` (Unix seconds). Whoever sees it knows the member's only
-/// pseudonym in the room.
+/// Makes a badge for a chat key of any kind at `now` (Unix seconds). The badge shows the pseudonym of the member in the
+/// room; a member has only one there.
 ///
 /// # Errors
 /// [`BadgeError`].

@@ -1,4 +1,4 @@
-//! Which proving keys are used.
+//! Decides which proving keys are used.
 
 use core::{fmt, str::FromStr};
 
@@ -8,12 +8,12 @@ use quotapass_circuits::{
 };
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a key file: what it is trusted by.
+/// SHA-256 of a key file. A list of these hashes says which key files are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyFileHash(pub [u8; 32]);
 
 impl KeyFileHash {
-    /// That of a file.
+    /// Returns the hash of a file.
     pub fn of(file: &[u8]) -> Self {
         Self(Sha256::digest(file).into())
     }
@@ -36,28 +36,28 @@ impl fmt::Display for KeyFileHash {
     }
 }
 
-/// Text that is no SHA-256.
+/// Error: the text is not a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 has 64 hexadecimal digits")]
 pub struct NotAHash;
 
-/// A key that is not used.
+/// Reason to refuse a key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyRefusal {
-    /// It is no key file of the circuit.
+    /// The file is not a key file of the circuit.
     #[error("the key file cannot be used: {0}")]
     Key(#[from] KeyError),
-    /// It is not the development key that this program knows.
-    #[error("the key file is not the development key of the circuit `{0}` that this program knows by its hash")]
+    /// The key is a development key, but not the one that this program pins.
+    #[error("the key file is not the development key of the circuit `{0}` whose hash this program pins")]
     NotPinned(CircuitKind),
-    /// Keys of ceremonies are trusted, and it is a development key.
-    #[error("keys of ceremonies are trusted here, and the key of the circuit `{0}` is a development key")]
+    /// Only ceremony keys are trusted, and the key is a development key.
+    #[error("only ceremony keys are trusted here, but the key of the circuit `{0}` is a development key")]
     Development(CircuitKind),
-    /// Keys of ceremonies are trusted, and it is none of them.
+    /// The SHA-256 of the file is not among the trusted ones.
     #[error(
-        "the key file of the circuit `{circuit}` has the SHA-256 {found}, which is not among those trusted; take the key \
-         that is, or trust this one if you have checked its ceremony"
+        "the key file of the circuit `{circuit}` has the SHA-256 {found}, which is not trusted; use a trusted key, or \
+         trust this hash if you have checked the key's ceremony"
     )]
     Untrusted {
         /// The circuit.
@@ -65,14 +65,17 @@ pub enum KeyRefusal {
         /// SHA-256 of the file.
         found: KeyFileHash,
     },
-    /// No key of a ceremony is trusted, and it is one.
-    #[error("no keys of ceremonies are trusted here; name the SHA-256 of this one if you have checked its ceremony")]
+    /// The key is a ceremony key, and no ceremony keys are trusted.
+    #[error(
+        "this is a ceremony key, but no ceremony keys are trusted here; give its SHA-256 if you have checked its \
+         ceremony"
+    )]
     NothingTrusted,
 }
 
-/// The proving key of a circuit of the standard tree from the bytes of its [key file](ProvingKey::to_bytes). Without
-/// hashes that are trusted it is the **insecure** development key, which is pinned, and no other. With hashes it is a file
-/// that was made from what a [ceremony](ProvingKey::from_zkey) ended with, and has one of them as its SHA-256.
+/// Reads the proving key of a circuit of the standard tree from the bytes of its [key file](ProvingKey::to_bytes). If
+/// `trusted` is empty, only the pinned **insecure** development key is accepted. Otherwise only a key file that was
+/// made from the [result of a ceremony](ProvingKey::from_zkey) is accepted, and its SHA-256 must be in `trusted`.
 ///
 /// # Errors
 /// [`KeyRefusal`].
@@ -87,7 +90,7 @@ pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<P
     let is_pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
     match key.origin() {
         KeyOrigin::Ceremony(_) if trusted.is_empty() => Err(KeyRefusal::NothingTrusted),
-        // Whatever the file says of its origin.
+        // The origin that the file states does not count.
         KeyOrigin::Ceremony(_) if key.verifying_key().is_development() => Err(KeyRefusal::Development(C::KIND)),
         KeyOrigin::Ceremony(_) => Ok(key),
         KeyOrigin::Development if !trusted.is_empty() => Err(KeyRefusal::Development(C::KIND)),
@@ -108,7 +111,7 @@ mod tests {
         assert_eq!(trusted_key::<Slash>(&file, &[]).unwrap().origin(), KeyOrigin::Development);
         let hash = KeyFileHash([1; 32]);
         assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Untrusted { .. })));
-        // Its hash makes a development key no key of a ceremony.
+        // Trusting its hash does not make a development key a ceremony key.
         let hash = KeyFileHash::of(&file);
         assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
         assert!(matches!(trusted_key::<Badge>(&file, &[]), Err(KeyRefusal::Key(KeyError::WrongCircuit { .. }))));
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn a_development_key_stays_one_whatever_its_file_says() {
         let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
-        // The origin of ceremonies, a hash of one, and a checksum that fits.
+        // The origin byte of ceremony keys, some ceremony hash, and a checksum that matches.
         file[12] = 2;
         file.truncate(file.len() - 32);
         file.extend([1; 32]);
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn a_key_that_is_whole_but_not_pinned_is_refused() {
         let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
-        // The same point in the places of alpha and of the first public input, and a checksum that fits.
+        // The same point in the places of alpha and of the first public input, and a checksum that matches.
         let variables: usize = file[57..69].chunks(4).map(|n| u32::from_be_bytes(n.try_into().unwrap()) as usize).sum();
         let alpha = 69 + 4 * variables;
         file.copy_within(alpha + 64..alpha + 128, alpha);

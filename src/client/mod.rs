@@ -1,13 +1,13 @@
-//! What an app embeds: posts and badges as a room asks for, and the verdicts on those of others.
+//! API for apps: makes posts and badges for a room, and verifies those of other members.
 //!
-//! It puts the pieces together that [`wallet`](crate::wallet), [`relay`](crate::relay) and the circuits have, without
-//! files, sockets or a clock, so that bindings to other languages need no rules of their own:
+//! It combines [`wallet`](crate::wallet), [`relay`](crate::relay) and the circuits, without files, sockets or a clock,
+//! so that bindings to other languages implement no rules themselves:
 //!
-//! - [`Room`]: a scope at a registry and its policy, perhaps from what a relay publishes.
-//! - [`trusted_key`]: a proving key from bytes, if it is one that is trusted.
-//! - [`Poster`]: proves messages of one member in one room under message ids that a ledger reserved.
-//! - [`make_badge`]: a badge for a chat key.
-//! - [`verify_post`], [`verify_badge`], [`recover`]: what a receiver checks, against its [`AcceptedRoots`].
+//! - [`Room`]: a scope at a registry and its policy, which can be read from a relay's policy document.
+//! - [`trusted_key`]: reads a proving key from bytes, if the key is trusted.
+//! - [`Poster`]: proves messages of one member in one room, with message ids that a ledger has reserved.
+//! - [`make_badge`]: makes a badge for a chat key.
+//! - [`verify_post`], [`verify_badge`], [`recover`]: the receiver's checks, against its [`AcceptedRoots`].
 
 mod badge;
 mod keys;

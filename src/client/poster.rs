@@ -14,25 +14,25 @@ use rand::{CryptoRng, RngCore};
 use super::Room;
 use crate::wallet::ledger::{LedgerOwner, Quota, Reservation};
 
-/// A post that cannot be made.
+/// Error of a [`Poster`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PosterError {
-    /// There is no proof.
+    /// The proof failed.
     #[error(transparent)]
     Prove(#[from] ProveError),
     /// The message cannot be proved.
     #[error(transparent)]
     Signal(#[from] ZeroSignal),
-    /// A path of another member.
+    /// The path belongs to another member.
     #[error("the path is another member's; prepare for that member")]
     OtherMember,
 }
 
-/// Proves messages of one member in one room, with all prepared that does not depend on the message.
+/// Prover of messages of one member in one room. It prepares everything that does not depend on the message.
 ///
-/// What a room asks of a deposit's age depends on the day, so that the preparation of yesterday does not serve today:
-/// [`ready`](Self::ready) renews it. It holds the identity secret, and is zeroized on drop.
+/// The room's requirement on the age of a deposit depends on the day, so yesterday's preparation is not valid today:
+/// [`ready`](Self::ready) renews it. The poster holds the identity secret, which is zeroized on drop.
 pub struct Poster {
     prover: Prover<Post>,
     room: Room,
@@ -46,11 +46,11 @@ pub struct Poster {
 impl Poster {
     /// Prepares for messages at `now` (Unix seconds).
     ///
-    /// That the path leads to a root of the chain is for the caller to check before:
-    /// [`LightMembers`](crate::wallet::members::LightMembers) does.
+    /// The caller must check first that the path leads to a root of the chain;
+    /// [`LightMembers`](crate::wallet::members::LightMembers) does this.
     ///
     /// # Errors
-    /// [`PosterError::Prove`] if the member does not meet what the room asks for.
+    /// [`PosterError::Prove`] if the member does not meet the room's requirement.
     pub fn new(prover: &Prover<Post>, room: Room, membership: Membership<'_>, now: u64) -> Result<Self, PosterError> {
         let requirement = room.requirement_at(now);
         let prepared = prover.prepare(membership, requirement, room.policy().limit_cap)?;
@@ -64,31 +64,31 @@ impl Poster {
         &self.room
     }
 
-    /// The root that messages are proved under.
+    /// The root that messages are proved against.
     pub fn root(&self) -> Root {
         self.prepared.root()
     }
 
-    /// Whose ledger the message ids are reserved in.
+    /// The owner of the ledger that message ids are reserved in.
     pub fn owner(&self) -> LedgerOwner {
         LedgerOwner { registry: *self.room.registry(), commitment: self.member.commitment }
     }
 
-    /// The quota that message ids are reserved of.
+    /// The quota that message ids are reserved from.
     pub fn quota(&self) -> Quota {
         self.room.quota(&self.member.terms)
     }
 
-    /// Whether what is prepared serves at `now` (Unix seconds), so that [`ready`](Self::ready) has nothing to do.
+    /// Whether the preparation is valid at `now` (Unix seconds), so that [`ready`](Self::ready) has nothing to do.
     pub fn is_ready(&self, now: u64) -> bool {
         self.room.requirement_at(now) == self.requirement
     }
 
-    /// Prepares anew if the room asks for something else at `now` (Unix seconds) than what is prepared. Called before an
-    /// id is reserved, whatever can fail has then failed.
+    /// Prepares again if the room's requirement at `now` (Unix seconds) differs from the prepared one. Call it before
+    /// an id is reserved: everything that can fail fails here, before an id is used up.
     ///
     /// # Errors
-    /// [`PosterError::Prove`] if the member does not meet what the room asks for; nothing has then changed.
+    /// [`PosterError::Prove`] if the member does not meet the room's requirement; nothing changes then.
     pub fn ready(&mut self, now: u64) -> Result<(), PosterError> {
         self.prepare(self.room.requirement_at(now))
     }
@@ -102,10 +102,10 @@ impl Poster {
         Ok(())
     }
 
-    /// Follows the tree to another root, which the caller has checked.
+    /// Moves to another root of the tree, which the caller has checked.
     ///
     /// # Errors
-    /// [`PosterError`] if the path is of another member or tree; nothing has then changed.
+    /// [`PosterError`] if the path belongs to another member or tree; nothing changes then.
     pub fn update(&mut self, member: &Member, path: &MemberPath) -> Result<(), PosterError> {
         if (member, path.index()) != (&self.member, self.path.index()) {
             return Err(PosterError::OtherMember);
@@ -115,7 +115,7 @@ impl Poster {
         Ok(())
     }
 
-    /// Proves a message under a message id that was reserved, durably, of [`quota`](Self::quota) in the ledger of
+    /// Proves a message with a message id that was durably reserved from [`quota`](Self::quota) in the ledger of
     /// [`owner`](Self::owner).
     ///
     /// # Errors
@@ -188,7 +188,7 @@ mod tests {
         let verified = verdict(&pass, tree.root(), NOW).unwrap();
         assert_eq!(verdict(&pass, tree.root(), NOW + 620).unwrap_err().name(), "epoch_out_of_range");
 
-        // On the next day the proof states another age; too early, nothing is lost.
+        // On the next day the proof states another age. A call at too early a time fails and changes nothing.
         assert!(poster.ready(NOW - 11 * 86_400).is_err());
         let tomorrow = NOW + 86_400;
         assert!(poster.is_ready(NOW) && !poster.is_ready(tomorrow));
@@ -211,7 +211,7 @@ mod tests {
         roots.advance(tree.root(), tomorrow);
         assert_eq!(judged(&roots), None);
 
-        // What a ledger never does: one message id for two messages.
+        // One message id for two messages, which a ledger never allows.
         let twice = Reservation { epoch: verified.epoch, message_id: 0, left: 0 };
         let second = poster.prove(twice, b"another", &mut rng).unwrap();
         let second = second.public(room().scope(), b"another").unwrap();

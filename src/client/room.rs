@@ -1,4 +1,4 @@
-//! Where messages are posted.
+//! Rooms, in which messages are posted.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -12,27 +12,27 @@ use crate::{
     wallet::ledger::Quota,
 };
 
-/// A room that cannot be.
+/// Error of a [`Room`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoomError {
-    /// The policy's values do not go together.
+    /// The policy's values contradict each other.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// What a relay published is not what `/v1/policy` answers.
-    #[error("this is not what a relay answers at /v1/policy: {0}; check the address")]
+    /// The JSON is not an answer to `/v1/policy`.
+    #[error("this is not a relay's answer to /v1/policy: {0}; check the address")]
     Document(serde_json::Error),
-    /// The registry's address is none.
+    /// The registry's address is not valid.
     #[error("the relay's registry address is not 0x and 40 hexadecimal digits; ask another relay")]
     Address,
-    /// The relay carries no scope of this name.
-    #[error("the relay carries no scope `{0}`; take one that it lists")]
+    /// The relay has no scope of this name.
+    #[error("the relay has no scope `{0}`; choose one that it lists")]
     NoSuchScope(String),
-    /// The policy is not one of those that the app pins.
+    /// The app does not pin the policy.
     #[cfg(feature = "notes")]
     #[error(
-        "the policy of `{name}` has the hash {found}, which is not one that this app pins; do not post under it: whoever \
-         serves it may know you by its values. Ask another relay, or for a newer version of the app"
+        "the policy of `{name}` has the hash {found}, which this app does not pin; do not post under it: the relay \
+         that serves it may recognise your posts by its values. Ask another relay, or get a newer version of the app"
     )]
     NotPinned {
         /// The scope's name.
@@ -46,8 +46,9 @@ pub enum RoomError {
     Note(#[from] NoteError),
     /// Two relays state different policies.
     #[error(
-        "relays state different policies of `{name}` (versions {version} and {other}); do not post under either before you \
-         know why: a relay that serves you a policy of your own knows your posts by it. Around the time of a change, ask again"
+        "relays state different policies of `{name}` (versions {version} and {other}); do not post until you know why: \
+         a relay that serves a policy to you alone recognises your posts by it. If the policy is just being changed, \
+         ask again later"
     )]
     Differs {
         /// The scope's name.
@@ -57,7 +58,7 @@ pub enum RoomError {
         /// The version of the other one.
         other: u32,
     },
-    /// The scope that the relay states is not that of its registry and this name.
+    /// The scope that the relay states does not match its registry and this name.
     #[error("the scope `{name}` at this registry is {expected}, not {stated}; do not trust this relay")]
     OtherScope {
         /// The scope's name.
@@ -69,7 +70,7 @@ pub enum RoomError {
     },
 }
 
-/// A room: a scope at a registry, and what its policy asks for.
+/// A room: a scope at a registry, and its policy.
 #[derive(Clone, Debug)]
 pub struct Room {
     registry: RegistryId,
@@ -79,7 +80,7 @@ pub struct Room {
     policies: PolicyHistory,
 }
 
-/// What a relay answers at `/v1/policy`, as far as it concerns a room.
+/// The parts of a relay's answer to `/v1/policy` that concern a room.
 #[derive(Deserialize)]
 struct Document {
     registry: RegistryDocument,
@@ -102,7 +103,7 @@ struct ScopeDocument {
     min_age_days: u16,
     root_window: u32,
     max_clock_skew: u32,
-    /// Relays of before state neither version nor time.
+    /// Older relays state neither version nor time.
     #[serde(default = "first_version")]
     version: u32,
     #[serde(default)]
@@ -124,8 +125,8 @@ impl Room {
         Ok(Self { registry, scope, policies: PolicyHistory::new([policy.clone()])?, policy })
     }
 
-    /// The room of this name among those in the JSON that a relay answers at `/v1/policy`. Registry and policy are then
-    /// as the relay says; whether the registry is the one that was deposited at, a [`Poster`](super::Poster) finds out.
+    /// Reads the room of this name from the JSON that a relay answers at `/v1/policy`. Registry and policy are then
+    /// what the relay states. A [`Poster`](super::Poster) fails if the member did not deposit at that registry.
     ///
     /// # Errors
     /// [`RoomError`].
@@ -149,11 +150,11 @@ impl Room {
         Self::new(registry, DatedPolicy { policy, version: scope.version, from: scope.from })?.stated_as(scope.scope)
     }
 
-    /// This room, if its policy is one of those that the app pins by their hashes: that of today, and those that are to
-    /// come.
+    /// Returns this room if the app pins the hash of its policy. An app pins the policy of today and the announced next
+    /// ones.
     ///
-    /// This answers a relay that serves one member a policy of its own and then knows this member's posts by the values
-    /// that they state.
+    /// This protects against a relay that serves a special policy to one member, and then recognises this member's
+    /// posts by the values that they state.
     ///
     /// # Errors
     /// [`RoomError::NotPinned`].
@@ -166,16 +167,16 @@ impl Room {
         }
     }
 
-    /// The hash of the policy, by which apps pin it.
+    /// The hash of the policy, which apps pin.
     ///
     /// # Errors
-    /// [`RoomError::Note`] if the policy has no canonical form, which those that relays publish do.
+    /// [`RoomError::Note`] if the policy has no canonical form. Policies that relays publish have one.
     #[cfg(feature = "notes")]
     pub fn policy_hash(&self) -> Result<PolicyHash, RoomError> {
         Ok(PolicyHash::of(&self.registry, &self.policy)?)
     }
 
-    /// This room, if another relay states the same policy for it. Ask a relay of another operator, and over another
+    /// Returns this room if another relay states the same policy for it. Ask a relay of another operator, over another
     /// connection. See [`pinned`](Self::pinned) for the attack.
     ///
     /// # Errors
@@ -191,7 +192,7 @@ impl Room {
         }
     }
 
-    /// This room, if its scope is the one that a relay states.
+    /// Returns this room if its scope is the one that a relay states.
     ///
     /// # Errors
     /// [`RoomError::OtherScope`].
@@ -212,7 +213,7 @@ impl Room {
         self.scope
     }
 
-    /// The policy with its version and the time from which it holds.
+    /// The policy with its version and the time when it takes effect.
     pub fn dated_policy(&self) -> &DatedPolicy {
         &self.policy
     }
@@ -227,13 +228,13 @@ impl Room {
         &self.policies
     }
 
-    /// What a member with these terms may post in an epoch.
+    /// The quota of a member with these terms in an epoch.
     pub fn quota(&self, terms: &Terms) -> Quota {
         let policy = self.policy();
         Quota::new(self.scope, policy.epoch_seconds, terms, policy.limit_cap)
     }
 
-    /// What a post must state that is made at `now` (Unix seconds).
+    /// The requirement that a post made at `now` (Unix seconds) must state.
     pub fn requirement_at(&self, now: u64) -> Requirement {
         self.policy().requirement(self.policy().epoch_at(now))
     }
@@ -293,7 +294,7 @@ mod tests {
         let pins = [room.policy_hash().unwrap(), next.policy_hash().unwrap()];
         assert!(room.clone().pinned(&pins).is_ok() && next.pinned(&pins).is_ok());
         assert!(room.clone().confirmed_by(&read(&document())).is_ok());
-        // A stake, a cap, an epoch, an age, a version or a time of one's own marks every post.
+        // A stake, cap, epoch, age, version or time that only one member gets marks every post of this member.
         for (from, to) in [
             (r#""min_stake": 1"#, r#""min_stake": 2"#),
             (r#""limit_cap": 5"#, r#""limit_cap": 6"#),

@@ -1,4 +1,4 @@
-//! What a receiver checks without a record of its own.
+//! Checks of a receiver that need no record of earlier posts.
 
 use core::num::NonZeroU16;
 
@@ -16,15 +16,15 @@ use quotapass_circuits::{
 use super::Room;
 use crate::relay::{Evidence, RootHistory, Verdict};
 
-/// The roots that passes may be proved on.
+/// The roots that passes may be proved against.
 ///
-/// A list of roots accepts those that it has, and none if it is empty. A [`RootHistory`] accepts its current root, and
-/// those before it for the room's window after they were superseded.
+/// A list of roots accepts the roots in it; an empty list accepts none. A [`RootHistory`] accepts its current root, and
+/// each earlier root for the room's window after it was superseded.
 pub trait AcceptedRoots {
-    /// Whether a root is accepted at `now` (Unix seconds) in a room whose window has so many seconds.
+    /// Checks that a root is accepted at `now` (Unix seconds) in a room with a window of `window` seconds.
     ///
     /// # Errors
-    /// The verdict on passes that are proved on it: [`Verdict::UnknownRoot`] or [`Verdict::StaleRoot`].
+    /// The verdict on passes that are proved against the root: [`Verdict::UnknownRoot`] or [`Verdict::StaleRoot`].
     fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict>;
 }
 
@@ -40,12 +40,12 @@ impl AcceptedRoots for RootHistory {
     }
 }
 
-/// A post that is accepted by itself. Whether its nullifier was seen before is for the caller to remember.
+/// A post that is valid on its own. The caller must remember nullifiers and check whether this one was seen before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VerifiedPost {
     /// Length and number of the epoch.
     pub epoch: Epoch,
-    /// What was proved.
+    /// The public inputs of the proof.
     pub public: PostPublic,
 }
 
@@ -53,8 +53,8 @@ pub struct VerifiedPost {
 /// proof's points, the proof.
 ///
 /// # Errors
-/// The verdict other than [`Verdict::Accepted`]. Those that a record of what was accepted before would give, such as
-/// [`Verdict::Replay`], are not among them.
+/// A verdict other than [`Verdict::Accepted`]. Verdicts that need a record of earlier posts, such as
+/// [`Verdict::Replay`], are not given here.
 pub fn verify_post(
     verifier: &Verifier<Post>,
     room: &Room,
@@ -74,7 +74,7 @@ pub fn verify_post(
 /// Checks a badge at `now` (Unix seconds): decoding, requirement, root, proof.
 ///
 /// # Errors
-/// The verdict other than [`Verdict::Accepted`].
+/// A verdict other than [`Verdict::Accepted`].
 pub fn verify_badge(
     verifier: &Verifier<Badge>,
     room: &Room,
@@ -89,20 +89,20 @@ pub fn verify_badge(
     Ok(pass)
 }
 
-/// Two posts that convict nobody.
+/// Error of [`recover`]: the two posts do not give the secret of the nullifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoverFailure {
     /// The shares give no secret.
     #[error(transparent)]
     Shares(#[from] RecoverError),
-    /// They give a secret whose nullifier is another.
+    /// The shares give a secret that has another nullifier.
     #[error("the shares do not belong to the nullifier; check that both posts were verified, in this room and epoch")]
     OtherNullifier,
 }
 
-/// The secret of whoever sent two messages under one nullifier. `cap` is the room's cap on messages; costs two hashes
-/// for each message id below it.
+/// Recovers the secret of the member who sent two messages under one nullifier. `cap` is the room's cap on messages;
+/// the call costs two hashes for each message id below it.
 ///
 /// # Errors
 /// [`RecoverFailure`].

@@ -1,4 +1,4 @@
-//! An identity as a file: age's format, under a passphrase.
+//! Identity files: age's format, encrypted with a passphrase.
 
 use core::{fmt, num::NonZeroU16};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::wallet::ledger::DeviceShare;
 
 /// scrypt with N = 2^17, r = 8, p = 1 takes 128 MiB and about half a second.
 const WORK_FACTOR: u8 = 17;
-/// What we are ready to spend on a file from elsewhere: a few seconds.
+/// Limit for files from other programs: a few seconds of work.
 const MAX_WORK_FACTOR: u8 = 20;
 const VERSION: u32 = 1;
 
@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 pub struct Passphrase(SecretString);
 
 impl Passphrase {
-    /// Takes a passphrase; none if it is empty.
+    /// Takes a passphrase; `None` if it is empty.
     pub fn new(passphrase: String) -> Option<Self> {
         (!passphrase.is_empty()).then(|| Self(SecretString::from(passphrase)))
     }
@@ -34,17 +34,19 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// An identity file that cannot be read or made.
+/// Error of an identity file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityFileError {
-    /// Somebody else's passphrase, or a mistyped one.
+    /// The passphrase is mistyped or belongs to another file.
     #[error("the passphrase is wrong; enter the one that this identity was made with")]
     WrongPassphrase,
-    /// Not age's format, or cut, or changed.
-    #[error("the file is damaged or no age file ({0}); restore the identity from its mnemonic, its wallet or a copy")]
+    /// The file is not in age's format, or was truncated or changed.
+    #[error(
+        "the file is damaged or not an age file ({0}); restore the identity from its mnemonic, its wallet or a copy"
+    )]
     Damaged(String),
-    /// It opens with this passphrase, and holds something else.
+    /// The passphrase opens the file, but its content is not an identity.
     #[error("the file holds no identity that this version of quotapass understands ({0})")]
     Content(String),
     /// Deriving the key from the passphrase would take too long.
@@ -52,10 +54,10 @@ pub enum IdentityFileError {
     TooMuchWork(u8),
 }
 
-/// Who somebody is on this device: the seed, and which message ids the device may use.
+/// The identity of a member on this device: the seed, and the share of message ids that the device may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What the secrets are derived from.
+    /// The seed that the secrets are derived from.
     pub seed: Seed,
     /// The device's share of the message ids, fixed when it was enrolled.
     pub device: DeviceShare,
@@ -86,7 +88,7 @@ enum SeedContent {
 }
 
 impl Identity {
-    /// The content of a file: age's binary format under the passphrase.
+    /// Returns the content of an identity file: age's binary format, encrypted with the passphrase.
     ///
     /// # Errors
     /// [`IdentityFileError`] if the system gives no random bytes or no memory.
@@ -114,10 +116,10 @@ impl Identity {
         Ok(file)
     }
 
-    /// Opens what [`encrypt`](Self::encrypt) made.
+    /// Opens a file that [`encrypt`](Self::encrypt) made.
     ///
     /// # Errors
-    /// [`IdentityFileError`] tells a wrong passphrase from a damaged file.
+    /// [`IdentityFileError`] distinguishes a wrong passphrase from a damaged file.
     pub fn decrypt(file: &[u8], passphrase: &Passphrase) -> Result<Self, IdentityFileError> {
         let damaged = |error: &dyn fmt::Display| IdentityFileError::Damaged(error.to_string());
         let mut opener = scrypt::Identity::new(passphrase.0.clone());

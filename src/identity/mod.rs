@@ -1,9 +1,10 @@
-//! Who posts: seeds, the encrypted files they are kept in, and the secrets derived from them.
+//! Identities: seeds, the encrypted files that store them, and the secrets derived from them.
 //!
-//! One [`Seed`] serves every registry without linking them: the identity secret of each account at each registry is
-//! derived from it (protocol, section 3). The seed is a BIP-39 mnemonic of 24 words, which is its own backup, or the
-//! deterministic signature of a wallet, which needs none. An [`IdentityStore`] keeps seeds in a folder, each in a file
-//! of the age format (<https://age-encryption.org/v1>) under a passphrase, so that `age --decrypt` opens it as well.
+//! One [`Seed`] works at every registry without linking them: the identity secret of each account at each registry is
+//! derived from it (protocol, section 3). The seed is a BIP-39 mnemonic of 24 words, which is also its backup, or the
+//! deterministic signature of a wallet, which needs no backup. An [`IdentityStore`] stores seeds in a folder, each in a
+//! file of the age format (<https://age-encryption.org/v1>) encrypted with a passphrase, so `age --decrypt` opens it as
+//! well.
 
 #[cfg(feature = "identity")]
 mod file;

@@ -1,4 +1,4 @@
-//! What identity secrets are derived from.
+//! Seeds, from which identity secrets are derived.
 
 use core::fmt;
 
@@ -9,10 +9,10 @@ use quotapass_circuits::{field::FieldError, identity::IdentitySecret, registry_i
 use rand::{CryptoRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Words of a mnemonic: 256 bits of entropy and a checksum.
+/// Number of words in a mnemonic: 256 bits of entropy and a checksum.
 const WORDS: usize = 24;
 
-/// A seed that cannot be used.
+/// Seed errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedError {
@@ -23,37 +23,39 @@ pub enum SeedError {
     #[error("word {0} is not in the BIP-39 list of English words; check its spelling")]
     UnknownWord(usize),
     /// All words are in the list, but the checksum is wrong.
-    #[error("the words do not fit together (their checksum is wrong); check their order, and look for a similar word")]
+    #[error(
+        "the checksum of the words is wrong; check their order, and look for a word that was mistaken for a similar one"
+    )]
     Checksum,
-    /// The signature is not one of this wallet over the seed message.
+    /// The signature of the seed message is not from this wallet.
     #[cfg(feature = "identity")]
-    #[error("the signature is not that of {0} over the seed message; sign again with this wallet")]
+    #[error("the signature of the seed message is not from {0}; sign again with this wallet")]
     WrongSigner(Address),
     /// Two signatures of one message differ.
     #[cfg(feature = "identity")]
     #[error(
-        "this wallet signs the same message differently each time, so that no seed can be derived from it; make an \
-         identity with a mnemonic instead"
+        "this wallet signs the same message differently each time, so no seed can be derived from it; make an identity \
+         with a mnemonic instead"
     )]
     NotDeterministic,
 }
 
-/// Where a seed comes from, which is also where its backup is.
+/// Source of a seed, which is also its backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedKind {
     /// A mnemonic on paper.
     Mnemonic,
-    /// A wallet of this address, which can sign the message again.
+    /// The wallet of this address, which can sign the message again.
     #[cfg(feature = "identity")]
     Wallet(Address),
 }
 
-/// What identity secrets are derived from. It is zeroized on drop and never printed.
+/// The seed that identity secrets are derived from. It is zeroized on drop and never printed.
 ///
-/// **A wallet as a seed** needs no backup, and puts all eggs in one basket: whoever gets hold of the wallet's key, or of
-/// this one signature, can post in your name, and double-post to take the deposit (the wallet's thief could withdraw it
-/// anyway). They can also recompute the nullifiers of everything that was ever posted and so recognise it, which a thief
-/// of the wallet alone could not do with a mnemonic.
+/// **A wallet as a seed** needs no backup, but makes the wallet a single point of failure: an attacker who gets the
+/// wallet's key, or this one signature, can post in your name, and double-post to take the deposit (a thief of the
+/// wallet could withdraw the deposit anyway). The attacker can also recompute the nullifiers of all your earlier posts
+/// and so recognise them. With a mnemonic, a thief of the wallet alone could not do this.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub enum Seed {
     /// A BIP-39 mnemonic in English, without BIP-39 passphrase.
@@ -61,7 +63,7 @@ pub enum Seed {
     /// The signature of [`WalletSeedMessage`](super::WalletSeedMessage).
     #[cfg(feature = "identity")]
     Wallet {
-        /// Who signed.
+        /// The wallet that signed.
         #[zeroize(skip)]
         address: Address,
         /// `r` and `s`, 32 bytes each, big-endian, and `v`, 27 or 28.
@@ -70,11 +72,11 @@ pub enum Seed {
 }
 
 impl Seed {
-    /// A new mnemonic.
+    /// Generates a new mnemonic.
     pub fn generate(rng: &mut (impl RngCore + CryptoRng)) -> Self {
         let mut entropy = Zeroizing::new([0u8; 32]);
         rng.fill_bytes(&mut *entropy);
-        // It fails for other lengths than this alone.
+        // It fails only for other lengths.
         Mnemonic::from_entropy(&*entropy).map_or_else(|_| Self::generate(rng), Self::Mnemonic)
     }
 
@@ -96,7 +98,7 @@ impl Seed {
         }
     }
 
-    /// Where it comes from.
+    /// The source of the seed.
     pub fn kind(&self) -> SeedKind {
         match self {
             Self::Mnemonic(_) => SeedKind::Mnemonic,
@@ -105,7 +107,7 @@ impl Seed {
         }
     }
 
-    /// The mnemonic's words; none if the seed is a wallet's.
+    /// The words of the mnemonic; `None` for a wallet seed.
     pub fn words(&self) -> Option<Zeroizing<String>> {
         match self {
             Self::Mnemonic(mnemonic) => Some(Zeroizing::new(mnemonic.to_string())),
@@ -114,11 +116,11 @@ impl Seed {
         }
     }
 
-    /// The identity secret of an account at a registry. Its input keying material is the mnemonic's BIP-39 seed of 64
-    /// bytes, or the wallet's signature of 65.
+    /// Derives the identity secret of an account at a registry. The input keying material is the mnemonic's BIP-39 seed
+    /// of 64 bytes, or the wallet's signature of 65.
     ///
     /// # Errors
-    /// [`FieldError::Zero`] if the derivation hits zero, which happens to nobody; take another account then.
+    /// [`FieldError::Zero`] if the derivation gives zero, which has negligible probability; use another account then.
     pub fn secret(&self, registry: &RegistryId, account: u32) -> Result<IdentitySecret, FieldError> {
         let material = match self {
             Self::Mnemonic(mnemonic) => Zeroizing::new(mnemonic.to_seed_normalized("").to_vec()),

@@ -1,4 +1,4 @@
-//! Identities in a folder.
+//! A folder of identities.
 
 use std::{
     fs, io,
@@ -10,59 +10,59 @@ use crate::files::create_new;
 
 const EXTENSION: &str = "age";
 
-/// An identity that cannot be kept or found.
+/// Error of an [`IdentityStore`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityStoreError {
-    /// The name would not be a plain file name.
-    #[error("`{0}` is no name for an identity: use 1 to 64 letters, digits, hyphens and underscores")]
+    /// The name is not a plain file name.
+    #[error("`{0}` is not a valid identity name: use 1 to 64 letters, digits, hyphens and underscores")]
     Name(String),
-    /// There is one of this name.
-    #[error("there is an identity `{name}` already; choose another name, or move {} away", path.display())]
+    /// An identity of this name exists already.
+    #[error("the identity `{name}` already exists; choose another name, or move {} away", path.display())]
     Exists {
         /// The name.
         name: String,
         /// Its file.
         path: PathBuf,
     },
-    /// There is none of this name.
+    /// No identity of this name exists.
     #[error(
-        "there is no identity `{0}`; `quotapass identity list` shows those there are, `quotapass identity new` makes one"
+        "there is no identity `{0}`; `quotapass identity list` lists all identities, `quotapass identity new` makes one"
     )]
     Unknown(String),
-    /// The file is there and does not open.
+    /// The file exists but cannot be opened.
     #[error("identity `{name}`: {reason}")]
     File {
         /// The identity's name.
         name: String,
-        /// Why it does not open.
+        /// The reason.
         reason: IdentityFileError,
     },
-    /// The file system says no.
+    /// The file system refused.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
 }
 
-/// A folder with one encrypted file an identity.
+/// A folder with one encrypted file per identity.
 #[derive(Clone, Debug)]
 pub struct IdentityStore {
     folder: PathBuf,
 }
 
 impl IdentityStore {
-    /// The store in this folder, which is made when it is needed.
+    /// The store in this folder. The folder is created when it is first needed.
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_path_buf() }
     }
 
-    /// Where an identity of this name is, or would be.
+    /// Path of the identity of this name, whether or not the file exists.
     ///
     /// # Errors
     /// [`IdentityStoreError::Name`].
@@ -74,7 +74,7 @@ impl IdentityStore {
         Ok(self.folder.join(name).with_extension(EXTENSION))
     }
 
-    /// Whether a name can be given to a new identity.
+    /// Checks that a new identity can have this name, and returns the path of its file.
     ///
     /// # Errors
     /// [`IdentityStoreError::Name`] and [`IdentityStoreError::Exists`].
@@ -83,12 +83,12 @@ impl IdentityStore {
         if path.exists() { Err(IdentityStoreError::Exists { name: name.into(), path }) } else { Ok(path) }
     }
 
-    /// Keeps a new identity, readable by its owner alone. An identity that is there already is never overwritten.
+    /// Stores a new identity in a file that only its owner can read. An existing identity is never overwritten.
     ///
     /// # Errors
-    /// [`IdentityStoreError`]; nothing is half-written then.
+    /// [`IdentityStoreError`]; no partial file is left then.
     pub fn add(&self, name: &str, identity: &Identity, passphrase: &Passphrase) -> Result<PathBuf, IdentityStoreError> {
-        // Encryption takes half a second, which a name that is taken need not wait for.
+        // Encryption takes half a second; a name that is taken fails before it.
         let path = self.must_be_free(name)?;
         let content =
             identity.encrypt(passphrase).map_err(|reason| IdentityStoreError::File { name: name.into(), reason })?;
@@ -110,7 +110,7 @@ impl IdentityStore {
             .map_err(|reason| IdentityStoreError::File { name: name.into(), reason })
     }
 
-    /// The encrypted file of an identity, as it is.
+    /// Reads the encrypted file of an identity without decrypting it.
     ///
     /// # Errors
     /// [`IdentityStoreError`].
@@ -126,7 +126,7 @@ impl IdentityStore {
     /// The names of all identities, in order.
     ///
     /// # Errors
-    /// [`IdentityStoreError::Io`] if the folder cannot be read; a folder that is not there has none.
+    /// [`IdentityStoreError::Io`] if the folder cannot be read; a folder that does not exist counts as empty.
     pub fn names(&self) -> Result<Vec<String>, IdentityStoreError> {
         let failed = |error| IdentityStoreError::Io { action: "read", path: self.folder.clone(), error };
         let entries = match fs::read_dir(&self.folder) {

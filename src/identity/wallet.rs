@@ -1,11 +1,11 @@
-//! A wallet's signature as a seed.
+//! Seeds from a wallet's signature.
 
 use alloy_primitives::{Address, B256, Signature};
 use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain};
 
 use super::{Seed, SeedError};
 
-/// What a wallet signs, and the people at it read. It never changes, or the seed would be lost.
+/// The text that a wallet shows and signs. It must never change: a changed text would lose the seed.
 const STATEMENT: &str = "This signature is the seed of my quotapass identities. I sign it in quotapass alone: whoever has \
                          it can post in my name and make me lose my deposits.";
 
@@ -21,8 +21,8 @@ mod message {
     }
 }
 
-/// The EIP-712 message that a wallet signs to become a seed: fixed, and the same on every chain, for one seed serves all
-/// registries.
+/// The EIP-712 message whose signature is a wallet's seed. It is fixed and the same on every chain, because one seed
+/// works at all registries.
 #[derive(Clone, Debug)]
 pub struct WalletSeedMessage {
     /// The content.
@@ -48,8 +48,8 @@ impl WalletSeedMessage {
 }
 
 impl Seed {
-    /// Takes a wallet's signatures of [`WalletSeedMessage`]: two, made one after the other, to see that they are the same
-    /// (RFC 6979).
+    /// Takes a wallet's signatures of [`WalletSeedMessage`]: two, made one after the other, to check that they are
+    /// equal (RFC 6979).
     ///
     /// # Errors
     /// [`SeedError::WrongSigner`] and [`SeedError::NotDeterministic`].
@@ -58,7 +58,7 @@ impl Seed {
         if first.recover_address_from_prehash(&hash).ok() != Some(address) {
             return Err(SeedError::WrongSigner(address));
         }
-        // A signature and its mirror image (s and -s) are the same for a verifier; only the lower counts here.
+        // A verifier accepts a signature with s and with -s alike; both are normalised to the lower s.
         let [first, second] = [first, second].map(|signature| signature.normalized_s().as_bytes());
         if first != second {
             return Err(SeedError::NotDeterministic);

@@ -1,4 +1,4 @@
-//! Keys that a ceremony made, in the store's folder.
+//! Ceremony keys in the store's folder.
 
 use std::{
     fs, io,
@@ -16,20 +16,20 @@ use quotapass_circuits::{
 use super::{KeyProgress, KeyStore, KeyStoreError};
 use crate::files::{create_new, write_atomically};
 
-/// The trusted key of a ceremony cannot be used.
+/// Error of a trusted ceremony key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyKeyError {
-    /// It is not there.
+    /// No key is installed.
     #[error(
-        "`trusted_keys` is set, so that only keys of ceremonies are used, and none is installed for the circuit `{circuit}`: \
-         get its .zkey file from where the ceremony was published, and run `quotapass keys install FILE`"
+        "`trusted_keys` is set, so only ceremony keys are used, and none is installed for the circuit `{circuit}`: \
+         download the .zkey file that its ceremony published, and run `quotapass keys install FILE`"
     )]
     Missing {
         /// The circuit.
         circuit: CircuitKind,
     },
-    /// It is there, and not among those trusted.
+    /// The installed key is not among the trusted ones.
     #[error(
         "the installed key of the circuit `{circuit}` has the SHA-256 {found}, which `trusted_keys` does not list: install \
          the key that it lists, or list this one if you have checked its ceremony (`quotapass keys check`)"
@@ -40,61 +40,61 @@ pub enum CeremonyKeyError {
         /// The key's hash.
         found: CeremonyHash,
     },
-    /// It is no key of its circuit.
+    /// The file is not a key of its circuit.
     #[error("the key file {} cannot be used: {reason}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: ZkeyError,
     },
 }
 
-/// A key that cannot be installed.
+/// Error of [`KeyStore::install`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// It cannot be read.
+    /// The file cannot be parsed.
     #[error("the .zkey file cannot be read: {0}")]
     Format(#[from] Iden3Error),
-    /// It is no key of the circuit.
+    /// The file is not a key of the circuit.
     #[error(transparent)]
     Key(#[from] ZkeyError),
-    /// Its ceremony is not whole.
+    /// The transcript of the ceremony is not complete.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
     /// Another key is installed.
-    #[error("{} is there already and holds another key; replace it with --force", .0.display())]
+    #[error("{} already exists and holds another key; replace it with --force", .0.display())]
     Occupied(PathBuf),
     /// The file cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
 }
 
 impl KeyStore {
-    /// Trusts keys of ceremonies with these hashes, and from then on no others: development keys neither.
+    /// Trusts the ceremony keys with these hashes and no other keys, not even development keys.
     #[must_use]
     pub fn trusting(mut self, hashes: Vec<CeremonyHash>) -> Self {
         self.trusted = hashes;
         self
     }
 
-    /// The hashes of the keys that are trusted; without any, development keys are used.
+    /// The hashes of the trusted keys. If there are none, development keys are used.
     pub fn trusted(&self) -> &[CeremonyHash] {
         &self.trusted
     }
 
-    /// The prover of a circuit of the standard tree with the keys in force: the installed key of a ceremony if any is
-    /// trusted, and **insecure** development keys otherwise, for test chains alone.
+    /// Returns the prover of a circuit of the standard tree with the key in force: the installed ceremony key if any is
+    /// trusted, and otherwise the **insecure** development key, which is only for test chains.
     ///
     /// # Errors
-    /// [`KeyStoreError`]. If keys are trusted, one that is missing or not among them is an error, and development keys
-    /// never take its place.
+    /// [`KeyStoreError`]. If `trusted` is not empty, a key that is missing or not trusted is an error; a development
+    /// key never replaces it.
     pub fn prover<C: Circuit>(&self, progress: impl FnMut(KeyProgress)) -> Result<Prover<C>, KeyStoreError> {
         if self.trusted.is_empty() {
             return self.development_prover(Levels::STANDARD, progress);
@@ -107,10 +107,10 @@ impl KeyStore {
         }
     }
 
-    /// The key of a ceremony that is installed for a circuit, trusted or not.
+    /// Returns the ceremony key that is installed for a circuit, trusted or not.
     ///
     /// # Errors
-    /// [`KeyStoreError`] if there is one that is no key of the circuit as it is.
+    /// [`KeyStoreError`] if the installed file is not a key of the circuit in its present form, or cannot be read.
     pub fn installed<C: Circuit>(&self) -> Result<Option<ProvingKey>, KeyStoreError> {
         let path = self.installed_path(C::KIND);
         let file = match fs::read(&path) {
@@ -124,11 +124,11 @@ impl KeyStore {
         }
     }
 
-    /// Installs the `.zkey` file that ended a ceremony as the key of a circuit. Its transcript must hold and end with a
-    /// beacon. Installing makes nothing trusted: that is what the list of hashes is for.
+    /// Installs the final `.zkey` file of a ceremony as the key of a circuit. Its transcript must be valid and end with
+    /// a beacon. Installing a key does not make it trusted; the list of hashes does.
     ///
     /// # Errors
-    /// [`InstallError`]; another key that is installed stays, unless it is to be replaced.
+    /// [`InstallError`]; another installed key is kept unless `replace` is set.
     pub fn install<C: Circuit>(&self, file: &[u8], replace: bool) -> Result<(PathBuf, CeremonyHash), InstallError> {
         verify_whole_transcript(&Zkey::from_bytes(file)?)?;
         let key = ProvingKey::from_zkey::<C>(Levels::STANDARD, file)?;
@@ -145,7 +145,8 @@ impl KeyStore {
         }
     }
 
-    /// Where the installed key of a circuit is, or would be: a `.zkey` file as its ceremony ended.
+    /// Path of the installed key of a circuit, whether or not the file exists. It is the final `.zkey` file of the
+    /// ceremony.
     pub fn installed_path(&self, kind: CircuitKind) -> PathBuf {
         let circuit = pin(kind).circuit.to_string();
         self.folder.join(format!("{kind}-{}-{}.ceremony.zkey", Levels::STANDARD.get(), &circuit[..16]))

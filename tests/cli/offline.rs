@@ -11,8 +11,8 @@ fn an_identity_is_made_listed_exported_and_restored() {
     let made = device.run(&["identity", "new", "work", "--device", "2/3", "--json"]).json();
     let words = made["mnemonic"].as_str().unwrap();
     assert_eq!((words.split(' ').count(), &made["device"]), (24, &"2/3".into()));
-    device.run(&["identity", "new", "work"]).fails(1, "there is an identity `work` already");
-    device.run(&["identity", "new", "a/b"]).fails(1, "is no name for an identity");
+    device.run(&["identity", "new", "work"]).fails(1, "the identity `work` already exists");
+    device.run(&["identity", "new", "a/b"]).fails(1, "is not a valid identity name");
     device.run(&["identity", "new", "--device", "3/2"]).fails(2, "there is no device 3 among 2");
     assert_eq!(device.run(&["identity", "export", "work", "--json"]).json()["mnemonic"], words);
     device.run(&["identity", "export", "work"]).fails(1, "pass --yes if you mean it");
