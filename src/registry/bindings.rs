@@ -1,6 +1,6 @@
 //! Bindings of the contracts, generated from their compiled artifacts, bytecode included.
 //!
-//! They speak in the contracts' own integers. [`Registry`](super::Registry) speaks in types with a meaning; use it.
+//! They use the contracts' raw integers. Prefer [`Registry`](super::Registry), which has typed values.
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 pub use alloy_sol_types as sol_types;

@@ -21,10 +21,10 @@ use super::{
     provenance::{ContractKind, contract_code},
 };
 
-/// How many memberships of one commitment are asked for at once.
+/// Maximum number of memberships of one commitment per request.
 const SLOTS_AT_ONCE: usize = 100;
 
-/// The type that an owner of tokens signs, as ERC-2612 has it.
+/// The EIP-712 type that a token owner signs, defined by ERC-2612.
 const PERMIT_TYPE: &[u8] = b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)";
 
 /// A registry contract on a chain.
@@ -39,16 +39,16 @@ impl<N: Node> RegistryContract<N> {
     /// Connects to the registry at an address.
     ///
     /// # Errors
-    /// [`RegistryError`] if there is none.
+    /// [`RegistryError`] if there is no registry at the address.
     pub fn connect(node: N, address: Address) -> Result<Self, RegistryError> {
         let mut contract = Self { node, address, token: Address::ZERO };
         contract.token = contract.view(RegistryAbi::tokenCall {})?;
-        // A contract with a token need not be a registry; one with a root and a count in range is close enough to try.
+        // A contract with a token is not always a registry; one with a root and a count in range is accepted.
         contract.head()?;
         Ok(contract)
     }
 
-    /// The chain it is on.
+    /// The node of the registry's chain.
     pub fn node(&self) -> &N {
         &self.node
     }
@@ -58,7 +58,7 @@ impl<N: Node> RegistryContract<N> {
         self.token
     }
 
-    /// Several calls of the registry on the state of one block.
+    /// Makes several calls of the registry on the state of one block.
     fn views<C: SolCall>(&self, calls: impl IntoIterator<Item = C>) -> Result<Vec<C::Return>, RegistryError> {
         let calls: Vec<_> = calls.into_iter().map(|call| self.call(call)).collect();
         let (_, answers) = self.node.call(&calls)?;
@@ -183,7 +183,7 @@ impl<N: Node> Registry for RegistryContract<N> {
 
     fn record(&self, index: MemberIndex) -> Result<MemberRecord, RegistryError> {
         let member = self.view(RegistryAbi::memberCall { index: U256::from(index.0) })?;
-        // The variants of the contract's enum, in order; its ABI has their numbers alone.
+        // The variants of the contract's enum, in order; its ABI has only their numbers.
         let status = match member.status {
             0 => MemberStatus::Active,
             1 => MemberStatus::Exiting { withdrawable_at: member.withdrawableAt.to::<u64>() },

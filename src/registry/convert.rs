@@ -1,4 +1,4 @@
-//! From the contract's integers to types with a meaning.
+//! Conversion of the contract's integers to typed values.
 
 use alloy_primitives::U256;
 use quotapass_circuits::{
@@ -6,7 +6,7 @@ use quotapass_circuits::{
     membership::{Member, MemberIndex, Root, Terms, Word},
 };
 
-/// An answer of the contract that no registry of this version gives.
+/// An answer that a registry of this version never gives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnexpectedAnswer(pub(super) String);
@@ -32,7 +32,7 @@ pub(super) fn root(value: U256) -> Result<Root, UnexpectedAnswer> {
     Root::from_be_bytes(&value.to_be_bytes()).map_err(|error| UnexpectedAnswer(format!("the root {value}: {error}")))
 }
 
-/// A slot of the tree: none if both numbers are zero.
+/// Converts a slot of the tree: `None` if both numbers are zero.
 pub(super) fn member(idc: U256, word: U256) -> Result<Option<Member>, UnexpectedAnswer> {
     if idc.is_zero() && word.is_zero() {
         return Ok(None);
@@ -46,7 +46,7 @@ pub(super) fn member(idc: U256, word: U256) -> Result<Option<Member>, Unexpected
     Ok(Some(Member { commitment: commitment(idc)?, terms }))
 }
 
-/// The number that the contract knows a commitment by.
+/// Converts a commitment to the contract's number.
 pub(super) fn to_u256(value: IdentityCommitment) -> U256 {
     U256::from_be_bytes(value.to_be_bytes())
 }

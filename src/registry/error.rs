@@ -1,4 +1,4 @@
-//! Why a registry did not do what it was asked, in words that say what to do.
+//! Registry errors, with messages that say what to do.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
@@ -10,17 +10,17 @@ use super::{
     node::NodeError,
 };
 
-/// Why a registry did not do what it was asked.
+/// Errors of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// A contract refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The chain did not get as far as the contract's own answer.
+    /// The chain failed before the contract could answer.
     #[error(transparent)]
     Node(NodeError),
-    /// The contract answered with something that no registry of this version answers.
+    /// The contract gave an answer that a registry of this version never gives.
     #[error("this contract is not a registry that this version of quotapass understands: it answered with {0}")]
     Unexpected(#[from] UnexpectedAnswer),
 }
@@ -36,7 +36,7 @@ impl From<NodeError> for RegistryError {
 
 /// A contract's reason to revert.
 ///
-/// One variant for each custom error of the registry and for those of its token that a depositor meets.
+/// One variant for each custom error of the registry, and for the errors of its token that a depositor can meet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -46,49 +46,53 @@ pub enum Refusal {
     /// Deployment: a fee or price beyond 128 bits.
     #[error("{0} is too high for a fee or the price of a stake unit; it must be below 2^128")]
     AmountTooHigh(U256),
-    /// Deployment: a price that nobody would ask.
+    /// Deployment: a stake price without a gate.
     #[error("the price of a stake unit is for registries with a gate; name the gate, or leave the price at zero")]
     StakePriceWithoutGate,
     /// Deployment: a tier whose amount, stake or limit is zero, or whose amount has more than 128 bits.
     #[error("tier {0} is not valid: amount, stake and message limit must be above zero, the amount below 2^128")]
     TierInvalid(U256),
     /// Deployment: no delay.
-    #[error("the exit delay must be above zero, or a spammer withdraws before being slashed")]
+    #[error("the exit delay must be above zero, otherwise a spammer can withdraw before being slashed")]
     ExitDelayZero,
-    /// Deployment: the slasher would get it all.
-    #[error("a reward of {reward_bps}/10000 is too high, at most {max}/10000: else a spammer slashes himself for free")]
+    /// Deployment: the slasher would get the whole deposit.
+    #[error(
+        "a reward of {reward_bps}/10000 is too high, at most {max}/10000: otherwise a spammer slashes their own \
+         deposit for free"
+    )]
     RewardTooHigh {
         /// The reward asked for, in 1/10,000.
         reward_bps: U256,
         /// The highest that is allowed.
         max: U256,
     },
-    /// Deployment: token or verifier is no contract.
+    /// Deployment: the address of the token or verifier has no contract.
     #[error("there is no contract at {0}; deploy it first, or correct the address")]
     NoCode(Address),
-    /// Deployment: the verifier does not take the verifying key.
-    #[error("the verifying key has a point that is not in its group; make the key anew")]
+    /// Deployment: the verifier does not accept the verifying key.
+    #[error("the verifying key has a point that is not in its group; generate the key again")]
     KeyInvalid,
-    /// No such tier.
+    /// The registry has no such tier.
     #[error("this registry has no tier {0}; choose one that it lists")]
     UnknownTier(U256),
-    /// Zero, or not a field element.
+    /// The commitment is zero, or not a field element.
     #[error("{0} is not an identity commitment: it must be above zero and below the order of the BN254 scalar field")]
     CommitmentOutOfRange(U256),
-    /// The depositor has, or once had, a membership with it.
+    /// The depositor has, or had, a membership with this commitment.
     #[error(
-        "{depositor} has used the commitment {commitment} here before; deposit with a new identity (another account of the          same seed)"
+        "{depositor} has used the commitment {commitment} here before; deposit with a new identity (another account of \
+         the same seed)"
     )]
     CommitmentUsed {
         /// The commitment.
         commitment: U256,
-        /// Who has used it.
+        /// The depositor.
         depositor: Address,
     },
-    /// Its secret is known.
-    #[error("the commitment {0} was slashed here, so that its secret is known; deposit with a new identity")]
+    /// The secret of the commitment is known.
+    #[error("the commitment {0} was slashed here, so its secret is known; deposit with a new identity")]
     CommitmentSlashed(U256),
-    /// All slots are taken.
+    /// All slots are used.
     #[error("the registry is full; deposit at another")]
     TreeFull,
     /// The token takes a fee on transfer.
@@ -99,21 +103,26 @@ pub enum Refusal {
         /// What arrived.
         received: U256,
     },
-    /// Members join by the gate alone.
-    #[error("this registry has a gate, which decides who joins; deposit with what the gate wants to see (--gate-data)")]
+    /// Members can join only through the gate.
+    #[error(
+        "this registry has a gate, which decides who joins; deposit with the data that the gate asks for (--gate-data)"
+    )]
     HasGate,
-    /// There is no gate to join by.
+    /// The registry has no gate.
     #[error("this registry has no gate; deposit for one of its tiers")]
     HasNoGate,
-    /// The gate does not want the account.
-    #[error("the registry's gate does not admit {0}; see what it asks for")]
+    /// The gate does not admit the account.
+    #[error("the registry's gate does not admit {0}; check what it asks for")]
     NotAdmitted(Address),
-    /// The gate gives more stake than the depositor wants to pay for.
-    #[error("the stake that the gate gives costs {amount} of the token's smallest unit, more than {max}; allow more")]
+    /// The stake that the gate gives costs more than the depositor allows.
+    #[error(
+        "the stake that the gate gives costs {amount} of the token's smallest unit, more than the maximum {max}; raise \
+         the maximum"
+    )]
     DepositAboveMaximum {
-        /// What it costs.
+        /// The cost.
         amount: U256,
-        /// What the depositor allows.
+        /// The depositor's maximum.
         max: U256,
     },
     /// Fewer members have this commitment.
@@ -121,38 +130,38 @@ pub enum Refusal {
     UnknownSlot {
         /// The commitment.
         commitment: U256,
-        /// The number that was asked for.
+        /// The requested number.
         number: U256,
     },
-    /// A slash whose payments might fail for gas.
+    /// The payments of a slash might run out of gas.
     #[error("the transaction has too little gas for its payments: {0} are needed before each; send it with more")]
     GasTooLow(U256),
-    /// Nothing was credited.
+    /// The account has no credits.
     #[error("there is nothing for {0} to claim")]
     NothingToClaim(Address),
-    /// Somebody else's money.
-    #[error("{caller} cannot say where {account}'s credits go; claim them for the account itself")]
+    /// The caller names a receiver for another account's credits.
+    #[error("{caller} cannot choose the receiver of {account}'s credits; claim them to the account itself")]
     NotClaimant {
-        /// Whose credits they are.
+        /// The owner of the credits.
         account: Address,
-        /// Who sent the transaction.
+        /// The sender of the transaction.
         caller: Address,
     },
     /// No member has this index.
     #[error("no member was ever added at index {0}; check the index")]
     UnknownMember(U256),
-    /// Somebody else made the deposit.
+    /// Another account made the deposit.
     #[error("{caller} did not make the deposit of member {index}; send this from the depositor's account")]
     NotDepositor {
         /// The member.
         index: U256,
-        /// Who sent the transaction.
+        /// The sender of the transaction.
         caller: Address,
     },
     /// The exit is already under way.
     #[error("the exit of member {0} was already requested; wait for its delay, then withdraw")]
     ExitAlreadyRequested(U256),
-    /// Withdrawals start with a request.
+    /// The exit must be requested before a withdrawal.
     #[error("the exit of member {0} was not requested yet; request it first")]
     ExitNotRequested(U256),
     /// The delay is not over.
@@ -163,16 +172,18 @@ pub enum Refusal {
         /// When `withdraw` opens, in Unix seconds.
         withdrawable_at: U256,
     },
-    /// Withdrawn or slashed.
+    /// The deposit was withdrawn or slashed.
     #[error("member {0} is gone: its deposit was withdrawn or slashed before")]
     MemberGone(U256),
-    /// Money would go to nobody.
+    /// The receiver is the zero address.
     #[error("the receiver is the zero address; name an account that can be paid")]
     ReceiverZero,
     /// The slash proof does not hold for this member and this receiver.
-    #[error("the slash proof does not hold for this member, receiver, registry and verifying key; prove it anew")]
+    #[error(
+        "the slash proof does not hold for this member, receiver, registry and verifying key; generate a new proof"
+    )]
     ProofInvalid,
-    /// A range that is not one.
+    /// The range is not valid.
     #[error(
         "the range {from}..{to} of members does not lie in the registry; ask for one that ends at its member count"
     )]
@@ -185,11 +196,11 @@ pub enum Refusal {
     /// The depositor does not have the tokens.
     #[error("{account} holds {balance} of the token's smallest unit and needs {needed}; get more tokens first")]
     InsufficientBalance {
-        /// Who pays.
+        /// The paying account.
         account: Address,
-        /// What it holds.
+        /// Its balance.
         balance: U256,
-        /// What the tier costs.
+        /// The price of the tier.
         needed: U256,
     },
     /// The registry may not take the tokens.
@@ -197,33 +208,33 @@ pub enum Refusal {
     InsufficientAllowance {
         /// The registry.
         spender: Address,
-        /// What the depositor allowed.
+        /// The depositor's allowance.
         allowance: U256,
-        /// What the tier costs.
+        /// The price of the tier.
         needed: U256,
     },
-    /// The token did not do what it was asked and did not say why.
+    /// The token refused a transfer without a reason.
     #[error("the token {0} refused the transfer without a reason; check balance and allowance")]
     TokenFailed(Address),
     /// A contract called back into the registry.
     #[error("the registry was called again during its own transfer, which it does not allow")]
     Reentrancy,
-    /// A contract of another make gave its reason as text.
+    /// A contract, such as a token or gate, gave its reason as text.
     #[error("the contract refused: {0}")]
     Message(String),
-    /// A Solidity panic, which is a defect of the contract.
-    #[error("the contract panicked with code {0:#x}, which is a defect in it; please report it")]
+    /// A Solidity panic, which is a bug in the contract.
+    #[error("the contract panicked with code {0:#x}, which is a bug in it; please report it")]
     Panic(U256),
     /// No reason was given.
     #[error("the contract reverted without a reason; check that the address is that of a registry")]
     NoReason,
-    /// An error that this version does not know.
+    /// An error that this version of quotapass does not know.
     #[error("the contract refused with an error unknown to this version of quotapass: {0}")]
     Unknown(Bytes),
 }
 
 impl Refusal {
-    /// Decodes the data of a revert.
+    /// Decodes the revert data.
     pub fn decode(data: &Bytes) -> Self {
         if data.is_empty() {
             return Self::NoReason;
@@ -293,7 +304,7 @@ impl Refusal {
         }
     }
 
-    /// The member that the refusal is about, if it is about one.
+    /// The member that the refusal concerns, if any.
     pub fn member(&self) -> Option<MemberIndex> {
         match self {
             Self::UnknownMember(index)

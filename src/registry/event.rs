@@ -1,4 +1,4 @@
-//! The registry's events: all that a client needs to keep its own copy of the tree.
+//! The registry's events. They are all that a client needs to maintain a copy of the tree.
 
 use alloy_primitives::{Address, BlockNumber, Log, TxHash, U256};
 use alloy_sol_types::SolEventInterface;
@@ -13,7 +13,7 @@ use super::{
     convert::{self, UnexpectedAnswer},
 };
 
-/// Something the registry recorded.
+/// An event of the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegistryEvent {
     /// A member was appended to the tree.
@@ -22,16 +22,16 @@ pub enum RegistryEvent {
         index: MemberIndex,
         /// Its commitment and terms.
         member: Member,
-        /// Who made the deposit.
+        /// The depositor.
         depositor: Address,
-        /// The tier it bought.
+        /// The tier of the deposit.
         tier: TierNumber,
     },
     /// A member's slot of the tree became (0, 0); sent once for every zeroed slot.
     SlotZeroed {
         /// The member's position.
         index: MemberIndex,
-        /// The commitment that stood there.
+        /// The commitment that the slot held.
         commitment: IdentityCommitment,
     },
     /// The depositor asked for the deposit back.
@@ -45,44 +45,44 @@ pub enum RegistryEvent {
     Withdrawn {
         /// The member's position.
         index: MemberIndex,
-        /// Who got it.
+        /// The receiver.
         to: Address,
-        /// How much, in the token's smallest unit.
+        /// The amount, in the token's smallest unit.
         amount: U256,
     },
-    /// The deposit was taken.
+    /// The deposit was slashed.
     Slashed {
         /// The member's position.
         index: MemberIndex,
         /// The commitment whose secret became known.
         commitment: IdentityCommitment,
-        /// Who got the reward.
+        /// The receiver of the reward.
         receiver: Address,
-        /// What the receiver got or was credited, in the token's smallest unit.
+        /// The amount paid or credited to the receiver, in the token's smallest unit.
         reward: U256,
-        /// What the treasury got or was credited, or was burnt.
+        /// The amount paid or credited to the treasury, or burnt.
         rest: U256,
     },
-    /// The token refused a payment of a slash, which can be claimed.
+    /// The token refused a payment of a slash; the amount can be claimed.
     Credited {
-        /// Whose it is.
+        /// The account that can claim the amount.
         account: Address,
-        /// How much, in the token's smallest unit.
+        /// The amount, in the token's smallest unit.
         amount: U256,
     },
     /// Credits or fees were paid.
     Claimed {
-        /// Whose they were.
+        /// The account that they belonged to.
         account: Address,
-        /// Who got them.
+        /// The receiver.
         to: Address,
-        /// How much, in the token's smallest unit.
+        /// The amount, in the token's smallest unit.
         amount: U256,
     },
 }
 
 impl RegistryEvent {
-    /// The member it is about; none if it is about money alone.
+    /// The member that the event concerns; `None` if the event concerns only payments.
     pub fn index(&self) -> Option<MemberIndex> {
         match self {
             Self::MemberAdded { index, .. }
@@ -133,15 +133,15 @@ impl RegistryEvent {
     }
 }
 
-/// An event and where it stands in the chain.
+/// An event and its position in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedEvent {
     /// The block's height.
     pub block: BlockNumber,
-    /// Its place among all logs of the block.
+    /// Its index among all logs of the block.
     pub log_index: u64,
-    /// The transaction it came from.
+    /// The transaction that emitted it.
     pub transaction: TxHash,
-    /// What happened.
+    /// The event.
     pub event: RegistryEvent,
 }

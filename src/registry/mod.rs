@@ -1,7 +1,7 @@
-//! The chain: who has deposited, on what terms, and who has left.
+//! The membership registry on the chain: deposits, their terms, and exits.
 //!
-//! [`Registry`] is what relays, wallets and the command line know of it. [`RegistryContract`] implements it over any
-//! EVM chain that is a [`Node`](node::Node); [`embedded`] is such a chain in process. [`Follower`] keeps a copy of the
+//! [`Registry`] is the interface that relays, wallets and the command line use. [`RegistryContract`] implements it over
+//! any EVM chain that is a [`Node`](node::Node); [`embedded`] is an in-process chain. [`Follower`] builds a copy of the
 //! member tree from the registry's events and checks it against the contract's root.
 
 pub mod bindings;
@@ -46,7 +46,7 @@ pub struct PermitDigest(pub B256);
 /// An ERC-2612 permit for the tier's amount and the fee, signed by the depositor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// Until when it may be used, in Unix seconds.
+    /// Time until which it may be used, in Unix seconds.
     pub deadline: u64,
     /// The signature of [`Registry::permit_digest`].
     pub signature: Signature,
@@ -54,69 +54,71 @@ pub struct Permit {
 
 /// A registry contract on some chain.
 ///
-/// Transactions are sent from an account that the backend can send for; they return once they are included in a block,
-/// and fail with [`RegistryError::Refused`], nothing changed, when the contract says no. Amounts are in the token's
-/// smallest unit.
+/// Transactions are sent from an account whose key the backend holds. The methods return once the transaction is
+/// included in a block. If the contract refuses, they fail with [`RegistryError::Refused`] and nothing is changed.
+/// Amounts are in the token's smallest unit.
 pub trait Registry: Send + Sync {
-    /// Which registry this is.
+    /// Identifies the registry.
     fn id(&self) -> RegistryId;
 
-    /// Its terms, and how much it holds.
+    /// Reads its terms and the total of its deposits.
     ///
     /// # Errors
     /// [`RegistryError`] if the chain or the contract does not answer as expected.
     fn info(&self) -> Result<RegistryInfo, RegistryError>;
 
-    /// Root, member count and latest block, read at one moment.
+    /// Reads root, member count and latest block, all of the same block.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn head(&self) -> Result<Head, RegistryError>;
 
-    /// The root of the member tree.
+    /// Reads the root of the member tree.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn root(&self) -> Result<Root, RegistryError> {
         Ok(self.head()?.root)
     }
 
-    /// The latest block.
+    /// Reads the latest block.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn latest_block(&self) -> Result<Block, RegistryError> {
         Ok(self.head()?.block)
     }
 
-    /// A block of the chain as it now stands; none if it is not that long.
+    /// Reads a block of the current chain; `None` if the chain is shorter.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn block(&self, number: BlockNumber) -> Result<Option<Block>, RegistryError>;
 
-    /// A slot of the tree; none if it is empty or its member has left.
+    /// Reads a slot of the tree; `None` if it is empty or its member has left.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn member_at(&self, index: MemberIndex) -> Result<Option<Member>, RegistryError>;
 
-    /// Slots of the tree; the range must end at the member count or before.
+    /// Reads slots of the tree; the range must end at the member count or before.
     ///
     /// # Errors
     /// [`Refusal::RangeInvalid`] if it does not.
     fn members_in(&self, range: Range<MemberIndex>) -> Result<Vec<Option<Member>>, RegistryError>;
 
-    /// What is known of a member, gone or not.
+    /// Reads the record of a member, present or gone.
     ///
     /// # Errors
-    /// [`Refusal::UnknownMember`] if there never was one of this index.
+    /// [`Refusal::UnknownMember`] if no member ever had this index.
     fn record(&self, index: MemberIndex) -> Result<MemberRecord, RegistryError>;
 
-    /// Where a depositor added a commitment, whether or not its member has left; none if the depositor never did.
+    /// Reads the index at which a depositor added a commitment, whether or not the member has left; `None` if the
+    /// depositor never added it.
     ///
-    /// A commitment is public before its deposit is in a block, and anybody can deposit for it first. The membership of
-    /// that deposit is the stranger's, in a tier and for a time of the stranger's choice: so a wallet looks for its own.
+    /// A commitment is public before its deposit is in a block, and an attacker can deposit for it first. The
+    /// membership of that deposit belongs to the attacker, who chooses its tier and duration. So a wallet must look for
+    /// its own deposit.
     ///
     /// # Errors
     /// [`RegistryError`] if the chain or the contract does not answer as expected.
@@ -126,51 +128,51 @@ pub trait Registry: Send + Sync {
         depositor: Address,
     ) -> Result<Option<MemberIndex>, RegistryError>;
 
-    /// Where a commitment was added, by all depositors in the order of their deposits, whether or not the members have
-    /// left. A known secret takes the deposit of each.
+    /// Reads all indices at which a commitment was added, by any depositor, in the order of the deposits, whether or
+    /// not the members have left. When the secret becomes known, each of these deposits can be slashed.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn slots_of(&self, commitment: IdentityCommitment) -> Result<Vec<MemberIndex>, RegistryError>;
 
-    /// Whether the contracts run the code of this version, and which key slashes are checked with. See
+    /// Reads whether the contracts run the code of this version, and which key they verify slash proofs with. See
     /// [`provenance`].
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn provenance(&self) -> Result<Provenance, RegistryError>;
 
-    /// What the registry recorded in these blocks, oldest first.
+    /// Reads the registry's events in these blocks, oldest first.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn events(&self, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<LoggedEvent>, RegistryError>;
 
-    /// The block that the registry was deployed in, or one before; none if the chain's node cannot tell.
+    /// Finds the block that the registry was deployed in, or an earlier one; `None` if the chain's node cannot tell.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn deployment_block(&self) -> Result<Option<BlockNumber>, RegistryError> {
         Ok(None)
     }
 
-    /// How much of the token an account holds.
+    /// Reads an account's balance of the token.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn balance_of(&self, account: Address) -> Result<U256, RegistryError>;
 
-    /// How much of an account's tokens the registry may take.
+    /// Reads the amount of an account's tokens that the registry may take.
     ///
     /// # Errors
-    /// [`RegistryError`] likewise.
+    /// As [`info`](Self::info).
     fn allowance(&self, owner: Address) -> Result<U256, RegistryError>;
 
-    /// What an owner signs to permit the registry to take an amount until a deadline (Unix seconds), with the owner's
-    /// current nonce at the token (ERC-2612).
+    /// Returns the digest that an owner signs to permit the registry to take an amount until a deadline (Unix seconds),
+    /// with the owner's current nonce at the token (ERC-2612).
     ///
     /// # Errors
-    /// [`RegistryError`] if the token knows no permits.
+    /// [`RegistryError`] if the token does not support permits.
     fn permit_digest(&self, owner: Address, amount: U256, deadline: u64) -> Result<PermitDigest, RegistryError>;
 
     /// Allows the registry to take an amount of the caller's tokens.
@@ -179,12 +181,12 @@ pub trait Registry: Send + Sync {
     /// [`RegistryError`] if the token refuses.
     fn approve(&self, from: Address, amount: U256) -> Result<Receipt, RegistryError>;
 
-    /// Locks the tier's amount and pays the fee, both approved before, and appends a member; [`Receipt::added`] has its
-    /// index.
+    /// Locks the tier's amount, pays the fee, and appends a member. Both amounts must be approved before.
+    /// [`Receipt::added`] returns the member's index.
     ///
     /// # Errors
-    /// [`Refusal`] for an unknown tier, a commitment that this depositor has used or that was slashed, or tokens that are
-    /// not there or not approved.
+    /// [`Refusal`] for an unknown tier, a commitment that this depositor has used or that was slashed, or missing or
+    /// unapproved tokens.
     fn deposit(
         &self,
         from: Address,
@@ -192,8 +194,8 @@ pub trait Registry: Send + Sync {
         tier: TierNumber,
     ) -> Result<Receipt, RegistryError>;
 
-    /// [`deposit`](Self::deposit) and approval in one transaction. A permit that somebody else has sent before does no
-    /// harm: the allowance decides.
+    /// Approves and [deposits](Self::deposit) in one transaction. If another account has already sent the permit, the
+    /// deposit still works, because only the allowance counts.
     ///
     /// # Errors
     /// As [`deposit`](Self::deposit); a permit that is not valid shows as [`Refusal::InsufficientAllowance`].
@@ -205,8 +207,8 @@ pub trait Registry: Send + Sync {
         permit: &Permit,
     ) -> Result<Receipt, RegistryError>;
 
-    /// Joins a registry with a gate: locks what the gate's stake costs, at most `max_amount`, and pays the fee, both
-    /// approved before. `data` is what the gate wants to see.
+    /// Joins a registry with a gate: locks the price of the stake that the gate gives, at most `max_amount`, and pays
+    /// the fee. Both amounts must be approved before. `data` is the data that the gate asks for.
     ///
     /// # Errors
     /// As [`deposit`](Self::deposit); [`Refusal::NotAdmitted`], or the gate's own reason.
@@ -230,12 +232,12 @@ pub trait Registry: Send + Sync {
     /// [`Refusal`] unless the caller is the depositor and the delay is over.
     fn withdraw(&self, from: Address, index: MemberIndex, to: Address) -> Result<Receipt, RegistryError>;
 
-    /// Takes the deposit of a member whose identity secret is known, active or waiting to withdraw. Anybody may send
-    /// it; the proof is bound to the receiver of the reward.
+    /// Takes the deposit of a member whose identity secret is known. The member may be active or waiting to withdraw.
+    /// Any account may send this; the proof is bound to the receiver of the reward.
     ///
     /// # Errors
     /// [`Refusal::ProofInvalid`] if the proof does not hold for this member and receiver, [`Refusal::MemberGone`] if
-    /// there is nothing left to take.
+    /// the deposit is already gone.
     fn slash(
         &self,
         from: Address,
@@ -244,13 +246,15 @@ pub trait Registry: Send + Sync {
         proof: &Proof,
     ) -> Result<Receipt, RegistryError>;
 
-    /// What an account can claim: payments of slashes that the token refused, and the fees if it is the treasury.
+    /// Reads the amount that an account can claim: slash payments that the token refused, and the fees if the account
+    /// is the treasury.
     ///
     /// # Errors
     /// [`RegistryError`] if the chain or the contract does not answer as expected.
     fn claimable(&self, account: Address) -> Result<U256, RegistryError>;
 
-    /// Pays what an account can claim, to the account or, if it is the caller, to whom it likes.
+    /// Pays the claimable amount of an account to that account. If the caller is the account itself, it may choose
+    /// another receiver.
     ///
     /// # Errors
     /// [`Refusal::NothingToClaim`], [`Refusal::NotClaimant`].

@@ -1,4 +1,4 @@
-//! The little that a registry needs of a chain. The embedded chain is one node; a JSON-RPC endpoint is another.
+//! The interface that a registry needs from a chain. The embedded chain and a JSON-RPC endpoint implement it.
 
 use core::{ops::RangeInclusive, time::Duration};
 
@@ -16,20 +16,20 @@ pub struct Call {
     pub data: Bytes,
 }
 
-/// A log and where it stands in the chain.
+/// A log and its position in the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainLog {
     /// The block's height.
     pub block: BlockNumber,
-    /// Its place among all logs of the block.
+    /// Its index among all logs of the block.
     pub index: u64,
-    /// The transaction it came from.
+    /// The transaction that emitted it.
     pub transaction: TxHash,
-    /// Who wrote it, its topics and data.
+    /// The emitting contract, topics and data.
     pub log: Log,
 }
 
-/// What became of a transaction that was included and succeeded.
+/// Result of a transaction that was included and succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeReceipt {
     /// The transaction's hash.
@@ -42,14 +42,14 @@ pub struct NodeReceipt {
     pub logs: Vec<ChainLog>,
 }
 
-/// Why a node did not do what it was asked.
+/// Errors of a node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
     /// The contract reverted, with this data.
     #[error("the contract reverted with {0}")]
     Reverted(Bytes),
-    /// The transaction ran into a limit of the chain, such as its gas.
+    /// The transaction reached a limit of the chain, such as its gas limit.
     #[error("the transaction was stopped by the chain: {0}")]
     Halted(String),
     /// The transaction was refused before it ran.
@@ -58,10 +58,10 @@ pub enum NodeError {
     /// There is no contract at an address.
     #[error("there is no contract at {0}; check the address and that the chain is the right one")]
     NoContract(Address),
-    /// The node failed in the middle of something and its state cannot be trusted.
+    /// The node failed during an operation, so its state cannot be trusted.
     #[error("the chain failed during an earlier operation; open it again, or connect to it again")]
     Failed,
-    /// The address of the endpoint is of no known kind.
+    /// The address of the endpoint has an unknown form.
     #[error("{0} is not the address of an endpoint; give http(s)://, ws(s)://, or the path of an IPC socket")]
     InvalidEndpoint(String),
     /// The certificates for TLS to the endpoint cannot be read.
@@ -70,58 +70,60 @@ pub enum NodeError {
     /// The file with the endpoint's password cannot be read.
     #[error("cannot read the password of the endpoint: {0}; check the file and its owner")]
     Password(String),
-    /// Nobody answers at the endpoint.
+    /// The endpoint does not answer.
     #[error("cannot reach {endpoint}: {reason}; check the address and that the node runs")]
     Unreachable {
-        /// The endpoint, without what may be a key in its address.
+        /// The endpoint's address without parts that may be a key.
         endpoint: String,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
     /// The endpoint took longer than allowed.
     #[error("{endpoint} did not answer within {} s; try again later, allow it more time, or use another endpoint",
         timeout.as_secs_f32())]
     TimedOut {
-        /// The endpoint, without what may be a key in its address.
+        /// The endpoint's address without parts that may be a key.
         endpoint: String,
-        /// How long it had.
+        /// The time limit.
         timeout: Duration,
     },
-    /// The endpoint answers no more for now.
-    #[error("the endpoint has had too many requests{}; wait, or use another endpoint", in_words(*retry_after))]
+    /// The endpoint limits the rate of requests.
+    #[error("the endpoint received too many requests{}; wait, or use another endpoint", in_words(*retry_after))]
     RateLimited {
-        /// When it asks to be tried again.
+        /// The delay that it asks for.
         retry_after: Option<Duration>,
     },
-    /// The endpoint does not look through so many blocks, or has too many logs in them.
-    #[error("the endpoint refuses so many blocks or logs at once ({0}); ask for fewer blocks")]
+    /// The range has too many blocks or logs for the endpoint.
+    #[error("the endpoint refuses this many blocks or logs at once ({0}); ask for fewer blocks")]
     RangeTooWide(String),
     /// The endpoint belongs to another chain.
-    #[error("the endpoint is on chain {found}, expected was chain {expected}; use an endpoint of chain {expected}")]
+    #[error(
+        "the endpoint is on chain {found}, not on the expected chain {expected}; use an endpoint of chain {expected}"
+    )]
     WrongChain {
-        /// The chain id that was asked for.
+        /// The expected chain id.
         expected: u64,
         /// The chain id of the endpoint.
         found: u64,
     },
-    /// The endpoint answered with an error of its own.
+    /// The endpoint answered with an error that has no variant here.
     #[error("the endpoint answered with error {code}: {message}")]
     Rpc {
-        /// The code, as JSON-RPC has it.
+        /// The JSON-RPC error code.
         code: i64,
         /// The message.
         message: String,
     },
-    /// The endpoint answered with something that no node answers.
-    #[error("the endpoint's answer makes no sense: {0}; check its address, or use another endpoint")]
+    /// The endpoint's answer is not a valid answer of a node.
+    #[error("the endpoint's answer is invalid: {0}; check its address, or use another endpoint")]
     BadAnswer(String),
-    /// The chain moves or the endpoint's servers disagree: no two reads were of one block.
+    /// The chain changes too fast or the endpoint's servers disagree: no two reads saw the same block.
     #[error("the endpoint's latest block changed with every request; try again, or use another endpoint")]
     Unsteady,
-    /// There is no key to sign with.
+    /// The key of the account is missing.
     #[error("there is no key for account {0}; give its private key, its keystore file or its hardware wallet")]
     NoKey(Address),
-    /// The key did not sign.
+    /// Signing failed.
     #[error("the transaction could not be signed: {0}")]
     Signing(String),
     /// The account cannot pay for the gas.
@@ -132,34 +134,32 @@ pub enum NodeError {
     InsufficientFunds {
         /// The account.
         account: Address,
-        /// What it holds, in wei.
+        /// Its balance, in wei.
         balance: U256,
-        /// What the transaction may cost at most, in wei.
+        /// The maximum cost of the transaction, in wei.
         needed: U256,
     },
-    /// Another transaction of the account took the nonce.
+    /// Another transaction of the account used the nonce.
     #[error("another transaction of account {0} came first; wait until it is included, then try again")]
     NonceConflict(Address),
-    /// The network does not take transactions with this fee.
-    #[error("the network does not take the transaction for its fee ({0}); try again in a while")]
+    /// The network does not accept transactions with this fee.
+    #[error("the network refuses the transaction because of its fee ({0}); try again later")]
     FeeTooLow(String),
-    /// The endpoint stopped answering while the transaction was on its way.
-    #[error(
-        "it is not known what became of transaction {transaction} ({reason}); look for it before you send it again"
-    )]
+    /// The endpoint stopped answering after the transaction was sent.
+    #[error("the outcome of transaction {transaction} is unknown ({reason}); look it up before you send it again")]
     Unconfirmed {
         /// The transaction.
         transaction: TxHash,
-        /// Why its fate is unknown.
+        /// Why its outcome is unknown.
         reason: String,
     },
-    /// The transaction is in no block yet.
-    #[error("transaction {transaction} is in no block after {} s; it may still be included: look for it before you \
+    /// The transaction is not in a block yet.
+    #[error("transaction {transaction} is not in a block after {} s; it may still be included: look it up before you \
              send it again", waited.as_secs())]
     NotIncluded {
-        /// The transaction, the latest one if it was replaced.
+        /// The transaction; the latest one if it was replaced.
         transaction: TxHash,
-        /// How long it was waited for.
+        /// The time waited.
         waited: Duration,
     },
 }
@@ -173,39 +173,40 @@ pub trait Node: Send + Sync {
     /// EIP-155 chain id.
     fn chain_id(&self) -> u64;
 
-    /// Calls contracts without changing anything, all on the state of one latest block, which it returns as well.
+    /// Calls contracts without changing anything. All calls run on the state of the same latest block, which is also
+    /// returned.
     ///
     /// # Errors
-    /// [`NodeError::Reverted`] if any call reverts; [`NodeError::NoContract`] if there is no code to call.
+    /// [`NodeError::Reverted`] if any call reverts; [`NodeError::NoContract`] if a contract has no code.
     fn call(&self, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError>;
 
-    /// The code of a contract.
+    /// Reads the code of a contract.
     ///
     /// # Errors
     /// [`NodeError::NoContract`] if there is none.
     fn code(&self, contract: Address) -> Result<Bytes, NodeError>;
 
-    /// Sends a transaction of an account whose key the node or backend holds, and waits until it is included. One that
-    /// would revert is not sent.
+    /// Sends a transaction of an account whose key the node or backend holds, and waits until it is included. A
+    /// transaction that would revert is not sent.
     ///
     /// # Errors
-    /// [`NodeError::Reverted`] and others; nothing has then changed.
+    /// [`NodeError::Reverted`] and others; nothing is changed then.
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError>;
 
-    /// All logs that a contract wrote in these blocks, oldest first.
+    /// Reads all logs of a contract in these blocks, oldest first.
     ///
     /// # Errors
     /// [`NodeError`] if the node cannot tell.
     fn logs(&self, contract: Address, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<ChainLog>, NodeError>;
 
-    /// A block of the chain as it now stands; none if it is not that long.
+    /// Reads a block of the current chain; `None` if the chain is shorter.
     ///
     /// # Errors
     /// [`NodeError`] if the node cannot tell.
     fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError>;
 
-    /// The block that a contract was deployed in, or one before; none if the node cannot tell, for instance because it
-    /// does not keep old states.
+    /// Finds the block that a contract was deployed in, or an earlier one; `None` if the node cannot tell, for instance
+    /// because it does not store old states.
     ///
     /// # Errors
     /// [`NodeError`] if the node does not answer at all; [`NodeError::NoContract`] if there is no such contract.

@@ -1,18 +1,18 @@
-//! Who is told how something long goes on.
+//! Observers of the progress of long operations.
 
 use std::sync::Arc;
 
-/// Somebody who is told of progress, from whatever thread makes it; nobody by default.
+/// A callback for progress, called from any thread. By default there is none.
 pub struct Observer<T>(Option<Arc<dyn Fn(T) + Send + Sync>>);
 
 impl<T> Observer<T> {
-    /// Calls a function with every piece of progress. It should return soon, for the work waits for it, and must not
-    /// call what it watches.
+    /// Calls a function for every progress report. The function should return quickly, because the operation waits for
+    /// it, and it must not call the object that it observes.
     pub fn new(observe: impl Fn(T) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observe)))
     }
 
-    /// Tells it.
+    /// Calls the function, if any.
     pub(crate) fn notify(&self, progress: T) {
         if let Some(observe) = &self.0 {
             observe(progress);

@@ -1,4 +1,4 @@
-//! What a registry says about itself, its members and its chain.
+//! Types that describe a registry, its members and its chain.
 
 use alloy_primitives::{Address, BlockHash, BlockNumber, TxHash, U256};
 use quotapass_circuits::{
@@ -20,7 +20,7 @@ impl core::fmt::Display for TierNumber {
     }
 }
 
-/// What one kind of membership costs and grants.
+/// Price and rights of one kind of membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tier {
     /// Tokens locked, in the token's smallest unit.
@@ -38,51 +38,51 @@ pub struct TokenInfo {
     pub address: Address,
     /// Its symbol.
     pub symbol: String,
-    /// How many decimals its amounts are shown with.
+    /// Number of decimals that its amounts are shown with.
     pub decimals: u8,
 }
 
-/// Who decides who may join a registry.
+/// A contract that decides who may join a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
     /// The contract.
     pub address: Address,
-    /// Tokens locked for one unit of the stake that it gives, in the token's smallest unit.
+    /// Tokens locked per unit of the stake that the gate gives, in the token's smallest unit.
     pub stake_price: U256,
 }
 
-/// The terms of a registry, fixed at deployment, and how much it holds now.
+/// The terms of a registry, fixed at deployment, and its present totals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryInfo {
     /// The token of its deposits.
     pub token: TokenInfo,
-    /// Its tiers; a [`TierNumber`] is the place in this list. None with a gate.
+    /// Its tiers; a [`TierNumber`] is the index in this list. Empty for a registry with a gate.
     pub tiers: Vec<Tier>,
     /// Paid to the treasury with every deposit and never paid back, in the token's smallest unit.
     pub fee: U256,
-    /// Who decides who may join, and with which stake and limit.
+    /// The gate, which decides who may join, and with which stake and limit.
     pub gate: Option<Gate>,
     /// Seconds between the request to exit and the withdrawal.
     pub exit_delay: u32,
     /// Part of a slashed deposit that goes to the slasher, in 1/10,000.
     pub reward_bps: u16,
-    /// Where fees and the rest of a slashed deposit go: the treasury, or the address that tokens are burnt at.
+    /// Receiver of the fees and of the rest of a slashed deposit: the treasury, or the burn address.
     pub treasury: Address,
     /// The contract that verifies slash proofs.
     pub verifier: Address,
     /// Members ever added; the next index.
     pub member_count: u64,
-    /// Sum of all deposits neither withdrawn nor slashed, in the token's smallest unit.
+    /// Sum of all deposits that are neither withdrawn nor slashed, in the token's smallest unit.
     pub total_owed: U256,
 }
 
 impl RegistryInfo {
-    /// A tier, if there is one of this number.
+    /// The tier with this number, if any.
     pub fn tier(&self, number: TierNumber) -> Option<&Tier> {
         self.tiers.get(usize::from(number.0))
     }
 
-    /// What a member has locked, in the token's smallest unit.
+    /// The deposit of a member, in the token's smallest unit.
     pub fn deposit_of(&self, record: &MemberRecord) -> Option<U256> {
         match &self.gate {
             Some(gate) => U256::from(record.stake).checked_mul(gate.stake_price),
@@ -91,39 +91,39 @@ impl RegistryInfo {
     }
 }
 
-/// Where a member stands.
+/// Status of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberStatus {
     /// In the tree.
     Active,
-    /// Out of the tree, the deposit still locked and still liable to a slash.
+    /// Out of the tree; the deposit is still locked and can still be slashed.
     Exiting {
         /// When the deposit can be withdrawn, in Unix seconds.
         withdrawable_at: u64,
     },
-    /// Out of the tree, the deposit paid back.
+    /// Out of the tree; the deposit was paid back.
     Withdrawn,
-    /// Out of the tree, the deposit lost.
+    /// Out of the tree; the deposit was slashed.
     Slashed,
 }
 
-/// What the registry knows of a member, gone or not.
+/// The registry's record of a member, present or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRecord {
-    /// The commitment it was added with, kept when its slot is zeroed.
+    /// The commitment it was added with; it stays here when the slot is zeroed.
     pub commitment: IdentityCommitment,
-    /// Who made the deposit, and may take it back.
+    /// The depositor, who can withdraw the deposit.
     pub depositor: Address,
-    /// The tier it bought; 0 with a gate.
+    /// The tier of the deposit; 0 in a registry with a gate.
     pub tier: TierNumber,
-    /// Stake units that it can prove.
+    /// Stake units that the member can prove.
     pub stake: u32,
     /// Messages per epoch and scope.
     pub message_limit: u16,
     /// The day of the deposit.
     pub since: Day,
-    /// Where it stands.
+    /// Its status.
     pub status: MemberStatus,
 }
 
@@ -138,7 +138,7 @@ pub struct Block {
     pub timestamp: u64,
 }
 
-/// The state of the tree at the latest block, read at one moment.
+/// The state of the tree at the latest block, all read at that block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The latest block.
@@ -158,13 +158,13 @@ pub struct Receipt {
     pub block: BlockNumber,
     /// Gas used, intrinsic gas included and refunds deducted.
     pub gas_used: u64,
-    /// What the registry recorded in it.
+    /// The registry's events in it.
     pub events: Vec<LoggedEvent>,
 }
 
 impl Receipt {
-    /// The index of the member that the transaction added, if it added one. A transaction of an account that is no
-    /// contract adds one for this account and no other.
+    /// The index of the member that the transaction added, if any. A transaction of an account that is not a contract
+    /// adds at most one member, for this account.
     pub fn added(&self) -> Option<MemberIndex> {
         self.events.iter().find_map(|logged| match logged.event {
             RegistryEvent::MemberAdded { index, .. } => Some(index),

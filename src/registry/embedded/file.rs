@@ -1,4 +1,4 @@
-//! The file of an embedded chain: written as a whole or not at all, and never mistaken for something else.
+//! The file of an embedded chain. It is written atomically, and its header identifies it.
 //!
 //! One line of text, `quotapass-chain <version> <keccak256 of the rest, in hex>`, then the state as JSON.
 
@@ -15,14 +15,14 @@ use super::state::State;
 const MAGIC: &str = "quotapass-chain";
 const VERSION: u32 = 1;
 
-/// Why a chain's file was not opened or written.
+/// Error of a chain's file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateFileError {
     /// A new chain would replace an existing file.
     #[error("{0} exists; open it, or choose another path for a new chain")]
     Exists(PathBuf),
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{0} does not exist; check the path, or create a new chain there")]
     Missing(PathBuf),
     /// Another process, or another handle of this one, has the chain open.
@@ -32,29 +32,34 @@ pub enum StateFileError {
     #[error("{0} is not the file of an embedded chain; check the path (nothing was written to it)")]
     Foreign(PathBuf),
     /// The file is of another version of quotapass.
-    #[error("{path} has version {found} and this program reads version {VERSION}; open it with the program it is from")]
+    #[error(
+        "{path} has version {found} and this program reads version {VERSION}; open it with the program version that \
+         wrote it"
+    )]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version it has.
+        /// The version of the file.
         found: u32,
     },
-    /// The content is not what was written.
-    #[error("{0} is damaged: its checksum does not match; restore it from a backup, or move it away and start anew")]
+    /// The content was changed after it was written.
+    #[error(
+        "{0} is damaged: its checksum does not match; restore it from a backup, or move it away and start a new chain"
+    )]
     Damaged(PathBuf),
     /// The system refused.
     #[error("cannot {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// A path that this process alone may write to for as long as this value lives.
+/// A locked path: only this process may write to it while this value lives.
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
@@ -64,13 +69,14 @@ pub(super) struct StateFile {
 
 impl Drop for StateFile {
     fn drop(&mut self) {
-        // A process that is just being started may have a copy of the file for a moment, which would keep the lock.
+        // A child process that is just being started may hold a copy of the file handle for a moment, which would keep
+        // the lock.
         let _ = self.lock.unlock();
     }
 }
 
 impl StateFile {
-    /// Takes the place of a new file.
+    /// Locks the path of a new file, which must not exist yet.
     pub(super) fn create(path: &Path) -> Result<Self, StateFileError> {
         let file = Self::lock(path)?;
         if path.exists() { Err(StateFileError::Exists(path.into())) } else { Ok(file) }
@@ -87,7 +93,7 @@ impl StateFile {
         Ok((file, state))
     }
 
-    /// Replaces the content: written beside the file, flushed to the disk, then renamed over it.
+    /// Replaces the content: writes a file beside it, flushes it to the disk, then renames it over the old one.
     pub(super) fn write(&self, state: &State) -> Result<(), StateFileError> {
         let draft = beside(&self.path, "new");
         let content = encode(state).map_err(|source| self.io("encode", &self.path, source))?;
@@ -106,7 +112,7 @@ impl StateFile {
         File::open(folder)?.sync_all()
     }
 
-    /// Elsewhere a folder cannot be opened as a file; the rename reaches the disk in the system's own time.
+    /// Other platforms cannot open a folder as a file; the system decides when the rename reaches the disk.
     #[cfg(not(unix))]
     fn sync_folder(&self) -> io::Result<()> {
         Ok(())
@@ -128,7 +134,7 @@ impl StateFile {
     }
 }
 
-/// The path with one more extension.
+/// Returns the path with one more extension.
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");

@@ -1,8 +1,8 @@
-//! An EVM chain in process, for demonstrations, tests and a registry without an endpoint.
+//! An in-process EVM chain, for demonstrations, tests and registries without an endpoint.
 //!
 //! It runs the contracts' real bytecode on revm, with the gas and the precompiles of Ethereum's main network. Accounts
-//! need no keys and no ether: whoever calls says who he is. Time stands still and blocks are made only as the caller
-//! says, so that a run can be repeated exactly.
+//! need no keys and no ether: the caller states the sender. Time and blocks advance only when the caller says so, so a
+//! run can be repeated exactly.
 //!
 //! ```
 //! use quotapass::{
@@ -82,13 +82,13 @@ use super::{
     node::{Call, Node, NodeError, NodeReceipt},
 };
 
-/// Gas that a block and each of its transactions may use: the cap on a transaction of EIP-7825.
+/// Gas limit of a block and of each transaction: EIP-7825's cap on a transaction.
 const GAS_LIMIT: u64 = 1 << 24;
 
 /// A registry on an embedded chain.
 pub type EmbeddedRegistry = RegistryContract<EmbeddedChain>;
 
-/// What a new chain starts from.
+/// Settings of a new chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainSettings {
     /// EIP-155 chain id.
@@ -97,7 +97,7 @@ pub struct ChainSettings {
     pub timestamp: u64,
 }
 
-/// A chain in process. Clones are handles of the same chain.
+/// An in-process chain. Clones are handles of the same chain.
 #[derive(Clone, Debug)]
 pub struct EmbeddedChain {
     inner: Arc<Mutex<Inner>>,
@@ -107,16 +107,16 @@ pub struct EmbeddedChain {
 #[derive(Debug)]
 struct Inner {
     state: State,
-    /// The latest block takes further transactions.
+    /// Whether the latest block takes more transactions.
     open: bool,
     file: Option<StateFile>,
 }
 
-/// A chain's state at some moment, to return to.
+/// A saved state of a chain, which the chain can return to.
 #[derive(Clone, Debug)]
 pub struct Snapshot(State);
 
-/// While it lives, all transactions go into one block.
+/// Guard of an open block: while it lives, all transactions go into one block.
 #[derive(Debug)]
 #[must_use = "the block closes when this is dropped"]
 pub struct OpenBlock(EmbeddedChain);
@@ -130,16 +130,16 @@ impl Drop for OpenBlock {
 }
 
 impl EmbeddedChain {
-    /// A new chain that is kept in memory alone.
+    /// A new chain that exists only in memory.
     pub fn in_memory(settings: ChainSettings) -> Self {
         Self::new(State::new(settings), None)
     }
 
-    /// A new chain that is kept in a file. Beside it stands a second, empty one, `<path>.lock`, as long as it is used and
-    /// afterwards.
+    /// A new chain that is stored in a file. A second, empty file `<path>.lock` is created beside it and is not
+    /// removed.
     ///
     /// # Errors
-    /// [`StateFileError::Exists`] if there is such a file, and others if it cannot be written.
+    /// [`StateFileError::Exists`] if the file exists, and others if it cannot be written.
     pub fn create(path: &Path, settings: ChainSettings) -> Result<Self, StateFileError> {
         let file = StateFile::create(path)?;
         let state = State::new(settings);
@@ -147,10 +147,11 @@ impl EmbeddedChain {
         Ok(Self::new(state, Some(file)))
     }
 
-    /// Opens the file of a chain. Nobody else can open it meanwhile.
+    /// Opens the file of a chain and locks it: nothing else can open it at the same time.
     ///
     /// # Errors
-    /// [`StateFileError`] if it is not there, in use, of another kind or version, or damaged; the file stays as it is.
+    /// [`StateFileError`] if the file is missing, in use, of another kind or version, or damaged; the file is not
+    /// changed.
     pub fn open(path: &Path) -> Result<Self, StateFileError> {
         let (file, state) = StateFile::open(path)?;
         Ok(Self::new(state, Some(file)))
@@ -160,10 +161,10 @@ impl EmbeddedChain {
         Self { chain_id: state.chain_id(), inner: Arc::new(Mutex::new(Inner { state, open: false, file })) }
     }
 
-    /// Writes the chain to its file: all of it or, if interrupted, nothing. A chain in memory has nothing to write.
+    /// Writes the chain to its file atomically. Does nothing for a chain in memory.
     ///
     /// # Errors
-    /// [`EmbeddedError`] if the file cannot be written; it then has its former content.
+    /// [`EmbeddedError`] if the file cannot be written; it then keeps its old content.
     pub fn save(&self) -> Result<(), EmbeddedError> {
         let inner = self.lock()?;
         if let Some(file) = &inner.file {
@@ -172,18 +173,18 @@ impl EmbeddedChain {
         Ok(())
     }
 
-    /// The chain's time, which the next block will have, in Unix seconds.
+    /// The chain's time, in Unix seconds. The next block gets this time.
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn now(&self) -> Result<u64, NodeError> {
         Ok(self.lock()?.state.clock())
     }
 
-    /// Moves the chain's time forward. It moves in no other way, and shows from the next block on.
+    /// Advances the chain's time. Nothing else advances it; the next block is the first with the new time.
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn advance(&self, seconds: u64) -> Result<(), NodeError> {
         self.lock()?.state.advance(seconds);
         Ok(())
@@ -192,16 +193,16 @@ impl EmbeddedChain {
     /// Makes an empty block.
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn mine(&self) -> Result<Block, NodeError> {
         Ok(self.lock()?.state.push_block())
     }
 
-    /// Opens a block that takes all transactions until the returned value is dropped; otherwise each makes its own. It
-    /// is the latest block meanwhile, and its hash changes with each transaction.
+    /// Opens a block that takes all transactions until the returned value is dropped; otherwise each transaction gets
+    /// its own block. The open block is the latest block, and its hash changes with each transaction.
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn open_block(&self) -> Result<OpenBlock, NodeError> {
         let mut inner = self.lock()?;
         inner.state.push_block();
@@ -209,19 +210,19 @@ impl EmbeddedChain {
         Ok(OpenBlock(self.clone()))
     }
 
-    /// The state as it is, to [`revert`](Self::revert) to.
+    /// Saves the current state, for [`revert`](Self::revert).
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn snapshot(&self) -> Result<Snapshot, NodeError> {
         Ok(Snapshot(self.lock()?.state.clone()))
     }
 
-    /// Returns to an earlier state of this chain, blocks and time included. What others have seen since is then a fork
-    /// that never was: this is how reorganisations are tried out.
+    /// Returns to an earlier state of this chain, blocks and time included. Blocks that others have read since are then
+    /// no longer in the chain, so this simulates a reorganisation.
     ///
     /// # Errors
-    /// [`NodeError::Failed`] if the chain broke down before.
+    /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
     pub fn revert(&self, snapshot: &Snapshot) -> Result<(), NodeError> {
         self.lock()?.state.clone_from(&snapshot.0);
         Ok(())
@@ -230,17 +231,17 @@ impl EmbeddedChain {
     /// Deploys a contract and returns its address.
     ///
     /// # Errors
-    /// [`NodeError::Reverted`] if its constructor refuses.
+    /// [`NodeError::Reverted`] if its constructor reverts.
     pub fn deploy(&self, from: Address, init_code: Bytes) -> Result<Address, NodeError> {
         let address = from.create(self.lock()?.state.nonce(from));
         self.transact(from, TxKind::Create, init_code)?;
         Ok(address)
     }
 
-    /// Deploys a token for development, which anybody may mint.
+    /// Deploys a development token, which anyone may mint.
     ///
     /// # Errors
-    /// [`NodeError`] if the chain does not take it.
+    /// [`NodeError`] if the chain rejects the transaction.
     pub fn deploy_token(&self, from: Address) -> Result<Address, NodeError> {
         self.deploy(from, deployment::development_token_init_code())
     }
@@ -265,22 +266,23 @@ impl EmbeddedChain {
     /// The registry at an address.
     ///
     /// # Errors
-    /// [`RegistryError`] if there is none.
+    /// [`RegistryError`] if there is no registry at the address.
     pub fn registry(&self, address: Address) -> Result<EmbeddedRegistry, RegistryError> {
         RegistryContract::connect(self.clone(), address)
     }
 
-    /// Mints tokens of development, in the smallest unit.
+    /// Mints development tokens; the amount is in the smallest unit.
     ///
     /// # Errors
-    /// [`RegistryError`] if the contract is no such token.
+    /// [`RegistryError`] if the contract is not a development token.
     pub fn mint(&self, token: Address, to: Address, amount: U256) -> Result<(), RegistryError> {
         let data = TokenAbi::mintCall { to, amount }.abi_encode().into();
         self.send(to, &Call { to: token, data })?;
         Ok(())
     }
 
-    /// A panic in the middle of a change may have left half of it behind: from then on the chain refuses to go on.
+    /// Locks the chain. A panic during a change may leave the state inconsistent: after it, the chain refuses every
+    /// operation.
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, NodeError> {
         self.inner.lock().map_err(|_| NodeError::Failed)
     }
@@ -382,7 +384,7 @@ fn execute(
     evm.transact(transaction).map_err(|error| NodeError::Rejected(error.to_string()))
 }
 
-/// Gas used, logs and output of a success.
+/// Returns gas used, logs and output of a successful transaction.
 fn outcome(result: ExecutionResult) -> Result<(u64, Vec<alloy_primitives::Log>, Bytes), NodeError> {
     match result {
         ExecutionResult::Success { gas, logs, output: Output::Call(data), .. }
@@ -394,23 +396,23 @@ fn outcome(result: ExecutionResult) -> Result<(u64, Vec<alloy_primitives::Log>, 
     }
 }
 
-/// A hash that no other transaction of the chain has, for an account's nonce is used once.
+/// Returns a hash that is unique on the chain, because each nonce of an account is used once.
 fn transaction_hash(chain_id: u64, from: Address, nonce: u64, to: TxKind, data: &Bytes) -> TxHash {
     let to = to.to().map_or(&[][..], |to| to.as_slice());
     keccak256([&chain_id.to_be_bytes()[..], from.as_slice(), &nonce.to_be_bytes(), to, &keccak256(data)[..]].concat())
 }
 
-/// Why an embedded chain did not do what it was asked.
+/// Errors of an embedded chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddedError {
-    /// Its file could not be written.
+    /// The chain's file could not be written.
     #[error(transparent)]
     File(#[from] StateFileError),
     /// The chain refused.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The verifying key is of another circuit.
+    /// The verifying key belongs to another circuit.
     #[error(transparent)]
     WrongKey(#[from] WrongKey),
 }

@@ -1,4 +1,4 @@
-//! What a chain is made of: accounts, code, blocks and a clock.
+//! The state of an embedded chain: accounts, code, blocks and a clock.
 
 use std::{collections::BTreeMap, convert::Infallible};
 
@@ -30,7 +30,7 @@ struct TransactionLog {
     log: Log,
 }
 
-/// A block and what happened in it.
+/// A block and its logs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct FullBlock {
     block: Block,
@@ -38,7 +38,7 @@ struct FullBlock {
     logs: Vec<TransactionLog>,
 }
 
-/// The whole state of a chain, ordered throughout, so that equal chains have equal files.
+/// The whole state of a chain. All its maps are ordered, so equal chains have equal files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct State {
     chain_id: u64,
@@ -96,7 +96,7 @@ impl State {
         usize::try_from(number).ok().and_then(|place| self.blocks.get(place)).map(|full| full.block)
     }
 
-    /// What the next block will be called and when it will be.
+    /// Number and time of the next block.
     pub(super) fn next(&self) -> (BlockNumber, u64) {
         (self.blocks.len() as u64, self.clock)
     }
@@ -115,7 +115,7 @@ impl State {
         block
     }
 
-    /// Adds a transaction to the latest block; returns its logs with their places.
+    /// Adds a transaction to the latest block; returns its logs with their positions.
     pub(super) fn push_transaction(&mut self, transaction: TxHash, logs: Vec<Log>) -> Vec<ChainLog> {
         let Some(mut full) = self.blocks.pop() else { return Vec::new() };
         let first = full.logs.len();
@@ -127,7 +127,7 @@ impl State {
         placed
     }
 
-    /// The hash that a block has on top of those before it: it depends on its time and transactions and nothing else.
+    /// Returns the hash of a block on top of the earlier blocks. It depends only on its time and transactions.
     fn hash(&self, full: &FullBlock) -> B256 {
         let parent = self.blocks.last().map_or(B256::ZERO, |parent| parent.block.hash);
         let mut preimage = Vec::with_capacity(56 + 32 * full.transactions.len());
@@ -145,7 +145,7 @@ impl State {
         blocks.flat_map(FullBlock::placed).filter(|log| log.log.address == contract).collect()
     }
 
-    /// Takes over the accounts that a transaction touched.
+    /// Stores the accounts that a transaction changed.
     pub(super) fn commit(&mut self, changes: AddressMap<EvmAccount>) {
         for (address, change) in changes {
             if !change.is_touched() {

@@ -1,14 +1,13 @@
-//! What stands behind an address: whether contracts run the code of this version, and which key slashes are checked
-//! with.
+//! Provenance of the contracts: whether they run the code of this version, and which key they verify slash proofs with.
 //!
-//! The attack: a registry that answers every question as it should, and pays out deposits to its maker; or one that is
-//! genuine, with a verifier for a key whose secrets its maker knows, so that he slashes whom he likes. Neither shows in
-//! what a contract says of itself. So the code is compared with what the compiler made of this version's sources, and
-//! the hash of the key is computed by code that was compared.
+//! There are two attacks. A false registry can answer every query correctly, and still pay out the deposits to its
+//! author. Or a genuine registry can use a verifier for a key whose secrets its author knows, so the author can slash
+//! any member. The contract's answers reveal neither attack. So the code is compared with the compiler's output for
+//! this version's sources, and the hash of the key is computed by code that was compared.
 //!
-//! Code does not tell what a constructor wrote to storage. Whoever deploys this code with a constructor of his own can
-//! begin with members and debts that no event tells of: read the transaction that deployed a registry before you trust
-//! it with more than you can lose.
+//! The code does not show what a constructor wrote to storage. An attacker who deploys this code with a changed
+//! constructor can start with members and debts that no event reports: read the transaction that deployed a registry
+//! before you trust it with more than you can lose.
 
 mod known;
 
@@ -16,10 +15,10 @@ use alloy_primitives::{Address, Bytes};
 use quotapass_circuits::verifier::KeyHash;
 use sha2::{Digest, Sha256};
 
-/// Bytes of an immutable in code.
+/// Size of an immutable in code, in bytes.
 const WORD: usize = 32;
 
-/// SHA-256 of a contract's code as it is on the chain, the values of its immutables included.
+/// SHA-256 of a contract's code on the chain, including the values of its immutables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(into = "String")]
 pub struct CodeHash(pub [u8; 32]);
@@ -52,7 +51,7 @@ impl core::fmt::Debug for CodeHash {
     }
 }
 
-/// A contract that deposits depend on.
+/// Kinds of contracts that deposits depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContractKind {
@@ -77,9 +76,9 @@ impl core::fmt::Display for ContractKind {
 /// A contract and its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ContractCode {
-    /// What it is for.
+    /// Its role.
     pub kind: ContractKind,
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     /// The hash of its code.
     pub hash: CodeHash,
@@ -87,17 +86,17 @@ pub struct ContractCode {
     pub is_known: bool,
 }
 
-/// What stands behind a registry's address.
+/// Provenance of a registry's contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Provenance {
     /// The registry, the hash of its tree and the verifier of slashes.
     pub contracts: [ContractCode; 3],
-    /// What the verifier says is the hash of its key. Nothing that the verifier's code does not vouch for; none if the
-    /// verifier does not say, as those of versions before 0.2.
+    /// The hash of its key that the verifier states. It is only as trustworthy as the verifier's code. `None` if the
+    /// verifier does not state it, as verifiers before version 0.2.
     pub key: Option<KeyHash>,
 }
 
-/// Why a registry is not to be trusted with a deposit.
+/// Reason not to trust a registry with a deposit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Distrust {
@@ -108,17 +107,17 @@ pub enum Distrust {
         .0.kind, .0.address, .0.hash
     )]
     OtherCode(ContractCode),
-    /// The verifier checks slashes with another key.
+    /// The verifier checks slash proofs with another key.
     #[error(
-        "the verifier at {verifier} checks slashes with the key {}, and the key in force here is {expected}: whoever made \
-         that key may forge slashes. Use a registry with a key that you trust, or install its key with `quotapass keys \
-         install` and list it in `trusted_keys`",
+        "the verifier at {verifier} checks slashes with the key {}, and the key in force here is {expected}: the maker \
+         of that key may be able to forge slashes. Use a registry with a key that you trust, or install its key with \
+         `quotapass keys install` and list it in `trusted_keys`",
         found.map_or_else(|| "that it does not name".into(), |found| found.to_string())
     )]
     OtherKey {
         /// The verifier.
         verifier: Address,
-        /// The hash of its key, if it says.
+        /// The hash of its key, if it states one.
         found: Option<KeyHash>,
         /// The hash of the key that it should have.
         expected: KeyHash,
@@ -126,11 +125,11 @@ pub enum Distrust {
 }
 
 impl Provenance {
-    /// Refuses contracts whose code is neither of this version nor among `trusted_code`, and a verifier whose key is not
-    /// `expected`.
+    /// Refuses contracts whose code is neither the code of this version nor in `trusted_code`, and a verifier whose key
+    /// is not `expected`.
     ///
     /// # Errors
-    /// [`Distrust`] says which contract, and what to do.
+    /// [`Distrust`] names the contract and says what to do.
     pub fn require(&self, expected: KeyHash, trusted_code: &[CodeHash]) -> Result<(), Distrust> {
         let strange = self.contracts.iter().find(|code| !code.is_known && !trusted_code.contains(&code.hash));
         if let Some(code) = strange {
@@ -144,19 +143,19 @@ impl Provenance {
     }
 }
 
-/// What code of this version looks like on a chain.
+/// Description of a contract's code of this version on a chain.
 struct KnownCode {
-    /// Its bytes.
+    /// Its length in bytes.
     length: usize,
-    /// Its SHA-256 while all immutables are zero.
+    /// Its SHA-256 with all immutables set to zero.
     sha256: [u8; 32],
-    /// For each immutable, where its words stand in the code.
+    /// For each immutable, the offsets of its words in the code.
     immutables: &'static [&'static [usize]],
 }
 
 impl KnownCode {
-    /// Whether this is the code, whatever values its immutables have. Each has one value wherever it stands: what one
-    /// function says of it is what another uses.
+    /// Whether `code` is this code, with any values of the immutables. Each immutable must have the same value at all
+    /// its offsets, so that the value one function returns is the value another function uses.
     fn is(&self, code: &[u8]) -> bool {
         if code.len() != self.length {
             return false;
@@ -176,7 +175,7 @@ impl KnownCode {
     }
 }
 
-/// Looks at a contract's code.
+/// Compares a contract's code with the known code.
 pub(super) fn contract_code(kind: ContractKind, address: Address, code: &Bytes) -> ContractCode {
     let known = match kind {
         ContractKind::Registry => &known::REGISTRY,

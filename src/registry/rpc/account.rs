@@ -1,4 +1,5 @@
-//! The key of the account that pays: deposits, gas, and the signature that an identity can be derived from.
+//! The key of the paying account. It pays deposits and gas, and makes the signature that an identity can be derived
+//! from.
 
 use std::{
     fs,
@@ -16,11 +17,11 @@ use alloy_sol_types::{Eip712Domain, SolStruct};
 use eth_keystore::KeystoreError;
 use zeroize::Zeroizing;
 
-/// Why there is no key, or it did not sign.
+/// Errors of account keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// Not a private key.
+    /// The text is not a private key.
     #[error("this is not a private key: give 64 hexadecimal digits, with or without 0x before them")]
     InvalidPrivateKey,
     /// The keystore file cannot be read.
@@ -28,7 +29,7 @@ pub enum AccountError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         reason: String,
     },
     /// The file is not an encrypted Ethereum key.
@@ -36,24 +37,24 @@ pub enum AccountError {
     NotAKeystore {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The password does not open the keystore file.
     #[error("the password does not open the keystore file {0}; type it again")]
     WrongPassword(PathBuf),
-    /// The Ledger did not answer or refused.
-    #[error("the Ledger does not do it: {0}; connect and unlock it, open its Ethereum app, and confirm there")]
+    /// The Ledger did not answer, or refused.
+    #[error("the Ledger failed: {0}; connect and unlock it, open its Ethereum app, and confirm there")]
     Ledger(String),
-    /// A hardware wallet signs only what it can show.
-    #[error("a Ledger does not sign a bare hash; approve the amount in a transaction of its own instead of a permit")]
+    /// A hardware wallet signs only data that it can display.
+    #[error("a Ledger does not sign a bare hash; approve the amount in a separate transaction instead of a permit")]
     HashUnsupported,
-    /// The key did not sign.
-    #[error("the key does not sign: {0}")]
+    /// Signing failed.
+    #[error("signing failed: {0}")]
     Signing(String),
 }
 
-/// The key of an account, in memory or in a hardware wallet. It is zeroized when dropped and shows its address alone.
+/// The key of an account, in memory or in a hardware wallet. It is zeroized on drop and prints only its address.
 #[derive(Clone)]
 pub struct AccountKey(Kind);
 
@@ -65,7 +66,7 @@ enum Kind {
 }
 
 impl AccountKey {
-    /// Reads a private key: 64 hexadecimal digits, with or without `0x`. Take it from an environment variable or a
+    /// Reads a private key: 64 hexadecimal digits, with or without `0x`. Read it from an environment variable or a
     /// file, never from the command line, which other users of the machine can see.
     ///
     /// # Errors
@@ -78,10 +79,11 @@ impl AccountKey {
         Self::from_bytes(&bytes[..]).ok_or(AccountError::InvalidPrivateKey)
     }
 
-    /// Decrypts an Ethereum keystore file (Web3 Secret Storage, version 3), as geth, foundry and most wallets write it.
+    /// Decrypts an Ethereum keystore file (Web3 Secret Storage, version 3), as written by geth, foundry and most
+    /// wallets.
     ///
     /// # Errors
-    /// [`AccountError::WrongPassword`], and others if the file cannot be read or is something else.
+    /// [`AccountError::WrongPassword`], and others if the file cannot be read or is not a keystore.
     pub fn from_keystore(path: &Path, password: &str) -> Result<Self, AccountError> {
         let unreadable =
             |error: std::io::Error| AccountError::Unreadable { path: path.into(), reason: error.to_string() };
@@ -92,7 +94,7 @@ impl AccountKey {
             KeystoreError::MacMismatch => AccountError::WrongPassword(path.into()),
             other => foreign(other.to_string()),
         })?;
-        Self::from_bytes(&Zeroizing::new(key)).ok_or_else(|| foreign("what it holds is not a private key".into()))
+        Self::from_bytes(&Zeroizing::new(key)).ok_or_else(|| foreign("its content is not a private key".into()))
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -100,8 +102,8 @@ impl AccountKey {
         Some(Self(Kind::Local(Arc::new(signer))))
     }
 
-    /// The n-th account of a Ledger, in the order of Ledger Live (`m/44'/60'/n'/0/0`). The device must be connected and
-    /// unlocked, its Ethereum app open.
+    /// Returns the n-th account of a Ledger, in the order of Ledger Live (`m/44'/60'/n'/0/0`). The device must be
+    /// connected and unlocked, its Ethereum app open.
     ///
     /// # Errors
     /// [`AccountError::Ledger`].
@@ -121,10 +123,10 @@ impl AccountKey {
         }
     }
 
-    /// Signs a hash as it is, such as the digest of an ERC-2612 permit.
+    /// Signs a bare hash, such as the digest of an ERC-2612 permit.
     ///
     /// # Errors
-    /// [`AccountError::HashUnsupported`] for a Ledger, which signs only what it can show.
+    /// [`AccountError::HashUnsupported`] for a Ledger, which signs only data that it can display.
     pub fn sign_hash(&self, hash: &B256) -> Result<Signature, AccountError> {
         match &self.0 {
             Kind::Local(signer) => signer.sign_hash_sync(hash).map_err(signing),
@@ -133,8 +135,8 @@ impl AccountKey {
         }
     }
 
-    /// Signs structured data (EIP-712). The nonce of the signature is derived from key and data (RFC 6979), here as on
-    /// a Ledger, so that the same data always has the same signature.
+    /// Signs structured data (EIP-712). The nonce of the signature is derived from key and data (RFC 6979), both here
+    /// and on a Ledger, so the same data always has the same signature.
     ///
     /// # Errors
     /// [`AccountError`] if a Ledger refuses.
@@ -153,7 +155,7 @@ impl AccountKey {
         }
     }
 
-    /// Signs a transaction; on the runtime of the caller.
+    /// Signs a transaction, on the runtime of the caller.
     pub(super) async fn sign_transaction(
         &self,
         transaction: &mut dyn SignableTransaction<Signature>,
@@ -178,7 +180,7 @@ fn signing(error: alloy::signers::Error) -> AccountError {
     AccountError::Signing(error.to_string())
 }
 
-/// Talks to a device from a thread of its own, since the caller may stand in a runtime.
+/// Talks to a device from a separate thread, because the caller may be inside a runtime.
 #[cfg(feature = "ledger")]
 fn on_device<T: Send + 'static, E: core::fmt::Display + Send + 'static>(
     conversation: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -192,7 +194,7 @@ fn on_device<T: Send + 'static, E: core::fmt::Display + Send + 'static>(
     std::thread::spawn(talk).join().map_err(|_| ledger("its driver failed".into()))?.map_err(ledger)
 }
 
-/// Refuses what the decryption takes for granted, and costs that no honest file asks for.
+/// Refuses a file that breaks the assumptions of the decryption, or asks for costs that no honest file asks for.
 fn check_keystore(text: &str) -> Result<(), &'static str> {
     let file: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is not JSON")?;
     let crypto = file.get("crypto").ok_or("it has no `crypto`")?;
@@ -214,7 +216,7 @@ fn check_keystore(text: &str) -> Result<(), &'static str> {
     let costs = match text("/kdf") {
         Some("scrypt") => {
             let (n, r, p) = (number("/kdfparams/n"), number("/kdfparams/r"), number("/kdfparams/p"));
-            // RFC 7914 has n below 2^(16 r).
+            // RFC 7914 requires n below 2^(16 r).
             n.zip(r)
                 .is_some_and(|(n, r)| n.is_power_of_two() && (2..=1 << 22).contains(&n) && n.ilog2() < 16 * r as u32)
                 && r.is_some_and(|r| (1..=64).contains(&r))

@@ -1,4 +1,4 @@
-//! Requests with a time limit, repeated where that is harmless, and batched where the endpoint allows it.
+//! Requests with a time limit. Reads are repeated after failures, and batched if the endpoint allows it.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{NodeProgress, RpcSettings, error};
 use crate::registry::{Block, node::NodeError};
 
-/// How many requests go into one batch; servers refuse more than a hundred or so.
+/// Maximum number of requests in a batch. Servers refuse more than about a hundred.
 const BATCH: usize = 50;
 
 /// A method and its parameters.
@@ -25,14 +25,14 @@ pub(super) type Request = (&'static str, Value);
 #[derive(Debug)]
 pub(super) struct Client {
     rpc: RpcClient,
-    /// Where it is connected to, without credentials.
+    /// The endpoint's address, without credentials.
     pub(super) endpoint: String,
     pub(super) settings: RpcSettings,
-    /// The endpoint does not answer batches.
+    /// Whether the endpoint refuses batches.
     batches_refused: AtomicBool,
 }
 
-/// As much of a block as a registry needs.
+/// The fields of a block that a registry needs.
 #[derive(Clone, Copy, Debug, Deserialize)]
 struct RpcBlock {
     number: U64,
@@ -47,7 +47,7 @@ impl From<RpcBlock> for Block {
 }
 
 impl Client {
-    /// Connects. WebSocket and IPC connections are opened at once, HTTP with the first request.
+    /// Connects. WebSocket and IPC connections are opened immediately, HTTP connections with the first request.
     pub(super) async fn connect(url: &str, settings: RpcSettings) -> Result<Self, NodeError> {
         let endpoint = without_credentials(url);
         let connection = parse(url)?;
@@ -72,7 +72,7 @@ impl Client {
         Ok(Self { rpc, endpoint, settings, batches_refused: AtomicBool::new(false) })
     }
 
-    /// alloy's own client over the same connection.
+    /// Returns alloy's client over the same connection.
     pub(super) fn provider(&self) -> RootProvider<AnyNetwork> {
         RootProvider::new(self.rpc.clone())
     }
@@ -82,7 +82,7 @@ impl Client {
         self.rpc.is_local()
     }
 
-    /// One request, once.
+    /// Sends one request once.
     pub(super) async fn request<T>(&self, (method, params): Request) -> Result<T, NodeError>
     where
         T: DeserializeOwned + core::fmt::Debug + Send + Sync + Unpin + 'static,
@@ -90,7 +90,7 @@ impl Client {
         self.in_time(async { self.rpc.request::<Value, T>(method, params).await }).await
     }
 
-    /// Waits for an answer as long as the settings allow.
+    /// Waits for an answer until the time limit of the settings.
     pub(super) async fn in_time<T>(
         &self,
         answer: impl Future<Output = Result<T, TransportError>>,
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// A request that changes nothing, repeated while it fails on the way.
+    /// Sends a read request, and repeats it while it fails in transit.
     pub(super) async fn read<T>(&self, request: Request) -> Result<T, NodeError>
     where
         T: DeserializeOwned + core::fmt::Debug + Send + Sync + Unpin + 'static,
@@ -110,7 +110,7 @@ impl Client {
         self.repeated(|| self.request(request.clone())).await
     }
 
-    /// Repeats something that changes nothing while it fails on the way.
+    /// Repeats a read operation while it fails in transit.
     pub(super) async fn repeated<T, F: Future<Output = Result<T, NodeError>>>(
         &self,
         mut request: impl FnMut() -> F,
@@ -134,8 +134,8 @@ impl Client {
         tokio::time::sleep(after).await;
     }
 
-    /// Several requests that change nothing, in as few batches as they fit in, or one by one if the endpoint does not
-    /// take batches. Every answer stands for itself; those that failed on the way are repeated with the others.
+    /// Sends several read requests, in as few batches as possible, or one by one if the endpoint refuses batches. Each
+    /// request has its own result. If a request fails in transit, its whole batch is repeated.
     pub(super) async fn read_all(&self, requests: &[Request]) -> Result<Vec<Result<Value, NodeError>>, NodeError> {
         let mut answers = Vec::with_capacity(requests.len());
         for chunk in requests.chunks(BATCH) {
@@ -157,7 +157,7 @@ impl Client {
                 for request in requests {
                     answers.push(self.request(request.clone()).await);
                 }
-                // Only now is it certain that the batch was at fault and not the endpoint.
+                // Only now it is certain that the batch was refused, and that the endpoint itself works.
                 self.batches_refused.fetch_or(batchable && answers.iter().all(Result::is_ok), Ordering::Relaxed);
                 answers
             }
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    /// One batch; none if the endpoint does not seem to take it.
+    /// Sends one batch; `None` if the endpoint seems to refuse batches.
     async fn batch(&self, requests: &[Request]) -> Result<Option<Vec<Result<Value, NodeError>>>, NodeError> {
         let mut batch = self.rpc.new_batch();
         let mut waiting = Vec::with_capacity(requests.len());
@@ -191,35 +191,35 @@ impl Client {
         Ok(Some(answers))
     }
 
-    /// The latest block.
+    /// Reads the latest block.
     pub(super) async fn latest(&self) -> Result<Block, NodeError> {
         let block: Option<RpcBlock> = self.read(("eth_getBlockByNumber", json!(["latest", false]))).await?;
-        block.map(Block::from).ok_or_else(|| NodeError::BadAnswer("there is no latest block".into()))
+        block.map(Block::from).ok_or_else(|| NodeError::BadAnswer("no latest block".into()))
     }
 
-    /// A block by its number.
+    /// Reads a block by its number.
     pub(super) async fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError> {
         let block: Option<RpcBlock> = self.read(block_request(number)).await?;
         match block.map(Block::from) {
             Some(block) if block.number != number => {
-                Err(NodeError::BadAnswer(format!("block {} where {number} was asked for", block.number)))
+                Err(NodeError::BadAnswer(format!("block {} instead of block {number}", block.number)))
             }
             block => Ok(block),
         }
     }
 }
 
-/// The request for a block without its transactions.
+/// Returns the request for a block without its transactions.
 pub(super) fn block_request(number: BlockNumber) -> Request {
     ("eth_getBlockByNumber", json!([U64::from(number), false]))
 }
 
-/// Reads the answer to it.
+/// Parses the answer to it.
 pub(super) fn block_answer(answer: Value) -> Result<Option<Block>, NodeError> {
     Ok(from_value::<Option<RpcBlock>>(answer)?.map(Block::from))
 }
 
-/// Reads an answer.
+/// Parses an answer.
 pub(super) fn from_value<T: DeserializeOwned>(answer: Value) -> Result<T, NodeError> {
     serde_json::from_value(answer).map_err(|failed| NodeError::BadAnswer(failed.to_string()))
 }
@@ -239,7 +239,7 @@ fn parse(url: &str) -> Result<BuiltInConnectionString, NodeError> {
     parsed.map_err(|_| NodeError::InvalidEndpoint(without_credentials(url)))
 }
 
-/// Scheme and host: what comes before and after may be a password or a provider's key.
+/// Returns scheme and host only, because the user part and the path may contain a password or a provider's key.
 fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) if !matches!(scheme, "ipc" | "file") => {

@@ -1,7 +1,7 @@
-//! What endpoints answer when they refuse, in one language.
+//! Translation of the errors of endpoints to [`NodeError`].
 //!
-//! Servers agree on neither codes nor texts nor on where the data of a revert stands; what is read here was seen from
-//! geth, erigon, nethermind, besu, reth, anvil, hardhat, ganache and the large providers.
+//! Servers use different codes and texts, and put the revert data in different places. The forms that are recognised
+//! here were observed from geth, erigon, nethermind, besu, reth, anvil, hardhat, ganache and the large providers.
 
 use core::time::Duration;
 use std::error::Error;
@@ -21,7 +21,7 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
             let data = payload.data.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
             from_response(payload.code, &payload.message, data.as_ref())
         }
-        RpcError::NullResp => NodeError::BadAnswer("null where something was due".into()),
+        RpcError::NullResp => NodeError::BadAnswer("null instead of a value".into()),
         RpcError::DeserError { err, text } => NodeError::BadAnswer(format!("{err} in {}", shortened(&text))),
         RpcError::Transport(kind) => match kind.as_http_error() {
             Some(error) if error.status == 429 => NodeError::RateLimited { retry_after: kind.retry_after() },
@@ -41,7 +41,7 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
     }
 }
 
-/// An HTTP status that is not a success, with a body that alloy did not take for JSON-RPC.
+/// Translates an HTTP error status with a body that alloy could not parse as JSON-RPC.
 fn from_http(status: u16, body: &str) -> NodeError {
     let body: Option<Value> = serde_json::from_str(body).ok();
     let error = body.as_ref().map(|body| body.get("error").unwrap_or(body));
@@ -71,7 +71,7 @@ pub(super) fn from_response(code: i64, message: &str, data: Option<&Value>) -> N
     NodeError::Rpc { code, message: message.into() }
 }
 
-/// Said by those who want fewer requests. Others use the same codes for too many logs.
+/// Texts of endpoints that limit the rate of requests. Other endpoints use the same codes for too many logs.
 const RATE_LIMITS: [&str; 9] = [
     "rate limit",
     "rate exceeded",
@@ -84,7 +84,7 @@ const RATE_LIMITS: [&str; 9] = [
     "concurrent requests",
 ];
 
-/// Said by those who want a narrower range of blocks in `eth_getLogs`.
+/// Texts of endpoints that ask for a narrower range of blocks in `eth_getLogs`.
 const RANGE_LIMITS: [&str; 12] = [
     "range",
     "more than",
@@ -100,7 +100,7 @@ const RANGE_LIMITS: [&str; 12] = [
     "response size",
 ];
 
-/// What an error means that answered a query for logs.
+/// Translates an error that answered a query for logs.
 pub(super) fn of_logs(error: NodeError) -> NodeError {
     match error {
         NodeError::Rpc { message, .. } if RANGE_LIMITS.iter().any(|text| message.to_lowercase().contains(text)) => {
@@ -111,7 +111,7 @@ pub(super) fn of_logs(error: NodeError) -> NodeError {
     }
 }
 
-/// What an error means that answered a transaction.
+/// Translates an error that answered a transaction.
 pub(super) fn of_transaction(error: NodeError, account: Address, balance: U256, needed: U256) -> NodeError {
     let NodeError::Rpc { message, .. } = &error else { return error };
     let lower = message.to_lowercase();
@@ -133,7 +133,7 @@ fn is_underpriced(lower: &str) -> bool {
         .any(|text| lower.contains(text))
 }
 
-/// Whether the endpoint has this very transaction already.
+/// Whether the endpoint already has this transaction.
 pub(super) fn is_known(error: &NodeError) -> bool {
     let NodeError::Rpc { message, .. } = error else { return false };
     let lower = message.to_lowercase();
@@ -142,7 +142,7 @@ pub(super) fn is_known(error: &NodeError) -> bool {
         .any(|text| lower.contains(text))
 }
 
-/// Whether a server does not have the block that another one has announced.
+/// Whether a server does not yet have a block that another server has announced.
 pub(super) fn is_behind(error: &NodeError) -> bool {
     let NodeError::Rpc { message, .. } = error else { return false };
     let lower = message.to_lowercase();
@@ -151,13 +151,13 @@ pub(super) fn is_behind(error: &NodeError) -> bool {
         .any(|text| lower.contains(text))
 }
 
-/// Whether the request may be answered if it is repeated a little later.
+/// Whether the request may succeed if it is repeated later.
 pub(super) fn is_passing(error: &NodeError) -> bool {
     matches!(error, NodeError::Unreachable { .. } | NodeError::TimedOut { .. } | NodeError::RateLimited { .. })
         || is_behind(error)
 }
 
-/// The data of a revert: a string of hex, one with words before it, or somewhere in an object.
+/// Finds the revert data: a hex string, a hex string after some words, or a field somewhere in an object.
 fn revert_data(data: &Value) -> Option<Bytes> {
     match data {
         Value::String(text) => {
@@ -167,14 +167,14 @@ fn revert_data(data: &Value) -> Option<Bytes> {
         Value::Object(fields) => {
             let known = ["data", "result", "return", "output", "originalError", "error"];
             let named = known.iter().filter_map(|name| fields.get(*name)).find_map(revert_data);
-            // ganache files it under the hash of the transaction.
+            // ganache stores it under the hash of the transaction.
             named.or_else(|| fields.values().filter(|value| value.is_object()).find_map(revert_data))
         }
         _ => None,
     }
 }
 
-/// Some endpoints give the reason in words alone.
+/// Some endpoints give the reason only as text.
 fn revert_message(message: &str) -> Bytes {
     let reason = message.split_once("reverted: ").or_else(|| message.split_once("revert ")).map(|(_, reason)| reason);
     match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
@@ -183,13 +183,13 @@ fn revert_message(message: &str) -> Bytes {
     }
 }
 
-/// The cause at the bottom, which alone says something: "connection refused", not "error sending request".
+/// Returns the innermost cause, which is the informative one: "connection refused", not "error sending request".
 fn innermost(error: &(dyn Error + Send + Sync + 'static)) -> String {
     let mut error: &dyn Error = error;
     while let Some(source) = error.source() {
         error = source;
     }
-    // The address may have a provider's key in it.
+    // The address may contain a provider's key.
     let text = error.to_string();
     text.split(" for url (").next().unwrap_or_default().into()
 }
@@ -199,7 +199,8 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= SHOWN { text.into() } else { text.chars().take(SHOWN).chain(['…']).collect() }
 }
 
-/// The pause before the n-th repetition, from 1: it doubles, and is what the endpoint asks for if that is longer.
+/// Returns the pause before the n-th repetition, from 1. The pause doubles each time; if the endpoint asks for a longer
+/// one, that is used.
 pub(super) fn pause(attempt: u32, error: &NodeError) -> Duration {
     const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(60);

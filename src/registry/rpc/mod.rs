@@ -1,4 +1,4 @@
-//! Registries on chains behind a JSON-RPC endpoint, and the wallet keys that pay there.
+//! Registries behind a JSON-RPC endpoint, and the wallet keys that pay there.
 //!
 //! ```no_run
 //! use quotapass::registry::{
@@ -41,24 +41,25 @@ pub use tls::RpcTls;
 
 use super::Observer;
 
-/// How an endpoint is used.
+/// Settings of a connection to an endpoint.
 #[derive(Clone, Debug)]
 pub struct RpcSettings {
-    /// How long one request may take.
+    /// Time limit of one request.
     pub timeout: Duration,
-    /// The chain that the endpoint must belong to (EIP-155); any chain if none.
+    /// The chain id (EIP-155) that the endpoint must have; `None` accepts any chain.
     pub expected_chain_id: Option<u64>,
-    /// How often a request that reads and failed on the way is repeated, after a pause that doubles each time.
+    /// Number of times a read request that failed in transit is repeated, after a pause that doubles each time.
     pub retries: u32,
-    /// After what time a transaction that is in no block is sent again with the same nonce and higher fees.
+    /// Time after which a transaction that is not in a block is sent again with the same nonce and higher fees.
     pub replace_after: Duration,
-    /// How often that is done at most. Each time, the fees rise by an eighth or to what the chain asks now.
+    /// Maximum number of such replacements. Each raises the fees by an eighth, or to the current fees of the chain if
+    /// those are higher.
     pub replacements: u32,
-    /// After what time a transaction is no longer waited for.
+    /// Time after which waiting for a transaction ends.
     pub give_up_after: Duration,
-    /// Certificates for an `https://` endpoint, if not those of the system.
+    /// Certificates for an `https://` endpoint; `None` uses the system's.
     pub tls: Option<RpcTls>,
-    /// Who is told of transactions and repeated requests.
+    /// Observer of transactions and repeated requests.
     pub progress: Observer<NodeProgress>,
 }
 
@@ -77,7 +78,7 @@ impl Default for RpcSettings {
     }
 }
 
-/// What an endpoint is busy with.
+/// Progress of an endpoint's work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeProgress {
@@ -85,14 +86,14 @@ pub enum NodeProgress {
     Sent {
         /// Its hash.
         transaction: TxHash,
-        /// Who pays for it.
+        /// The paying account.
         from: Address,
         /// The account's nonce.
         nonce: u64,
-        /// What a unit of gas may cost at most, in wei.
+        /// Maximum price of a unit of gas, in wei.
         max_fee_per_gas: u128,
     },
-    /// It is in no block yet.
+    /// The transaction is not in a block yet.
     Waiting {
         /// Its hash.
         transaction: TxHash,
@@ -101,31 +102,31 @@ pub enum NodeProgress {
         /// Blocks since then.
         blocks: u64,
     },
-    /// It took too long and was sent again with higher fees.
+    /// The transaction took too long and was sent again with higher fees.
     Replaced {
-        /// The hash before.
+        /// The old hash.
         former: TxHash,
-        /// The hash now.
+        /// The new hash.
         transaction: TxHash,
-        /// What a unit of gas may cost at most now, in wei.
+        /// Maximum price of a unit of gas now, in wei.
         max_fee_per_gas: u128,
     },
-    /// It is in a block.
+    /// The transaction is in a block.
     Included {
-        /// The hash that was included; one of those sent.
+        /// The hash that was included: the first one or that of a replacement.
         transaction: TxHash,
         /// The block.
         block: BlockNumber,
         /// Gas used.
         gas_used: u64,
     },
-    /// A request failed on the way and is repeated.
+    /// A request failed in transit and is repeated.
     Retrying {
-        /// What went wrong.
+        /// The cause.
         reason: String,
         /// The pause before it is repeated.
         after: Duration,
-        /// Which repetition it is, from 1.
+        /// Number of the repetition, from 1.
         attempt: u32,
     },
 }

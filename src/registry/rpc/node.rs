@@ -1,4 +1,4 @@
-//! A JSON-RPC endpoint as the node of a registry.
+//! A JSON-RPC endpoint as a registry's node.
 
 use core::ops::RangeInclusive;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::registry::{
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
 };
 
-/// How often reads are repeated whose block changed under them.
+/// Maximum number of repetitions of a read whose block changed during it.
 const STEADY_ATTEMPTS: u32 = 5;
 
 /// A chain behind a JSON-RPC endpoint. Clones are handles of the same connection.
 ///
-/// Calls block the thread; the connection lives on a thread of its own, so that a caller needs no runtime and may stand
-/// in one.
+/// Calls block the thread. The connection lives on a separate thread, so the caller needs no runtime, and may also be
+/// inside one.
 #[derive(Clone)]
 pub struct JsonRpcNode {
     connection: Arc<Connection>,
@@ -33,7 +33,7 @@ pub struct JsonRpcNode {
 }
 
 struct Connection {
-    // Dropped before the runtime that its tasks run on.
+    // Declared first: it must be dropped before the runtime that its tasks run on.
     client: Arc<Client>,
     chain_id: u64,
     runtime: Runtime,
@@ -44,15 +44,15 @@ impl JsonRpcNode {
     /// `ipc://`.
     ///
     /// # Errors
-    /// [`NodeError::InvalidEndpoint`], [`NodeError::Unreachable`] or [`NodeError::TimedOut`] if nobody answers, and
-    /// [`NodeError::WrongChain`] if the endpoint is of another chain than expected.
+    /// [`NodeError::InvalidEndpoint`], [`NodeError::Unreachable`] or [`NodeError::TimedOut`] if the endpoint does not
+    /// answer, and [`NodeError::WrongChain`] if the endpoint is on another chain than expected.
     pub fn connect(url: &str, settings: RpcSettings) -> Result<Self, NodeError> {
         let runtime = Runtime::new()
             .map_err(|failed| NodeError::Unreachable { endpoint: url.into(), reason: failed.to_string() })?;
         let (url, expected) = (url.to_owned(), settings.expected_chain_id);
         let (client, chain_id) = runtime.run(async move {
             let client = Client::connect(&url, settings).await?;
-            // Whoever mistypes an address wants to know at once: no repetition here.
+            // No repetition here, so a mistyped address fails at once.
             let chain_id: U64 = client.request(("eth_chainId", json!([]))).await?;
             Ok((Arc::new(client), chain_id.to::<u64>()))
         })?;
@@ -68,17 +68,17 @@ impl JsonRpcNode {
         self
     }
 
-    /// The account that pays, if one was given.
+    /// The paying account, if any.
     pub fn account(&self) -> Option<Address> {
         self.accounts.first().map(AccountKey::address)
     }
 
-    /// The endpoint, without what may be a key in its address.
+    /// The endpoint's address without parts that may be a key.
     pub fn endpoint(&self) -> &str {
         &self.connection.client.endpoint
     }
 
-    /// What an account holds of the chain's own coin, in wei.
+    /// Reads an account's balance of the chain's native coin, in wei.
     ///
     /// # Errors
     /// [`NodeError`] if the endpoint does not answer.
@@ -89,14 +89,15 @@ impl JsonRpcNode {
     /// Deploys a contract from an account whose key was given. Returns its address.
     ///
     /// # Errors
-    /// [`NodeError::Reverted`] if its constructor refuses, [`NodeError::NoKey`], and others.
+    /// [`NodeError::Reverted`] if its constructor reverts, [`NodeError::NoKey`], and others.
     pub fn deploy(&self, from: Address, init_code: Bytes) -> Result<(Address, NodeReceipt), NodeError> {
         let (contract, receipt) = self.transact(from, None, init_code)?;
-        let contract = contract.ok_or_else(|| NodeError::BadAnswer("a deployment without a contract".into()))?;
+        let contract = contract.ok_or_else(|| NodeError::BadAnswer("a deployment without an address".into()))?;
         Ok((contract, receipt))
     }
 
-    /// Any request, for what only this endpoint knows, such as the time travel of a development chain. It is sent once.
+    /// Sends any other request once, for methods that only this endpoint has, such as the time travel of a development
+    /// chain.
     ///
     /// # Errors
     /// [`NodeError`] if the endpoint refuses or does not answer.
@@ -166,8 +167,8 @@ impl Node for JsonRpcNode {
     }
 }
 
-/// Reads calls on the state of one block. They name the block by its number, which every server understands; that it
-/// is still the same block is asked in the same batch.
+/// Makes calls on the state of one block. They name the block by its number, which every server understands; the same
+/// batch also checks that the block is still the same.
 async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError> {
     for attempt in 1..=STEADY_ATTEMPTS {
         let block = client.latest().await?;
@@ -178,7 +179,7 @@ async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), No
             .chain([block_request(block.number)])
             .collect();
         let mut answers = match client.read_all(&requests).await {
-            // One of the endpoint's servers has not seen the block yet.
+            // One of the endpoint's servers does not have the block yet.
             Err(failed) if error::is_behind(&failed) => {
                 client.pause(attempt, &failed).await;
                 continue;
@@ -190,7 +191,7 @@ async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), No
             continue;
         }
         let answers = answers.into_iter().map(|answer| from_value::<Bytes>(answer?)).collect::<Result<Vec<_>, _>>()?;
-        // A contract that does not exist answers every call with nothing; so may one that does.
+        // A missing contract answers every call with empty data, but an existing one may do so too.
         let silent = answers.iter().position(|answer| answer.is_empty());
         if let Some(call) = silent.and_then(|place| calls.get(place)) {
             requests = vec![("eth_getCode", json!([call.to, number]))];
@@ -204,7 +205,8 @@ async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), No
     Err(NodeError::Unsteady)
 }
 
-/// Reads logs. What the endpoint has too much of or takes too long for is not repeated: the caller asks for less.
+/// Reads logs. A query that is too wide or too slow for the endpoint is not repeated: the caller asks for a smaller
+/// range.
 async fn logs(
     client: &Client,
     contract: Address,
@@ -224,30 +226,30 @@ async fn logs(
         }
     };
     let mut logs = logs.into_iter().map(|log| chain_log(log, contract)).collect::<Result<Vec<_>, _>>()?;
-    // Most servers sort them, and none promises to.
+    // Most servers sort the logs, but none guarantees it.
     logs.sort_by_key(|log| (log.block, log.index));
     Ok(logs)
 }
 
-/// A log of a block, which the contract wrote.
+/// Converts a log, and checks that it is in a block and that the contract emitted it.
 fn chain_log(log: Log, contract: Address) -> Result<ChainLog, NodeError> {
     if log.inner.address != contract {
-        return Err(NodeError::BadAnswer(format!("a log of {} where {contract} was asked for", log.inner.address)));
+        return Err(NodeError::BadAnswer(format!("a log of {} instead of {contract}", log.inner.address)));
     }
     placed(log)
 }
 
-/// A log and its place.
+/// Converts a log and its position.
 pub(super) fn placed(log: Log) -> Result<ChainLog, NodeError> {
     match (log.block_number, log.log_index, log.transaction_hash) {
         (Some(block), Some(index), Some(transaction)) if !log.removed => {
             Ok(ChainLog { block, index, transaction, log: log.inner })
         }
-        _ => Err(NodeError::BadAnswer("a log that is in no block".into())),
+        _ => Err(NodeError::BadAnswer("a log without a block".into())),
     }
 }
 
-/// Looks for the first block with the contract's code by bisection.
+/// Finds the first block with the contract's code by bisection.
 async fn deployment_block(client: &Client, contract: Address) -> Result<Option<BlockNumber>, NodeError> {
     let latest = client.latest().await?.number;
     let has_code = |number: BlockNumber| async move {
@@ -263,7 +265,7 @@ async fn deployment_block(client: &Client, contract: Address) -> Result<Option<B
         match has_code(middle).await {
             Ok(true) => high = middle,
             Ok(false) => low = middle + 1,
-            // Nodes that keep no old states say so with codes and texts of their own.
+            // Nodes that do not store old states answer with different codes and texts.
             Err(NodeError::Rpc { .. } | NodeError::BadAnswer(_) | NodeError::Halted(_)) => return Ok(None),
             Err(failed) => return Err(failed),
         }

@@ -1,13 +1,13 @@
-//! A runtime of our own, so that callers need none and may stand in one.
+//! A separate runtime, so that callers need none and may be inside one.
 
 use std::sync::mpsc;
 
 use crate::registry::node::NodeError;
 
-/// Runs futures on a thread of its own and waits for them.
+/// A runtime on its own thread.
 #[derive(Debug)]
 pub(super) struct Runtime {
-    /// Taken when dropped.
+    /// Taken on drop.
     inner: Option<tokio::runtime::Runtime>,
 }
 
@@ -21,7 +21,8 @@ impl Runtime {
         Ok(Self { inner: Some(inner) })
     }
 
-    /// Waits for a future. Unlike `block_on` it may be called from a thread of another runtime, which it then blocks.
+    /// Runs a future and waits for its result. Unlike `block_on`, it may be called from a thread of another runtime,
+    /// which it then blocks.
     pub(super) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T, NodeError>> + Send + 'static,
@@ -29,7 +30,7 @@ impl Runtime {
         let (sender, answer) = mpsc::sync_channel(1);
         if let Some(runtime) = &self.inner {
             runtime.spawn(async move {
-                // Nobody waits any more if the caller's thread is gone.
+                // Sending fails only if the caller's thread is gone, and then the result is not needed.
                 let _ = sender.send(future.await);
             });
         }
@@ -39,7 +40,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // The ordinary drop waits, which a thread of another runtime must not.
+        // The default drop waits, which is not allowed on a thread of another runtime.
         if let Some(runtime) = self.inner.take() {
             runtime.shutdown_background();
         }

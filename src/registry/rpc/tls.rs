@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::registry::node::NodeError;
 
-/// Certificates for an `https://` endpoint; what is not given is as the system has it.
+/// Certificates for an `https://` endpoint. The system's default is used for each one that is not given.
 #[derive(Clone, Default)]
 pub struct RpcTls {
-    /// The authorities that the endpoint's certificate may be from, in PEM. With them, none of the system's counts: an
-    /// endpoint in a private network is believed for its own authority alone.
+    /// The trusted certificate authorities, in PEM. They replace the system's: an endpoint in a private network is then
+    /// trusted only with a certificate of its own authority.
     pub authorities: Option<Vec<u8>>,
-    /// The client's certificate chain and its private key, in PEM, for an endpoint that asks who is there.
+    /// The client's certificate chain and its private key, in PEM, for an endpoint that requires client authentication.
     pub identity: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -26,7 +26,7 @@ impl core::fmt::Debug for RpcTls {
 }
 
 impl RpcTls {
-    /// HTTP with these certificates.
+    /// Returns an HTTP transport with these certificates.
     ///
     /// # Errors
     /// [`NodeError::Certificates`] if they cannot be read.

@@ -1,5 +1,5 @@
-//! Transactions with the fees of EIP-1559: estimated first, sent once, waited for, and sent again with higher fees if
-//! they are stuck.
+//! Transactions with EIP-1559 fees: the gas is estimated, the transaction is sent once and waited for, and sent again
+//! with higher fees if it is stuck.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::registry::node::{NodeError, NodeReceipt};
 
-/// How often an endpoint is asked whether it has a transaction that it did not acknowledge.
+/// Number of times an endpoint is asked for a transaction that it did not acknowledge.
 const LOOKS: u32 = 3;
 
-/// As much of a receipt as a registry needs.
+/// The fields of a receipt that a registry needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RpcReceipt {
@@ -38,7 +38,7 @@ struct RpcReceipt {
     logs: Vec<Log>,
 }
 
-/// What a transaction does, whatever it costs.
+/// The content of a transaction without its fees.
 struct Intent<'a> {
     client: &'a Client,
     chain_id: u64,
@@ -51,8 +51,8 @@ struct Intent<'a> {
     balance: U256,
 }
 
-/// Sends a transaction, or deploys a contract if there is nobody to send it to, and waits until it is included. Returns
-/// the contract's address too.
+/// Sends a transaction, or deploys a contract if there is no receiver, and waits until it is included. Also returns the
+/// address of the deployed contract.
 pub(super) async fn send(
     client: &Client,
     chain_id: u64,
@@ -91,7 +91,7 @@ pub(super) async fn send(
     Ok((receipt.contract_address, answer))
 }
 
-/// What the chain asks now: twice the base fee, and the tip that others pay.
+/// Estimates the current fees: twice the base fee, and the usual tip.
 async fn fees(client: &Client) -> Result<Eip1559Estimation, NodeError> {
     let provider = client.provider();
     let estimate = || async {
@@ -105,12 +105,12 @@ async fn fees(client: &Client) -> Result<Eip1559Estimation, NodeError> {
             .await
     };
     client.repeated(estimate).await?.ok_or_else(|| {
-        NodeError::Rejected("it has no base fee, and this program sends transactions of EIP-1559 alone".into())
+        NodeError::Rejected("it has no base fee, and this program sends only EIP-1559 transactions".into())
     })
 }
 
 impl<'a> Intent<'a> {
-    /// Runs the call without sending it, which says what gas it needs, or why it would fail.
+    /// Simulates the call without sending it. This gives the gas it needs, or the reason why it would fail.
     async fn prepare(
         client: &'a Client,
         chain_id: u64,
@@ -139,7 +139,8 @@ impl<'a> Intent<'a> {
             Err(failed) => return Err(error::of_transaction(failed, from, balance, balance + U256::from(1))),
         };
         let nonce = from_value::<U64>(nonce?)?.to();
-        // What others do before it can make it dearer: a deposit hashes more or less with its place in the tree.
+        // Earlier transactions of others can raise its cost: the number of hashes of a deposit depends on its position
+        // in the tree.
         let gas_limit = gas.saturating_add(gas / 2);
         Ok(Self { client, chain_id, key, from, to, data, nonce, gas_limit, balance })
     }
@@ -176,7 +177,7 @@ impl<'a> Intent<'a> {
         match self.client.request::<TxHash>(("eth_sendRawTransaction", json!([bytes]))).await {
             Ok(_) => Ok(hash),
             Err(failed) if error::is_known(&failed) => Ok(hash),
-            // It may or may not have arrived: look for it, and leave the rest to whoever sent it.
+            // It may or may not have arrived: look for it, and report the result to the caller.
             Err(failed @ (NodeError::TimedOut { .. } | NodeError::Unreachable { .. } | NodeError::BadAnswer(_))) => {
                 self.look_for(hash, failed).await
             }
@@ -235,8 +236,8 @@ impl<'a> Intent<'a> {
         }
     }
 
-    /// Sends it again with higher fees. None if that does not succeed, for instance since the one before was included
-    /// meanwhile, or since the account cannot pay more: what was sent is waited for all the same.
+    /// Sends it again with higher fees. Returns `None` if that fails, for instance because the earlier one was included
+    /// in the meantime, or because the account cannot pay more. The transactions that were sent are still waited for.
     async fn replace(&self, fees: &mut Eip1559Estimation) -> Option<TxHash> {
         let now = self::fees(self.client).await.ok()?;
         let higher = Eip1559Estimation {
@@ -246,12 +247,13 @@ impl<'a> Intent<'a> {
         if self.cost(&higher) > self.balance {
             return None;
         }
-        // Also if it is refused: what the endpoint has may be dearer than it says.
+        // Raise the fees also after a refusal: the transaction that the endpoint holds may have higher fees than
+        // reported.
         *fees = higher;
         self.submit(&higher).await.ok()
     }
 
-    /// Asks for the receipts of all that was sent, and for the height of the chain.
+    /// Asks for the receipts of all sent transactions and for the height of the chain.
     async fn look(&self, sent: &[TxHash]) -> Result<(Option<RpcReceipt>, BlockNumber), NodeError> {
         let mut requests: Vec<Request> = vec![("eth_blockNumber", json!([]))];
         requests.extend(sent.iter().map(|hash| ("eth_getTransactionReceipt", json!([hash]))));
@@ -265,12 +267,12 @@ impl<'a> Intent<'a> {
         Ok((None, block))
     }
 
-    /// Why a transaction failed that was included: the call is run again on the state of its block.
+    /// Finds out why an included transaction failed, by running the call again on the state of its block.
     async fn reason(&self, block: BlockNumber) -> NodeError {
         let call = call(self.from, self.to, &self.data);
         match self.client.read::<Bytes>(("eth_call", json!([call, U64::from(block)]))).await {
             Err(failed @ (NodeError::Reverted(_) | NodeError::Halted(_))) => failed,
-            _ => NodeError::Halted("it was included and failed, for its gas or for what came before it".into()),
+            _ => NodeError::Halted("it was included and failed, because of its gas or earlier transactions".into()),
         }
     }
 }
@@ -282,7 +284,7 @@ fn call(from: Address, to: Option<Address>, data: &Bytes) -> Value {
     }
 }
 
-/// An eighth more, rounded up: the least that every node takes for a replacement.
+/// Raises a fee by an eighth, rounded up: the minimum that every node accepts for a replacement.
 fn raised(fee: u128) -> u128 {
     fee.saturating_add(fee.div_ceil(8)).max(fee.saturating_add(1))
 }
