@@ -61,7 +61,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     // The chain.
     device.run(&["sync", "--rpc-url", "http://127.0.0.1:1"]).fails(4, "check the address and that the node runs");
     device.run(&["sync", "--rpc-url", "gopher://x"]).fails(1, "is not the address of an endpoint");
-    device.run(&["sync", "--chain-id", "1"]).fails(4, "expected was chain 1");
+    device.run(&["sync", "--chain-id", "1"]).fails(4, "not on the expected chain 1");
     let nobody = "0x00000000000000000000000000000000000000aa";
     device.run(&["sync", "--registry", nobody]).fails(3, "there is no contract at");
     device

@@ -1,4 +1,4 @@
-//! What a follower tells of the changes it made.
+//! Reports of the changes that a follower made.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use quotapass_circuits::membership::{Root, Update};
 
 use crate::registry::{Block, Head, LoggedEvent};
 
-/// An event that was applied, and what it changed in the tree.
+/// An applied event and its change of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The event.
@@ -25,78 +25,80 @@ impl Change {
     }
 }
 
-/// A root that the tree had.
+/// A root of the tree at some block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootChange {
     /// The root.
     pub root: Root,
-    /// Since when, and since when the one before is superseded, in Unix seconds: the time of the block; after events that
-    /// were applied at once a time before the history, not earlier than theirs.
+    /// Time from which this root is current and the earlier one superseded, in Unix seconds. It is the time of the
+    /// block. For events that were applied in bulk, it is a time before the history and not earlier than the times of
+    /// the events.
     pub since: u64,
     /// The block.
     pub block: BlockNumber,
 }
 
-/// What a sync did: everything since the last one that succeeded.
+/// Result of a sync: everything since the last sync that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synced {
-    /// The latest block, and the root and member count that contract and copy have in common there.
+    /// The latest block, with the root and member count, which are equal in the contract and the copy.
     pub head: Head,
-    /// What a reorganisation took back, if there was one. It comes before all else.
+    /// What a reorganisation undid, if there was one. Apply it before the other fields.
     pub undone: Option<Undone>,
-    /// The roots that are new, oldest first. Events that were applied at once leave one root for a range of blocks.
+    /// The new roots, oldest first. Events that were applied in bulk give one root per range of blocks.
     pub roots: Vec<RootChange>,
     /// The events that were applied one by one, oldest first.
     pub changes: Vec<Change>,
-    /// Blocks that were read.
+    /// Number of blocks read.
     pub blocks: u64,
-    /// Events that were applied.
+    /// Number of events applied.
     pub events: u64,
 }
 
-/// What a reorganisation took back.
+/// Changes that a reorganisation undid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undone {
-    /// The latest block that stayed; none if nothing did.
+    /// The latest block that is still in the chain; `None` if there is none.
     pub ancestor: Option<Block>,
-    /// How many roots that were told before never were.
+    /// Number of reported roots that are no longer part of the history.
     pub roots: usize,
 }
 
-/// How far a sync has come.
+/// Progress of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SyncProgress {
-    /// The block that it is read to.
+    /// The last block read.
     pub block: BlockNumber,
-    /// The latest block, where it ends.
+    /// The latest block, at which the sync ends.
     pub head: BlockNumber,
-    /// Members that were read, also before this sync.
+    /// Number of members read, including those read before this sync.
     pub members: u64,
-    /// Members there are.
+    /// Number of members of the registry.
     pub member_count: u64,
-    /// Blocks that were read in this sync.
+    /// Number of blocks read in this sync.
     pub blocks_read: u64,
-    /// Members that were read in this sync.
+    /// Number of members read in this sync.
     pub members_read: u64,
-    /// How many blocks the next range will have at most.
+    /// Maximum number of blocks in the next range.
     pub range: u64,
     /// The time since the sync began.
     pub elapsed: Duration,
 }
 
 impl SyncProgress {
-    /// Members read in a second.
+    /// Members read per second.
     pub fn members_per_second(&self) -> f64 {
         self.members_read as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// How long the rest will take if it goes on like this; none as long as nothing can be said.
+    /// Estimated remaining time at the present rate; `None` if there is no estimate yet.
     pub fn remaining(&self) -> Option<Duration> {
         let part = |done: u64, left: u64| (left > 0).then(|| done as f64 / (done + left) as f64);
         let blocks = part(self.blocks_read, self.head.saturating_sub(self.block));
         let members = part(self.members_read, self.member_count.saturating_sub(self.members));
-        // Blocks without members fly by, and members may lie anywhere: the slower of the two counts.
+        // Blocks without members are fast, and members may be unevenly distributed, so the slower of the two estimates
+        // counts.
         let done = match (blocks, members) {
             (None, _) => return Some(Duration::ZERO),
             (Some(blocks), None) => blocks,

@@ -1,4 +1,4 @@
-//! Why a follower does not have the registry's tree.
+//! Errors of a follower and its store.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use quotapass_circuits::{
 
 use crate::registry::RegistryError;
 
-/// Why a follower does not have the registry's tree. Except where it says so, what was read before stays, and the call
-/// can be repeated.
+/// Errors of a follower. Unless the variant says otherwise, everything read before is kept, and the call can be
+/// repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
@@ -22,50 +22,50 @@ pub enum FollowError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing was read yet, or a sync was interrupted.
+    /// Nothing has been read yet, or a sync was interrupted.
     #[error("the local copy of the registry is not complete; sync it first")]
     NotSynced,
-    /// The registry is another one than was followed so far.
+    /// The registry differs from the one followed so far.
     #[error(
-        "this is a copy of registry {}, and it was asked to follow {}; use another store for that one",
+        "this is a copy of registry {}, but it was asked to follow {}; use another store for that registry",
         named(followed),
         named(given)
     )]
     WrongRegistry {
-        /// Whose copy it is.
+        /// The registry of the copy.
         followed: RegistryId,
         /// The registry that was given.
         given: RegistryId,
     },
-    /// More blocks were replaced than can be followed.
+    /// The reorganisation replaced more blocks than can be undone.
     #[error(
         "the chain was reorganised deeper than {limit} blocks, or this is another chain; if you trust the endpoint, \
-             sync anew with --from-scratch"
+         sync again with --from-scratch"
     )]
     ReorganisedTooDeep {
-        /// The most blocks that can be undone.
+        /// Maximum number of blocks that can be undone.
         limit: u64,
     },
-    /// The chain was reorganised again and again during one sync.
+    /// The chain was reorganised too often during one sync.
     #[error("the chain was reorganised {0} times during the sync; try again later, or ask another endpoint")]
     Unsteady(u32),
     /// Events are missing between two members.
-    #[error("the next member has index {found} where {expected} was due: events are missing; ask another endpoint")]
+    #[error("the next member has index {found} instead of {expected}: events are missing; ask another endpoint")]
     Gap {
-        /// The index that was due.
+        /// The expected index.
         expected: MemberIndex,
         /// The index of the event.
         found: MemberIndex,
     },
-    /// Events came twice or from blocks that were not asked for.
-    #[error("an event of block {block}, log {log_index}, is out of its place; ask another endpoint")]
+    /// Events were repeated, or came from blocks that were not requested.
+    #[error("an event of block {block}, log {log_index}, is out of order; ask another endpoint")]
     OutOfOrder {
         /// The block of the event.
         block: BlockNumber,
-        /// The event's place in it.
+        /// The index of the event's log in it.
         log_index: u64,
     },
-    /// A slot was zeroed that belongs to another commitment, or to none.
+    /// A slot was zeroed for a commitment that it does not hold.
     #[error("slot {index} was zeroed for {commitment}, which is not what it holds; ask another endpoint")]
     WrongSlot {
         /// The slot.
@@ -73,14 +73,16 @@ pub enum FollowError {
         /// The commitment in the event.
         commitment: IdentityCommitment,
     },
-    /// Somebody leaves who never joined.
-    #[error("an event tells of member {0}, who was never added; ask another endpoint")]
+    /// An event concerns a member who never joined.
+    #[error("an event concerns member {0}, who was never added; ask another endpoint")]
     UnknownMember(MemberIndex),
-    /// The tree does not take what an event says.
-    #[error("the tree cannot follow the event: {0}; ask another endpoint")]
+    /// The tree cannot apply an event.
+    #[error("the tree cannot apply the event: {0}; ask another endpoint")]
     Tree(#[from] TreeError),
-    /// All events are applied and the roots differ. What was read since the last root that agreed is discarded.
-    #[error("at block {block} the events give the root {computed}, the contract has {expected}; ask another endpoint")]
+    /// All events are applied, but the roots differ. Everything read since the last matching root is discarded.
+    #[error(
+        "at block {block} the events give the root {computed}, but the contract has {expected}; ask another endpoint"
+    )]
     RootMismatch {
         /// The block.
         block: BlockNumber,
@@ -92,7 +94,7 @@ pub enum FollowError {
 }
 
 impl FollowError {
-    /// Whether events contradict one another, or the contract.
+    /// Whether events contradict each other or the contract.
     pub(super) fn is_contradiction(&self) -> bool {
         matches!(
             self,
@@ -106,28 +108,28 @@ impl FollowError {
     }
 }
 
-/// Why a follower's store was not opened, read or written. It is never replaced by a new one.
+/// Errors of a follower's store. A store that fails is never replaced by a new one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{0} does not exist; check the path, or sync first")]
     Missing(PathBuf),
     /// A new store would replace an existing file.
     #[error("{0} exists; open it, or choose another path for a new copy")]
     Exists(PathBuf),
-    /// Another process, or another handle of this one, has it open.
-    #[error("{0} is in use; close the other program that follows this registry, or give this one a store of its own")]
+    /// Another process, or another handle in this process, has the store open.
+    #[error("{0} is in use; close the other program that follows this registry, or give this program a separate store")]
     InUse(PathBuf),
     /// The file is of another kind.
     #[error("{0} is not a copy of a registry; check the path (nothing was written to it)")]
     Foreign(PathBuf),
     /// The file is of another version of quotapass.
-    #[error("{path} has version {found}, which this program does not read; sync anew with --from-scratch")]
+    #[error("{path} has version {found}, which this program does not read; sync again with --from-scratch")]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version it has.
+        /// The version of the file.
         found: u32,
     },
     /// The file belongs to another registry.
@@ -135,27 +137,27 @@ pub enum StoreError {
     WrongRegistry {
         /// The file.
         path: PathBuf,
-        /// Whose copy it is.
+        /// The registry of the copy.
         found: RegistryId,
-        /// Whose copy was asked for.
+        /// The requested registry.
         expected: RegistryId,
     },
-    /// What it holds is not what was written.
-    #[error("{path} is damaged ({reason}); sync anew with --from-scratch")]
+    /// The content was changed after it was written.
+    #[error("{path} is damaged ({reason}); sync again with --from-scratch")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// The system or the database refused.
     #[error("cannot {action} {path}: {reason}; check the disk, then start again")]
     Failed {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// The reason it gave.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The roots that the tree had lately, recomputed from what the store knows of each member.
+//! The recent roots of the tree, recomputed from the stored members.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use quotapass_circuits::membership::{Member, MemberIndex, TreeChange};
 use super::{FollowError, Follower, RootChange};
 use crate::registry::{Registry, RegistryError, node::NodeError};
 
-/// What the blocks of some time did to the tree.
+/// The changes of the tree in recent blocks.
 #[derive(Default)]
 struct BlockChanges {
     added: Vec<(MemberIndex, Member)>,
@@ -16,14 +16,14 @@ struct BlockChanges {
 }
 
 impl Follower {
-    /// The root at [`head`](Self::head) and those before it that were current at `since` (Unix seconds) or later,
-    /// oldest first, as they stood at the end of a block. The registry is asked for the times of blocks alone.
+    /// Returns the root at [`head`](Self::head) and the earlier roots that were current at `since` (Unix seconds) or
+    /// later, oldest first. Each is the root at the end of a block. The registry is only asked for the times of blocks.
     ///
-    /// The first of them was current at `since`; its own [`RootChange::since`] is not known, and given as zero. A relay or
-    /// reader that starts fills its root history with it.
+    /// The first one was current at `since`; its [`RootChange::since`] is unknown and set to zero. A relay or reader
+    /// fills its root history with this list when it starts.
     ///
     /// # Errors
-    /// [`FollowError::NotSynced`], and others if store or registry do not answer.
+    /// [`FollowError::NotSynced`], and others if the store or the registry fails.
     pub fn roots_since(&self, registry: &dyn Registry, since: u64) -> Result<Vec<RootChange>, FollowError> {
         let mut tree = self.tree()?.clone();
         let mut blocks = BTreeMap::<BlockNumber, BlockChanges>::new();
@@ -34,7 +34,7 @@ impl Follower {
             }
         })?;
         let numbers: Vec<BlockNumber> = blocks.keys().copied().collect();
-        // Blocks grow later with their number.
+        // The times of blocks grow with their numbers.
         let (mut low, mut high) = (0, numbers.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -71,6 +71,6 @@ impl Follower {
 
 fn time_of(registry: &dyn Registry, number: BlockNumber) -> Result<u64, FollowError> {
     let missing =
-        || RegistryError::Node(NodeError::BadAnswer(format!("it has no block {number}, which was read before")));
+        || RegistryError::Node(NodeError::BadAnswer(format!("block {number} is missing, although it was read before")));
     Ok(registry.block(number)?.ok_or_else(missing)?.timestamp)
 }

@@ -1,11 +1,10 @@
-//! A copy of a registry: its members, its tree and what became of each, read from its events, checked against its root,
-//! and kept in memory or in a file.
+//! A copy of a registry: its tree and the record of each member, read from the registry's events, checked against its
+//! root, and stored in memory or in a file.
 //!
-//! A sync reads the events block by block, in ranges as wide as the endpoint bears, and writes each range with one
-//! transaction of the database: whoever is killed in the middle goes on where he was. Once the latest block is reached,
-//! the root is compared with the contract's at that block; only then does the copy answer. If the chain was reorganised,
-//! the latest block that both have is found by the hashes that were stored, everything after it is taken back, and the
-//! new branch is read.
+//! A sync reads the events block by block, in ranges as wide as the endpoint allows, and writes each range in one
+//! database transaction, so a killed process resumes where it stopped. At the latest block, the root is compared with
+//! the contract's root at that block; the copy answers queries only after this check. If the chain was reorganised, the
+//! stored block hashes give the latest common block, everything after it is undone, and the new branch is read.
 //!
 //! ```no_run
 //! use quotapass::registry::{
@@ -26,16 +25,16 @@
 //! let mut follower = Follower::open_or_create("members.redb".as_ref(), registry.id(), settings)?;
 //! let synced = follower.sync(&registry)?;
 //! println!("{} members at block {}", synced.head.member_count, synced.head.block.number);
-//! // Anybody can deposit for a commitment: a wallet takes the membership of its own deposit.
+//! // Anybody can deposit for a commitment: a wallet uses the membership of its own deposit.
 //! for (index, depositor) in follower.slots_of(commitment)? {
 //!     println!("member {index}, deposited by {depositor}: {:?}", follower.path(index)?);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A relay gives [`FollowerSettings::history`] the length of its longest root window, and its root history what a sync
-//! tells: `relay.reorganise_roots(undone, roots)`, where `undone` is `synced.undone.map_or(0, |undone| undone.roots)` and
-//! `roots` are pairs of `root` and `since` of [`Synced::roots`].
+//! A relay sets [`FollowerSettings::history`] to its longest root window, and passes the result of each sync to its
+//! root history: `relay.reorganise_roots(undone, roots)`, where `undone` is `synced.undone.map_or(0, |undone|
+//! undone.roots)` and `roots` are pairs of `root` and `since` of [`Synced::roots`].
 
 mod change;
 mod error;
@@ -65,18 +64,18 @@ use self::{
 };
 use super::{Head, MemberRecord, Observer};
 
-/// How a registry is followed.
+/// Settings of a follower.
 #[derive(Clone, Debug)]
 pub struct FollowerSettings {
-    /// The first block that may have events of the registry. Without one, the registry's node is asked for the block of
-    /// the deployment, and if it cannot tell, all blocks are read.
+    /// The first block that may have events of the registry. If `None`, the registry's node is asked for the deployment
+    /// block; if it cannot tell, all blocks are read.
     pub first_block: Option<BlockNumber>,
-    /// How many blocks a reorganisation may take back at most.
+    /// Maximum number of blocks that a reorganisation may undo.
     pub reorganisation_limit: u64,
-    /// Events of blocks at most this much older than the latest are applied and told one by one, with the root after
-    /// each; earlier ones are applied at once, which is much faster.
+    /// Events of blocks up to this much older than the latest block are applied and reported one by one, with the root
+    /// after each; older events are applied in bulk, which is much faster.
     pub history: Duration,
-    /// Who is told how a sync goes on.
+    /// Observer of the progress of a sync.
     pub progress: Observer<SyncProgress>,
 }
 
@@ -95,7 +94,7 @@ pub struct Follower {
     state: State,
     /// The tree of the store's members.
     tree: MemberTree,
-    /// What was done and not told yet, since a sync failed after it.
+    /// Changes that were made but not reported yet, because a sync failed after them.
     pending: Pending,
 }
 
@@ -103,7 +102,7 @@ impl Follower {
     /// A copy in memory.
     ///
     /// # Errors
-    /// [`FollowError::Store`] if there is none to be had.
+    /// [`FollowError::Store`] if the store cannot be made.
     pub fn in_memory(registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
         let state = Self::blank(&settings);
         Self::of_store(registry, settings, Store::in_memory(registry, &state)?)
@@ -112,25 +111,25 @@ impl Follower {
     /// A new copy in a file.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if there is such a file, and others if it cannot be written.
+    /// [`StoreError::Exists`] if the file exists, and others if it cannot be written.
     pub fn create(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
         let state = Self::blank(&settings);
         Self::of_store(registry, settings, Store::create(path, registry, &state)?)
     }
 
-    /// Opens the file of a copy. Nobody else can open it meanwhile. Nothing is hashed: the paths that it gives are
-    /// checked one by one.
+    /// Opens the file of a copy and locks it: nothing else can open it at the same time. Opening hashes nothing;
+    /// instead, each path is checked when it is requested.
     ///
     /// # Errors
-    /// [`StoreError`] if it is not there, in use, of another kind, version or registry, or damaged.
+    /// [`StoreError`] if the file is missing, in use, of another kind, version or registry, or damaged.
     pub fn open(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
         Self::of_store(registry, settings, Store::open(path, registry)?)
     }
 
-    /// Opens the file of a copy, or starts a new one if there is no such file.
+    /// Opens the file of a copy, or creates it if it does not exist.
     ///
     /// # Errors
-    /// As [`open`](Self::open): a file that is there and cannot be opened is not replaced.
+    /// As [`open`](Self::open): an existing file that cannot be opened is not replaced.
     pub fn open_or_create(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
         if path.exists() { Self::open(path, registry, settings) } else { Self::create(path, registry, settings) }
     }
@@ -148,33 +147,34 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Takes tree and state from the store.
+    /// Loads tree and state from the store.
     fn load(&mut self) -> Result<(), StoreError> {
         self.state = self.store.state()?;
         self.tree = self.store.tree()?;
         if self.tree.root() != self.state.root {
-            return Err(self.store.damaged(&"its nodes do not lead to its root"));
+            return Err(self.store.damaged(&"its nodes do not hash to its root"));
         }
         Ok(())
     }
 
-    /// Whose copy it is.
+    /// The registry of the copy.
     pub fn registry(&self) -> RegistryId {
         self.registry
     }
 
-    /// The latest block that was read, with root and member count; none before the first sync and in the middle of one.
+    /// The latest block that was read, with root and member count; `None` before the first sync and while a sync is
+    /// incomplete.
     pub fn head(&self) -> Option<Head> {
         let block = self.state.read.filter(|read| self.state.verified == Some(read.number))?;
         Some(Head { block, root: self.tree.root(), member_count: self.tree.len() as u64 })
     }
 
-    /// How far it has read, also in the middle of a sync.
+    /// The latest block that was read, also while a sync is incomplete.
     pub fn read_to(&self) -> Option<BlockNumber> {
         self.state.read.map(|block| block.number)
     }
 
-    /// The first block that it reads; none before the first sync, unless it was given.
+    /// The first block that it reads; `None` before the first sync, unless the settings give it.
     pub fn first_block(&self) -> Option<BlockNumber> {
         self.state.first
     }
@@ -207,7 +207,7 @@ impl Follower {
         Ok(self.tree()?.len() as u64)
     }
 
-    /// A slot of the tree; none if it is empty or its member has left.
+    /// The member in a slot of the tree; `None` if the slot is empty or its member has left.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`].
@@ -215,7 +215,7 @@ impl Follower {
         Ok(self.tree()?.member(index))
     }
 
-    /// What is known of a member, gone or not; none if there never was one of this index.
+    /// The record of a member, present or gone; `None` if no member ever had this index.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`], and [`FollowError::Store`] if the store cannot be read.
@@ -224,8 +224,8 @@ impl Follower {
         Ok(self.store.member(index)?.map(|member| member.record()))
     }
 
-    /// Where a commitment was added and by whom, in the order of the deposits, whether or not the members have left. A
-    /// depositor is in it once. It goes through the store.
+    /// All indices at which a commitment was added, with the depositors, in the order of the deposits, whether or not
+    /// the members have left. Each depositor appears once. This scans the store.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`], and [`FollowError::Store`] if the store cannot be read.
@@ -253,10 +253,10 @@ impl Follower {
         Ok(departures)
     }
 
-    /// The path of a member to [`root`](Self::root), checked: a store that was changed does not go unnoticed.
+    /// The path of a member to [`root`](Self::root). It is checked, so a changed store is detected.
     ///
     /// # Errors
-    /// [`FollowError::Tree`] if there is no such member or it has left, [`StoreError::Damaged`] if the path does not
+    /// [`FollowError::Tree`] if the member does not exist or has left, [`StoreError::Damaged`] if the path does not
     /// lead to the root.
     pub fn path(&self, index: MemberIndex) -> Result<MemberPath, FollowError> {
         let tree = self.tree()?;

@@ -1,23 +1,24 @@
-//! How many blocks to ask for at once.
+//! Number of blocks to request at once.
 
 use core::time::Duration;
 
-/// Blocks in the first range. It doubles from there, so that the first answers are small however dense the members lie.
+/// Number of blocks in the first range. The width doubles from there, so the first answers are small even if the
+/// members are dense.
 const FIRST: u64 = 16;
-/// Events that a range should have at most: they are held in memory together.
+/// Target maximum of events in a range: they are all in memory at the same time.
 const EVENTS: u64 = 10_000;
-/// Answers that take longer are asked for in smaller parts.
+/// If an answer takes longer, the next ranges are narrower.
 const SLOW: Duration = Duration::from_secs(8);
-/// After so many answers, a limit that was met once is tried again.
+/// Number of answers after which a refused width is tried again.
 const FORGET: u32 = 32;
 
 /// The width of the next range, which grows with every answer and shrinks with every refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RangeWidth {
     width: u64,
-    /// The widest range that was answered lately.
+    /// The widest range that was recently answered.
     good: u64,
-    /// The narrowest one that was refused lately.
+    /// The narrowest range that was recently refused.
     refused: Option<u64>,
     answers: u32,
 }
@@ -27,12 +28,12 @@ impl RangeWidth {
         Self { width: FIRST, good: 0, refused: None, answers: 0 }
     }
 
-    /// Blocks to ask for next.
+    /// Number of blocks to request next.
     pub(super) fn get(&self) -> u64 {
         self.width
     }
 
-    /// A range was answered.
+    /// Records that a range was answered.
     pub(super) fn answered(&mut self, blocks: u64, events: u64, took: Duration) {
         self.answers += 1;
         if self.answers >= FORGET {
@@ -45,7 +46,7 @@ impl RangeWidth {
             self.good = blocks;
             self.width = match self.refused {
                 None => blocks.saturating_mul(2),
-                // Halfway to the limit, until that is close enough.
+                // Halfway to the limit, until the width is close to it.
                 Some(refused) if blocks + blocks / 8 < refused => blocks + (refused - blocks) / 2,
                 Some(_) => blocks,
             };
@@ -53,7 +54,7 @@ impl RangeWidth {
         self.width = dense.map_or(self.width, |dense| self.width.min(dense));
     }
 
-    /// A range was refused as too wide, or not answered in time. False if it cannot be narrower.
+    /// Records that a range was refused as too wide, or not answered in time. Returns false if it cannot be narrower.
     pub(super) fn refused(&mut self, blocks: u64) -> bool {
         if blocks <= 1 {
             return false;

@@ -1,4 +1,4 @@
-//! A member as the store holds it: who it is, and in which blocks what became of it, so that blocks can be taken back.
+//! A stored member: its terms, and the block of each change, so that blocks can be undone.
 
 use alloy_primitives::{Address, BlockNumber};
 use quotapass_circuits::{
@@ -8,10 +8,10 @@ use quotapass_circuits::{
 
 use crate::registry::{MemberRecord, MemberStatus, TierNumber};
 
-/// Bytes of a stored member.
+/// Size of a stored member in bytes.
 pub(super) const RECORD_BYTES: usize = 102;
 
-/// All that events told of a member.
+/// All data about a member from the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StoredMember {
     pub(super) member: Member,
@@ -23,11 +23,11 @@ pub(super) struct StoredMember {
     pub(super) zeroed: Option<BlockNumber>,
     /// The block of the request to exit, and when the deposit can be withdrawn.
     pub(super) exit: Option<(BlockNumber, u64)>,
-    /// The block that the deposit went in, and how.
+    /// The block in which the deposit left the registry, and the way it left.
     pub(super) end: Option<(BlockNumber, End)>,
 }
 
-/// How a deposit goes.
+/// Ways in which a deposit leaves the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Withdrawn,
@@ -35,19 +35,19 @@ pub(super) enum End {
 }
 
 impl StoredMember {
-    /// What stands in its slot.
+    /// The content of the member's slot.
     pub(super) fn slot(&self) -> Option<Member> {
         self.zeroed.is_none().then_some(self.member)
     }
 
-    /// Forgets what later blocks did.
+    /// Removes the changes of later blocks.
     pub(super) fn rewind(&mut self, block: BlockNumber) {
         self.zeroed = self.zeroed.filter(|zeroed| *zeroed <= block);
         self.exit = self.exit.filter(|(exit, _)| *exit <= block);
         self.end = self.end.filter(|(end, _)| *end <= block);
     }
 
-    /// As the registry tells it.
+    /// Converts to the record that the registry returns.
     pub(super) fn record(&self) -> MemberRecord {
         let status = match (self.end, self.exit) {
             (Some((_, End::Withdrawn)), _) => MemberStatus::Withdrawn,
@@ -66,8 +66,8 @@ impl StoredMember {
         }
     }
 
-    /// Commitment 32, stake 4, message limit 2, day 2, depositor 20, tier 1, blocks 8 each of addition, zeroing, exit and
-    /// end, time of withdrawal 8, kind of end 1; numbers big-endian, 2^64 - 1 for a block that is none.
+    /// Commitment 32, stake 4, message limit 2, day 2, depositor 20, tier 1, blocks 8 each of addition, zeroing, exit
+    /// and end, time of withdrawal 8, kind of end 1; numbers big-endian, 2^64 - 1 for an absent block.
     pub(super) fn to_bytes(self) -> [u8; RECORD_BYTES] {
         let mut bytes = Vec::with_capacity(RECORD_BYTES);
         let number = |block: Option<BlockNumber>| block.unwrap_or(BlockNumber::MAX).to_be_bytes();
@@ -92,7 +92,7 @@ impl StoredMember {
         fixed
     }
 
-    /// Reads it back; none if the bytes are not those of a member.
+    /// Reads it back; `None` if the bytes are not a valid member.
     pub(super) fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
         let mut rest = &bytes[..];
         let commitment = IdentityCommitment::from_be_bytes(&take(&mut rest)?).ok()?;

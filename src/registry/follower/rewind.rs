@@ -1,4 +1,4 @@
-//! Taking back what blocks did that the chain does not have any more.
+//! Undoing the changes of blocks that are no longer in the chain.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use super::{FollowError, Follower, Undone, store::State};
 use crate::registry::Registry;
 
 impl Follower {
-    /// Whether the chain still has the block that was read last.
+    /// Whether the last block read is still in the chain.
     pub(super) fn is_in_chain(&self, registry: &dyn Registry) -> Result<bool, FollowError> {
         let Some(read) = self.state.read else { return Ok(true) };
         Ok(registry.block(read.number)? == Some(read))
     }
 
-    /// If the chain no longer has the block that was read last, takes back what follows the latest one that it has.
+    /// If the last block read is no longer in the chain, undoes everything after the latest block that still is.
     pub(super) fn return_to_common_ancestor(&mut self, registry: &dyn Registry) -> Result<(), FollowError> {
         let Some(read) = self.state.read else { return Ok(()) };
         if self.is_in_chain(registry)? {
             return Ok(());
         }
         let known = self.store.blocks()?;
-        // A chain that has a block has all before it.
+        // A chain that contains a block contains all blocks before it.
         let (mut low, mut high) = (0, known.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -33,7 +33,7 @@ impl Follower {
         }
         let ancestor = low.checked_sub(1).map(|place| known[place]);
         let limit = self.settings.reorganisation_limit;
-        // The lowest block that is known to be replaced.
+        // The lowest known block that was replaced.
         let replaced = known.get(low).map_or(read.number, |block| block.number);
         if read.number - replaced >= limit {
             return Err(FollowError::ReorganisedTooDeep { limit });
@@ -45,8 +45,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes back all that later blocks did, to this one or the latest before it whose hash is known, or everything.
-    /// Returns how many roots that were told before never were.
+    /// Undoes all changes after `block`, or after the latest earlier block whose hash is known, or everything if
+    /// `block` is `None`. Returns the number of reported roots that are no longer part of the history.
     pub(super) fn rewind(&mut self, block: Option<BlockNumber>) -> Result<usize, FollowError> {
         let known = self.store.blocks()?;
         let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));

@@ -1,7 +1,7 @@
-//! The database of a follower: members, nodes of the tree, and blocks to recognise the chain by.
+//! The database of a follower: members, nodes of the tree, and block hashes, which identify the chain.
 //!
-//! One transaction of the database takes in a range of blocks, whole or not at all, so that a process may be killed at
-//! any moment. The tables:
+//! One database transaction stores a range of blocks, completely or not at all, so a process may be killed at any
+//! moment. The tables:
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -40,19 +40,19 @@ const MEMBERS: TableDefinition<u32, [u8; RECORD_BYTES]> = TableDefinition::new("
 const NODES: TableDefinition<u64, [u8; 32]> = TableDefinition::new("nodes");
 const BLOCKS: TableDefinition<u64, [u8; 40]> = TableDefinition::new("blocks");
 
-/// What the database may keep in memory.
+/// Size of the database's cache in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// How far the copy has come.
+/// Progress of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
-    /// The first block that may have events; none as long as nobody has looked for it.
+    /// The first block that may have events; `None` until it has been determined.
     pub(super) first: Option<BlockNumber>,
     /// The latest block that was read.
     pub(super) read: Option<Block>,
-    /// The highest block at which the root is known to be the contract's. Later events are on trial.
+    /// The highest block at which the root is known to match the contract's. Later events are unverified.
     pub(super) verified: Option<BlockNumber>,
-    /// The root after all that was read.
+    /// The root after all events read.
     pub(super) root: Root,
 }
 
@@ -78,7 +78,7 @@ impl Store {
         Self { database, path }.initialised(registry, state)
     }
 
-    /// A new store in a file, which stands at its path only when it is complete.
+    /// A new store in a file, which appears at its path only when it is complete.
     pub(super) fn create(path: &Path, registry: RegistryId, state: &State) -> Result<Self, StoreError> {
         if path.exists() {
             return Err(StoreError::Exists(path.into()));
@@ -90,7 +90,7 @@ impl Store {
         let mut draft = path.as_os_str().to_owned();
         draft.push(".new");
         let draft = PathBuf::from(draft);
-        // What a crash left behind. If somebody is making it right now, the lock below says so.
+        // A crash may have left this file behind. If another process is creating it right now, the lock below fails.
         let database = match builder().create(&draft) {
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path.into())),
             made => made.map_err(|error| failed("create", path, &error))?,
@@ -100,12 +100,12 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a file, checks that none of it was changed since it was written, and that it belongs to the registry.
+    /// Opens a file, and checks that its content is unchanged since it was written and that it belongs to the registry.
     pub(super) fn open(path: &Path, registry: RegistryId) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing(path.into()));
         }
-        // The database trusts its pages, and stumbles over some that were changed. Once all are checked it is safe.
+        // The database trusts its pages, and panics on some changed ones. It is safe once all pages are checked.
         let opened = catch_unwind(AssertUnwindSafe(|| open_checked(path)));
         let database = opened.unwrap_or_else(|_| Err(damaged(path, &"the database cannot read it")))?;
         let store = Self { database, path: path.into() };
@@ -157,11 +157,11 @@ impl Store {
         let reading = self.read()?;
         let meta = reading.open_table(META).map_err(|error| self.damaged(&error))?;
         let state = meta.get("state").map_err(|error| self.damaged(&error))?;
-        let state = state.ok_or_else(|| self.damaged(&"it does not say how far it has come"))?;
+        let state = state.ok_or_else(|| self.damaged(&"it has no sync state"))?;
         serde_json::from_slice(state.value()).map_err(|error| self.damaged(&error))
     }
 
-    /// Puts the tree together without hashing.
+    /// Builds the tree without hashing.
     pub(super) fn tree(&self) -> Result<MemberTree, StoreError> {
         let reading = self.read()?;
         let members = reading.open_table(MEMBERS).map_err(|error| self.damaged(&error))?;
@@ -171,7 +171,7 @@ impl Store {
         for (expected, entry) in (0u32..).zip(members.iter().map_err(|error| self.damaged(&error))?) {
             let (index, bytes) = entry.map_err(|error| self.damaged(&error))?;
             let member = StoredMember::from_bytes(&bytes.value()).filter(|_| index.value() == expected);
-            slots.push(member.ok_or_else(|| self.damaged(&format_args!("member {expected} is not there")))?.slot());
+            slots.push(member.ok_or_else(|| self.damaged(&format_args!("member {expected} is missing")))?.slot());
         }
         let entries = nodes.iter().map_err(|error| self.damaged(&error))?;
         let nodes = entries.map_while(|entry| {
@@ -208,10 +208,10 @@ impl Store {
     }
 
     fn decode(&self, index: MemberIndex, bytes: &[u8; RECORD_BYTES]) -> Result<StoredMember, StoreError> {
-        StoredMember::from_bytes(bytes).ok_or_else(|| self.damaged(&format_args!("member {index} makes no sense")))
+        StoredMember::from_bytes(bytes).ok_or_else(|| self.damaged(&format_args!("member {index} is not valid")))
     }
 
-    /// The blocks to recognise the chain by, oldest first.
+    /// The blocks whose hashes identify the chain, oldest first.
     pub(super) fn blocks(&self) -> Result<Vec<Block>, StoreError> {
         let reading = self.read()?;
         let blocks = reading.open_table(BLOCKS).map_err(|error| self.damaged(&error))?;
@@ -270,7 +270,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Removes members and nodes that the tree does not have.
+    /// Removes members and nodes that are not in the tree.
     pub(super) fn truncate_to(&self, tree: &MemberTree) -> Result<(), StoreError> {
         let mut members = self.table(MEMBERS)?;
         let kept = tree.len() as u32;
@@ -284,7 +284,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Adds a block to recognise the chain by, and forgets those before `oldest` but for the latest of them.
+    /// Adds a block that identifies the chain, and removes the blocks before `oldest` except the latest of them.
     pub(super) fn put_block(&self, block: Block, oldest: BlockNumber) -> Result<(), StoreError> {
         let mut blocks = self.table(BLOCKS)?;
         let mut bytes = [0; 40];
@@ -301,14 +301,14 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Forgets blocks that are not in the chain any more: all after one, or all.
+    /// Removes blocks that are no longer in the chain: all after `block`, or all.
     pub(super) fn remove_blocks_after(&self, block: Option<BlockNumber>) -> Result<(), StoreError> {
         let first = block.map_or(0, |block| block.saturating_add(1));
         let mut blocks = self.table(BLOCKS)?;
         blocks.retain_in(first.., |_, _| false).map_err(|error| self.failed(&error))
     }
 
-    /// Makes all of it last.
+    /// Commits the transaction durably.
     pub(super) fn commit(self, state: &State) -> Result<(), StoreError> {
         let encoded = serde_json::to_vec(state).map_err(|error| self.failed(&error))?;
         {

@@ -18,14 +18,14 @@ use super::{
 };
 use crate::registry::{Block, Head, LoggedEvent, Registry, RegistryError, RegistryEvent, node::NodeError};
 
-/// How often the chain may be reorganised while a sync is under way.
+/// Maximum number of reorganisations during a sync.
 const REORGANISATIONS: u32 = 8;
-/// How many ranges in a row an endpoint may fail to answer in time.
+/// Maximum number of consecutive ranges that an endpoint may fail to answer in time.
 const TIMEOUTS: u32 = 3;
-/// How long an endpoint whose servers disagree has to come to terms.
+/// Pause that gives the servers of an endpoint time to agree.
 const SECOND_THOUGHTS: Duration = Duration::from_millis(500);
 
-/// What was done and not told yet.
+/// Changes that were made but not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) undone: Option<Undone>,
@@ -35,14 +35,14 @@ pub(super) struct Pending {
     events: u64,
 }
 
-/// A root, and how many changes of the tree led to it from the one before.
+/// A root, and the number of tree changes between the previous root and this one.
 #[derive(Debug)]
 pub(super) struct PendingRoot {
     pub(super) change: RootChange,
     pub(super) events: usize,
 }
 
-/// What a range of events changes.
+/// The changes of a range of events.
 struct Applied {
     members: BTreeMap<MemberIndex, StoredMember>,
     nodes: BTreeMap<(u8, u32), TreeNode>,
@@ -50,23 +50,23 @@ struct Applied {
     changes: Vec<Change>,
 }
 
-/// What a step of a sync came to.
+/// Result of a step of a sync.
 enum Step {
     Done(Synced),
-    /// The chain has other blocks now than a moment ago.
+    /// The chain was reorganised since the last step.
     Reorganised,
-    /// The events do not fit one another, or do not give the contract's root.
+    /// The events contradict each other, or do not give the contract's root.
     Contradiction(FollowError),
 }
 
 impl Follower {
-    /// Reads all events up to the latest block, applies them in order and compares the root with the contract's at
-    /// that block. Returns what happened since the last call that succeeded.
+    /// Reads all events up to the latest block, applies them in order and compares the root with the contract's at that
+    /// block. Returns everything that changed since the last call that succeeded.
     ///
     /// # Errors
-    /// [`FollowError`]. What was read stays, so that the call can be repeated and goes on from there. If events contradict
-    /// one another or the root, they are read once more; if that does not help, all that was read since the last root
-    /// that agreed is discarded.
+    /// [`FollowError`]. The events that were read are kept, so the call can be repeated and continues from there. If
+    /// events contradict each other or the root, they are read once more; if that does not help, everything read since
+    /// the last matching root is discarded.
     pub fn sync(&mut self, registry: &dyn Registry) -> Result<Synced, FollowError> {
         let given = registry.id();
         if given != self.registry {
@@ -89,14 +89,14 @@ impl Follower {
             match step {
                 Step::Done(synced) => return Ok(synced),
                 Step::Reorganised => {}
-                // Perhaps the events came from a server that does not have the latest ones yet.
+                // The events may come from a server that does not have the latest ones yet.
                 Step::Contradiction(_) if !doubted => {
                     doubted = true;
                     thread::sleep(SECOND_THOUGHTS);
                     let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
                     self.rewind(Some(settled.max(self.state.verified.unwrap_or(0))))?;
                 }
-                // What was read before may be wrong as well, if it is on trial.
+                // Earlier events may be wrong as well, if they are unverified.
                 Step::Contradiction(error) => {
                     self.rewind(self.state.verified)?;
                     (self.pending.blocks, self.pending.events) = (0, 0);
@@ -119,8 +119,8 @@ impl Follower {
             }
             let end = self.range_end(start, width.get(), head.block.number);
             let asked = Instant::now();
-            // The last block first: if the chain changes before its events are read, the block is not in the new chain,
-            // which the next step or the next sync notices.
+            // Read the last block first: if the chain changes before its events are read, this block is not in the new
+            // chain, and the next step or the next sync detects that.
             let last = if end == head.block.number { Some(head.block) } else { registry.block(end)? };
             let Some(last) = last else { return Ok(Step::Reorganised) };
             let events = match registry.events(start..=end) {
@@ -151,7 +151,7 @@ impl Follower {
         self.verify(registry, head)
     }
 
-    /// The first block to read, which is looked for once.
+    /// The first block to read. It is determined once.
     fn first(&mut self, registry: &dyn Registry) -> Result<BlockNumber, FollowError> {
         if let Some(first) = self.state.first {
             return Ok(first);
@@ -166,7 +166,7 @@ impl Follower {
         self.state.read.map_or(first, |read| read.number + 1)
     }
 
-    /// Where a range ends: no later than the last block that no reorganisation may take back, so that there is one to
+    /// The end of a range. It is at most the last block that no reorganisation may undo, so that there is a block to
     /// return to.
     fn range_end(&self, start: BlockNumber, width: u64, head: BlockNumber) -> BlockNumber {
         let end = start.saturating_add(width - 1).min(head);
@@ -179,7 +179,7 @@ impl Follower {
         let computed = self.tree.root();
         let ahead = self.state.read.is_some_and(|read| read.number > head.block.number);
         let head = match self.head() {
-            // One of the endpoint's servers is behind the others: there is nothing new.
+            // One of the endpoint's servers is behind the others, so there is nothing new.
             Some(own) if ahead => own,
             _ if ahead => return Ok(Step::Reorganised),
             _ => head,
@@ -202,7 +202,7 @@ impl Follower {
         Ok(Step::Done(Synced { head, undone, roots, changes, blocks, events }))
     }
 
-    /// Applies the events of a range and writes them with one transaction.
+    /// Applies the events of a range and writes them in one transaction.
     fn take_in(
         &mut self,
         registry: &dyn Registry,
@@ -218,7 +218,7 @@ impl Follower {
         let written = self.apply(&events, recent, &times).and_then(|applied| {
             let state = State { read: Some(last), root: self.tree.root(), ..self.state };
             let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
-            // What is on trial may have to be taken back as well.
+            // Unverified blocks may have to be undone as well.
             let oldest = settled.min(self.state.verified.unwrap_or(0));
             let writing = self.store.write()?;
             writing.put_members(&applied.members)?;
@@ -230,7 +230,7 @@ impl Follower {
         let (state, roots, changes) = match written {
             Ok(written) => written,
             Err(error) => {
-                // The tree has taken some of what the store has not.
+                // The tree has some changes that the store does not have.
                 self.load()?;
                 return Err(error);
             }
@@ -243,12 +243,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Since when events are told one by one, in Unix seconds.
+    /// Time from which events are reported one by one, in Unix seconds.
     fn history_since(&self, head: &Head) -> u64 {
         head.block.timestamp.saturating_sub(self.settings.history.as_secs())
     }
 
-    /// The place of the first event that is told by itself.
+    /// The position of the first event that is reported by itself.
     fn recent(
         &self,
         registry: &dyn Registry,
@@ -265,7 +265,7 @@ impl Follower {
         if since == 0 || before.is_some_and(|read| read.timestamp >= since) {
             return Ok(0);
         }
-        // Blocks grow later with their number.
+        // The times of blocks grow with their numbers.
         let (mut low, mut high) = (0, events.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -318,7 +318,7 @@ impl Follower {
         Ok(applied)
     }
 
-    /// Notes an event with its member, and says what it does to the tree, which has `len` members by then.
+    /// Records an event in its member, and returns its change of the tree, which has `len` members at that point.
     fn note(
         &self,
         logged: &LoggedEvent,
@@ -335,7 +335,7 @@ impl Follower {
             members.insert(index, stored);
             return Ok(Some(TreeChange::Append(member)));
         }
-        // Payments change no member.
+        // Payments do not change a member.
         let Some(index) = logged.event.index() else { return Ok(None) };
         let stored = match members.entry(index) {
             Entry::Occupied(entry) => Some(entry.into_mut()),
@@ -364,7 +364,7 @@ impl Follower {
     }
 }
 
-/// Events come in order and from the blocks that were asked for.
+/// Checks that events are in order and come from the requested blocks.
 fn check_order(from: BlockNumber, to: BlockNumber, events: &[LoggedEvent]) -> Result<(), FollowError> {
     let mut before = None;
     for event in events {
@@ -380,12 +380,12 @@ fn check_order(from: BlockNumber, to: BlockNumber, events: &[LoggedEvent]) -> Re
 /// The times of blocks.
 struct Times {
     blocks: BTreeMap<BlockNumber, u64>,
-    /// A time for events that are applied at once: none of them is later.
+    /// A time for events that are applied in bulk: none of them is later.
     older: u64,
 }
 
 impl Times {
-    /// Reads those of events that are told one by one.
+    /// Reads the times of the events that are reported one by one.
     fn read(registry: &dyn Registry, events: &[LoggedEvent], last: Block, since: u64) -> Result<Self, FollowError> {
         let mut blocks = BTreeMap::new();
         for event in events {
@@ -401,7 +401,7 @@ impl Times {
             return Ok(last.timestamp);
         }
         let block = registry.block(number)?;
-        let missing = || RegistryError::Node(NodeError::BadAnswer(format!("events of block {number}, and no block")));
+        let missing = || RegistryError::Node(NodeError::BadAnswer(format!("events but no block {number}")));
         Ok(block.ok_or_else(missing)?.timestamp)
     }
 
@@ -410,7 +410,7 @@ impl Times {
     }
 }
 
-/// The nodes that an update changes.
+/// Returns the nodes that an update changes.
 fn nodes_of(update: &Update) -> impl Iterator<Item = TreeNode> + '_ {
     let bottom = update.index.0 / 2;
     (0u8..).zip(&update.nodes).map(move |(level, hash)| TreeNode {
