@@ -1,4 +1,4 @@
-//! Reading the wallet's files: big-endian, exact in length, sealed with a checksum.
+//! Reader of the wallet's files: big-endian, exact in length, sealed with a checksum.
 
 use sha2::{Digest, Sha256};
 
@@ -7,35 +7,35 @@ use sha2::{Digest, Sha256};
 pub(super) struct Checksum(pub(super) [u8; Self::LENGTH]);
 
 impl Checksum {
-    /// Bytes of a digest.
+    /// Length of a digest in bytes.
     pub(super) const LENGTH: usize = 32;
-    /// That of no bytes at all: it stands where there is nothing yet.
+    /// All zeros: a placeholder where no file exists yet.
     #[cfg(feature = "wallet")]
     pub(super) const NOTHING: Self = Self([0; Self::LENGTH]);
 
-    /// The digest of these bytes.
+    /// Returns the digest of these bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 }
 
-/// What is wrong with bytes that are not a file of the wallet's.
+/// Faults of a wallet file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatErrorKind {
-    /// The bytes begin with something else.
+    /// The magic at the beginning is wrong.
     #[error("this is a file of another kind")]
     Foreign,
-    /// Another version.
+    /// The version is unknown.
     #[error("version {0} is unknown; open it with the program that wrote it")]
     UnknownVersion(u8),
     /// The bytes end too early.
     #[error("the bytes end too early")]
     Truncated,
-    /// Bytes after the end.
+    /// There are bytes after the end.
     #[error("there are bytes after the end")]
     TrailingBytes,
-    /// The checksum is not that of the bytes before it.
+    /// The checksum does not match the bytes before it.
     #[error("the checksum does not match")]
     Checksum,
     /// A value that is never written.
@@ -43,24 +43,24 @@ pub enum FormatErrorKind {
     Invalid(&'static str),
 }
 
-/// Bytes that are not a file of the wallet's: what is wrong, and where.
+/// A fault of a wallet file and its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {offset}: {kind}")]
 pub struct FormatError {
     /// Offset in the bytes.
     pub offset: usize,
-    /// What is wrong.
+    /// The fault.
     pub kind: FormatErrorKind,
 }
 
-/// Ends content with the checksum of all of it, which [`Reader::unseal`] takes off.
+/// Appends the checksum of the content, which [`Reader::unseal`] checks and removes.
 pub(super) fn seal(mut content: Vec<u8>) -> Vec<u8> {
     let checksum = Checksum::of(&content);
     content.extend(checksum.0);
     content
 }
 
-/// Reads from front to back and knows where it is.
+/// A reader that reads from front to back and tracks its offset.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -72,8 +72,8 @@ impl<'a> Reader<'a> {
         Self { bytes, offset: 0 }
     }
 
-    /// Checks what kind of file it is, then its version, then its checksum; reads on behind the version. Whoever opens
-    /// a newer file, or another one, thus learns that and not that it is damaged.
+    /// Checks the kind of the file, then its version, then its checksum; reading starts after the version. In this
+    /// order, a newer or foreign file is reported as such and not as damaged.
     pub(super) fn unseal(bytes: &'a [u8], magic: &[u8], version: u8) -> Result<Self, FormatError> {
         let mut reader = Self::new(bytes);
         if !bytes.starts_with(magic) {
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// An error about what was just read.
+    /// Returns an error about the last `bytes` bytes.
     pub(super) fn before(&self, bytes: usize, kind: FormatErrorKind) -> FormatError {
         FormatError { offset: self.offset.saturating_sub(bytes), kind }
     }
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// Nothing may follow.
+    /// Checks that no bytes follow.
     pub(super) fn end(&self) -> Result<(), FormatError> {
         if self.offset == self.bytes.len() { Ok(()) } else { Err(self.before(0, FormatErrorKind::TrailingBytes)) }
     }

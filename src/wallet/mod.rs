@@ -1,7 +1,8 @@
-//! What a poster runs.
+//! The wallet of a poster.
 //!
-//! - [`ledger`]: which message ids are used up. An id is reserved there, durably, before a proof is made with it.
-//! - [`members`]: the path of a member, from a relay that does not learn whose it is, or from a copy of the tree.
+//! - [`ledger`]: the used message ids. An id is durably reserved there before a proof is made with it.
+//! - [`members`]: the path of a member, from a relay that does not learn which member it is, or from a copy of the
+//!   tree.
 
 mod bytes;
 pub mod ledger;

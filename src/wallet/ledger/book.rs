@@ -10,22 +10,22 @@ use super::{
     quota::{DeviceShare, LedgerOwner, Quota, QuotaStatus, Reservation},
 };
 
-/// How long the epochs of a scope are remembered one by one after the last of them: 30 days, in seconds.
+/// Time for which a scope's epochs are stored one by one after the last of them: 30 days, in seconds.
 const KEPT_SECONDS: u64 = 30 * 86_400;
-/// How many scopes are remembered one by one.
+/// Maximum number of scopes that are stored one by one.
 pub(super) const MAX_ENTRIES: usize = 1_024;
 
-/// Why no message id was reserved. Nothing has changed then. Times are in Unix seconds.
+/// Reason why no message id was reserved. Nothing changes then. Times are in Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// All ids of the epoch are used.
     #[error(
-        "the quota is used up: {used} of {limit} messages of this epoch are this device's ({share}), and all are spent; \
-         the next epoch begins at {next_begins} (Unix seconds)"
+        "the quota is used up: this device ({share}) has {used} of the {limit} messages of this epoch, and all are \
+         used; the next epoch begins at {next_begins} (Unix seconds)"
     )]
     QuotaUsed {
-        /// How many ids were this device's own.
+        /// Number of ids that belong to this device.
         used: u16,
         /// The limit of all devices together.
         limit: NonZeroU16,
@@ -34,9 +34,9 @@ pub enum Refusal {
         /// When ids can be reserved again.
         next_begins: u64,
     },
-    /// The limit leaves this device no id in any epoch.
+    /// The limit is so low that this device has no ids in any epoch.
     #[error(
-        "a limit of {limit} messages leaves nothing to {share}; post from another device, or deposit for a higher limit"
+        "a limit of {limit} messages leaves none for {share}; post from another device, or deposit for a higher limit"
     )]
     NothingForDevice {
         /// The limit of all devices together.
@@ -44,9 +44,9 @@ pub enum Refusal {
         /// This device.
         share: DeviceShare,
     },
-    /// The clock shows an epoch that was left before, or that may have been.
+    /// The clock shows an epoch that was left before, or may have been.
     #[error(
-        "the clock has gone back to epoch {}, which was left before; check the clock, or wait until {next_begins} (Unix \
+        "the clock went back to epoch {}, which was left before; check the clock, or wait until {next_begins} (Unix \
          seconds)",
         epoch.number()
     )]
@@ -56,11 +56,11 @@ pub enum Refusal {
         /// When ids can be reserved again.
         next_begins: u64,
     },
-    /// Ids of this epoch may have been used that the ledger does not know of.
+    /// Ids of this epoch may have been used without the ledger's knowledge.
     #[error(
-        "the ledger may be older than what was really used, and an id used twice costs the deposit; posting resumes at \
-         {resumes_at} (Unix seconds). If you know that this is the newest state of the only ledger, confirm that it is \
-         current"
+        "the ledger may be older than the last use of this identity, and an id used twice costs the deposit; posting \
+         resumes at {resumes_at} (Unix seconds). If you know that this is the newest state of the only ledger, confirm \
+         that it is current"
     )]
     MayBeStale {
         /// When ids can be reserved again.
@@ -68,50 +68,51 @@ pub enum Refusal {
     },
 }
 
-/// What is known of one scope and epoch length.
+/// The stored state of one scope and epoch length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The epoch entered last, the only one in which ids may still be reserved.
+    /// The last epoch entered. Ids can be reserved only in this one.
     pub(super) current: u64,
-    /// How many of its ids are used, at least one.
+    /// Number of its ids that are used, at least one.
     pub(super) used: u16,
     /// All epochs that were ever entered, the current one included.
     pub(super) entered: EnteredEpochs,
 }
 
-/// The key of an entry: two lengths of epoch never share nullifiers, so they are counted apart.
+/// The key of an entry: different epoch lengths never share nullifiers, so they are counted separately.
 pub(super) type EntryKey = (Scope, NonZeroU32);
 
-/// Which message ids of an identity are used up, as far as this device may use them.
+/// The used message ids of an identity, among those that this device may use.
 ///
-/// A book is a value: it reads no clock and writes no file. [`Ledger`](super::Ledger) keeps one in a file; a browser can
-/// keep one in its own database. Whoever does must store the book after [`reserve`](Self::reserve) and before the
-/// reservation is used.
+/// A book is a value: it reads no clock and writes no file. [`Ledger`](super::Ledger) keeps one in a file; a browser
+/// can keep one in its own database. A program that stores a book itself must store it after [`reserve`](Self::reserve)
+/// and before it uses the reservation.
 ///
-/// No sequence of calls gives an id twice in an epoch: ids are counted up within the epoch entered last, and an epoch
-/// that was entered and left is never entered again.
+/// No sequence of calls gives an id twice in an epoch: ids are counted up within the last epoch entered, and an epoch
+/// that was left is never entered again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     pub(super) owner: LedgerOwner,
     pub(super) share: DeviceShare,
-    /// When the last id was reserved, in Unix seconds; zero if none ever was.
+    /// Time of the last reservation, in Unix seconds; zero if there was none.
     pub(super) last_use: u64,
-    /// Epochs up to the one after that of this Unix second may have been used without the book's knowledge.
+    /// Epochs up to the one after the epoch of this Unix second may have been used without the book's knowledge.
     pub(super) suspect_until: Option<u64>,
-    /// For scopes that have no entry, epochs that begin at this Unix second or before may be forgotten ones.
+    /// For scopes without an entry, epochs that begin at this Unix second or before may have been entered and
+    /// forgotten.
     pub(super) forgotten_until: Option<u64>,
     pub(super) entries: BTreeMap<EntryKey, Entry>,
 }
 
 impl Book {
-    /// A book without entries. What its owner did before is not known to it: see [`suspect`](Self::suspect).
+    /// A book without entries. It does not know what its owner did before: see [`suspect`](Self::suspect).
     pub fn new(owner: LedgerOwner, share: DeviceShare) -> Self {
         Self { owner, share, last_use: 0, suspect_until: None, forgotten_until: None, entries: BTreeMap::new() }
     }
 
-    /// A book in the place of one that is given up, at `now` (Unix seconds): ids may have been used elsewhere up to now, or
-    /// to the last use that this one knows of if the clock has gone back since. The epochs that this one has entered stay
-    /// entered, with all ids used, for the new share may have ids that were the old one's.
+    /// Returns a book that replaces this one at `now` (Unix seconds). Ids may have been used elsewhere up to now, or up
+    /// to the last use that this book knows of if the clock went back since then. The epochs that this book has entered
+    /// stay entered, with all ids used, because the new share may contain ids of the old one.
     #[must_use]
     pub fn replaced(&self, share: DeviceShare, now: u64) -> Self {
         let mut book = Self { share, ..self.clone() };
@@ -122,27 +123,27 @@ impl Book {
         book
     }
 
-    /// Whose ids it counts.
+    /// The owner of the ids.
     pub fn owner(&self) -> &LedgerOwner {
         &self.owner
     }
 
-    /// Which ids are this device's.
+    /// The device's share of the ids.
     pub fn share(&self) -> DeviceShare {
         self.share
     }
 
-    /// When the last id was reserved, in Unix seconds; none if none ever was.
+    /// Time of the last reservation, in Unix seconds; `None` if there was none.
     pub fn last_use(&self) -> Option<u64> {
         (self.last_use != 0).then_some(self.last_use)
     }
 
-    /// Until when, in Unix seconds, ids may have been used that the book does not know of.
+    /// Time up to which ids may have been used without the book's knowledge, in Unix seconds.
     pub fn suspect_until(&self) -> Option<u64> {
         self.suspect_until
     }
 
-    /// Takes the next free id of the epoch that `now` (Unix seconds) lies in.
+    /// Reserves the next free id of the epoch at `now` (Unix seconds).
     ///
     /// # Errors
     /// [`Refusal`]; the book is then unchanged.
@@ -164,7 +165,7 @@ impl Book {
         Ok(Reservation { epoch, message_id, left: own - used - 1 })
     }
 
-    /// How a quota stands at `now` (Unix seconds).
+    /// Status of a quota at `now` (Unix seconds).
     pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
         let epoch = Epoch::at(quota.epoch_seconds, now);
         let used = self.used(epoch, quota);
@@ -177,16 +178,16 @@ impl Book {
         }
     }
 
-    /// Refuses every epoch up to the one after that of `until` (Unix seconds): ids may have been used in them that the book
-    /// does not know of.
+    /// Refuses every epoch up to the one after the epoch of `until` (Unix seconds), because ids may have been used in
+    /// them without the book's knowledge.
     ///
-    /// The one after as well, for `until` is what a clock shows. One that is slow shows the last seconds of an epoch when
-    /// others, whose ids these were, are in the next.
+    /// The epoch after is included because `until` is the time of a clock. A slow clock shows the last seconds of an
+    /// epoch when the devices that used the ids are already in the next one.
     pub fn suspect(&mut self, until: u64) {
         self.suspect_until = self.suspect_until.max(Some(until));
     }
 
-    /// Takes back [`suspect`](Self::suspect): the caller knows that no id was used but those in the book. Should that be
+    /// Undoes [`suspect`](Self::suspect): the caller knows that no ids were used except those in the book. If this is
     /// wrong, the next message can cost the deposit.
     pub fn confirm_current(&mut self) {
         self.suspect_until = None;
@@ -196,7 +197,7 @@ impl Book {
         self.entries.get(&(quota.scope, quota.epoch_seconds))
     }
 
-    /// How many ids of an epoch are used, if more may be.
+    /// Number of used ids of an epoch, if more can be reserved.
     fn used(&self, epoch: Epoch, quota: &Quota) -> Result<u16, Refusal> {
         if self.suspect_until.is_some_and(|until| epoch.number() <= number_after(Epoch::at(quota.epoch_seconds, until)))
         {
@@ -210,7 +211,7 @@ impl Book {
         if left { Err(Refusal::EpochLeft { epoch, next_begins: self.next_begins(epoch, quota) }) } else { Ok(0) }
     }
 
-    /// When the first epoch after `epoch` begins in which ids can be reserved.
+    /// Start of the first epoch after `epoch` in which ids can be reserved.
     fn next_begins(&self, epoch: Epoch, quota: &Quota) -> u64 {
         let after = |until: Option<u64>| until.map_or(0, |until| number_after(Epoch::at(quota.epoch_seconds, until)));
         let next =
@@ -224,7 +225,7 @@ impl Book {
 
     fn enter(&mut self, epoch: Epoch, quota: &Quota, used: u16) {
         let number = epoch.number();
-        // A scope without an entry may have had one: all that may have been forgotten counts as entered.
+        // A scope without an entry may have had one: every epoch that may have been forgotten counts as entered.
         let forgotten = self.forgotten_until.map(|until| Epoch::at(quota.epoch_seconds, until).number());
         let entry = self.entries.entry((quota.scope, quota.epoch_seconds)).or_insert_with(|| Entry {
             current: number,
@@ -236,8 +237,8 @@ impl Book {
         entry.entered.enter(number);
     }
 
-    /// Drops the entries that are long past, and the oldest ones if there are too many. What was known of them becomes
-    /// one time before which no scope without an entry is entered.
+    /// Drops entries that are long past, and the oldest ones if there are too many. They are summarised by one time: a
+    /// scope without an entry cannot enter epochs up to that time.
     fn forget(&mut self, now: u64, kept: EntryKey) {
         let last = |(key, entry): (&EntryKey, &Entry)| (Epoch::new(key.1, entry.entered.last()), *key);
         while let Some((epoch, key)) =

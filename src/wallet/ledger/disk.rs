@@ -1,7 +1,7 @@
-//! What the ledger asks of a file system, step by step.
+//! The file system steps that the ledger needs.
 //!
-//! The steps stand behind a trait so that a test can stop between any two of them, lose what was not flushed, and look
-//! at what is left. The program itself has one implementation, [`Files`].
+//! The steps are in a trait, so that a test can stop between any two of them, lose unflushed data, and inspect the
+//! result. The program has one implementation, [`Files`].
 
 use std::{
     fs::{self, File, Metadata},
@@ -9,18 +9,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Marks that a file has and a copy of it has not.
+/// Attributes that distinguish a file from a copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// The inode's number. Systems give it out again, often at once; therefore it does not stand alone.
+    /// The inode number. Systems reuse it, often immediately, so it is not enough alone.
     pub(super) inode: u64,
-    /// When the inode was made, in nanoseconds since the Unix epoch. No program can set it.
+    /// Creation time of the inode, in nanoseconds since the Unix epoch. No program can set it.
     ///
-    /// The device's number is left out: on many systems it changes when they start anew.
+    /// The device number is not included, because it changes at a reboot on many systems.
     pub(super) born: u64,
 }
 
-/// A file as it was found.
+/// A file that was read.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) content: Vec<u8>,
@@ -29,33 +29,33 @@ pub(super) struct Stored {
 
 /// A file system.
 pub(super) trait Disk {
-    /// A new file that has not yet got its name.
+    /// A new file that does not have its final name yet.
     type Draft;
 
-    /// Reads a file; none if there is none.
+    /// Reads a file; `None` if it does not exist.
     fn read(&self, path: &Path) -> io::Result<Option<Stored>>;
 
-    /// Makes an empty file, for nobody else to read, in the place of any that was left there.
+    /// Creates an empty file that only its owner can read, and replaces a draft that was left there.
     fn create(&self, path: &Path) -> io::Result<(Self::Draft, Option<Stamp>)>;
 
     /// Writes all of its content.
     fn write(&self, draft: &mut Self::Draft, content: &[u8]) -> io::Result<()>;
 
-    /// Returns once the content will outlast a loss of power.
+    /// Returns when the content will survive a power loss.
     fn sync(&self, draft: &Self::Draft) -> io::Result<()>;
 
-    /// Gives the file its name, in the place of the file that had it.
+    /// Renames the file to its final name, and replaces the file that had it.
     fn rename(&self, draft: &Self::Draft, path: &Path) -> io::Result<()>;
 
-    /// Returns once the names in the folder of `path` will outlast a loss of power.
+    /// Returns when the names in the folder of `path` will survive a power loss.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
     /// Removes a draft that did not get its name.
     fn discard(&self, draft: Self::Draft);
 }
 
-/// Replaces a file so that at every moment its name leads to the whole old content or to the whole new one. The content
-/// may hold the new file's stamp.
+/// Replaces a file atomically: at every moment its name refers to the complete old or the complete new content. The
+/// content may contain the new file's stamp.
 pub(super) fn replace<D: Disk>(
     disk: &D,
     path: &Path,
@@ -73,7 +73,7 @@ pub(super) fn replace<D: Disk>(
     Ok(content)
 }
 
-/// The path with one more extension.
+/// Returns the path with one more extension.
 pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -81,12 +81,12 @@ pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-/// The folder that a file lies in.
+/// Returns the folder that contains a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The system's own files.
+/// The real file system.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Files;
 
@@ -135,20 +135,20 @@ impl Disk for Files {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        // Where folders cannot be opened, the rename reaches the disk in the system's own time.
+        // Where folders cannot be opened, the system decides when the rename reaches the disk.
         if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
     }
 
     fn discard(&self, draft: Draft) {
-        // What stays is replaced by the next draft.
+        // If this fails, the next draft replaces the file.
         let _ = fs::remove_file(draft.path);
     }
 }
 
-/// Makes the folder of a file, and those above it, so that they outlast a loss of power.
+/// Creates the folder of a file and its parents, so that they survive a power loss.
 pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     let folder = folder_of(path);
-    // The last ancestor of a relative path is empty: the folder that we are in.
+    // The last ancestor of a relative path is empty, which means the current folder.
     let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     for folder in missing.into_iter().rev() {
@@ -160,7 +160,7 @@ pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file that only its owner may read, once it is made.
+/// Returns options that create a file that only its owner can read.
 pub(super) fn private() -> fs::OpenOptions {
     #[allow(unused_mut)]
     let mut options = File::options();
@@ -177,7 +177,7 @@ fn private_folder() -> fs::DirBuilder {
     builder
 }
 
-/// Elsewhere than on Unix there is no inode, and a file can inherit the birth of one that had its name.
+/// Other platforms have no inode, and a new file can inherit the creation time of an earlier file with its name.
 #[cfg(unix)]
 fn stamp(metadata: &Metadata) -> Option<Stamp> {
     let born = metadata.created().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;

@@ -1,31 +1,30 @@
-//! The epochs that were ever entered, in bounded space.
+//! The set of entered epochs, in bounded space.
 
-/// How many spans are kept. A clock that is right needs one or two; each jump to a far place needs one more.
+/// Maximum number of spans. A correct clock needs one or two; each far jump of the clock needs one more.
 const MAX_SPANS: usize = 8;
 
-/// The numbers of the epochs that were entered, as ascending spans, first and last inclusive, with a gap between any
-/// two.
+/// The numbers of the entered epochs, as ascending spans, first and last inclusive, with a gap between any two.
 ///
 /// When there are too many spans, the two with the smallest gap between them become one, which includes epochs that
-/// were never entered. So the set may hold more than was put in, and never less. It is not one number, the highest
-/// epoch ever entered: one jump of the clock to the year 2100 would then lock the wallet until that year.
+/// were never entered. So the set may contain more epochs than were entered, and never fewer. The highest entered epoch
+/// alone would not be enough: one jump of the clock to the year 2100 would then lock the wallet until that year.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EnteredEpochs {
     spans: Vec<(u64, u64)>,
 }
 
 impl EnteredEpochs {
-    /// One epoch.
+    /// The set of one epoch.
     pub(super) fn new(epoch: u64) -> Self {
         Self { spans: vec![(epoch, epoch)] }
     }
 
-    /// All epochs up to one, that one included.
+    /// The set of all epochs up to and including `last`.
     pub(super) fn up_to(last: u64) -> Self {
         Self { spans: vec![(0, last)] }
     }
 
-    /// Takes spans as [`spans`](Self::spans) gives them, and nothing else.
+    /// Accepts only spans in the form that [`spans`](Self::spans) returns.
     pub(super) fn from_spans(spans: Vec<(u64, u64)>) -> Option<Self> {
         let ordered = spans.iter().all(|(first, last)| first <= last);
         let apart = spans.windows(2).all(|pair| pair[0].1 < pair[1].0 && pair[1].0 - pair[0].1 > 1);
@@ -45,7 +44,7 @@ impl EnteredEpochs {
         self.spans.iter().any(|(first, last)| (*first..=*last).contains(&epoch))
     }
 
-    /// The first epoch from `epoch` on that is not in the set; the last number of all if there is none.
+    /// The first epoch from `epoch` on that is not in the set; `u64::MAX` if there is none.
     pub(super) fn next_outside(&self, epoch: u64) -> u64 {
         self.spans.iter().fold(
             epoch,
@@ -68,8 +67,8 @@ impl EnteredEpochs {
         }
     }
 
-    /// The left one of two spans that must become one: without a gap between them, or with the smallest gap of all if
-    /// there are too many.
+    /// The index of the left one of two spans that must be merged: two spans without a gap, or, if there are too many
+    /// spans, the two with the smallest gap.
     fn mergeable(&self) -> Option<usize> {
         let gap = |left: usize| self.spans[left + 1].0 - self.spans[left].1;
         let left = (0..self.spans.len().saturating_sub(1)).min_by_key(|left| gap(*left))?;

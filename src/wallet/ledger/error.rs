@@ -1,4 +1,4 @@
-//! Why a ledger does not open or does not reserve.
+//! Errors of a ledger.
 
 use std::{io, path::PathBuf};
 
@@ -8,75 +8,75 @@ use crate::{
     wallet::{bytes::FormatError, ledger::STATE_FOLDER_VARIABLE},
 };
 
-/// What a ledger cannot do. Unless it says otherwise, no id was reserved and the files are as they were.
+/// Errors of a ledger. Unless the variant says otherwise, no id was reserved and the files are unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// No id is reserved now; it says when one can be.
+    /// No id can be reserved now; the refusal says when one can be.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The platform names no folder.
+    /// The platform has no data folder.
     #[error(
         "found no data folder for this user; name folders in the environment variables {DATA_FOLDER_VARIABLE} and \
          {STATE_FOLDER_VARIABLE}"
     )]
     NoFolder,
-    /// There is no ledger there.
+    /// No ledger exists there.
     #[error(
         "there is no ledger at {0}; check the path, or create one there. If this identity has posted before, create it \
          with an unknown history"
     )]
     Missing(PathBuf),
     /// A new ledger would replace another.
-    #[error("there is a ledger at {0} already; open it")]
+    #[error("a ledger already exists at {0}; open it")]
     Exists(PathBuf),
-    /// Another ledger has counted this identity's ids on this device.
+    /// Another ledger on this device has counted this identity's ids.
     #[error(
-        "this identity has had another ledger on this device, of which {witness} speaks; open that one, for two ledgers \
-         of one identity use the same ids. If it is lost, create this one with an unknown history"
+        "this identity has had another ledger on this device, recorded in {witness}; open that one, because two \
+         ledgers of one identity use the same ids. If it is lost, create this one with an unknown history"
     )]
     AnotherLedger {
         /// The witness of the other ledger.
         witness: PathBuf,
     },
-    /// Another process, or another handle of this one, has the ledger open.
+    /// Another process, or another handle in this process, has the ledger open.
     #[error("the ledger is in use ({0} is locked); close the other program that posts with this identity")]
     InUse(PathBuf),
-    /// The file is not what was written.
+    /// The file is damaged.
     #[error(
-        "the ledger {path} cannot be read: {reason}. It was left as it is. Restore it from a backup; without one, move it \
-         away and create a ledger with an unknown history"
+        "the ledger {path} cannot be read: {reason}. The file is unchanged. Restore it from a backup; without one, \
+         move it away and create a ledger with an unknown history"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: FormatError,
     },
-    /// The file counts for somebody else.
-    #[error("the ledger {0} is that of another identity or registry; check the path")]
+    /// The ledger belongs to another owner.
+    #[error("the ledger {0} belongs to another identity or registry; check the path")]
     OtherOwner(PathBuf),
-    /// The ledger was made for another device.
+    /// The ledger was made for another device share.
     #[error(
-        "the ledger {path} is that of {found}, not of {expected}; a device keeps its share for as long as the ledger \
-         lives, for ids given to one device may be used there"
+        "the ledger {path} belongs to {found}, not to {expected}; a device keeps its share as long as its ledger \
+         exists, because that device may have used ids of the share"
     )]
     OtherShare {
         /// The file.
         path: PathBuf,
         /// The share it was made with.
         found: DeviceShare,
-        /// The share asked for.
+        /// The expected share.
         expected: DeviceShare,
     },
     /// The system refused to read or write.
-    #[error("cannot {action} {path}: {source}. No message id was reserved; once that is mended, try again")]
+    #[error("cannot {action} {path}: {source}. No message id was reserved; fix the problem and try again")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! The ledger's files as bytes: as a book's, with what ties one state to the one before it.
+//! The byte format of the ledger's files: a book, and the data that links each state to the previous one.
 
 use super::{
     book::Book,
@@ -11,14 +11,14 @@ const LEDGER_MAGIC: &[u8] = b"quotapass-ledger";
 const WITNESS_MAGIC: &[u8] = b"quotapass-witness";
 const VERSION: u8 = 1;
 
-/// What a ledger's file holds.
+/// Content of a ledger file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LedgerFile {
-    /// How many times the ledger was written, this time included.
+    /// Number of times the ledger was written, this time included.
     pub(super) generation: u64,
-    /// The checksum of the file before this one; zeros in the first.
+    /// The checksum of the previous file; zeros in the first.
     pub(super) previous: Checksum,
-    /// The marks of the file that this was written to, where the system has such.
+    /// The stamp of the file that this was written to, if the system has one.
     pub(super) stamp: Option<Stamp>,
     pub(super) book: Book,
 }
@@ -46,13 +46,13 @@ impl LedgerFile {
     }
 }
 
-/// What is kept in a second place: which state of the ledger is the newest.
+/// Content of the witness file, in a second folder: it identifies the newest state of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Witness {
     /// The checksum of the ledger's bytes.
     pub(super) ledger: Checksum,
     pub(super) generation: u64,
-    /// When the last id was reserved, in Unix seconds; zero if none ever was.
+    /// Time of the last reservation, in Unix seconds; zero if there was none.
     pub(super) last_use: u64,
 }
 

@@ -1,4 +1,4 @@
-//! A book as bytes: big-endian, versioned, sealed with SHA-256, one form for one content.
+//! The byte format of a book: big-endian, versioned, sealed with SHA-256, canonical.
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl Book {
     /// Reads a book.
     ///
     /// # Errors
-    /// [`FormatError`] for anything that [`to_bytes`](Self::to_bytes) does not write.
+    /// [`FormatError`] for all bytes that [`to_bytes`](Self::to_bytes) does not produce.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::unseal(bytes, BOOK_MAGIC, VERSION)?;
         let book = read_book(&mut reader)?;
@@ -47,7 +47,7 @@ pub(super) fn put_book(bytes: &mut Vec<u8>, book: &Book) {
     bytes.extend(book.last_use.to_be_bytes());
     put_option(bytes, book.suspect_until.map(|until| [until]));
     put_option(bytes, book.forgotten_until.map(|until| [until]));
-    // A book has at most MAX_ENTRIES entries, and an entry a handful of spans.
+    // A book has at most MAX_ENTRIES entries, and an entry has at most MAX_SPANS spans.
     bytes.extend((book.entries.len() as u16).to_be_bytes());
     for ((scope, epoch_seconds), entry) in &book.entries {
         bytes.extend(scope.to_be_bytes());
@@ -71,13 +71,13 @@ pub(super) fn read_book(reader: &mut Reader<'_>) -> Result<Book, FormatError> {
     let (device, devices) = (reader.u16()?, reader.u16()?);
     let share = NonZeroU16::new(devices)
         .and_then(|devices| DeviceShare::new(device, devices).ok())
-        .ok_or_else(|| invalid(reader, 4, "there is no such device among so many"))?;
+        .ok_or_else(|| invalid(reader, 4, "the device number is not below the number of devices"))?;
     let last_use = reader.u64()?;
     let suspect_until = read_option(reader)?.map(|[until]| until);
     let forgotten_until = read_option(reader)?.map(|[until]| until);
     let count = usize::from(reader.u16()?);
     if count > MAX_ENTRIES {
-        return Err(invalid(reader, 2, "there are more entries than are ever kept"));
+        return Err(invalid(reader, 2, "there are too many entries"));
     }
     let mut entries = BTreeMap::new();
     for _ in 0..count {
@@ -100,7 +100,7 @@ fn read_entry(reader: &mut Reader<'_>, share: DeviceShare) -> Result<(EntryKey, 
     let current = reader.u64()?;
     let used = reader.u16()?;
     if used.checked_sub(1).and_then(|last| share.id(last)).is_none() {
-        return Err(invalid(reader, 2, "no such number of ids can be used"));
+        return Err(invalid(reader, 2, "the number of used ids is out of range"));
     }
     let count = reader.u8()?;
     let spans = (0..count).map(|_| Ok((reader.u64()?, reader.u64()?))).collect::<Result<_, FormatError>>()?;
@@ -131,6 +131,6 @@ pub(super) fn read_option<const N: usize>(reader: &mut Reader<'_>) -> Result<Opt
     match flag {
         1 => Ok(Some(numbers)),
         0 if numbers == [0; N] => Ok(None),
-        _ => Err(invalid(reader, 1 + 8 * N, "a value that is there or not is neither")),
+        _ => Err(invalid(reader, 1 + 8 * N, "the flag of an optional value is neither 0 nor 1")),
     }
 }

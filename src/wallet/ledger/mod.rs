@@ -1,8 +1,8 @@
-//! The quota ledger: which message ids of an identity are used up.
+//! The quota ledger, which records the used message ids of an identity.
 //!
-//! A member has a message limit in each epoch and scope. Two messages under one message id reveal the identity secret
-//! and cost the deposit, so an id is reserved here, and lies on the disk, before a proof is made with it. A crash can
-//! lose ids; it never repeats one.
+//! A member has a message limit in each epoch and scope. Two messages with the same message id reveal the identity
+//! secret and cost the deposit. So an id is reserved here and written to the disk before a proof is made with it. A
+//! crash can lose ids, but never repeats one.
 //!
 //! ```
 //! # use std::{error::Error, num::{NonZeroU16, NonZeroU32}};
@@ -16,12 +16,12 @@
 //! # let terms = Terms::new(100, 1, Day(20_700))?;
 //! let owner = LedgerOwner { registry, commitment: secret.commitment() };
 //! let files = LedgerFiles::in_folders(&folder.path().join("data"), &folder.path().join("state"), &owner);
-//! // Or where this user's ledgers belong: LedgerFiles::of_user(&owner)?
+//! // Or in this user's folders: LedgerFiles::of_user(&owner)?
 //!
 //! let now = 1_800_000_000; // the clock's Unix seconds
 //! let mut ledger = Ledger::create(&files, &owner, DeviceShare::SOLE, now, History::None)?;
 //!
-//! // The room's epochs have ten minutes, and it lets nobody send more than five messages in one. This member's own
+//! // The room's epochs are ten minutes long, and a member may send at most five messages in one. This member's own
 //! // limit is one.
 //! let scope = Scope::new(&registry, "lobby");
 //! let quota = Quota::new(scope, NonZeroU32::new(600).ok_or("zero")?, &terms, NonZeroU16::new(5).ok_or("zero")?);
@@ -38,28 +38,28 @@
 //! # }
 //! ```
 //!
-//! # What it withstands
+//! # What it protects against
 //!
-//! - **A crash, a kill, a loss of power** at any moment: the file is replaced as a whole, flushed before its name and
-//!   after, and an id is given to the caller only then.
-//! - **A full disk**, or any other error of the file system: no id is given, and the file is as it was.
-//! - **Two processes**: the second waits a little for the first and then gives up. Locks are held on the ledger and on
-//!   the witness, so that two ledgers of one identity on a device exclude each other too.
+//! - **A crash, a kill or a power loss** at any moment: the file is replaced atomically, flushed before and after it is
+//!   renamed, and only then is an id returned to the caller.
+//! - **A full disk** or any other file system error: no id is returned, and the file is unchanged.
+//! - **Two processes**: the second waits briefly for the first and then gives up. Both the ledger and the witness are
+//!   locked, so two ledgers of one identity on a device also exclude each other.
 //! - **Two devices**: each has a [`DeviceShare`] of the ids, fixed when its ledger is created.
-//! - **A clock that jumps** back or forth: an epoch that was left is never entered again (see [`Book`]).
-//! - **An old copy of the ledger** in the place of the newest: the [`Gap`] is seen by the *witness*, a small file in
-//!   another folder that names the newest state by its checksum, or else by the inode and birth time of the file, which
-//!   the ledger itself names. The first use then records that all epochs up to that moment may have been used, and
-//!   refuses them, and the next epoch too, for a clock that is slow shows an epoch that is over: the one after works as
-//!   usual. Whoever knows better says so with [`Ledger::confirm_current`].
+//! - **A clock that jumps** backwards or forwards: an epoch that was left is never entered again (see [`Book`]).
+//! - **An old copy of the ledger** that replaces the newest: the [`Gap`] is detected with the *witness*, a small file
+//!   in another folder that has the checksum of the newest state, or with the inode and creation time of the file,
+//!   which the ledger itself stores. The first use then records that all epochs up to that moment may have been used.
+//!   It refuses them and also the next epoch, because a slow clock may show an epoch that is already over. The epoch
+//!   after that works as usual. A caller who knows that the ledger is current calls [`Ledger::confirm_current`].
 //!
-//! # What it cannot see
+//! # What it cannot detect
 //!
-//! - A disk, virtual machine or snapshot of a file system that is set back as a whole, ledger and witness included, file
-//!   for file. Create the ledger anew with [`History::Unknown`] after that.
+//! - A disk, virtual machine or file system snapshot that is restored as a whole, with ledger and witness. Create the
+//!   ledger again with [`History::Unknown`] after that.
 //! - The same identity on a second device that was given the same share, or in a second account of this device.
-//! - Ids used more than one epoch ahead of the clock, by a clock that was wrong, and lost by an old copy.
-//! - A file system that says it has flushed and has not.
+//! - Ids that a wrong clock used more than one epoch ahead, and that an old copy of the ledger lost.
+//! - A file system that reports a flush without having flushed.
 
 mod book;
 #[cfg(feature = "wallet")]

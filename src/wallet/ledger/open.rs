@@ -1,4 +1,4 @@
-//! A ledger in files: where they lie, and how one process keeps others out.
+//! A ledger in files: their paths, and the locks that exclude other processes.
 
 use std::{
     env,
@@ -18,13 +18,14 @@ use super::{
 };
 use crate::keys::DATA_FOLDER_VARIABLE;
 
-/// Names a state folder other than the platform's usual one; the ledger's witness lies there.
+/// Environment variable that names a state folder to use instead of the platform's default. It contains the ledger's
+/// witness.
 pub const STATE_FOLDER_VARIABLE: &str = "QUOTAPASS_STATE_DIR";
 
-/// How long the second process waits for the first, unless told otherwise.
+/// Default time that the second process waits for the first.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// Where the files of a ledger lie: the ledger in one folder, its witness in another. Beside each lies an empty file
+/// Paths of the files of a ledger: the ledger is in one folder, its witness in another. Beside each is an empty file
 /// that is locked while the ledger is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerFiles {
@@ -34,10 +35,10 @@ pub struct LedgerFiles {
 }
 
 impl LedgerFiles {
-    /// The ledger in `ledgers` of the user's data folder for quotapass, or of the folder that
-    /// [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names. The witness in `witnesses` of the user's state folder (of the
-    /// cache folder where the platform has none), or of the folder that [`QUOTAPASS_STATE_DIR`](STATE_FOLDER_VARIABLE)
-    /// names.
+    /// The ledger is in `ledgers` of the user's data folder for quotapass, or of the folder that
+    /// [`QUOTAPASS_DATA_DIR`](DATA_FOLDER_VARIABLE) names. The witness is in `witnesses` of the user's state folder (of
+    /// the cache folder if the platform has no state folder), or of the folder that
+    /// [`QUOTAPASS_STATE_DIR`](STATE_FOLDER_VARIABLE) names.
     ///
     /// # Errors
     /// [`LedgerError::NoFolder`].
@@ -57,9 +58,9 @@ impl LedgerFiles {
         Ok(Self::in_folders(&data.join("ledgers"), &state.join("witnesses"), owner))
     }
 
-    /// The ledger in the one folder and the witness in the other, under the owner's
-    /// [file name](LedgerOwner::file_name). Choose folders that are not restored from a backup together. All ledgers of
-    /// a device should have their witnesses in one folder.
+    /// The ledger is in `ledgers` and the witness in `witnesses`, under the owner's [file
+    /// name](LedgerOwner::file_name). Choose folders that are not restored from a backup together. All ledgers of a
+    /// device should have their witnesses in one folder.
     pub fn in_folders(ledgers: &Path, witnesses: &Path, owner: &LedgerOwner) -> Self {
         let name = owner.file_name();
         Self {
@@ -69,7 +70,7 @@ impl LedgerFiles {
         }
     }
 
-    /// The same files, with another time to wait for a process that has them open; 2 seconds unless told otherwise.
+    /// The same files, with another time to wait for a process that has them open. The default is 2 seconds.
     pub fn with_lock_wait(self, lock_wait: Duration) -> Self {
         Self { lock_wait, ..self }
     }
@@ -84,16 +85,16 @@ impl LedgerFiles {
         &self.witness
     }
 
-    /// Whether there is a ledger.
+    /// Whether the ledger exists.
     ///
     /// # Errors
-    /// [`LedgerError::Io`] if that cannot be known.
+    /// [`LedgerError::Io`] if this cannot be determined.
     pub fn exists(&self) -> Result<bool, LedgerError> {
         self.ledger.try_exists().map_err(|source| io_error("look for", &self.ledger, source))
     }
 
-    /// A copy of the book as it is, read without a lock while another process may be posting. It is for showing how
-    /// quotas stand; ids reserved in the copy are reserved nowhere.
+    /// Reads a copy of the book without a lock, while another process may be posting. It is for displaying quotas; ids
+    /// reserved in the copy are not reserved in the ledger.
     ///
     /// # Errors
     /// [`LedgerError::Missing`], [`LedgerError::Damaged`], [`LedgerError::Io`].
@@ -105,7 +106,7 @@ impl LedgerFiles {
         Ok(file.book)
     }
 
-    /// Locks the identity on this device, then the ledger wherever it is seen from.
+    /// Locks the identity on this device, then the ledger itself, which other devices may also reach.
     fn lock(&self) -> Result<[File; 2], LedgerError> {
         let deadline = Instant::now() + self.lock_wait;
         let lock = |path: &Path| {
@@ -134,7 +135,8 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Locks a file unless it is locked. The standard library has no locks on Android; the system has those of Linux.
+/// Locks a file unless it is locked. The standard library does not support locks on Android, but the system has the
+/// locks of Linux.
 #[cfg(target_os = "android")]
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     use rustix::{
@@ -147,20 +149,20 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     })
 }
 
-/// A ledger on the disk, open in this process alone for as long as the value lives.
+/// A ledger on the disk, open only in this process while the value lives.
 #[derive(Debug)]
 pub struct Ledger {
     store: Store<Files>,
-    /// Locks end when their files are closed, by whatever end of the process.
+    /// The locks end when the files are closed, however the process ends.
     _locks: [File; 2],
 }
 
 impl Ledger {
-    /// Creates a ledger, at `now` (Unix seconds). The share is fixed with it.
+    /// Creates a ledger at `now` (Unix seconds). Its share cannot change later.
     ///
     /// # Errors
-    /// [`LedgerError::Exists`]; [`LedgerError::AnotherLedger`] if the history is said to be none and there is a witness
-    /// of another; [`LedgerError::InUse`]; [`LedgerError::Io`].
+    /// [`LedgerError::Exists`]; [`LedgerError::AnotherLedger`] if `history` is [`History::None`] and a witness of
+    /// another ledger exists; [`LedgerError::InUse`]; [`LedgerError::Io`].
     pub fn create(
         files: &LedgerFiles,
         owner: &LedgerOwner,
@@ -177,7 +179,7 @@ impl Ledger {
     /// Opens the ledger of an identity. A file that is missing or damaged is an error, never a new ledger.
     ///
     /// # Errors
-    /// [`LedgerError`] says what does not fit.
+    /// [`LedgerError`] says what does not match.
     pub fn open(files: &LedgerFiles, owner: &LedgerOwner, share: DeviceShare) -> Result<Self, LedgerError> {
         if !files.exists()? {
             return Err(LedgerError::Missing(files.ledger.clone()));
@@ -187,51 +189,52 @@ impl Ledger {
         Ok(Self { store, _locks: locks })
     }
 
-    /// Takes the next free id of the epoch that `now` (Unix seconds) lies in. On return it lies on the disk.
+    /// Reserves the next free id of the epoch at `now` (Unix seconds). On return, the reservation is on the disk.
     ///
     /// If the ledger was opened with a [`gap`](Self::gap), the first call records it and is refused with
     /// [`Refusal::MayBeStale`](super::Refusal::MayBeStale).
     ///
     /// # Errors
-    /// [`LedgerError::Refused`] says when an id can be had; [`LedgerError::Io`] if the disk does not take it.
+    /// [`LedgerError::Refused`] says when an id can be reserved; [`LedgerError::Io`] if the disk cannot be written.
     pub fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
         self.store.reserve(now, quota)
     }
 
-    /// How a quota stands at `now` (Unix seconds).
+    /// Status of a quota at `now` (Unix seconds).
     pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
         self.store.book().status(now, quota)
     }
 
-    /// What the ledger holds.
+    /// The book of the ledger.
     pub fn book(&self) -> &Book {
         self.store.book()
     }
 
-    /// Why the ledger may be older than what was really used, as found at opening and not yet recorded. Once it is
-    /// recorded, [`Book::suspect_until`] says until when.
+    /// Reason why the ledger may be older than the last use of the identity, found at opening and not yet recorded.
+    /// After it is recorded, [`Book::suspect_until`] has the time.
     pub fn gap(&self) -> Option<Gap> {
         self.store.gap()
     }
 
-    /// Records that nothing was posted before this ledger, which was created with [`History::Unknown`] and is open since:
-    /// the identity's first deposit is in a block that is later than its creation. Returns false, and changes nothing, if
-    /// it was not created by this value, or if a witness speaks of another ledger here before it.
+    /// Records that nothing was posted before this ledger, which was created with [`History::Unknown`] and has been
+    /// open since then: the identity's first deposit is in a block after the ledger's creation. Returns false and
+    /// changes nothing if the ledger was not created by this value, or if a witness records an earlier ledger here.
     ///
-    /// Before the deposit is in a block there is only an endpoint's word that the identity is new, and an endpoint can lie.
-    /// A process that ends before leaves a ledger whose history is unknown, which costs some time and no deposit.
+    /// Before the deposit is in a block, only an endpoint states that the identity is new, and an endpoint can lie. A
+    /// process that ends before this call leaves a ledger with an unknown history, which costs some waiting time but no
+    /// deposit.
     ///
     /// # Errors
-    /// [`LedgerError::Io`] if the disk does not take it.
+    /// [`LedgerError::Io`] if the disk cannot be written.
     pub fn confirm_first(&mut self) -> Result<bool, LedgerError> {
         self.store.confirm_first()
     }
 
     /// Records that the ledger is current: the caller knows that it is the newest state of the only ledger of this
-    /// identity and share. Should that be wrong, the next message can cost the deposit.
+    /// identity and share. If this is wrong, the next message can cost the deposit.
     ///
     /// # Errors
-    /// [`LedgerError::Io`] if the disk does not take it.
+    /// [`LedgerError::Io`] if the disk cannot be written.
     pub fn confirm_current(&mut self) -> Result<(), LedgerError> {
         self.store.confirm_current()
     }

@@ -1,4 +1,4 @@
-//! What a quota is, whose it is, and what is left of it.
+//! Quotas, their owners, and reservations.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -11,8 +11,7 @@ use quotapass_circuits::{
 
 use crate::wallet::bytes::Checksum;
 
-/// Whose message ids a ledger counts: an identity at a registry. There must be one ledger for it on a device, and no
-/// more.
+/// Owner of a ledger: an identity at a registry. There must be exactly one ledger for it on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerOwner {
     /// The registry.
@@ -22,28 +21,28 @@ pub struct LedgerOwner {
 }
 
 impl LedgerOwner {
-    /// A name for its files: 32 hexadecimal digits of SHA-256 over chain id (32 bytes big-endian), the registry's address
-    /// and the commitment.
+    /// The name of its files: 32 hexadecimal digits of SHA-256 over chain id (32 bytes big-endian), the registry's
+    /// address and the commitment.
     pub fn file_name(&self) -> String {
         let bytes = [&self.registry.to_bytes()[..], &self.commitment.to_be_bytes()].concat();
         hex::encode(&Checksum::of(&bytes).0[..16])
     }
 }
 
-/// A device that cannot be.
+/// Error: the device number is not below the number of devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no device {device} among {devices}: devices are numbered from 0")]
 pub struct NoSuchDevice {
     /// The device's number.
     pub device: u16,
-    /// How many there are.
+    /// Number of devices.
     pub devices: NonZeroU16,
 }
 
-/// Which message ids are a device's own, among several that share one identity: device `k` of `n` takes those that leave
-/// `k` when divided by `n`.
+/// A device's share of the message ids, if several devices share one identity: device `k` of `n` has the ids with
+/// remainder `k` when divided by `n`.
 ///
-/// The sets are disjoint whatever the limit is. Ranges computed from a limit would overlap when a scope's cap changes
+/// The shares are disjoint for every limit. Ranges computed from a limit would overlap when a scope's cap changes
 /// within an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceShare {
@@ -68,12 +67,12 @@ impl DeviceShare {
         self.device
     }
 
-    /// How many devices share the identity.
+    /// Number of devices that share the identity.
     pub const fn devices(self) -> NonZeroU16 {
         self.devices
     }
 
-    /// How many ids below a limit are the device's own.
+    /// Number of the device's ids below a limit.
     pub const fn ids_below(self, limit: NonZeroU16) -> u16 {
         match limit.get().checked_sub(self.device) {
             None => 0,
@@ -81,7 +80,7 @@ impl DeviceShare {
         }
     }
 
-    /// The device's own id number `position`, from 0; none if it is not below the highest limit there is.
+    /// The device's id number `position`, from 0; `None` if it is not below the highest possible limit.
     pub(super) fn id(self, position: u16) -> Option<u16> {
         let id = position.checked_mul(self.devices.get())?.checked_add(self.device)?;
         (id < u16::MAX).then_some(id)
@@ -94,47 +93,47 @@ impl core::fmt::Display for DeviceShare {
     }
 }
 
-/// How many messages a member may send in a scope in an epoch of a given length.
+/// Number of messages that a member may send in a scope in an epoch of a given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// The scope.
     pub scope: Scope,
     /// Length of its epochs in seconds.
     pub epoch_seconds: NonZeroU32,
-    /// The lower of the member's own limit and the scope's cap; of all devices together.
+    /// The lower of the member's own limit and the scope's cap, for all devices together.
     pub limit: NonZeroU16,
 }
 
 impl Quota {
     /// The quota of a member with these terms in a scope that caps messages at `limit_cap`.
     pub fn new(scope: Scope, epoch_seconds: NonZeroU32, terms: &Terms, limit_cap: NonZeroU16) -> Self {
-        // Terms with a message limit of zero do not exist; a literal that has one is read as one message.
+        // Valid terms never have a message limit of zero; if a struct literal has zero, it counts as one message.
         let own = NonZeroU16::new(terms.message_limit).unwrap_or(NonZeroU16::MIN);
         Self { scope, epoch_seconds, limit: own.min(limit_cap) }
     }
 }
 
-/// A message id that nobody else gets. Prove at most one message with it, and in no other epoch.
+/// A reserved message id, which is never given out again. Prove at most one message with it, and only in its epoch.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// The epoch to prove in, whatever the clock says by then.
+    /// The epoch to prove in, even if the clock has left it by then.
     pub epoch: Epoch,
     /// The message id.
     pub message_id: u16,
-    /// How many more this device can reserve in this epoch.
+    /// Number of ids that this device can still reserve in this epoch.
     pub left: u16,
 }
 
-/// How a quota stands.
+/// Status of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaStatus {
-    /// The epoch that the asked moment lies in.
+    /// The epoch at the requested time.
     pub epoch: Epoch,
-    /// Ids that this device has used in it.
+    /// Number of ids that this device has used in it.
     pub used: u16,
-    /// Ids that it can still reserve in it.
+    /// Number of ids that it can still reserve in it.
     pub left: u16,
-    /// Unix second at which the next epoch begins in which ids can be reserved.
+    /// Start of the next epoch in which ids can be reserved, in Unix seconds.
     pub next_begins: u64,
 }
 

@@ -1,9 +1,9 @@
-//! The protocol by which a book reaches the disk, and what is concluded from what is found there.
+//! The protocol that writes a book to the disk, and the checks when it is read.
 //!
-//! One commit writes the ledger, then the witness, each as a whole (see [`replace`]). The ledger names the checksum of
-//! the ledger before it, and the witness that of the newest ledger. So after a crash at any step the witness is that of
-//! the ledger or of the one before it, and an id that a caller was given is in both. Any other pair shows that something
-//! was restored, removed or replaced.
+//! One commit writes the ledger, then the witness, each atomically (see [`replace`]). The ledger contains the checksum
+//! of the previous ledger, and the witness contains the checksum of the newest ledger. So after a crash at any step,
+//! the witness matches the ledger or the previous one, and both include every id that a caller received. Any other pair
+//! shows that a file was restored, removed or replaced.
 
 use std::{
     io,
@@ -19,40 +19,40 @@ use super::{
 };
 use crate::wallet::bytes::Checksum;
 
-/// Why a ledger may be older than what was really used.
+/// Reason why a ledger may be older than the last use of the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Gap {
-    /// The witness is not there.
+    /// The witness is missing.
     #[error("the witness of the ledger is missing")]
     WitnessMissing,
     /// The witness cannot be read.
     #[error("the witness of the ledger is damaged")]
     WitnessDamaged,
-    /// The witness speaks of another state.
-    #[error("the witness has seen state {witness} of the ledger, which is another than the state {ledger} found here")]
+    /// The witness records another state.
+    #[error("the witness recorded state {witness} of the ledger, but state {ledger} was found here")]
     WitnessDiffers {
-        /// How many times the ledger found was written.
+        /// Number of times the found ledger was written.
         ledger: u64,
-        /// How many times the ledger that the witness has seen was written.
+        /// Number of times the ledger that the witness recorded was written.
         witness: u64,
     },
-    /// The ledger does not lie in the file that it was written to.
+    /// The ledger is in another file than the one it was written to.
     #[error("the file of the ledger is a copy of the one that was written")]
     FileReplaced,
 }
 
-/// What the owner of a new ledger did before.
+/// Earlier activity of the owner of a new ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum History {
-    /// Nothing: the identity is new, and has never posted from anywhere.
+    /// None: the identity is new and has never posted from any device.
     None,
-    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and the
-    /// next are not used.
+    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and
+    /// the next one are not used.
     Unknown,
 }
 
-/// A book on a disk. Locking is up to the caller.
+/// A book on a disk. The caller must lock it.
 #[derive(Debug)]
 pub(super) struct Store<D> {
     disk: D,
@@ -61,18 +61,18 @@ pub(super) struct Store<D> {
     book: Book,
     generation: u64,
     checksum: Checksum,
-    /// Whether the witness has seen this state.
+    /// Whether the witness records this state.
     is_witnessed: bool,
-    /// What was found at opening and is not yet in the book.
+    /// The gap found at opening and not yet recorded in the book.
     gap: Option<Gap>,
-    /// When the ledger that the witness has seen was last used, in Unix seconds.
+    /// Time of the last use of the ledger that the witness records, in Unix seconds.
     witnessed_use: u64,
-    /// Whether it was created here, where there was no other ledger before.
+    /// Whether this value created the ledger, with no other ledger here before.
     is_first: bool,
 }
 
 impl<D: Disk> Store<D> {
-    /// Writes a ledger where there is none.
+    /// Writes a new ledger.
     pub(super) fn create(
         disk: D,
         ledger: &Path,
@@ -85,13 +85,13 @@ impl<D: Disk> Store<D> {
             return Err(LedgerError::Exists(ledger.into()));
         }
         let seen = read(&disk, witness)?.map(|seen| Witness::from_bytes(&seen.content).ok());
-        // A creation that was broken off has left a witness of no ledger.
+        // An interrupted creation leaves a witness of no ledger.
         let is_first = seen.is_none_or(|seen| seen.is_some_and(|seen| seen.ledger == Checksum::NOTHING));
         if history == History::None && !is_first {
             return Err(LedgerError::AnotherLedger { witness: witness.into() });
         }
         if history == History::Unknown {
-            // Kept, so that the next ledger in this place knows of it too.
+            // Stored, so that the next ledger in this place knows of it too.
             book.last_use = seen.flatten().map_or(0, |seen| seen.last_use);
             book.suspect(now.max(book.last_use));
         }
@@ -102,7 +102,7 @@ impl<D: Disk> Store<D> {
             book: book.clone(),
             generation: 0,
             checksum: Checksum::NOTHING,
-            // The first ledger gets a witness of nothing before it, so that a crash between the two is no gap.
+            // Before the first ledger, a witness of no ledger is written, so that a crash between the two is not a gap.
             is_witnessed: !is_first,
             gap: None,
             witnessed_use: 0,
@@ -112,7 +112,7 @@ impl<D: Disk> Store<D> {
         Ok(store)
     }
 
-    /// Reads a ledger, and finds out whether it may be older than what was used.
+    /// Reads a ledger, and checks whether it may be older than the last use.
     pub(super) fn open(
         disk: D,
         ledger: &Path,
@@ -131,8 +131,8 @@ impl<D: Disk> Store<D> {
         }
         let checksum = Checksum::of(&stored.content);
         let seen = read(&disk, witness)?;
-        // Whoever wrote them may have been killed before their names were flushed. What is concluded here must not be
-        // lost with the power later.
+        // The process that wrote them may have been killed before their names were flushed. Without this flush, a later
+        // power loss could change the files that the checks below rely on.
         for path in [ledger, witness] {
             disk.sync_folder(path).map_err(|source| io_error("flush the folder of", path, source))?;
         }
@@ -169,7 +169,7 @@ impl<D: Disk> Store<D> {
         self.gap
     }
 
-    /// Reserves an id; on return it is on the disk.
+    /// Reserves an id; on return, the reservation is on the disk.
     pub(super) fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
         let mut book = self.book.clone();
         if self.gap.is_some() {
@@ -181,14 +181,14 @@ impl<D: Disk> Store<D> {
         Ok(reservation)
     }
 
-    /// Takes the state as found for the newest there is.
+    /// Accepts the found state as the newest.
     pub(super) fn confirm_current(&mut self) -> Result<(), LedgerError> {
         let mut book = self.book.clone();
         book.confirm_current();
         self.commit(book)
     }
 
-    /// Takes back an unknown history, unless there was a ledger here before this one.
+    /// Undoes an unknown history, unless there was an earlier ledger here.
     pub(super) fn confirm_first(&mut self) -> Result<bool, LedgerError> {
         if self.is_first {
             self.confirm_current()?;
@@ -197,7 +197,7 @@ impl<D: Disk> Store<D> {
     }
 
     fn commit(&mut self, book: Book) -> Result<(), LedgerError> {
-        // The witness must not fall two states behind, for that is what a restored ledger looks like.
+        // The witness must not be two states behind, because a restored ledger looks the same.
         if self.gap.is_none() && !self.is_witnessed {
             self.write_witness()?;
         }

@@ -1,4 +1,4 @@
-//! What a light wallet knows, as bytes.
+//! The byte format of a light wallet's verified data.
 
 use quotapass_circuits::{
     identity::IdentityCommitment,
@@ -12,11 +12,11 @@ const MAGIC: &[u8] = b"quotapass-members";
 const VERSION: u8 = 1;
 
 impl LightMembers {
-    /// What is known, as bytes. They say who the member is: keep them as private as the identity.
+    /// Returns the wallet's data as bytes. They reveal which member this is: keep them as private as the identity.
     ///
-    /// Magic `quotapass-members` | version u8 = 1 | index u32 | commitment 32 | whether anything is known u8; if so,
-    /// first and last bucket of the group u32 each | length u32 and bytes of the upper nodes | for each bucket that has
-    /// been begun, length u32 and bytes | SHA-256 of all before.
+    /// Magic `quotapass-members` | version u8 = 1 | index u32 | commitment 32 | whether it was ever synced u8; if so,
+    /// first and last bucket of the group u32 each | length u32 and bytes of the upper nodes | for each bucket with
+    /// members, length u32 and bytes | SHA-256 of all before.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [MAGIC, &[VERSION]].concat();
         bytes.extend(self.own.index.0.to_be_bytes());
@@ -31,11 +31,12 @@ impl LightMembers {
         seal(bytes)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Buckets are checked against the upper nodes again; the upper nodes
-    /// are checked against the chain by the next [`sync`](Self::sync).
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes). Buckets are checked against the upper nodes again; the upper
+    /// nodes are checked against the chain by the next [`sync`](Self::sync).
     ///
     /// # Errors
-    /// [`FormatError`] for anything that [`to_bytes`](Self::to_bytes) does not write of a tree with so many levels.
+    /// [`FormatError`] for all bytes that [`to_bytes`](Self::to_bytes) does not produce for a tree with `levels`
+    /// levels.
     pub fn from_bytes(bytes: &[u8], levels: Levels) -> Result<Self, FormatError> {
         let mut reader = Reader::unseal(bytes, MAGIC, VERSION)?;
         let index = MemberIndex(reader.u32()?);
@@ -46,7 +47,7 @@ impl LightMembers {
         let known = match reader.u8()? {
             0 => None,
             1 => Some(read_known(&mut reader, levels, own)?),
-            _ => return Err(invalid(&reader, "known or not is neither")),
+            _ => return Err(invalid(&reader, "the flag is neither 0 nor 1")),
         };
         reader.end()?;
         Ok(Self { levels, own, known })
@@ -57,7 +58,7 @@ fn read_known(reader: &mut Reader<'_>, levels: Levels, own: OwnMembership) -> Re
     let (first, last) = (BucketNumber(reader.u32()?), BucketNumber(reader.u32()?));
     let group = BucketGroup::from_ends(first, last)
         .filter(|group| group.contains(BucketNumber::of(levels, own.index)))
-        .ok_or_else(|| invalid(reader, "the group is not one of the member's"))?;
+        .ok_or_else(|| invalid(reader, "the group does not contain the member"))?;
     let upper = UpperNodes::from_bytes(read_part(reader)?)
         .ok()
         .filter(|upper| upper.levels() == levels)
@@ -66,12 +67,12 @@ fn read_known(reader: &mut Reader<'_>, levels: Levels, own: OwnMembership) -> Re
     for number in group.buckets().filter(|number| upper.bucket_root(*number).is_some()) {
         let bucket = Bucket::from_bytes(read_part(reader)?).ok().filter(|bucket| bucket.number() == number);
         let verified = bucket.and_then(|bucket| bucket.verify(&upper).ok());
-        buckets.push(verified.ok_or_else(|| invalid(reader, "a bucket does not fit the upper nodes"))?);
+        buckets.push(verified.ok_or_else(|| invalid(reader, "a bucket does not match the upper nodes"))?);
     }
     Ok(Known { upper, group, buckets })
 }
 
-/// Length and bytes. A part has at most a few megabytes.
+/// Appends length and bytes. A part has at most a few megabytes.
 fn put_part(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend((part.len() as u32).to_be_bytes());
     bytes.extend(part);

@@ -1,4 +1,4 @@
-//! What a light wallet knows, in a file.
+//! A light wallet's cache file.
 
 use std::{
     fs, io,
@@ -10,38 +10,38 @@ use quotapass_circuits::membership::Levels;
 use super::{LightMembers, OwnMembership};
 use crate::{files::write_atomically, wallet::bytes::FormatError};
 
-/// A cache that cannot be read or written.
+/// Errors of a cache file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// The file is not what was written.
+    /// The file is damaged.
     #[error(
-        "the cached members in {path} cannot be used: {reason}. Delete the file to have them fetched anew; whoever \
-         answered before may then learn more from the two requests together, so ask another relay"
+        "the cached members in {path} cannot be used: {reason}. Delete the file and they are fetched again. The relay \
+         that answered before may learn more from the two requests together, so ask another relay"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: FormatError,
     },
-    /// The file is another member's.
-    #[error("the cached members in {0} are those of another member; check the path")]
+    /// The file belongs to another member.
+    #[error("the cached members in {0} belong to another member; check the path")]
     OtherMember(PathBuf),
     /// The system refused.
     #[error("cannot {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl LightMembers {
-    /// Writes [what is known](Self::to_bytes) into a file, as a whole.
+    /// Writes the wallet's [bytes](Self::to_bytes) to a file atomically.
     ///
     /// # Errors
     /// [`CacheError::Io`].
@@ -53,9 +53,8 @@ impl LightMembers {
         })
     }
 
-    /// Reads what [`save`](Self::save) wrote; a wallet that knows nothing if there is no file. Buckets are checked
-    /// against the upper nodes again; the upper nodes are checked against the chain by the next
-    /// [`sync`](Self::sync).
+    /// Reads a file of [`save`](Self::save); returns an empty wallet if the file does not exist. Buckets are checked
+    /// against the upper nodes again; the upper nodes are checked against the chain by the next [`sync`](Self::sync).
     ///
     /// # Errors
     /// [`CacheError`].

@@ -1,8 +1,8 @@
-//! Which buckets are asked for together.
+//! Groups of buckets that are requested together.
 
 use quotapass_circuits::membership::{BucketNumber, Levels, MemberIndex};
 
-/// The buckets that a wallet asks for, one or two neighbours.
+/// The buckets that a wallet requests: one, or two neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketGroup {
     first: BucketNumber,
@@ -10,14 +10,14 @@ pub struct BucketGroup {
 }
 
 impl BucketGroup {
-    /// The group of a member in a tree of which `member_count` slots were ever filled.
+    /// Returns the group of a member in a tree in which `member_count` slots were ever filled.
     ///
-    /// If the last bucket is not full, its members and those of the bucket before it ask for both: 2,048 slots and those
-    /// of the last bucket. All others ask for one bucket, which is full.
+    /// If the last bucket is not full, its members and those of the bucket before it request both: 2,048 slots and
+    /// those of the last bucket. All other members request one full bucket.
     pub fn of(levels: Levels, member_count: u64, index: MemberIndex) -> Self {
         let capacity = levels.of_bucket().capacity();
         let own = BucketNumber::of(levels, index);
-        // An index fits 32 bits, so that its bucket does.
+        // An index fits 32 bits, so its bucket number does too.
         let open = (!member_count.is_multiple_of(capacity)).then_some((member_count / capacity) as u32);
         match open {
             Some(open) if open > 0 && (own.0 == open || own.0 + 1 == open) => {
@@ -37,17 +37,17 @@ impl BucketGroup {
         self.first
     }
 
-    /// The last bucket, perhaps the same.
+    /// The last bucket; it may be the same.
     pub fn last(self) -> BucketNumber {
         self.last
     }
 
-    /// The buckets, in the order in which they are asked for.
+    /// The buckets, in the order of the requests.
     pub fn buckets(self) -> impl Iterator<Item = BucketNumber> {
         (self.first.0..=self.last.0).map(BucketNumber)
     }
 
-    /// Whether a bucket belongs to it.
+    /// Whether a bucket belongs to the group.
     pub fn contains(self, number: BucketNumber) -> bool {
         (self.first..=self.last).contains(&number)
     }
@@ -67,7 +67,7 @@ mod tests {
             prop_assert!(group.contains(BucketNumber::of(Levels::STANDARD, index)));
             let slots: u64 = group.buckets().map(|bucket| (count - u64::from(bucket.0) * 2_048).min(2_048)).sum();
             prop_assert!(slots >= count.min(2_048));
-            // Whoever is in a group asks for the same group.
+            // All members in a group request the same group.
             let first = MemberIndex(group.first().0 * 2_048);
             prop_assert_eq!(BucketGroup::of(Levels::STANDARD, count, first), group);
         }

@@ -1,4 +1,4 @@
-//! A relay as the source, over HTTP.
+//! A relay as a members source, over HTTP.
 
 use std::{error::Error, thread, time::Duration};
 
@@ -7,28 +7,28 @@ use reqwest::{Client, Proxy, StatusCode, Url, redirect::Policy};
 
 use super::{MembersSource, SourceError};
 
-/// The longest answer at `/v1/policy` that is read.
+/// Maximum length of an answer to `/v1/policy` that is read.
 const MAX_POLICY_BYTES: usize = 4 << 20;
 
-/// Why a relay cannot even be asked.
+/// Errors in the setup of a relay client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The address is none.
+    /// The relay's address is not valid.
     #[error("`{0}` is not the address of a relay; give one such as https://relay.example")]
     Address(String),
-    /// The proxy's address is none.
+    /// The proxy's address is not valid.
     #[error("`{0}` is not the address of a proxy; give one such as socks5h://127.0.0.1:9050")]
     Proxy(String),
-    /// No client can be made.
+    /// The HTTP client cannot be created.
     #[error("cannot set up connections: {0}")]
     Setup(String),
 }
 
-/// How a relay is asked.
+/// Options of a relay client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// Time for one answer as a whole, from the connection to its last byte.
+    /// Time limit of one request, from the connection to the last byte of the answer.
     pub timeout: Duration,
     /// A proxy for all requests, for example Tor's: `socks5h://127.0.0.1:9050`.
     pub proxy: Option<String>,
@@ -41,11 +41,11 @@ impl Default for ClientOptions {
     }
 }
 
-/// The member tree as a relay gives it.
+/// The member tree of a relay.
 ///
-/// Nothing is sent that tells one wallet from another: no cookie, no name of the program, no condition on what was had
-/// before, a new connection for each request. Redirects are not followed. Each request runs in a thread of its own, so
-/// that it may be made from anywhere, an asynchronous task included, and blocks there.
+/// Requests contain nothing that distinguishes one wallet from another: no cookie, no program name, no conditional
+/// headers, and each request uses a new connection. Redirects are not followed. Each request runs in a separate thread
+/// and blocks the caller, which may also be an asynchronous task.
 #[derive(Clone, Debug)]
 pub struct RelayMembers {
     base: String,
@@ -54,7 +54,7 @@ pub struct RelayMembers {
 }
 
 impl RelayMembers {
-    /// The relay at an address, without the path of the routes. A tree of `levels` levels is expected.
+    /// The relay at an address, given without the path of the routes. A tree of `levels` levels is expected.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -73,8 +73,8 @@ impl RelayMembers {
         Ok(Self { base: url.as_str().trim_end_matches('/').into(), client, levels })
     }
 
-    /// What the relay answers at `/v1/policy`: JSON. It is the same for everybody, so that asking for it says no more than
-    /// that somebody asks.
+    /// Reads the relay's answer to `/v1/policy`, which is JSON. It is the same for all clients, so the request reveals
+    /// only that a client asks.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -88,10 +88,10 @@ impl RelayMembers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(|error| unreachable(&error.to_string()))?.block_on(self.fetch(url, limit))
         };
-        thread::scope(|scope| scope.spawn(request).join()).unwrap_or_else(|_| Err(unreachable("the request broke off")))
+        thread::scope(|scope| scope.spawn(request).join()).unwrap_or_else(|_| Err(unreachable("the request failed")))
     }
 
-    /// Reads an answer no further than it can be long.
+    /// Reads an answer up to its maximum length.
     async fn fetch(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             true => SourceError::Timeout { url: url.into() },
@@ -129,7 +129,7 @@ impl MembersSource for RelayMembers {
     }
 }
 
-/// The innermost cause, which says more than the outer ones.
+/// Returns the innermost cause, which says more than the outer ones.
 fn reason(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -1,29 +1,30 @@
-//! The path of a member, without the whole tree and without saying whose path it is.
+//! The path of a member, found without the whole tree and without revealing the member.
 //!
-//! A wallet asks a [`MembersSource`] for the upper nodes of the tree, the same for everybody, and for a
-//! [`BucketGroup`]: the bucket of 2,048 slots that its member lies in, or two of them. It never asks for a path. All
-//! that comes back is checked against the root that the chain has, given as a [`ChainHead`]: a source that makes up a
-//! tree of one member, to know that member by its root, is refused before anything is proved.
+//! A wallet requests from a [`MembersSource`] the upper nodes of the tree, which are the same for all wallets, and a
+//! [`BucketGroup`]: the bucket of 2,048 slots that contains its member, or two buckets. It never requests a path. All
+//! answers are checked against the root of the chain, given as a [`ChainHead`]. So a source that invents a tree for one
+//! member, to recognise that member by its root, is refused before anything is proved.
 //!
-//! [`LightMembers`] keeps what was checked, and [`LightMembers::save`] puts it in a file so that a restart asks for
-//! nothing.
+//! [`LightMembers`] holds the verified data, and [`LightMembers::save`] writes it to a file, so that a restart needs no
+//! requests.
 //!
 //! # What the source learns
 //!
-//! Which group was asked for, from where and when. A group always holds at least 2,048 slots that were filled by then,
-//! or all there are: the last bucket, which may hold few, is asked for together with the one before it, and members of
-//! either ask for both. Some rules keep two requests from saying more than one:
+//! The source learns which group was requested, when, and from which address. A group always contains at least 2,048
+//! filled slots, or all filled slots if there are fewer: the last bucket, which may have few, is requested together
+//! with the one before it, and members of either bucket request both. Some rules ensure that two requests reveal no
+//! more than one:
 //!
-//! - The group is chosen once and kept. Chosen anew when the last bucket has filled up, the old group and the new one
-//!   would have only the members of that bucket in common who had joined by the first request.
-//! - All of the group is asked for again when any bucket of it has changed, and in the same order. If a wallet asked
-//!   only when its own bucket changed, that would name it.
-//! - Nothing is asked while the chain's root is the one that was checked, and nothing is sent along that tells one
-//!   wallet from another.
+//! - The group is chosen once and kept. If it were chosen again after the last bucket has filled up, the old and the
+//!   new group would have only those members of that bucket in common who had joined by the first request.
+//! - The whole group is requested again, in the same order, when any of its buckets has changed. If a wallet sent
+//!   requests only when its own bucket changed, they would reveal the bucket.
+//! - Nothing is requested while the chain's root is the verified one, and requests contain nothing that distinguishes
+//!   one wallet from another.
 //!
-//! Slots count members who have left, too; [`Synced::hidden_among`] says how many remain. Members who have just
-//! joined ask sooner than others, so that guesses favour them. Whoever cannot accept that runs a full copy of the tree,
-//! which asks for nothing: a [`MemberTree`](quotapass_circuits::membership::MemberTree) is a source.
+//! Slots include members who have left; [`Synced::hidden_among`] is the number of those who remain. Members who have
+//! just joined send requests sooner than others, so a guess at them is more likely right. To avoid this, keep a full
+//! copy of the tree, which needs no requests: a [`MemberTree`](quotapass_circuits::membership::MemberTree) is a source.
 
 mod cache;
 #[cfg(feature = "wallet")]

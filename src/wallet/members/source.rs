@@ -1,73 +1,74 @@
-//! Where upper nodes and buckets come from.
+//! Sources of upper nodes and buckets.
 
 use quotapass_circuits::{
     formats::wire::DecodeError,
     membership::{Bucket, BucketNumber, MemberTree, UpperNodes},
 };
 
-/// An answer that did not come, or is not one. It says nothing about whether the answers that do come are true.
+/// Error of a source: an answer is missing or malformed. Well-formed answers may still be false; they are checked
+/// later.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// There is no such bucket.
+    /// The bucket has no members.
     #[error("there are no members in bucket {0}; the source is behind, ask another one")]
     NoSuchBucket(BucketNumber),
-    /// No answer in time.
+    /// The source did not answer in time.
     #[error("{url} did not answer within the time allowed; try again later, or another relay")]
     Timeout {
-        /// What was asked.
+        /// The requested URL.
         url: String,
     },
-    /// No connection, or one that broke.
+    /// The connection failed or was broken.
     #[error("cannot get {url}: {reason}; check the address and the connection, or try another relay")]
     Unreachable {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// What the system or the other side says.
+        /// The error of the system or the server.
         reason: String,
     },
-    /// An answer other than success.
+    /// The HTTP status is not a success.
     #[error("{url} answered with status {status}; check that it is a relay, or try another one")]
     Status {
-        /// What was asked.
+        /// The requested URL.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// A longer answer than any there can be.
+    /// The answer is longer than a valid one can be.
     #[error("{url} sends more than the {limit} bytes that this answer can have; try another relay")]
     TooLong {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// The most bytes of a true answer.
+        /// Maximum length of a valid answer in bytes.
         limit: usize,
     },
-    /// An answer that does not decode.
+    /// The answer does not decode.
     #[error("{url} sent what is not part of a member tree: {error}; try another relay")]
     Malformed {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// What is wrong.
+        /// The fault.
         error: DecodeError,
     },
 }
 
-/// Whoever has the member tree: a relay, or a copy of one's own.
+/// A source of the member tree: a relay, or a local copy.
 pub trait MembersSource {
-    /// The roots of all buckets.
+    /// Reads the roots of all buckets.
     ///
     /// # Errors
     /// [`SourceError`].
     fn upper_nodes(&self) -> Result<UpperNodes, SourceError>;
 
-    /// The members of a bucket.
+    /// Reads the members of a bucket.
     ///
     /// # Errors
     /// [`SourceError`].
     fn bucket(&self, number: BucketNumber) -> Result<Bucket, SourceError>;
 }
 
-/// A copy of one's own asks nobody.
+/// A local copy sends no requests.
 impl MembersSource for MemberTree {
     fn upper_nodes(&self) -> Result<UpperNodes, SourceError> {
         Ok(self.upper_nodes())

@@ -1,4 +1,4 @@
-//! What a light wallet knows of the tree, and how it learns more.
+//! A light wallet's verified data of the tree, and its synchronisation.
 
 use quotapass_circuits::{
     identity::IdentityCommitment,
@@ -10,8 +10,8 @@ use quotapass_circuits::{
 
 use super::{BucketGroup, MembersSource, SourceError};
 
-/// The member tree as the chain has it at one block. Read both values there together, from an endpoint that the source
-/// has no say in.
+/// The state of the member tree on the chain at one block. Read both values at the same block, from an endpoint that
+/// the source does not control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainHead {
     /// The root.
@@ -20,44 +20,44 @@ pub struct ChainHead {
     pub member_count: u64,
 }
 
-/// Whose path is wanted.
+/// The membership whose path is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnMembership {
-    /// The index that the deposit was given.
+    /// The index that the registry gave the deposit.
     pub index: MemberIndex,
-    /// The identity commitment that was deposited for.
+    /// The identity commitment of the deposit.
     pub commitment: IdentityCommitment,
 }
 
-/// Why there is no path. What was known before is kept.
+/// Errors of a sync. The data from before is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// No answer.
+    /// The source failed.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The upper nodes are not those of the chain.
+    /// The upper nodes do not match the chain.
     #[error(
-        "the source has another tree than the chain: {0}. It may be a block behind or ahead: read the chain's root again \
-         and ask again; if they still differ, do not trust this source"
+        "the source's tree differs from the chain's: {0}. It may be a block behind or ahead: read the chain's root \
+         again and ask again; if they still differ, do not trust this source"
     )]
     NotTheChains(BucketError),
-    /// The number of members is not the chain's.
-    #[error("the source speaks of {found} members and the chain of {expected}; do not trust this source")]
+    /// The number of members differs from the chain's.
+    #[error("the source reports {found} members, but the chain has {expected}; do not trust this source")]
     MemberCount {
-        /// What the source says.
+        /// The source's number.
         found: u64,
-        /// What the chain says.
+        /// The chain's number.
         expected: u64,
     },
-    /// A bucket is not of the tree.
+    /// A bucket does not match the tree.
     #[error(
-        "a bucket does not fit the tree: {0}. The tree may have changed between two answers: read the chain's root again \
-         and ask again; if it still does not fit, do not trust this source"
+        "a bucket does not match the tree: {0}. The tree may have changed between two answers: read the chain's root \
+         again and ask again; if it still does not match, do not trust this source"
     )]
     Bucket(BucketError),
-    /// Nothing was ever asked.
-    #[error("nothing is known of the tree yet; sync first")]
+    /// No sync has succeeded yet.
+    #[error("the tree was never synced; sync first")]
     NeverSynced,
     /// The index is beyond the last member.
     #[error("there is no member {0} yet; wait until the deposit is in a block, then sync again")]
@@ -66,21 +66,21 @@ pub enum SyncError {
     #[error("member {0} has left or was slashed, and cannot post")]
     Removed(MemberIndex),
     /// Another identity has this index.
-    #[error("member {index} is {found} and not this identity; check the index that the deposit was given")]
+    #[error("member {index} is {found}, not this identity; check the index of the deposit")]
     OtherMember {
         /// The index.
         index: MemberIndex,
-        /// Whose it is.
+        /// The commitment at this index.
         found: IdentityCommitment,
     },
 }
 
-/// What a sync has done.
+/// Result of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synced {
-    /// What was asked for besides the upper nodes; nothing if it was known and had not changed.
+    /// The group requested besides the upper nodes; `None` if nothing had changed.
     pub asked: Option<BucketGroup>,
-    /// Members of the group who have not left: whom this one hides among, itself included.
+    /// Number of members of the group who have not left: the anonymity set of this member, itself included.
     pub hidden_among: usize,
 }
 
@@ -89,7 +89,7 @@ pub fn meets(requirement: &Requirement, member: &Member) -> bool {
     member.terms.stake >= requirement.min_stake && member.terms.since <= requirement.since_max
 }
 
-/// What a light wallet knows of the tree, all of it checked.
+/// A light wallet's data of the tree, all of it verified.
 #[derive(Clone, Debug)]
 pub struct LightMembers {
     pub(super) levels: Levels,
@@ -106,34 +106,34 @@ pub(super) struct Known {
 }
 
 impl LightMembers {
-    /// A wallet that knows nothing yet.
+    /// A wallet without data.
     pub fn new(levels: Levels, own: OwnMembership) -> Self {
         Self { levels, own, known: None }
     }
 
-    /// Whose path it is.
+    /// The membership whose path it is.
     pub fn own(&self) -> OwnMembership {
         self.own
     }
 
-    /// The root that paths lead to, once there is one.
+    /// The root that paths lead to; `None` before the first sync.
     pub fn root(&self) -> Option<Root> {
         self.known.as_ref().map(|known| known.upper.root())
     }
 
-    /// The group that is asked for, once it is chosen.
+    /// The requested group; `None` before it is chosen.
     pub fn group(&self) -> Option<BucketGroup> {
         self.known.as_ref().map(|known| known.group)
     }
 
-    /// Brings the wallet to the chain's root. It asks for nothing if it is there, for the upper nodes if the root has
-    /// changed, and for its group besides if a bucket of the group has changed.
+    /// Syncs the wallet to the chain's root. It requests nothing if the root is unchanged, the upper nodes if the root
+    /// has changed, and also its group if a bucket of the group has changed.
     ///
-    /// Sync by the clock, for example once in an epoch, and not when there is something to post: a request just before
-    /// each message ties the two together.
+    /// Sync at fixed times, for example once per epoch, and not when there is a message to post: a request just before
+    /// each message links the two.
     ///
     /// # Errors
-    /// [`SyncError`]; what was known before is kept.
+    /// [`SyncError`]; the data from before is kept.
     pub fn sync(&mut self, source: &dyn MembersSource, head: &ChainHead) -> Result<Synced, SyncError> {
         if let Some(known) = &self.known
             && known.upper.root() == head.root
@@ -167,8 +167,8 @@ impl LightMembers {
         }
     }
 
-    /// How many of the members that are known meet a requirement. A pass that states it comes from one of all members of the
-    /// tree who do, so that this is a lower bound: the wallet knows those of its group.
+    /// Counts the known members who meet a requirement. A pass with this requirement may come from any member of the
+    /// tree who meets it. The wallet knows only the members of its group, so the count is a lower bound.
     pub fn meeting(&self, requirement: &Requirement) -> usize {
         let buckets = self.known.iter().flat_map(|known| &known.buckets);
         buckets
@@ -181,7 +181,7 @@ impl LightMembers {
     /// The member with its terms, and its path to [`root`](Self::root).
     ///
     /// # Errors
-    /// [`SyncError`] if nothing was synced, or the member has left, or is another.
+    /// [`SyncError`] if the wallet was never synced, or the member has left or is another one.
     pub fn membership(&self) -> Result<(Member, MemberPath), SyncError> {
         let known = self.known.as_ref().ok_or(SyncError::NeverSynced)?;
         let OwnMembership { index, commitment } = self.own;
@@ -215,10 +215,10 @@ impl Known {
     }
 }
 
-/// All buckets of a group, first to last, checked.
+/// Fetches and verifies all buckets of a group, first to last.
 fn fetch(source: &dyn MembersSource, upper: &UpperNodes, group: BucketGroup) -> Result<Vec<VerifiedBucket>, SyncError> {
     let mut buckets = Vec::new();
-    // A reorganisation of the chain can take back the bucket that the group ends with.
+    // A reorganisation of the chain can remove the last bucket of the group.
     for number in group.buckets().filter(|number| upper.bucket_root(*number).is_some()) {
         let bucket = source.bucket(number)?;
         if bucket.number() != number {

@@ -64,7 +64,7 @@ fn an_epoch_that_was_left_is_not_entered_again() {
     let refusal = book.reserve(NOON + 599, &room).unwrap_err();
     assert!(matches!(refusal, Refusal::EpochLeft { next_begins, .. } if next_begins == NOON + 1_200), "{refusal}");
     assert_eq!(book.reserve(NOON + 601, &room).unwrap().message_id, 1);
-    // An epoch that was passed over was never used.
+    // A skipped epoch was never used.
     book.reserve(NOON + 6_000, &room).unwrap();
     assert_eq!(book.reserve(NOON + 3_000, &room).unwrap().message_id, 0);
 }
@@ -98,7 +98,8 @@ fn what_may_have_been_used_unknown_to_the_book_is_refused_until_confirmed() {
     assert_eq!(book.reserve(NOON + 20, &room).unwrap().message_id, 1);
 }
 
-/// Another device posted just after an edge and is lost; this one's clock is two seconds slow and has not passed the edge.
+/// Another device posted just after an epoch began and was lost; this device's clock is two seconds slow and still
+/// shows the earlier epoch.
 #[test]
 fn a_slow_clock_just_after_an_edge_repeats_no_id() {
     let (mut lost, room) = (book(), quota("room", 600, 9));
@@ -112,7 +113,7 @@ fn a_slow_clock_just_after_an_edge_repeats_no_id() {
     assert_ne!((own.epoch, own.message_id), (other.epoch, other.message_id));
 }
 
-/// A book that takes another's place when the clock has gone back, and that is replaced again.
+/// A book that replaces another one after the clock went back, and is replaced again.
 #[test]
 fn a_book_in_anothers_place_knows_of_all_its_uses() {
     let (mut book, room) = (book(), quota("room", 600, 9));
@@ -152,7 +153,7 @@ fn long_past_scopes_are_forgotten_and_not_entered_again() {
     assert!(matches!(book.reserve(NOON, &quota("old", 600, 9)), Err(Refusal::EpochLeft { .. })));
     assert!(matches!(book.reserve(NOON, &quota("never", 3_600, 9)), Err(Refusal::EpochLeft { .. })));
     assert_eq!(book.reserve(NOON + month, &quota("old", 600, 9)).unwrap().message_id, 0);
-    // Known again, the scope still has its past.
+    // When the scope has an entry again, its past still counts.
     assert!(matches!(book.reserve(NOON, &quota("old", 600, 9)), Err(Refusal::EpochLeft { .. })));
 }
 

@@ -32,7 +32,7 @@ fn any_file() -> impl Strategy<Value = LedgerFile> {
     })
 }
 
-/// Changes that keep the checksum right, as damage does not.
+/// Changes that keep the checksum valid, unlike damage.
 fn resealed(file: &[u8], changes: &[(prop::sample::Index, u8)], cut: usize) -> Vec<u8> {
     let mut content = file[..file.len() - Checksum::LENGTH].to_vec();
     for (at, value) in changes {
@@ -68,7 +68,7 @@ proptest! {
         prop_assert!(LedgerFile::from_bytes(&[&good[..], &[0]].concat()).is_err());
     }
 
-    /// Somebody who reseals what they changed gets a file read only if it is one that is written so.
+    /// A changed file with a valid checksum is accepted only if it is canonical.
     #[test]
     fn changed_files_are_read_only_as_written(
         file in any_file(),

@@ -1,4 +1,4 @@
-//! A disk in memory that can stop at any step, and forgets or tears what was not flushed.
+//! A simulated disk that can stop at any step, and loses or tears unflushed data.
 
 use std::{
     cell::{RefCell, RefMut},
@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::wallet::ledger::disk::{Disk, Stamp, Stored, folder_of};
 
-/// One file: what a reader sees, and what a loss of power leaves for certain.
+/// One file: the content that a reader sees, and the content that is certain after a power loss.
 #[derive(Clone, Debug)]
 struct SimulatedFile {
     content: Vec<u8>,
@@ -47,7 +47,7 @@ impl State {
         Ok(())
     }
 
-    /// The lowest inode that no file has: systems give numbers out again at once.
+    /// The lowest free inode number: systems reuse numbers immediately.
     fn new_file(&mut self, content: Vec<u8>, flushed: Vec<u8>) -> FileId {
         let taken: BTreeSet<u64> = self.names.values().map(|id| self.files[*id].stamp.inode).collect();
         let inode = (1..).find(|inode| !taken.contains(inode)).unwrap();
@@ -62,12 +62,12 @@ impl SimulatedDisk {
         self.0.borrow_mut()
     }
 
-    /// Power is lost after so many steps; what was called by then sees errors.
+    /// Cuts the power after this number of steps; every later call fails.
     pub(super) fn lose_power_after(&self, steps: u32) {
         self.state().power = Some(steps);
     }
 
-    /// How many steps are left until power is lost.
+    /// Number of steps until power is lost.
     pub(super) fn power(&self) -> Option<u32> {
         self.state().power
     }
@@ -76,8 +76,8 @@ impl SimulatedDisk {
         self.state().is_full = is_full;
     }
 
-    /// Starts again after a loss of power. Each name that was not flushed leads to what it led to before or after; each
-    /// file that was not flushed is as before, as after, or torn.
+    /// Restarts after a power loss. Each unflushed name refers to its old or its new file; each unflushed file has its
+    /// old content, its new content, or a torn one.
     pub(super) fn restart(&self, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut state = self.state();
@@ -105,7 +105,7 @@ impl SimulatedDisk {
         state.power = None;
     }
 
-    /// What a backup takes.
+    /// The content that a backup takes.
     pub(super) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
         state.names.get(path).map(|id| state.files[*id].content.clone())
@@ -119,7 +119,7 @@ impl SimulatedDisk {
         state.flushed_names.insert(path.into(), id);
     }
 
-    /// Overwrites the file that is there.
+    /// Overwrites the existing file.
     pub(super) fn put_in_place(&self, path: &Path, content: Vec<u8>) {
         let id = self.state().names.get(path).copied();
         match id {
@@ -162,7 +162,7 @@ impl Disk for SimulatedDisk {
     fn write(&self, (id, _): &mut Self::Draft, content: &[u8]) -> io::Result<()> {
         let mut state = self.state();
         let result = state.step();
-        // Full disks and lost power leave half a write.
+        // A full disk or a power loss leaves half a write.
         let count = if result.is_err() || state.is_full { content.len() / 2 } else { content.len() };
         state.files[*id].content = content[..count].to_vec();
         result?;

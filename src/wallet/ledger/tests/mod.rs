@@ -1,4 +1,4 @@
-//! The book, its bytes, and the protocol by which it reaches a disk that loses what was not flushed.
+//! Tests of the book, its bytes, and its protocol on a disk that loses unflushed data.
 
 mod book;
 mod bytes;

@@ -1,9 +1,9 @@
-//! Devices, clocks, crashes and backups in any order: no id is ever given twice in an epoch.
+//! Model test: with devices, clocks, crashes and backups in any order, no id is ever given twice in an epoch.
 //!
-//! The model is the set of all ids that were given. Three things cannot be seen by any ledger and are left out: ledger,
-//! inode and witness set back together; a clock that is behind by an epoch or more at the first use after a restoration;
-//! and ids used so far ahead of the clock, then lost. The last two are left out by letting the clock stand at most some
-//! seconds before every past use whenever a restored ledger is first used.
+//! The model is the set of all ids that were given. Three events cannot be detected by any ledger and are excluded:
+//! ledger, inode and witness restored together; a clock that is behind by an epoch or more at the first use after a
+//! restoration; and ids used that far ahead of the clock, then lost. The last two are excluded as follows: when a
+//! restored ledger is first used, the clock is at most a few seconds before every past use.
 
 use std::{collections::HashSet, path::Path};
 
@@ -16,7 +16,7 @@ use crate::wallet::ledger::{Book, History, LedgerError, Refusal, Reservation, st
 const LEDGER: &str = "data/ledger";
 const WITNESS: &str = "state/witness";
 const START: u64 = 1_800_000_000;
-/// How far a clock may be behind when a restored ledger is first used: less than the shortest epoch here.
+/// Maximum delay of the clock when a restored ledger is first used: less than the shortest epoch here.
 const SLOW: u64 = 59;
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ enum Step {
         seconds: u32,
         limit: u16,
     },
-    /// Power is lost within a reservation, or the opening before it.
+    /// Power is lost during a reservation, or during the opening before it.
     Crash {
         device: usize,
         steps: u32,
@@ -98,7 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What ledger and witness held; none if they were not there.
+/// Content of ledger and witness; `None` if they did not exist.
 type Backup = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 struct Device {
@@ -106,11 +106,11 @@ struct Device {
     disk: SimulatedDisk,
     store: Option<Store<SimulatedDisk>>,
     backups: Vec<Backup>,
-    /// The latest moment at which an id was given.
+    /// The latest time at which an id was given.
     latest_use: u64,
-    /// Whether no ledger was ever open here.
+    /// Whether no ledger was ever opened here.
     is_new: bool,
-    /// Whether something was restored and not used since.
+    /// Whether a file was restored and not used since.
     is_restored: bool,
 }
 
@@ -135,7 +135,7 @@ impl Device {
                 Err(LedgerError::Missing(_)) => {
                     let book = Book::new(owner(0), self.share);
                     Store::create(disk, ledger, witness, book, now, History::Unknown).and_then(|mut store| {
-                        // As a deposit does once it is in a block.
+                        // As a deposit does when it is in a block.
                         if self.is_new {
                             assert!(store.confirm_first()?);
                         }
@@ -165,7 +165,7 @@ impl Device {
     }
 
     fn restore(&mut self, backup: prop::sample::Index, kind: Restored) {
-        // Nobody restores files under an open program.
+        // Files are not restored while a program has them open.
         self.store = None;
         self.is_restored = true;
         self.is_new = false;
@@ -243,7 +243,7 @@ fn run(steps: Vec<Step>) {
                 device.store = None;
             }
             Step::Kill { device, steps } => {
-                // The process ends, the system goes on: nothing is lost but what was not done.
+                // The process ends but the system keeps running: nothing that was done is lost.
                 let device = &mut devices[device];
                 device.disk.lose_power_after(steps);
                 let result = given.take(device, clock, &usual);
@@ -275,8 +275,8 @@ fn run(steps: Vec<Step>) {
             Step::ClockBack(seconds) => clock = clock.saturating_sub(seconds),
         }
     }
-    // Whatever happened, posting goes on two epochs after the next use with a clock that was never ahead of this one. A
-    // clock that was far ahead when an old ledger was first used needs the owner's word instead.
+    // In every case, posting works again two epochs after the next use with a clock that was never ahead of this one.
+    // If a clock was far ahead when an old ledger was first used, the owner must confirm the ledger instead.
     clock = latest + 1_000_000;
     for device in &mut devices {
         let first = given.take(device, clock, &usual);
@@ -285,7 +285,7 @@ fn run(steps: Vec<Step>) {
     }
 }
 
-/// How many sequences; `QUOTAPASS_LEDGER_SEQUENCES` says otherwise.
+/// Number of sequences; `QUOTAPASS_LEDGER_SEQUENCES` overrides it.
 fn cases() -> u32 {
     std::env::var("QUOTAPASS_LEDGER_SEQUENCES").map_or(2_000, |count| count.parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! What is concluded from the pair of files that is found.
+//! Tests of the checks of ledger and witness at opening.
 
 use std::path::Path;
 
@@ -38,7 +38,8 @@ impl Bench {
         Store::open(self.disk.clone(), self.ledger(), self.witness(), &owner(0), DeviceShare::SOLE).unwrap()
     }
 
-    /// The first use is refused, and so is the next epoch; the one after works, and so it stays after opening again.
+    /// The first use is refused, and so is the next epoch; the one after works. The same holds after the ledger is
+    /// opened again.
     fn skips_two_epochs(&self) {
         let refused = |store: &mut Store<_>, now| match store.reserve(now, &self.quota) {
             Err(LedgerError::Refused(Refusal::MayBeStale { resumes_at })) => assert_eq!(resumes_at, NOON + 1_200),
@@ -126,7 +127,7 @@ fn a_crash_at_any_step_is_no_gap_and_repeats_no_id() {
     }
 }
 
-/// A creation has fifteen steps: five for the witness of nothing, and those of a commit.
+/// A creation has fifteen steps: five for the witness of no ledger, and the ten of a commit.
 #[test]
 fn a_crash_at_any_step_of_the_creation_is_no_gap() {
     for steps in 0..=16 {
@@ -184,8 +185,8 @@ fn a_second_ledger_of_one_identity_needs_an_unknown_history() {
     bench.skips_two_epochs();
 }
 
-/// Each ledger in a place knows of the last use that its witness has seen, however many were there in between. Otherwise a
-/// clock that was once ahead would meet the same epoch twice.
+/// Each ledger in a place knows of the last use that its witness recorded, even if other ledgers were there in between.
+/// Otherwise a clock that was once ahead would reach the same epoch twice.
 #[test]
 fn a_third_ledger_still_knows_of_the_use_of_the_first() {
     let bench = Bench::new();
@@ -198,7 +199,8 @@ fn a_third_ledger_still_knows_of_the_use_of_the_first() {
     }
 }
 
-/// What `deposit` does: the ledger is there before the deposit, and its history is known once the deposit is in a block.
+/// The sequence of `deposit`: the ledger is created before the deposit, and its history is known when the deposit is in
+/// a block.
 #[test]
 fn a_first_ledger_is_confirmed_and_no_other() {
     let empty = || Bench { disk: SimulatedDisk::default(), quota: quota("room", 600, 100) };
@@ -208,14 +210,14 @@ fn a_first_ledger_is_confirmed_and_no_other() {
     assert!(store.confirm_first().unwrap());
     assert_eq!(store.reserve(NOON, &bench.quota).unwrap().message_id, 0);
 
-    // A process that ended in between leaves one that nobody confirms without knowing better.
+    // A process that ends in between leaves a ledger that later processes cannot confirm as the first.
     let bench = empty();
     drop(bench.create(History::Unknown).unwrap());
     let mut store = bench.open();
     assert!(!store.confirm_first().unwrap());
     assert!(store.reserve(NOON, &bench.quota).is_err());
 
-    // Nor one that has followed another.
+    // A ledger that follows another one cannot be confirmed as the first either.
     let bench = Bench::new();
     bench.disk.remove(bench.ledger());
     let mut store = bench.create(History::Unknown).unwrap();
