@@ -1,4 +1,4 @@
-//! Wallet keys: what opens them, what they sign, and what they do not show.
+//! Tests of wallet keys: opening, signing, and keeping them out of output.
 
 use std::{fs, path::Path};
 
@@ -103,7 +103,7 @@ fn a_key_is_not_printed() {
 #[cfg(feature = "ledger")]
 #[test]
 fn a_ledger_that_is_not_there_is_an_error() {
-    // Whoever runs this may have one.
+    // The machine that runs this may have a Ledger.
     if let Err(error) = AccountKey::from_ledger(0) {
         assert!(matches!(error, AccountError::Ledger(_)), "{error:?}");
     }

@@ -1,4 +1,4 @@
-//! Endpoints that are not there, not what they should be, slow, crowded, or short of features.
+//! Tests with endpoints that are missing, of the wrong kind, slow, overloaded, or lack features.
 
 use std::{
     net::TcpListener,
@@ -121,7 +121,7 @@ fn calls_are_sent_one_by_one_where_batches_are_refused() {
 fn what_is_read_together_is_of_one_block() {
     let anvil = Anvil::start(START);
     let port = anvil.port();
-    // A block is made before every call: no two answers are of the latest block unless they name it.
+    // A block is made before every call, so two answers about the latest block never agree unless they name the block.
     let proxy = Proxy::start(port, move |method, _| {
         if method == "eth_call" {
             mine(port);
@@ -146,7 +146,7 @@ fn a_chain_that_changes_with_every_request_is_given_up_on() {
     let anvil = Anvil::start(START);
     let port = anvil.port();
     anvil.mine(3);
-    // Every block has another hash whenever it is looked at.
+    // Every block has another hash each time it is read.
     let count = AtomicU32::new(0);
     let proxy = Proxy::start(port, move |method, params| match method {
         "eth_getBlockByNumber" => {
@@ -168,7 +168,7 @@ fn what_is_no_registry_is_refused() {
     let nobody = Address::repeat_byte(0x99);
     let connect = |address| RegistryContract::connect(bench.node.clone(), address).unwrap_err();
     assert_eq!(connect(nobody), RegistryError::Node(NodeError::NoContract(nobody)));
-    // The token has code and knows none of the registry's functions.
+    // The token has code but none of the registry's functions.
     assert!(matches!(connect(bench.registry.token()), RegistryError::Refused(_)));
     assert_eq!(bench.node.deployment_block(nobody), Err(NodeError::NoContract(nobody)));
 }

@@ -1,4 +1,4 @@
-//! Syncs that end in the middle.
+//! Tests of interrupted syncs.
 
 use std::{
     env,
@@ -27,7 +27,7 @@ use crate::{
     sync::{follower, range, through},
 };
 
-/// Tells a second process of the test what to sync.
+/// Environment variable that tells a second process of the test what to sync.
 const URL: &str = "QUOTAPASS_TEST_URL";
 const REGISTRY: &str = "QUOTAPASS_TEST_REGISTRY";
 const STORE: &str = "QUOTAPASS_TEST_STORE";
@@ -61,7 +61,7 @@ fn an_endpoint_that_stops_answering_is_left_where_it_stopped() {
             "{error:?}"
         );
         assert_eq!((follower.head(), follower.root()), (None, Err(FollowError::NotSynced)));
-        // Three ranges are kept, and another endpoint goes on from there.
+        // Three ranges are kept, and the sync continues from there with another endpoint.
         let read = follower.read_to().unwrap();
         let synced = follower.sync(&bench.registry).unwrap();
         assert_eq!(synced.head, bench.registry.head().unwrap());
@@ -75,7 +75,7 @@ fn a_process_that_is_killed_goes_on_where_it_was() {
     let mut crowd = Crowd::new(&bench.anvil, bench.address(), bench.registry.token());
     crowd.deposit(400, 2);
     let expected = bench.registry.head().unwrap();
-    // Ranges of two blocks at most: there is much to interrupt.
+    // Ranges of at most two blocks, so there are many requests to interrupt.
     let answered = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&answered);
     let proxy = Proxy::start(bench.anvil.port(), move |method, params| {
@@ -101,7 +101,7 @@ fn a_process_that_is_killed_goes_on_where_it_was() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // After some more ranges, and then at any moment.
+        // Kill the process after some more ranges, at a random moment.
         let enough = answered.load(Ordering::SeqCst) + 4;
         while answered.load(Ordering::SeqCst) < enough {
             assert!(child.try_wait().unwrap().is_none(), "the process ended by itself");
@@ -112,7 +112,7 @@ fn a_process_that_is_killed_goes_on_where_it_was() {
         child.wait().unwrap();
         let follower = Follower::open(&store, bench.registry.id(), FollowerSettings::default()).unwrap();
         assert_eq!(follower.head(), None);
-        // At most the range that it was at is lost.
+        // At most the current range is lost.
         assert!(follower.read_to() > read, "{:?} after {read:?}", follower.read_to());
         read = follower.read_to();
     }
@@ -121,9 +121,9 @@ fn a_process_that_is_killed_goes_on_where_it_was() {
     assert_eq!((synced.head, follower.member_count().unwrap()), (expected, 400));
 }
 
-/// Not a test of its own: what the test above kills.
+/// Not a separate test: the process that the test above kills.
 #[test]
-#[ignore = "runs in a process of its own, which is killed"]
+#[ignore = "runs in a separate process, which is killed"]
 fn sync_in_a_process_of_its_own() {
     let Ok(url) = env::var(URL) else { return };
     let node = JsonRpcNode::connect(&url, RpcSettings::default()).unwrap();

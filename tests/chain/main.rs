@@ -1,5 +1,5 @@
-//! A registry behind JSON-RPC: endpoints that fail and lie, transactions that get stuck, and copies that are interrupted
-//! and reorganised, all against a real anvil.
+//! Tests of a registry behind JSON-RPC, against a real anvil: endpoints that fail and lie, stuck transactions, and
+//! interrupted and reorganised copies.
 #![cfg(feature = "rpc")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

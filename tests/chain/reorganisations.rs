@@ -1,4 +1,4 @@
-//! Chains that change their mind.
+//! Tests of chain reorganisations.
 
 use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,13 +25,13 @@ use crate::{
     sync::through,
 };
 
-/// A copy that tells every event, and undoes few blocks.
+/// A copy that reports every event and can undo only a few blocks.
 fn follower(registry: &dyn Registry) -> Follower {
     let settings = FollowerSettings { history: Duration::MAX, reorganisation_limit: 12, ..FollowerSettings::default() };
     Follower::in_memory(registry.id(), settings).unwrap()
 }
 
-/// The copy has what the registry has.
+/// Checks that the copy equals the registry.
 fn compare(follower: &Follower, registry: &dyn Registry) {
     assert_eq!(follower.head(), Some(registry.head().unwrap()));
     for index in (0..follower.member_count().unwrap() as u32).map(MemberIndex) {
@@ -63,7 +63,7 @@ fn deposits_that_are_gone_are_taken_back() {
     assert_eq!((undone.ancestor, undone.roots), (Some(before.block), 2));
     assert_eq!((follower.member_count().unwrap(), follower.root().unwrap()), (3, before.root));
     compare(&follower, registry);
-    // Once told, it is not told again.
+    // It is reported only once.
     assert_eq!(follower.sync(registry).unwrap().undone, None);
 }
 
@@ -93,7 +93,7 @@ fn deposits_that_are_replaced_by_others_are_exchanged() {
     assert_eq!(follower.slots_of(secret(1).commitment()).unwrap(), []);
     assert_eq!(follower.slots_of(secret(11).commitment()).unwrap(), [(MemberIndex(1), bench.account(1))]);
 
-    // A relay refuses passes on the branch that was left, and knows since when.
+    // A relay refuses passes on the abandoned branch, and knows the time from which.
     history.reorganise(synced.undone.unwrap().roots, synced.roots.iter().map(|root| (root.root, root.since)));
     let now = synced.head.block.timestamp;
     assert_eq!(history.status(synced.head.root, now, 60), RootStatus::Current);
@@ -160,7 +160,7 @@ fn members_and_exits_of_both_branches_are_kept_apart() {
     follower.sync(registry).unwrap();
     let snapshot = bench.anvil.snapshot();
     for round in 0..4u32 {
-        // Every branch leaves the one before it, and is as long as it likes.
+        // Every branch leaves the previous one, and has any length.
         let snapshot = if round == 0 { snapshot.clone() } else { bench.anvil.snapshot() };
         for n in 0..round + 2 {
             join(&bench, 0, u64::from(100 * round + 10 + n), SMALL);
@@ -175,7 +175,7 @@ fn members_and_exits_of_both_branches_are_kept_apart() {
         bench.anvil.mine(30);
         follower.sync(registry).unwrap();
         compare(&follower, registry);
-        // The file has it all.
+        // The file has the same data.
         drop(follower);
         follower = Follower::open(&path, registry.id(), settings.clone()).unwrap();
         compare(&follower, registry);
@@ -237,7 +237,7 @@ fn what_is_deeper_than_the_limit_is_left_to_the_user() {
     assert!(error.to_string().contains("--from-scratch"), "{error}");
     assert_eq!(follower.head(), Some(before));
 
-    // A copy that undoes more blocks follows.
+    // A copy that can undo more blocks follows the chain.
     let settings = FollowerSettings { reorganisation_limit: 30, ..FollowerSettings::default() };
     let mut patient = Follower::in_memory(registry.id(), settings).unwrap();
     patient.sync(registry).unwrap();
@@ -265,7 +265,7 @@ fn a_server_behind_the_others_does_not_undo_anything() {
     bench.anvil.mine(5);
     let mut follower = follower(&bench.registry);
     let synced = follower.sync(&bench.registry).unwrap();
-    // The latest block comes from a server that is two blocks behind, all else from another.
+    // The latest block comes from a server that is two blocks behind, everything else from another server.
     let behind = synced.head.block.number - 2;
     let block = bench.node.block(behind).unwrap().unwrap();
     let proxy = Proxy::start(bench.anvil.port(), move |method, params| match method {

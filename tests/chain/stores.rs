@@ -1,4 +1,4 @@
-//! The file of a copy: opened, refused, and damaged.
+//! Tests of a copy's file: opened, refused, and damaged.
 
 use std::{fs, path::Path};
 
@@ -51,7 +51,7 @@ fn a_file_has_what_was_synced() {
         assert_eq!(follower.member(index).unwrap(), bench.registry.member_at(index).unwrap());
         assert_eq!(follower.record(index).unwrap(), Some(bench.registry.record(index).unwrap()));
     }
-    // It goes on as if it had never been closed.
+    // It continues as if it had never been closed.
     join(&bench, 0, 20, SMALL);
     assert_eq!(follower.sync(&bench.registry).unwrap().events, 1);
     drop(follower);
@@ -98,11 +98,11 @@ fn a_file_of_another_kind_is_refused_and_left_alone() {
         assert!(matches!(refused, StoreError::Foreign(_) | StoreError::Damaged { .. }), "{refused:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }
-    // A database, and not of ours.
+    // A foreign database.
     fs::remove_file(&path).unwrap();
     drop(redb::Database::create(&path).unwrap());
     assert_eq!(store_error(open(&path, id)), StoreError::Foreign(path.clone()));
-    // Ours, and of a later version.
+    // A store of a later version.
     fs::remove_file(&path).unwrap();
     drop(Follower::create(&path, id, FollowerSettings::default()).unwrap());
     let database = redb::Database::open(&path).unwrap();
@@ -163,7 +163,7 @@ fn nodes_that_do_not_fit_their_members_are_noticed_by_the_path() {
     let database = redb::Database::open(&path).unwrap();
     let writing = database.begin_write().unwrap();
     {
-        // The bottom node of members 10 and 11 becomes another number, with all checksums right.
+        // The bottom node of members 10 and 11 gets another value, with all checksums valid.
         let nodes = redb::TableDefinition::<u64, [u8; 32]>::new("nodes");
         let mut number = [0; 32];
         number[31] = 9;
@@ -172,7 +172,7 @@ fn nodes_that_do_not_fit_their_members_are_noticed_by_the_path() {
     writing.commit().unwrap();
     drop(database);
     let follower = open(&path, bench.registry.id()).unwrap();
-    // Its neighbours' paths have it as a sibling.
+    // It is a sibling in the paths of its neighbours.
     for index in [8, 9, 12, 13].map(MemberIndex) {
         assert!(matches!(store_error(follower.path(index)), StoreError::Damaged { .. }));
     }

@@ -1,4 +1,4 @@
-//! Syncing from endpoints with limits, and from such as lie.
+//! Tests of syncs from endpoints with limits, and from endpoints that lie.
 
 use core::time::Duration;
 use std::sync::{
@@ -78,7 +78,7 @@ fn a_copy_knows_what_the_registry_knows() {
     }
     assert_eq!(follower.record(MemberIndex(6)).unwrap(), None);
     assert_eq!(follower.slots_of(secret(77).commitment()).unwrap(), []);
-    // Nothing new is nothing told.
+    // Without new blocks, nothing is reported.
     let again = follower.sync(registry).unwrap();
     assert_eq!((again.head, again.events, again.roots.len(), again.undone), (synced.head, 0, 0, None));
 }
@@ -186,12 +186,12 @@ fn an_endpoint_that_lies_leaves_nothing_behind() {
         let error = follower.sync(&registry).unwrap_err();
         assert!(matches!(error, FollowError::RootMismatch { .. } | FollowError::Gap { .. }), "{error:?}");
         assert!(error.to_string().contains("ask another endpoint"));
-        // What was good before is good still.
+        // The verified state from before is still valid.
         assert_eq!((follower.head(), follower.root().unwrap()), (Some(honest), honest.root));
         let mut fresh = self::follower(&registry);
         assert!(fresh.sync(&registry).is_err());
         assert_eq!((fresh.head(), fresh.read_to()), (None, None));
-        // It goes on with an honest one.
+        // The sync continues with an honest endpoint.
         fresh.sync(&bench.registry).unwrap();
         assert_eq!(fresh.head(), Some(bench.registry.head().unwrap()));
     }
@@ -248,7 +248,7 @@ fn roots_are_told_with_their_times() {
         expected.push((head.root, head.block.timestamp));
         bench.advance(600);
     }
-    // The last hour in full, what was before in fewer roots.
+    // The last hour event by event, earlier events in fewer roots.
     let settings = FollowerSettings { history: Duration::from_secs(3_900), ..FollowerSettings::default() };
     let mut follower = Follower::in_memory(registry.id(), settings).unwrap();
     let synced = follower.sync(registry).unwrap();

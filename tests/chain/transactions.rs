@@ -1,4 +1,4 @@
-//! Transactions that are refused, get stuck, are replaced, or whose fate is unknown.
+//! Tests of transactions that are refused, stuck, replaced, or whose outcome is unknown.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
     common::proxy::{Answer, Proxy},
 };
 
-/// All that is told, in order.
+/// All progress reports, in order.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<NodeProgress>>>);
 
@@ -37,14 +37,14 @@ impl Told {
         self.0.lock().unwrap().clone()
     }
 
-    /// Waits for something to be told.
+    /// Waits for a progress report.
     fn wait_for<T>(&self, wanted: impl Fn(&NodeProgress) -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
             if let Some(found) = self.all().iter().find_map(&wanted) {
                 return found;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "told only {:?}", self.all());
+            assert!(begun.elapsed() < Duration::from_secs(30), "reported only {:?}", self.all());
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -134,7 +134,7 @@ fn a_stuck_transaction_is_replaced_with_higher_fees() {
         NodeProgress::Sent { max_fee_per_gas, .. } => Some(*max_fee_per_gas),
         _ => None,
     });
-    // The base fee rises above what was offered: the block goes without it.
+    // The base fee rises above the offered fee, so the block does not include the transaction.
     let base_fee = first * 3;
     bench.anvil.rpc("anvil_setNextBlockBaseFeePerGas", json!([format!("{base_fee:#x}")]));
     bench.anvil.mine(1);
@@ -151,7 +151,7 @@ fn a_stuck_transaction_is_replaced_with_higher_fees() {
         _ => None,
     };
     assert!(told.iter().filter_map(replaced).any(|transaction| transaction == receipt.transaction), "{told:?}");
-    // However often it was sent, it happened once.
+    // It was sent several times but executed once.
     assert_eq!(nonce(&bench, from), before + 1);
     assert_eq!(bench.registry.allowance(from).unwrap(), tokens(7));
 }
@@ -171,7 +171,7 @@ fn an_endpoint_that_hangs_up_is_asked_whether_it_has_the_transaction() {
     let bench = AnvilBench::http();
     let hasty = RpcSettings { timeout: Duration::from_secs(2), retries: 2, ..RpcSettings::default() };
 
-    // It had taken it: nothing is sent twice.
+    // The endpoint had accepted it: nothing is sent twice.
     let sent = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&sent);
     let proxy = Proxy::start(bench.anvil.port(), move |method, _| match method {
@@ -184,7 +184,7 @@ fn an_endpoint_that_hangs_up_is_asked_whether_it_has_the_transaction() {
     through(&bench, &proxy.http(), hasty.clone()).approve(bench.account(0), tokens(3)).unwrap();
     assert_eq!(bench.registry.allowance(bench.account(0)).unwrap(), tokens(3));
 
-    // It had not.
+    // The endpoint had not accepted it.
     let count = Arc::clone(&sent);
     let proxy = Proxy::start(bench.anvil.port(), move |method, _| match method {
         "eth_sendRawTransaction" => {
@@ -196,8 +196,8 @@ fn an_endpoint_that_hangs_up_is_asked_whether_it_has_the_transaction() {
     let error = node_error(through(&bench, &proxy.http(), hasty).approve(bench.account(0), tokens(4)));
     assert!(matches!(error, NodeError::Unconfirmed { .. }), "{error:?}");
     assert_eq!(bench.registry.allowance(bench.account(0)).unwrap(), tokens(3));
-    // reqwest may send a request again whose connection was closed before a byte of it was read; the same signed
-    // transaction twice is one transaction.
+    // reqwest may repeat a request if the connection was closed before a byte of the answer was read. The same signed
+    // transaction sent twice is one transaction.
     assert!(sent.load(Ordering::SeqCst) <= 4, "{sent:?}");
 }
 
@@ -205,7 +205,7 @@ fn an_endpoint_that_hangs_up_is_asked_whether_it_has_the_transaction() {
 fn refusals_of_the_network_have_types() {
     let bench = AnvilBench::http();
     let from = bench.account(0);
-    // A server that is behind tells a nonce that was used.
+    // A server that is behind returns a used nonce.
     bench.registry.approve(from, tokens(1)).unwrap();
     let proxy = Proxy::start(bench.anvil.port(), |method, _| match method {
         "eth_getTransactionCount" => Answer::Result(json!("0x0")),
@@ -231,7 +231,7 @@ fn refusals_of_the_network_have_types() {
 fn a_transaction_that_fails_in_its_block_says_why() {
     let bench = AnvilBench::http();
     let index = join(&bench, 2, 1, SMALL);
-    // Both ask while the member is there, and the block has room for both.
+    // Both are sent while the member is in the tree, and both are included in one block.
     bench.anvil.stop_mining();
     let proxy = Proxy::start(bench.anvil.port(), |method, _| match method {
         "eth_estimateGas" => Answer::Result(json!("0x7a120")),

@@ -1,4 +1,4 @@
-//! A development chain for a test: foundry's anvil on a port of its own, killed when dropped.
+//! A development chain for a test: foundry's anvil on a separate port, killed when dropped.
 #![allow(dead_code)]
 
 use std::{
@@ -20,12 +20,12 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts one whose first block has a timestamp in Unix seconds. Every transaction makes a block at once.
+    /// Starts one whose first block has this timestamp in Unix seconds. Every transaction immediately makes a block.
     pub fn start(timestamp: u64) -> Self {
         Self::with(timestamp, &[])
     }
 
-    /// Starts one with further arguments.
+    /// Starts one with additional arguments.
     pub fn with(timestamp: u64, arguments: &[&str]) -> Self {
         let mut process = Command::new(program())
             .args(["--port", "0", "--timestamp", &timestamp.to_string()])
@@ -42,12 +42,12 @@ impl Anvil {
                 break port.parse().unwrap();
             }
         };
-        // It tells of every call, and stops when nobody listens.
+        // anvil logs every call, and stops if its output is not read.
         thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { process, port, ipc: None }
     }
 
-    /// Starts one that listens on an IPC socket too.
+    /// Starts one that also listens on an IPC socket.
     pub fn with_ipc(timestamp: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("anvil.ipc");
@@ -73,7 +73,7 @@ impl Anvil {
         self.ipc.as_ref().unwrap().path().join("anvil.ipc")
     }
 
-    /// One request, which must succeed.
+    /// Sends one request, which must succeed.
     pub fn rpc(&self, method: &str, params: Value) -> Value {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let answer: Value = serde_json::from_slice(&post(self.port, &serde_json::to_vec(&request).unwrap())).unwrap();
@@ -102,12 +102,12 @@ impl Anvil {
         self.rpc("evm_setAutomine", json!([false]));
     }
 
-    /// Keeps the state, to return to it.
+    /// Saves the state, for [`revert`](Self::revert).
     pub fn snapshot(&self) -> Value {
         self.rpc("evm_snapshot", json!([]))
     }
 
-    /// Returns to a state that was kept; the blocks since are gone.
+    /// Returns to a saved state; later blocks are removed.
     pub fn revert(&self, snapshot: &Value) {
         assert_eq!(self.rpc("evm_revert", json!([snapshot])), Value::Bool(true));
     }
@@ -138,7 +138,7 @@ pub fn post(port: u16, body: &[u8]) -> Vec<u8> {
     read_body(&mut BufReader::new(stream)).unwrap().1
 }
 
-/// Reads the first line and the body of a message of HTTP; none if the other side is gone.
+/// Reads the first line and the body of an HTTP message; `None` if the connection is closed.
 pub fn read_body(stream: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
     let mut first = String::new();
     if stream.read_line(&mut first).ok()? == 0 {
@@ -161,7 +161,7 @@ pub fn read_body(stream: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
     Some((first, body))
 }
 
-/// Where npm puts anvil; elsewhere one that the user installed.
+/// Path of the anvil that npm installed, or else the one that the user installed.
 fn program() -> PathBuf {
     use std::env::consts::{ARCH, EXE_SUFFIX, OS};
     let system = match OS {

@@ -1,4 +1,4 @@
-//! A private authority and what it signs, made with openssl.
+//! A private certificate authority and certificates that it signs, made with openssl.
 #![allow(dead_code)]
 
 use std::{

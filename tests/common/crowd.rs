@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::anvil::{Anvil, post};
 
-/// Gas that a transaction may use; a slash is well below.
+/// Gas limit of a transaction; a slash uses much less.
 const GAS: u64 = 1_000_000;
 
-/// An account that deposits, and how often it has.
+/// A depositing account, and the number of its deposits.
 pub struct Crowd<'a> {
     anvil: &'a Anvil,
     registry: Address,
@@ -21,7 +21,7 @@ pub struct Crowd<'a> {
 }
 
 impl<'a> Crowd<'a> {
-    /// Gives an account all it needs for any number of deposits.
+    /// Gives an account all it needs for many deposits.
     pub fn new(anvil: &'a Anvil, registry: Address, token: Address) -> Self {
         let account = Address::repeat_byte(0xc0);
         anvil.rpc("anvil_impersonateAccount", json!([account]));
@@ -34,12 +34,12 @@ impl<'a> Crowd<'a> {
         crowd
     }
 
-    /// The commitment of the n-th deposit: any number will do for the registry.
+    /// The commitment of the n-th deposit: the registry accepts any number.
     pub fn commitment(n: u64) -> U256 {
         U256::from(0x1111_1111_1111_1111_u64) << 128 | U256::from(n) << 64 | U256::from(n + 1)
     }
 
-    /// Deposits, so many in every block. Returns the hashes of the transactions.
+    /// Makes `count` deposits, `per_block` in every block. Returns the hashes of the transactions.
     pub fn deposit(&mut self, count: u64, per_block: u64) -> Vec<B256> {
         self.anvil.stop_mining();
         let (mut hashes, end) = (Vec::new(), self.count + count);
@@ -59,7 +59,7 @@ impl<'a> Crowd<'a> {
 
     /// Sends transactions in one batch.
     pub fn send(&self, calls: &[(Address, Vec<u8>)]) -> Vec<B256> {
-        // anvil takes the calls of a batch in any order.
+        // anvil executes the calls of a batch in any order.
         let nonce = self.anvil.rpc("eth_getTransactionCount", json!([self.account, "pending"]));
         let nonce = u64::from_str_radix(&nonce.as_str().unwrap()[2..], 16).unwrap();
         let requests: Vec<Value> = (nonce..)

@@ -1,4 +1,4 @@
-//! What several test targets stand on.
+//! Helpers for several test targets.
 
 pub mod anvil;
 pub mod certificates;

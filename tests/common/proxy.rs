@@ -1,4 +1,4 @@
-//! A server between client and anvil, which counts what passes and answers as a test wants it to.
+//! A server between client and anvil, which counts requests and answers as the test specifies.
 #![allow(dead_code)]
 
 use std::{
@@ -16,23 +16,23 @@ use serde_json::{Value, json};
 
 use super::anvil::{post, read_body};
 
-/// What becomes of one call.
+/// Treatment of one call.
 pub enum Answer {
-    /// It is passed on.
+    /// Pass it on.
     Pass,
-    /// It is passed on, and the result changed.
+    /// Pass it on, and change the result.
     Change(fn(Value) -> Value),
-    /// It is answered with a result.
+    /// Answer with a result.
     Result(Value),
-    /// It is answered with an error.
+    /// Answer with an error.
     Error(i64, &'static str),
-    /// The whole request is answered with a status of HTTP, further headers and a body.
+    /// Answer the whole request with an HTTP status, additional headers and a body.
     Http(u16, &'static str, &'static str),
-    /// It is passed on, and the connection closed before the answer.
+    /// Pass it on, and close the connection before the answer.
     PassAndHangUp,
-    /// The connection is closed.
+    /// Close the connection.
     HangUp,
-    /// Nobody answers.
+    /// Do not answer.
     Silence,
 }
 
@@ -55,7 +55,7 @@ impl Proxy {
         Self::start_with(target, None, handler)
     }
 
-    /// Starts one that answers batches with a status of HTTP and a body, and passes on everything else.
+    /// Starts one that answers batches with an HTTP status and a body, and passes on everything else.
     pub fn without_batches(target: u16, status: u16, body: &'static str) -> Self {
         Self::start_with(target, Some((status, body)), |_, _| Answer::Pass)
     }
@@ -82,17 +82,17 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Requests of HTTP so far.
+    /// Number of HTTP requests so far.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::Relaxed)
     }
 
-    /// Calls of JSON-RPC so far; a batch has several.
+    /// Number of JSON-RPC calls so far; a batch has several.
     pub fn calls(&self) -> u64 {
         self.counts.calls.load(Ordering::Relaxed)
     }
 
-    /// Bytes that the client got in bodies.
+    /// Number of bytes that the client received in bodies.
     pub fn received(&self) -> u64 {
         self.counts.received.load(Ordering::Relaxed)
     }
@@ -136,7 +136,7 @@ fn serve(
     }
 }
 
-/// Answers calls; an error is an answer to all of them, or none.
+/// Answers calls. An error is either one answer to all of them, or no answer.
 fn one_by_one(
     calls: &[Value],
     answers: Vec<Answer>,

@@ -1,4 +1,4 @@
-//! What real files show: rights, damage, and copies put back.
+//! Tests with real files: permissions, damage, and restored copies.
 
 use std::{fs, path::Path};
 
@@ -15,7 +15,7 @@ fn used_once() -> (TempDir, LedgerFiles) {
     (folder, files)
 }
 
-/// The first use is refused with the time at which it goes on, and there it goes on.
+/// The first use is refused with the time at which posting resumes, and at that time it works.
 fn skips_two_epochs(files: &LedgerFiles) {
     for _ in 0..2 {
         match reserve(&mut open(files).unwrap(), NOON) {

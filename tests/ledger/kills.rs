@@ -1,4 +1,4 @@
-//! Thousands of kills at random moments, with a real process and real files.
+//! Thousands of kills of a real process at random moments, with real files.
 
 use std::{
     collections::HashSet,
@@ -15,13 +15,13 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::*;
 
-/// How many kills; `QUOTAPASS_KILLS` says otherwise.
+/// Number of kills; `QUOTAPASS_KILLS` overrides it.
 const KILLS: u64 = 2_000;
-/// How many wallets are killed at a time.
+/// Number of wallets that are killed in parallel.
 const THREADS: u64 = 2;
-/// Kills before a new wallet takes the place of the old one, so that creations are killed too.
+/// Number of kills before a new wallet replaces the old one, so that creations are killed too.
 const KILLS_A_WALLET: u64 = 100;
-/// Kills before the clock goes on to the next epoch.
+/// Number of kills before the clock moves to the next epoch.
 const KILLS_AN_EPOCH: u64 = 25;
 
 const FOLDER: &str = "QUOTAPASS_TEST_LEDGER_OF_CHILD";
@@ -31,12 +31,12 @@ const NOW: &str = "QUOTAPASS_TEST_CLOCK_OF_CHILD";
 struct Counts {
     wallets: u64,
     kills: u64,
-    /// Kills before the child had given an id.
+    /// Number of kills before the child had given an id.
     before_the_first_id: u64,
     given: u64,
-    /// Ids that were reserved and never given.
+    /// Number of ids that were reserved but never given.
     lost: u64,
-    /// Children that refused a clock that had gone back.
+    /// Number of children that refused a clock that went back.
     clocks_back: u64,
 }
 
@@ -89,7 +89,7 @@ fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
     }
 }
 
-/// How many ids of the epoch are used, by the file alone.
+/// Number of used ids of the epoch according to the file.
 fn used(files: &LedgerFiles, now: u64) -> u16 {
     match files.read_book() {
         Ok(book) => book.status(now, &quota(u16::MAX)).used,
@@ -98,8 +98,8 @@ fn used(files: &LedgerFiles, now: u64) -> u16 {
     }
 }
 
-/// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first word. Returns the ids it
-/// gave, and whether it refused.
+/// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first output. Returns the ids
+/// it gave, and whether it refused.
 fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "kills::child_that_reserves_until_killed", "--ignored", "--test-threads=1"])
@@ -117,7 +117,7 @@ fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
     let mut ids = Vec::new();
     for line in lines {
         match line.split_once(' ') {
-            // The last line may be cut off, and then is no id that anybody was given.
+            // The last line may be incomplete; then its id was not given.
             Some(("id", rest)) => ids.extend(rest.strip_suffix('.').map(|id| id.parse::<u16>().unwrap())),
             Some(("error", error)) => panic!("the child failed: {error}"),
             _ if line == "refused" => return (ids, true),
@@ -145,6 +145,6 @@ fn child_that_reserves_until_killed() {
         Err(error) => say(&format!("error {error}")),
         Ok(()) => {}
     }
-    // Wait for the end: the parent kills what it started.
+    // Wait for the kill by the parent.
     thread::sleep(Duration::from_secs(60));
 }

@@ -1,4 +1,4 @@
-//! The quota ledger with real files and real processes.
+//! Tests of the quota ledger with real files and real processes.
 #![cfg(feature = "wallet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Several processes and devices at once.
+//! Tests with several processes and devices at the same time.
 
 use std::{
     collections::BTreeSet,
@@ -70,7 +70,7 @@ fn two_ledgers_of_one_identity_exclude_each_other_and_never_share_an_epoch() {
         files.with_lock_wait(Duration::from_millis(20))
     };
     let mut first = create(&files("first"));
-    // Written more often than the second will be: how often says nothing about which is newer.
+    // Written more often than the second will be: the number of writes does not show which is newer.
     for _ in 0..9 {
         reserve(&mut first, NOON).unwrap();
     }
@@ -121,7 +121,7 @@ fn a_device_keeps_the_share_it_was_enrolled_with() {
     assert!(matches!(Ledger::open(&files, &owner(), other), Err(LedgerError::OtherShare { .. })));
 }
 
-/// The limit of a file's size needs no privileges, and fails a write as a full disk does, with another number.
+/// A file size limit needs no privileges, and makes a write fail like a full disk, with another error number.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_takes_no_more_gives_no_id_and_keeps_the_ledger() {

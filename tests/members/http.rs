@@ -1,4 +1,4 @@
-//! Both ends over loopback TCP, honest and not.
+//! Tests of client and server over loopback TCP, with honest and dishonest servers.
 
 use std::{
     sync::{Arc, RwLock},
@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::*;
 
-/// A server on a port of its own, until it is dropped.
+/// A server on a separate port, which runs until it is dropped.
 struct Server {
     address: String,
     runtime: Runtime,

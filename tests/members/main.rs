@@ -1,4 +1,4 @@
-//! Paths for wallets without the whole tree: what is asked, what is believed, and what is answered over HTTP.
+//! Tests of paths for wallets without the whole tree: requests, verification, and answers over HTTP.
 #![cfg(all(feature = "relay-http", feature = "wallet-http"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -39,7 +39,7 @@ fn wallet(number: u32) -> LightMembers {
     LightMembers::new(Levels::STANDARD, own)
 }
 
-/// A source that writes down what it is asked, as a curious relay would; `None` for the upper nodes.
+/// A source that records its requests, as a curious relay would; `None` stands for the upper nodes.
 struct Curious<'a> {
     tree: &'a MemberTree,
     asked: RefCell<Vec<Option<u32>>>,
@@ -50,7 +50,7 @@ impl<'a> Curious<'a> {
         Self { tree, asked: RefCell::default() }
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call.
     fn asked(&self) -> Vec<Option<u32>> {
         self.asked.take()
     }

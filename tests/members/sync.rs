@@ -51,7 +51,7 @@ fn what_is_asked_does_not_depend_on_the_own_bucket_within_the_group() {
     sync(&mut wallets, &tree, &[None, Some(3), Some(4)]);
     tree.append(member(MEMBERS)).unwrap();
     sync(&mut wallets, &tree, &[None, Some(3), Some(4)]);
-    // The last bucket fills up and another begins: the group stays.
+    // The last bucket fills up and a new one begins, but the group stays.
     for number in MEMBERS + 1..5 * 2_048 + 1 {
         tree.append(member(number)).unwrap();
     }
@@ -71,7 +71,7 @@ fn a_made_up_tree_of_one_member_is_refused_before_anything_else_is_asked() {
     assert_eq!(wallet.membership().unwrap_err(), SyncError::NeverSynced);
 }
 
-/// A source that says the truth about the upper nodes, and gives another bucket.
+/// A source that returns true upper nodes, but another bucket.
 struct Liar<F>(F);
 
 impl<F: Fn(BucketNumber) -> Option<Bucket>> MembersSource for Liar<F> {
@@ -147,7 +147,7 @@ fn what_was_known_survives_a_source_that_fails() {
     wallet.membership().unwrap();
 }
 
-/// 131,072 members and a few, and what the encoders say of the full tree.
+/// A tree of slightly more than 131,072 members, and the encoders' sizes for the full tree.
 #[test]
 fn the_download_stays_below_150_kb_for_two_million_members() {
     let levels = Levels::STANDARD;

@@ -1,4 +1,4 @@
-//! The suite on a real node behind JSON-RPC.
+//! Runs the suite on a real node behind JSON-RPC.
 
 use quotapass::registry::{
     Registry, RegistryContract,
@@ -14,7 +14,7 @@ use crate::{
     common::anvil::Anvil,
 };
 
-/// How many accounts have keys and ether.
+/// Number of accounts with keys and ether.
 const ACCOUNTS: u8 = 10;
 
 /// A fresh anvil with a registry.

@@ -1,4 +1,4 @@
-//! What a test of the registry stands on.
+//! Test bench for registry tests.
 
 use std::sync::OnceLock;
 
@@ -31,7 +31,7 @@ pub const SMALL: TierNumber = TierNumber(0);
 pub const MIDDLE: TierNumber = TierNumber(1);
 pub const LARGE: TierNumber = TierNumber(2);
 
-/// A backend with a fresh registry, whose chain obeys the test.
+/// A backend with a fresh registry, on a chain that the test controls.
 pub trait Bench {
     fn registry(&self) -> &dyn Registry;
 
@@ -41,7 +41,7 @@ pub trait Bench {
     /// Mints tokens of the registry's token.
     fn mint(&self, to: Address, amount: U256);
 
-    /// Calls any contract, as a stranger to the registry would; must succeed.
+    /// Calls any contract directly; the call must succeed.
     fn send(&self, from: Address, to: Address, data: Bytes);
 
     /// The address of the n-th account.
@@ -121,12 +121,12 @@ pub fn tokens(amount: u64) -> U256 {
     U256::from(amount) * U256::from(10).pow(U256::from(18))
 }
 
-/// What every deposit pays besides.
+/// The fee of every deposit.
 pub fn fee() -> U256 {
     tokens(1) / U256::from(100)
 }
 
-/// What a deposit takes in all.
+/// The total price of a deposit.
 pub fn price(tier: TierNumber) -> U256 {
     tiers()[usize::from(tier.0)].amount + fee()
 }
@@ -155,7 +155,7 @@ pub fn slash_proof(registry: &dyn Registry, secret: &IdentitySecret, receiver: A
     prover().prove(&public, &witness, &mut ChaCha20Rng::seed_from_u64(7)).unwrap()
 }
 
-/// Gives an account what a tier costs and deposits for the n-th secret.
+/// Gives an account the price of a tier and deposits for the n-th secret.
 pub fn join(bench: &dyn Bench, account: u8, n: u64, tier: TierNumber) -> MemberIndex {
     let (from, amount) = (bench.account(account), price(tier));
     bench.mint(from, amount);

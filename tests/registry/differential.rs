@@ -1,4 +1,4 @@
-//! The contract's tree against the Rust tree: any sequence of operations, from any count of members.
+//! Differential test of the contract's tree and the Rust tree: any sequence of operations, from any number of members.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -10,7 +10,7 @@ use quotapass::{
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers};
 
-/// What is done next; members are chosen by a number modulo how many there are.
+/// The next operation. Members are chosen by a number modulo the number of members.
 #[derive(Clone, Debug)]
 enum Operation {
     Deposit {
@@ -35,7 +35,7 @@ enum Operation {
     },
 }
 
-/// A contract and the tree that it should have.
+/// A contract and its expected tree.
 struct Pair<'a> {
     bench: &'a EmbeddedBench,
     tree: MemberTree,
@@ -44,7 +44,7 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// Of a registry whose members all have secrets of their own.
+    /// Starts from a registry whose members all have different secrets.
     fn new(bench: &'a EmbeddedBench, tree: MemberTree) -> Self {
         let members = (0..tree.len() as u64).map(|number| (number, 0)).collect();
         Self { bench, tree, members }
@@ -70,7 +70,7 @@ impl<'a> Pair<'a> {
         assert!(registry.slots_of(commitment).unwrap().contains(&index));
     }
 
-    /// Does an operation if it is possible, and expects that it is refused if not.
+    /// Performs an operation, and expects a refusal if it is impossible.
     fn perform(&mut self, operation: &Operation) {
         let registry = &self.bench.registry;
         let of = |index: MemberIndex| self.members.get(index.0 as usize).copied().unwrap_or_default();
@@ -145,7 +145,7 @@ fn rich_bench() -> EmbeddedBench {
     bench
 }
 
-/// Most members that a random sequence starts from.
+/// Maximum number of members that a random sequence starts from.
 const STARTS: usize = 140;
 
 /// A chain with its states and trees at 0, 1, ..., STARTS members.
@@ -209,7 +209,7 @@ fn six_hundred_members_in_a_row() {
         pair.deposit(TierNumber((n % 3) as u8));
         pair.compare();
         if n % 11 == 5 {
-            // Old members and the newest, left ones and right ones.
+            // Old and new members, left and right leaves.
             pair.perform(&Operation::Exit { member: if n % 2 == 0 { n } else { n * 7 / 11 } });
             pair.compare();
         }

@@ -1,4 +1,4 @@
-//! The suite on the embedded chain, and what only this chain does.
+//! Runs the suite on the embedded chain, and tests the features that only this chain has.
 
 use quotapass::circuits::{
     badge::Badge,
@@ -70,7 +70,7 @@ fn deploy(chain: &EmbeddedChain, code: &[u8]) -> Address {
 #[test]
 fn a_gate_decides_who_joins_and_on_what_terms() {
     let chain = chain();
-    // Returns 3 and 40, whatever it is asked: PUSH1 3 PUSH0 MSTORE PUSH1 40 PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN
+    // Always returns 3 and 40: PUSH1 3 PUSH0 MSTORE PUSH1 40 PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN
     let gate = deploy(&chain, &[0x60, 3, 0x5f, 0x52, 0x60, 40, 0x60, 32, 0x52, 0x60, 64, 0x5f, 0xf3]);
     let gate = Gate { address: gate, stake_price: tokens(2) };
     let gated = super::with(&config(&chain), |c| (c.tiers, c.gate) = (vec![], Some(gate)));
@@ -123,17 +123,17 @@ fn another_key_and_other_code_are_distrusted() {
     let distrust = Distrust::OtherKey { verifier: good.verifier, found: Some(key), expected: theirs };
     assert_eq!(genuine.require(theirs, &[]), Err(distrust));
 
-    // A verifier that answers with the right key, and accepts what it likes: PUSH32 key PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
+    // A verifier that returns the right key, and accepts any proof: PUSH32 key PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
     let liar = [&[0x7f], &key.0[..], &[0x5f, 0x52, 0x60, 32, 0x5f, 0xf3]].concat();
     let verifier = deploy(&chain, &liar);
     let false_one = provenance(&super::with(&good, |c| c.verifier = verifier));
     assert_eq!(false_one.key, Some(key));
     let Err(Distrust::OtherCode(code)) = false_one.require(key, &[]) else { panic!("{false_one:?}") };
     assert_eq!((code.kind, code.address), (ContractKind::Verifier, verifier));
-    // Unless somebody has read that code.
+    // It is accepted if the user trusts this code.
     false_one.require(key, &[code.hash]).unwrap();
 
-    // One that does not know the question.
+    // A verifier without this function.
     let silent = provenance(&super::with(&good, |c| c.verifier = c.token));
     assert_eq!(silent.key, None);
     let [.., code] = silent.contracts;

@@ -1,4 +1,4 @@
-//! The real proof that the contracts' own tests verify: `contracts/test/fixtures/slash.json`.
+//! The real proof that the contracts' tests verify: `contracts/test/fixtures/slash.json`.
 
 use std::{fs, path::Path};
 
@@ -14,7 +14,7 @@ use quotapass::circuits::{
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::json;
 
-/// Written by this test when `QUOTAPASS_WRITE_FIXTURES` is set; otherwise it must be what would be written.
+/// Written by this test when `QUOTAPASS_WRITE_FIXTURES` is set; otherwise its content must equal what would be written.
 #[test]
 fn the_contracts_test_a_proof_of_the_circuit_as_it_is() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);

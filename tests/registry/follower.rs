@@ -1,4 +1,4 @@
-//! The follower on honest chains, on reorganised ones, and on nodes that lie.
+//! Tests of the follower on honest chains, on reorganised ones, and on nodes that lie.
 
 use core::{ops::RangeInclusive, time::Duration};
 
@@ -14,7 +14,7 @@ use quotapass::{
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
 
-/// A follower in memory that tells every event.
+/// A follower in memory that reports every event.
 fn follower(registry: &dyn Registry) -> Follower {
     let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
     Follower::in_memory(registry.id(), settings).unwrap()
@@ -64,12 +64,12 @@ fn it_has_the_contracts_root_after_every_operation() {
     join(&bench, 1, 9, SMALL);
     follow(2);
     follow(0);
-    // A late follower reads the same at once, also from the block of the first deposit.
+    // A late follower reads the same in bulk, also from the block of the first deposit.
     let first_block = Some(registry.events(0..=1_000).unwrap()[0].block);
     let settings = FollowerSettings { first_block, ..FollowerSettings::default() };
     let mut late = Follower::in_memory(registry.id(), settings).unwrap();
     let synced = late.sync(registry).unwrap();
-    // Most of it is long ago, and told as one root for a range of blocks.
+    // Most of it is old, and reported as one root per range of blocks.
     assert_eq!((synced.events, synced.changes.len()), (13, 0));
     assert!((1..=3).contains(&synced.roots.len()), "{} roots", synced.roots.len());
     assert_eq!(late.root().unwrap(), registry.root().unwrap());
@@ -128,7 +128,7 @@ fn a_reorganisation_is_followed() {
     assert_eq!(follower.root().unwrap(), registry.root().unwrap());
 }
 
-/// A node that changes the logs it is asked for, where there are any.
+/// A node that changes the requested logs, if there are any.
 struct Liar<F>(EmbeddedChain, F);
 
 impl<F: Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Sync> Node for Liar<F> {
@@ -171,10 +171,10 @@ fn lie(change: impl Fn(&mut Vec<ChainLog>) -> Result<(), NodeError> + Send + Syn
     let registry = RegistryContract::connect(Liar(bench.chain.clone(), change), address).unwrap();
     let mut follower = follower(&registry);
     let error = follower.sync(&registry).unwrap_err();
-    // It answers nothing, and comes to the same again.
+    // It answers no queries, and fails the same way again.
     assert_eq!((follower.head(), follower.root()), (None, Err(FollowError::NotSynced)));
     assert_eq!(follower.sync(&registry).unwrap_err(), error);
-    // Nothing of the lie is left when an honest node is asked.
+    // With an honest node, nothing of the lie remains.
     follower.sync(&bench.registry).unwrap();
     assert_eq!(follower.root().unwrap(), bench.registry.root().unwrap());
     error

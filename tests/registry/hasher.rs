@@ -1,4 +1,4 @@
-//! The hash of the contract's tree against the circuits' own.
+//! Compares the hash of the contract's tree with that of the circuits.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use quotapass::{
 
 use crate::bench::EmbeddedBench;
 
-/// The field's order less one.
+/// The field's order minus one.
 const LARGEST: [u8; 32] = [
     0x30, 0x64, 0x4e, 0x72, 0xe1, 0x31, 0xa0, 0x29, 0xb8, 0x50, 0x45, 0xb6, 0x81, 0x81, 0x58, 0x5d, 0x28, 0x33, 0xe8,
     0x48, 0x79, 0xb9, 0x70, 0x91, 0x43, 0xe1, 0xf5, 0x93, 0xf0, 0x00, 0x00, 0x00,
@@ -44,7 +44,7 @@ fn assert_equal(inputs: [[u8; 32]; 4]) {
     assert_eq!(&hash[..], Root::from_field(poseidon::hash(&fields)).to_be_bytes());
 }
 
-/// A field element: any, and those where a sum without reduction is least or greatest.
+/// A random field element, or one for which a sum without reduction is smallest or largest.
 fn element() -> impl Strategy<Value = [u8; 32]> {
     prop_oneof![
         8 => any::<[u8; 32]>().prop_map(|mut bytes| {

@@ -1,4 +1,4 @@
-//! The registry: its trait, its contract, the embedded chain and the follower.
+//! Tests of the registry: its trait, its contract, the embedded chain and the follower.
 //!
 //! `suite` is written against the trait and a `Bench`, and runs on every backend.
 #![cfg(feature = "registry")]

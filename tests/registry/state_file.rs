@@ -1,4 +1,4 @@
-//! The file of an embedded chain: all of it or nothing, and never another one.
+//! Tests of the file of an embedded chain: it is written atomically, and other files are refused.
 
 use std::{
     env, fs,
@@ -117,7 +117,7 @@ fn a_kill_between_write_and_rename_leaves_the_old_state() {
     let (_folder, path) = folder();
     let address = saved(&path);
     let good = fs::read(&path).unwrap();
-    // What such a kill leaves: the draft, complete or in part, beside the file.
+    // Such a kill leaves the draft, complete or partial, beside the file.
     for draft in [&good[..], &good[..good.len() / 2], b""] {
         fs::write(path.with_extension("new"), draft).unwrap();
         let chain = EmbeddedChain::open(&path).unwrap();
@@ -133,7 +133,7 @@ fn a_failed_write_leaves_the_old_state() {
     saved(&path);
     let good = fs::read(&path).unwrap();
     let chain = EmbeddedChain::open(&path).unwrap();
-    // A folder stands where the draft would be written.
+    // A folder has the path of the draft.
     fs::create_dir(path.with_extension("new")).unwrap();
     chain.mine().unwrap();
     chain.save().unwrap_err();

@@ -1,4 +1,4 @@
-//! What every backend must do, told through the trait alone.
+//! Tests that every backend must pass. They use only the trait.
 
 use quotapass::{
     circuits::{
@@ -146,7 +146,7 @@ pub fn a_deposit_is_refused_for_a_reason(bench: &dyn Bench) {
     registry.deposit(from, commitment, SMALL).unwrap();
     let used = Refusal::CommitmentUsed { commitment: U256::from_be_bytes(commitment.to_be_bytes()), depositor: from };
     assert_eq!(refusal(registry.deposit(from, commitment, MIDDLE)), used);
-    // Used stays used, also after the member has left.
+    // A used commitment stays used, also after the member has left.
     registry.request_exit(from, MemberIndex(0)).unwrap();
     assert_eq!(refusal(registry.deposit(from, commitment, SMALL)), used);
     assert_eq!(
@@ -318,7 +318,7 @@ pub fn a_slash_pays_whom_the_proof_names(bench: &dyn Bench) {
     assert_eq!(refusal(registry.slash(thief, index, thief, &proof)), Refusal::ProofInvalid);
     assert_eq!(refusal(registry.slash(finder, other, finder, &proof)), Refusal::ProofInvalid);
     assert_eq!(refusal(registry.slash(finder, index, Address::ZERO, &proof)), Refusal::ReceiverZero);
-    // A copy of the whole transaction does the finder's work.
+    // A copy of the whole transaction still pays the finder.
     registry.slash(thief, index, finder, &proof).unwrap();
     assert_eq!(registry.balance_of(finder).unwrap(), tokens(10) / U256::from(4));
     assert_eq!(registry.balance_of(thief).unwrap(), U256::ZERO);
@@ -341,7 +341,8 @@ pub fn what_is_gone_stays_gone(bench: &dyn Bench) {
     }
 }
 
-/// Somebody deposits first for a commitment that he saw on its way. Both are members; the secret takes both deposits.
+/// An attacker deposits first for a commitment from a pending transaction. Both become members; the secret can slash
+/// both deposits.
 pub fn a_copied_commitment_takes_nobodys_place(bench: &dyn Bench) {
     let registry = bench.registry();
     let (copy, own) = (join(bench, 1, 0, SMALL), join(bench, 0, 0, MIDDLE));
