@@ -1,4 +1,4 @@
-// What an app does with quotapass, from Kotlin. `cargo xtask mobile test` runs it.
+// An app's use of quotapass, in Kotlin. `cargo xtask mobile test` runs it.
 
 import java.io.File
 import java.nio.file.Files
@@ -57,7 +57,7 @@ fun ByteArray.sha256() = MessageDigest.getInstance("SHA-256").digest(this).joinT
 
 fun ByteArray.with(offset: Int) = copyOf().also { it[offset] = (it[offset].toInt() xor 1).toByte() }
 
-/** A source that the app implements, and what it was asked for. */
+/** A source that the app implements, and its requests. */
 class Asked(private val members: LocalMembers) : MembersSource {
     val asked = mutableListOf<String>()
 
@@ -72,7 +72,7 @@ class Asked(private val members: LocalMembers) : MembersSource {
     }
 }
 
-/** Hears of steps, and cancels at one of them. */
+/** Records steps, and cancels at one of them. */
 class Steps(private val cancelAt: Step? = null) : ProgressListener {
     val heard = mutableListOf<Step>()
     val token = CancelToken(this)
@@ -105,7 +105,7 @@ class World : AutoCloseable {
         roots = Roots(members.head().root, listOf())
     }
 
-    /** Somebody else deposits. */
+    /** Another member deposits. */
     fun join() = members.append(Identity.generate().account(REGISTRY, 0u).commitment(), 100u, 20.s(), (DAY - 10).s())
 
     fun ledger(folders: LedgerFolders = this.folders, of: Account = account): Ledger =
@@ -298,7 +298,7 @@ fun keys() {
         val post = KEYS.post
         val zkey = "zkey".toByteArray() + ByteArray(1_000) { -1 }
         val cases = listOf(
-            // Development keys are never trusted by their hash, and what a ceremony ends with is not what apps load.
+            // Development keys are never trusted by their hash, and apps do not load the `.zkey` files of a ceremony.
             post to listOf("00".repeat(32)), post to listOf(post.sha256()), zkey to listOf(), zkey to listOf(zkey.sha256()),
             post.with(5_000) to listOf(), KEYS.badge!! to listOf(), byteArrayOf() to listOf(),
             post.copyOf(1_000) to listOf<String>(),
@@ -588,7 +588,7 @@ fun badges() {
 fun recovery() {
     test("two messages under one id give the commitment away") {
         world {
-            // Two phones of one careless owner, each with a ledger that knows nothing of the other.
+            // Two phones of one careless owner, whose ledgers do not know of each other.
             val second = ledger(elsewhere)
             val prepared = prepared()
             fun facts(ledger: Ledger, message: ByteArray): PostFacts {

@@ -1,4 +1,4 @@
-"""What an app does with quotapass, from Python. `cargo xtask mobile test` runs it."""
+"""An app's use of quotapass, in Python. `cargo xtask mobile test` runs it."""
 
 import contextlib
 import hashlib
@@ -40,7 +40,7 @@ ROOM = q.Room(REGISTRY, policy())
 
 
 class Asked(q.MembersSource):
-    """A source that the app implements, and what it was asked for."""
+    """A source that the app implements, and its requests."""
 
     def __init__(self, members):
         self.members, self.asked = members, []
@@ -55,7 +55,7 @@ class Asked(q.MembersSource):
 
 
 class Steps(q.ProgressListener):
-    """Hears of steps, and cancels at one of them."""
+    """Records steps, and cancels at one of them."""
 
     def __init__(self, cancel_at=None):
         self.heard, self.cancel_at = [], cancel_at
@@ -87,7 +87,7 @@ class World(unittest.TestCase):
         self.roots = q.Roots(self.members.head().root, [])
 
     def join(self):
-        """Somebody else deposits."""
+        """Another member deposits."""
         stranger = q.Identity.generate().account(REGISTRY, 0)
         return self.members.append(stranger.commitment(), 100, 20, DAY - 10)
 
@@ -301,7 +301,7 @@ class Keys(World):
             (damaged, []),
             (KEYS.badge, []),
             (b"", []),
-            # What a ceremony ends with is not what apps load.
+            # Apps do not load the `.zkey` files of a ceremony.
             (zkey, []),
             (zkey, [sha256(zkey)]),
             (KEYS.post[:1_000], []),
@@ -585,7 +585,7 @@ class Badges(World):
 
 class Recovery(World):
     def test_two_messages_under_one_id_give_the_commitment_away(self):
-        # Two phones of one careless owner, each with a ledger that knows nothing of the other.
+        # Two phones of one careless owner, whose ledgers do not know of each other.
         elsewhere = q.LedgerFolders(
             ledgers=self.folders.ledgers + "-2", witnesses=self.folders.witnesses + "-2"
         )

@@ -15,7 +15,7 @@ use crate::{
 /// A chat key's badge.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct BadgePass {
-    /// The badge as it is sent; the chat key is in it.
+    /// The badge in its wire format, which includes the chat key.
     pub encoded: Vec<u8>,
     /// The same as text: base64url without padding.
     pub text: String,
@@ -25,14 +25,15 @@ pub struct BadgePass {
 
 #[uniffi::export]
 impl Room {
-    /// The bytes that the owner of a badge's chat key signs with that key, to show a relay that the key is at hand and that
-    /// the badge is no copy. `challenge` are the 32 bytes that the relay gives at `/v1/badges/challenge`. A key of Ed25519
-    /// signs the bytes, one of secp256k1 their SHA-256, with a low s.
+    /// Returns the bytes that the owner of a badge signs with its chat key, to prove to a relay that they hold the key
+    /// and that the badge is not copied. `challenge` is the 32 bytes that the relay returns at `/v1/badges/challenge`.
+    /// An Ed25519 key signs the bytes; a secp256k1 key signs their SHA-256, with a low s.
     ///
-    /// Sign for relays alone that are trusted with the room: another one could show the signature elsewhere as its own.
+    /// Sign only for relays that are trusted with the room: another relay could present the signature elsewhere as its
+    /// own.
     ///
     /// # Errors
-    /// `BadInput` if the challenge has not 32 bytes.
+    /// `BadInput` if the challenge does not have 32 bytes.
     pub fn badge_challenge_message(&self, challenge: Vec<u8>) -> Result<Vec<u8>, QuotapassError> {
         let wrong = |challenge: Vec<u8>| {
             QuotapassError::bad_input("challenge", format!("has {} bytes; give the relay's 32", challenge.len()))
@@ -44,13 +45,13 @@ impl Room {
 
 #[uniffi::export]
 impl Prover {
-    /// Proves that a chat key, for example an Ed25519 public key, belongs to a member who meets what the room asks for on
-    /// the day of `now` (Unix seconds). Messages are then signed with that key, and need no proof. Posts of the account
-    /// cannot be linked to its badge; all that is signed with the key can be linked to each other.
+    /// Proves that a chat key, for example an Ed25519 public key, belongs to a member who meets the room's requirement
+    /// on the day of `now` (Unix seconds). Messages are then signed with that key and need no proof. Posts of the
+    /// account cannot be linked to its badge, but everything signed with the key can be linked together.
     ///
     /// # Errors
-    /// `Ineligible`, `Mismatch`, `Closed` and those of the membership, as for `prepare`; `Key` without the key of badges;
-    /// `BadInput` if the chat key has more than 65,535 bytes; `Cancelled`.
+    /// `Ineligible`, `Mismatch`, `Closed` and those of the membership, as for `prepare`; `Key` if the badge key is not
+    /// loaded; `BadInput` if the chat key has more than 65,535 bytes; `Cancelled`.
     #[uniffi::method(name = "badge", default(token = None))]
     pub fn make_badge(
         &self,

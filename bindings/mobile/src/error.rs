@@ -1,4 +1,4 @@
-//! What goes wrong, in one type for all operations but verification.
+//! The error type of all operations except verification.
 
 use quotapass::{
     client::{BadgeError, KeyRefusal, PosterError, RecoverFailure, RoomError},
@@ -14,66 +14,66 @@ use quotapass_circuits::{
     requirement::Ineligible,
 };
 
-/// Why an operation was not done. `reason` says what is wrong and what to do.
+/// Error of an operation. `reason` says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 #[non_exhaustive]
 pub enum QuotapassError {
-    /// An argument that cannot be used.
+    /// An argument is not valid.
     #[error("{argument}: {reason}")]
     BadInput {
         /// The argument.
         argument: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// Words that are no mnemonic.
+    /// The words are not a mnemonic.
     #[error("{reason}")]
     Mnemonic {
-        /// Which word is wrong, or that the checksum is.
+        /// The wrong word, or that the checksum is wrong.
         reason: String,
     },
-    /// The handle was wiped or released before.
+    /// The handle was already wiped or released.
     #[error("{reason}")]
     Closed {
-        /// Which handle it is.
+        /// The kind of handle.
         reason: String,
     },
-    /// A handle of one registry or identity was used with one of another.
+    /// A handle of one registry or identity was used with a handle of another.
     #[error("{reason}")]
     Mismatch {
-        /// What does not go together.
+        /// The handles that do not match.
         reason: String,
     },
-    /// The room's policy is none that the app pins, or another relay states another one: do not post under it.
+    /// The app does not pin the room's policy, or another relay states a different policy: do not post under it.
     #[error("{reason}")]
     Policy {
-        /// Which policy it is.
+        /// The policy.
         reason: String,
     },
     /// A proving key or its tables cannot be used, or are not trusted.
     #[error("{reason}")]
     Key {
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// The source of members did not answer, or not with members.
+    /// The source of members did not answer, or its answer is malformed.
     #[error("{reason}")]
     Source {
-        /// What happened.
+        /// The failure.
         reason: String,
     },
-    /// The buckets that go with the upper nodes were not all handed in.
+    /// Some buckets that belong to the upper nodes are missing.
     #[error("{reason}")]
     BucketsNeeded {
-        /// All that are needed; fetch them in this order.
+        /// All buckets that are needed. Fetch them in this order.
         numbers: Vec<u32>,
         /// What to do.
         reason: String,
     },
-    /// The source has another tree than the chain.
+    /// The tree of the source differs from the chain's.
     #[error("{reason}")]
     NotTheChains {
-        /// What differs.
+        /// The difference.
         reason: String,
     },
     /// The membership was never synced.
@@ -91,27 +91,27 @@ pub enum QuotapassError {
     /// The member has left or was slashed.
     #[error("{reason}")]
     Removed {
-        /// Which member.
+        /// The member.
         reason: String,
     },
     /// Another identity has this index.
     #[error("{reason}")]
     OtherMember {
-        /// Whose it is.
+        /// The identity with this index.
         reason: String,
     },
     /// The member does not meet the room's requirement.
     #[error("{reason}")]
     Ineligible {
-        /// What is missing.
+        /// The part of the requirement that is not met.
         reason: String,
     },
     /// All message ids of the epoch are used.
     #[error("{reason}")]
     QuotaUsed {
-        /// The Unix second at which the next epoch begins in which ids can be reserved.
+        /// Start of the next epoch in which ids can be reserved, in Unix seconds.
         next_begins: u64,
-        /// How many are used.
+        /// Number of ids used.
         reason: String,
     },
     /// The limit leaves this device no message id in any epoch.
@@ -120,18 +120,18 @@ pub enum QuotapassError {
         /// What to do.
         reason: String,
     },
-    /// The clock shows an epoch that was left before.
+    /// The clock shows an epoch that was already left.
     #[error("{reason}")]
     EpochLeft {
-        /// The Unix second at which ids can be reserved again.
+        /// Time at which ids can be reserved again, in Unix seconds.
         next_begins: u64,
         /// What to do.
         reason: String,
     },
-    /// The ledger may be older than what was really used.
+    /// The ledger may be older than the last use of the identity.
     #[error("{reason}")]
     MayBeStale {
-        /// The Unix second at which ids can be reserved again.
+        /// Time at which ids can be reserved again, in Unix seconds.
         resumes_at: u64,
         /// What to do.
         reason: String,
@@ -142,7 +142,7 @@ pub enum QuotapassError {
         /// What to do.
         reason: String,
     },
-    /// There is or was a ledger of this identity on the device already.
+    /// A ledger of this identity exists or existed on the device.
     #[error("{reason}")]
     LedgerExists {
         /// What to do.
@@ -154,28 +154,28 @@ pub enum QuotapassError {
         /// What to do.
         reason: String,
     },
-    /// The ledger cannot be read or written, or is another's.
+    /// The ledger cannot be read or written, or belongs to another account.
     #[error("{reason}")]
     Ledger {
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// The call was cancelled. A message id that was reserved stays used.
+    /// The call was cancelled. A message id that was already reserved stays used.
     #[error("{reason}")]
     Cancelled {
-        /// What was not done.
+        /// The step that was not done.
         reason: String,
     },
     /// The prover failed.
     #[error("{reason}")]
     Prove {
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// Two posts that give no secret.
+    /// The two posts do not give a secret.
     #[error("{reason}")]
     NoEvidence {
-        /// Why not.
+        /// The cause.
         reason: String,
     },
 }
@@ -194,7 +194,7 @@ impl QuotapassError {
     }
 
     pub(crate) fn closed(handle: &str) -> Self {
-        Self::Closed { reason: format!("this {handle} was given up before; make or open another one") }
+        Self::Closed { reason: format!("this {handle} was already wiped or released; create or open another one") }
     }
 }
 

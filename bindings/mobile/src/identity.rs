@@ -1,4 +1,4 @@
-//! Who posts.
+//! Identities and their accounts.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::{QuotapassError, Registry, lock};
 
-/// What the secrets of all accounts are derived from: a mnemonic of 24 English words (BIP-39). One identity serves every
-/// registry, without linking them.
+/// A mnemonic of 24 English words (BIP-39), from which the secrets of all accounts are derived. One identity works at
+/// every registry without linking them.
 #[derive(uniffi::Object)]
 pub struct Identity {
     seed: Mutex<Option<Seed>>,
@@ -21,13 +21,13 @@ pub struct Identity {
 
 #[uniffi::export]
 impl Identity {
-    /// A new identity. Have its mnemonic written down before anything is deposited for it.
+    /// Generates a new identity. The user must write down its mnemonic before a deposit is made for it.
     #[uniffi::constructor]
     pub fn generate() -> Self {
         Self { seed: Mutex::new(Some(Seed::generate(&mut OsRng))) }
     }
 
-    /// The identity of a mnemonic; case and extra white space do not matter.
+    /// Restores the identity of a mnemonic; case and extra white space do not matter.
     ///
     /// # Errors
     /// `Mnemonic` says which word is wrong, or that the checksum is.
@@ -37,8 +37,8 @@ impl Identity {
         Ok(Self { seed: Mutex::new(Some(Seed::from_words(&words)?)) })
     }
 
-    /// The 24 words, for the backup. Whoever has them can post, and take the deposit. This is the only way in which a
-    /// secret leaves.
+    /// Returns the 24 words, for the backup. Anyone who has them can post and take the deposit. Only this method
+    /// returns a secret of the identity.
     ///
     /// # Errors
     /// `Closed` after `wipe`.
@@ -47,10 +47,10 @@ impl Identity {
         words.map(|words| words.to_string()).ok_or_else(|| QuotapassError::closed("identity"))
     }
 
-    /// An account of the identity at a registry; the first has number 0. What is deposited for is its commitment.
+    /// Returns an account of the identity at a registry; the first has number 0. Deposits are made for its commitment.
     ///
     /// # Errors
-    /// `BadInput` if the address is none, `Closed` after `wipe`.
+    /// `BadInput` if the address is not valid, `Closed` after `wipe`.
     pub fn account(&self, registry: Registry, number: u32) -> Result<Arc<Account>, QuotapassError> {
         let registry = registry.id()?;
         let seed = lock(&self.seed);
@@ -60,7 +60,7 @@ impl Identity {
         Ok(Arc::new(Account { registry, number, commitment, secret: Mutex::new(Some(secret)) }))
     }
 
-    /// Zeroizes the seed now, whoever still holds the handle. Accounts that were made keep their own secrets.
+    /// Zeroizes the seed now, even if the handle is still in use. Existing accounts keep their own secrets.
     pub fn wipe(&self) {
         lock(&self.seed).take();
     }
@@ -77,7 +77,7 @@ pub struct Account {
 
 #[uniffi::export]
 impl Account {
-    /// The identity commitment: what the registry stores, and all that anybody else needs.
+    /// The identity commitment, which the registry stores. Others need nothing else of the account.
     pub fn commitment(&self) -> String {
         self.commitment.to_string()
     }
@@ -92,7 +92,7 @@ impl Account {
         self.number
     }
 
-    /// Zeroizes the secret now, whoever still holds the handle. Provers that were prepared keep their own copy.
+    /// Zeroizes the secret now, even if the handle is still in use. Prepared provers keep their own copy.
     pub fn wipe(&self) {
         lock(&self.secret).take();
     }

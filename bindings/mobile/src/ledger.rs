@@ -1,4 +1,4 @@
-//! Which message ids are used up.
+//! Ledgers of used message ids.
 
 use core::num::NonZeroU16;
 use std::{
@@ -10,54 +10,55 @@ use quotapass::wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner};
 
 use crate::{Account, EpochTimes, Membership, QuotapassError, Room, lock};
 
-/// Where the files of a ledger lie.
+/// Folders of a ledger's files.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct LedgerFolders {
     /// The folder of ledgers.
     pub ledgers: String,
-    /// The folder of witnesses, by which a ledger that was set back is known. Choose one that no backup restores: on
-    /// Android `noBackupFilesDir`, on iOS one that is excluded from backups.
+    /// The folder of witnesses, which detect a ledger that was set back. Choose a folder that no backup restores:
+    /// `noBackupFilesDir` on Android, a folder excluded from backups on iOS.
     pub witnesses: String,
 }
 
-/// One of several devices that share an identity. Each has its own part of the message ids.
+/// One of several devices that share an identity. Each device has a separate share of the message ids.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Device {
     /// The device's number, from 0.
     pub number: u16,
-    /// How many there are, for as long as the identity is used.
+    /// Number of devices. It cannot change while the identity is used.
     pub of: u16,
 }
 
-/// What the owner of a new ledger did before.
+/// Earlier activity of the owner of a new ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum History {
-    /// Nothing: the identity is new, and has never posted from anywhere.
+    /// None: the identity is new and has never posted from any device.
     None,
-    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and the
-    /// next are not used. Right too for a new identity before its deposit: that it is new is an endpoint's word until the
-    /// receipt is there, and `confirm_current` says so then.
+    /// It may have posted, for example before it was restored from its mnemonic. The epoch at the time of creation and
+    /// the next one are not used. Also use this for a new identity before its deposit: until the receipt exists, only
+    /// an endpoint states that the identity is new. Call `confirm_current` after the receipt.
     Unknown,
 }
 
-/// How a quota stands.
+/// Status of a quota.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct QuotaStatus {
-    /// The epoch that the asked moment lies in.
+    /// The epoch at the requested time.
     pub epoch: EpochTimes,
-    /// Message ids that this device has used in it.
+    /// Number of message ids that this device has used in it.
     pub used: u16,
-    /// Message ids that it can still use in it.
+    /// Number of message ids that it can still use in it.
     pub left: u16,
-    /// Unix second at which the next epoch begins in which ids can be used.
+    /// Start of the next epoch in which ids can be used, in Unix seconds.
     pub next_begins: u64,
 }
 
-/// The message ids of an account that are used up, in two files. Two messages under one id reveal the secret and cost
-/// the deposit, so an id lies on the disk before a proof is made with it: a crash loses ids, and never repeats one.
+/// The used message ids of an account, in two files. Two messages with the same id reveal the secret and cost the
+/// deposit. So an id is written to the disk before a proof is made with it: a crash can lose ids, but never repeats
+/// one.
 ///
-/// There must be one ledger for an account on a device, and one device for each part of the ids. While a ledger is open,
-/// nobody else can open it.
+/// There must be exactly one ledger for an account on a device, and one device for each share of the ids. While a
+/// ledger is open, nothing else can open it.
 #[derive(uniffi::Object)]
 pub struct Ledger {
     owner: LedgerOwner,
@@ -66,12 +67,12 @@ pub struct Ledger {
 
 #[uniffi::export]
 impl Ledger {
-    /// Creates the ledger of an account at `now` (Unix seconds). Without a device the account is used on this one alone;
-    /// that cannot be changed later.
+    /// Creates the ledger of an account at `now` (Unix seconds). Without `device`, the account is used only on this
+    /// device; this cannot be changed later.
     ///
     /// # Errors
-    /// `LedgerExists` if there is one, or was; `BadInput` if there is no such device; `LedgerInUse`; `Ledger` if the disk
-    /// does not take it.
+    /// `LedgerExists` if a ledger exists or existed; `BadInput` if the device is not valid; `LedgerInUse`; `Ledger` if
+    /// the disk cannot be written.
     #[uniffi::constructor(default(device = None))]
     pub fn create(
         account: &Account,
@@ -92,8 +93,8 @@ impl Ledger {
     /// Opens the ledger of an account. A file that is missing or damaged is an error, never a new ledger.
     ///
     /// # Errors
-    /// `LedgerMissing`, `LedgerInUse`, `BadInput` if there is no such device; `Ledger` if it is damaged, another's, or
-    /// another device's.
+    /// `LedgerMissing`, `LedgerInUse`, `BadInput` if the device is not valid; `Ledger` if the ledger is damaged, or
+    /// belongs to another account or device.
     #[uniffi::constructor(default(device = None))]
     pub fn open(account: &Account, folders: LedgerFolders, device: Option<Device>) -> Result<Self, QuotapassError> {
         let (owner, share) = (owner(account), share(device)?);
@@ -101,8 +102,9 @@ impl Ledger {
         Ok(Self { owner, ledger: Mutex::new(Some(ledger)) })
     }
 
-    /// Why the ledger may be older than what was really used, as found at opening; nothing if it looks current. The first
-    /// post then records that, and is refused until the next epoch is over.
+    /// The reason why the ledger may be older than the last use of the account, found at opening; null if the ledger
+    /// looks current. If there is a reason, the first post records it, and posts are refused until the next epoch is
+    /// over.
     ///
     /// # Errors
     /// `Closed` after `release`.
@@ -110,34 +112,35 @@ impl Ledger {
         self.with(|ledger| Ok(ledger.gap().map(|gap| gap.to_string())))
     }
 
-    /// Says that the ledger is the newest state of the only one of this account and device, whatever it looks like.
-    /// **Should that be wrong, the next post can cost the deposit.**
+    /// Records that the ledger is the newest state of the only ledger of this account and device, even if it looks old.
+    /// **If this is wrong, the next post can cost the deposit.**
     ///
     /// # Errors
-    /// `Ledger` if the disk does not take it, `Closed` after `release`.
+    /// `Ledger` if the disk cannot be written, `Closed` after `release`.
     pub fn confirm_current(&self) -> Result<(), QuotapassError> {
         self.with(|ledger| Ok(ledger.confirm_current()?))
     }
 
-    /// How the quota of a member stands in a room at `now` (Unix seconds).
+    /// Returns the status of a member's quota in a room at `now` (Unix seconds).
     ///
     /// # Errors
-    /// `Mismatch` if membership or room are not this account's, `Closed` after `release`; those of the membership.
+    /// `Mismatch` if the membership or the room does not belong to this account, `Closed` after `release`; those of the
+    /// membership.
     pub fn quota_left(&self, room: &Room, membership: &Membership, now: u64) -> Result<QuotaStatus, QuotapassError> {
         let (member, _) = membership.locate()?;
         if member.commitment != self.owner.commitment {
-            return Err(QuotapassError::mismatch("this membership is not that of the ledger's account"));
+            return Err(QuotapassError::mismatch("this membership does not belong to the ledger's account"));
         }
         let room = room.client();
         if *room.registry() != self.owner.registry {
-            return Err(QuotapassError::mismatch("the room is at another registry than the ledger's account"));
+            return Err(QuotapassError::mismatch("the room and the ledger's account are at different registries"));
         }
         let status = self.with(|ledger| Ok(ledger.status(now, &room.quota(&member.terms))))?;
         let ledger::QuotaStatus { epoch, used, left, next_begins } = status;
         Ok(QuotaStatus { epoch: epoch.into(), used, left, next_begins })
     }
 
-    /// Closes the files now, whoever still holds the handle, so that they can be opened again.
+    /// Closes the files now, even if the handle is still in use, so that they can be opened again.
     pub fn release(&self) {
         lock(&self.ledger).take();
     }

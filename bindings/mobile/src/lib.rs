@@ -1,15 +1,15 @@
 //! quotapass for Kotlin, Swift and Python, through [UniFFI](https://mozilla.github.io/uniffi-rs/).
 //!
-//! An app makes or restores an [`Identity`], follows its [`Membership`] in the tree of a registry, loads a [`Prover`],
-//! prepares it for its account and a [`Room`], and then posts: each message is first counted in the [`Ledger`] and then
-//! proved. Whoever reads the room checks what comes with a [`Verifier`].
+//! An app creates or restores an [`Identity`], follows its [`Membership`] in the tree of a registry, loads a
+//! [`Prover`], prepares it for its account and a [`Room`], and then posts: each message is first counted in the
+//! [`Ledger`] and then proved. A reader of the room checks messages with a [`Verifier`].
 //!
-//! The app holds handles. Secrets stay behind them and are zeroized when the last handle goes, or at once with `wipe`;
-//! the one that leaves is the mnemonic, for the backup. Times are Unix seconds and arguments, field elements are text:
-//! `0x` and 64 hexadecimal digits, most significant first.
+//! The app holds handles. Secrets stay inside them and are zeroized when the last handle is dropped, or immediately
+//! with `wipe`. Only the mnemonic leaves, for the backup. Times are arguments, in Unix seconds. Field elements are
+//! text: `0x` and 64 hexadecimal digits, most significant first.
 //!
-//! Calls block. Those that take long take a [`CancelToken`], which cancels them and tells how far they are; make them on a
-//! thread of their own. Nothing that is handed in makes them abort: it is an error that says what to do.
+//! Calls block. Long calls accept a [`CancelToken`], which cancels them and reports their progress; make them on a
+//! separate thread. Invalid arguments never abort the process: they give an error that says what to do.
 
 mod badge;
 mod error;
@@ -49,8 +49,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 uniffi::setup_scaffolding!("quotapass");
 
-// A call that panics under one of these locks leaves the data as it was before or after a whole change, so the others
-// go on with it.
+// A call that panics under one of these locks leaves the data in the state before or after a complete change, so other
+// calls continue with it.
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Where a member stands in the tree.
+//! Memberships in the tree.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,15 +12,15 @@ use crate::{
     text::field,
 };
 
-/// Levels of the trees that proofs are made in.
+/// Number of levels of the trees that proofs are made for.
 pub(crate) const LEVELS: Levels = Levels::STANDARD;
 
-/// What a sync has done.
+/// Result of a sync.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct SyncReport {
-    /// The buckets that were asked for besides the upper nodes; none if they were known and had not changed.
+    /// The buckets requested besides the upper nodes; empty if nothing had changed.
     pub asked: Vec<u32>,
-    /// Members of the buckets who have not left: whom this one hides among, itself included.
+    /// Number of members of the buckets who have not left: the anonymity set of this member, itself included.
     pub hidden_among: u32,
 }
 
@@ -43,8 +43,8 @@ pub struct MemberTerms {
     pub since: u16,
 }
 
-/// What an app knows of the member tree: the upper nodes and the bucket of its member, or two, all of it checked against
-/// the root of the chain. Nobody is ever asked for a path, and so nobody learns whose it is.
+/// An app's data of the member tree: the upper nodes and one or two buckets, which contain its member. All of it is
+/// checked against the root of the chain. A path is never requested, so no source learns which member it is.
 #[derive(uniffi::Object)]
 pub struct Membership {
     own: OwnMembership,
@@ -53,37 +53,37 @@ pub struct Membership {
 
 #[uniffi::export]
 impl Membership {
-    /// A membership of which nothing is known yet: the index that the deposit was given, and the commitment that was
-    /// deposited for.
+    /// Creates a membership without data. It has the index that the registry gave the deposit, and the commitment of
+    /// the deposit.
     ///
     /// # Errors
-    /// `BadInput` if the commitment is none.
+    /// `BadInput` if the commitment is not valid.
     #[uniffi::constructor]
     pub fn new(index: u32, commitment: String) -> Result<Self, QuotapassError> {
         let own = OwnMembership { index: MemberIndex(index), commitment: field("commitment", &commitment)? };
         Ok(Self { own, light: Mutex::new(LightMembers::new(LEVELS, own)) })
     }
 
-    /// Reads what `to_bytes` wrote for the same member. It is checked against the chain by the next sync.
+    /// Reads the bytes of `to_bytes` of the same member. The next sync checks them against the chain.
     ///
     /// # Errors
-    /// `BadInput` if the bytes are damaged, or another member's.
+    /// `BadInput` if the bytes are damaged or belong to another member.
     #[uniffi::constructor]
     pub fn from_bytes(cache: Vec<u8>, index: u32, commitment: String) -> Result<Self, QuotapassError> {
         let own = OwnMembership { index: MemberIndex(index), commitment: field("commitment", &commitment)? };
         let bad = |reason: String| {
-            let reason = format!("{reason}; begin with an empty membership, and ask another relay than before");
+            let reason = format!("{reason}; start with an empty membership, and ask another relay than before");
             QuotapassError::bad_input("cache", reason)
         };
         let light = LightMembers::from_bytes(&cache, LEVELS).map_err(|error| bad(error.to_string()))?;
         if light.own() != own {
-            return Err(bad("these bytes are another member's".into()));
+            return Err(bad("these bytes belong to another member".into()));
         }
         Ok(Self { own, light: Mutex::new(light) })
     }
 
-    /// What is known, as bytes, so that a restart asks for nothing. They say who the member is: keep them as private as
-    /// the identity.
+    /// Returns the data as bytes, so that a restart needs no requests. The bytes reveal which member this is: keep them
+    /// as private as the identity.
     pub fn to_bytes(&self) -> Vec<u8> {
         lock(&self.light).to_bytes()
     }
@@ -98,7 +98,7 @@ impl Membership {
         self.own.commitment.to_string()
     }
 
-    /// The root that was synced to last; none before the first sync.
+    /// The root of the last sync; none before the first one.
     pub fn root(&self) -> Option<String> {
         lock(&self.light).root().map(|root| root.to_string())
     }
@@ -113,21 +113,21 @@ impl Membership {
         Ok(MemberTerms { stake: terms.stake, message_limit: terms.message_limit, since: terms.since.0 })
     }
 
-    /// How many of the members that are known meet what a room asks for at `now`. A post comes from one of all members of the
-    /// tree who do, so that this is a lower bound. Warn before posting if it is low: 50 is what the program warns below.
+    /// Counts the known members who meet a room's requirement at `now`. A post may come from any member of the tree who
+    /// meets it, so the count is a lower bound. Warn before posting if it is low: the command line warns below 50.
     pub fn meeting(&self, room: &Room, now: u64) -> u64 {
         lock(&self.light).meeting(&room.client().requirement_at(now)) as u64
     }
 
-    /// Brings it to the chain's root. It asks for nothing if it is there, for the upper nodes if the root has changed,
-    /// and for buckets if one of its own has changed.
+    /// Syncs to the chain's root. It requests nothing if the root is unchanged, the upper nodes if the root has
+    /// changed, and also the buckets if one of them has changed.
     ///
-    /// Sync by the clock, for example once in an epoch, and not when there is something to post: a request just before
-    /// each message ties the two together.
+    /// Sync at fixed times, for example once per epoch, and not when there is a message to post: a request just before
+    /// each message links the two.
     ///
     /// # Errors
-    /// `NotTheChains` if the source has another tree than the chain, `Source` if it does not answer, `NotYet` if the
-    /// deposit is not in the tree yet, `Cancelled`, `BadInput`. What was known before is kept.
+    /// `NotTheChains` if the source's tree differs from the chain's, `Source` if it does not answer, `NotYet` if the
+    /// deposit is not in the tree yet, `Cancelled`, `BadInput`. The data from before is kept.
     #[uniffi::method(default(token = None))]
     pub fn sync(
         &self,
@@ -137,7 +137,7 @@ impl Membership {
     ) -> Result<SyncReport, QuotapassError> {
         let (progress, cancelled) = (Progress::of(token), Mutex::new(None));
         let source = ForeignSource { source: &*source, progress: &progress, cancelled: &cancelled };
-        // Not under the lock: the source is the app's code, and may use this handle.
+        // Not under the lock: the source is code of the app, and may use this handle.
         let mut light = lock(&self.light).clone();
         let synced = light.sync(&source, &head.parse()?);
         if let Some(error) = lock(&cancelled).take() {
@@ -148,11 +148,12 @@ impl Membership {
         Ok(report)
     }
 
-    /// The same with what the app has fetched itself: the upper nodes, and buckets, which may be none at first.
+    /// The same with data that the app has fetched itself: the upper nodes, and buckets. The list of buckets may be
+    /// empty at first.
     ///
     /// # Errors
-    /// `BucketsNeeded` with the numbers of the buckets to fetch and hand in, together with the same upper nodes; else as
-    /// `sync`.
+    /// `BucketsNeeded` with the numbers of the buckets to fetch and pass, together with the same upper nodes; otherwise
+    /// as `sync`.
     pub fn sync_fetched(
         &self,
         head: ChainHead,
@@ -172,7 +173,7 @@ impl Membership {
                 let group = light.group().unwrap_or_else(|| BucketGroup::of(LEVELS, head.member_count, self.own.index));
                 let known = group.buckets().filter(|number| source.upper.bucket_root(*number).is_some());
                 let numbers = known.map(|number| number.0).collect();
-                let reason = "fetch these buckets in this order, and hand them in with the same upper nodes".into();
+                let reason = "fetch these buckets in this order, and pass them with the same upper nodes".into();
                 Err(QuotapassError::BucketsNeeded { numbers, reason })
             }
             Err(error) => Err(error.into()),
@@ -181,7 +182,7 @@ impl Membership {
 }
 
 impl Membership {
-    /// The member with its terms, and its path to the root that was synced to last.
+    /// The member with its terms, and its path to the root of the last sync.
     pub(crate) fn locate(&self) -> Result<(Member, MemberPath), QuotapassError> {
         Ok(lock(&self.light).membership()?)
     }

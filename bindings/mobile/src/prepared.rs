@@ -14,23 +14,23 @@ use crate::{
     progress::{Progress, Step},
 };
 
-/// A message's pass, and what is left after it.
+/// A message's pass, and the number of messages left after it.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct PostPass {
-    /// The pass as it is sent: 246 bytes.
+    /// The pass in its wire format: 246 bytes.
     pub encoded: Vec<u8>,
     /// The same as text: base64url without padding.
     pub text: String,
     /// The epoch that the message counts in.
     pub epoch: EpochTimes,
-    /// How many more messages this device can send in this epoch.
+    /// Number of messages that this device can still send in this epoch.
     pub left: u16,
 }
 
-/// A prover that has done once what does not change between two messages of an account in one room under one root. It
-/// keeps a copy of the secret, zeroized with the last handle or by `wipe`.
+/// A prover with precomputed values for the messages of an account in one room under one root. It keeps a copy of the
+/// secret, which is zeroized with the last handle or by `wipe`.
 ///
-/// Message ids come from the ledger, and from nowhere else.
+/// Message ids come only from the ledger.
 #[derive(uniffi::Object)]
 pub struct PreparedProver {
     poster: Mutex<Option<Poster>>,
@@ -38,12 +38,12 @@ pub struct PreparedProver {
 
 #[uniffi::export]
 impl Prover {
-    /// Prepares for messages of an account in a room at `now` (Unix seconds), under the root that the membership was
-    /// synced to last.
+    /// Prepares for messages of an account in a room at `now` (Unix seconds), under the root of the membership's last
+    /// sync.
     ///
     /// # Errors
-    /// `Ineligible` if the deposit is not what the room asks for, `Mismatch` if account, membership and room do not
-    /// belong together, `Closed` if the account was wiped, `Cancelled`; those of the membership.
+    /// `Ineligible` if the deposit does not meet the room's requirement, `Mismatch` if account, membership and room do
+    /// not match, `Closed` if the account was wiped, `Cancelled`; those of the membership.
     #[uniffi::method(default(token = None))]
     pub fn prepare(
         &self,
@@ -64,7 +64,7 @@ impl Prover {
 
 #[uniffi::export]
 impl PreparedProver {
-    /// The root that messages are proved under.
+    /// The root that messages are proved against.
     ///
     /// # Errors
     /// `Closed` after `wipe`.
@@ -72,11 +72,11 @@ impl PreparedProver {
         self.with(|poster| Ok(poster.root().to_string()))
     }
 
-    /// Follows the membership to the root that it was synced to last. Only what changed is computed anew.
+    /// Moves to the root of the membership's last sync. Only the changed part is computed again.
     ///
     /// # Errors
-    /// `Mismatch` if the membership is another's, `Closed` after `wipe`, `Cancelled`; those of the membership. Nothing
-    /// has changed then.
+    /// `Mismatch` if the membership belongs to another account, `Closed` after `wipe`, `Cancelled`; those of the
+    /// membership. Nothing changes then.
     #[uniffi::method(default(token = None))]
     pub fn update(&self, membership: &Membership, token: Option<Arc<CancelToken>>) -> Result<(), QuotapassError> {
         let progress = Progress::of(token);
@@ -87,16 +87,16 @@ impl PreparedProver {
         })
     }
 
-    /// Reserves a message id of the epoch that `now` (Unix seconds) lies in, and proves the message with it. Whatever can
-    /// fail is tried before the id is reserved; once it is, it stays used, whether there is a proof or not.
+    /// Reserves a message id of the epoch at `now` (Unix seconds), and proves the message with it. All steps that can
+    /// fail run before the reservation where possible. A reserved id stays used, even if there is no proof.
     ///
-    /// If the room asks for something else than was prepared for, as it does when a new day begins and deposits must have
-    /// an age, the prover is prepared anew first.
+    /// If the room's requirement differs from the prepared one, the prover is prepared again first. This happens at the
+    /// start of a day if deposits must have a minimum age.
     ///
     /// # Errors
-    /// `QuotaUsed`, `NothingForDevice`, `EpochLeft` or `MayBeStale` if no id can be had now; `Ineligible`; `Mismatch` if
-    /// the ledger is another account's; `Ledger` if the disk does not take the reservation; `Closed` if prover or ledger
-    /// were given up; `Cancelled`.
+    /// `QuotaUsed`, `NothingForDevice`, `EpochLeft` or `MayBeStale` if no id can be reserved now; `Ineligible`;
+    /// `Mismatch` if the ledger belongs to another account; `Ledger` if the disk cannot store the reservation; `Closed`
+    /// if the prover was wiped or the ledger released; `Cancelled`.
     #[uniffi::method(default(token = None))]
     pub fn post(
         &self,
@@ -108,7 +108,7 @@ impl PreparedProver {
         let progress = Progress::of(token);
         self.with(|poster| {
             if *ledger.owner() != poster.owner() {
-                return Err(QuotapassError::mismatch("this ledger is not that of the prepared account"));
+                return Err(QuotapassError::mismatch("this ledger does not belong to the prepared account"));
             }
             if !poster.is_ready(now) {
                 progress.begin(Step::Prepare)?;
@@ -123,7 +123,7 @@ impl PreparedProver {
         })
     }
 
-    /// Zeroizes the secret now, whoever still holds the handle.
+    /// Zeroizes the secret now, even if the handle is still in use.
     pub fn wipe(&self) {
         lock(&self.poster).take();
     }
@@ -136,7 +136,7 @@ impl PreparedProver {
     }
 }
 
-/// The secret, the member and its path, if account, membership and room belong together.
+/// Returns the secret, the member and its path, if account, membership and room match.
 pub(crate) fn together(
     account: &Account,
     membership: &Membership,
@@ -147,7 +147,7 @@ pub(crate) fn together(
     }
     let (member, path) = membership.locate()?;
     if member.commitment != account.identity_commitment() {
-        return Err(QuotapassError::mismatch("this membership is not that of the account"));
+        return Err(QuotapassError::mismatch("this membership does not belong to the account"));
     }
     Ok((account.secret()?, member, path))
 }

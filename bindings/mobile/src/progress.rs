@@ -1,4 +1,4 @@
-//! Cancelling long calls, and following them.
+//! Cancellation and progress of long calls.
 
 use std::sync::{
     Arc,
@@ -15,13 +15,13 @@ pub enum Step {
     MakeKey,
     /// A key is read and checked.
     LoadKey,
-    /// The tables of the key are built: a second or a few.
+    /// The tables of the key are built. This takes a few seconds.
     BuildTables,
     /// The upper nodes of the tree are fetched.
     FetchUpperNodes,
     /// A bucket of members is fetched.
     FetchBucket,
-    /// What does not change from message to message is summed up.
+    /// The values that are the same for all messages are precomputed.
     Prepare,
     /// A message id is reserved in the ledger.
     Reserve,
@@ -29,20 +29,20 @@ pub enum Step {
     Prove,
 }
 
-/// Hears of the steps of a call, on the thread that makes the call.
+/// Receives the steps of a call, on the thread that makes the call.
 ///
-/// It must not use a handle that the call works on: that would wait for the call, and so for ever.
+/// It must not use a handle that the call works on: it would wait for the call, which waits for it, forever.
 #[uniffi::export(foreign)]
 pub trait ProgressListener: Send + Sync {
-    /// A step begins. Steps that follow are not told in advance, for how many there are depends on what is known.
+    /// Called when a step begins. The number of steps is not known in advance, because it depends on the data at hand.
     fn begins(&self, step: Step);
 }
 
-/// Cancels calls that were given it, from any thread, and tells a listener of their steps.
+/// Cancels the calls that received this token, from any thread, and reports their steps to a listener.
 ///
-/// A call looks between its steps; one step takes a fraction of a second on a phone, or a few seconds when tables are
-/// built. A call that is cancelled before its message id is reserved has changed nothing. One that is cancelled after
-/// that has used the id up.
+/// A call checks the token between its steps; one step takes a fraction of a second on a phone, or a few seconds when
+/// tables are built. A call that is cancelled before its message id is reserved has changed nothing. If it is cancelled
+/// later, the id stays used.
 #[derive(uniffi::Object)]
 pub struct CancelToken {
     cancelled: AtomicBool,
@@ -51,7 +51,7 @@ pub struct CancelToken {
 
 #[uniffi::export]
 impl CancelToken {
-    /// A token, and who hears of the steps of its calls.
+    /// Creates a token with an optional listener for the steps of its calls.
     #[uniffi::constructor(default(listener = None))]
     pub fn new(listener: Option<Arc<dyn ProgressListener>>) -> Self {
         Self { cancelled: AtomicBool::new(false), listener }
@@ -76,7 +76,7 @@ impl Progress {
         Self(token)
     }
 
-    /// Begins a step, unless the call was cancelled, perhaps by the listener that heard of the step.
+    /// Begins a step, unless the call was cancelled. The listener itself may cancel it when it hears of the step.
     pub(crate) fn begin(&self, step: Step) -> Result<(), QuotapassError> {
         let Some(token) = &self.0 else { return Ok(()) };
         let check = || match token.is_cancelled() {

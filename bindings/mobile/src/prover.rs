@@ -1,4 +1,4 @@
-//! Keys, and the provers that have them.
+//! Proving keys and provers.
 
 use std::sync::{Arc, RwLock};
 
@@ -18,18 +18,18 @@ use crate::{
     read, write,
 };
 
-/// The files of proving keys, as `quotapass keys export-app` writes them from what a ceremony ended with.
+/// The files of proving keys, which `quotapass keys export-app` writes from the result of a ceremony.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct KeyFiles {
-    /// The key of posts.
+    /// The key for posts.
     pub post: Vec<u8>,
-    /// The key of badges, if badges are made or verified.
+    /// The key for badges, needed only to make or verify badges.
     #[uniffi(default = None)]
     pub badge: Option<Vec<u8>>,
 }
 
-/// Makes development keys: always the same ones, and **insecure**, for their seed is public. They serve tests and test
-/// networks, never a deposit of value. Takes some seconds.
+/// Makes development keys. They are always the same and **insecure**, because their seed is public. Use them only for
+/// tests and test networks, never with a deposit of value. This takes some seconds.
 ///
 /// # Errors
 /// `Cancelled`.
@@ -43,7 +43,7 @@ pub fn development_keys(token: Option<Arc<CancelToken>>) -> Result<KeyFiles, Quo
     Ok(KeyFiles { post: make::<Post>(&progress)?, badge: Some(make::<Badge>(&progress)?) })
 }
 
-/// Proving keys, checked and ready.
+/// Verified proving keys.
 #[derive(uniffi::Object)]
 pub struct Prover {
     post: RwLock<quotapass_circuits::prover::Prover<Post>>,
@@ -53,12 +53,12 @@ pub struct Prover {
 
 #[uniffi::export]
 impl Prover {
-    /// Reads keys. `trusted` lists what they are trusted by: the SHA-256 of each file, 64 hexadecimal digits, as
-    /// `quotapass keys export-app` prints it. Only keys of ceremonies are then accepted. If it is empty, the **insecure**
-    /// development keys are accepted, and no others; `is_development` then says so.
+    /// Reads keys. `trusted` lists the SHA-256 of each trusted file, 64 hexadecimal digits, as `quotapass keys
+    /// export-app` prints it. Then only ceremony keys are accepted. If the list is empty, only the **insecure**
+    /// development keys are accepted; `is_development` then returns true.
     ///
     /// # Errors
-    /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is none; `Cancelled`.
+    /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is not valid; `Cancelled`.
     #[uniffi::constructor(default(token = None))]
     pub fn load(keys: KeyFiles, trusted: Vec<String>, token: Option<Arc<CancelToken>>) -> Result<Self, QuotapassError> {
         let progress = Progress::of(token);
@@ -71,19 +71,19 @@ impl Prover {
         Ok(Self { post: RwLock::new(post), badge, verifier })
     }
 
-    /// Whether the keys are development keys, with which anybody can forge proofs.
+    /// Whether the keys are development keys, with which anyone can forge proofs.
     pub fn is_development(&self) -> bool {
         self.verifier.is_development()
     }
 
-    /// What checks the proofs made with these keys.
+    /// The verifier of proofs made with these keys.
     pub fn verifier(&self) -> Arc<Verifier> {
         Arc::clone(&self.verifier)
     }
 
-    /// Builds the tables of the key of posts, uses them from now on, and returns their file. Proofs then take three tenths
-    /// fewer instructions. It takes a second or a few, and some 25 MiB of memory and of disk: worth while for whoever
-    /// posts again and again. Provers that were prepared before go on without.
+    /// Builds the tables of the key for posts, uses them from now on, and returns their file. Proofs then take three
+    /// tenths fewer instructions. Building takes a few seconds and about 25 MiB of memory and of disk, so it is useful
+    /// for an app that posts many times. Provers that were prepared before do not use the tables.
     ///
     /// # Errors
     /// `Cancelled`.
@@ -97,11 +97,11 @@ impl Prover {
         Ok(file)
     }
 
-    /// Uses tables that `build_tables` returned for the same key. Keep their file where the app keeps its own code: who
-    /// can replace it decides what proofs are made of.
+    /// Uses tables that `build_tables` returned for the same key. Store their file with the same protection as the
+    /// app's code: an attacker who can replace it controls the content of proofs.
     ///
     /// # Errors
-    /// `Key` if they are damaged, or another key's; build them anew then.
+    /// `Key` if they are damaged or belong to another key; build them again then.
     pub fn use_tables(&self, file: Vec<u8>) -> Result<(), QuotapassError> {
         let prover = self.post();
         let tables = Tables::from_bytes(prover.key(), &file)?;
@@ -116,14 +116,14 @@ impl Prover {
     }
 
     pub(crate) fn badge(&self) -> Result<&quotapass_circuits::prover::Prover<Badge>, QuotapassError> {
-        let missing = "the prover was loaded without the key of badges; load it with one";
+        let missing = "the prover was loaded without a badge key; load it with one";
         self.badge.as_ref().ok_or_else(|| QuotapassError::key(missing))
     }
 }
 
 type Loaded<C> = (quotapass_circuits::prover::Prover<C>, verifier::Verifier<C>);
 
-/// The prover of a key that is trusted, and its verifier.
+/// Loads the prover of a trusted key, and its verifier.
 fn load<C: Circuit>(file: &[u8], trusted: &[KeyFileHash], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
     progress.begin(Step::LoadKey)?;
     let prover = quotapass_circuits::prover::Prover::<C>::new(trusted_key::<C>(file, trusted)?)?;

@@ -1,4 +1,4 @@
-//! What two posts under one message id give away.
+//! Recovery of the secret from two posts with the same message id.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -7,18 +7,18 @@ use quotapass_circuits::{identity::IdentitySecret, share::Share, signal::Epoch};
 
 use crate::{PostFacts, QuotapassError, text::field};
 
-/// The commitment of the member who wrote two messages under one message id, from the facts of both posts.
+/// Returns the commitment of the member who sent two messages with the same message id, from the facts of both posts.
 ///
 /// # Errors
-/// `NoEvidence` if the posts do not have one nullifier, or are of one message (a replay, not an offence), or no secret
-/// has both shares; `BadInput` if the facts are none.
+/// `NoEvidence` if the posts have different nullifiers, or the same message (a replay, not an offence), or no secret
+/// has both shares; `BadInput` if the facts are not valid.
 #[uniffi::export]
 pub fn recover(first: PostFacts, second: PostFacts) -> Result<String, QuotapassError> {
     Ok(secret_of(&first, &second)?.commitment().to_string())
 }
 
-/// The identity secret itself: 64 hexadecimal digits after `0x`. **Whoever has it can take the member's deposit.** It
-/// serves for slashing, and for nothing else.
+/// Returns the identity secret itself: 64 hexadecimal digits after `0x`. **Anyone who has it can take the member's
+/// deposit.** Its only use is slashing.
 ///
 /// # Errors
 /// As `recover`.
@@ -30,7 +30,7 @@ pub fn recover_secret(first: PostFacts, second: PostFacts) -> Result<String, Quo
 fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, QuotapassError> {
     let place = |facts: &PostFacts| (facts.scope.clone(), facts.epoch_seconds, facts.epoch, facts.nullifier.clone());
     if place(first) != place(second) {
-        let reason = "the posts do not have one nullifier in one epoch and scope, so that they say nothing of a secret";
+        let reason = "the posts have different nullifiers, epochs or scopes, so they reveal no secret";
         return Err(QuotapassError::NoEvidence { reason: reason.into() });
     }
     let zero = |argument| QuotapassError::bad_input(argument, "must not be zero");

@@ -1,11 +1,11 @@
-//! Registries and what their chain says of them.
+//! Registries and their state on the chain.
 
 use quotapass::wallet::members;
 use quotapass_circuits::registry_id::RegistryId;
 
 use crate::{QuotapassError, text::field};
 
-/// A registry contract: where deposits lie.
+/// A registry contract, which holds the deposits.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Registry {
     /// EIP-155 chain id.
@@ -34,8 +34,8 @@ impl From<RegistryId> for Registry {
     }
 }
 
-/// The member tree as the chain has it at one block. Read both values there together, from an endpoint that the source
-/// of members has no say in.
+/// The state of the member tree on the chain at one block. Read both values at the same block, from an endpoint that
+/// the source of members does not control.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct ChainHead {
     /// The root.

@@ -1,15 +1,15 @@
-//! Why a pass is not accepted.
+//! Reasons to reject a pass.
 
 use quotapass::relay::{Malformed, Verdict};
 
-/// How a gossip node treats whoever sent a pass on.
+/// How a gossip node treats the peer that sent a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Gossip {
     /// Pass it on.
     Accept,
-    /// Do not pass it on, and hold nothing against the sender.
+    /// Do not pass it on, without a penalty for the sender.
     Ignore,
-    /// Do not pass it on, and hold it against the sender.
+    /// Do not pass it on, and penalise the sender.
     Reject,
 }
 
@@ -23,19 +23,19 @@ impl From<quotapass::relay::Gossip> for Gossip {
     }
 }
 
-/// The verdict on a pass that is not accepted. `verdict` is its stable name, the same that relays give; `reason` is a
-/// sentence that begins with it.
+/// The verdict on a rejected pass. `verdict` is its stable name, which relays use too; `reason` is a sentence that
+/// begins with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// `unknown_root`: the root is not among those given. Perhaps they are behind.
+    /// `unknown_root`: the root is not among the given roots, which may be out of date.
     #[error("{reason}")]
     UnknownRoot {
         /// The stable name.
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// `stale_root`: the root was superseded longer ago than the room's window.
@@ -45,33 +45,33 @@ pub enum Rejection {
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
-        /// When it was superseded, in Unix seconds.
+        /// The time when it was superseded, in Unix seconds.
         superseded_at: u64,
     },
-    /// `epoch_out_of_range`: the epoch is not that of the clock, nor near its edge.
+    /// `epoch_out_of_range`: the epoch is neither the current one nor within the allowed clock difference of it.
     #[error("{reason}")]
     EpochOutOfRange {
         /// The stable name.
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
-        /// The Unix second at which the pass's epoch begins.
+        /// The Unix second at which the epoch of the pass begins.
         begins: u64,
-        /// The first Unix second after it.
+        /// The first Unix second after the epoch.
         ends: u64,
     },
-    /// `requirement_mismatch`: a value that the pass states is not the room's own.
+    /// `requirement_mismatch`: a value that the pass states differs from the room's.
     #[error("{reason}")]
     RequirementMismatch {
         /// The stable name.
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
         /// The value's name: `epoch_seconds`, `min_stake`, `since_max` or `limit_cap`.
         field: String,
@@ -83,35 +83,35 @@ pub enum Rejection {
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// `malformed`: the bytes are no pass.
+    /// `malformed`: the bytes are not a pass.
     #[error("{reason}")]
     Malformed {
         /// The stable name.
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
-        /// The offset at which it is wrong, if it is the bytes' fault.
+        /// The offset of the fault, if the fault is in the bytes.
         offset: Option<u64>,
     },
-    /// There is no verdict: the verifier was loaded without the key of badges.
+    /// There is no verdict: the verifier was loaded without the badge key.
     #[error("{reason}")]
     NoKey {
         /// What to do.
         reason: String,
     },
-    /// Any other verdict that a pass alone can have.
+    /// Any other verdict that depends only on the pass.
     #[error("{reason}")]
     Other {
         /// The stable name.
         verdict: String,
         /// How to treat the sender.
         gossip: Gossip,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
 }

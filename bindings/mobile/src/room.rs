@@ -1,4 +1,4 @@
-//! Where is posted, and what is asked for there.
+//! Rooms and their policies.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -10,37 +10,37 @@ use quotapass_circuits::signal::Epoch;
 
 use crate::{QuotapassError, Registry};
 
-/// What a room asks of its posters: published, and the same for all.
+/// A room's requirements for posters. The policy is public and the same for all.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct RoomPolicy {
-    /// The room's name, which its scope is made of; 1 to 255 bytes.
+    /// The room's name, from which its scope is derived; 1 to 255 bytes.
     pub name: String,
     /// Length of an epoch in seconds, not zero.
     pub epoch_seconds: u32,
-    /// Cap on messages for each epoch, whatever the member's own limit; not zero.
+    /// Maximum number of messages in each epoch, even if the member's own limit is higher; not zero.
     pub limit_cap: u16,
-    /// Least stake, in the registry's units.
+    /// Minimum stake, in the registry's units.
     pub min_stake: u32,
-    /// Least age of a deposit in days.
+    /// Minimum age of a deposit in days.
     pub min_age_days: u16,
-    /// How long a root is accepted after it was superseded, in seconds.
+    /// Time for which a root is accepted after it was superseded, in seconds.
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds; at most one epoch.
     pub max_clock_skew: u32,
-    /// The number of the policy among those of its scope.
+    /// The number of the policy among the policies of its scope.
     #[uniffi(default = 1)]
     pub version: u32,
-    /// The Unix second from which it holds; zero if none is stated.
+    /// The Unix second at which it takes effect; zero if none is stated.
     #[uniffi(default = 0)]
     pub holds_from: u64,
 }
 
-/// The epoch of a moment.
+/// The epoch at some time.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct EpochTimes {
     /// Its number.
     pub number: u64,
-    /// The Unix second it begins with.
+    /// The Unix second at which it begins.
     pub begins: u64,
     /// The first Unix second after it.
     pub ends: u64,
@@ -60,10 +60,10 @@ pub struct Room {
 
 #[uniffi::export]
 impl Room {
-    /// The room with this policy.
+    /// Creates the room with this policy.
     ///
     /// # Errors
-    /// `BadInput` says which values do not go together.
+    /// `BadInput` says which values contradict each other.
     #[uniffi::constructor]
     pub fn new(registry: Registry, policy: RoomPolicy) -> Result<Self, QuotapassError> {
         let zero = |value| QuotapassError::bad_input(value, "must not be zero");
@@ -80,20 +80,21 @@ impl Room {
         Ok(Self { room: client::Room::new(registry.id()?, DatedPolicy { policy, version, from })? })
     }
 
-    /// A room that a relay carries, from what it answers to `GET /v1/policy`.
+    /// Reads a room from a relay's answer to `GET /v1/policy`.
     ///
-    /// A relay that gave every poster another policy would know them by it. Take the policy from where the room
-    /// publishes it, check it with `require_pinned`, or compare the answers of several relays with `require_same`.
+    /// A relay that gives each poster another policy can recognise posters by it. Get the policy from the room's
+    /// publisher, check it with `require_pinned`, or compare the answers of several relays with `require_same`.
     ///
     /// # Errors
-    /// `BadInput` if the JSON is not a relay's policy, does not list the room, or states a scope that is not the room's.
+    /// `BadInput` if the JSON is not a relay's policy, does not list the room, or states a scope that does not match
+    /// the room.
     #[uniffi::constructor]
     pub fn from_policy_json(json: String, name: String) -> Result<Self, QuotapassError> {
         Ok(Self { room: client::Room::from_policy_document(&json, &name)? })
     }
 
-    /// SHA-256 of the policy's canonical JSON (RFC 8785), 64 hexadecimal digits: what relays publish as `policy_hash`. It
-    /// is computed of the values that posts state.
+    /// SHA-256 of the policy's canonical JSON (RFC 8785), 64 hexadecimal digits. Relays publish it as `policy_hash`. It
+    /// is computed from the values that posts state.
     ///
     /// # Errors
     /// `BadInput` if the policy has no canonical form.
@@ -101,11 +102,11 @@ impl Room {
         Ok(self.room.policy_hash()?.to_string())
     }
 
-    /// Refuses the room unless its policy is one of those that the app pins by their hashes: that of today, and those that
-    /// are to come. A relay that serves one member a policy of its own knows this member's posts by it.
+    /// Refuses the room unless the app pins the hash of its policy. An app pins the policy of today and the announced
+    /// next ones. A relay that serves a special policy to one member recognises this member's posts by it.
     ///
     /// # Errors
-    /// `Policy` if it is none of them, `BadInput` if one of them is no hash.
+    /// `Policy` if the policy is not pinned, `BadInput` if one of `hashes` is not a hash.
     pub fn require_pinned(&self, hashes: Vec<String>) -> Result<(), QuotapassError> {
         let pins = hashes.iter().map(|hash| hash.parse()).collect::<Result<Vec<PolicyHash>, _>>();
         let pins = pins.map_err(|error| QuotapassError::bad_input("hashes", error))?;
@@ -113,8 +114,8 @@ impl Room {
         Ok(())
     }
 
-    /// Refuses the room unless another relay states the same policy for it. Ask one of another operator; around the time of
-    /// a change, ask again.
+    /// Refuses the room unless another relay states the same policy for it. Ask a relay of another operator; if the
+    /// policy is just being changed, ask again later.
     ///
     /// # Errors
     /// `Policy`.
@@ -149,12 +150,12 @@ impl Room {
         }
     }
 
-    /// The scope: a field element of registry and name.
+    /// The scope: a field element derived from registry and name.
     pub fn scope(&self) -> String {
         self.room.scope().to_string()
     }
 
-    /// The epoch that `now` lies in.
+    /// The epoch at `now`.
     pub fn epoch_at(&self, now: u64) -> EpochTimes {
         self.room.policy().epoch_at(now).into()
     }

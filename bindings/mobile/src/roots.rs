@@ -1,4 +1,4 @@
-//! The roots that passes may be proved on.
+//! The roots that passes may be proved against.
 
 use std::sync::RwLock;
 
@@ -11,16 +11,16 @@ use serde::Deserialize;
 
 use crate::{QuotapassError, read, text::field, write};
 
-/// A root that the tree had.
+/// An earlier root of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct SupersededRoot {
     /// The root.
     pub root: String,
-    /// The Unix second at which another took its place.
+    /// The Unix second at which another root superseded it.
     pub superseded_at: u64,
 }
 
-/// The roots that a verifier accepts: the current one, and those before it for the room's window after they were
+/// The roots that a verifier accepts: the current one, and each earlier one for the room's window after it was
 /// superseded.
 #[derive(uniffi::Object)]
 pub struct Roots {
@@ -29,10 +29,10 @@ pub struct Roots {
 
 #[uniffi::export]
 impl Roots {
-    /// The current root, and those that it superseded, in any order.
+    /// Creates the roots from the current one and the superseded ones, in any order.
     ///
     /// # Errors
-    /// `BadInput` if one is no root.
+    /// `BadInput` if one is not a root.
     #[uniffi::constructor]
     pub fn new(current: String, superseded: Vec<SupersededRoot>) -> Result<Self, QuotapassError> {
         let superseded = superseded
@@ -42,30 +42,30 @@ impl Roots {
         Ok(Self::of(Some(field("current", &current)?), superseded))
     }
 
-    /// The roots of what a relay answers to `GET /v1/roots`. If it has none yet, nothing is accepted.
+    /// Reads the roots from a relay's answer to `GET /v1/roots`. If the relay has no root yet, nothing is accepted.
     ///
     /// # Errors
-    /// `BadInput` if the JSON is not that.
+    /// `BadInput` if the JSON is not such an answer.
     #[uniffi::constructor]
     pub fn from_json(json: String) -> Result<Self, QuotapassError> {
         let body: RootsBody = serde_json::from_str(&json).map_err(|error| {
-            QuotapassError::bad_input("json", format!("not what a relay answers to /v1/roots: {error}"))
+            QuotapassError::bad_input("json", format!("not a relay's answer to /v1/roots: {error}"))
         })?;
         let superseded = body.recent.into_iter().map(|entry| (entry.root, entry.superseded_at)).collect();
         Ok(Self::of(body.current, superseded))
     }
 
-    /// The tree has a new root since the Unix second `at`.
+    /// Adds a new root, which is current from the Unix second `at`.
     ///
     /// # Errors
-    /// `BadInput` if it is no root.
+    /// `BadInput` if it is not a root.
     pub fn advance(&self, root: String, at: u64) -> Result<(), QuotapassError> {
         let root = field("root", &root)?;
         write(&self.history).advance(root, at);
         Ok(())
     }
 
-    /// The current root, if there is one.
+    /// The current root, if any.
     pub fn current(&self) -> Option<String> {
         read(&self.history).current().map(|root| root.to_string())
     }
@@ -76,7 +76,7 @@ impl Roots {
         let mut history = RootHistory::new();
         if let Some(current) = current {
             superseded.sort_by_key(|(_, at)| *at);
-            // Each root came when the one before it went.
+            // Each root became current when the one before it was superseded.
             let mut since = 0;
             for (root, superseded_at) in superseded {
                 history.advance(root, since);

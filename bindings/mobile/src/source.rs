@@ -1,4 +1,4 @@
-//! Where upper nodes and buckets come from.
+//! Sources of upper nodes and buckets.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,17 +14,17 @@ use crate::{
     text::field,
 };
 
-/// Why a source gave no answer.
+/// Errors of a source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 #[non_exhaustive]
 pub enum SourceFailure {
-    /// There is no such bucket: a relay answered with status 404.
+    /// The bucket does not exist: the relay answered with status 404.
     #[error("there is no such bucket")]
     NotFound,
-    /// No connection, no answer in time, or one that is not success.
+    /// There was no connection, no answer in time, or the status is not a success.
     #[error("{reason}")]
     Unreachable {
-        /// What happened.
+        /// The failure.
         reason: String,
     },
 }
@@ -35,30 +35,30 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for SourceFailure {
     }
 }
 
-/// Whoever has the member tree: implement it with the app's own HTTP client.
+/// A source of the member tree. Implement it with the app's HTTP client.
 ///
-/// Send along nothing that tells one wallet from another: no cookie, no name, no condition. Use a new connection for
-/// each request, and a proxy if the address must stay unknown.
+/// Requests must contain nothing that distinguishes one wallet from another: no cookie, no program name, no conditional
+/// headers. Use a new connection for each request, and a proxy if the IP address must stay unknown.
 #[uniffi::export(rust, foreign)]
 pub trait MembersSource: Send + Sync {
-    /// What a relay answers to `GET /v1/members/upper`.
+    /// Returns the relay's answer to `GET /v1/members/upper`.
     ///
     /// # Errors
     /// `SourceFailure`.
     fn upper_nodes(&self) -> Result<Vec<u8>, SourceFailure>;
 
-    /// What a relay answers to `GET /v1/members/buckets/{number}`.
+    /// Returns the relay's answer to `GET /v1/members/buckets/{number}`.
     ///
     /// # Errors
     /// `SourceFailure`.
     fn bucket(&self, number: u32) -> Result<Vec<u8>, SourceFailure>;
 }
 
-/// A source of the app's as the wallet asks it.
+/// Adapter of the app's source to the wallet's interface.
 pub(crate) struct ForeignSource<'a> {
     pub(crate) source: &'a dyn MembersSource,
     pub(crate) progress: &'a Progress,
-    /// The step at which the call was cancelled: the source was not asked then.
+    /// The step at which the call was cancelled. The source was not asked then.
     pub(crate) cancelled: &'a Mutex<Option<QuotapassError>>,
 }
 
@@ -103,7 +103,7 @@ impl members::MembersSource for ForeignSource<'_> {
     }
 }
 
-/// Answers that the app has fetched already.
+/// Answers that the app has already fetched.
 pub(crate) struct FetchedSource {
     pub(crate) upper: UpperNodes,
     pub(crate) buckets: Vec<Bucket>,
@@ -120,7 +120,7 @@ impl members::MembersSource for FetchedSource {
     }
 }
 
-/// A member tree of one's own, for tests and for trying things out. It is a source, too.
+/// A local member tree, for tests and experiments. It is also a source.
 #[derive(uniffi::Object)]
 pub struct LocalMembers {
     tree: Mutex<MemberTree>,
@@ -138,7 +138,7 @@ impl LocalMembers {
     /// each epoch and scope, and the day of the deposit, counted from the Unix epoch.
     ///
     /// # Errors
-    /// `BadInput` if a value cannot be a member's, or the tree is full.
+    /// `BadInput` if a value is not valid, or the tree is full.
     pub fn append(
         &self,
         commitment: String,
@@ -156,13 +156,13 @@ impl LocalMembers {
     /// Removes a member, as a withdrawal or a slash does.
     ///
     /// # Errors
-    /// `BadInput` if there is none at this index.
+    /// `BadInput` if there is no member at this index.
     pub fn remove(&self, index: u32) -> Result<(), QuotapassError> {
         let removed = lock(&self.tree).remove(MemberIndex(index));
         removed.map(drop).map_err(|error| QuotapassError::bad_input("index", error))
     }
 
-    /// Root and member count, as the chain would have them.
+    /// Root and member count, in the form of the chain's state.
     pub fn head(&self) -> ChainHead {
         let tree = lock(&self.tree);
         ChainHead { root: tree.root().to_string(), member_count: tree.len() as u64 }

@@ -11,7 +11,8 @@ pub(crate) fn field<T: FromStr<Err = FieldError>>(argument: &str, text: &str) ->
     text.parse().map_err(|error| QuotapassError::bad_input(argument, error))
 }
 
-/// The bytes of a pass whose text form is base64url without padding. Whether they are a pass is for the verifier to say.
+/// Decodes the text form of a pass, which is base64url without padding. Only the verifier checks whether the bytes are
+/// a pass.
 ///
 /// # Errors
 /// `BadInput` if the text is not base64url.

@@ -1,11 +1,11 @@
-//! Checking posts and badges.
+//! Verification of posts and badges.
 
 use quotapass::client::{self, VerifiedPost};
 use quotapass_circuits::{badge::Badge, post::Post, verifier};
 
 use crate::{Rejection, Room, Roots};
 
-/// What a post that was accepted says.
+/// Facts of an accepted post.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct PostFacts {
     /// The scope.
@@ -14,9 +14,9 @@ pub struct PostFacts {
     pub epoch_seconds: u32,
     /// Number of the epoch.
     pub epoch: u64,
-    /// The root that it was proved on.
+    /// The root that it was proved against.
     pub root: String,
-    /// The nullifier: two posts have the same one only if they spend the same message id.
+    /// The nullifier: two posts have the same nullifier only if they use the same message id.
     pub nullifier: String,
     /// The share's abscissa, the hash of the message.
     pub x: String,
@@ -30,14 +30,15 @@ pub struct PostFacts {
     pub limit_cap: u16,
 }
 
-/// What a badge that was accepted says.
+/// Facts of an accepted badge.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct BadgeFacts {
-    /// The member's only pseudonym in the room. A second chat key for it is another badge of the same member.
+    /// The member's pseudonym in the room; a member has only one there. A second chat key with this pseudonym is
+    /// another badge of the same member.
     pub pseudonym: String,
     /// The chat key.
     pub chat_key: Vec<u8>,
-    /// The root that it was proved on.
+    /// The root that it was proved against.
     pub root: String,
     /// The stake that was proved.
     pub min_stake: u32,
@@ -45,8 +46,8 @@ pub struct BadgeFacts {
     pub since_max: u16,
 }
 
-/// Checks passes by themselves. Whether a nullifier was seen before is for the app to remember: with the same `x` it is a
-/// replay, with another one the member has exceeded the quota and given the secret away; see `recover`.
+/// Verifier of single passes. The app must remember nullifiers: if a nullifier was seen before with the same `x`, the
+/// post is a replay; with another `x`, the member has exceeded the quota and revealed the secret; see `recover`.
 #[derive(uniffi::Object)]
 pub struct Verifier {
     posts: verifier::Verifier<Post>,
@@ -55,16 +56,16 @@ pub struct Verifier {
 
 #[uniffi::export]
 impl Verifier {
-    /// Whether the keys are development keys, with which anybody can forge proofs.
+    /// Whether the keys are development keys, with which anyone can forge proofs.
     pub fn is_development(&self) -> bool {
         self.posts.key().is_development() || self.badges.as_ref().is_some_and(|badges| badges.key().is_development())
     }
 
-    /// Checks the pass of a message in a room at `now` (Unix seconds): in this order decoding, epoch, requirement, root,
-    /// and the proof last, which takes a millisecond or a few.
+    /// Checks the pass of a message in a room at `now` (Unix seconds): in this order decoding, epoch, requirement,
+    /// root, and the proof last, which takes a few milliseconds.
     ///
     /// # Errors
-    /// `Rejection`, by the verdict's name.
+    /// `Rejection`, with the verdict's name.
     pub fn verify_post(
         &self,
         room: &Room,
@@ -92,10 +93,10 @@ impl Verifier {
     /// Checks a badge in a room at `now` (Unix seconds).
     ///
     /// # Errors
-    /// `Rejection`, by the verdict's name; `NoKey` if the prover was loaded without the key of badges.
+    /// `Rejection`, with the verdict's name; `NoKey` if the prover was loaded without the badge key.
     pub fn verify_badge(&self, room: &Room, badge: Vec<u8>, roots: &Roots, now: u64) -> Result<BadgeFacts, Rejection> {
         let verifier = self.badges.as_ref().ok_or_else(|| Rejection::NoKey {
-            reason: "no verdict: load the prover with the key of badges, and take its verifier".into(),
+            reason: "no verdict: load the prover with the badge key, and use its verifier".into(),
         })?;
         let pass = client::verify_badge(verifier, room.client(), &badge, roots, now)?;
         Ok(BadgeFacts {

@@ -1,4 +1,4 @@
-// The generated Swift is Swift, and offers what Kotlin offers. That it compiles is for Xcode to say.
+// Checks that the generated Swift parses and has the same operations as Kotlin. Only Xcode can compile it.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const bindings = process.env.BINDINGS;
 const kotlin = readFileSync(join(bindings, "kotlin/org/quotapass/quotapass.kt"), "utf8");
 const source = readFileSync(join(bindings, "swift/Quotapass.swift"), "utf8");
 
-/** The text as a compiler sees it for which all conditions hold; the grammar knows no conditions around attributes. */
+/** The text as a compiler sees it if all conditions hold; the grammar does not support conditions around attributes. */
 function compiled(text) {
   const conditions = [];
   const lines = text.split("\n").map((line) => {
@@ -25,7 +25,7 @@ function compiled(text) {
   return lines.join("\n");
 }
 
-/** Two forms that the grammar does not know, and Swift does: `nonisolated(unsafe)` and a closure that returns `()`. */
+/** Replaces two Swift forms that the grammar does not know: `nonisolated(unsafe)` and a closure that returns `()`. */
 function known(text) {
   return text.replaceAll("nonisolated(unsafe) ", "").replaceAll("{ () }", "{ return }");
 }

@@ -1,4 +1,4 @@
-//! Whatever an app hands in is an error, and never the end of the process.
+//! Invalid arguments of an app give an error, and never end the process.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use quotapass_mobile::{
 
 const COMMITMENT: &str = "0x0000000000000000000000000000000000000000000000000000000000000001";
 
-/// Something like what a relay answers to `GET /v1/policy`.
+/// A document like a relay's answer to `GET /v1/policy`.
 fn policy(name: &str, scope: &str, values: [u64; 6]) -> String {
     let [epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew] = values;
     serde_json::json!({
@@ -33,7 +33,7 @@ fn is_bad_input<T>(result: &Result<T, QuotapassError>) -> bool {
 }
 
 proptest! {
-    /// Attack: a relay gives something else to sign as its challenge, such as a message.
+    /// Attack: a relay gives other data, such as a message, as its challenge to sign.
     #[test]
     fn a_challenge_has_32_bytes_and_is_signed_for_its_room_alone(challenge: [u8; 32], other in prop::collection::vec(any::<u8>(), 0..80)) {
         let (chain_id, address) = (1, [0x11; 20]);
@@ -66,7 +66,7 @@ proptest! {
         prop_assert!(is_bad_input(&Identity::generate().account(registry, 0)));
         let is_mnemonic = matches!(Identity::from_mnemonic(text.clone()), Err(QuotapassError::Mnemonic { .. }));
         prop_assert!(is_mnemonic);
-        // Some text is base64url of something.
+        // Some texts are valid base64url.
         let _ = pass_from_text(text);
     }
 
@@ -87,7 +87,7 @@ proptest! {
         let (epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew) = numbers;
         let (limit_cap, min_age_days) = (limit_cap.into(), min_age_days.into());
         let values = [epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew].map(u64::from);
-        // The scope of another name at this registry; that of this one is in what the refusal says.
+        // The document states the scope of another name; the error message contains the right scope.
         let refused = Room::from_policy_json(policy(&name, COMMITMENT, values), name.clone());
         prop_assert!(is_bad_input(&refused));
         let Err(QuotapassError::BadInput { reason, .. }) = refused else { unreachable!() };

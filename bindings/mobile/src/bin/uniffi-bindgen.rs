@@ -1,4 +1,4 @@
-//! Writes the Kotlin, Swift and Python sources that go with the library.
+//! Writes the Kotlin, Swift and Python sources that belong to the library.
 
 fn main() {
     uniffi::uniffi_bindgen_main()
