@@ -53,9 +53,9 @@ pub struct Prover {
 
 #[uniffi::export]
 impl Prover {
-    /// Reads keys. `trusted` lists the SHA-256 of each trusted file, 64 hexadecimal digits, as `quotapass keys
-    /// export-app` prints it. Then only ceremony keys are accepted. If the list is empty, only the **insecure**
-    /// development keys are accepted; `is_development` then returns true.
+    /// Reads keys. `trusted` lists the SHA-256 of each trusted file, 64 hexadecimal digits, as
+    /// `quotapass keys export-app` prints it. Then only ceremony keys are accepted. If the list is empty, only the
+    /// **insecure** development keys are accepted; `is_development` then returns true.
     ///
     /// # Errors
     /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is not valid; `Cancelled`.

@@ -1,8 +1,7 @@
-// Proofs of this package and of snarkjs in one page of Chromium, in turn.
+// Measures proofs of this package and of snarkjs alternately, in one page of Chromium.
 //
-// FIXTURE             the folder that `native make` wrote
-// QUOTAPASS_CHROMIUM  the browser; /usr/bin/chromium if it is not set
-// ROUNDS              how often each is measured; 7 if it is not set
+// FIXTURE             the output folder of `native make` QUOTAPASS_CHROMIUM  the browser; /usr/bin/chromium if it is
+// not set ROUNDS              number of measurements of each; 7 if it is not set
 
 import { createHash } from "node:crypto";
 import { statSync, writeFileSync } from "node:fs";
@@ -40,7 +39,7 @@ await page.waitForFunction(() => document.title === "ready");
 
 const OURS = ["ready", "prepare", "post", "first", "badge", "verify"];
 const times = Object.fromEntries(MODES.map(([mode]) => [mode, Object.fromEntries([...OURS, "snarkjs"].map((name) => [name, []]))]));
-// Once before, for caches and compilers.
+// One warm-up, for caches and compilers.
 for (const [, threads] of MODES) await page.evaluate(async (threads) => (await window.ready(threads), await window.ours(1, threads)), threads);
 await page.evaluate(() => window.theirs(1, true));
 for (let round = 0; round < rounds; round++) {

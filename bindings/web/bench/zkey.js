@@ -1,4 +1,4 @@
-// A key of snarkjs for our circuit, for measuring: whoever runs this knows all its secrets.
+// A snarkjs key for our circuit, only for measurements: the person who runs this knows all its secrets.
 
 import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
@@ -6,10 +6,10 @@ import { join } from "node:path";
 
 import * as snarkjs from "snarkjs";
 
-/** The powers of tau that a domain of 4,096 takes. */
+/** The power of tau that a domain of 4,096 needs. */
 const POWER = 13;
 
-/** Makes `post.zkey` from `post.r1cs` unless it is there. Takes some minutes. */
+/** Makes `post.zkey` from `post.r1cs` unless it exists. Takes some minutes. */
 export async function makeZkey(folder) {
   const file = (name) => join(folder, name);
   if (existsSync(file("post.zkey"))) return;

@@ -1,6 +1,6 @@
 /**
- * The demo's page. Secrets and proofs stay in the worker of `@quotapass/web`; what leaves the page is a commitment, once,
- * and messages with their passes.
+ * The demo's page. Secrets stay in the worker of `@quotapass/web`, which makes the proofs. Only a commitment, once, and
+ * messages with their passes leave the page.
  */
 
 import {
@@ -19,7 +19,7 @@ import {
   start,
 } from "../js/index.js";
 
-/** A message as the chat network hands it on. */
+/** A message in the form that the chat network passes on. */
 interface Line {
   readonly number: number;
   readonly at: number;
@@ -28,14 +28,16 @@ interface Line {
   readonly seen?: Readonly<Record<string, unknown>>;
 }
 
-/** What a member needs to post. */
+/** The objects that a member needs to post. */
 interface Member {
   readonly membership: Membership;
   readonly prepared: PreparedProver;
   readonly ledger: Ledger;
 }
 
-/** What the tab keeps over a reload: the words of the identity, the index of its deposit, and its empty ledger. */
+/**
+ * The data that the tab keeps over a reload: the words of the identity, the index of its deposit, and its empty ledger.
+ */
 interface Kept {
   words: string;
   index?: number;
@@ -45,10 +47,10 @@ interface Kept {
 
 const ROOM = "lobby";
 const KEPT = "quotapass-demo";
-/** How often the page looks for a new root, and shows what is left. */
+/** Interval at which the page looks for a new root and shows the remaining quota. */
 const SYNC_MS = 15_000;
 const TICK_MS = 1_000;
-/** How long the relay may take to see a deposit. */
+/** Time limit for the relay to see a deposit. */
 const JOIN_MS = 30_000;
 
 function element<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -59,7 +61,7 @@ function element<T extends HTMLElement = HTMLElement>(id: string): T {
 
 function show(id: string, text: string): void {
   const at = element(id);
-  // A reader of the screen hears a change; the same again is none.
+  // A screen reader announces every change, so the same text is not set again.
   if (at.textContent !== text) at.textContent = text;
 }
 
@@ -84,7 +86,7 @@ async function ask(path: string, body?: unknown): Promise<unknown> {
   try {
     reason = JSON.parse(text).error;
   } catch {
-    // It is said as it came.
+    // The text is shown unchanged.
   }
   throw new Error(`${path}: ${reason}`);
 }
@@ -94,7 +96,7 @@ async function chainHead(): Promise<ChainHead> {
   return { root, memberCount: member_count };
 }
 
-/** Runs what a button or a timer asks for, and says what went wrong. */
+/** Runs the action of a button or a timer, and shows its error. */
 async function tried(work: () => Promise<void>): Promise<void> {
   const problem = element("problem");
   try {
@@ -113,7 +115,7 @@ class Demo {
   readonly #account: Account;
   readonly #kept: Kept;
   #member: Member | undefined;
-  /** Nothing is sent any more: the deposit is gone. */
+  /** The deposit is lost, so nothing more is sent. */
   #slashed = false;
   #busy = false;
 
@@ -152,7 +154,7 @@ class Demo {
     sessionStorage.setItem(KEPT, JSON.stringify(this.#kept));
   }
 
-  /** Goes on after a reload, or waits for the button. */
+  /** Continues after a reload, or waits for the button. */
   async begin(): Promise<void> {
     const { index } = this.#kept;
     if (index === undefined) {
@@ -169,7 +171,7 @@ class Demo {
     try {
       state("Depositing", "waiting");
       const joined = (await ask("/demo/join", { commitment: this.#account.commitment() })) as { index: number; depositor: string };
-      // The ledger is there before anything can be posted; this identity is new.
+      // The ledger is created before anything can be posted; this identity is new.
       const others = await ledgers((store) => store.getAllKeys());
       await Ledger.create(this.#client, this.#account, { history: "none" });
       const owner = String((await ledgers((store) => store.getAllKeys())).find((owner) => !others.includes(owner)));
@@ -185,7 +187,7 @@ class Demo {
     }
   }
 
-  /** From an index to a prover that is prepared. */
+  /** Prepares a prover for the member with this index. */
   async #enter(index: number, openLedger: () => Promise<Ledger>): Promise<void> {
     state("Finding your path", "waiting");
     const commitment = this.#account.commitment();
@@ -204,7 +206,7 @@ class Demo {
     element("say").focus({ preventScroll: true });
   }
 
-  /** The relay follows the chain, and may be a moment behind. */
+  /** Syncs the membership. The relay follows the chain, and may be slightly behind. */
   async #synced(membership: Membership): Promise<number> {
     const until = Date.now() + JOIN_MS;
     for (;;) {
@@ -218,7 +220,7 @@ class Demo {
     }
   }
 
-  /** Follows the chain by the clock, not when something is to be posted: that would tie the two together. */
+  /** Follows the chain at fixed times, not when there is a message to post: that would link the two. */
   async follow(): Promise<void> {
     const member = this.#member;
     if (member === undefined || this.#slashed || this.#busy) return;
@@ -249,7 +251,7 @@ class Demo {
     }
   }
 
-  /** Puts the empty count back, as a cheater would, and sends messages under numbers that were used. */
+  /** Restores the empty count, as a cheater would, and sends messages with used numbers. */
   async cheat(): Promise<void> {
     const { empty } = this.#kept;
     if (empty === undefined) return;
@@ -277,7 +279,7 @@ class Demo {
     }
   }
 
-  /** Shows how the quota stands. */
+  /** Shows the status of the quota. */
   async tick(): Promise<void> {
     const member = this.#member;
     if (member === undefined || this.#slashed) return;
@@ -286,7 +288,7 @@ class Demo {
     show("next", `${Math.max(0, quota.nextBegins - seconds())} s`);
   }
 
-  /** Somebody lost a deposit; perhaps it was ours. */
+  /** A member lost the deposit; it may be this one. */
   lost(commitment: string): void {
     if (commitment !== this.#account.commitment()) return;
     this.#slashed = true;
@@ -298,7 +300,7 @@ class Demo {
   }
 }
 
-/** Asks something of the ledgers that the package keeps in this browser, behind its back. */
+/** Accesses the package's ledgers in this browser directly, without the package. */
 async function ledgers<T>(work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const settled = <R>(asked: IDBRequest<R>) =>
     new Promise<R>((resolve, reject) => {
@@ -329,7 +331,7 @@ function event(text: string): void {
   append(element("events"), item);
 }
 
-/** A message with its verdict, and all that the relay saw of it. */
+/** Shows a message with its verdict, and everything that the relay saw of it. */
 function line({ number, message, verdict, seen }: Line): void {
   const item = document.createElement("li");
   item.id = `line-${number}`;
@@ -357,7 +359,7 @@ function line({ number, message, verdict, seen }: Line): void {
     }
     const note = document.createElement("p");
     note.className = "quiet";
-    note.textContent = "No name, no wallet, no member. The nullifier is another one for each message, unless a number is used twice.";
+    note.textContent = "No name, no wallet, no member. Each message has another nullifier, unless a number is used twice.";
     details.append(summary, table, note);
     item.append(details);
   }
@@ -376,7 +378,7 @@ function listen(demo: Demo): void {
     void tried(() => demo.follow());
   });
   on("convicted", ({ commitment }) => {
-    event(`Somebody used a number twice. The two messages give away the secret of ${short(commitment)}.`);
+    event(`A member used a number twice. The two messages give away the secret of ${short(commitment)}.`);
     demo.lost(commitment);
   });
   on("slashed", ({ commitment }) => event(`The deposit of ${short(commitment)} is slashed: half for the relay, half burnt.`));

@@ -1,9 +1,9 @@
-//! The other side of the package's tests: what is proved here is verified in the module, and the other way round.
+//! The native counterpart of the package's tests: the module verifies proofs that are made here, and the reverse.
 //!
-//! `native make FOLDER` writes development keys, members as a relay serves them, `fixture.json` with posts and a badge, and
-//! for the benchmark the circuit of posts and a witness in iden3's formats.
-//! `native verify FOLDER` reads posts from standard input, one JSON object a line with message, pass, root and now, and
-//! writes the name of a verdict for each.
+//! `native make FOLDER` writes development keys, members in a relay's format, `fixture.json` with posts and a badge,
+//! and, for the benchmark, the circuit of posts and a witness in iden3's formats. `native verify FOLDER` reads posts
+//! from standard input, one JSON object per line with message, pass, root and now, and writes the name of the verdict
+//! for each.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{env, fs, io, path::Path};
@@ -32,7 +32,7 @@ const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon aba
                      abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
 const REGISTRY: RegistryId = RegistryId { chain_id: 31_337, address: [0x11; 20] };
 const NOW: u64 = 1_800_000_000;
-/// So many that the tree has two buckets.
+/// Enough members for a tree with two buckets.
 const MEMBERS: u32 = 2_100;
 const OWN: MemberIndex = MemberIndex(2_077);
 const CHAT_KEY: [u8; 32] = [7; 32];
@@ -59,7 +59,7 @@ fn room() -> Room {
     Room::new(REGISTRY, policy).unwrap()
 }
 
-/// A circuit's key file, made where there is none, and the prover.
+/// Returns the prover of a circuit, and makes its key file if it does not exist.
 fn prover<C: Circuit>(folder: &Path) -> Prover<C> {
     let path = folder.join(format!("{}.key", C::KIND));
     if !path.exists() {
@@ -93,7 +93,7 @@ fn make(folder: &Path) {
     let membership = Membership { secret: &secret, member: &member, path: &path };
     let mut poster = Poster::new(&prover::<Post>(folder), room(), membership, NOW).unwrap();
     let epoch = room().policy().epoch_at(NOW);
-    // Both under one message id: whoever sees both has the secret.
+    // Both have the same message id, so together they reveal the secret.
     let posts = ["hello from outside", "one too many"].map(|message| {
         let reservation = Reservation { epoch, message_id: 0, left: 0 };
         let pass = poster.prove(reservation, message.as_bytes(), &mut rng).unwrap();

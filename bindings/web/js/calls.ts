@@ -1,9 +1,9 @@
 import type { Badge, BadgeVerdict, Member, Post, PostVerdict, QuotaStatus } from "./types.js";
 
-/** The number of an object that lives beside the module. */
+/** The number of an object in the module's engine. */
 export type Id = number;
 
-/** A registry and a policy as the module reads them. */
+/** A registry and a policy in the form that the module reads. */
 export interface RoomArgument {
   readonly registry: { readonly chain_id: string; readonly address: string };
   readonly policy: {
@@ -15,20 +15,20 @@ export interface RoomArgument {
     readonly root_window: number;
     readonly max_clock_skew: number;
   };
-  /** As a relay states it. */
+  /** The scope that a relay states. */
   readonly scope: string | null;
 }
 
-/** A seed that only the client's key opens: nonce of 12 bytes, then AES-GCM. */
+/** A seed encrypted with the client's key: a nonce of 12 bytes, then AES-GCM. */
 export type SealedSeed = Uint8Array;
 
-/** What a sync needs, or has done. */
+/** The data that a sync still needs, or its result. */
 export type SyncAnswer =
   | { readonly needs: "upper" }
   | { readonly needs: readonly number[] }
   | { readonly needs: null; readonly asked: [number, number] | null; readonly hiddenAmong: number };
 
-/** What a ledger is created with. */
+/** Arguments of a new ledger. */
 export interface NewLedger {
   readonly suspectUntil: number | null;
   readonly device: number;
@@ -36,7 +36,7 @@ export interface NewLedger {
   readonly replace: boolean;
 }
 
-/** What the engine beside the module does, by name: arguments and result. All of it can be cloned to a worker. */
+/** The calls of the engine, by name, with arguments and result. All of these values can be cloned to a worker. */
 export interface Calls {
   generateIdentity: () => { id: Id; sealed: SealedSeed };
   restoreIdentity: (words: string) => { id: Id; sealed: SealedSeed };

@@ -1,40 +1,40 @@
 import type { CallArguments, CallName, CallResult, Id } from "./calls.js";
 import { QuotapassError, fromPlainError, toPlainError } from "./errors.js";
 
-/** The module with what keeps its objects, in a worker or beside us. Calls come one at a time. */
+/** The module and the engine that holds its objects, in a worker or in this thread. Calls come one at a time. */
 export interface Host {
-  /** Runs a call. Whatever it throws that has no code is a trap. */
+  /** Runs a call. An error without a code is a trap. */
   call<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>>;
-  /** On how many threads it proves. */
+  /** Number of threads that it proves on. */
   readonly threads: number;
-  /** Ends the module, in the midst of a call too. */
+  /** Ends the module, even during a call. */
   end(): void;
 }
 
-/** Starts a module. The key seals seeds, so that the next module can go on with them. */
+/** Starts a module. The key encrypts seeds, so that the next module can use them. */
 export type StartHost = (sealingKey: CryptoKey) => Promise<Host>;
 
-/** Which module an object is in, and its number there. */
+/** The module that an object is in, and its number there. */
 export interface Place {
   readonly generation: number;
   readonly id: Id;
 }
 
-/** What a turn can do with the module. */
+/** Access to the module during a turn. */
 export interface Turn {
-  /** Which module runs: each one that is started has another number. */
+  /** The number of the running module. Each started module has another number. */
   readonly generation: number;
   call<N extends CallName>(name: N, ...args: CallArguments<N>): Promise<CallResult<N>>;
-  /** The number of an object in the module that runs now, which is made anew if that module was started since. */
+  /** The number of an object in the running module. The object is created again if the module was started after it. */
   use(object: Handle): Promise<Id>;
 }
 
 /**
- * The module, with which everything else works.
+ * The module, which everything else uses.
  *
- * It runs one call at a time, in a worker of its own in a browser. A call that is cancelled while it runs ends the
- * worker, for WebAssembly cannot be interrupted; so does a call in which the module fails. A new one is started with the
- * next call, and objects are made there again when they are used: nothing is lost but the call itself.
+ * It runs one call at a time; in a browser it runs in a separate worker. A call that is cancelled while it runs ends
+ * the worker, because WebAssembly cannot be interrupted; so does a call in which the module fails. The next call starts
+ * a new worker, and objects are created there again when they are used: only the call itself is lost.
  */
 export class Client {
   readonly #startHost: StartHost;
@@ -61,8 +61,7 @@ export class Client {
   }
 
   /**
-   * Takes a turn: nothing else reaches the module meanwhile.
-   * @internal
+   * Takes a turn: no other call reaches the module until it ends. @internal
    */
   turn<T>(signal: AbortSignal | undefined, work: (turn: Turn) => Promise<T>): Promise<T> {
     const run = async (): Promise<T> => {
@@ -91,7 +90,7 @@ export class Client {
   async #work<T>(signal: AbortSignal | undefined, work: (turn: Turn) => Promise<T>): Promise<T> {
     this.#host ??= await this.#startHost(this.#sealingKey).catch((error: unknown) => {
       const { message } = toPlainError(error);
-      throw new QuotapassError("start_failed", `the module cannot be started: ${message}; check where its files are served`);
+      throw new QuotapassError("start_failed", `the module cannot be started: ${message}; check the addresses of its files`);
     });
     const host = this.#host;
     if (signal?.aborted) {
@@ -120,12 +119,12 @@ export class Client {
     this.#generation += 1;
   }
 
-  /** On how many threads proofs are made; 0 while the module is not running. */
+  /** Number of threads that proofs are made on; 0 while the module is not running. */
   get threads(): number {
     return this.#host?.threads ?? 0;
   }
 
-  /** Ends the module, and with it all secrets in it. Calls that are waiting or running fail with the code `closed`. */
+  /** Ends the module and removes all its secrets. Calls that wait or run fail with the code `closed`. */
   close(): void {
     this.#closed = true;
     this.#end();
@@ -136,8 +135,8 @@ export class Client {
 export const resolve: unique symbol = Symbol("resolve");
 
 /**
- * An object that lives beside the module; secrets never leave it. Close it when it is not needed any more: what is secret
- * in it is then overwritten.
+ * An object of the module; its secrets never leave it. Close it when it is no longer needed: its secrets are then
+ * overwritten.
  */
 export abstract class Handle {
   /** @internal */
@@ -155,13 +154,13 @@ export abstract class Handle {
 
   /** @internal */
   async [resolve](turn: Turn): Promise<Id> {
-    if (this.#closed) throw new QuotapassError("closed", "this object was closed; make it again");
+    if (this.#closed) throw new QuotapassError("closed", "this object was closed; create it again");
     const { generation } = turn;
     if (this.#place?.generation !== generation) this.#place = { generation, id: await this.#make(turn) };
     return this.#place.id;
   }
 
-  /** Overwrites what is secret in it, once the calls before are done. Every later use fails with the code `closed`. */
+  /** Overwrites its secrets after the earlier calls have ended. Every later use fails with the code `closed`. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

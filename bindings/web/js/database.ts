@@ -1,4 +1,4 @@
-/** The name of the database; all of this package is in it. */
+/** The name of the database, which has all data of this package. */
 const NAME = "quotapass";
 const VERSION = 1;
 
@@ -12,7 +12,7 @@ export function openDatabase(): Promise<IDBDatabase> {
   return request(opening);
 }
 
-/** The result of a request. */
+/** Returns the result of a request. */
 export function request<T>(asked: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     asked.onsuccess = () => resolve(asked.result);

@@ -11,10 +11,10 @@ export type Wasm = Omit<typeof Module, "default" | "initSync">;
 /** Bytes of an AES-GCM nonce. */
 const NONCE_BYTES = 12;
 
-/** Each call, which may take its time. */
+/** The implementation of each call, synchronous or asynchronous. */
 type Implementation = { [N in CallName]: (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>> };
 
-/** The objects of the module, and the calls on them. Exactly one call runs at a time. */
+/** The objects of the module, and the calls on them. Only one call runs at a time. */
 export class Engine implements Implementation {
   readonly #wasm: Wasm;
   readonly #ledgers: LedgerStorage | null;
@@ -43,7 +43,7 @@ export class Engine implements Implementation {
   #get<T>(kind: { readonly prototype: T }, id: Id): T {
     const object: unknown = this.#objects.get(id);
     if (Object.prototype.isPrototypeOf.call(kind.prototype as object, object as object)) return object as T;
-    throw new QuotapassError("closed", "there is no such object; it may have been closed, or is of another kind");
+    throw new QuotapassError("closed", "the object does not exist; it may have been closed, or is of another kind");
   }
 
   generateIdentity(): Promise<{ id: Id; sealed: SealedSeed }> {
@@ -138,10 +138,10 @@ export class Engine implements Implementation {
 
   async post(...[id, account, message, now]: CallArguments<"post">): Promise<CallResult<"post">> {
     const prepared = this.#get(this.#wasm.PreparedProver, id);
-    // Whatever can fail is tried before an id is used up.
+    // Everything that can fail runs before an id is used up.
     prepared.ready(now ?? clock());
     const reservation = await this.#change(account, (ledger) => {
-      // The clock as it is when all other tabs are done.
+      // The clock is read when no other tab holds the ledger.
       const reservation = ledger.reserve(prepared, now ?? clock());
       return { bytes: ledger.toBytes(), result: reservation };
     });
@@ -181,7 +181,7 @@ export class Engine implements Implementation {
       if (bytes !== null && !replace) {
         throw new QuotapassError("ledger_exists", "this account has a ledger on this device; open it");
       }
-      // A former ledger may have been used later than the clock shows now.
+      // The old ledger may have been used at a time that the clock has not reached now.
       const ledger =
         bytes !== null && suspectUntil !== null
           ? this.#wasm.Ledger.replace(bytes, owner, suspectUntil, device, devices)
@@ -218,7 +218,7 @@ export class Engine implements Implementation {
     this.#objects.delete(object);
   }
 
-  /** Changes the ledger of an account, which must be there. */
+  /** Changes the ledger of an account, which must exist. */
   #change<T>(account: Id, change: (ledger: Module.Ledger) => Change<T>): Promise<T> {
     const owner = this.#get(this.#wasm.Account, account);
     return this.#storage().change(owner.ledgerName(), (bytes) => {
@@ -239,16 +239,16 @@ export class Engine implements Implementation {
 
   #storage(): LedgerStorage {
     if (this.#ledgers !== null) return this.#ledgers;
-    throw new QuotapassError("storage_failed", "there is nowhere to keep ledgers; start the client with a storage for them");
+    throw new QuotapassError("storage_failed", "there is no storage for ledgers; start the client with one");
   }
 }
 
-/** A pass as bytes or as text. */
+/** Splits a pass into bytes or text. */
 function forms(pass: Uint8Array | string): [Uint8Array | undefined, string | undefined] {
   return typeof pass === "string" ? [undefined, pass] : [pass, undefined];
 }
 
-/** Adds the bytes to what has the text of a pass. */
+/** Adds the bytes of a pass to an object with its text. */
 function withBytes<T extends { readonly text: string }>(made: T): T & { readonly pass: Uint8Array } {
   return { ...made, pass: fromBase64Url(made.text) };
 }

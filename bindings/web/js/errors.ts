@@ -1,22 +1,22 @@
-/** What went wrong, as a stable name. */
+/** Stable name of an error. */
 export type ErrorCode =
-  /** An argument is of the wrong form; the message says which and how. */
+  /** An argument is not valid; the message says which one and why. */
   | "invalid_argument"
-  /** The words are no mnemonic. */
+  /** The words are not a mnemonic. */
   | "invalid_mnemonic"
   /** Bytes do not decode; the message says where. */
   | "malformed"
-  /** A key cannot be read, or is of another circuit. */
+  /** A key cannot be read, or belongs to another circuit. */
   | "invalid_key"
-  /** A key is whole, but not one that is trusted. */
+  /** A key is valid, but not trusted. */
   | "untrusted_key"
   /** A key could not be fetched. */
   | "fetch_failed"
-  /** What was fetched does not have the hash expected. */
+  /** The fetched file does not have the expected hash. */
   | "hash_mismatch"
-  /** The prover was loaded without the key that this takes. */
+  /** The prover was loaded without the key that this call needs. */
   | "no_key"
-  /** Nothing is known of the tree yet. */
+  /** The membership was never synced. */
   | "never_synced"
   /** The deposit is not in the tree yet. */
   | "not_yet"
@@ -24,31 +24,31 @@ export type ErrorCode =
   | "removed"
   /** Another identity has the index. */
   | "other_member"
-  /** The source's tree is not the chain's. */
+  /** The source's tree differs from the chain's. */
   | "not_the_chains"
   /** The source did not answer. */
   | "source_failed"
-  /** The room's policy is none of those that the app pins. */
+  /** The app does not pin the room's policy. */
   | "policy_not_pinned"
   /** Two relays state different policies of a room. */
   | "policy_differs"
   /** Stake or age do not meet the room's requirement. */
   | "ineligible"
-  /** All messages of the epoch are sent; `nextBegins` says when the next begins. */
+  /** All messages of the epoch are sent; `nextBegins` is the start of the next epoch. */
   | "quota_used"
-  /** The limit leaves this device nothing. */
+  /** The limit leaves this device no messages. */
   | "nothing_for_device"
-  /** The clock has gone back. */
+  /** The clock went back. */
   | "epoch_left"
-  /** The ledger may be older than what was used; `nextBegins` says when posting resumes. */
+  /** The ledger may be older than the last use; `nextBegins` is the time when posting resumes. */
   | "may_be_stale"
-  /** There is no ledger for this account. */
+  /** This account has no ledger. */
   | "ledger_missing"
-  /** There is a ledger for this account already. */
+  /** This account already has a ledger. */
   | "ledger_exists"
   /** The ledger's record cannot be read. */
   | "ledger_damaged"
-  /** The ledger is another account's. */
+  /** The ledger belongs to another account. */
   | "ledger_of_another"
   /** The browser cannot store, or failed to. */
   | "storage_failed"
@@ -62,15 +62,15 @@ export type ErrorCode =
   | "aborted"
   /** The module cannot be started. */
   | "start_failed"
-  /** The WebAssembly module ended unexpectedly; it was started anew, and the client goes on working. */
+  /** The WebAssembly module ended unexpectedly. The next call starts a new one, and the client keeps working. */
   | "trapped";
 
-/** Every error of this package. */
+/** The error class of this package. */
 export class QuotapassError extends Error {
   override readonly name = "QuotapassError";
-  /** What went wrong. */
+  /** The stable name of the error. */
   readonly code: ErrorCode;
-  /** Unix second from which messages can be sent again, of `quota_used`, `epoch_left` and `may_be_stale`. */
+  /** Unix second from which messages can be sent again, for `quota_used`, `epoch_left` and `may_be_stale`. */
   readonly nextBegins?: number;
 
   constructor(code: ErrorCode, message: string, nextBegins?: number) {
@@ -80,14 +80,17 @@ export class QuotapassError extends Error {
   }
 }
 
-/** An error as it crosses from the worker. */
+/** The form in which the worker sends an error. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly nextBegins?: number;
 }
 
-/** Whatever was thrown, as an error of this package. What JavaScript refuses was a wrong argument, all else a trap. */
+/**
+ * Converts a thrown value to an error of this package. A `TypeError` or `DataCloneError` is a wrong argument,
+ * everything else a trap.
+ */
 export function toPlainError(thrown: unknown): PlainError {
   const { code, message, nextBegins } = (thrown ?? {}) as Partial<PlainError>;
   if (typeof code === "string" && typeof message === "string") {

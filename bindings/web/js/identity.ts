@@ -9,12 +9,12 @@ export class Identity extends Handle {
     super(client, (turn) => turn.call("openIdentity", sealed), place);
   }
 
-  /** A new identity. Show its mnemonic to the user: there is no other backup. */
+  /** Generates a new identity. Show its mnemonic to the user: there is no other backup. */
   static generate(client: Client): Promise<Identity> {
     return Identity.#make(client, (turn) => turn.call("generateIdentity"));
   }
 
-  /** The identity of a mnemonic of 24 words; case and extra white space do not matter. */
+  /** Restores the identity of a mnemonic of 24 words; case and extra white space do not matter. */
   static fromMnemonic(client: Client, words: string): Promise<Identity> {
     return Identity.#make(client, (turn) => turn.call("restoreIdentity", words));
   }
@@ -26,12 +26,14 @@ export class Identity extends Handle {
     });
   }
 
-  /** The 24 words, for the backup: the only way that a secret leaves the module, besides `Verifier.recoverSecret`. */
+  /**
+   * Returns the 24 words, for the backup. Only this method and `Verifier.recoverSecret` let a secret leave the module.
+   */
   mnemonic(): Promise<string> {
     return this.client.turn(undefined, async (turn) => turn.call("mnemonic", await turn.use(this)));
   }
 
-  /** The account of this number, from 0, at a registry. */
+  /** Returns the account with this number, from 0, at a registry. */
   account(registry: Registry, number = 0): Promise<Account> {
     return Account.of(this.client, this, registry, number);
   }

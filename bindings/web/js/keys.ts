@@ -4,7 +4,7 @@ import { QuotapassError } from "./errors.js";
 import { chunks, concat } from "./relay.js";
 import type { KeyProgress, KeySource, KeySources } from "./types.js";
 
-/** No key file of a standard tree comes near: 16 MiB. */
+/** Maximum size of a key file: 16 MiB. Key files of a standard tree are far smaller. */
 const LONGEST_KEY = 16 << 20;
 
 interface ReadOptions {
@@ -12,7 +12,7 @@ interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @internal The key files, from the cache or from where they are fetched, each with the hash that was expected. */
+/** @internal Returns the key files, from the cache or fetched, after a check of each one's hash. */
 export async function readKeys(sources: KeySources, options: ReadOptions): Promise<{ post: Uint8Array; badge: Uint8Array | null }> {
   const post = await readKey("post", sources.post, options);
   return { post, badge: sources.badge === undefined ? null : await readKey("badge", sources.badge, options) };
@@ -31,7 +31,7 @@ async function readKey(
   const cached = await readCache(expected);
   if (cached !== undefined) {
     onProgress?.({ circuit, step: "checking", loaded: cached.length, total: cached.length });
-    // What is damaged is fetched anew.
+    // A damaged file is fetched again.
     if ((await sha256(cached)) === expected) return cached;
   }
   const fetched = await fetchKey(circuit, String(source.url), onProgress, signal);
@@ -61,7 +61,7 @@ async function fetchKey(
     return fail(`cannot be fetched (${String(error)})`);
   }
   if (!answer.ok) fail(`answered with status ${answer.status}`);
-  // The length of a compressed answer is not that of the file.
+  // The length of a compressed answer differs from the length of the file.
   const stated = answer.headers.has("content-encoding") ? null : answer.headers.get("content-length");
   const total = stated === null ? null : Number(stated);
   const parts: Uint8Array[] = [];
@@ -80,7 +80,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A cache that cannot be used is none: the key is fetched. */
+/** If the cache cannot be used, the key is fetched. */
 async function readCache(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (globalThis.indexedDB === undefined) return undefined;
   try {
@@ -106,6 +106,6 @@ async function writeCache(hash: string, key: Uint8Array): Promise<void> {
       database.close();
     }
   } catch {
-    // A full disk costs the cache, not the key.
+    // If the disk is full, the key is not cached but still used.
   }
 }

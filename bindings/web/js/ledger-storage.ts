@@ -1,27 +1,29 @@
 import { openDatabase } from "./database.js";
 import { QuotapassError } from "./errors.js";
 
-/** What a change makes of a record: the bytes to store in its place, if any, and a result for the caller. */
+/** Result of a change of a record: the new bytes to store, if any, and a result for the caller. */
 export interface Change<T> {
   readonly bytes?: Uint8Array;
   readonly result: T;
 }
 
 /**
- * Where ledgers are kept: one record of bytes for each owner.
+ * Storage of ledgers: one record of bytes for each owner.
  *
- * Whoever implements it promises: changes of one record exclude each other, from all tabs, threads and processes that
- * share the storage; a change that throws leaves the record as it was; and `change` returns only when the new bytes would
- * survive a loss of power. Otherwise a message id may be used twice, which costs the deposit.
+ * An implementation must guarantee: changes of one record exclude each other, from all tabs, threads and processes that
+ * share the storage; a change that throws leaves the record unchanged; and `change` returns only when the new bytes
+ * would survive a power loss. Otherwise a message id may be used twice, which costs the deposit.
  */
 export interface LedgerStorage {
   /** Changes the record of an owner. `change` is synchronous, is called once, and gets null if there is no record. */
   change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T>;
-  /** Asks that the storage be kept until the user clears it; returns whether that was promised. */
+  /** Asks the browser to keep the storage until the user clears it; returns whether the browser agreed. */
   persist(): Promise<boolean>;
 }
 
-/** Ledgers in IndexedDB. Readwrite transactions on a store run one after the other in all tabs and workers of an origin. */
+/**
+ * Ledgers in IndexedDB. Readwrite transactions on a store run one after the other in all tabs and workers of an origin.
+ */
 export class IndexedDbLedgers implements LedgerStorage {
   async change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
     const failed = (reason: unknown): QuotapassError =>
@@ -34,7 +36,7 @@ export class IndexedDbLedgers implements LedgerStorage {
     }
     try {
       return await new Promise<T>((resolve, reject) => {
-        // Strict: `complete` comes when the system says that the data is on the disk.
+        // Strict: `complete` is sent when the system reports that the data is on the disk.
         const transaction = database.transaction("ledgers", "readwrite", { durability: "strict" });
         const store = transaction.objectStore("ledgers");
         let changed: Change<T> | undefined;
@@ -61,7 +63,7 @@ export class IndexedDbLedgers implements LedgerStorage {
   }
 }
 
-/** A record of another kind is damaged: no bytes at all, which no ledger is. */
+/** A record of another type is damaged; it is read as zero bytes, which is never a valid ledger. */
 function asBytes(record: unknown): Uint8Array | null {
   if (record === undefined) return null;
   return record instanceof Uint8Array ? record : new Uint8Array();

@@ -7,20 +7,20 @@ import { now as clock } from "./time.js";
 import type { LedgerOptions, QuotaStatus } from "./types.js";
 
 /**
- * Which message ids of an account are used up on this device. Two messages under one id cost the deposit.
+ * The used message ids of an account on this device. Two messages with the same id cost the deposit.
  *
- * A ledger is created once, on purpose, and opened ever after. One that is missing or damaged is an error, never a new
- * ledger. All tabs and workers of an origin share it: reserving an id is one readwrite transaction of IndexedDB, which the
- * browser serialises, and which is complete on the disk before a proof is made.
+ * A ledger is created explicitly, once, and opened from then on. A missing or damaged ledger is an error; it is never
+ * replaced automatically. All tabs and workers of an origin share it: a reservation is one readwrite transaction of
+ * IndexedDB, which the browser serialises, and which is complete on the disk before a proof is made.
  *
- * It cannot see that a whole profile was set back, or that the site's storage was cleared and a ledger created anew: create
- * one with `history: "unknown"` then, and likewise when in doubt.
+ * It cannot detect that a whole profile was set back, or that the site's storage was cleared and the ledger created
+ * again. In these cases, and when in doubt, create it with `history: "unknown"`.
  */
 export class Ledger {
   /** @internal */
   readonly account: Account;
   readonly #client: Client;
-  /** Whether the browser has promised not to clear the storage on its own; known after `create`. */
+  /** Whether the browser agreed not to clear the storage by itself; known after `create`. */
   readonly persisted: boolean | undefined;
 
   private constructor(client: Client, account: Account, persisted?: boolean) {
@@ -29,7 +29,7 @@ export class Ledger {
     this.persisted = persisted;
   }
 
-  /** Creates the account's ledger on this device. Fails with `ledger_exists` if there is one. */
+  /** Creates the account's ledger on this device. Fails with `ledger_exists` if it exists. */
   static async create(client: Client, account: Account, options: LedgerOptions): Promise<Ledger> {
     const { history, share = { device: 0, devices: 1 }, replace = false, now } = options;
     if (history !== "none" && history !== "unknown") {
@@ -45,13 +45,13 @@ export class Ledger {
     return new Ledger(client, account, persisted);
   }
 
-  /** Opens the account's ledger. Fails with `ledger_missing` if there is none on this device. */
+  /** Opens the account's ledger. Fails with `ledger_missing` if it does not exist on this device. */
   static async open(client: Client, account: Account): Promise<Ledger> {
     await client.turn(undefined, async (turn) => turn.call("openLedger", await turn.use(account)));
     return new Ledger(client, account);
   }
 
-  /** How the quota of a member in a room stands. */
+  /** Returns the status of a member's quota in a room. */
   quotaLeft(room: Room, membership: Membership, { now }: { readonly now?: number } = {}): Promise<QuotaStatus> {
     return this.#client.turn(undefined, async (turn) => {
       const [account, member] = [await turn.use(this.account), await turn.use(membership)];
@@ -60,7 +60,7 @@ export class Ledger {
   }
 
   /**
-   * Takes back an unknown history: you know that no id was used but those in the ledger. Should that be wrong, the next
+   * Undoes an unknown history: you know that no ids were used except those in the ledger. If this is wrong, the next
    * message can cost the deposit.
    */
   async confirmCurrent(): Promise<void> {

@@ -3,15 +3,15 @@ import { type Room, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
 import type { CallOptions, ChainHead, Member, MembersSource, OwnMembership, Synced, TimedOptions } from "./types.js";
 
-/** Among fewer members than this who meet what a room asks for, a wallet should warn before it posts. */
+/** If fewer members than this meet a room's requirement, a wallet should warn before it posts. */
 export const MIN_ANONYMITY = 50;
 
 /**
- * What is known of the member tree, all of it checked against the chain: the path of a member, from a source that does
- * not learn whose it is.
+ * A member's data of the tree, all of it checked against the chain: the path of the member, from a source that does not
+ * learn which member it is.
  *
- * Sync by the clock, for example once in an epoch, and not when there is something to post: a request just before each
- * message ties the two together.
+ * Sync at fixed times, for example once per epoch, and not when there is a message to post: a request just before each
+ * message links the two.
  */
 export class Membership extends Handle {
   #known: { bytes: Uint8Array };
@@ -29,17 +29,20 @@ export class Membership extends Handle {
     });
   }
 
-  /** One that knows nothing yet: sync it. */
+  /** Creates a membership without data: sync it. */
   static create(client: Client, { index, commitment }: OwnMembership): Promise<Membership> {
     return Membership.#make(client, (turn) => turn.call("newMembership", index, commitment));
   }
 
-  /** Reads what `toBytes` gave. It is checked against the chain by the next sync. */
+  /** Reads the bytes of `toBytes`. The next sync checks them against the chain. */
   static fromBytes(client: Client, bytes: Uint8Array): Promise<Membership> {
     return Membership.#make(client, (turn) => turn.call("readMembership", bytes));
   }
 
-  /** That of a list of all members in the order of their deposits, null for those removed: for tests and small groups. */
+  /**
+   * Creates a membership from a list of all members in the order of their deposits, null for removed ones: for tests
+   * and small groups.
+   */
   static fromList(
     client: Client,
     { index, commitment }: OwnMembership,
@@ -49,8 +52,8 @@ export class Membership extends Handle {
   }
 
   /**
-   * Brings it to the chain's root. Asks for nothing if it is there, for the upper nodes if the root has changed, and
-   * besides for its group of buckets if one of them has changed.
+   * Syncs to the chain's root. Requests nothing if the root is unchanged, the upper nodes if the root has changed, and
+   * also its group of buckets if one of them has changed.
    */
   async sync(head: ChainHead, source: MembersSource, { signal }: CallOptions = {}): Promise<Synced> {
     let upper: Uint8Array | null = null;
@@ -67,7 +70,7 @@ export class Membership extends Handle {
       if (answer.needs === "upper") {
         upper = await source.upperNodes(signal);
       } else {
-        // One after the other, as every wallet does.
+        // One after the other, like every wallet.
         buckets = [];
         for (const number of answer.needs) buckets.push([number, await source.bucket(number, signal)]);
       }
@@ -85,8 +88,8 @@ export class Membership extends Handle {
   }
 
   /**
-   * How many of the members that are known meet what a room asks for. A post comes from one of all members of the tree who
-   * do, so that this is a lower bound. Warn before posting if it is below `MIN_ANONYMITY`.
+   * Counts the known members who meet a room's requirement. A post may come from any member of the tree who meets it,
+   * so the count is a lower bound. Warn before posting if it is below `MIN_ANONYMITY`.
    */
   meeting(room: Room, { now, signal }: TimedOptions = {}): Promise<number> {
     return this.client.turn(signal, async (turn) =>
@@ -94,7 +97,7 @@ export class Membership extends Handle {
     );
   }
 
-  /** What is known, to be kept. It says who the member is: keep it as private as the identity. */
+  /** Returns the data as bytes, for storage. It reveals which member this is: keep it as private as the identity. */
   toBytes(): Uint8Array {
     return this.#known.bytes.slice();
   }

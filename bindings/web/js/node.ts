@@ -12,13 +12,13 @@ import type { LedgerStorage } from "./ledger-storage.js";
 
 export * from "./api.js";
 
-/** What a client in Node.js is started with. */
+/** Options of a client in Node.js. */
 export interface NodeOptions {
-  /** Where ledgers are kept. Without one nothing can be posted; everything else works. */
+  /** Storage of ledgers. Without it, posting fails; everything else works. */
   readonly ledgers?: LedgerStorage;
 }
 
-/** How many modules were started: each is an instance of its own, so that one that failed is not used again. */
+/** Number of started modules. Each is a separate instance, so that a failed module is not used again. */
 let instances = 0;
 
 /** Starts the module in this thread. */

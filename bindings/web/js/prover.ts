@@ -9,11 +9,11 @@ import { now as clock } from "./time.js";
 import type { Badge, CallOptions, KeySources, LoadOptions, Post, TimedOptions } from "./types.js";
 import { Verifier } from "./verifier.js";
 
-/** Proving keys, checked and ready. */
+/** Verified proving keys. */
 export class Prover extends Handle {
-  /** Where the keys come from, in words. */
+  /** Origin of the keys, as text. */
   readonly origin: string;
-  /** Whether one of them is a development key, with which everybody can forge proofs. */
+  /** Whether one of them is a development key, with which anyone can forge proofs. */
   readonly isDevelopment: boolean;
 
   private constructor(
@@ -27,13 +27,13 @@ export class Prover extends Handle {
     this.isDevelopment = isDevelopment;
   }
 
-  /** Loads keys: from the cache, or from where they are fetched. */
+  /** Loads keys from the cache, or fetches them. */
   static async load(client: Client, sources: KeySources, { trusted = [], onProgress, signal }: LoadOptions = {}): Promise<Prover> {
     const again = async (turn: Turn) => {
       const { post, badge } = await readKeys(sources, {});
       return (await turn.call("loadProver", post, badge, [...trusted])).id;
     };
-    // Fetched before the turn, so that others can use the module meanwhile.
+    // Fetched before the turn, so that other calls can use the module in the meantime.
     const keys = await readKeys(sources, { onProgress, signal });
     return client.turn(signal, async (turn) => {
       for (const [circuit, key] of [["post", keys.post], ["badge", keys.badge]] as const) {
@@ -49,7 +49,9 @@ export class Prover extends Handle {
     return PreparedProver.of(this.client, { prover: this, account, membership, room }, options);
   }
 
-  /** A badge: this chat key belongs to a member, whose only pseudonym in the room it shows. */
+  /**
+   * Makes a badge, which proves that a chat key belongs to a member, and shows the member's only pseudonym in the room.
+   */
   badge(
     account: Account,
     membership: Membership,
@@ -77,8 +79,8 @@ interface Preparation {
 }
 
 /**
- * A prover that is prepared for the messages of one member in one room. What the room asks of the age of a deposit
- * depends on the day: the first post of a day prepares anew, which takes as long as the first time.
+ * A prover that is prepared for the messages of one member in one room. The room's requirement on the age of a deposit
+ * depends on the day: the first post of a day prepares again, which takes as long as the first time.
  */
 export class PreparedProver extends Handle {
   readonly room: Room;
@@ -110,12 +112,12 @@ export class PreparedProver extends Handle {
     });
   }
 
-  /** The root that messages are proved under. */
+  /** The root that messages are proved against. */
   root(): Promise<string> {
     return this.client.turn(undefined, async (turn) => turn.call("preparedRoot", await turn.use(this)));
   }
 
-  /** Follows a membership that was synced: what changed on the path is summed anew, and no more. */
+  /** Moves to the root of a synced membership. Only the changed part of the path is computed again. */
   async update(membership: Membership, { signal }: CallOptions = {}): Promise<void> {
     await this.client.turn(signal, async (turn) => {
       await turn.call("update", await turn.use(this), await turn.use(membership));
@@ -124,8 +126,8 @@ export class PreparedProver extends Handle {
   }
 
   /**
-   * Posts a message: reserves a message id in the ledger, durably, and only then proves. A post that is cancelled, or
-   * fails after the reservation, has used the id up.
+   * Posts a message: durably reserves a message id in the ledger, and only then proves. If the post is cancelled or
+   * fails after the reservation, the id stays used.
    */
   post(message: string | Uint8Array, ledger: Ledger, { signal, now }: TimedOptions = {}): Promise<Post> {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;

@@ -2,13 +2,13 @@ import { abortion } from "./client.js";
 import { QuotapassError } from "./errors.js";
 import type { MembersSource } from "./types.js";
 
-/** The longest answers that there can be of a standard tree, in bytes. */
+/** Maximum lengths of answers for a standard tree, in bytes. */
 const LONGEST_UPPER = 32_775;
 const LONGEST_BUCKET = 9 + 2_048 * 40;
 
 /**
- * The member tree as a relay serves it. Nothing is sent that tells one wallet from another: no cookies, no referrer, no
- * condition on what was had before.
+ * The member tree of a relay. Requests contain nothing that distinguishes one wallet from another: no cookies, no
+ * referrer, no conditional headers.
  */
 export function relayMembers(address: string | URL): MembersSource {
   const base = String(address).replace(/\/+$/, "");
@@ -46,7 +46,7 @@ export function relayMembers(address: string | URL): MembersSource {
   };
 }
 
-/** @internal The body of an answer, part by part. */
+/** @internal Yields the body of an answer, part by part. */
 export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = answer.body?.getReader();
   try {
@@ -57,7 +57,7 @@ export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGene
     }
   } catch (error) {
     if (signal?.aborted) throw abortion();
-    throw new QuotapassError("source_failed", `${answer.url} broke off (${String(error)}); try again`);
+    throw new QuotapassError("source_failed", `the answer of ${answer.url} was interrupted (${String(error)}); try again`);
   } finally {
     await reader?.cancel().catch(() => undefined);
   }

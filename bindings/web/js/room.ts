@@ -2,11 +2,11 @@ import type { RoomArgument } from "./calls.js";
 import { QuotapassError } from "./errors.js";
 import type { Policy, Registry } from "./types.js";
 
-/** A room: a scope at a registry, and what its policy asks for. The values are checked when they are used. */
+/** A room: a scope at a registry, and its policy. The values are checked when they are used. */
 export class Room {
   readonly registry: Registry;
   readonly policy: Policy;
-  /** @internal The scope that a relay states; with another than that of registry and name nothing works. */
+  /** @internal The scope that a relay states. If it does not match registry and name, every use fails. */
   readonly stated: string | null;
 
   constructor(registry: Registry, policy: Policy);
@@ -19,13 +19,13 @@ export class Room {
   }
 
   /**
-   * The room of this name among those in what a relay answers at `/v1/policy`, parsed or as text. Registry and policy are
-   * then as the relay says; an account of another registry is refused later, and so is a room whose scope is not the one
-   * that the relay states.
+   * Reads the room of this name from a relay's answer to `/v1/policy`, parsed or as text. Registry and policy are then
+   * what the relay states. An account of another registry is refused later, and so is a room whose scope differs from
+   * the stated one.
    */
   static fromPolicy(document: unknown, name: string): Room {
     const refuse = (what: string): never => {
-      throw new QuotapassError("invalid_argument", `this is not what a relay answers at /v1/policy: ${what}`);
+      throw new QuotapassError("invalid_argument", `this is not a relay's answer to /v1/policy: ${what}`);
     };
     let value = document;
     if (typeof document === "string") {
@@ -38,7 +38,7 @@ export class Room {
     const { registry, scopes } = (value ?? {}) as PolicyDocument;
     if (typeof registry?.address !== "string" || !Number.isSafeInteger(registry.chain_id)) return refuse("it names no registry");
     const scope = Array.isArray(scopes) ? scopes.find((scope) => scope?.name === name) : refuse("it lists no scopes");
-    if (scope === undefined) throw new QuotapassError("invalid_argument", `the relay carries no scope \`${name}\``);
+    if (scope === undefined) throw new QuotapassError("invalid_argument", `the relay has no scope \`${name}\``);
     if (typeof scope.scope !== "string") return refuse(`it states no scope of \`${name}\``);
     return new Room(
       { chainId: registry.chain_id, address: registry.address },
@@ -58,13 +58,14 @@ export class Room {
   }
 
   /**
-   * SHA-256 of the policy's canonical JSON (RFC 8785), as 64 hexadecimal digits: what relays publish as `policy_hash`. It is
-   * computed of the values that posts will state, and not taken from the relay. Of rooms from `fromPolicy` alone.
+   * SHA-256 of the policy's canonical JSON (RFC 8785), as 64 hexadecimal digits. Relays publish it as `policy_hash`. It
+   * is computed from the values that posts will state, and not taken from the relay. Only rooms from `fromPolicy` have
+   * it.
    */
   async policyHash(): Promise<string> {
     const { policy, stated } = this;
     if (stated === null) throw new QuotapassError("invalid_argument", "only rooms from a relay's policy have a hash: use Room.fromPolicy");
-    // The members stand in their canonical order, and JSON.stringify writes them as RFC 8785 does.
+    // The members are in their canonical order, and JSON.stringify writes them as RFC 8785 requires.
     const canonical = JSON.stringify({
       epoch_seconds: policy.epochSeconds,
       from: moment(policy.from ?? 0),
@@ -82,39 +83,39 @@ export class Room {
   }
 
   /**
-   * This room, if its policy is one of those that the app pins by their hashes: that of today, and those that are to come.
-   * A relay that serves one member a policy of its own knows this member's posts by the values that they state. Fails with
-   * the code `policy_not_pinned`.
+   * Returns this room if the app pins the hash of its policy. An app pins the policy of today and the announced next
+   * ones. A relay that serves a special policy to one member recognises this member's posts by the values that they
+   * state. Fails with the code `policy_not_pinned`.
    */
   async pinned(...hashes: readonly string[]): Promise<this> {
     const found = await this.policyHash();
     if (hashes.includes(found)) return this;
-    const what = `the policy of \`${this.policy.name}\` has the hash ${found}, which is not one that this app pins`;
+    const what = `the policy of \`${this.policy.name}\` has the hash ${found}, which this app does not pin`;
     throw new QuotapassError("policy_not_pinned", `${what}; do not post under it. Ask another relay`);
   }
 
   /**
-   * This room, if another relay states the same policy for it: ask one of another operator. Fails with the code
-   * `policy_differs`; around the time of a change, ask again.
+   * Returns this room if another relay, of another operator, states the same policy for it. Fails with the code
+   * `policy_differs`; if the policy is just being changed, ask again later.
    */
   confirmedBy(other: Room): this {
     const text = (room: Room): string => JSON.stringify([roomArgument(room), room.policy.version ?? 1, room.policy.from ?? 0]);
     if (text(this) === text(other)) return this;
     const what = `relays state different policies of \`${this.policy.name}\``;
-    throw new QuotapassError("policy_differs", `${what}; do not post under either before you know why`);
+    throw new QuotapassError("policy_differs", `${what}; do not post until you know why`);
   }
 }
 
-/** RFC 3339 in whole seconds. */
+/** Formats a time as RFC 3339 in whole seconds. */
 function moment(unixSeconds: number): string {
   const time = new Date(unixSeconds * 1000);
   if (!Number.isSafeInteger(unixSeconds) || Number.isNaN(time.getTime())) {
-    throw new QuotapassError("invalid_argument", `the policy holds from ${unixSeconds}, which is no Unix second`);
+    throw new QuotapassError("invalid_argument", `the policy holds from ${unixSeconds}, which is not a Unix second`);
   }
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** What a relay answers at `/v1/policy`, as far as it concerns a room. */
+/** The parts of a relay's answer to `/v1/policy` that concern a room. */
 interface PolicyDocument {
   registry?: { chain_id: number; address: string };
   scopes?: (RoomArgument["policy"] & { scope: string; version?: number; from?: number })[];

@@ -4,29 +4,29 @@ export interface Registry {
   readonly address: string;
 }
 
-/** What a room asks of its posters: its scope's policy (protocol, sections 4 and 7). */
+/** A room's requirements for posters: the policy of its scope (protocol, sections 4 and 7). */
 export interface Policy {
   /** The scope's name. */
   readonly name: string;
   /** Length of an epoch in seconds. */
   readonly epochSeconds: number;
-  /** Cap on messages per epoch, 1 to 65,535, whatever the member's own limit. */
+  /** Maximum number of messages per epoch, 1 to 65,535, even if the member's own limit is higher. */
   readonly limitCap: number;
-  /** Least stake, in the registry's stake units. */
+  /** Minimum stake, in the registry's stake units. */
   readonly minStake: number;
-  /** Least age of a deposit in days. */
+  /** Minimum age of a deposit in days. */
   readonly minAgeDays: number;
-  /** How long a superseded root is accepted, in seconds. */
+  /** Time for which a superseded root is accepted, in seconds. */
   readonly rootWindow: number;
   /** Clock difference allowed around an epoch's edges, in seconds. */
   readonly maxClockSkew: number;
-  /** The number of the policy among those of its scope; 1 if there is none. */
+  /** The number of the policy among the policies of its scope; 1 if not given. */
   readonly version?: number;
-  /** The Unix second from which it holds; 0 if none is stated. */
+  /** The Unix second at which it takes effect; 0 if not stated. */
   readonly from?: number;
 }
 
-/** A member as the registry has it. */
+/** A member of the registry. */
 export interface Member {
   /** Identity commitment: `0x` and 64 hexadecimal digits. */
   readonly commitment: string;
@@ -38,13 +38,18 @@ export interface Member {
   readonly since: number;
 }
 
-/** Whose path is wanted: the index that the deposit was given, and the commitment deposited for. */
+/**
+ * The membership whose path is needed: the index that the registry gave the deposit, and the commitment of the deposit.
+ */
 export interface OwnMembership {
   readonly index: number;
   readonly commitment: string;
 }
 
-/** The member tree as the chain has it at one block. Read both values from an endpoint the relay has no say in. */
+/**
+ * The state of the member tree on the chain at one block. Read both values from an endpoint that the relay does not
+ * control.
+ */
 export interface ChainHead {
   /** The root: `0x` and 64 hexadecimal digits. */
   readonly root: string;
@@ -52,41 +57,41 @@ export interface ChainHead {
   readonly memberCount: number;
 }
 
-/** Where upper nodes and buckets come from, as the bytes that a relay serves; `relayMembers` asks a relay. */
+/** A source of upper nodes and buckets, in the bytes that a relay serves; `relayMembers` asks a relay. */
 export interface MembersSource {
-  /** What `GET /v1/members/upper` answers. */
+  /** Returns the answer to `GET /v1/members/upper`. */
   upperNodes(signal?: AbortSignal): Promise<Uint8Array>;
-  /** What `GET /v1/members/buckets/{number}` answers. */
+  /** Returns the answer to `GET /v1/members/buckets/{number}`. */
   bucket(number: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-/** What a sync has done. */
+/** Result of a sync. */
 export interface Synced {
-  /** The first and last bucket that were asked for; null if none were. */
+  /** The first and last requested bucket; null if none were requested. */
   readonly asked: readonly [number, number] | null;
-  /** Members among whom this one hides, itself included. */
+  /** Size of the anonymity set of this member, itself included. */
   readonly hiddenAmong: number;
 }
 
 /**
- * A proving key: where to fetch it, and the SHA-256 of the whole file as 64 hexadecimal digits; or its bytes.
- * What is fetched is kept in IndexedDB under its hash.
+ * A proving key: where to fetch it, and the SHA-256 of the whole file as 64 hexadecimal digits; or its bytes. A fetched
+ * file is stored in IndexedDB under its hash.
  */
 export type KeySource = { readonly url: string | URL; readonly sha256: string } | Uint8Array;
 
-/** The proving keys of the circuits. A prover that makes and checks no badges needs no badge key. */
+/** The proving keys of the circuits. A prover needs the badge key only to make or check badges. */
 export interface KeySources {
   readonly post: KeySource;
   readonly badge?: KeySource;
 }
 
-/** How far the loading of keys has come. */
+/** Progress of loading keys. */
 export interface KeyProgress {
   readonly circuit: "post" | "badge";
   readonly step: "fetching" | "checking" | "reading";
-  /** Bytes so far. */
+  /** Bytes loaded so far. */
   readonly loaded: number;
-  /** Bytes of the whole file, if they are known. */
+  /** Size of the whole file in bytes, if known. */
   readonly total: number | null;
 }
 
@@ -97,15 +102,15 @@ export interface CallOptions {
 
 /** A call that depends on the time. */
 export interface TimedOptions extends CallOptions {
-  /** Unix seconds; the clock's if there are none. */
+  /** Unix seconds; the clock's time if not given. */
   readonly now?: number;
 }
 
-/** How keys are loaded. */
+/** Options for loading keys. */
 export interface LoadOptions extends CallOptions {
   /**
-   * SHA-256 of the key files that are trusted, as 64 hexadecimal digits each: those made from the result of a ceremony.
-   * Without any, the development keys are used, and no others.
+   * SHA-256 of each trusted key file, as 64 hexadecimal digits. Trust key files that were made from the result of a
+   * ceremony. If the list is empty, only the development keys are used.
    */
   readonly trusted?: readonly string[];
   readonly onProgress?: (progress: KeyProgress) => void;
@@ -113,7 +118,7 @@ export interface LoadOptions extends CallOptions {
 
 /** A post, ready to be sent. */
 export interface Post {
-  /** The pass: 246 bytes. Scope and message are not in it. */
+  /** The pass: 246 bytes. It does not contain scope or message. */
   readonly pass: Uint8Array;
   /** The pass as text: base64url without padding. */
   readonly text: string;
@@ -122,7 +127,7 @@ export interface Post {
   /** Number of the epoch. */
   readonly epoch: number;
   readonly epochSeconds: number;
-  /** Messages left to this device in the epoch. */
+  /** Number of messages that this device can still send in the epoch. */
   readonly left: number;
 }
 
@@ -131,21 +136,21 @@ export interface Badge {
   readonly pass: Uint8Array;
   /** The pass as text: base64url without padding. */
   readonly text: string;
-  /** The member's only pseudonym in the scope. */
+  /** The member's pseudonym in the scope; a member has only one. */
   readonly pseudonym: string;
   readonly root: string;
 }
 
-/** How a quota stands. */
+/** Status of a quota. */
 export interface QuotaStatus {
-  /** Number of the epoch that the moment lies in. */
+  /** Number of the epoch at the requested time. */
   readonly epoch: number;
   readonly epochSeconds: number;
-  /** Messages of this device in it. */
+  /** Number of messages that this device has sent in it. */
   readonly used: number;
-  /** How many more this device can send in it. */
+  /** Number of messages that this device can still send in it. */
   readonly left: number;
-  /** Unix second at which the next epoch begins in which messages can be sent. */
+  /** Start of the next epoch in which messages can be sent, in Unix seconds. */
   readonly nextBegins: number;
 }
 
@@ -155,25 +160,25 @@ export interface DeviceShare {
   readonly devices: number;
 }
 
-/** What a new ledger is told about the past. */
+/** Options of a new ledger. */
 export interface LedgerOptions {
   /**
-   * `none`: this identity has never posted under this device share. `unknown`: it may have, so that all epochs up to now
-   * are refused; choose it whenever in doubt, for a message id used twice costs the deposit.
+   * `none`: this identity has never posted under this device share. `unknown`: it may have, so all epochs up to now are
+   * refused. Choose it when in doubt, because a message id used twice costs the deposit.
    */
   readonly history: "none" | "unknown";
-  /** The only device if there is none. */
+  /** The only device if not given. */
   readonly share?: DeviceShare;
-  /** Replace a ledger that is there; only with `history: "unknown"`. */
+  /** Replace an existing ledger; only with `history: "unknown"`. */
   readonly replace?: boolean;
-  /** Unix seconds; the clock's if there are none. */
+  /** Unix seconds; the clock's time if not given. */
   readonly now?: number;
 }
 
 /** How a gossip node treats the sender. */
 export type Gossip = "accept" | "ignore" | "reject";
 
-/** What an accepted post shows. Two of one nullifier and different `x` give the sender's secret away. */
+/** Facts of an accepted post. Two posts with the same nullifier and different `x` reveal the sender's secret. */
 export interface PostFacts {
   readonly nullifier: string;
   readonly share: { readonly x: string; readonly y: string };
@@ -184,7 +189,7 @@ export interface PostFacts {
   readonly limitCap: number;
 }
 
-/** What an accepted badge shows. */
+/** Facts of an accepted badge. */
 export interface BadgeFacts {
   readonly pseudonym: string;
   readonly chatKey: Uint8Array;
@@ -192,7 +197,7 @@ export interface BadgeFacts {
   readonly requirement: { readonly minStake: number; readonly sinceMax: number };
 }
 
-/** The verdicts that need no record of what was accepted before (protocol, section 7). */
+/** The verdicts that need no record of earlier passes (protocol, section 7). */
 export type RejectionName =
   | "unknown_root"
   | "epoch_out_of_range"
@@ -200,18 +205,18 @@ export type RejectionName =
   | "invalid_proof"
   | "malformed";
 
-/** Why a pass is not accepted. */
+/** Reason to reject a pass. */
 export interface Rejection {
   readonly verdict: RejectionName;
   readonly gossip: Gossip;
-  /** The verdict and its reason in words. */
+  /** The verdict and its reason as text. */
   readonly message: string;
-  /** As in a relay's answers; only where there is one. */
+  /** Details as in a relay's answers, if any. */
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-/** The verdict on a post by itself. Whether its nullifier was seen before is for the caller to remember. */
+/** The verdict on a single post. The caller must remember nullifiers and check whether this one was seen before. */
 export type PostVerdict = ({ readonly verdict: "accepted"; readonly gossip: "accept" } & PostFacts) | Rejection;
 
-/** The verdict on a badge by itself. */
+/** The verdict on a single badge. */
 export type BadgeVerdict = ({ readonly verdict: "accepted"; readonly gossip: "accept" } & BadgeFacts) | Rejection;

@@ -5,8 +5,8 @@ import { now as clock } from "./time.js";
 import type { BadgeVerdict, KeySources, LoadOptions, PostFacts, PostVerdict, TimedOptions } from "./types.js";
 
 /**
- * Checks the passes of others. It keeps no record: whether a nullifier was seen before is for the caller to remember,
- * and a list of roots that is empty accepts nothing.
+ * Verifier of the passes of others. It keeps no record: the caller must remember nullifiers and check whether one was
+ * seen before. An empty list of roots accepts nothing.
  */
 export class Verifier {
   readonly #client: Client;
@@ -18,17 +18,17 @@ export class Verifier {
     this.#prover = prover;
   }
 
-  /** Loads the keys that go with those of the provers. */
+  /** Loads the keys that match those of the provers. */
   static async load(client: Client, sources: KeySources, options: LoadOptions = {}): Promise<Verifier> {
     return (await Prover.load(client, sources, options)).verifier();
   }
 
-  /** Whether one of the keys is a development key, with which everybody can forge proofs. */
+  /** Whether one of the keys is a development key, with which anyone can forge proofs. */
   get isDevelopment(): boolean {
     return this.#prover.isDevelopment;
   }
 
-  /** The verdict on a post by itself: its pass as bytes or text, under the roots that are accepted now. */
+  /** Checks a single post: its pass as bytes or text, against the roots that are accepted now. */
   verifyPost(
     room: Room,
     message: string | Uint8Array,
@@ -43,7 +43,7 @@ export class Verifier {
     });
   }
 
-  /** The verdict on a badge by itself: its pass as bytes or text, under the roots that are accepted now. */
+  /** Checks a single badge: its pass as bytes or text, against the roots that are accepted now. */
   verifyBadge(
     room: Room,
     pass: Uint8Array | string,
@@ -55,14 +55,14 @@ export class Verifier {
     });
   }
 
-  /** The commitment of whoever sent two accepted posts under one nullifier. */
+  /** Recovers the commitment of the member who sent two accepted posts with the same nullifier. */
   recover(room: Room, first: PostFacts, second: PostFacts): Promise<string> {
     return this.#client.turn(undefined, (turn) => {
       return turn.call("recover", roomArgument(room), JSON.stringify(first), JSON.stringify(second));
     });
   }
 
-  /** The identity secret itself, for a slash. Whoever has it can take the deposit. */
+  /** Recovers the identity secret itself, for a slash. Anyone who has it can take the deposit. */
   recoverSecret(room: Room, first: PostFacts, second: PostFacts): Promise<string> {
     return this.#client.turn(undefined, (turn) => {
       return turn.call("recoverSecret", roomArgument(room), JSON.stringify(first), JSON.stringify(second));

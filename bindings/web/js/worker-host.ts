@@ -3,7 +3,7 @@ import type { Host } from "./client.js";
 import { QuotapassError, fromPlainError } from "./errors.js";
 import type { FromWorker, ToWorker } from "./worker.js";
 
-/** Where the files of the package are, if a bundler does not find them by itself, and how it runs. */
+/** Addresses of the package's files, if a bundler does not find them by itself, and the number of threads. */
 export interface WorkerOptions {
   /** The module worker, `dist/worker.js`. */
   readonly worker?: string | URL;
@@ -12,22 +12,22 @@ export interface WorkerOptions {
   /** The WebAssembly that shares its memory between threads, `wasm/threads/quotapass_web_bg.wasm`. */
   readonly wasmThreads?: string | URL;
   /**
-   * On how many threads proofs are made: as many as there are cores, four at most, if there is nothing else here. Where
-   * the page is not [cross-origin isolated](https://developer.mozilla.org/docs/Web/API/Window/crossOriginIsolated), or
-   * threads do not start, it is one.
+   * Number of threads that proofs are made on. The default is the number of cores, at most four. If the page is not
+   * [cross-origin isolated](https://developer.mozilla.org/docs/Web/API/Window/crossOriginIsolated), or threads do not
+   * start, the number is one.
    */
   readonly threads?: number;
 }
 
-/** More share the work of a proof no better. */
+/** More threads do not make a proof faster. */
 const MOST_THREADS = 4;
 
-/** The module in a worker of its own, and perhaps its threads in further ones. */
+/** The module in a separate worker, and its threads, if any, in additional workers. */
 export class WorkerHost implements Host {
   readonly #worker: Worker;
   readonly #threads: Worker[] = [];
   #calls = 0;
-  /** Why it answers no more. */
+  /** The reason why it no longer answers. */
   #failure: QuotapassError | undefined;
   readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: unknown) => void }>();
 
@@ -46,7 +46,7 @@ export class WorkerHost implements Host {
       try {
         return await WorkerHost.#start(options, sealingKey, threads);
       } catch {
-        // No memory to share, a policy against it, or a file that is not served: one thread needs none of them.
+        // Shared memory is missing or forbidden, or a file is not served: one thread needs none of them.
       }
     }
     return WorkerHost.#start(options, sealingKey, 1);
@@ -61,7 +61,7 @@ export class WorkerHost implements Host {
     const url = threads > 1
       ? (wasmThreads ?? new URL("../wasm/threads/quotapass_web_bg.wasm", import.meta.url))
       : (wasm ?? new URL("../wasm/quotapass_web_bg.wasm", import.meta.url));
-    // The memory goes from worker to worker: nothing here ever holds it, for secrets are in it.
+    // The memory goes from worker to worker. This page never holds it, because it contains secrets.
     const channels = Array.from({ length: threads > 1 ? threads : 0 }, () => new MessageChannel());
     const ports = channels.map(({ port1 }) => port1);
     const host = new WorkerHost(startWorker);
@@ -95,7 +95,7 @@ export class WorkerHost implements Host {
     });
   }
 
-  /** A worker that ends, ends them all: the others would wait for it. */
+  /** If one worker ends, all must end, because the others would wait for it. */
   #watch(worker: Worker): Worker {
     worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -112,7 +112,7 @@ export class WorkerHost implements Host {
   #send(call: number, message: ToWorker, transfer: Transferable[] = []): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
-      // It throws what cannot be cloned; the executor's promise is then rejected.
+      // It throws if a value cannot be cloned; the promise is then rejected.
       this.#worker.postMessage(message, transfer);
       this.#waiting.set(call, { resolve, reject });
     });
@@ -134,10 +134,10 @@ export class WorkerHost implements Host {
   }
 }
 
-/** @internal How many threads can be had of those that are wanted. */
+/** @internal Number of threads that are possible, at most `wanted`. */
 export function threadCount(wanted = Math.min(navigator.hardwareConcurrency, MOST_THREADS)): number {
   if (!Number.isInteger(wanted) || wanted < 1) {
-    throw new QuotapassError("invalid_argument", "the number of threads is a whole one from 1");
+    throw new QuotapassError("invalid_argument", "the number of threads must be a whole number from 1");
   }
   return globalThis.crossOriginIsolated ? wanted : 1;
 }

@@ -1,4 +1,4 @@
-// What runs in a worker: the module, and one call after the other; or one of its threads.
+// The code of a worker: either the module, which runs one call after the other, or one of its threads.
 
 import init, * as wasm from "../wasm/quotapass_web.js";
 
@@ -7,15 +7,15 @@ import { Engine, type Wasm } from "./engine.js";
 import { type PlainError, toPlainError } from "./errors.js";
 import { IndexedDbLedgers } from "./ledger-storage.js";
 
-/** A module that was compiled, and the memory that its threads share, as the module's worker sends them to a thread's. */
+/** A compiled module and the memory that its threads share. The module's worker sends them to each thread's worker. */
 interface SharedModule {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
 }
 
 /**
- * The first message to the worker of the module, with a port to each thread if there are any, then a second one when they
- * wait; then calls. The only message to a thread, with its end of the port.
+ * Messages to a worker. The module's worker first gets a message with a port to each thread, if any, then a second one
+ * when the threads wait, then calls. A thread gets only one message, with its end of the port.
  */
 export type ToWorker =
   | { readonly start: { readonly wasm: string; readonly sealingKey: CryptoKey; readonly threads: readonly MessagePort[] } }
@@ -56,7 +56,7 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   }
 });
 
-/** The module that shares its memory, which its threads get by their ports. */
+/** Starts the module with shared memory, and sends it to its threads through their ports. */
 async function startShared(url: string, ports: readonly MessagePort[]): Promise<Wasm> {
   const threads = await threaded();
   const { memory } = await threads.default({ module_or_path: url });
@@ -65,7 +65,7 @@ async function startShared(url: string, ports: readonly MessagePort[]): Promise<
   return threads;
 }
 
-/** What comes by a port. */
+/** Receives the message of a port. */
 function received(port: MessagePort): Promise<SharedModule> {
   return new Promise((resolve) => {
     port.onmessage = ({ data }: MessageEvent<SharedModule>) => resolve(data);

@@ -1,4 +1,4 @@
-//! Arguments as JavaScript gives them.
+//! Arguments from JavaScript.
 
 use core::str::FromStr;
 
@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use crate::error::Failure;
 
-/// Milliseconds of any `Date` are below this many seconds.
+/// The time of every `Date` is at most this number of seconds.
 const LATEST: f64 = 8.64e12;
 
-/// A registry: its chain's number in decimal digits, for it may be above what a JavaScript number holds.
+/// A registry. Its chain id is in decimal digits, because it may exceed the range of a JavaScript number.
 #[derive(Deserialize)]
 struct RegistryArgument {
     chain_id: String,
@@ -27,7 +27,7 @@ struct RegistryArgument {
 struct RoomArgument {
     registry: RegistryArgument,
     policy: Policy,
-    /// What a relay states, if the room comes from one.
+    /// The scope that a relay states, if the room comes from a relay.
     scope: Option<String>,
 }
 
@@ -52,17 +52,17 @@ impl RegistryArgument {
     }
 }
 
-/// Reads JSON; `what` names it in the error.
+/// Parses JSON; `what` names it in the error.
 pub(crate) fn json<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::argument(format!("the {what} is not valid: {error}")))
 }
 
-/// A registry.
+/// Parses a registry.
 pub(crate) fn registry(text: &str) -> Result<RegistryId, Failure> {
     json::<RegistryArgument>("registry", text)?.read()
 }
 
-/// A registry and a policy, and perhaps the scope that a relay states for them.
+/// Parses a registry and a policy, and the scope that a relay states for them, if any.
 pub(crate) fn room(text: &str) -> Result<Room, Failure> {
     let RoomArgument { registry, policy, scope } = json("room", text)?;
     let room = Room::new(registry.read()?, policy)?;
@@ -72,7 +72,7 @@ pub(crate) fn room(text: &str) -> Result<Room, Failure> {
     }
 }
 
-/// Members in the order of their deposits, none in the place of one that was removed.
+/// Parses members in the order of their deposits, `None` for a removed one.
 pub(crate) fn members(text: &str) -> Result<Vec<Option<Member>>, Failure> {
     let members: Vec<Option<MemberArgument>> = json("list of members", text)?;
     let member = |MemberArgument { commitment, stake, message_limit, since }| {
@@ -82,12 +82,12 @@ pub(crate) fn members(text: &str) -> Result<Vec<Option<Member>>, Failure> {
     members.into_iter().map(|slot| slot.map(member).transpose()).collect()
 }
 
-/// A field element in hexadecimal digits.
+/// Parses a field element in hexadecimal digits.
 pub(crate) fn field<T: FromStr<Err = FieldError>>(what: &'static str, text: &str) -> Result<T, Failure> {
     text.parse().map_err(|reason| Failure::Field { what, reason })
 }
 
-/// Roots.
+/// Parses roots.
 pub(crate) fn roots(texts: &[String]) -> Result<Vec<Root>, Failure> {
     texts.iter().map(|text| field("root", text)).collect()
 }
@@ -97,7 +97,7 @@ pub(crate) fn commitment(text: &str) -> Result<IdentityCommitment, Failure> {
     field("commitment", text)
 }
 
-/// A whole number that fits; JavaScript has but one kind of number.
+/// Converts to an integer in range; JavaScript has only one number type.
 pub(crate) fn whole<T: TryFrom<u64>>(what: &str, number: f64) -> Result<T, Failure> {
     let refuse = || Failure::argument(format!("the {what} is not a whole number in its range: {number}"));
     if number.fract() != 0.0 || !(0.0..=LATEST).contains(&number) {
@@ -106,7 +106,7 @@ pub(crate) fn whole<T: TryFrom<u64>>(what: &str, number: f64) -> Result<T, Failu
     T::try_from(number as u64).map_err(|_| refuse())
 }
 
-/// A moment, in Unix seconds.
+/// Converts a time in Unix seconds.
 pub(crate) fn moment(seconds: f64) -> Result<u64, Failure> {
     whole("time", seconds)
 }

@@ -1,4 +1,4 @@
-//! Errors as JavaScript sees them: an `Error` with a stable `code`, and `nextBegins` where there is a time to wait for.
+//! Errors for JavaScript: an `Error` with a stable `code`, and `nextBegins` if there is a time to wait for.
 
 use js_sys::{Error, Reflect};
 use quotapass::{
@@ -19,25 +19,25 @@ use quotapass_circuits::{
 };
 use wasm_bindgen::JsValue;
 
-/// What went wrong.
+/// Errors of the module.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// An argument is of the wrong form.
+    /// An argument is not valid.
     #[error("{0}")]
     Argument(String),
-    /// Something that must be a field element is none.
+    /// An argument is not a field element.
     #[error("the {what} is not one: {reason}")]
     Field {
-        /// Which argument.
+        /// The argument.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         reason: FieldError,
     },
-    /// What should be trusted is no hash.
+    /// A trusted hash is not a hash.
     #[error(transparent)]
     Hash(#[from] NotAHash),
-    /// The words are no mnemonic.
+    /// The words are not a mnemonic.
     #[error(transparent)]
     Seed(#[from] SeedError),
     /// Bytes do not decode.
@@ -46,19 +46,19 @@ pub enum Failure {
     /// The bytes of a membership do not decode.
     #[error(transparent)]
     Members(FormatError),
-    /// The room cannot be.
+    /// The room is not valid.
     #[error(transparent)]
     Room(#[from] RoomError),
-    /// A key is not used.
+    /// A key is refused.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
-    /// A key does not fit its circuit.
+    /// A key does not match its circuit.
     #[error(transparent)]
     WrongKey(#[from] WrongKey),
-    /// There is no key for badges.
-    #[error("the prover was loaded without the key for badges; load it with one")]
+    /// The badge key is not loaded.
+    #[error("the prover was loaded without the badge key; load it with one")]
     NoBadgeKey,
-    /// There is no path.
+    /// The path is not available.
     #[error(transparent)]
     Sync(#[from] SyncError),
     /// A post cannot be made.
@@ -67,35 +67,35 @@ pub enum Failure {
     /// A badge cannot be made.
     #[error(transparent)]
     Badge(#[from] BadgeError),
-    /// Two posts convict nobody.
+    /// Two posts do not give a secret.
     #[error(transparent)]
     Recover(#[from] RecoverFailure),
     /// No message id was reserved.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// There is no such device.
+    /// The device number is not valid.
     #[error(transparent)]
     Device(#[from] NoSuchDevice),
     /// The record of a ledger cannot be read.
     #[error(
-        "the ledger cannot be read: {0}. Replace it by a new one whose history is unknown; posting resumes with the next \
-         epoch"
+        "the ledger cannot be read: {0}. Replace it with a new one with an unknown history; posting resumes after the \
+         next epoch"
     )]
     Ledger(FormatError),
-    /// A ledger, or an id of it, is of another account or room.
-    #[error("the ledger is another account's; open that of this account")]
+    /// A ledger, or one of its ids, belongs to another account or room.
+    #[error("the ledger belongs to another account; open the ledger of this account")]
     OtherLedger,
-    /// Account and room are of different registries.
-    #[error("the account is of another registry than the room; make one for the room's registry")]
+    /// Account and room belong to different registries.
+    #[error("the account and the room belong to different registries; make an account for the room's registry")]
     OtherRegistry,
-    /// There are no threads.
+    /// The threads cannot be started.
     #[cfg(feature = "threads")]
     #[error("the threads cannot be started: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 impl Failure {
-    /// An argument that is not what it should be.
+    /// Returns an error for an argument that is not valid.
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::Argument(message.into())
     }
@@ -146,7 +146,7 @@ impl Failure {
         }
     }
 
-    /// The Unix second from which it may work.
+    /// The Unix second from which the call may work.
     fn next_begins(&self) -> Option<u64> {
         match self {
             Self::Refused(Refusal::QuotaUsed { next_begins, .. } | Refusal::EpochLeft { next_begins, .. }) => {
@@ -173,7 +173,7 @@ impl From<TreeError> for Failure {
 impl From<Failure> for JsValue {
     fn from(failure: Failure) -> Self {
         let error = Error::new(&failure.to_string());
-        // Setting a property of a fresh object cannot fail.
+        // Setting a property of a new object cannot fail.
         let set = |name: &str, value: JsValue| Reflect::set(&error, &name.into(), &value).is_ok();
         set("code", failure.code().into());
         if let Some(second) = failure.next_begins() {

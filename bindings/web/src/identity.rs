@@ -1,4 +1,4 @@
-//! Who posts.
+//! Identities and their accounts.
 
 use js_sys::{JsString, Uint8Array};
 use quotapass::{identity::Seed, wallet::ledger::LedgerOwner};
@@ -17,7 +17,7 @@ pub struct Identity {
 
 #[wasm_bindgen]
 impl Identity {
-    /// A new mnemonic, from the browser's randomness.
+    /// Generates a new mnemonic from the browser's randomness.
     pub fn generate() -> Self {
         Self { seed: Seed::generate(&mut OsRng) }
     }
@@ -32,7 +32,7 @@ impl Identity {
         Ok(Self { seed: Seed::from_words(&words)? })
     }
 
-    /// That of 24 words in UTF-8, as [`words`](Self::words) gives them.
+    /// Restores the identity of 24 words in UTF-8, in the form of [`words`](Self::words).
     ///
     /// # Errors
     /// `invalid_mnemonic`.
@@ -48,12 +48,12 @@ impl Identity {
         JsString::from(self.seed.words().unwrap_or_default().as_str())
     }
 
-    /// The 24 words in UTF-8, to be sealed for the next module.
+    /// The 24 words in UTF-8, which are encrypted for the next module.
     pub fn words(&self) -> Uint8Array {
         Uint8Array::from(self.seed.words().unwrap_or_default().as_bytes())
     }
 
-    /// The account of this number at a registry.
+    /// Returns the account with this number at a registry.
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -74,7 +74,7 @@ pub struct Account {
 
 #[wasm_bindgen]
 impl Account {
-    /// The commitment that is deposited for.
+    /// The commitment to deposit for.
     pub fn commitment(&self) -> String {
         self.secret.commitment().to_string()
     }

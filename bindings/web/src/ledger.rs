@@ -1,5 +1,5 @@
-//! Which message ids are used up. Where the bytes are kept, and that they are before a proof is made, is for the
-//! JavaScript of the package.
+//! The used message ids. The package's JavaScript stores the bytes, and ensures that they are stored before a proof is
+//! made.
 
 use core::num::NonZeroU16;
 
@@ -18,8 +18,8 @@ pub struct Ledger {
 
 #[wasm_bindgen]
 impl Ledger {
-    /// A book without entries, for device `device` of `devices`. Epochs up to the one after that of the Unix second
-    /// `suspect_until` are refused.
+    /// Creates a book without entries, for device `device` of `devices`. Epochs up to the one after the epoch of the
+    /// Unix second `suspect_until` are refused.
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -34,9 +34,9 @@ impl Ledger {
         Ok(Self { book })
     }
 
-    /// A book in the place of another of this account, given as its bytes, and for device `device` of `devices`. Epochs up
-    /// to the one after that of the Unix second `now` are refused, or of the last use of the former book if that was later.
-    /// Bytes that are no book tell nothing.
+    /// Creates a book for device `device` of `devices` that replaces another one of this account, given as bytes.
+    /// Epochs up to the one after the epoch of the Unix second `now` are refused, or of the last use of the old book if
+    /// that was later. Bytes that are not a valid book are ignored.
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -60,13 +60,13 @@ impl Ledger {
         if *book.owner() == account.owner() { Ok(Self { book }) } else { Err(Failure::OtherLedger) }
     }
 
-    /// The bytes to keep.
+    /// The bytes to store.
     #[wasm_bindgen(js_name = toBytes)]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.book.to_bytes()
     }
 
-    /// Takes the next message id for a prover. Keep the bytes before it is used.
+    /// Reserves the next message id for a prover. Store the bytes before it is used.
     ///
     /// # Errors
     /// The refusals: `quota_used`, `nothing_for_device`, `epoch_left`, `may_be_stale`; `ledger_of_another` for a prover
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(Reserved { owner, scope: quota.scope, reservation })
     }
 
-    /// How the quota of a member in a room stands, as JSON.
+    /// Returns the status of a member's quota in a room, as JSON.
     ///
     /// # Errors
     /// `invalid_argument`, or those of a sync.
@@ -99,7 +99,7 @@ impl Ledger {
         })))
     }
 
-    /// Takes back an unknown history.
+    /// Undoes an unknown history.
     #[wasm_bindgen(js_name = confirmCurrent)]
     pub fn confirm_current(&mut self) {
         self.book.confirm_current();

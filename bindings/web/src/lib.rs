@@ -1,9 +1,9 @@
-//! quotapass for browsers: what the npm package `@quotapass/web` runs as WebAssembly.
+//! quotapass for browsers: the WebAssembly module of the npm package `@quotapass/web`.
 //!
-//! It wraps [`quotapass::client`], and adds no rule of its own. Secrets stay in the module's memory: JavaScript holds
-//! handles, and `free()` overwrites what is behind them. What is structured crosses as JSON, what is long as bytes.
-//! Errors carry a stable `code`. The package's own classes, in `js/`, are what apps use: they keep message ids in
-//! IndexedDB, and nothing of this crate is exported to apps.
+//! It wraps [`quotapass::client`] and adds no rules. Secrets stay in the module's memory: JavaScript holds handles, and
+//! `free()` overwrites the data behind them. Structured data is passed as JSON, long data as bytes. Errors have a
+//! stable `code`. Apps use the package's classes in `js/`, which store message ids in IndexedDB; this crate exports
+//! nothing to apps directly.
 
 mod argument;
 mod error;
@@ -25,7 +25,7 @@ pub use prover::Prover;
 pub use threads::{module, run_thread, start_threads};
 pub use verify::{recover, recover_secret};
 
-/// JSON of a value that has one.
+/// Returns the JSON of a value.
 fn to_json(value: &serde_json::Value) -> String {
     value.to_string()
 }

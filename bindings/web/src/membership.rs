@@ -1,4 +1,4 @@
-//! What is known of the member tree.
+//! A member's data of the tree.
 
 use core::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{argument, error::Failure, to_json};
 
-/// The path of a member, with what it was checked by.
+/// The path of a member, with the data that it was checked against.
 #[wasm_bindgen]
 pub struct Membership {
     members: LightMembers,
@@ -24,7 +24,7 @@ pub struct Membership {
 
 #[wasm_bindgen]
 impl Membership {
-    /// One that knows nothing yet.
+    /// Creates a membership without data.
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -34,7 +34,7 @@ impl Membership {
         Ok(Self { members: LightMembers::new(Levels::STANDARD, own), own })
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
     /// `malformed`.
@@ -45,7 +45,7 @@ impl Membership {
         Ok(Self { members, own })
     }
 
-    /// That of all members as JSON, null for those removed.
+    /// Creates a membership from the JSON of all members, null for removed ones.
     ///
     /// # Errors
     /// `invalid_argument`, or those of [`sync`](Self::sync).
@@ -58,9 +58,9 @@ impl Membership {
         Ok(membership)
     }
 
-    /// Follows the chain's head with the upper nodes and buckets given; answers with JSON: `{"needs": "upper"}` or
-    /// `{"needs": [bucket, ...]}` if more must be fetched, all of it to be given again, or `{"needs": null, "asked",
-    /// "hiddenAmong"}`.
+    /// Syncs to the chain's head with the given upper nodes and buckets. Returns JSON: `{"needs": "upper"}` or
+    /// `{"needs": [bucket, ...]}` if more must be fetched, and then everything must be passed again; or
+    /// `{"needs": null, "asked", "hiddenAmong"}`.
     ///
     /// # Errors
     /// Those of a sync, `malformed`, or `invalid_argument`.
@@ -91,7 +91,7 @@ impl Membership {
         Ok(to_json(&answer))
     }
 
-    /// The root that the path leads to, once there is one.
+    /// The root that the path leads to; `None` before the first sync.
     pub fn root(&self) -> Option<String> {
         self.members.root().map(|root| root.to_string())
     }
@@ -110,7 +110,7 @@ impl Membership {
         })))
     }
 
-    /// How many of the members that are known meet what a room asks for at `now` (Unix seconds).
+    /// Counts the known members who meet a room's requirement at `now` (Unix seconds).
     ///
     /// # Errors
     /// `invalid_argument`.
@@ -119,7 +119,7 @@ impl Membership {
         Ok(self.members.meeting(&requirement))
     }
 
-    /// What is known, to be kept.
+    /// The data as bytes, for storage.
     #[wasm_bindgen(js_name = toBytes)]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.members.to_bytes()
@@ -132,7 +132,7 @@ impl Membership {
         self.members.membership()
     }
 
-    /// The buckets that are asked for, of those that have been begun.
+    /// The requested buckets that have members.
     fn group(&self, source: &Fetched, member_count: u64) -> Vec<BucketNumber> {
         let group = self.members.group();
         let group = group.unwrap_or_else(|| BucketGroup::of(Levels::STANDARD, member_count, self.own.index));
@@ -142,8 +142,8 @@ impl Membership {
     }
 }
 
-/// What was fetched so far. A sync reads what it needs, and the first thing that is not there ends it: what is missing is
-/// fetched, and the sync begins again.
+/// The data fetched so far. A sync reads the data it needs and ends at the first missing part; the missing part is
+/// fetched, and the sync starts again.
 struct Fetched {
     upper: Option<UpperNodes>,
     buckets: BTreeMap<BucketNumber, Bucket>,
@@ -160,7 +160,7 @@ impl Fetched {
     fn or_missing<T>(&self, found: Option<T>, what: Missing) -> Result<T, SourceError> {
         found.ok_or_else(|| {
             self.missing.set(Some(what));
-            // Whoever sees that something is missing does not look at the error.
+            // The caller sees that a part is missing and ignores this error.
             SourceError::NoSuchBucket(BucketNumber(0))
         })
     }

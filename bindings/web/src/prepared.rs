@@ -15,12 +15,12 @@ pub struct PreparedProver {
 
 #[wasm_bindgen]
 impl PreparedProver {
-    /// The root that messages are proved under.
+    /// The root that messages are proved against.
     pub fn root(&self) -> String {
         self.poster.root().to_string()
     }
 
-    /// Follows a membership that was synced.
+    /// Moves to the root of a synced membership.
     ///
     /// # Errors
     /// Those of a sync, or `other_member`.
@@ -29,7 +29,7 @@ impl PreparedProver {
         Ok(self.poster.update(&member, &path)?)
     }
 
-    /// Prepares anew if the day asks for it.
+    /// Prepares again if the day requires it.
     ///
     /// # Errors
     /// `ineligible`.
@@ -37,10 +37,11 @@ impl PreparedProver {
         Ok(self.poster.ready(argument::moment(now)?)?)
     }
 
-    /// Proves a message under a message id that was reserved and is kept by now. The post as JSON, its pass as text.
+    /// Proves a message with a message id whose reservation is already stored. Returns the post as JSON, its pass as
+    /// text.
     ///
     /// # Errors
-    /// `ledger_of_another` if the id is another account's or room's; `prove_failed`.
+    /// `ledger_of_another` if the id belongs to another account or room; `prove_failed`.
     pub fn prove(&mut self, reserved: Reserved, message: &[u8]) -> Result<String, Failure> {
         let Reserved { owner, scope, reservation } = reserved;
         if (owner, scope) != (self.poster.owner(), self.poster.room().scope()) {

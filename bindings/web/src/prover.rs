@@ -1,4 +1,4 @@
-//! Keys, and what is proved with them.
+//! Proving keys and provers.
 
 use quotapass::client::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
 use quotapass_circuits::{
@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{Account, Membership, PreparedProver, argument, error::Failure, to_json};
 
-/// Proving keys that are trusted, and the verifiers that go with them.
+/// Trusted proving keys and their verifiers.
 #[wasm_bindgen]
 pub struct Prover {
     pub(crate) posts: (KeyedProver<Post>, Verifier<Post>),
@@ -24,8 +24,8 @@ pub struct Prover {
 
 #[wasm_bindgen]
 impl Prover {
-    /// Reads the key for posts, and that for badges if there is one. With hashes, files must be of
-    /// ceremonies and have one of them; without any, they are the development keys.
+    /// Reads the key for posts, and the key for badges if given. If `trusted` has hashes, each file must be a ceremony
+    /// key with one of them; if it is empty, only development keys are accepted.
     ///
     /// # Errors
     /// `invalid_key`, `untrusted_key`, `invalid_argument`.
@@ -36,7 +36,7 @@ impl Prover {
         Ok(Self { posts: keyed(post, &trusted)?, badges })
     }
 
-    /// Where the keys come from.
+    /// The origin of the keys.
     pub fn origin(&self) -> String {
         self.posts.0.origin().to_string()
     }
@@ -68,7 +68,7 @@ impl Prover {
         Ok(PreparedProver { poster: Poster::new(&self.posts.0, room, membership, argument::moment(now)?)? })
     }
 
-    /// A badge for a chat key, as JSON, its pass as text.
+    /// Makes a badge for a chat key. Returns it as JSON, its pass as text.
     ///
     /// # Errors
     /// `no_key`, `ineligible`, `invalid_argument`, or those of a sync.
@@ -92,7 +92,7 @@ impl Prover {
     }
 }
 
-/// The prover of a trusted key, and its verifier.
+/// Loads the prover of a trusted key, and its verifier.
 fn keyed<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<(KeyedProver<C>, Verifier<C>), Failure> {
     let prover = KeyedProver::new(trusted_key::<C>(file, trusted)?).map_err(PosterError::from)?;
     let verifier = prover.verifier()?;

@@ -1,8 +1,8 @@
-//! Threads: workers that run an instance of the module each, over one memory.
+//! Threads: workers that each run an instance of the module, over one memory.
 //!
-//! rayon hands out a thread for each of them, as in
-//! [wasm-bindgen-rayon](https://github.com/RReverser/wasm-bindgen-rayon). The workers are the package's own, started by
-//! the page, so that a bundler has one worker to find and the page learns when one of them fails.
+//! rayon provides a thread for each worker, as in
+//! [wasm-bindgen-rayon](https://github.com/RReverser/wasm-bindgen-rayon). The page starts the workers from the
+//! package's own script, so that a bundler must find only one worker, and the page is notified when one fails.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::error::Failure;
 
-/// Threads that no worker runs yet.
+/// Threads that wait for a worker.
 static WAITING: Mutex<Vec<ThreadBuilder>> = Mutex::new(Vec::new());
 static ARRIVED: Condvar = Condvar::new();
 
@@ -21,8 +21,8 @@ pub fn module() -> JsValue {
     wasm_bindgen::module()
 }
 
-/// Starts as many threads as there are workers in [`run_thread`], and waits for them. All that is proved and verified
-/// from then on is shared between them.
+/// Starts `count` threads, one for each worker in [`run_thread`], and waits for them. They share the work of all later
+/// proofs and verifications.
 ///
 /// # Errors
 /// `start_failed` if threads were started before.
@@ -36,7 +36,7 @@ pub fn start_threads(count: usize) -> Result<(), Failure> {
     Ok(pool.build_global()?)
 }
 
-/// Becomes one of the threads, and never returns.
+/// Makes the calling worker one of the threads; never returns.
 #[wasm_bindgen(js_name = runThread)]
 pub fn run_thread() {
     let waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);

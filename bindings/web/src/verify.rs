@@ -1,4 +1,4 @@
-//! The passes of others.
+//! Verification of the passes of others.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use core::num::NonZeroU32;
@@ -21,10 +21,10 @@ use crate::{Prover, argument, error::Failure, to_json};
 
 #[wasm_bindgen]
 impl Prover {
-    /// The verdict on a post, its pass in bytes or in text, as JSON.
+    /// Checks a post, whose pass is given as bytes or text. Returns the verdict as JSON.
     ///
     /// # Errors
-    /// `invalid_argument`; whatever is wrong with the pass is a verdict.
+    /// `invalid_argument`; a fault of the pass is a verdict.
     #[wasm_bindgen(js_name = verifyPost)]
     pub fn verify_post(
         &self,
@@ -54,10 +54,11 @@ impl Prover {
         }))
     }
 
-    /// The verdict on a badge, its pass in bytes or in text, as JSON; the chat key in base64url.
+    /// Checks a badge, whose pass is given as bytes or text. Returns the verdict as JSON, with the chat key in
+    /// base64url.
     ///
     /// # Errors
-    /// `no_key`, `invalid_argument`; whatever is wrong with the pass is a verdict.
+    /// `no_key`, `invalid_argument`; a fault of the pass is a verdict.
     #[wasm_bindgen(js_name = verifyBadge)]
     pub fn verify_badge(
         &self,
@@ -85,7 +86,7 @@ impl Prover {
     }
 }
 
-/// The bytes of a pass that came as such or as text.
+/// Returns the bytes of a pass that is given as bytes or text.
 fn bytes(pass: Option<Box<[u8]>>, text: Option<String>) -> Result<Vec<u8>, Verdict> {
     match text {
         Some(text) => Ok(decode_text(&text)?),
@@ -93,7 +94,7 @@ fn bytes(pass: Option<Box<[u8]>>, text: Option<String>) -> Result<Vec<u8>, Verdi
     }
 }
 
-/// As in a relay's answers, and in words.
+/// Returns a verdict in the form of a relay's answers, with a message.
 fn rejection(verdict: &Verdict) -> Value {
     let mut value = json!(verdict);
     value["message"] = verdict.to_string().into();
@@ -104,7 +105,7 @@ fn requirement(requirement: &quotapass_circuits::requirement::Requirement) -> Va
     json!({ "minStake": requirement.min_stake, "sinceMax": requirement.since_max })
 }
 
-/// What an accepted post showed, as far as it takes part in a recovery.
+/// The facts of an accepted post that a recovery needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Facts {
@@ -114,7 +115,7 @@ struct Facts {
     epoch_seconds: NonZeroU32,
 }
 
-/// The commitment of whoever sent two accepted posts, given as JSON, under one nullifier.
+/// Recovers the commitment of the member who sent two accepted posts, given as JSON, with the same nullifier.
 ///
 /// # Errors
 /// `cannot_recover`, `invalid_argument`.
@@ -123,8 +124,8 @@ pub fn recover(room: &str, first: &str, second: &str) -> Result<String, Failure>
     Ok(recovered(room, first, second)?.commitment().to_string())
 }
 
-/// The identity secret of whoever sent two accepted posts, given as JSON, under one nullifier: `0x` and 64 hexadecimal
-/// digits. Whoever has it can take the deposit.
+/// Recovers the identity secret of the member who sent two accepted posts, given as JSON, with the same nullifier: `0x`
+/// and 64 hexadecimal digits. Anyone who has it can take the deposit.
 ///
 /// # Errors
 /// `cannot_recover`, `invalid_argument`.
@@ -139,7 +140,7 @@ fn recovered(room: &str, first: &str, second: &str) -> Result<IdentitySecret, Fa
     let (first, second) = (first?, second?);
     let epoch = |facts: &Facts| Epoch::new(facts.epoch_seconds, facts.epoch);
     if (first.nullifier, epoch(&first)) != (second.nullifier, epoch(&second)) {
-        return Err(Failure::argument("the posts have different nullifiers, and break no rule together"));
+        return Err(Failure::argument("the posts have different nullifiers, so they break no rule together"));
     }
     let evidence = Evidence {
         scope: room.scope(),

@@ -1,4 +1,4 @@
-// The package in Chromium: worker, key cache, ledger in two tabs, cancellation, and a module that fails.
+// Tests of the package in Chromium: worker, key cache, ledger in two tabs, cancellation, and a module that fails.
 //
 // QUOTAPASS_CHROMIUM  the browser; /usr/bin/chromium if it is not set
 
@@ -32,7 +32,7 @@ after(async () => {
   isolated?.close();
 });
 
-/** A page of a context, which is a profile of its own if none is given. */
+/** Opens a page in a context; without one, in a new profile. */
 async function open(context, { url } = server) {
   context ??= await browser.newContext();
   const page = await context.newPage();
@@ -119,7 +119,7 @@ test("keys are fetched once with progress, and checked whenever they are read", 
     database.close();
   }, hashes.post);
   assert.equal((await load()).code, "none");
-  assert.equal(fetched(), before + 2, "what is damaged is fetched anew");
+  assert.equal(fetched(), before + 2, "a damaged file is fetched again");
 
   assert.equal((await load("11".repeat(32))).code, "hash_mismatch");
   assert.equal((await load("xyz")).code, "invalid_argument");
@@ -135,7 +135,7 @@ test("two tabs that post at once never use a message id twice, nor more than the
     await lab.Ledger.create(client, account, { history: "none" });
     client.close();
   });
-  // Each tab tries more often than the limit, with two clients.
+  // Each tab tries to post more often than the limit allows, with two clients.
   const post = async ({ page }, name) => page.evaluate(async (name) => {
     const { fixture, room } = lab;
     const posts = await Promise.all(["a", "b"].map(async (tab) => {
@@ -158,7 +158,7 @@ test("two tabs that post at once never use a message id twice, nor more than the
   assert.equal(posts.length, 12);
   assert.deepEqual([...new Set(posts.map(({ code }) => code))].sort(), ["quota_used", undefined]);
   assert.equal(sent.length, 5);
-  // A nullifier is that of one message id.
+  // Each nullifier belongs to one message id.
   assert.equal(new Set(sent.map(({ nullifier }) => nullifier)).size, 5);
   assert.deepEqual(sent.map(({ left }) => left).sort(), [0, 1, 2, 3, 4]);
   const lines = sent.map((post) => ({ ...post, root: fixture.root, now: fixture.now }));
@@ -169,7 +169,7 @@ test("two tabs that post at once never use a message id twice, nor more than the
 test("two tabs that reserve as fast as they can get disjoint ids", async () => {
   const first = await open();
   const second = await open(first.context);
-  // The ledger's storage alone, without the proofs that take their time.
+  // Only the ledger's storage, without the slow proofs.
   const hammer = ({ page }) => page.evaluate(async () => {
     const { IndexedDbLedgers } = await import("/dist/ledger-storage.js");
     const ledgers = new IndexedDbLedgers();
@@ -314,7 +314,7 @@ test("threads share a proof where memory can be shared", async () => {
     const verdict = await prover.verifier().verifyPost(room, "on threads", first.text, [fixture.root], { now });
     const { pseudonym } = await prover.badge(account, membership, room, new Uint8Array(32), { now });
 
-    // What is cancelled while it runs ends all threads; the next call starts others.
+    // A call that is cancelled while it runs ends all threads; the next call starts new ones.
     const cancelled = new AbortController();
     const preparing = lab.code(prover.prepare(account, membership, room, { now, signal: cancelled.signal }));
     setTimeout(() => cancelled.abort(), 20);

@@ -1,7 +1,6 @@
-// What `native make` wrote, as the tests use it.
+// The output of `native make`, for the tests.
 //
-// FIXTURE  the folder it was written into
-// NATIVE   the program, which verifies what is proved here
+// FIXTURE  the folder of the output NATIVE   the program, which verifies the proofs made here
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,7 +15,7 @@ export const registry = { chainId: fixture.registry.chain_id, address: fixture.r
 export const head = { root: fixture.root, memberCount: fixture.memberCount };
 export const own = { index: fixture.index, commitment: fixture.commitment };
 
-/** The tree as a relay serves it, with what was asked. */
+/** The tree in a relay's format, which records the requests. */
 export function source() {
   const asked = [];
   return {
@@ -26,7 +25,7 @@ export function source() {
   };
 }
 
-/** The verdicts that the native verifier gives. */
+/** Returns the verdicts of the native verifier. */
 export function verifyNatively(posts) {
   const input = posts.map((post) => JSON.stringify(post)).join("\n");
   return execFileSync(process.env.NATIVE, ["verify", folder], { input, encoding: "utf8" }).trim().split("\n");

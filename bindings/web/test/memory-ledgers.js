@@ -1,4 +1,4 @@
-/** Ledgers in memory, for tests alone: a restart would repeat message ids. */
+/** Ledgers in memory, only for tests: a restart would repeat message ids. */
 export class MemoryLedgers {
   records = new Map();
 

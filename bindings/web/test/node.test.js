@@ -1,4 +1,4 @@
-// The whole package in Node.js, against what was proved natively, and the other way round.
+// Tests of the whole package in Node.js, against native proofs, and the reverse.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ before(async () => {
 
 after(() => client.close());
 
-/** A ledger of its own for each test: the records are put away, and put back by nobody. */
+/** A new ledger for each test: the old records are removed. */
 function freshLedger(options = { history: "none" }) {
   ledgers.records.clear();
   return Ledger.create(client, account, options);
@@ -68,7 +68,7 @@ test("a sync asks for the group of buckets, and for nothing that it knows", asyn
   await assert.rejects(fresh.member(), fails("never_synced"));
   assert.equal(await fresh.root(), null);
   const relay = source();
-  // The last bucket is not full: it is asked for together with the one before.
+  // The last bucket is not full, so it is requested together with the one before.
   assert.deepEqual(await fresh.sync(head, relay), { asked: [0, 1], hiddenAmong: head.memberCount });
   assert.deepEqual(relay.asked, ["upper", 0, 1]);
   assert.equal(await fresh.root(), head.root);
@@ -157,7 +157,7 @@ test("posts to the limit are accepted here and natively, and the next one waits"
     "invalid_proof",
   ]);
 
-  // The next epoch, and the next day, for which the proof must state another age.
+  // The next epoch is on the next day, for which the proof must state another age.
   const tomorrow = now + 86_400;
   const post = await prepared.post("good morning", ledger, { now: tomorrow });
   assert.equal((await verifier.verifyPost(room, "good morning", post.pass, [head.root], { now: tomorrow })).verdict, "accepted");
@@ -215,7 +215,7 @@ test("shares of the protocol's vectors give their secrets", async () => {
   const vectors = JSON.parse(readFileSync(path, "utf8"));
   const hex = (decimal) => `0x${BigInt(decimal).toString(16).padStart(64, "0")}`;
   const { chain_id, registry: address, name } = vectors.scope;
-  // A nullifier is found among those of all message ids below the cap, which takes long for high ones.
+  // The search goes through the nullifiers of all message ids below the cap, which is slow for high ids.
   const posts = vectors.posts.filter(({ message_id }) => message_id < 100);
   assert.ok(posts.length === 3);
   for (const post of posts) {
@@ -302,7 +302,7 @@ test("a ledger in the place of another knows of its last use", async () => {
   const ledger = await freshLedger();
   const prepared = await prover.prepare(account, membership, room, { now });
   await prepared.post("by a clock that is ahead", ledger, { now: now + 6000 });
-  // The clock is right again, and the ledger is given up for another.
+  // The clock is right again, and another ledger replaces the first.
   const anew = await Ledger.create(client, account, { history: "unknown", replace: true, now });
   const resumes = ({ nextBegins }) => assert.equal(nextBegins, now + 7200);
   for (const at of [now + 1200, now + 6000, now + 7199]) {
@@ -365,12 +365,12 @@ test("rooms and registries that cannot be are refused", async () => {
   assert.throws(() => Room.fromPolicy({ ...fixture, scopes: [unstated] }, "lobby"), fails("invalid_argument"));
   const of = (scope) => Room.fromPolicy({ ...fixture, scopes: [{ ...unstated, scope }] }, "lobby");
   await prover.prepare(account, membership, of(scope), { now });
-  // A relay that means another room than it names.
+  // A relay whose stated scope does not match the room's name.
   await assert.rejects(prover.prepare(account, membership, of(fixture.root), { now }), /do not trust this relay/);
 });
 
 test("a policy of one's own is refused by a pin and by another relay", async () => {
-  // The hash that the relay's own code gives: a relay publishes it, and here it is in the fixture.
+  // The hash that the relay's code computes: a relay publishes it; here it is in the fixture.
   const hash = await room.policyHash();
   assert.equal(hash, fixture.policyHash);
   assert.equal(await room.pinned("00".repeat(32), hash), room);

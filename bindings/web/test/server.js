@@ -1,4 +1,4 @@
-// Serves the package and what `native make` wrote to a browser.
+// Serves the package and the output of `native make` to a browser.
 
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
@@ -8,10 +8,10 @@ import { fileURLToPath } from "node:url";
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What makes a page cross-origin isolated, so that it may share memory between threads. */
+/** Headers that make a page cross-origin isolated, so that it may share memory between threads. */
 const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** Serves `/fixture/` from one folder and all else from the package; counts what is asked. */
+/** Serves `/fixture/` from one folder and everything else from the package; counts the requests. */
 export async function serve(fixture, { isolated = false } = {}) {
   const asked = new Map();
   const server = createServer((request, response) => {

@@ -33,8 +33,8 @@
 //! ```
 //!
 //! A relay sets [`FollowerSettings::history`] to its longest root window, and passes the result of each sync to its
-//! root history: `relay.reorganise_roots(undone, roots)`, where `undone` is `synced.undone.map_or(0, |undone|
-//! undone.roots)` and `roots` are pairs of `root` and `since` of [`Synced::roots`].
+//! root history: `relay.reorganise_roots(undone, roots)`, where `undone` is
+//! `synced.undone.map_or(0, |undone| undone.roots)` and `roots` are pairs of `root` and `since` of [`Synced::roots`].
 
 mod change;
 mod error;
