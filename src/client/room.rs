@@ -65,7 +65,7 @@ pub enum RoomError {
         name: String,
         /// The scope.
         expected: Scope,
-        /// What the relay states.
+        /// The scope that the relay states.
         stated: Scope,
     },
 }

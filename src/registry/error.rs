@@ -136,7 +136,7 @@ pub enum Refusal {
     /// The payments of a slash might run out of gas.
     #[error("the transaction has too little gas for its payments: {0} are needed before each; send it with more")]
     GasTooLow(U256),
-    /// The account has no credits.
+    /// The account has nothing to claim.
     #[error("there is nothing for {0} to claim")]
     NothingToClaim(Address),
     /// The caller names a receiver for another account's credits.
@@ -184,9 +184,7 @@ pub enum Refusal {
     )]
     ProofInvalid,
     /// The range is not valid.
-    #[error(
-        "the range {from}..{to} of members does not lie in the registry; ask for one that ends at its member count"
-    )]
+    #[error("the range {from}..{to} of members is not within the registry; ask for one that ends at its member count")]
     RangeInvalid {
         /// First index.
         from: U256,

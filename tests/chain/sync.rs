@@ -178,7 +178,7 @@ fn an_endpoint_that_lies_leaves_nothing_behind() {
     ];
     for (method, lie) in lies {
         let proxy = Proxy::start(bench.anvil.port(), move |called, params| {
-            // The root alone, not the token's address, which is asked for when connecting.
+            // Only the root, not the token's address, which is requested when connecting.
             let root = params[0]["data"] == "0xebf0c717";
             if called == method && (method != "eth_call" || root) { Answer::Change(lie) } else { Answer::Pass }
         });

@@ -50,7 +50,7 @@ fn reserve(ledger: &mut Ledger, now: u64) -> Result<u16, LedgerError> {
     ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id)
 }
 
-/// A line for the parent process, past the capture of the test's own output.
+/// Prints a line for the parent process, bypassing the capture of test output.
 fn say(line: &str) {
     let mut stdout = stdout().lock();
     stdout.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -22,7 +22,7 @@ impl Identity {
         Self { seed: Seed::generate(&mut OsRng) }
     }
 
-    /// That of 24 words.
+    /// Restores the identity of 24 words.
     ///
     /// # Errors
     /// `invalid_mnemonic` says which word is wrong, or that the checksum is.

@@ -110,8 +110,8 @@ pub enum Distrust {
     /// The verifier checks slash proofs with another key.
     #[error(
         "the verifier at {verifier} checks slashes with the key {}, and the key in force here is {expected}: the maker \
-         of that key may be able to forge slashes. Use a registry with a key that you trust, or install its key with \
-         `quotapass keys install` and list it in `trusted_keys`",
+         of that key may forge slashes. Use a registry with a key that you trust, or install its key with `quotapass \
+         keys install` and list it in `trusted_keys`",
         found.map_or_else(|| "that it does not name".into(), |found| found.to_string())
     )]
     OtherKey {
