@@ -1,17 +1,18 @@
 //! Spam protection for anonymous chat: a deposit once, then a proof with every message that its sender is within quota.
 //!
-//! What a phone needs is in [`circuits`]; what does input and output is here:
+//! The code that a phone needs is in [`circuits`]; the code that does input and output is here:
 //!
-//! - [`registry`] (feature `registry`): the chain. One trait, contract bindings, a copy of the members that follows the
-//!   events, an embedded EVM that runs the real bytecode, and (feature `rpc`) any chain behind a JSON-RPC endpoint.
-//! - [`relay`] (feature `relay`): what a relay runs. Policies, root history, nullifier log, and a typed verdict on every
-//!   pass; batches and bounded queues for a busy one (feature `relay-engine`), and its HTTP service (feature `relay-http`).
-//! - [`identity`] (feature `mnemonic`): who posts. Seeds, and (feature `identity`) the encrypted files they are kept in.
+//! - [`registry`] (feature `registry`): access to the chain. One trait, contract bindings, a copy of the members that
+//!   follows the events, an embedded EVM that runs the real bytecode, and (feature `rpc`) any chain behind a JSON-RPC
+//!   endpoint.
+//! - [`relay`] (feature `relay`): the relay. Policies, root history, nullifier log, and a typed verdict on every pass;
+//!   batches and bounded queues for high load (feature `relay-engine`), and the HTTP service (feature `relay-http`).
+//! - [`identity`] (feature `mnemonic`): the member's identity. Seeds, and (feature `identity`) their encrypted files.
 //! - [`note`] (feature `notes`): signed statements, such as a relay's policies.
 //! - [`keys`] and [`files`] (feature `keys`): proving keys on disk.
-//! - [`wallet`] (feature `wallet-core`): what a poster runs. The quota ledger (in files with the feature `wallet`), and
-//!   the path of a member from a relay (over HTTP with the feature `wallet-http`) or from a copy of the tree.
-//! - [`client`] (feature `client`): what an app embeds. Posts, badges and their verdicts in one room, without files.
+//! - [`wallet`] (feature `wallet-core`): the poster's side. The quota ledger (in files with the feature `wallet`), and
+//!   the Merkle path of a member from a relay (over HTTP with the feature `wallet-http`) or from a copy of the tree.
+//! - [`client`] (feature `client`): the API for apps. Posts, badges and their verdicts in one room, without files.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
 //! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.

@@ -8,18 +8,18 @@ use anyhow::{Result, bail};
 
 use crate::registry::{MemberRecord, RegistryInfo, TokenInfo};
 
-/// An amount in words, for example `12.5 TOK`. Trailing zeros are left out.
+/// Formats an amount, for example `12.5 TOK`. Trailing zeros are left out.
 pub(super) fn show(amount: U256, token: &TokenInfo) -> String {
     format!("{} {}", digits(amount, token.decimals), token.symbol)
 }
 
-/// What a member has locked, in words.
+/// Formats the deposit of a member.
 pub(super) fn of_deposit(info: &RegistryInfo, record: &MemberRecord) -> String {
     info.deposit_of(record).map_or_else(|| "a deposit".into(), |amount| show(amount, &info.token))
 }
 
 fn digits(amount: U256, decimals: u8) -> String {
-    // More than 77 decimals have no value that 256 bits hold; such a token's amounts are shown in its smallest unit.
+    // One token with more than 77 decimals does not fit into 256 bits; such amounts are shown in the smallest unit.
     let Ok(text) = format_units(amount, decimals) else { return amount.to_string() };
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -29,11 +29,13 @@ pub(super) fn parse(text: &str, decimals: u8) -> Result<U256> {
     let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if !plain || fraction > usize::from(decimals) {
-        bail!("`{text}` is no amount of this token: write digits, and at most {decimals} after a point");
+        bail!("`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point");
     }
     match parse_units(text, decimals) {
         Ok(ParseUnits::U256(amount)) => Ok(amount),
-        _ => bail!("`{text}` is no amount of this token: write digits, and at most {decimals} after a point"),
+        _ => {
+        bail!("`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point")
+        }
     }
 }
 

@@ -22,16 +22,16 @@ use crate::files::create_new;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The chat key that the badge speaks for, in hexadecimal; for example an Ed25519 public key
+    /// Chat key that the badge certifies, in hexadecimal, for example an Ed25519 public key
     #[arg(long, value_name = "HEX")]
     chat_key: String,
-    /// Where the badge is worn: the name of a scope in the configuration
+    /// Scope of the badge, by its name in the configuration
     #[arg(long)]
     scope: String,
-    /// Index of the member, which this device may not know if it deposited elsewhere; needed with --members-from alone
+    /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
     #[arg(long)]
     index: Option<u32>,
-    /// Write the badge to a new file in place of standard output
+    /// Write the badge to a new file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

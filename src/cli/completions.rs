@@ -13,13 +13,13 @@ use crate::files::write_atomically;
 
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// The shell
+    /// Shell to write the script for
     shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// Write a page for each verb to this folder, in place of the main page to standard output
+    /// Write one page per command to this folder, instead of the main page to standard output
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(super) fn man(arguments: &Man) -> Result<()> {
             pages.push((format!("{name}-{}", verb.get_name()), verb.clone()));
         }
         let mut page = Vec::new();
-        // A page's name is that of the whole command.
+        // A page is named after its whole command, for example `quotapass-identity-new`.
         clap_mangen::Man::new(command).title(name.clone()).render(&mut page)?;
         let path = folder.join(format!("{name}.1"));
         write_atomically(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;

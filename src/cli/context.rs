@@ -1,4 +1,4 @@
-//! What verbs stand on: settings, identities, the wallet that pays, the chain, and what is kept on disk.
+//! The context of a subcommand: settings, identities, the paying wallet, the chain, and the files on disk.
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -26,19 +26,19 @@ use crate::{
     wallet::ledger::{DeviceShare, History, Ledger, LedgerFiles, LedgerOwner, STATE_FOLDER_VARIABLE},
 };
 
-/// Holds the private key of the wallet.
+/// Environment variable with the private key of the wallet.
 const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
-/// Holds the password of the wallet's keystore.
+/// Environment variable with the password of the wallet's keystore.
 const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
 
-/// A registry and a wallet that can pay there.
+/// A registry, and a wallet that sends transactions to it.
 pub(super) struct Payer {
     pub(super) registry: RegistryContract<JsonRpcNode>,
     pub(super) wallet: AccountKey,
     pub(super) address: Address,
 }
 
-/// The surroundings of a verb.
+/// The settings and the output of a subcommand.
 pub(super) struct Context {
     config: Config,
     output: Output,
@@ -57,17 +57,18 @@ impl Context {
         &self.output
     }
 
-    /// The folder of proving keys, with those of ceremonies that are trusted.
+    /// Returns the store of proving keys, which uses the keys of trusted ceremonies if the settings list any.
     pub(super) fn keys(&self) -> Result<KeyStore> {
         Ok(self.development_keys()?.trusting(self.config.trusted_keys()?))
     }
 
-    /// The folder of proving keys, for what is said of circuits and shown of the system, where development keys do.
+/// Returns the store of proving keys for the demo, the benchmarks and reports about circuits, where development
+    /// keys suffice.
     pub(super) fn development_keys(&self) -> Result<KeyStore> {
         Ok(KeyStore::in_folder(&self.config.data_folder()?.join("keys")))
     }
 
-    /// The folder of identities.
+    /// Returns the store of identities.
     pub(super) fn identities(&self) -> Result<IdentityStore> {
         Ok(IdentityStore::in_folder(&self.config.data_folder()?.join("identities")))
     }
@@ -83,17 +84,17 @@ impl Context {
     /// Opens an identity with its passphrase.
     pub(super) fn open_identity(&self, name: &str) -> Result<Identity> {
         let store = self.identities()?;
-        // Nobody should type a passphrase for nothing.
+        // A missing identity is reported before the user types a passphrase.
         store.read(name)?;
         Ok(store.open(name, &passphrase(&self.config, name)?)?)
     }
 
-    /// The secret of the chosen identity and account at a registry.
+    /// Returns the secret of the chosen identity and account at a registry.
     pub(super) fn open_secret(&self, registry: &RegistryId) -> Result<IdentitySecret> {
         Ok(self.open_identity(&self.identity_name()?)?.seed.secret(registry, self.account()?)?)
     }
 
-    /// Where the ledger of an identity is.
+    /// Returns the files of an identity's ledger.
     pub(super) fn ledger_files(&self, owner: &LedgerOwner) -> Result<LedgerFiles> {
         let state = match self.config.get::<PathBuf>(Key::StateDir)? {
             Some(folder) => folder,
@@ -103,16 +104,16 @@ impl Context {
         Ok(LedgerFiles::in_folders(&ledgers, &state.join("witnesses"), owner))
     }
 
-    /// The ledger of an identity. One that is not there is made; the identity may then have posted elsewhere, and its
-    /// first message has to wait until this epoch and the next are over.
+    /// Opens the ledger of an identity, or creates it if it is missing. In the latter case the identity may have posted
+    /// on another device, so its first message has to wait until this epoch and the next are over.
     pub(super) fn ledger(&self, owner: &LedgerOwner, device: DeviceShare) -> Result<Ledger> {
         let files = self.ledger_files(owner)?;
         if files.exists()? {
             return Ok(Ledger::open(&files, owner, device)?);
         }
         note(format!(
-            "There is no ledger of this identity here, so that it may have posted elsewhere; a new one is made in {}, and \
-             posting begins when the current epoch and the next are over.",
+            "This device has no ledger of this identity, which may have posted on another device. A new ledger is \
+              created in {}; posting begins when the current epoch and the next are over.",
             files.ledger().display()
         ));
         Ok(Ledger::create(&files, owner, device, now()?, History::Unknown)?)
@@ -122,7 +123,7 @@ impl Context {
         self.config.require(Key::RpcUrl)
     }
 
-    /// The endpoint, without a wallet.
+    /// Connects to the endpoint, without a wallet.
     pub(super) fn node(&self) -> Result<JsonRpcNode> {
         let settings = RpcSettings {
             timeout: Duration::from_secs(self.config.require(Key::RpcTimeout)?),
@@ -133,7 +134,7 @@ impl Context {
         Ok(JsonRpcNode::connect(&self.rpc_url()?, settings)?)
     }
 
-    /// The wallet that pays: a Ledger, a keystore file or a key in the environment.
+    /// Opens the wallet that pays: a Ledger, a keystore file or a key in the environment.
     pub(super) fn wallet(&self) -> Result<AccountKey> {
         if let Some(number) = self.config.get::<u32>(Key::WalletLedger)? {
             return ledger_wallet(number);
@@ -145,8 +146,8 @@ impl Context {
         }
         let Some(key) = env::var_os(WALLET_KEY_VARIABLE) else {
             bail!(
-                "no wallet is set: name an encrypted keystore with --wallet-keystore, or a Ledger with --wallet-ledger, or \
-                 put a private key into the environment variable {WALLET_KEY_VARIABLE}"
+                "no wallet is set: name an encrypted keystore with --wallet-keystore or a Ledger with \
+                  --wallet-ledger, or set the environment variable {WALLET_KEY_VARIABLE} to a private key"
             );
         };
         let key = key.into_string().ok().with_context(|| format!("{WALLET_KEY_VARIABLE} is not UTF-8"))?;
@@ -154,7 +155,7 @@ impl Context {
         AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
     }
 
-    /// The endpoint and the wallet's address there.
+    /// Connects to the endpoint with the wallet, and returns the wallet's address too.
     pub(super) fn paying_node(&self) -> Result<(JsonRpcNode, Address)> {
         let wallet = self.wallet()?;
         let address = wallet.address();
@@ -165,13 +166,13 @@ impl Context {
         self.config.require(Key::Registry)
     }
 
-    /// The registry, to read from.
+    /// Connects to the registry without a wallet, to read from it.
     pub(super) fn registry(&self) -> Result<RegistryContract<JsonRpcNode>> {
         let address = self.registry_address()?;
         Ok(RegistryContract::connect(self.node()?, address)?)
     }
 
-    /// The registry, and the wallet to pay there.
+    /// Connects to the registry with the wallet that pays.
     pub(super) fn payer(&self) -> Result<Payer> {
         let registry_address = self.registry_address()?;
         let wallet = self.wallet()?;
@@ -180,7 +181,7 @@ impl Context {
         Ok(Payer { registry: RegistryContract::connect(node, registry_address)?, wallet, address })
     }
 
-    /// Which registry it is; asks the endpoint for the chain id if that is not set.
+    /// Returns the id of the registry; asks the endpoint for the chain id if it is not set.
     pub(super) fn registry_id(&self) -> Result<RegistryId> {
         let address = self.registry_address()?.into_array();
         let chain_id = match self.config.get(Key::ChainId)? {
@@ -190,14 +191,15 @@ impl Context {
         Ok(RegistryId { chain_id, address })
     }
 
-    /// Likewise, if the settings say enough.
+    /// Returns the id of the registry, or `None` if the settings do not name it.
     pub(super) fn registry_id_if_known(&self) -> Result<Option<RegistryId>> {
         let known = self.config.get::<Address>(Key::Registry)?.is_some()
             && (self.config.get::<u64>(Key::ChainId)?.is_some() || self.config.get::<String>(Key::RpcUrl)?.is_some());
         if known { self.registry_id().map(Some) } else { Ok(None) }
     }
 
-    /// The member that a verb is about: the one given, or that of the chosen identity and the account that pays.
+/// Returns the index of the member that a subcommand is about: the given index, or the one that the paying wallet
+    /// deposited for the chosen identity and account.
     pub(super) fn member_index(&self, payer: &Payer, given: Option<u32>) -> Result<MemberIndex> {
         if let Some(index) = given {
             return Ok(MemberIndex(index));
@@ -205,14 +207,14 @@ impl Context {
         let commitment = self.open_secret(&payer.registry.id())?.commitment();
         payer.registry.index_of(commitment, payer.address)?.with_context(|| {
             format!(
-                "{} (the wallet that pays, {}, must be the one that deposited)",
+                "{} (the paying wallet, {}, must be the one that deposited)",
                 not_a_member(&self.config),
                 payer.address
             )
         })
     }
 
-    /// Refuses a registry whose contracts run other code than is known, or verify slashes with another key than the one in
+    /// Refuses a registry whose contracts run unknown code, or which verifies slashes with another key than the one in
     /// force.
     pub(super) fn require_trusted(&self, registry: &dyn Registry) -> Result<()> {
         require_test_chain(&self.config, registry.id().chain_id)?;
@@ -230,12 +232,12 @@ fn usual_state_folder() -> Result<PathBuf> {
     Ok(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).join("quotapass"))
 }
 
-/// What to do for somebody who has not deposited.
+/// The message for an account that has no membership, with what to do.
 pub(super) fn not_a_member(config: &Config) -> String {
     let account: String = config.require(Key::Account).unwrap_or_default();
     format!(
-        "account {account} of this identity is not a member of this registry yet: `quotapass deposit --tier 0` makes it \
-         one; or choose the account that is, with --account"
+        "account {account} of this identity is not a member of this registry yet: `quotapass deposit --tier 0` makes \
+          it a member; or choose the account that is one with --account"
     )
 }
 

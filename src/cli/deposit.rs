@@ -18,43 +18,43 @@ use crate::{
     wallet::ledger::{History, Ledger, LedgerError, LedgerOwner},
 };
 
-/// How long a permit holds: long enough for a transaction that is slow to be included.
+/// How long a permit is valid: long enough for a transaction that is slow to be included.
 const PERMIT_SECONDS: u64 = 3_600;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Which tier; `quotapass registry info` lists them
+    /// Number of the tier; `quotapass registry info` lists them
     #[arg(long, required_unless_present = "gate_data", conflicts_with = "gate_data")]
     tier: Option<u8>,
-    /// In a registry with a gate: what the gate wants to see, in hexadecimal digits; may be empty
+    /// Data for the gate of a registry that has one, in hexadecimal; may be empty
     #[arg(long, value_name = "HEX", requires = "max_amount")]
     gate_data: Option<String>,
-    /// With --gate-data: the most to lock, in tokens, for the gate decides the stake
+    /// Highest amount to lock, in tokens; the gate decides the stake
     #[arg(long, value_name = "AMOUNT", requires = "gate_data")]
     max_amount: Option<String>,
-    /// Approve the amount in a transaction of its own, for wallets and tokens that know no permits
+    /// Approve the amount in a separate transaction, for wallets and tokens without permits (EIP-2612)
     #[arg(long)]
     approve: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
 
-/// How to join.
+/// How the member joins.
 enum Way {
-    /// For a tier.
+    /// In a tier.
     Tier(TierNumber),
-    /// By the gate, which sees this.
+    /// Through the gate, which receives this data.
     Gate(Bytes),
 }
 
-/// What a deposit takes.
+/// The price of a deposit.
 struct Price {
-    /// Locked, or the most that may be.
+    /// The amount locked; with a gate, its maximum.
     locked: U256,
-    /// Locked and paid.
+    /// The amount locked plus the fee.
     all: U256,
-    /// In words.
+    /// The price as text.
     text: String,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     context.require_trusted(registry)?;
     let info = registry.info()?;
     let (way, terms, locked) = way(arguments, &info)?;
-    let all = locked.checked_add(info.fee).context("the deposit and the fee are too much for any account")?;
+    let all = locked.checked_add(info.fee).context("the sum of the deposit and the fee exceeds 256 bits")?;
     let text = match info.fee.is_zero() {
         true => amount::show(locked, &info.token),
         false => format!("{} and a fee of {}", amount::show(locked, &info.token), amount::show(info.fee, &info.token)),
@@ -95,8 +95,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         ),
         arguments.yes,
     )?;
-    // The ledger is there before the deposit. Until the deposit is in a block, that nobody has posted with this commitment
-    // is an endpoint's word alone, and the ledger does not take it. One that is there already will do.
+    // The ledger is created before the deposit. Until the deposit is in a block, only the endpoint states that the
+    // commitment has never posted, and the ledger does not rely on it. An existing ledger is used as it is.
     let owner = LedgerOwner { registry: registry.id(), commitment };
     let mut ledger =
         match Ledger::create(&context.ledger_files(&owner)?, &owner, identity.device, now()?, History::Unknown) {
@@ -105,9 +105,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             Err(error) => return Err(error.into()),
         };
     let receipt = send(arguments, &payer, &info, &way, &price, commitment)?;
-    let index = receipt.added().context("the deposit's receipt names no member; see `quotapass status`")?;
+    let index = receipt.added().context("the receipt of the deposit names no member; run `quotapass status`")?;
     context.keep_index(&owner, index)?;
-    // The commitment's first membership: it could not post before this block.
+    // This is the commitment's first membership, so it could not post before this block.
     if let Some(ledger) = &mut ledger
         && registry.slots_of(commitment)? == [index]
     {
@@ -132,12 +132,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     )
 }
 
-/// How to join, for what in words, and the most that is locked.
+/// Returns how to join, the terms as text, and the highest amount that is locked.
 fn way(arguments: &Arguments, info: &RegistryInfo) -> Result<(Way, String, U256)> {
     match (arguments.tier, &arguments.gate_data, &arguments.max_amount, info.gate) {
         (Some(_), _, _, Some(gate)) => {
             bail!(
-                "this registry has the gate {} in place of tiers; pass what it wants to see with --gate-data",
+"this registry has the gate {} instead of tiers; pass the data for the gate with --gate-data",
                 gate.address
             )
         }
@@ -145,22 +145,22 @@ fn way(arguments: &Arguments, info: &RegistryInfo) -> Result<(Way, String, U256)
             let number = TierNumber(number);
             let Some(tier) = info.tier(number) else {
                 bail!(
-                    "this registry has no tier {number}; it has 0 to {}, which `quotapass registry info` lists",
+"this registry has no tier {number}; it has 0 to {} (see `quotapass registry info`)",
                     info.tiers.len().saturating_sub(1)
                 );
             };
-            let terms = format!("stake {} and {} messages an epoch and scope", tier.stake, tier.message_limit);
+            let terms = format!("stake {} and {} messages per epoch and scope", tier.stake, tier.message_limit);
             Ok((Way::Tier(number), terms, tier.amount))
         }
         (None, Some(data), Some(max), Some(gate)) => {
             let bytes = hex::decode(data.trim_start_matches("0x"));
-            let bytes = bytes.map_err(|_| anyhow!("--gate-data `{data}` is not in hexadecimal digits"))?;
+            let bytes = bytes.map_err(|_| anyhow!("--gate-data `{data}` is not hexadecimal"))?;
             let terms = format!("what the gate {} decides, at most", gate.address);
             Ok((Way::Gate(bytes.into()), terms, amount::parse(max, info.token.decimals)?))
         }
         (None, _, _, None) => bail!("this registry has no gate; choose one of its tiers with --tier"),
         (None, _, _, Some(_)) => {
-            bail!("pass what the gate wants to see with --gate-data, and the most to lock with --max-amount")
+            bail!("pass the data for the gate with --gate-data, and the highest amount to lock with --max-amount")
         }
     }
 }
@@ -181,7 +181,7 @@ fn send(
         {
             return Ok(registry.deposit_with_permit(*address, commitment, *number, &permit)?);
         }
-        note(format!("Approving {} first, in a transaction of its own.", amount::show(price.all, &info.token)));
+        note(format!("Approving {} first, in a separate transaction.", amount::show(price.all, &info.token)));
         registry.approve(*address, price.all)?;
     }
     Ok(match way {
@@ -190,7 +190,7 @@ fn send(
     })
 }
 
-/// A permit for an amount; none if the token knows no permits, or the wallet signs none.
+/// Signs a permit for an amount; returns `None` if the token or the wallet does not support permits.
 fn permit(Payer { registry, wallet, address }: &Payer, amount: U256) -> Result<Option<Permit>> {
     let deadline = now()?.max(registry.latest_block()?.timestamp) + PERMIT_SECONDS;
     let digest = match registry.permit_digest(*address, amount, deadline) {
@@ -207,13 +207,13 @@ fn permit(Payer { registry, wallet, address }: &Payer, amount: U256) -> Result<O
 
 fn taken(index: MemberIndex, status: &MemberStatus) -> String {
     let state = match status {
-        MemberStatus::Active => "is member already",
-        MemberStatus::Exiting { .. } => "was a member and is on its way out",
-        MemberStatus::Withdrawn => "was a member and has withdrawn",
+        MemberStatus::Active => "is already a member",
+        MemberStatus::Exiting { .. } => "was a member and has requested its exit",
+        MemberStatus::Withdrawn => "was a member and has withdrawn its deposit",
         MemberStatus::Slashed => "was a member and was slashed",
     };
     format!(
-        "this account of the identity {state} ({index}); a commitment serves once: take another account of the same \
-         identity (--account 1), or another identity"
+        "this account of the identity {state} ({index}); a commitment can deposit only once: use another account of \
+          the same identity (--account 1), or another identity"
     )
 }

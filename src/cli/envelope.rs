@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use quotapass_circuits::{formats::wire::PostPass, prover::KeyOrigin};
 use serde::{Deserialize, Serialize};
 
-/// One post: what a chat network would carry.
+/// One post in the form that a chat network carries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Envelope {
@@ -16,12 +16,12 @@ pub(super) struct Envelope {
     /// The message, if it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// The message's bytes in hexadecimal, if they are not.
+    /// The bytes of the message in hexadecimal, if it is not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_hex: Option<String>,
     /// The pass, base64url without padding.
     pub(super) pass: String,
-    /// What the keys are, if they are no ceremony's.
+    /// The origin of the keys, if they are not from a ceremony.
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Envelope {
         Self::with_text(scope, message, pass.to_text(), origin)
     }
 
-    /// Likewise, with the pass in its text form.
+    /// The same with the pass in its text form.
     pub(super) fn with_text(scope: &str, message: &[u8], pass: String, origin: KeyOrigin) -> Self {
         let (message, message_hex) = match std::str::from_utf8(message) {
             Ok(text) => (Some(text.into()), None),
@@ -44,7 +44,7 @@ impl Envelope {
         Self { scope: scope.into(), message, message_hex, pass, keys }
     }
 
-    /// The message's bytes.
+    /// Returns the bytes of the message.
     pub(super) fn message(&self) -> Result<Vec<u8>> {
         match (&self.message, &self.message_hex) {
             (Some(text), None) => Ok(text.clone().into_bytes()),
@@ -54,7 +54,7 @@ impl Envelope {
     }
 }
 
-/// All posts of a file, one after the other; `-` is standard input.
+/// Reads all posts of a file, in order; `-` is standard input.
 pub(super) fn read(path: &Path) -> Result<Vec<Envelope>> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Envelope>> {
     let posts: Vec<Envelope> = serde_json::Deserializer::from_str(&text)
         .into_iter()
         .collect::<Result<_, _>>()
-        .with_context(|| format!("{} holds no posts as `quotapass post` writes them", path.display()))?;
+        .with_context(|| format!("{} holds no posts in the format of `quotapass post`", path.display()))?;
     if posts.is_empty() {
         bail!("{} is empty", path.display());
     }

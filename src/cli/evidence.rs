@@ -1,4 +1,4 @@
-//! Two shares of one nullifier as a file: what `verify` finds and `slash` proves.
+//! Evidence files: two shares of one nullifier, which `verify` finds and `slash` proves.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
     relay::{Evidence, EvidenceRecord},
 };
 
-/// Writes a file that its owner alone can read.
+/// Writes evidence to a new file that only its owner can read.
 pub(super) fn write(evidence: &Evidence, path: &Path) -> Result<()> {
     let text = serde_json::to_vec_pretty(&EvidenceRecord::from(evidence))?;
     create_new(path, &text).with_context(|| format!("cannot write {}", path.display()))

@@ -14,10 +14,10 @@ use crate::registry::{MemberStatus, Registry};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Index of the member, in place of that of the identity
+    /// Index of the member, instead of the identity's
     #[arg(long)]
     index: Option<u32>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let deposit = amount::of_deposit(&info, &record);
     confirm(
         &format!(
-            "End the membership {index}? It cannot post from then on, and {deposit} can be withdrawn {} later.",
+            "End membership {index}? It cannot post any more, and {deposit} can be withdrawn {} later.",
             duration(info.exit_delay.into())
         ),
         arguments.yes,
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     };
     let when = withdrawable_at.map(moment).unwrap_or_default();
     context.output().result(
-        &format!("Member {index} is out of the tree. `quotapass withdraw` pays {deposit} back from {when} on."),
+        &format!("Member {index} has left the tree. `quotapass withdraw` pays {deposit} back from {when} on."),
         json!({
             "index": index,
             "withdrawable_at": withdrawable_at,

@@ -1,18 +1,18 @@
-//! How a failed verb tells scripts what kind of failure it was.
+//! Exit codes, which tell scripts the kind of a failure.
 
 use std::{io, process::ExitCode};
 
 use super::{policy::PolicyMismatch, post::NotNow, prompt::Declined, verify::NotAccepted};
 use crate::registry::{FollowError, RegistryError, node::NodeError};
 
-/// The exit codes, for `--help`.
-pub(super) const HELP: &str = "Exit codes:\n  0  done\n  1  failed, for a reason not listed here\n  2  the arguments make \
-                               no sense\n  3  the contract or the chain refused\n  4  the endpoint does not answer, or not \
-                               as it should\n  5  no message can be sent now: the quota is used, or the ledger has to \
-                               wait\n  6  a verdict other than accepted\n  7  you were asked, and said no\n  8  policies that should be the same are \
-                               not";
+/// The list of exit codes for `--help`.
+pub(super) const HELP: &str = "Exit codes:\n  0  success\n  1  failure for a reason not listed here\n  2  invalid \
+                               arguments\n  3  the contract or the chain rejected the call\n  4  the endpoint does not \
+                               answer, or answers incorrectly\n  5  no message can be sent now: the quota is used \
+                               up, or the ledger has to wait\n  6  a verdict other than accepted\n  7  you declined \
+                               the confirmation\n  8  policies differ that should be equal";
 
-/// The exit code of an error, by the first cause that has one.
+/// Returns the exit code of an error, which is the code of the first cause that has one.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
     let code = error.chain().find_map(|cause| {
         if cause.is::<PolicyMismatch>() {

@@ -1,4 +1,4 @@
-//! The local copy of the registry, and where a member stands in its tree.
+//! The local copy of the registry, and a member's position in its tree.
 
 use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
 
@@ -28,27 +28,27 @@ use crate::{
     },
 };
 
-/// How often a relay is asked whose tree is not the chain's.
+/// How often a relay is asked if its tree differs from the chain's.
 const RELAY_ATTEMPTS: u32 = 3;
-/// The pause before it is asked again.
+/// The pause between two attempts.
 const RELAY_PAUSE: Duration = Duration::from_secs(2);
 
-/// Seconds before the latest block in which events are told one by one, at least.
+/// The shortest period before the latest block, in seconds, for which changes are reported one by one.
 const TOLD: u32 = 3_600;
 
-/// A member of the tree, with its path to the newest root that the chain confirms.
+/// A member of the tree, with its Merkle path to the newest root that the chain confirms.
 pub(super) struct Located {
     pub(super) member: Member,
     pub(super) path: MemberPath,
     pub(super) crowd: Crowd,
 }
 
-/// The members among whom a pass hides its sender: those who meet what a scope asks for.
+/// The anonymity set of a pass: the members who meet the requirement of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Crowd {
-    /// How many are known.
+    /// Number of these members that this device knows.
     members: usize,
-    /// Whether these are all. A light wallet knows those of its own group, so that there are at least so many.
+    /// Whether this number is exact. A light wallet knows only its own group, so its number is a lower bound.
     is_exact: bool,
 }
 
@@ -62,13 +62,13 @@ impl Crowd {
         Self { members: light.meeting(requirement), is_exact: false }
     }
 
-    /// Says on standard error that there are few, if there are fewer than the settings ask for.
+    /// Warns on standard error if there are fewer members than the setting `min_anonymity`.
     pub(super) fn warn(&self, config: &Config, scope: &str) -> Result<()> {
         if self.members < config.min_anonymity()? {
             note(format!(
-                "Warning: {self} what `{scope}` asks for, so that a message is easily traced to its author. Ask the room \
-                 to ask for less, or wait for more members. `min_anonymity` in the configuration sets the number below \
-                 which this is said."
+                "Warning: {self} what `{scope}` asks for, so a message is easily traced to its author. Ask the room \
+                  to lower its requirement, or wait for more members. `min_anonymity` in the configuration sets the \
+                  number below which this warning appears."
             ));
         }
         Ok(())
@@ -84,24 +84,24 @@ impl fmt::Display for Crowd {
 }
 
 impl Context {
-    /// The file of the local copy.
+    /// Returns the path of the local copy.
     pub(super) fn copy_path(&self, registry: &RegistryId) -> Result<PathBuf> {
         let name = format!("{}-{}", registry.chain_id, Address::from(registry.address));
         Ok(self.config().data_folder()?.join("registries").join(name).join("members.redb"))
     }
 
-    /// Opens the local copy and brings it up to date. Roots since the longest root window are told one by one.
+    /// Opens the local copy and brings it up to date. Roots within the longest root window are reported one by one.
     pub(super) fn synced_copy(&self, registry: &dyn Registry) -> Result<(Follower, Synced)> {
         let mut copy = self.copy(&registry.id())?;
         let synced = copy.sync(registry)?;
         Ok((copy, synced))
     }
 
-    /// Opens the local copy as it is.
+    /// Opens the local copy without a sync.
     pub(super) fn copy(&self, registry: &RegistryId) -> Result<Follower> {
         let path = self.copy_path(registry)?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
         let window = self.config().scopes().iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let settings = FollowerSettings {
@@ -113,10 +113,10 @@ impl Context {
         Ok(Follower::open_or_create(&path, *registry, settings)?)
     }
 
-    /// Where the holder of a secret stands in the tree, as of the newest root: from the local copy, or from a relay if one
-    /// is set. `index` is the member's, if it was given.
+    /// Finds the member of a secret in the tree of the newest root: in the local copy, or from a relay if one is set.
+    /// `index` is the member's index, if it was given.
     ///
-    /// Counts the members who meet `requirement`, among whom the holder hides.
+    /// Counts the members who meet `requirement`, which are the anonymity set.
     pub(super) fn locate(
         &self,
         secret: &IdentitySecret,
@@ -166,7 +166,7 @@ impl Context {
             let head = registry.head()?;
             match light.sync(&source, &ChainHead { root: head.root, member_count: head.member_count }) {
                 Ok(synced) => break synced,
-                // A block may have come between the chain's answer and the relay's.
+                // A new block may lie between the chain's answer and the relay's.
                 Err(SyncError::NotTheChains(_) | SyncError::MemberCount { .. } | SyncError::Bucket(_))
                     if attempt < RELAY_ATTEMPTS =>
                 {
@@ -184,7 +184,7 @@ impl Context {
         Ok(Located { member, path, crowd: Crowd::of_group(&light, requirement) })
     }
 
-    /// The members who meet a requirement as this device knows them, without asking anybody; none if it knows none.
+    /// Returns the members who meet a requirement, from the files of this device alone; `None` if it has no files.
     pub(super) fn known_crowd(
         &self,
         owner: &LedgerOwner,
@@ -203,19 +203,20 @@ impl Context {
         Ok(copy.head().is_some().then(|| copy.tree()).transpose()?.map(|tree| Crowd::of_tree(tree, requirement)))
     }
 
-    /// The index of a member as this device knows it; the endpoint is not asked, for it would learn who asks.
+/// Returns the index of a member that this device knows. The endpoint is not asked, because it would learn which
+    /// member asks.
     fn own_index(&self, owner: &LedgerOwner, given: Option<u32>) -> Result<MemberIndex> {
         if let Some(index) = given {
             self.keep_index(owner, MemberIndex(index))?;
             return Ok(MemberIndex(index));
         }
         self.kept_index(owner)?.context(
-            "this device does not know the member's index; pass it once with --index (`deposit` printed it, and `status` asks \
-             the endpoint for it)",
+            "this device does not know the member's index; pass it once with --index (`deposit` printed it; `status` \
+              asks the endpoint for it)",
         )
     }
 
-    /// The index that this device keeps of a member, if it does.
+    /// Reads the index of a member that this device has stored, if any.
     fn kept_index(&self, owner: &LedgerOwner) -> Result<Option<MemberIndex>> {
         let path = self.own_file(owner, "index")?;
         match fs::read_to_string(&path) {
@@ -229,11 +230,11 @@ impl Context {
         }
     }
 
-    /// Which of the memberships of a commitment is one's own.
+    /// Returns the index of the user's own membership among those of a commitment.
     ///
-    /// A commitment is public, and anybody can deposit for it: in a tier of his choice, and until he takes his deposit
-    /// back. The index that was given, or that of this device's own deposit, says which membership is meant. Without either
-    /// there must be one alone.
+    /// A commitment is public, and anyone can deposit for it, in any tier, and withdraw that deposit later. The given
+    /// index, or the index of this device's own deposit, selects the membership. Without either there must be exactly
+    /// one.
     pub(super) fn own_slot(
         &self,
         owner: &LedgerOwner,
@@ -252,22 +253,22 @@ impl Context {
             (None, slots) => {
                 let list: Vec<_> = slots.iter().map(|(index, depositor)| format!("{index} by {depositor}")).collect();
                 bail!(
-                    "others have deposited for this commitment as well ({}), and this device does not know which deposit is \
-                     yours: pass its index with --index",
+                    "there are several deposits for this commitment ({}), and this device does not know which one is \
+                      yours: pass its index with --index",
                     list.join(", ")
                 )
             }
         }
     }
 
-    /// Remembers the index of a member.
+    /// Stores the index of a member on this device.
     pub(super) fn keep_index(&self, owner: &LedgerOwner, index: MemberIndex) -> Result<()> {
         let path = self.own_file(owner, "index")?;
         write_atomically(&path, format!("{index}\n").as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// A file about one member, beside the copy of the registry.
+    /// Returns the path of a file about one member, in the folder of the registry's copy.
     fn own_file(&self, owner: &LedgerOwner, extension: &str) -> Result<PathBuf> {
         Ok(self.copy_path(&owner.registry)?.with_file_name(format!("{}.{extension}", owner.file_name())))
     }
@@ -277,10 +278,10 @@ fn has_left(index: MemberIndex, status: MemberStatus) -> String {
     let how = match status {
         MemberStatus::Active => "has just left the tree; try again".into(),
         MemberStatus::Exiting { withdrawable_at } => {
-            format!("has asked for its deposit back, which it can have from {} on", moment(withdrawable_at))
+            format!("has requested its exit and can withdraw its deposit from {} on", moment(withdrawable_at))
         }
         MemberStatus::Withdrawn => "has withdrawn its deposit".into(),
-        MemberStatus::Slashed => "was slashed: its secret is known, so make a new identity".into(),
+        MemberStatus::Slashed => "was slashed: its secret is public, so create a new identity".into(),
     };
     format!("member {index} {how}; it cannot post any more")
 }

@@ -1,11 +1,11 @@
-//! What verbs print: sentences for people, or JSON for scripts.
+//! The output of subcommands: sentences for people, or JSON for scripts.
 
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use serde_json::Value;
 
-/// Where answers go. Progress, questions and warnings go to standard error and never here.
+/// Standard output, which receives results only. Progress, questions and warnings go to standard error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
     json: bool,
@@ -20,31 +20,31 @@ impl Output {
         self.json
     }
 
-    /// One line for people.
+    /// Prints one line for people.
     pub(super) fn line(&self, text: impl AsRef<str>) -> Result<()> {
         Ok(writeln!(io::stdout().lock(), "{}", text.as_ref())?)
     }
 
-    /// One object for scripts, on a line of its own.
+    /// Prints one JSON object for scripts, on its own line.
     pub(super) fn json(&self, value: &Value) -> Result<()> {
         let mut out = io::stdout().lock();
         writeln!(out, "{value}")?;
         Ok(out.flush()?)
     }
 
-    /// The same as a sentence or as an object, whichever was asked for.
+    /// Prints a result: the JSON object with `--json`, otherwise the sentence.
     pub(super) fn result(&self, text: &str, value: Value) -> Result<()> {
         if self.json { self.json(&value) } else { self.line(text) }
     }
 }
 
-/// Something that people should know while they wait, on standard error.
+/// Prints a note for people on standard error.
 pub(super) fn note(text: impl AsRef<str>) {
-    // A note that cannot be shown is no reason to stop.
+    // A failure to print a note does not stop the subcommand.
     let _ = writeln!(io::stderr(), "{}", text.as_ref());
 }
 
-/// Whether somebody can be asked.
+/// Whether there is a terminal to ask questions at.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

@@ -20,54 +20,54 @@ use crate::{
     wallet::members::{ClientOptions, RelayMembers},
 };
 
-/// Policies that should be the same and are not.
+/// Policies that should be equal and differ.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum PolicyMismatch {
-    /// The configuration and a relay, or two relays.
+    /// The policies in force differ between the configuration and a relay, or between two relays.
     #[error(
-        "{first} and {second} have different policies for `{scope}`: {first_hash} and {second_hash} are in force. Do not \
-         post before you know why: a relay that serves you a policy of your own knows your posts by it"
+        "{first} and {second} have different policies for `{scope}`: {first_hash} and {second_hash} are in force. \
+          Find out why before you post: a relay can recognise your posts by a policy that it serves only to you"
     )]
     Differs { scope: String, first: String, second: String, first_hash: String, second_hash: String },
-    /// What is to come differs, or what was before and still holds.
+    /// The announced policies differ.
     #[error(
-        "{first} and {second} list different policies for `{scope}` beside the one in force; ask their operators, or again \
-         after the change"
+    "{first} and {second} announce different policies for `{scope}` after the one in force; ask their operators, or \
+    run this again after the change"
     )]
     ListDiffers { scope: String, first: String, second: String },
-    /// A hash that is not pinned.
+    /// The hash of the policy is not pinned.
     #[error(
-        "the policy of `{scope}` in {source_name} has the hash {found}, and none of those pinned; do not post under it"
+"the policy of `{scope}` in {source_name} has the hash {found}, which is not pinned; do not post under it"
     )]
     NotPinned { scope: String, source_name: String, found: PolicyHash },
-    /// A relay of another registry.
-    #[error("{0} states policies of another registry; ask a relay of this one")]
+    /// The relay belongs to another registry.
+    #[error("{0} publishes policies of another registry; use a relay of this one")]
     OtherRegistry(String),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// One scope; all that the configuration lists without it
+    /// Name of a scope [default: all scopes of the configuration]
     #[arg(long)]
     scope: Option<String>,
-    /// Compare with what this relay publishes; give several to compare them with each other, too
+    /// Compare with the policies that this relay publishes; repeat it to compare several relays with each other
     ///
-    /// Do it by the clock, for example once a day, and not before each message. --members-proxy goes for it as well.
+    /// Run this at fixed times, for example once a day, and not before each message. The request uses --members-proxy.
     #[arg(long, value_name = "URL")]
     relay: Vec<String>,
-    /// A key that a relay must have signed its policies with; the one that it states without any
+    /// Public key that a relay must sign its policies with [default: the key that the relay states]
     #[arg(long, value_name = "NAME+HASH+KEY", requires = "relay")]
     key: Vec<NotePublicKey>,
-    /// A hash that the policy in force must have; give several if a change is announced
+    /// Hash that the policy in force must have; repeat it if a change is announced
     #[arg(long, value_name = "SHA256", requires = "scope")]
     pin: Vec<PolicyHash>,
 }
 
-/// Where policies are listed.
+/// A list of policies: the configuration or a relay.
 struct Source {
     name: String,
-    /// By the name of the scope.
+    /// The policies by scope name.
     scopes: BTreeMap<String, Vec<DatedPolicy>>,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     let names: Vec<String> = match &arguments.scope {
         Some(scope) => {
-            // A wallet without this scope compares the relays alone.
+            // If the configuration lacks this scope, only the relays are compared.
             if !arguments.relay.is_empty() && !sources[0].scopes.contains_key(scope) {
                 sources.remove(0);
             }
@@ -125,13 +125,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let texts: Vec<&str> = answers.iter().map(|(text, _)| text.as_str()).collect();
     let agreed = match arguments.relay.len() {
         0 => String::new(),
-        count => format!("\n{count} relays have signed the same."),
+        count => format!("\n{count} relays have signed the same policies."),
     };
     let policies: Vec<_> = answers.iter().map(|(_, json)| json.clone()).collect();
     context.output().result(&format!("{}{agreed}", texts.join("\n")), json!({ "policies": policies, "relays": keys }))
 }
 
-/// Compares the policies in force, and those that are listed with them.
+/// Compares the policies in force and the announced ones.
 fn compare(
     registry: &RegistryId,
     scope: &str,
@@ -177,14 +177,14 @@ fn describe(
     Ok((text, json!({ "scope": scope, "in_force": of(current)?, "coming": coming })))
 }
 
-/// What `/v1/policy` answers, as far as the note goes.
+/// The part of the response of `/v1/policy` that belongs to the signed note.
 #[derive(Deserialize)]
 struct Answer {
     key: Option<String>,
     note: Option<String>,
 }
 
-/// The signed policies of a relay, and the key that it signed with.
+/// Fetches the signed policies of a relay; returns them with the key that signed them.
 fn fetch(
     context: &Context,
     registry: &RegistryId,
@@ -197,19 +197,19 @@ fn fetch(
     };
     let body = RelayMembers::new(relay, Levels::STANDARD, &options)?.policy()?;
     let answer: Answer = serde_json::from_slice(&body)
-        .with_context(|| format!("{relay} does not answer at /v1/policy as a relay does; check the address"))?;
+        .with_context(|| format!("the response of {relay} at /v1/policy is not a relay's; check the address"))?;
     let (Some(key), Some(signed)) = (answer.key, answer.note) else {
-        bail!("{relay} does not sign its policies; ask another relay");
+        bail!("{relay} does not sign its policies; use another relay");
     };
     let stated: NotePublicKey = key.parse()?;
     if keys.is_empty() {
-        note(format!("{relay} signs with {stated}; pass it as --key to see a change of it."));
+        note(format!("{relay} signs with {stated}; pass this key as --key to notice if it changes."));
     }
     let key = keys.iter().find(|key| **key == stated);
     let key = match (key, keys.is_empty()) {
         (Some(key), _) => key.clone(),
         (None, true) => stated,
-        (None, false) => bail!("{relay} signs with {stated}, which is none of the keys given; do not trust it"),
+        (None, false) => bail!("{relay} signs with {stated}, which is not a key given with --key; do not trust it"),
     };
     let (found, policies) = PoliciesStatement::open(&key, &signed).with_context(|| relay.to_owned())?;
     if found != *registry {

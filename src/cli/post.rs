@@ -32,26 +32,26 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The message; standard input without it
+    /// The message [default: standard input]
     message: Option<String>,
     /// Read the message from a file, byte for byte
     #[arg(long, value_name = "FILE", conflicts_with = "message")]
     file: Option<PathBuf>,
-    /// Where to post: the name of a scope in the configuration
+    /// Scope to post in, by its name in the configuration
     #[arg(long)]
     scope: String,
-    /// Index of the member, which this device may not know if it deposited elsewhere; needed with --members-from alone
+    /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
     #[arg(long)]
     index: Option<u32>,
-    /// Write to a new file in place of standard output
+    /// Write to a new file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Envelope)]
     format: Format,
-    /// The ledger is not older than what was really used, although it looks so
+    /// Trust that the ledger is up to date, although it may be stale
     ///
-    /// If it is, a message id is used twice, and the deposit is lost.
+    /// If messages were sent that the ledger does not contain, a message id is used twice and the deposit is lost.
     #[arg(long)]
     trust_ledger: bool,
 }
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let dated = context.config().scope(&arguments.scope, now()?)?;
     let policy = &dated.policy;
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
-        bail!("{} is there already; no message id was used", path.display());
+        bail!("{} already exists; no message id was used", path.display());
     }
     let message = message(arguments)?;
     let registry = context.registry_id()?;
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let located = context.locate(&secret, arguments.index, &requirement)?;
     let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
 
-    // Whatever can fail is tried before an id is used up.
+    // All steps that can fail come before a message id is used up.
     let scope = Scope::new(&registry, &policy.name);
     requirement.check(membership)?;
     located.crowd.warn(context.config(), &policy.name)?;
@@ -136,26 +136,26 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// No message can be sent now; says when one can be.
+/// Error: no message can be sent now. The text says when one can be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NotNow(String);
 
-/// The ledger's reason in times that people read.
+/// Formats the ledger's reason, with times for people.
 fn in_words(error: LedgerError) -> anyhow::Error {
     let LedgerError::Refused(refusal) = &error else { return error.into() };
     let text = match refusal {
         Refusal::QuotaUsed { used, next_begins, .. } => format!(
-            "the quota is used: all {used} messages of this device are sent; the next epoch begins at {}",
+"the quota is used up: this device has sent all its {used} messages; the next epoch begins at {}",
             moment(*next_begins)
         ),
         Refusal::EpochLeft { next_begins, .. } => format!(
-            "the clock has gone back to an epoch that was left before; check the clock, or wait until {}",
+            "the clock has gone back to an earlier epoch; check the clock, or wait until {}",
             moment(*next_begins)
         ),
         Refusal::MayBeStale { resumes_at } => format!(
-            "the ledger may be older than what was really used, and a message id used twice costs the deposit; posting \
-             resumes at {}. If you know that nothing was posted since, pass --trust-ledger",
+            "the ledger may be stale, and a message id that is used twice costs the deposit; posting resumes at {}. \
+              If you are sure that nothing was posted since, pass --trust-ledger",
             moment(*resumes_at)
         ),
         refusal => refusal.to_string(),
@@ -184,7 +184,7 @@ fn message(arguments: &Arguments) -> Result<Vec<u8>> {
     }
     let mut input = io::stdin().lock();
     if input.is_terminal() {
-        note("Reading the message from the terminal; end it with Ctrl-D on a line of its own.");
+        note("Reading the message from the terminal; end it with Ctrl-D on an empty line.");
     }
     let mut message = Vec::new();
     input.read_to_end(&mut message).context("cannot read the message from standard input")?;

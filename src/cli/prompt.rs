@@ -1,4 +1,4 @@
-//! Asking people: for secrets, without showing them, and whether to go on.
+//! Prompts: for secrets, without echo, and for confirmation.
 
 use std::{
     env, fs,
@@ -15,15 +15,15 @@ use super::{
 };
 use crate::identity::Passphrase;
 
-/// Holds the identity's passphrase.
+/// Environment variable with the identity's passphrase.
 const PASSPHRASE_VARIABLE: &str = "QUOTAPASS_PASSPHRASE";
 
-/// Somebody was asked and said no.
+/// Error: the user declined the confirmation.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped as asked; nothing was done")]
+#[error("cancelled; nothing was done")]
 pub(super) struct Declined;
 
-/// A secret from the environment, or from a file, or typed.
+/// Reads a secret from the environment, from a file, or from the terminal.
 pub(super) fn secret(config: &Config, what: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
     match given(config, variable, file)? {
         Some(secret) => Ok(secret),
@@ -46,39 +46,39 @@ fn given(config: &Config, variable: &str, file: Key) -> Result<Option<Zeroizing<
 fn typed(question: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
     if !can_ask() {
         let flag = file.flag().unwrap_or_default();
-        bail!("{question}there is no terminal to ask at; set {variable}, or name a file with {flag}");
+        bail!("{question}there is no terminal for a prompt; set {variable}, or name a file with {flag}");
     }
     Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?))
 }
 
-/// The passphrase of an identity that is there.
+/// Reads the passphrase of an existing identity.
 pub(super) fn passphrase(config: &Config, identity: &str) -> Result<Passphrase> {
     let what = format!("Passphrase of identity `{identity}`");
     let mut text = secret(config, &what, PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
     take(&mut text)
 }
 
-/// A passphrase for a new identity, typed twice.
+/// Reads a passphrase for a new identity, twice if it is typed.
 pub(super) fn new_passphrase(config: &Config) -> Result<Passphrase> {
     if let Some(mut text) = given(config, PASSPHRASE_VARIABLE, Key::PassphraseFile)? {
         return take(&mut text);
     }
     let mut first = typed("New passphrase, for this device: ", PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
-    let second = typed("The same once more: ", PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
+    let second = typed("Repeat the passphrase: ", PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
     if first != second {
-        bail!("the two passphrases differ; nothing was written, try again");
+    bail!("the two passphrases differ and nothing was written; try again");
     }
     take(&mut first)
 }
 
 fn take(text: &mut Zeroizing<String>) -> Result<Passphrase> {
-    Passphrase::new(std::mem::take(&mut **text)).context("the passphrase is empty; choose one of some length")
+    Passphrase::new(std::mem::take(&mut **text)).context("the passphrase is empty; choose a long one")
 }
 
-/// The words of a mnemonic, from standard input if it is no terminal.
+/// Reads the words of a mnemonic, from standard input if it is not a terminal.
 pub(super) fn words() -> Result<Zeroizing<String>> {
     if can_ask() {
-        let words = rpassword::prompt_password("The 24 words, in order, with spaces between (they are not shown): ");
+        let words = rpassword::prompt_password("The 24 words, in order, separated by spaces (they are not shown): ");
         return Ok(Zeroizing::new(words.context("cannot read from the terminal")?));
     }
     let mut words = Zeroizing::new(String::new());
@@ -90,13 +90,13 @@ pub(super) fn words() -> Result<Zeroizing<String>> {
     Ok(words)
 }
 
-/// Asks before something that costs, unless `yes` was said beforehand.
+/// Asks for confirmation, unless the flag `--yes` was given.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<()> {
     if yes {
         return Ok(());
     }
     if !can_ask() {
-        bail!("{question} There is no terminal to ask at; pass --yes if you mean it");
+        bail!("{question} There is no terminal for this question; pass --yes to confirm");
     }
     let mut error = io::stderr();
     write!(error, "{question} [y/N] ")?;

@@ -23,19 +23,19 @@ use crate::registry::{MemberStatus, Refusal, Registry, RegistryError, RegistryEv
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Evidence of a double post, as `quotapass verify --evidence` writes it
+    /// Evidence of a double post, written by `quotapass verify --evidence`
     #[arg(long, value_name = "FILE")]
     evidence: PathBuf,
-    /// Who gets the reward, in place of the wallet that sends
+    /// Account that receives the reward [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     receiver: Option<Address>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let secret = evidence::read(&arguments.evidence)?.secret().context("the shares of this evidence give no secret")?;
+    let secret = evidence::read(&arguments.evidence)?.secret().context("this evidence does not yield a secret")?;
     let payer = context.payer()?;
     let registry = &payer.registry;
     let id = registry.id();
@@ -43,9 +43,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let commitment = secret.commitment();
     let slots = registry.slots_of(commitment)?;
     let Some(last) = slots.last().copied() else {
-        bail!("the secret behind this evidence has the commitment {commitment}, which this registry never had");
+        bail!("the secret of this evidence has the commitment {commitment}, which was never in this registry");
     };
-    // All that deposited for it lose their deposits, whoever they are: one that is left would let the member go on.
+// All deposits for the commitment are slashed, whoever made them: with one left, the member could go on posting.
     let mut liable = Vec::new();
     for index in slots {
         let record = registry.record(index)?;
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             .any(|logged| matches!(logged.event, RegistryEvent::Credited { account, .. } if account == receiver));
         let paid = reward.map(|reward| amount::show(reward, &info.token)).unwrap_or_default();
         let how = if is_credited {
-            "credited, for the token refused the payment (see `quotapass registry claim`)"
+            "credited, because the token refused the payment (see `quotapass registry claim`)"
         } else {
             "paid"
         };

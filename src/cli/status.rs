@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Index of the member, if others have deposited for the same commitment
+    /// Index of the member, if there are several deposits for the commitment
     #[arg(long)]
     index: Option<u32>,
 }
@@ -66,12 +66,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     output.line(format!("identity    {name}, account {}", context.account()?))?;
     output.line(format!("commitment  {commitment}"))?;
     let (Some(index), Some(record)) = (index, record) else {
-        return output.line("membership  none yet; `quotapass deposit` makes one");
+        return output.line("membership  none yet; run `quotapass deposit`");
     };
     output.line(format!("membership  {index}, {}", describe(&record.status)))?;
     let tier = if info.gate.is_none() { format!(" (tier {})", record.tier) } else { String::new() };
     output.line(format!(
-        "deposit     {}{tier}: stake {}, {} messages an epoch and scope",
+        "deposit     {}{tier}: stake {}, {} messages per epoch and scope",
         amount::of_deposit(&info, &record),
         record.stake,
         record.message_limit
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The members who meet what each scope asks for now, as far as this device knows them.
+/// Counts the members known to this device who meet the current requirement of each scope.
 fn crowds(context: &Context, owner: &LedgerOwner, index: MemberIndex) -> Result<Vec<(String, Crowd)>> {
     let now = now()?;
     let mut crowds = Vec::new();
@@ -104,13 +104,13 @@ fn crowds(context: &Context, owner: &LedgerOwner, index: MemberIndex) -> Result<
 fn describe(status: &MemberStatus) -> String {
     match status {
         MemberStatus::Active => "active".into(),
-        MemberStatus::Exiting { withdrawable_at } => format!("leaving, can withdraw from {}", moment(*withdrawable_at)),
+        MemberStatus::Exiting { withdrawable_at } => format!("exiting, can withdraw from {}", moment(*withdrawable_at)),
         MemberStatus::Withdrawn => "withdrawn".into(),
         MemberStatus::Slashed => "slashed".into(),
     }
 }
 
-/// What is left in one scope.
+/// The remaining quota in one scope.
 struct Left {
     text: String,
     json: Value,

@@ -11,7 +11,7 @@ use crate::registry::Registry;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Move the local copy away and read all events anew
+    /// Move the local copy away, and read all events again
     #[arg(long)]
     from_scratch: bool,
 }
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if arguments.from_scratch {
         let aside = path.with_extension("old");
         match fs::rename(&path, &aside) {
-            Ok(()) => note(format!("The former copy is now {}.", aside.display())),
+            Ok(()) => note(format!("The previous copy is now {}.", aside.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("cannot move {} away", path.display())),
         }
@@ -32,11 +32,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if let Some(undone) = synced.undone {
         let ancestor =
             undone.ancestor.map_or_else(|| "the beginning".into(), |block| format!("block {}", block.number));
-        note(format!("The chain was reorganised after {ancestor}; what came later was taken back and read anew."));
+        note(format!("The chain was reorganised after {ancestor}; later events were undone and read again."));
     }
     context.output().result(
         &format!(
-            "{} members at block {}; read {} events in {} blocks; the root is the contract's.",
+            "{} members at block {}; read {} events in {} blocks; the root matches the contract's.",
             head.member_count, block.number, synced.events, synced.blocks
         ),
         json!({

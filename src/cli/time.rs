@@ -1,25 +1,25 @@
-//! Times and durations, as people read and write them.
+//! Times and durations as text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-/// The Unix second that the system's clock shows.
+/// Returns the time of the system clock in Unix seconds.
 pub(super) fn now() -> Result<u64> {
     let since =
-        SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock stands before 1970; set it")?;
+        SystemTime::now().duration_since(UNIX_EPOCH).context("the system clock is before 1970; set it")?;
     Ok(since.as_secs())
 }
 
-/// A Unix second in UTC, for example `2026-11-20 12:00:00Z`.
+/// Formats a Unix second in UTC, for example `2026-11-20 12:00:00Z`.
 pub(super) fn moment(unix_seconds: u64) -> String {
-    // The formatter knows no years of five digits.
+    // The formatter does not support years with five digits.
     const LAST: u64 = 253_402_300_799;
     let time = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(LAST));
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ")
 }
 
-/// A number of seconds in words, for example `1h 30m`.
+/// Formats a number of seconds, for example `1h 30m`.
 pub(super) fn duration(seconds: u64) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }

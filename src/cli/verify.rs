@@ -25,28 +25,28 @@ use crate::{
     relay::{BadgeRequest, Malformed, MemoryLog, PolicyTable, PostRequest, Relay, RootHistory, Verdict},
 };
 
-/// Something was not accepted. What it was has been printed.
+/// Error: posts or a badge were not accepted. Their verdicts have been printed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} not accepted")]
 pub(super) struct NotAccepted(usize);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files of posts as `quotapass post` writes them, judged in this order; `-` is standard input
+    /// Files of posts, written by `quotapass post`, in the order of verification; `-` is standard input
     ///
-    /// Posts of one call are judged together: one that is there twice is a replay, and two messages under one nullifier
-    /// exceed a quota. Nothing is remembered from one call to the next.
+    /// All posts of one call share a nullifier log: a post that occurs twice is a replay, and two messages under one
+    /// nullifier exceed a quota. The log is not kept for later calls.
     #[arg(required_unless_present = "badge")]
     posts: Vec<PathBuf>,
-    /// A file with a badge, to check in place of posts
+    /// File with a badge to verify instead of posts
     #[arg(long, value_name = "FILE", requires = "scope", conflicts_with = "posts")]
     badge: Option<PathBuf>,
-    /// The scope in which the badge is worn
+    /// Scope of the badge
     #[arg(long, requires = "badge")]
     scope: Option<String>,
     /// Write the evidence of a double post to a new file, for `quotapass slash`
     ///
-    /// Whoever has it has the offender's secret.
+    /// Keep this file private: it reveals the offender's secret.
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
 }

@@ -12,10 +12,10 @@ use crate::registry::{FollowError, Registry, RegistryError, RegistryEvent, Token
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Seconds between two looks at the chain
+    /// Seconds between two polls of the chain
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     interval: u64,
-    /// Stop after one look
+    /// Stop after one poll
     #[arg(long)]
     once: bool,
 }
@@ -30,14 +30,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         note(format!("{standing}."));
         return Ok(());
     }
-    note(format!("{standing}; following, until Ctrl-C."));
+    note(format!("{standing}; following the chain until Ctrl-C."));
     loop {
         thread::sleep(Duration::from_secs(arguments.interval));
         let synced = match copy.sync(&registry) {
             Ok(synced) => synced,
-            // The endpoint may come back, and the copy is as it was.
+            // The endpoint may recover, and the copy is unchanged.
             Err(FollowError::Registry(RegistryError::Node(error))) => {
-                note(format!("{error}. Trying again."));
+                note(format!("{error}. Retrying."));
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -99,7 +99,7 @@ fn show(event: &RegistryEvent, block: u64, timestamp: u64, token: &TokenInfo, co
         ),
         RegistryEvent::Credited { account, amount } => (
             "credited",
-            format!("the token does not pay {account}, which can claim {}", tokens(*amount)),
+            format!("the token refused a payment to {account}, which can claim {}", tokens(*amount)),
             json!({ "account": account, "amount": amount.to_string() }),
         ),
         RegistryEvent::Claimed { account, to, amount } => (

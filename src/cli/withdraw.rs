@@ -15,13 +15,13 @@ use crate::registry::{MemberStatus, Registry};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Index of the member, in place of that of the identity
+    /// Index of the member, instead of the identity's
     #[arg(long)]
     index: Option<u32>,
-    /// Who gets the tokens, in place of the wallet that sends
+    /// Account that receives the tokens [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     to: Option<Address>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         let time = registry.latest_block()?.timestamp;
         if time < withdrawable_at {
             bail!(
-                "member {index} can withdraw from {} on, in {} by the chain's clock",
+                "member {index} can withdraw from {} on, which is in {} by the chain's clock",
                 moment(withdrawable_at),
                 duration(withdrawable_at - time)
             );

@@ -22,7 +22,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
         .fails(1, "holds 0 DEV and the deposit takes 1 DEV and a fee of 0.01 DEV");
     device.set("QUOTAPASS_WALLET_KEY", WALLETS[0]);
     device.run(&["deposit", "--tier", "2", "--yes"]).fails(1, "the deposit takes 5000000 DEV and a fee");
-    device.run(&["deposit", "--tier", "0"]).fails(1, "pass --yes if you mean it");
+    device.run(&["deposit", "--tier", "0"]).fails(1, "pass --yes to confirm");
     let poor = "0x0000000000000000000000000000000000000000000000000000000000000001";
     device.set("QUOTAPASS_WALLET_KEY", poor);
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(3, "coin");

@@ -15,7 +15,7 @@ fn an_identity_is_made_listed_exported_and_restored() {
     device.run(&["identity", "new", "a/b"]).fails(1, "is not a valid identity name");
     device.run(&["identity", "new", "--device", "3/2"]).fails(2, "there is no device 3 among 2");
     assert_eq!(device.run(&["identity", "export", "work", "--json"]).json()["mnemonic"], words);
-    device.run(&["identity", "export", "work"]).fails(1, "pass --yes if you mean it");
+    device.run(&["identity", "export", "work"]).fails(1, "pass --yes to confirm");
 
     let restored = |words: &str| device.run_with(&["identity", "restore", "again"], words.as_bytes());
     restored("one two").fails(1, "has 24 words, this one 2");

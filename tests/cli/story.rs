@@ -30,7 +30,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     alice.run(&["post", "--scope", "lobby", "hi"]).fails(1, "not a member of this registry yet: `quotapass deposit");
     let deposited = alice.run(&["deposit", "--tier", "0", "--yes", "--json"]).json();
     assert_eq!(deposited["index"], 0);
-    alice.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "is member already");
+    alice.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "is already a member");
     let second = alice.run(&["deposit", "--tier", "1", "--account", "1", "--yes", "--json"]).json();
     assert_eq!(second["index"], 1);
     assert_eq!(alice.run(&["sync", "--json"]).json()["members"], 2);
@@ -41,7 +41,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     alice.run(&["post", "--scope", "lobby", "hello", "--out", name]).succeeds();
     alice
         .run(&["post", "--scope", "lobby", "hello", "--out", name])
-        .fails(1, "is there already; no message id was used");
+        .fails(1, "already exists; no message id was used");
     let posted = alice.run_with(&["post", "--scope", "lobby", "--json"], b"\xff\x00 bytes").json();
     assert_eq!(posted["left"], 1);
     // The policy's hash, and the members who meet it: both accounts.

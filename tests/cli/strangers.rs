@@ -59,7 +59,7 @@ fn a_copied_commitment_is_somebody_elses_membership() {
     twin.run_with(&["identity", "restore"], words.as_bytes()).succeeds();
     twin.run(&["post", "--scope", "lobby", "hi"]).fails(1, "pass its index with --index");
     twin.run(&["post", "--scope", "lobby", "hi", "--index", "7"]).fails(1, "member 7 is not this account");
-    twin.run(&["post", "--scope", "lobby", "hi", "--index", "0"]).fails(1, "has asked for its deposit back");
+    twin.run(&["post", "--scope", "lobby", "hi", "--index", "0"]).fails(1, "has requested its exit");
     twin.run(&["post", "--scope", "lobby", "hi", "--index", "1"]).fails(5, "--trust-ledger");
     twin.run(&["exit", "--yes"]).fails(1, "must be the one that deposited");
     alice.run(&["exit", "--yes"]).succeeds();

@@ -69,7 +69,7 @@ fn compare_policies(operator: &Operator, relay: &RelayProcess) {
     assert_eq!(wallet(&["--scope", "lobby", "--pin", &hash]).0, 0);
     let other = "0".repeat(64);
     let (code, _, error) = wallet(&["--scope", "lobby", "--pin", &other]);
-    assert!(code == 8 && error.contains("none of those pinned"), "{code}: {error}");
+    assert!(code == 8 && error.contains("which is not pinned"), "{code}: {error}");
     let stranger = "quotapass-relay+00000000+AAAA";
     assert_eq!(wallet(&["--relay", url, "--key", stranger]).0, 2);
 
