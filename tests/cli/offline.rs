@@ -7,7 +7,7 @@ use crate::world::{Device, WALLETS};
 #[test]
 fn an_identity_is_made_listed_exported_and_restored() {
     let device = Device::new(WALLETS[0]);
-    assert!(device.run(&["identity", "list"]).succeeds().out.contains("`quotapass identity new` makes one"));
+    assert!(device.run(&["identity", "list"]).succeeds().out.contains("`quotapass identity new` creates one"));
     let made = device.run(&["identity", "new", "work", "--device", "2/3", "--json"]).json();
     let words = made["mnemonic"].as_str().unwrap();
     assert_eq!((words.split(' ').count(), &made["device"]), (24, &"2/3".into()));
@@ -52,7 +52,7 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     let mut device = Device::new(WALLETS[0]);
     fs::remove_file(device.path("config.toml")).unwrap();
     device.run(&["config", "init", "--rpc-url", "http://file.example", "--chain-id", "5"]).succeeds();
-    device.run(&["config", "init"]).fails(1, "a file that is there is not overwritten");
+    device.run(&["config", "init"]).fails(1, "an existing file is not overwritten");
     let setting = |device: &Device, flags: &[&str]| {
         let shown = device.run(&[&["config", "show", "--json"], flags].concat()).json();
         let setting = &shown["settings"]["rpc_url"];

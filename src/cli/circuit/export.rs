@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Proves the statement and writes the circuit's files. Returns where its key is from.
+/// Proves the statement and writes the circuit's files. Returns the origin of the key.
 fn write<C: Circuit>(
     context: &Context,
     levels: Levels,
@@ -62,7 +62,7 @@ fn write<C: Circuit>(
     let assignment = Assignment::compute::<C>(levels, public, witness)?;
     let files = [
         (format!("{}.r1cs", C::KIND), iden3::r1cs(&Shape::of::<C>(levels)?)),
-        // The secret in it was made for this one statement.
+        // The secret in the witness was generated for this statement only.
         ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
         ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
         ("proof.json".into(), json(iden3::proof_json(&proof))?),

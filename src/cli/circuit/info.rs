@@ -19,7 +19,7 @@ use crate::cli::context::Context;
 #[derive(Serialize)]
 struct Info {
     circuit: &'static str,
-    /// None for `slash`, which proves no membership.
+    /// `None` for `slash`, which does not prove membership.
     levels: Option<usize>,
     members: Option<u64>,
     constraints: usize,

@@ -1,4 +1,4 @@
-//! `quotapass circuit`: what the circuits are, and their files for other tools.
+//! `quotapass circuit`: information about the circuits, and their files for other tools.
 
 mod export;
 mod info;
@@ -21,7 +21,7 @@ pub(super) enum Verb {
     },
     /// Write each circuit's constraints, verification key and one real proof in the formats of iden3's tools
     Export {
-        /// Folder to write into, one folder a circuit: CIRCUIT.r1cs, witness.wtns, verification_key.json,
+        /// Folder to write to, with one folder per circuit: CIRCUIT.r1cs, witness.wtns, verification_key.json,
         /// proof.json, public.json
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -38,8 +38,8 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
     }
 }
 
-/// The prover of a circuit: with the keys in force for the standard tree, which alone has ceremonies, and with
-/// development keys for trees of other sizes.
+/// Returns the prover of a circuit: with the keys in force for the standard tree, the only one with ceremonies, and
+/// with development keys for trees of other sizes.
 fn prover<C: Circuit>(context: &Context, levels: Levels) -> Result<Prover<C>> {
     match levels {
         Levels::STANDARD => keys::prover(&context.keys()?),

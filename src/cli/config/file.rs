@@ -12,7 +12,7 @@ use super::{
 };
 use crate::relay::DatedPolicy;
 
-/// What a file sets.
+/// The settings and the scopes of a file.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) values: BTreeMap<Key, String>,
@@ -72,7 +72,7 @@ impl Document {
     }
 }
 
-/// Reads a file; one that is not there sets nothing, unless `must_exist`.
+/// Reads a file. A missing file sets nothing, or is an error if `must_exist`.
 pub(super) fn read(path: &Path, must_exist: bool) -> Result<Content> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -94,7 +94,7 @@ fn parse(text: &str) -> Result<Content> {
                 let item = |item: &Value| item.as_str().map_or_else(|| item.to_string(), Into::into);
                 items.iter().map(item).collect::<Vec<String>>().join(",")
             }
-            _ => bail!("`{}` must be a text or a number, for example {}", key.name(), key.example()),
+            _ => bail!("`{}` must be a string or a number, for example {}", key.name(), key.example()),
         };
         content.values.insert(key, value);
     }
@@ -129,7 +129,7 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
         };
         says("rpc_ulr = \"x\"", "unknown field `rpc_ulr`, expected one of `data_dir`");
-        says("rpc_url = true", "must be a text or a number");
+        says("rpc_url = true", "must be a string or a number");
         says("rpc_url = ", "line 1");
         says(&format!("{SCOPE}limit = 3\n"), "unknown field `limit`");
         says(&format!("{SCOPE}{SCOPE}"), "twice");

@@ -1,4 +1,4 @@
-//! What is set, and where: one TOML file, the environment, flags. What comes later in this list goes before.
+//! Settings. Precedence, lowest first: one TOML file, the environment, flags.
 
 mod file;
 mod scope;
@@ -19,26 +19,26 @@ use quotapass_circuits::prover::CeremonyHash;
 pub(in crate::cli) use self::scope::{ScopeSection, read_scopes};
 use crate::{registry::CodeHash, relay::DatedPolicy};
 
-/// Names another file than the platform's usual one.
+/// Environment variable that names the configuration file, instead of the platform's default.
 const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
 
-/// Flags that every verb takes.
+/// Flags of every subcommand.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings (also from the configuration file and the environment)")]
 pub(super) struct Flags {
     /// Configuration file, TOML [env: QUOTAPASS_CONFIG; default: the platform's usual folder]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where keys, identities, the ledger and the copy of the registry are kept
+    /// Folder for keys, identities, the ledger and the copy of the registry
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<String>,
-    /// Where the witness of the ledger is kept, apart from the ledger
+    /// Folder for the witness of the ledger, separate from the ledger
     #[arg(long, global = true, value_name = "FOLDER")]
     state_dir: Option<String>,
     /// JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket
     #[arg(long, global = true, value_name = "URL")]
     rpc_url: Option<String>,
-    /// Refuse an endpoint of another chain
+    /// Chain id; an endpoint of another chain is refused
     #[arg(long, global = true, value_name = "ID")]
     chain_id: Option<String>,
     /// Address of the registry
@@ -47,7 +47,7 @@ pub(super) struct Flags {
     /// Name of the identity
     #[arg(long, global = true, value_name = "NAME")]
     identity: Option<String>,
-    /// Account of the identity: one seed has many, each for a deposit of its own
+    /// Account of the identity: one seed has many accounts, each with its own deposit
     #[arg(long, global = true, value_name = "NUMBER")]
     account: Option<String>,
     /// File with the identity's passphrase; QUOTAPASS_PASSPHRASE holds the passphrase itself
@@ -62,13 +62,13 @@ pub(super) struct Flags {
     /// Use the account of this number on a Ledger as the wallet
     #[arg(long, global = true, value_name = "NUMBER")]
     wallet_ledger: Option<String>,
-    /// Relay to take members from, a bucket at a time, in place of a full copy of the registry
+    /// Relay to fetch members from, one bucket at a time, instead of a full copy of the registry
     #[arg(long, global = true, value_name = "URL")]
     members_from: Option<String>,
     /// Proxy for the requests to that relay, for example Tor's
     #[arg(long, global = true, value_name = "URL")]
     members_proxy: Option<String>,
-    /// Seconds to wait for one answer of the endpoint or the relay
+    /// Seconds to wait for a response of the endpoint or the relay
     #[arg(long, global = true, value_name = "SECONDS")]
     rpc_timeout: Option<String>,
 }
@@ -120,7 +120,7 @@ impl Key {
         Self::TrustedCode,
     ];
 
-    /// Its name in the file.
+    /// Returns the setting's name in the file.
     fn name(self) -> &'static str {
         match self {
             Self::DataDir => "data_dir",
@@ -149,7 +149,7 @@ impl Key {
         format!("QUOTAPASS_{}", self.name().to_uppercase())
     }
 
-    /// Its flag; some settings have none.
+    /// Returns the setting's flag; some settings have none.
     pub(in crate::cli) fn flag(self) -> Option<String> {
         match self {
             Self::MaxReorgDepth | Self::MinAnonymity | Self::TestChains | Self::TrustedKeys | Self::TrustedCode => None,
@@ -170,7 +170,7 @@ impl Key {
         }
     }
 
-    /// An example for messages and for a new file.
+    /// Returns an example value, for messages and for a new file.
     fn example(self) -> &'static str {
         match self {
             Self::DataDir => "\"/home/you/.local/share/quotapass\"",
@@ -197,22 +197,22 @@ impl Key {
 }
 
 impl Flags {
-    /// The configuration file that a flag names.
+    /// Returns the configuration file that a flag names.
     pub(in crate::cli) fn file(&self) -> Option<&Path> {
         self.config.as_deref()
     }
 
-    /// The data folder that a flag names.
+    /// Returns the data folder that a flag names.
     pub(in crate::cli) fn data_folder(&self) -> Option<&Path> {
         self.data_dir.as_deref().map(Path::new)
     }
 
-    /// Endpoint, chain and registry, as far as flags name them.
+    /// Returns the endpoint, the chain and the registry that flags name.
     pub(in crate::cli) fn chain(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
         (self.rpc_url.as_deref(), self.chain_id.as_deref(), self.registry.as_deref())
     }
 
-    /// The first flag that was given and names neither the configuration nor the data folder.
+    /// Returns the first given flag other than `--config` and `--data-dir`.
     pub(in crate::cli) fn first_but_files(&self) -> Option<String> {
         Key::ALL.into_iter().find(|key| *key != Key::DataDir && self.of(*key).is_some()).and_then(Key::flag)
     }
@@ -238,7 +238,7 @@ impl Flags {
     }
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Default,
@@ -263,12 +263,12 @@ impl fmt::Display for Origin {
 pub(super) struct Config {
     values: BTreeMap<Key, (String, Origin)>,
     scopes: Vec<DatedPolicy>,
-    /// The file, whether or not it is there.
+    /// The path of the file, which may not exist.
     file: PathBuf,
 }
 
 impl Config {
-    /// Reads the file and the environment. A file that a flag names must be there, unless it is about to be written.
+    /// Reads the file and the environment. A file that a flag names must exist, unless it is about to be written.
     pub(super) fn load(flags: &Flags, is_new: bool) -> Result<Self> {
         let named = flags.config.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
         let file = match &named {
@@ -296,7 +296,7 @@ impl Config {
         Ok(Self { values, scopes: content.scopes, file })
     }
 
-    /// A setting, if it is set.
+    /// Returns a setting, or `None` if it is not set.
     pub(super) fn get<T>(&self, key: Key) -> Result<Option<T>>
     where
         T: FromStr,
@@ -313,7 +313,7 @@ impl Config {
         }
     }
 
-    /// A setting that the verb cannot do without.
+    /// Returns a setting, which must be set.
     pub(super) fn require<T>(&self, key: Key) -> Result<T>
     where
         T: FromStr,
@@ -332,7 +332,7 @@ impl Config {
         })
     }
 
-    /// The policy of a scope that is in force at `now`.
+    /// Returns the policy of a scope that is in force at `now`.
     pub(super) fn scope(&self, name: &str, now: u64) -> Result<&DatedPolicy> {
         if let Some(dated) = self.in_force(now).into_iter().find(|dated| dated.policy.name == name) {
             return Ok(dated);
@@ -340,20 +340,21 @@ impl Config {
         let known: Vec<_> = self.in_force(now).into_iter().map(|dated| dated.policy.name.as_str()).collect();
         if known.is_empty() {
             bail!(
-                "no scope is configured, so that `{name}` is unknown: write its policy, which its relay publishes, to a \
-                 section [[scopes]] of {}; `quotapass config init` writes an example",
+                "no scope is configured, so `{name}` is unknown: copy the policy that its relay publishes into a \
+                  section [[scopes]] of {}; `quotapass config init` writes an example",
                 self.file.display()
             );
         }
         bail!("no scope `{name}` is configured; {} has {}", self.file.display(), known.join(", "))
     }
 
-    /// All policies of all scopes.
+    /// Returns all policies of all scopes.
     pub(super) fn scopes(&self) -> &[DatedPolicy] {
         &self.scopes
     }
 
-    /// The policy of each scope that is in force at `now`: the latest that has begun, and before that the first.
+/// Returns the policy of each scope that is in force at `now`: the latest that has begun, or the first one if none
+    /// has.
     pub(super) fn in_force(&self, now: u64) -> Vec<&DatedPolicy> {
         let mut latest: Vec<&DatedPolicy> = Vec::new();
         for dated in &self.scopes {
@@ -373,12 +374,12 @@ impl Config {
         latest
     }
 
-    /// Below how many members who meet what a scope asks for a wallet warns.
+    /// Returns the size of the anonymity set below which a wallet warns.
     pub(super) fn min_anonymity(&self) -> Result<usize> {
         self.require(Key::MinAnonymity)
     }
 
-    /// The folder that everything is kept in.
+    /// Returns the data folder.
     pub(super) fn data_folder(&self) -> Result<PathBuf> {
         match self.get::<PathBuf>(Key::DataDir)? {
             Some(folder) => Ok(folder),
@@ -386,15 +387,15 @@ impl Config {
         }
     }
 
-    /// The hashes of the keys of ceremonies that are trusted; none, and development keys are used.
+    /// Returns the hashes of the trusted ceremony keys. Without any, development keys are used.
     pub(super) fn trusted_keys(&self) -> Result<Vec<CeremonyHash>> {
         let list: String = self.get(Key::TrustedKeys)?.unwrap_or_default();
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let hash = |part: &str| {
             part.parse().map_err(|_| {
                 anyhow!(
-                    "`{}` lists `{part}`, which is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` \
-                     or `sha256sum` prints of a .zkey file",
+                    "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
+                      keys install` or `sha256sum` prints for a .zkey file",
                     Key::TrustedKeys.name()
                 )
             })
@@ -402,15 +403,15 @@ impl Config {
         parts.map(hash).collect()
     }
 
-    /// The hashes of contracts' code that is trusted besides that of this version.
+    /// Returns the hashes of contract code that is trusted in addition to the code of this version.
     pub(super) fn trusted_code(&self) -> Result<Vec<CodeHash>> {
         let list: String = self.get(Key::TrustedCode)?.unwrap_or_default();
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let hash = |part: &str| {
             part.parse().map_err(|_| {
                 anyhow!(
-                    "`{}` lists `{part}`, which is no SHA-256: write the 64 hexadecimal digits that `quotapass registry \
-                     info` prints of code that it does not know",
+                    "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
+                      registry info` prints for unknown code",
                     Key::TrustedCode.name()
                 )
             })
@@ -418,13 +419,13 @@ impl Config {
         parts.map(hash).collect()
     }
 
-    /// Whether a chain is one of those on which development keys are accepted.
+    /// Whether development keys are accepted on a chain.
     pub(super) fn is_test_chain(&self, chain_id: u64) -> Result<bool> {
         let list: String = self.require(Key::TestChains)?;
         for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let listed: u64 = part.parse().map_err(|_| {
                 anyhow!(
-                    "`{}` lists `{part}`, which is no chain id: write ids with commas between",
+                    "`{}` lists `{part}`, which is not a chain id: write ids separated by commas",
                     Key::TestChains.name()
                 )
             })?;

@@ -9,14 +9,14 @@ use toml::{Spanned, value::Datetime};
 
 use crate::relay::{DatedPolicy, Policy, PolicyHistory};
 
-/// One policy of a scope. A scope is listed once for each of them.
+/// One policy of a scope. A scope has one section for each of its policies.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::cli) struct ScopeSection {
     name: String,
     #[serde(default = "first_version")]
     version: u32,
-    /// In UTC; without it the policy has always held.
+    /// In UTC; without it the policy holds from the beginning.
     from: Option<Datetime>,
     epoch_seconds: NonZeroU32,
     limit_cap: NonZeroU16,
@@ -39,7 +39,7 @@ impl ScopeSection {
                 let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
                 let whole = since.filter(|since| since.subsec_nanos() == 0).with_context(|| {
                     format!(
-                        "scope `{}`: `from` is {from}, and must be a time in UTC in whole seconds, for example \
+                        "scope `{}`: `from` is {from}, but must be a time in UTC in whole seconds, for example \
                          2026-12-01T00:00:00Z",
                         self.name
                     )
@@ -63,7 +63,7 @@ impl ScopeSection {
     }
 }
 
-/// Reads the sections of a file, and checks that the policies of each scope go together. An error names the line.
+/// Reads the sections of a file, and checks that the policies of each scope are consistent. An error names the line.
 pub(in crate::cli) fn read_scopes(sections: Vec<Spanned<ScopeSection>>, text: &str) -> Result<Vec<DatedPolicy>> {
     let mut policies: Vec<DatedPolicy> = Vec::new();
     for section in sections {

@@ -13,9 +13,9 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Verb {
-    /// Show every setting in force and where its value comes from
+    /// Show all settings in force, and the source of each value
     Show,
-    /// Write a configuration file with the settings given by flags and environment, and an example of a scope
+    /// Write a configuration file with the settings from flags and environment, and an example of a scope
     Init,
 }
 
@@ -40,7 +40,7 @@ fn show(config: &Config, output: &Output) -> Result<()> {
         let scopes = config.scopes.iter().map(scope_json).collect::<Result<Vec<_>>>()?;
         return output.json(&json!({ "file": config.file, "settings": settings, "scopes": scopes }));
     }
-    let presence = if config.file.exists() { "" } else { " (not there)" };
+    let presence = if config.file.exists() { "" } else { " (does not exist)" };
     output.line(format!("file {}{presence}", config.file.display()))?;
     for key in Key::ALL {
         let (value, origin) = set(key).map_or(("-", String::from("not set")), |(v, o)| (v, o.to_string()));
@@ -70,8 +70,8 @@ fn scope_json(DatedPolicy { policy, version, from }: &DatedPolicy) -> Result<Val
 
 fn init(config: &Config, output: &Output) -> Result<()> {
     let mut text = String::from(
-        "# quotapass. Every setting can also be given by its flag, or in the environment as QUOTAPASS_<SETTING>, both of\n\
-         # which go before this file. `quotapass config show` tells what is in force.\n\n",
+        "# Configuration of quotapass. Each setting can also be given by its flag, or as QUOTAPASS_<SETTING> in the\n\
+         # environment; both take precedence over this file. `quotapass config show` prints the settings in force.\n\n",
     );
     for key in Key::ALL {
         let given = config.values.get(&key).filter(|(_, origin)| *origin != super::Origin::Default);
@@ -84,29 +84,29 @@ fn init(config: &Config, output: &Output) -> Result<()> {
     text += SCOPE;
     create_new(&config.file, text.as_bytes()).with_context(|| {
         format!(
-            "cannot write {} (a file that is there is not overwritten; name another with --config or {FILE_VARIABLE})",
+"cannot write {} (an existing file is not overwritten; name another with --config or {FILE_VARIABLE})",
             config.file.display()
         )
     })?;
     output.result(&format!("wrote {}", config.file.display()), json!({ "file": config.file }))
 }
 
-/// A scope to begin with.
+/// The example of a scope in a new file.
 const SCOPE: &str = r#"
-# A scope is a room, or all that a relay carries. Take its policy from the relay: a pass that was made for any other
-# values is refused. `quotapass policy --relay URL` compares it with what relays publish. A policy that follows is listed
-# as one more section with the same name, a higher `version` and the time `from` which it holds.
+# A scope is a room, or everything that a relay carries. Copy its policy from the relay: a pass that is made for other
+# values is refused. `quotapass policy --relay URL` compares it with the policies of relays. A later policy is another
+# section with the same name, a higher `version` and the time `from` which it holds.
 [[scopes]]
 name = "lobby"
 # length of an epoch in seconds
 epoch_seconds = 3600
-# messages an epoch, whatever the deposit allows
+# most messages per epoch, even if the deposit allows more
 limit_cap = 10
-# least stake, in the registry's stake units
+# minimum stake, in the registry's stake units
 min_stake = 1
-# least age of the deposit in days
+# minimum age of the deposit in days
 min_age_days = 0
-# seconds for which a former root or policy is accepted
+# seconds for which a superseded root or policy is accepted
 root_window = 3600
 # seconds by which clocks may differ
 max_clock_skew = 60

@@ -16,10 +16,10 @@ use crate::{
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     name: Name,
-    /// Copy the encrypted file to this path, in place of showing the words
+    /// Copy the encrypted file to this path instead of showing the words
     #[arg(long, value_name = "FILE")]
     encrypted: Option<PathBuf>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -37,8 +37,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     let identity = context.open_identity(&name)?;
     let words = identity.seed.words().with_context(|| {
-        format!("identity `{name}` has no words: `identity new --from-wallet` makes it again with the same wallet")
+        format!("identity `{name}` has no words: restore it with `identity new --from-wallet` and the same wallet")
     })?;
-    confirm("Show the words that everything can be restored from?", arguments.yes || output.is_json())?;
+    confirm("Show the words that restore this identity?", arguments.yes || output.is_json())?;
     output.result(&words, json!({ "identity": name, "mnemonic": words.as_str() }))
 }

@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
         return context.output().json(&json!({ "identities": names }));
     }
     if names.is_empty() {
-        return context.output().line("There is no identity on this device yet; `quotapass identity new` makes one.");
+        return context.output().line("There is no identity on this device yet; `quotapass identity new` creates one.");
     }
     let chosen = context.identity_name()?;
     for name in names {

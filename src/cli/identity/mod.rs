@@ -1,4 +1,4 @@
-//! `quotapass identity`: seeds and the files they are kept in.
+//! `quotapass identity`: seeds and their encrypted files.
 
 mod export;
 mod list;
@@ -16,15 +16,15 @@ use crate::wallet::ledger::DeviceShare;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Make an identity: 24 new words, or a seed that a wallet signs
+    /// Create an identity from 24 new words, or from a wallet's signature
     New(new::Arguments),
-    /// Make an identity from the 24 words of one that was there before
+    /// Restore an identity from its 24 words
     Restore(restore::Arguments),
-    /// Show where an identity comes from, and its commitment at the registry
+    /// Show the origin of an identity and its commitment at the registry
     Show(show::Arguments),
     /// List the identities of this device
     List,
-    /// Show the 24 words, or copy the encrypted file
+    /// Show the 24 words of an identity, or copy its encrypted file
     Export(export::Arguments),
 }
 
@@ -38,10 +38,10 @@ pub(super) fn run(verb: &Verb, surroundings: &Surroundings) -> Result<()> {
     }
 }
 
-/// Which identity a verb is about.
+/// The identity that a subcommand is about.
 #[derive(Debug, Args)]
 struct Name {
-    /// Name of the identity, in place of the setting `identity`
+    /// Name of the identity [default: the setting `identity`]
     name: Option<String>,
 }
 
@@ -54,13 +54,13 @@ impl Name {
     }
 }
 
-/// Which message ids the device may use.
+/// The device's share of the message ids.
 #[derive(Debug, Args)]
 struct Device {
-    /// This device and how many there are, for example 1/2 and 2/2: each gets its own part of the quota, for ever
+    /// Number of this device and count of devices, for example 1/2 and 2/2: each has a permanent share of the quota
     ///
-    /// Two devices that use one identity without this will sooner or later use one message id twice, which costs the
-    /// deposit.
+    /// Without this flag, two devices with the same identity will sooner or later use the same message id, which costs
+    /// the deposit.
     #[arg(long, value_name = "NUMBER/COUNT", default_value = "1/1", value_parser = device)]
     device: DeviceShare,
 }
@@ -74,7 +74,7 @@ fn device(text: &str) -> Result<DeviceShare> {
     Ok(DeviceShare::new(number.get() - 1, count)?)
 }
 
-/// In words, counted from one.
+/// Formats a device's share, with the number counted from one.
 fn describe(device: DeviceShare) -> String {
     format!("{}/{}", device.device() + 1, device.devices())
 }

@@ -21,13 +21,13 @@ pub(in crate::cli) struct Arguments {
     name: Name,
     /// Derive the seed from a signature of the wallet, so that the wallet is its only backup
     ///
-    /// Whoever gets hold of the wallet's key, or of this signature, can then post in your name, recognise all that you
-    /// ever posted, and take your deposits.
+    /// Anyone who obtains the wallet's key, or this signature, can post in your name, recognise all your posts, and
+    /// take your deposits.
     #[arg(long)]
     from_wallet: bool,
     #[command(flatten)]
     device: Device,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -51,22 +51,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         }));
     }
     let output = context.output();
-    output.line(format!("Made identity `{name}`, kept encrypted in {}.", path.display()))?;
+    output.line(format!("Created identity `{name}`, encrypted in {}.", path.display()))?;
     match words {
         Some(words) => {
             output
-                .line("\nIts 24 words, which restore it anywhere. Write them on paper; nobody can give them back:\n")?;
+                .line("\nThese 24 words restore it. Write them on paper; a lost copy cannot be replaced:\n")?;
             for (row, chunk) in words.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
                 let numbered = chunk.iter().enumerate().map(|(i, word)| format!("{:>2} {word:<9}", 6 * row + i + 1));
                 output.line(format!("  {}", numbered.collect::<String>().trim_end()))?;
             }
             output.line("")
         }
-        None => output.line("The wallet that signed is its only backup: `identity new --from-wallet` makes it again."),
+        None => output.line("The wallet is its only backup: `identity new --from-wallet` restores it."),
     }
 }
 
-/// The address of the wallet that an identity comes from.
+/// Returns the address of the wallet that an identity is derived from, if any.
 pub(super) fn wallet_of(identity: &Identity) -> Option<String> {
     match identity.seed.kind() {
         SeedKind::Wallet(address) => Some(address.to_string()),
@@ -78,12 +78,13 @@ fn from_wallet(arguments: &Arguments, context: &Context) -> Result<Seed> {
     let wallet = context.wallet()?;
     let address = wallet.address();
     note(
-        "The seed will be a signature of this wallet. Whoever gets hold of the wallet's key, or of this one signature, can \
-         post in your name, recognise all that you ever posted, and take your deposits. A mnemonic keeps the two apart.",
+        "The seed will be a signature of this wallet. Anyone who obtains the wallet's key, or this signature, can \
+          post in your name, recognise all your posts, and take your deposits. A mnemonic keeps wallet and identity \
+          apart.",
     );
     confirm(&format!("Let the wallet {address} sign the seed message?"), arguments.yes)?;
     let message = WalletSeedMessage::default();
-    // Twice, for a wallet that signs differently each time could not restore the identity.
+    // Signs twice, because a wallet with randomised signatures cannot restore the identity.
     let [first, second] = [(); 2].map(|()| wallet.sign_typed_data(&message.content, &message.domain));
     Ok(Seed::from_wallet(address, &first?, &second?)?)
 }

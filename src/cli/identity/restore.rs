@@ -30,12 +30,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let passphrase = new_passphrase(context.config())?;
     let path = context.identities()?.add(&name, &identity, &passphrase)?;
     note(
-        "This device does not know which messages of this hour or day the identity has posted elsewhere. If it has posted \
-         in the current epoch, or still does on another device with the same share, wait until the next epoch is over, and enrol \
-         devices with --device 1/2 and 2/2.",
+        "This device does not know which messages the identity has posted on other devices. If it has posted in the \
+          current epoch, or still posts on another device with the same share, wait until the next epoch is over, and \
+          give each device its own share with --device 1/2 and 2/2.",
     );
     context.output().result(
-        &format!("Restored identity `{name}`, kept encrypted in {}.", path.display()),
+        &format!("Restored identity `{name}`, encrypted in {}.", path.display()),
         json!({ "identity": name, "file": path, "device": describe(identity.device) }),
     )
 }

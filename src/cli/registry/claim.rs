@@ -12,13 +12,13 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Whose money it is, in place of the wallet that sends: anybody may have an account paid
+    /// Account to claim for; any wallet may send the transaction [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     account: Option<Address>,
-    /// Who gets it, in place of the account; for the account's own wallet alone
+    /// Account that receives the tokens, if the wallet claims for itself [default: the account]
     #[arg(long, value_name = "ADDRESS")]
     to: Option<Address>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }

@@ -25,59 +25,62 @@ use crate::{
     relay::{HEAD_SECONDS, SLASH_SECONDS},
 };
 
-/// Tokens that a new development token mints for its deployer.
+/// Number of tokens that are minted for the deployer of a development token.
 const MINTED: u64 = 1_000_000;
 
-/// The usual fee is this part of the cheapest tier.
+/// The default fee is the price of the cheapest tier divided by this number.
 const FEE_PART: u64 = 100;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["token", "dev_token"]))]
 #[command(group = ArgGroup::new("who").required(true).args(["tiers", "gate"]))]
 pub(in crate::cli) struct Arguments {
-    /// The ERC-20 token of the deposits
+    /// ERC-20 token of the deposits
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Address>,
-    /// Deploy a token without value as well, which anybody may mint, and mint a million for the deployer
+    /// Also deploy a worthless token that anyone can mint, and mint a million for the deployer
     #[arg(long)]
     dev_token: bool,
-    /// A tier: amount in tokens, stake units, messages an epoch and scope; for example 10:10:100. Repeat it for more
+/// Tier: amount in tokens, stake units, messages per epoch and scope, for example 10:10:100; repeat it for more
+    /// tiers
     #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT")]
     tiers: Vec<String>,
-    /// A contract that decides who may join, with which stake and limit, in place of tiers
+    /// Contract that decides who may join, and with which stake and limit, instead of tiers
     #[arg(long, value_name = "ADDRESS")]
     gate: Option<Address>,
-    /// With a gate: what a unit of stake costs, in tokens
+    /// Price of a unit of stake in a registry with a gate, in tokens
     #[arg(long, value_name = "AMOUNT", requires = "gate", default_value = "0")]
     stake_price: String,
-    /// What every deposit pays to the treasury and never gets back, in tokens: what it costs to take up one of the 2,097,152
-    /// places for good. Without it: a hundredth of the cheapest tier, and nothing with a gate
+    /// Fee of every deposit, in tokens [default: a hundredth of the cheapest tier, or 0 with a gate]
+    ///
+    /// It goes to the treasury and is not paid back: it is the price of one of the 2,097,152 places, which a deposit
+    /// takes up permanently.
     #[arg(long, value_name = "AMOUNT")]
     fee: Option<String>,
-    /// Time between the request to exit and the withdrawal
+    /// Time between the exit request and the withdrawal
     ///
-    /// Relays refuse a registry unless it is 70 minutes longer than root window, epoch and clock difference of their scopes
-    /// together: an hour for a slash, ten minutes for the age of a block.
+    /// Relays refuse a registry whose exit delay is shorter than the sum of a scope's root window, epoch and clock skew
+    /// plus 70 minutes: an hour for a slash, and ten minutes for the age of a block.
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     exit_delay: u64,
-    /// Percentage of a slashed deposit that goes to whoever proves it, at most 90
+    /// Percentage of a slashed deposit that the slasher receives, at most 90
     #[arg(long, value_name = "PERCENT", default_value_t = 25)]
     reward: u16,
-    /// Where fees and the rest of a slashed deposit go; they are burnt without
+    /// Account that receives the fees and the rest of slashed deposits [default: they are burnt]
     #[arg(long, value_name = "ADDRESS")]
     treasury: Option<Address>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (node, from) = context.paying_node()?;
-    // With development keys anybody can forge a proof that slashes.
+    // With development keys, anyone can forge slash proofs.
     require_test_chain(context.config(), node.chain_id())?;
     let prover = prover::<Slash>(&context.keys()?)?;
     let (symbol, decimals) = match arguments.token {
-        Some(token) => describe(&node, token).with_context(|| format!("{token} is no ERC-20 token"))?,
+        Some(token) => describe(&node, token).with_context(|| format!("{token} is not an ERC-20 token"))?,
         None => ("DEV".into(), 18),
     };
     let tiers = arguments.tiers.iter().map(|text| tier(text, decimals)).collect::<Result<Vec<_>>>()?;
@@ -92,21 +95,21 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let exit_delay = u32::try_from(arguments.exit_delay).context("the exit delay is too long")?;
     let left = exit_delay.checked_sub(SLASH_SECONDS + HEAD_SECONDS).filter(|left| *left > 0).with_context(|| {
         format!(
-            "no relay follows a registry with an exit delay of {}: a slash alone needs an hour, and the newest block may be \
-             ten minutes old; take a longer one, for example 7d",
+            "relays refuse a registry with an exit delay of {}: a slash alone takes up to an hour, and the newest \
+              block may be ten minutes old; choose a longer delay, for example 7d",
             duration(exit_delay.into())
         )
     })?;
     note(format!(
-        "On chain {}, from {from}: {} in {symbol}, a fee of {} for each deposit, exit delay {}, which leaves relays {} for \
-         root window, epoch and clock difference together.",
+        "On chain {}, from {from}: {} in {symbol}, a fee of {} per deposit, exit delay {}, which leaves relays {} for \
+          the sum of root window, epoch and clock skew.",
         node.chain_id(),
-        arguments.gate.map_or_else(|| format!("{} tiers", tiers.len()), |gate| format!("members whom {gate} admits")),
+        arguments.gate.map_or_else(|| format!("{} tiers", tiers.len()), |gate| format!("members admitted by {gate}")),
         amount::show(fee, &TokenInfo { address: Address::ZERO, symbol: symbol.clone(), decimals }),
         duration(exit_delay.into()),
         duration(left.into())
     ));
-    confirm("Deploy? None of it can be changed afterwards.", arguments.yes)?;
+    confirm("Deploy? These terms cannot be changed afterwards.", arguments.yes)?;
 
     let token = match arguments.token {
         Some(token) => token,
@@ -124,7 +127,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         tiers,
         fee,
         exit_delay,
-        reward_bps: arguments.reward.checked_mul(100).context("the reward is a percentage")?,
+        reward_bps: arguments.reward.checked_mul(100).context("--reward is too large; it is a percentage")?,
         treasury: arguments.treasury,
         verifier,
         gate,
@@ -153,7 +156,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     )
 }
 
-/// A token's symbol and decimals.
+/// Reads a token's symbol and decimals.
 fn describe(node: &impl Node, token: Address) -> Result<(String, u8)> {
     let calls = [TokenAbi::symbolCall {}.abi_encode(), TokenAbi::decimalsCall {}.abi_encode()]
         .map(|data| Call { to: token, data: data.into() });
@@ -168,9 +171,9 @@ fn describe(node: &impl Node, token: Address) -> Result<(String, u8)> {
 fn tier(text: &str, decimals: u8) -> Result<Tier> {
     let parts: Vec<_> = text.split(':').collect();
     let [amount, stake, limit] = parts[..] else {
-        bail!("tier `{text}`: write amount, stake and message limit with colons between, for example 10:10:100");
+        bail!("tier `{text}`: write amount, stake and message limit, separated by colons, for example 10:10:100");
     };
-    let number = |what, text: &str| format!("tier `{what}`: `{text}` is no number in range");
+    let number = |what, text: &str| format!("tier `{what}`: `{text}` is not a number in range");
     Ok(Tier {
         amount: amount::parse(amount, decimals).with_context(|| format!("tier `{text}`"))?,
         stake: stake.parse().with_context(|| number(text, stake))?,

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) fn run(context: &Context) -> Result<()> {
     let registry = context.registry()?;
-    // What other code says of itself is worth nothing, but for what stands there.
+    // The terms that an unknown registry contract states prove nothing, so they are not shown.
     let provenance = registry.provenance()?;
     let trusted = context.require_trusted(&registry);
     let is_readable = provenance.contracts.iter().all(|code| code.kind != ContractKind::Registry || code.is_known);
@@ -41,23 +41,23 @@ fn show(registry: &dyn Registry, provenance: &Provenance, is_trusted: bool, cont
     output.line(format!("holds         {}", amount::show(info.total_owed, &info.token)))?;
     output.line(format!("exit delay    {}", duration(info.exit_delay.into())))?;
     let share = f64::from(info.reward_bps) / 100.0;
-    output.line(format!("slashing      {share} % to whoever proves it, the rest to {}", info.treasury))?;
+    output.line(format!("slashing      {share} % to the slasher, the rest to {}", info.treasury))?;
     output.line(format!("verifier      {}", info.verifier))?;
-    let key = provenance.key.map_or_else(|| "not named by the verifier".into(), |key| key.to_string());
-    output.line(format!("slash key     {key}{}", if is_trusted { ", the one in force here" } else { "" }))?;
+    let key = provenance.key.map_or_else(|| "not stated by the verifier".into(), |key| key.to_string());
+    output.line(format!("slash key     {key}{}", if is_trusted { ", which is in force here" } else { "" }))?;
     for code in &provenance.contracts {
         let known = if code.is_known { "of this version".into() } else { format!("unknown, SHA-256 {}", code.hash) };
         output.line(format!("code          {known} ({} at {})", code.kind, code.address))?;
     }
     if let Some(gate) = info.gate {
         let price = amount::show(gate.stake_price, &info.token);
-        output.line(format!("gate          {} decides who joins; {price} for a unit of stake", gate.address))?;
+        output.line(format!("gate          {} decides who joins; {price} per unit of stake", gate.address))?;
     }
     output.line(format!("fee           {}, not paid back", amount::show(info.fee, &info.token)))?;
     output.line(format!("root          {} at block {}", head.root, head.block.number))?;
     for (number, tier) in info.tiers.iter().enumerate() {
         output.line(format!(
-            "tier {number:<9}{}: stake {}, {} messages an epoch and scope",
+            "tier {number:<9}{}: stake {}, {} messages per epoch and scope",
             amount::show(tier.amount, &info.token),
             tier.stake,
             tier.message_limit

@@ -1,4 +1,4 @@
-//! `quotapass registry`: the contract itself.
+//! `quotapass registry`: the registry contract.
 
 mod claim;
 mod deploy;
@@ -13,9 +13,9 @@ use super::context::Context;
 pub(super) enum Verb {
     /// Deploy a registry and the verifier of its slash proofs
     Deploy(Box<deploy::Arguments>),
-    /// Show a registry's terms and how much it holds, and say whether its code and its key are to be trusted
+    /// Show a registry's terms and balance, and whether its code and its slash key are trusted
     Info,
-    /// Get what a registry owes an account: payments of slashes that the token refused, and a treasury's fees
+    /// Claim what a registry owes an account: slash payments that the token refused, and the treasury's fees
     Claim(claim::Arguments),
 }
 
