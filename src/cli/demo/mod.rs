@@ -1,5 +1,5 @@
-//! `quotapass demo`: the whole system in one process. The registry's real bytecode runs on the embedded chain, the
-//! proofs are real, and so is the relay; only time is made to pass.
+//! `quotapass demo`: the whole system in one process. The registry's real bytecode runs on the embedded chain, and the
+//! proofs and the relay are real; only the clock is simulated.
 
 mod report;
 mod story;
@@ -16,19 +16,19 @@ use report::Report;
 use story::Story;
 use world::World;
 
-/// What the demo shows.
+/// Arguments of the demo.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// How many members deposit, 4 to 2000
+    /// Number of members who deposit, 4 to 2000
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(4..=2000))]
     members: u16,
-    /// Makes a run repeatable: the same seed gives the same identities, messages and verdicts
+    /// Seed of a repeatable run: the same seed gives the same identities, messages and verdicts
     #[arg(long, default_value_t = 1, conflicts_with = "web")]
     seed: u64,
-    /// Serve a chat room to try it in a browser, with a relay and an embedded chain, until Ctrl-C
+    /// Serve a chat room for a browser, with a relay and an embedded chain, until Ctrl-C
     #[arg(long)]
     web: bool,
-    /// Where the chat room is served; port 0 takes a free one
+    /// Address of the chat room; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8480", requires = "web")]
     listen: SocketAddr,
 }

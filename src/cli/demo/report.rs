@@ -1,4 +1,4 @@
-//! What the demo prints: sentences for people, or one JSON object a step.
+//! The output of the demo: sentences for people, or one JSON object per step.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::relay::Verdict;
 pub(super) struct Report {
     json: bool,
     begun: Instant,
-    /// When progress was shown last.
+    /// The time when progress was last shown.
     shown: Instant,
     prove: Vec<Duration>,
     verify: Vec<Duration>,
@@ -38,7 +38,7 @@ impl Report {
         Self { json, begun: now, shown: now, prove: Vec::new(), verify: Vec::new(), verdicts: BTreeMap::new() }
     }
 
-    /// One step: a sentence, and the same as fields.
+    /// Prints one step: a sentence, or the same content as JSON fields.
     pub(super) fn step(&mut self, name: &str, sentence: &str, fields: Value) -> Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
@@ -53,23 +53,23 @@ impl Report {
         Ok(())
     }
 
-    /// Shows a person how far long work has come, about once a second, on a line that the next step overwrites.
+    /// Shows the progress of a long step about once a second, on a line that the next step overwrites.
     pub(super) fn progress(&mut self, what: &str, done: usize, of: usize) {
         let mut out = io::stderr();
         if self.json || !out.is_terminal() || self.shown.elapsed() < Duration::from_secs(1) {
             return;
         }
         self.shown = Instant::now();
-        // Progress that cannot be shown is no reason to stop.
+        // A failure to show progress does not stop the demo.
         let _ = write!(out, "\r          {done} of {of} {what}\r").and_then(|()| out.flush());
     }
 
-    /// Notes how long a proof took.
+    /// Records how long a proof took.
     pub(super) fn proved(&mut self, elapsed: Duration) {
         self.prove.push(elapsed);
     }
 
-    /// Notes a verdict on a post, and how long it took if the proof was checked for it.
+    /// Records a verdict on a post, and how long it took if the post was accepted.
     pub(super) fn judged(&mut self, verdict: &Verdict, elapsed: Duration) {
         *self.verdicts.entry(verdict.name()).or_default() += 1;
         if matches!(verdict, Verdict::Accepted) {
@@ -85,7 +85,7 @@ impl Report {
         median_ms(&self.verify)
     }
 
-    /// The last object, or a small table.
+    /// Prints the summary: the last JSON object, or a small table.
     pub(super) fn summary(&self, totals: &Totals) -> Result<()> {
         let count = |name| self.verdicts.get(name).copied().unwrap_or_default();
         let Totals { members, slashed, reward_units, withdrawn } = totals;

@@ -1,4 +1,4 @@
-//! The demo's plot.
+//! The steps of the demo.
 
 use std::time::Instant;
 
@@ -30,12 +30,12 @@ pub(super) struct Story {
     people: Vec<Person>,
     members: u16,
     totals: Totals,
-    /// What the relay recovered from two shares.
+    /// The secret that the relay recovered from two shares.
     recovered: Option<IdentitySecret>,
 }
 
-// The parts that single members play; most play none. The spammer's tier is one whose reward is whole tokens, and with
-// four members the last to come holds the badge.
+// Indices of the members with a role; most have none. The reward for the spammer's tier is whole tokens, and with four
+// members the last to join holds the badge.
 const CHATTERER: usize = 0;
 const SPAMMER: usize = 1;
 const LEAVER: usize = 2;
@@ -47,7 +47,7 @@ impl Story {
         Self { world, report, people: Vec::new(), members, totals, recovered: None }
     }
 
-    /// All members but the last come, each in a block of its own.
+    /// All members except the last deposit, each in its own block.
     pub(super) fn members_deposit(&mut self) -> Result<()> {
         let begun = Instant::now();
         let mut gas = 0;
@@ -63,8 +63,8 @@ impl Story {
         self.report.step(
             "deposit",
             &format!(
-                "{count} people lock {locked} tokens in all, each for an identity commitment: {average} gas a deposit \
-                 on average, {:.1} ms each here.",
+                "{count} people lock {locked} tokens in total, each for an identity commitment: {average} gas per \
+                 deposit on average, {:.1} ms each here.",
                 begun.elapsed().as_secs_f64() * 1e3 / count as f64
             ),
             json!({ "members": count, "tokens": locked, "gas_average": average }),
@@ -73,11 +73,12 @@ impl Story {
         let begun = Instant::now();
         let events = self.world.sync()?;
         let root = self.world.registry.root()?;
-        ensure!(self.world.follower.root()? == root, "the followed tree has another root than the contract");
+        ensure!(self.world.follower.root()? == root, "the root of the copy differs from the contract's");
         self.report.step(
             "sync",
             &format!(
-                "Relay and wallets read {events} events and rebuild the tree in {:.0} ms; its root is the contract's.",
+"Relay and wallets read {events} events and rebuild the tree in {:.0} ms; its root matches the \
+                 contract's.",
                 begun.elapsed().as_secs_f64() * 1e3
             ),
             json!({ "events": events, "root": root }),
@@ -86,7 +87,7 @@ impl Story {
         Ok(())
     }
 
-    /// Everybody says something.
+    /// Every member posts one message.
     pub(super) fn members_post(&mut self) -> Result<()> {
         let mut accepted = 0;
         let mut last = None;
@@ -105,16 +106,17 @@ impl Story {
             "post",
             &format!(
                 "Each of them posts in `{ROOM}`: {accepted} passes of 246 bytes, accepted. The relay learns that a \
-                 depositor wrote each, and not which. Median: {prove:.0} ms to prove, {verify:.2} ms for a verdict."
+                  depositor wrote each post, but not which one. Median: {prove:.0} ms to prove, {verify:.2} ms for a \
+                  verdict."
             ),
             json!({ "accepted": accepted, "prove_ms_median": prove, "verify_ms_median": verify }),
         )?;
 
-        let (message, pass) = last.context("somebody posted")?;
-        self.expect("replay", "The same pass once more", message.as_bytes(), &pass)
+        let (message, pass) = last.context("no member has posted")?;
+        self.expect("replay", "The same pass again", message.as_bytes(), &pass)
     }
 
-    /// What is not as it should be, one fault each.
+    /// The relay refuses passes that have one fault each.
     pub(super) fn relay_refuses(&mut self) -> Result<()> {
         let path = self.path(CHATTERER)?;
         let message = b"hello";
@@ -131,7 +133,7 @@ impl Story {
         let invented = PostPass { y: ShareValue::from_field(self.people[0].secret.to_field()), ..honest };
         self.expect("invalid_proof", "A copied nullifier with an invented share", message, &invented.to_bytes())?;
 
-        // The first member alone would be a tree that once was.
+        // A tree of the first member alone did exist once; its root would be known.
         let made_up = World::made_up_tree(&self.people[LEAVER])?.path(MemberIndex(0))?;
         let pass = self.pass_on(LEAVER, &made_up, message, requirement)?.to_bytes();
         self.expect("unknown_root", "A pass from a made-up tree", message, &pass)?;
@@ -140,7 +142,7 @@ impl Story {
         self.expect("epoch_out_of_range", "A good pass, an hour late", message, &bytes)
     }
 
-    /// A wallet proves on a root that was superseded longer ago than the relay's window.
+    /// A wallet proves on a root that was superseded before the relay's root window.
     pub(super) fn wallet_that_did_not_sync(&mut self) -> Result<()> {
         let old = self.path(CHATTERER)?;
         let (newcomer, _) = self.world.deposit(self.people.len() as u64)?;
@@ -151,7 +153,7 @@ impl Story {
         let pass = self.pass_on(CHATTERER, &old, b"half an hour behind", requirement)?.to_bytes();
         self.expect(
             "accepted",
-            "One more member comes; a pass on the root before, within the hour",
+            "One more member joins; a pass on the previous root, within the hour",
             b"half an hour behind",
             &pass,
         )?;
@@ -161,7 +163,7 @@ impl Story {
         self.expect("stale_root", "A pass on the same root an hour later", b"too far behind", &pass)
     }
 
-    /// Somebody uses up the quota of an epoch, then one message id twice.
+    /// A member uses up the quota of an epoch, and then uses one message id twice.
     pub(super) fn spammer_is_caught(&mut self) -> Result<()> {
         self.world.chain.advance(DAY)?;
         let quota = self.world.policy.limit_cap.get();
@@ -176,31 +178,31 @@ impl Story {
         let begun = Instant::now();
         let verdict = self.world.judge(message, &pass, &mut self.report)?;
         let gossip = verdict.gossip();
-        ensure!(gossip == Gossip::Ignore, "whoever forwards the first evidence is honest");
+        ensure!(gossip == Gossip::Ignore, "the peer that forwards the first evidence is honest");
         let Verdict::QuotaExceeded(exceeded) = verdict else {
             anyhow::bail!("a post over quota was judged {}", verdict.name());
         };
         let commitment = exceeded.commitment();
         let slots = self.world.registry.slots_of(commitment)?;
-        let index = slots.first().copied().context("the recovered secret is a member's")?;
+        let index = slots.first().copied().context("the recovered secret is not a member's")?;
         self.report.step(
             "quota_exceeded",
             &format!(
-                "Somebody posts {quota} messages, the room's quota, and then one more under a used message id: \
-                 quota_exceeded (ignore). Two shares of one line give the secret away: it is member {index}, found in \
+                "A member posts {quota} messages, the room's quota, and then one more under a used message id: \
+                 quota_exceeded (ignore). Two shares of one line reveal the secret: it is member {index}, found in \
                  {:.1} ms.",
                 begun.elapsed().as_secs_f64() * 1e3
             ),
             json!({ "verdict": "quota_exceeded", "gossip": gossip, "member": index, "commitment": commitment }),
         )?;
-        ensure!(index == self.people[SPAMMER].index, "the secret is somebody else's");
+        ensure!(index == self.people[SPAMMER].index, "the secret is another member's");
         self.recovered = Some(exceeded.secret);
         Ok(())
     }
 
-    /// The relay's operator proves the offence on chain.
+    /// The relay's operator slashes the spammer on the chain.
     pub(super) fn spammer_is_slashed(&mut self) -> Result<()> {
-        let secret = self.recovered.take().context("a secret was recovered")?;
+        let secret = self.recovered.take().context("no secret was recovered")?;
         let operator = relay_operator();
         let index = self.people[SPAMMER].index;
         let old_path = self.path(SPAMMER)?;
@@ -220,8 +222,8 @@ impl Story {
         self.report.step(
             "slash",
             &format!(
-                "The relay proves that it knows the secret ({elapsed:.0} ms) and the registry checks it ({} gas): of \
-                 {stake} tokens, {reward} go to the relay and the rest is burnt.",
+                "The relay proves that it knows the secret ({elapsed:.0} ms) and the registry verifies it ({} gas): \
+                  of {stake} tokens, {reward} go to the relay and the rest is burnt.",
                 receipt.gas_used
             ),
             json!({ "member": index, "gas": receipt.gas_used, "reward_units": reward, "prove_ms": elapsed }),
@@ -235,7 +237,7 @@ impl Story {
         Ok(())
     }
 
-    /// A chat key gets a badge, and a second one is noticed.
+    /// A chat key gets a badge, and the relay notices a second key of the same member.
     pub(super) fn badge_is_shown(&mut self) -> Result<()> {
         let first = self.badge(b"first chat key")?;
         let second = self.badge(b"second chat key")?;
@@ -261,7 +263,7 @@ impl Story {
         )
     }
 
-    /// Somebody takes the deposit back.
+    /// A member withdraws the deposit.
     pub(super) fn member_leaves(&mut self) -> Result<()> {
         let Person { account, index, member, .. } = self.people[LEAVER];
         let stake = member.terms.stake;
@@ -302,12 +304,12 @@ impl Story {
         self.report.summary(&self.totals)
     }
 
-    /// The path of one of the cast in the newest tree.
+    /// Returns the Merkle path of a member in the newest tree.
     fn path(&self, number: usize) -> Result<MemberPath> {
         Ok(self.world.follower.path(self.people[number].index)?)
     }
 
-    /// A pass with an unused message id of its epoch.
+    /// Makes a pass with message id 1, which is unused in its epoch.
     fn pass_on(
         &mut self,
         number: usize,
@@ -330,7 +332,7 @@ impl Story {
         Ok(BadgePass::new(&public, chat_key.to_vec(), proof)?)
     }
 
-    /// Lets the relay judge, and shows the verdict, which must be this one.
+    /// Submits a post to the relay, prints the verdict, and checks that it is the expected one.
     fn expect(&mut self, name: &str, what: &str, message: &[u8], pass: &[u8]) -> Result<()> {
         let verdict = self.world.judge(message, pass, &mut self.report)?;
         let Value::Object(fields) = serde_json::to_value(&verdict)? else {

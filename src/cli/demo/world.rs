@@ -1,4 +1,4 @@
-//! The demo's cast and stage: chain, registry, relay and members.
+//! The demo's environment: chain, registry, relay and members.
 
 use std::{
     num::{NonZeroU16, NonZeroU32},
@@ -40,10 +40,10 @@ pub(super) const HOUR: u64 = 3_600;
 pub(super) const DAY: u64 = 24 * HOUR;
 const EXIT_DELAY: u32 = 7 * DAY as u32;
 const REWARD_BPS: u16 = 5_000;
-/// Whole tokens locked and messages an epoch granted, tier by tier.
+/// Whole tokens locked and messages per epoch granted, by tier.
 const TIERS: [(u32, u16); 5] = [(1, 5), (10, 10), (100, 20), (1_000, 50), (10_000, 100)];
 
-/// Somebody with a deposit.
+/// A member with its account and its secret.
 pub(super) struct Person {
     pub(super) secret: IdentitySecret,
     pub(super) account: Address,
@@ -51,7 +51,7 @@ pub(super) struct Person {
     pub(super) member: Member,
 }
 
-/// Everything but the plot.
+/// The demo's environment.
 pub(super) struct World {
     pub(super) chain: EmbeddedChain,
     pub(super) registry: EmbeddedRegistry,
@@ -70,13 +70,13 @@ pub(super) fn address(number: u64) -> Address {
     Address::left_padding_from(&(0x1000 + number).to_be_bytes())
 }
 
-/// Runs the relay at this account.
+/// Returns the account of the relay's operator.
 pub(super) fn relay_operator() -> Address {
     address(0)
 }
 
 impl World {
-    /// Loads keys, deploys the contracts and starts a relay.
+    /// Loads the keys, deploys the contracts and starts a relay.
     pub(super) fn set_up(store: &KeyStore, seed: u64, report: &mut Report) -> Result<Self> {
         let begun = Instant::now();
         let posts = development_prover_with_tables::<Post>(store, Levels::STANDARD)?;
@@ -97,7 +97,7 @@ impl World {
         let config = RegistryConfig {
             token,
             tiers: tiers.to_vec(),
-            // Nobody fills a chain of one's own.
+            // The fee deters attackers who fill the tree, and a local chain has none.
             fee: U256::ZERO,
             exit_delay: EXIT_DELAY,
             reward_bps: REWARD_BPS,
@@ -110,8 +110,8 @@ impl World {
         report.step(
             "deploy",
             &format!(
-                "An embedded chain runs the registry's bytecode: {} tiers of 1 to 10,000 {}, {} days to leave, half of a \
-                 slashed deposit for whoever proves the offence and the rest burnt.",
+                "An embedded chain runs the registry's bytecode: {} tiers of 1 to 10,000 {}, {} days to leave, half \
+                  of a slashed deposit for the slasher, the rest burnt.",
                 info.tiers.len(),
                 info.token.symbol,
                 u64::from(info.exit_delay) / DAY
@@ -128,8 +128,8 @@ impl World {
 
         let policy = Policy {
             name: ROOM.into(),
-            epoch_seconds: NonZeroU32::new(600).context("an epoch has a length")?,
-            limit_cap: NonZeroU16::new(5).context("a cap is above zero")?,
+            epoch_seconds: NonZeroU32::new(600).context("an epoch has zero seconds")?,
+            limit_cap: NonZeroU16::new(5).context("the limit cap is zero")?,
             min_stake: 1,
             min_age_days: 1,
             root_window: HOUR as u32,
@@ -143,7 +143,7 @@ impl World {
         Ok(Self { chain, registry, follower, relay, policy, posts, badges, slashes, rng, token, unit })
     }
 
-    /// The one clock of all.
+    /// Returns the time of the chain's clock, which all parts of the demo use.
     pub(super) fn now(&self) -> Result<u64> {
         Ok(self.chain.now()?)
     }
@@ -152,27 +152,27 @@ impl World {
         Scope::new(&self.registry.id(), ROOM)
     }
 
-    /// Whole tokens of an account.
+    /// Returns the balance of an account in whole tokens.
     pub(super) fn tokens(&self, account: Address) -> Result<u64> {
         Ok(u64::try_from(self.registry.balance_of(account)? / self.unit)?)
     }
 
-    /// Somebody new gets tokens, approves and deposits. Returns the gas of the deposit too.
+    /// A new member gets tokens, approves and deposits. Returns the member and the gas of the deposit.
     pub(super) fn deposit(&mut self, number: u64) -> Result<(Person, u64)> {
         let secret = IdentitySecret::generate(&mut self.rng);
         let account = address(number + 1);
         let tier = TierNumber((number % TIERS.len() as u64) as u8);
-        let amount = self.registry.info()?.tier(tier).context("the tier exists")?.amount;
+        let amount = self.registry.info()?.tier(tier).context("the tier does not exist")?.amount;
         self.chain.mint(self.token, account, amount)?;
         self.registry.approve(account, amount)?;
         let receipt = self.registry.deposit(account, secret.commitment(), tier)?;
-        let index = receipt.added().context("a deposit adds a member")?;
-        let member = self.registry.member_at(index)?.context("the member is there")?;
+        let index = receipt.added().context("the deposit added no member")?;
+        let member = self.registry.member_at(index)?.context("the new member is not in the registry")?;
         Ok((Person { secret, account, index, member }, receipt.gas_used))
     }
 
     /// Relay and wallets read the chain: the tree follows the events, its root is checked against the contract's, and
-    /// the relay learns when each root was superseded. Returns how many events there were.
+    /// the relay learns when each root was superseded. Returns the number of events.
     pub(super) fn sync(&mut self) -> Result<usize> {
         let synced = self.follower.sync(&self.registry)?;
         for change in &synced.roots {
@@ -181,18 +181,18 @@ impl World {
         Ok(synced.changes.len())
     }
 
-    /// A pass for a message of now, on the newest root.
+    /// Makes a pass for a message of the current epoch, on the newest root.
     pub(super) fn pass(&mut self, person: &Person, message: &[u8], id: u16, report: &mut Report) -> Result<PostPass> {
         let path = self.follower.path(person.index)?;
         self.pass_on(person, &path, message, id, self.requirement()?, report)
     }
 
-    /// What the room asks of a post of now.
+    /// Returns the room's requirement for a post of the current epoch.
     pub(super) fn requirement(&self) -> Result<Requirement> {
         Ok(self.policy.requirement(self.policy.epoch_at(self.now()?)))
     }
 
-    /// A pass on whatever path, stating whatever requirement.
+    /// Makes a pass with any path and any requirement.
     pub(super) fn pass_on(
         &mut self,
         person: &Person,
@@ -215,7 +215,7 @@ impl World {
         Ok(PostPass::new(epoch, &public, proof))
     }
 
-    /// The relay's verdict on bytes that came with a message.
+    /// Returns the relay's verdict on a message with the bytes of its pass.
     pub(super) fn judge(&self, message: &[u8], pass: &[u8], report: &mut Report) -> Result<Verdict> {
         let now = self.now()?;
         let begun = Instant::now();
@@ -224,7 +224,7 @@ impl World {
         Ok(verdict)
     }
 
-    /// A tree that somebody made up, with one member.
+    /// Returns a made-up tree with one member.
     pub(super) fn made_up_tree(person: &Person) -> Result<MemberTree> {
         let mut tree = MemberTree::new(Levels::STANDARD);
         tree.append(person.member)?;

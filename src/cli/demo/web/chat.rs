@@ -1,4 +1,4 @@
-//! The chat network: messages with their verdicts, for everybody who listens; and the wallet that deposits.
+//! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
 
 use std::{
     collections::VecDeque,
@@ -35,14 +35,14 @@ use crate::{
     relay::{Engine, OwnedPost, Source, Verdict, chain::RegistryLink, http::ErrorBody},
 };
 
-/// Messages that newcomers are shown.
+/// Number of messages that are kept for new listeners.
 const KEPT: usize = 200;
-/// Bytes of a request.
+/// Size limit of a request in bytes.
 const MAX_BODY: usize = 16 * 1_024;
-/// What the page's wallet locks: 10 tokens, for 20 messages an epoch.
+/// The tier of the page's wallet: 10 tokens, for 20 messages per epoch.
 const TIER: TierNumber = TierNumber(1);
 
-/// The room, before its relay.
+/// The chat room, which submits messages to its relay.
 pub(super) struct Chat {
     engine: Engine,
     registry: Arc<RegistryLink>,
@@ -56,7 +56,7 @@ struct Lines {
     listeners: broadcast::Sender<Arc<Line>>,
 }
 
-/// A message, what the relay said to it, and all that there was for it to see.
+/// A message with the relay's verdict and everything that the relay saw.
 #[derive(Debug, Serialize)]
 struct Line {
     number: u64,
@@ -70,7 +70,7 @@ struct Line {
     seen: Option<Seen>,
 }
 
-/// The fields of a pass, but for its proof.
+/// The fields of a pass without its proof.
 #[derive(Debug, Serialize)]
 struct Seen {
     nullifier: Nullifier,
@@ -113,7 +113,7 @@ impl Chat {
         Self { engine, registry, stopping, lines: Mutex::new(lines) }
     }
 
-    /// Nothing that can panic is done under the lock.
+    /// Locks the lines. No code panics under this lock, so a poisoned lock is still usable.
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,13 +137,13 @@ impl Chat {
         if lines.kept.len() > KEPT {
             lines.kept.pop_front();
         }
-        // Nobody may listen.
+        // There may be no listener.
         let _ = lines.listeners.send(Arc::clone(&line));
         line
     }
 }
 
-/// `/demo/messages`, `/demo/head` and `/demo/join`.
+/// Returns the routes `/demo/messages`, `/demo/head` and `/demo/join`.
 pub(super) fn routes(chat: Arc<Chat>) -> Router {
     Router::new()
         .route("/demo/messages", get(listen).post(say))
@@ -153,7 +153,7 @@ pub(super) fn routes(chat: Arc<Chat>) -> Router {
         .with_state(chat)
 }
 
-/// Takes a message, asks the relay, and tells everybody both.
+/// Receives a message, submits it to the relay, and publishes message and verdict.
 async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejection>) -> Result<Response, Failure> {
     let Json(said) = said.map_err(unreadable)?;
     let pass = decode_text(&said.pass).map(Bytes::from);
@@ -164,7 +164,7 @@ async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejecti
     Ok(Json(chat.publish(said, verdict, pass.ok().as_deref(), at)).into_response())
 }
 
-/// All messages that are kept, and then each as it comes.
+/// Streams all messages that are kept, and then each new one.
 async fn listen(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
@@ -181,7 +181,7 @@ async fn listen(
                 Some(line) => line,
                 None => tokio::select! {
                     _ = stopping.wait_for(|stopping| *stopping) => return None,
-                    // Whoever cannot keep up comes back with the number of the last line.
+// A listener that is too slow is disconnected; it reconnects with the number of its last line.
                     line = next.recv() => line.ok()?,
                 },
             };
@@ -191,13 +191,13 @@ async fn listen(
     Sse::new(lines).keep_alive(KeepAlive::default())
 }
 
-/// Root and number of members as the chain has them: what a wallet asks an endpoint of its own.
+/// Returns root and number of members on the chain, which a wallet normally asks of its own endpoint.
 async fn head(State(chat): State<Arc<Chat>>) -> Result<Response, Failure> {
     let head = on_chain(chat, |registry| registry.head()).await?;
     Ok(Json(json!({ "root": head.root, "member_count": head.member_count })).into_response())
 }
 
-/// A wallet deposits for a commitment.
+/// Deposits for a commitment.
 async fn join(
     State(chat): State<Arc<Chat>>,
     joining: Result<Json<Joining>, JsonRejection>,
@@ -221,10 +221,10 @@ async fn on_chain<T: Send + 'static>(
 }
 
 fn unreadable(rejection: JsonRejection) -> Failure {
-    let body = ErrorBody { error: rejection.body_text(), hint: "see the page's script for what is sent here".into() };
+    let body = ErrorBody { error: rejection.body_text(), hint: "see the page's script for the request format".into() };
     (rejection.status(), Json(body))
 }
 
 fn failure(status: StatusCode, error: impl ToString) -> Failure {
-    (status, Json(ErrorBody { error: error.to_string(), hint: "try again; if it stays, start the demo anew".into() }))
+    (status, Json(ErrorBody { error: error.to_string(), hint: "try again; if it persists, restart the demo".into() }))
 }

@@ -1,4 +1,4 @@
-//! The page, what it runs, and the keys it proves with.
+//! The files of the page: HTML, scripts, WebAssembly and proving keys.
 
 use axum::{
     Router,
@@ -11,14 +11,14 @@ use axum::{
 use quotapass_circuits::prover::ProvingKey;
 use sha2::{Digest, Sha256};
 
-/// Nothing but the page's own files and this server; WebAssembly may be compiled, and runs in a worker.
+/// Allows only the page's own files and this server; WebAssembly may be compiled, and runs in a worker.
 const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
                                style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                                form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! files {
     ($($folder:literal $name:literal $content_type:literal)*) => {
-        /// Name, content type and content; those in `built` as `cargo xtask web demo` writes them.
+        /// Name, content type and content. `cargo xtask web demo` writes the files in `built`.
         const FILES: &[(&str, &str, &[u8])] =
             &[$(($name, $content_type, include_bytes!(concat!("../../../../bindings/web/demo/", $folder, $name)))),*];
     };
@@ -33,7 +33,7 @@ files! {
     "built/" "quotapass_web_threads_bg.wasm" "application/wasm"
 }
 
-/// A proving key as the page fetches it.
+/// A proving key in the form that the page fetches.
 #[derive(Clone)]
 pub(super) struct KeyFile {
     circuit: &'static str,
@@ -50,7 +50,7 @@ impl KeyFile {
     }
 }
 
-/// `/demo/`, its files, and `/demo/keys`.
+/// Returns the routes of `/demo/`, its files, and `/demo/keys`.
 pub(super) fn routes(keys: Vec<KeyFile>) -> Router {
     let list = keys.iter().map(|key| {
         let url = format!("/demo/keys/{}", key.circuit);
@@ -71,13 +71,13 @@ pub(super) fn routes(keys: Vec<KeyFile>) -> Router {
 
 fn file(name: &str) -> Response {
     let Some((_, content_type, content)) = FILES.iter().find(|(known, ..)| *known == name) else {
-        return (StatusCode::NOT_FOUND, "there is no such file\n").into_response();
+        return (StatusCode::NOT_FOUND, "no such file\n").into_response();
     };
     let headers = [
         (header::CONTENT_TYPE, *content_type),
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
-        // They isolate the page from all other origins, so that it may share memory between threads.
+// These two headers isolate the page from all other origins, so that it may share memory between threads.
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,7 +1,7 @@
-//! `quotapass demo --web`: a chat room in a browser, before a relay and an embedded chain.
+//! `quotapass demo --web`: a chat room in a browser, with a relay and an embedded chain.
 //!
-//! The page proves in the browser with the package `bindings/web`. What is served here beside the relay's own routes is
-//! what a chat network would bring: messages and who hears them; and what a wallet would: the deposit.
+//! The page proves in the browser with the package `bindings/web`. Besides the relay's own routes, this module serves
+//! the part of a chat network, which distributes messages, and the part of a wallet, which deposits.
 
 mod chat;
 mod files;
@@ -28,7 +28,7 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
         KeyFile::new("post", development_prover::<Post>(&store, Levels::STANDARD)?.key()),
         KeyFile::new("badge", development_prover::<Badge>(&store, Levels::STANDARD)?.key()),
     ];
-    let folder = tempfile::tempdir().context("cannot make a folder for the chain and the relay's log")?;
+    let folder = tempfile::tempdir().context("cannot create a folder for the chain and the relay's log")?;
     let stage = Stage::set(folder.path(), &store, Room::Demo)?;
     stage.fill(members.into())?;
     let (configuration, settings) = stage.close();
@@ -44,9 +44,9 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
             let url = format!("http://{address}/demo/");
             context.output().result(
             &format!(
-                "Open {url} in a browser, or in two. The relay's own page is http://{address}/. Everything here is for \
-                 trying it out: development keys, a chain in memory, {members} members made up. Ctrl-C ends it and \
-                 leaves nothing behind."
+                "Open {url} in one or two browsers. The relay's own page is http://{address}/. Everything here is for \
+                  trials only: development keys, an embedded chain, {members} made-up members. Ctrl-C stops the demo \
+                  and deletes its chain."
             ),
             json!({ "event": "listening", "url": url, "address": address, "registry": registry }),
         )
