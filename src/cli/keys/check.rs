@@ -25,23 +25,22 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The final key, a .zkey file
+    /// Final key, a .zkey file
     #[arg(value_name = "KEY")]
     key: PathBuf,
-    /// The powers of tau that the ceremony began with, a .ptau file
+    /// Powers of tau that the ceremony is based on, a .ptau file
     #[arg(long, value_name = "FILE")]
     ptau: PathBuf,
-    /// The hash of that file as its makers published it, BLAKE2b in hexadecimal; those of the perpetual powers of tau are
-    /// known
+    /// Published BLAKE2b hash of the powers of tau, in hexadecimal; not needed for the perpetual powers of tau
     #[arg(long, value_name = "HEX")]
     ptau_hash: Option<String>,
-    /// The circuit, in place of the one that the key seems to be of
+    /// Circuit of the key [default: detected by the number of public inputs]
     #[arg(long, value_parser = parse_circuit)]
     circuit: Option<CircuitKind>,
-    /// The program to ask too
+    /// snarkjs program, which checks the key as well
     #[arg(long, value_name = "PROGRAM", default_value = "snarkjs")]
     snarkjs: PathBuf,
-    /// Fail if snarkjs cannot be asked
+    /// Fail if snarkjs is not installed
     #[arg(long)]
     require_snarkjs: bool,
 }
@@ -55,11 +54,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let published = published_name(&hash);
     match &arguments.ptau_hash {
         Some(expected) if !expected.eq_ignore_ascii_case(&hash) => {
-            bail!("the powers of tau have the hash\n{hash}, not the published\n{expected}")
+            bail!("the powers of tau have the hash\n{hash}, not the published hash\n{expected}")
         }
         None if published.is_none() => bail!(
-            "the powers of tau have the hash\n{hash}, which is none of those that this program knows; if it is what their \
-             makers published, pass it with --ptau-hash"
+            "the powers of tau have the hash\n{hash}, which this program does not know; if it is the published hash, \
+              pass it with --ptau-hash"
         ),
         _ => (),
     }
@@ -68,16 +67,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         None => circuit_of(&zkey)?,
     };
     let shape = shape(circuit)?;
-    note(format!("Making the initial key of `{circuit}` from its constraints and the powers of tau ..."));
+    note(format!("Computing the initial key of `{circuit}` from its constraints and the powers of tau ..."));
     let initial = InitialKey::new(&shape, &ptau, &mut OsRng)?;
     initial.check(&zkey, &mut OsRng)?;
 
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let constraints = folder.path().join("circuit.r1cs");
     write_atomically(&constraints, &r1cs(&shape)).context("cannot write a temporary file")?;
     let judged = snarkjs::verify(&arguments.snarkjs, &constraints, &arguments.ptau, &arguments.key)?.is_some();
     if !judged && arguments.require_snarkjs {
-        bail!("{} is not there; install it with `npm install --global snarkjs`", arguments.snarkjs.display());
+        bail!("{} was not found; install it with `npm install --global snarkjs`", arguments.snarkjs.display());
     }
 
     let sha256 = hex::encode(Sha256::digest(&file));
@@ -94,18 +93,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     let output = context.output();
     output.line(format!("circuit       {circuit} {}", shape.hash()))?;
-    let known = published.unwrap_or("the hash that you gave");
+    let known = published.unwrap_or("the hash of --ptau-hash");
     output.line(format!("powers of tau {hash} ({known}; {} contributions)", ptau.contributions().len()))?;
     for (number, contribution) in (1..).zip(zkey.contributions()) {
         output.line(sentence(number, contribution))?;
     }
     output.line(format!("final key     SHA-256 {sha256}"))?;
     output.line(match judged {
-        true => "The ceremony holds: this program and snarkjs agree.",
-        false => "The ceremony holds. snarkjs was not asked: it is not installed here (--snarkjs names it).",
+        true => "The ceremony is valid: this program and snarkjs agree.",
+        false => "The ceremony is valid. snarkjs did not check it: it is not installed here (--snarkjs names it).",
     })?;
     output.line(
-        "It is sound if one of these contributors drew a secret at random and forgot it. Ask them whether the hashes above are \
-         theirs.",
+        "It is sound if at least one of these contributors drew a random secret and deleted it. Ask them whether the \
+          hashes above are theirs.",
     )
 }

@@ -1,4 +1,4 @@
-//! The keys that verbs prove and verify with, and what is said of them.
+//! The keys that subcommands prove and verify with, and warnings about development keys.
 
 use std::io::{self, Write};
 
@@ -16,23 +16,23 @@ use crate::{
     keys::{KeyProgress, KeyStore},
 };
 
-/// The prover of a circuit with the keys in force: those of a ceremony if the settings trust any, development keys
-/// otherwise. Progress goes to standard error.
+/// Returns the prover of a circuit with the keys in force: the keys of a ceremony if the settings trust any, otherwise
+/// development keys. Progress goes to standard error.
 pub(in crate::cli) fn prover<C: Circuit>(store: &KeyStore) -> Result<Prover<C>> {
     Ok(store.prover(show)?)
 }
 
-/// The key in force for slashes, as the contract that verifies them names its own.
+/// Returns the hash of the slash key in force, in the form that the verifier contract states for its own key.
 pub(in crate::cli) fn slash_key(store: &KeyStore) -> Result<KeyHash> {
     Ok(prover::<Slash>(store)?.verifying_key().hash())
 }
 
-/// The prover of a circuit with its development keys, for what is said of circuits and for chains of our own alone.
+/// Returns the prover of a circuit with its development keys, only for reports about circuits and for local chains.
 pub(in crate::cli) fn development_prover<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
     Ok(store.development_prover(levels, show)?)
 }
 
-/// The same with tables, for many proofs.
+/// The same with precomputed tables, for many proofs.
 pub(in crate::cli) fn development_prover_with_tables<C: Circuit>(
     store: &KeyStore,
     levels: Levels,
@@ -42,43 +42,44 @@ pub(in crate::cli) fn development_prover_with_tables<C: Circuit>(
 
 fn show(progress: KeyProgress) {
     let mut out = io::stderr();
-    // Progress that cannot be shown is no reason to stop.
+    // A failure to show progress does not stop the program.
     let _ = match progress {
         KeyProgress::Making(kind) => {
-            write!(out, "Making development keys for `{kind}` (INSECURE: from a public seed) ... ")
+            write!(out, "Creating development keys for `{kind}` (INSECURE: from a public seed) ... ")
                 .and_then(|()| out.flush())
         }
         KeyProgress::Building(kind) => {
             write!(out, "Building tables for proofs of `{kind}` ... ").and_then(|()| out.flush())
         }
         KeyProgress::Made { elapsed, path, .. } | KeyProgress::Built { elapsed, path, .. } => {
-            writeln!(out, "done in {:.1} s, kept in {}", elapsed.as_secs_f64(), path.display())
+            writeln!(out, "done in {:.1} s, saved in {}", elapsed.as_secs_f64(), path.display())
         }
     };
 }
 
-/// Refuses a chain that is not listed as a test chain, unless the settings trust keys of ceremonies, with which
-/// [`prover`] then works and no others: whoever knows the public seed of development keys forges passes and slashes
+/// Refuses a chain that is not listed as a test chain, unless the settings trust keys of ceremonies, which are then the
+/// only keys that [`prover`] uses. The seed of development keys is public: with it, anyone can forge passes and slash
 /// honest members.
 pub(in crate::cli) fn require_test_chain(config: &Config, chain_id: u64) -> Result<()> {
     refuse_development_keys(!config.trusted_keys()?.is_empty() || config.is_test_chain(chain_id)?, chain_id)
 }
 
-/// Says what is missing, and the way out.
+/// Returns an error with the remedy, unless development keys may be used.
 pub(in crate::cli) fn refuse_development_keys(may_run: bool, chain_id: u64) -> Result<()> {
     if may_run {
         return Ok(());
     }
     bail!(
-        "no keys of a ceremony are trusted, so that there are only development keys, which are INSECURE, and chain \
-         {chain_id} is not known as a test chain. Install the keys of a ceremony with `quotapass keys install` and list \
-         their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to `test_chains`"
+        "no ceremony keys are trusted, so only development keys, which are INSECURE, are available, and chain \
+          {chain_id} is not listed as a test chain. Install the keys of a ceremony with `quotapass keys install` and \
+          list their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
+          `test_chains`"
     )
 }
 
-/// Tells a person that something was made, or judged, with development keys.
+/// Warns that something was made or verified with development keys.
 pub(in crate::cli) fn warn_of(origin: KeyOrigin) {
     if !matches!(origin, KeyOrigin::Ceremony(_)) {
-        note("With development keys, which are INSECURE: fit for tests alone.");
+        note("With development keys, which are INSECURE: for tests only.");
     }
 }

@@ -27,35 +27,35 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Contribute {
-    /// The key as the contributor before left it, a .zkey file
+    /// Key from the previous contributor, a .zkey file
     #[arg(value_name = "FROM")]
     from: PathBuf,
-    /// The key to pass on, a new file; the attestation is written beside it
+    /// Key to pass on, a new file; the attestation is written next to it
     #[arg(value_name = "TO")]
     to: PathBuf,
-    /// A name to stand in the key, up to 64 characters
+    /// Name to record in the key, up to 64 characters
     #[arg(long)]
     name: Option<String>,
-    /// Use the system's randomness alone, and ask for nothing
+    /// Use only the system's randomness, without a prompt
     #[arg(long)]
     no_typing: bool,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Beacon {
-    /// The key as the last contributor left it, a .zkey file
+    /// Key from the last contributor, a .zkey file
     #[arg(value_name = "FROM")]
     from: PathBuf,
-    /// The final key, a new file
+    /// Final key, a new file
     #[arg(value_name = "TO")]
     to: PathBuf,
-    /// The public value in hexadecimal, announced before it was known; for example a block's hash
+    /// Public value in hexadecimal, whose source was announced in advance, for example the hash of a block
     #[arg(long, value_name = "HEX")]
     value: String,
-    /// How often the value is hashed, as a power of two, 10 to 32
+    /// Exponent of the number of hash iterations, which is a power of two, 10 to 32
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     iterations_exponent: u8,
-    /// A name to stand in the key, up to 64 characters
+    /// Name to record in the key, up to 64 characters
     #[arg(long)]
     name: Option<String>,
 }
@@ -76,8 +76,8 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
     create_new(&attestation, text.as_bytes()).with_context(|| format!("cannot write {}", attestation.display()))?;
     context.output().result(
         &format!(
-            "Contributed. The secret was never written and is forgotten.\nPass on {}, and publish {}, which says what you \
-             did; your contribution is\n  {hash}",
+            "Contributed. The secret was never written to disk and is erased from memory.\nPass on {}, and publish \
+              the attestation {}; the hash of your contribution is\n  {hash}",
             arguments.to.display(),
             attestation.display()
         ),
@@ -94,27 +94,27 @@ pub(super) fn beacon(arguments: &Beacon, context: &Context) -> Result<()> {
     create_new(&arguments.to, &content).with_context(|| format!("cannot write {}", arguments.to.display()))?;
     let sha256 = hex::encode(Sha256::digest(&content));
     context.output().result(
-        &format!("The ceremony has ended. The final key is {}, SHA-256\n  {sha256}", arguments.to.display()),
+        &format!("The ceremony is complete. The final key is {}, SHA-256\n  {sha256}", arguments.to.display()),
         json!({ "key": arguments.to, "contribution": hash.to_string(), "sha256": sha256 }),
     )
 }
 
-/// Nobody should type for nothing.
+/// Refuses an existing file before the contributor types anything.
 fn refuse_existing(path: &Path) -> Result<()> {
     if path.exists() {
-        bail!("{} is there already; name a new file", path.display());
+        bail!("{} already exists; name a new file", path.display());
     }
     Ok(())
 }
 
-/// What the contributor types, unseen.
+/// Reads what the contributor types, without echo.
 fn typed() -> Result<Zeroizing<String>> {
     if can_ask() {
         let question =
-            "Type anything at random, then Enter (it is mixed with the system's randomness, and not shown): ";
+"Type random characters, then Enter (they are mixed with the system's randomness, and not shown): ";
         return Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?));
     }
-    note("Taking randomness from standard input too.");
+    note("Reading additional randomness from standard input.");
     let mut typed = Zeroizing::new(String::new());
     io::stdin().lock().read_to_string(&mut typed).context("cannot read standard input as text")?;
     Ok(typed)
@@ -133,11 +133,11 @@ fn attest(zkey: &Zkey, next: &Zkey, hash: TranscriptHash, before: &[u8], after: 
          name                   {name}\n\
          contribution           {} of this key\n\
          circuit hash           {}\n\
-         key I got, SHA-256     {}\n\
-         key I left, SHA-256    {}\n\
+         input key, SHA-256     {}\n\
+         output key, SHA-256    {}\n\
          contribution hash      {hash}\n\n\
          My secret came from my system's random generator and from what I typed. It was used once, in memory, and I kept\n\
-         no copy. Whoever verifies the final key will find the contribution hash above in it.\n",
+         no copy. A verification of the final key shows the contribution hash above.\n",
         circuit_of(zkey)?,
         next.contributions().len(),
         zkey.circuit_hash(),

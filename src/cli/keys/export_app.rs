@@ -15,7 +15,7 @@ use crate::{cli::context::Context, client::KeyFileHash, files::create_new};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The final key of a ceremony, a .zkey file
+    /// Final key of a ceremony, a .zkey file
     #[arg(value_name = "KEY")]
     key: PathBuf,
     /// File to write
@@ -37,8 +37,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let hash = KeyFileHash::of(&content).to_string();
     context.output().result(
         &format!(
-            "Wrote the key of `{circuit}` to {}.\nSHA-256 {hash}\nApps trust it by this hash, which is another than that of \
-             the .zkey file. Check the ceremony before (`quotapass keys check`).",
+            "Wrote the key of `{circuit}` to {}.\nSHA-256 {hash}\nApps trust the key by this hash, which differs from \
+              the hash of the .zkey file. Check the ceremony first (`quotapass keys check`).",
             arguments.out.display()
         ),
         json!({ "circuit": circuit.name(), "file": arguments.out, "sha256": hash }),

@@ -23,10 +23,10 @@ use crate::{cli::context::Context, files::create_new};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The final key of a ceremony, a .zkey file
+    /// Final key of a ceremony, a .zkey file
     #[arg(value_name = "KEY")]
     key: PathBuf,
-    /// Folder to write into: a contract, constructor_words.json, verification_key.json
+    /// Folder to write to: a contract, constructor_words.json, verification_key.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -45,7 +45,7 @@ fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> 
     let key =
         ProvingKey::from_zkey::<C>(Levels::STANDARD, file).with_context(|| arguments.key.display().to_string())?;
     let verifying = key.verifying_key();
-    // As `SlashVerifier` takes them: points in the order of EIP-197.
+    // The words in the form that `SlashVerifier` takes: points in the order of EIP-197.
     let words: Vec<_> = verifying.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();
     let source = solidity::verifier(C::KIND, C::public_names(), &verifying, &key.origin().to_string());
     let files = [

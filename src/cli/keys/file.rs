@@ -1,4 +1,4 @@
-//! The files of a ceremony, read; and which circuit a key is of.
+//! Reading the files of a ceremony, and detecting the circuit of a key.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ pub(super) fn read_zkey(path: &Path) -> Result<Zkey> {
     Zkey::from_bytes(&read(path)?).with_context(|| path.display().to_string())
 }
 
-/// A circuit of the standard tree.
+/// Returns the shape of a circuit for the standard tree.
 pub(super) fn shape(kind: CircuitKind) -> Result<Shape> {
     Ok(match kind {
         CircuitKind::Post => Shape::of::<Post>(Levels::STANDARD),
@@ -30,7 +30,8 @@ pub(super) fn shape(kind: CircuitKind) -> Result<Shape> {
     }?)
 }
 
-/// Which circuit a key seems to be of: they have different numbers of public inputs. Whether it is, a check says.
+/// Detects the circuit of a key by its number of public inputs, which differs between the circuits. This does not
+/// verify the key.
 pub(super) fn circuit_of(zkey: &Zkey) -> Result<CircuitKind> {
     let inputs = zkey.public_inputs();
     let names = |kind| match kind {
@@ -40,7 +41,7 @@ pub(super) fn circuit_of(zkey: &Zkey) -> Result<CircuitKind> {
     };
     match CircuitKind::ALL.into_iter().find(|kind| names(*kind).len() == inputs) {
         Some(kind) => Ok(kind),
-        None => bail!("a key with {inputs} public inputs is of none of the circuits post, badge and slash"),
+        None => bail!("a key with {inputs} public inputs belongs to none of the circuits post, badge and slash"),
     }
 }
 
@@ -49,10 +50,10 @@ pub(super) fn parse_circuit(text: &str) -> Result<CircuitKind, String> {
     found.ok_or_else(|| "the circuits are post, badge and slash".into())
 }
 
-/// A contribution in words.
+/// Formats a contribution for people.
 pub(super) fn sentence(number: usize, contribution: &Contribution) -> String {
     let name = match contribution.name() {
-        // Others wrote it.
+        // The name is untrusted input.
         Some(name) => format!("`{}`", name.escape_debug()),
         None => "without a name".into(),
     };

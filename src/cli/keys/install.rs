@@ -12,10 +12,10 @@ use crate::cli::context::Context;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The final key of a ceremony, a .zkey file
+    /// Final key of a ceremony, a .zkey file
     #[arg(value_name = "KEY")]
     key: PathBuf,
-    /// Replace another key that is installed for the circuit
+    /// Replace another key that is already installed for the circuit
     #[arg(long)]
     force: bool,
 }
@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let next = match trusted {
         true => "It is trusted: the settings list it.".into(),
         false => format!(
-            "It is not used until it is trusted: check its ceremony (`quotapass keys check`), and add \"{hash}\" to the \
-             setting `trusted_keys`."
+            "It is not used until it is trusted: check its ceremony (`quotapass keys check`), then add \"{hash}\" to \
+              the setting `trusted_keys`."
         ),
     };
     context.output().result(

@@ -1,4 +1,5 @@
-//! `quotapass keys`: keys that a ceremony makes, so that nobody has to be trusted; and the keys that other verbs use.
+//! `quotapass keys`: keys from a ceremony, which requires no trust in a single person; and the keys that other
+//! subcommands use.
 
 mod check;
 mod chosen;
@@ -24,11 +25,11 @@ pub(super) use chosen::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Write all that a ceremony needs into one folder: circuits, hashes, instructions
+    /// Write the files that a ceremony needs to one folder: circuits, hashes, instructions
     NewCeremony(new_ceremony::Arguments),
-    /// Contribute to a key, with a secret that is forgotten at once
+    /// Contribute to a key with a random secret, which is erased at once
     Contribute(contribute::Contribute),
-    /// End a ceremony with a public value that nobody could know beforehand
+    /// Complete a ceremony with a public random beacon
     Beacon(contribute::Beacon),
     /// Check a ceremony from its powers of tau to its final key
     Check(check::Arguments),
@@ -36,9 +37,9 @@ pub(super) enum Verb {
     Install(install::Arguments),
     /// Show the keys that are installed, or the contributions to a key
     Show(show::Arguments),
-    /// Write a key as apps in browsers and on phones load it
+    /// Write a key in the format of apps in browsers and on phones
     ExportApp(export_app::Arguments),
-    /// Write a Solidity contract that verifies proofs, and what the registry's own verifier is deployed with
+    /// Write a Solidity contract that verifies proofs, and the constructor arguments of the registry's own verifier
     ExportVerifier(export_verifier::Arguments),
 }
 

@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 use super::file::{parse_circuit, read, shape};
 use crate::{cli::context::Context, files::create_new};
 
-/// The perpetual powers of tau as their makers publish them, prepared for phase 2: power and BLAKE2b-512 (snarkjs,
-/// README.md, section 7). 54 people contributed, and a beacon ended it.
+/// The published files of the perpetual powers of tau, prepared for phase 2: power, name and BLAKE2b-512 (snarkjs,
+/// README.md, section 7). 54 people contributed, and a beacon completed them.
 const PUBLISHED: [(u32, &str, &str); 5] = [
     (
         8,
@@ -48,23 +48,23 @@ const PUBLISHED: [(u32, &str, &str); 5] = [
         "982372c867d229c236091f767e703253249a9b432c1710b4f326306bfa2428a17b06240359606cfe4d580b10a5a1f63fbed499527069c18ae17060472969ae6e",
     ),
 ];
-/// Where they are published.
+/// The URL of the folder that they are published in.
 const PUBLISHED_AT: &str = "https://storage.googleapis.com/zkevm/ptau/";
 
-/// The name under which powers of tau with this hash are published, if they are among those known.
+/// Returns the published file name of the powers of tau with this hash, if it is known.
 pub(super) fn published_name(hash: &str) -> Option<&'static str> {
     PUBLISHED.iter().find(|(_, _, known)| *known == hash).map(|(_, name, _)| *name)
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Folder to write into
+    /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// A circuit to make keys for, in place of all three; repeat it for more
+    /// Circuit to make keys for; repeat it for more [default: all three]
     #[arg(long = "circuit", value_parser = parse_circuit)]
     circuits: Vec<CircuitKind>,
-    /// Powers of tau, a .ptau file prepared for phase 2: the initial keys are made too
+    /// Powers of tau, a .ptau file prepared for phase 2, to make the initial keys as well
     #[arg(long, value_name = "FILE")]
     ptau: Option<PathBuf>,
 }
@@ -85,13 +85,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             files.push((format!("{kind}_0000.zkey"), initial.zkey().to_bytes()));
         }
         for (name, content) in files {
-            // A sum as `sha256sum --check` reads it.
+            // The format of `sha256sum --check`.
             writeln!(sums, "{}  {name}", hex::encode(Sha256::digest(&content)))?;
             written.push(write(&arguments.out, &name, &content)?);
         }
     }
     let Some((_, name, hash)) = PUBLISHED.iter().find(|(power, _, _)| *power >= needed) else {
-        bail!("no published powers of tau of power {needed} are known");
+        bail!("this program knows no published powers of tau of power {needed} or more");
     };
     written.push(write(&arguments.out, "SHA256SUMS", sums.as_bytes())?);
     written.push(write(&arguments.out, "README.md", readme(&circuits, name, hash).as_bytes())?);
@@ -103,12 +103,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 fn write(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
     let path = folder.join(name);
     create_new(&path, content).with_context(|| {
-        format!("cannot write {} (a file that is there is not overwritten: name a new folder)", path.display())
+        format!("cannot write {} (an existing file is not overwritten; name a new folder)", path.display())
     })?;
     Ok(path)
 }
 
-/// The script with which the coordinator begins, with snarkjs alone.
+/// Returns the script that the coordinator begins with, which needs only snarkjs.
 fn begin(circuits: &[CircuitKind], name: &str, hash: &str) -> String {
     let circuits: Vec<_> = circuits.iter().map(|kind| kind.name()).collect();
     format!(
@@ -134,32 +134,32 @@ fn readme(circuits: &[CircuitKind], name: &str, hash: &str) -> String {
     }
     format!(
         "# A ceremony for quotapass\n\n\
-         It makes proving keys of which nobody knows the secrets, unless all who take part work together. `docs/setup.md` of\n\
-         quotapass says what that secures. Version of the program: {version}.\n\n\
-         {list}- `SHA256SUMS`, their hashes. They are the circuit hashes that `quotapass circuit info` shows; anybody can\n  \
+         It makes proving keys whose secret remains unknown unless all participants collude. `docs/setup.md` of quotapass\n\
+         explains what that secures. Version of the program: {version}.\n\n\
+         {list}- `SHA256SUMS`, their hashes. They are the circuit hashes that `quotapass circuit info` shows; anyone can\n  \
          regenerate the files from the sources with `quotapass circuit export --out DIR`.\n\n\
          ## Begin (coordinator)\n\n\
-         `sh begin.sh` fetches the powers of tau `{name}`, checks their hash, and makes `CIRCUIT_0000.zkey`. The hash that\n\
-         their makers published (BLAKE2b-512) is\n\n    {hash}\n\n\
-         Announce the value that will end the ceremony before anybody can know it, for example \"the hash of the first\n\
+         `sh begin.sh` fetches the powers of tau `{name}`, checks their hash, and makes `CIRCUIT_0000.zkey`. The published\n\
+         hash (BLAKE2b-512) is\n\n    {hash}\n\n\
+         Announce the source of the final beacon before its value can be known, for example \"the hash of the first\n\
          Ethereum block after 18:00 UTC on Sunday\".\n\n\
          ## Contribute (one after the other, for each circuit)\n\n\
          Get the newest key, and run either\n\n    \
          quotapass keys contribute CIRCUIT_0000.zkey CIRCUIT_0001.zkey --name \"your name\"\n    \
          snarkjs zkey contribute CIRCUIT_0000.zkey CIRCUIT_0001.zkey --name=\"your name\"\n\n\
-         with the numbers as they are. Both ask you to type something at random. Pass the new key on, and publish the\n\
-         contribution hash where others know it is you: you will look for it in the final key.\n\n\
+         with the current numbers. Both ask you to type random characters. Pass the new key on, and publish the\n\
+         contribution hash where others recognise you; look for it in the final key later.\n\n\
          ## End (coordinator)\n\n    \
          snarkjs zkey beacon CIRCUIT_0007.zkey CIRCUIT_final.zkey VALUE 10\n\n\
-         with the value announced, in hexadecimal without 0x; or `quotapass keys beacon CIRCUIT_0007.zkey\n\
+         with the announced value, in hexadecimal without 0x; or `quotapass keys beacon CIRCUIT_0007.zkey\n\
          CIRCUIT_final.zkey --value VALUE`. Publish the final keys, their SHA-256, and all attestations.\n\n\
-         ## Check (everybody)\n\n    \
+         ## Check (everyone)\n\n    \
          snarkjs zkey verify CIRCUIT.r1cs {name} CIRCUIT_final.zkey\n    \
          quotapass keys check CIRCUIT_final.zkey --ptau {name}\n\n\
          The second regenerates the constraints itself. `quotapass keys show CIRCUIT_final.zkey` lists the contributions.\n\n\
          ## Use\n\n    \
          quotapass keys install CIRCUIT_final.zkey\n\n\
-         and list its SHA-256 in the setting `trusted_keys`.\n",
+         and add its SHA-256 to the setting `trusted_keys`.\n",
         version = env!("CARGO_PKG_VERSION"),
     )
 }

@@ -20,7 +20,7 @@ use crate::{cli::context::Context, keys::KeyStore};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// A key, a .zkey file, whose contributions to show; without one, the keys that are installed
+    /// Key to show the contributions of, a .zkey file [default: the installed keys]
     #[arg(value_name = "KEY")]
     key: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ fn show_file(path: &Path, context: &Context) -> Result<()> {
     for (number, contribution) in (1..).zip(zkey.contributions()) {
         output.line(sentence(number, contribution))?;
     }
-    output.line("Nothing of this is checked here: `quotapass keys check` does that.")
+    output.line("None of this is verified here; run `quotapass keys check` to verify it.")
 }
 
 fn show_installed(context: &Context) -> Result<()> {
@@ -74,7 +74,7 @@ fn show_installed(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// What is installed for a circuit and what verbs use, and who contributed to it, in words.
+/// Returns the installed key of a circuit and the key in force as JSON, and the contributions as text.
 fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
     let key = store.installed::<C>()?;
     let zkey = match &key {

@@ -1,10 +1,10 @@
-//! snarkjs, which shares no code with this program, as the judge of a ceremony.
+//! Verification of a ceremony with snarkjs, which shares no code with this program.
 
 use std::{io, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-/// What snarkjs says of a key. `None` if there is no program of this name.
+/// Verifies a key with snarkjs. Returns `None` if there is no program of this name.
 pub(super) fn verify(program: &Path, r1cs: &Path, ptau: &Path, key: &Path) -> Result<Option<()>> {
     let output = match Command::new(program).args(["zkey", "verify"]).args([r1cs, ptau, key]).output() {
         Ok(output) => output,
@@ -12,7 +12,7 @@ pub(super) fn verify(program: &Path, r1cs: &Path, ptau: &Path, key: &Path) -> Re
         Err(error) => return Err(error).with_context(|| format!("cannot run {}", program.display())),
     };
     let said = String::from_utf8_lossy(&output.stdout);
-    // Its exit code says the same, but has not in every version.
+    // The exit code alone is not reliable in every version of snarkjs.
     if output.status.success() && said.contains("ZKey Ok!") && !said.contains("INVALID") {
         return Ok(Some(()));
     }

@@ -1,12 +1,12 @@
-//! A contract that verifies proofs of one circuit with one key, without anything else.
+//! The source of a self-contained contract that verifies proofs of one circuit with one key.
 
 use quotapass_circuits::{constraints::CircuitKind, verifier::VerifyingKey};
 
-/// The source. For `slash` it has the function that a registry calls, so that it can stand in the place of
-/// `SlashVerifier`; for the others the inputs are one array.
+/// Returns the source. For `slash` it has the function that a registry calls, so that it can replace `SlashVerifier`;
+/// for the other circuits the inputs are one array.
 pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, origin: &str) -> String {
     let words: Vec<_> = key.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();
-    // alpha, beta, gamma and delta have 14 words; then come x and y of each point of the inputs.
+    // alpha, beta, gamma and delta take 14 words; x and y of each point of the inputs follow.
     let (fixed, combination) = words.split_at(14.min(words.len()));
     let word = |at: usize| fixed.get(at).map(String::as_str).unwrap_or_default();
     let points: Vec<_> = combination.chunks(2).map(|point| point.join(", ")).collect();
@@ -83,7 +83,7 @@ pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, or
     )
 }
 
-/// The contract's name.
+/// Returns the contract's name.
 pub(super) fn contract_name(kind: CircuitKind) -> &'static str {
     match kind {
         CircuitKind::Post => "PostGroth16Verifier",
