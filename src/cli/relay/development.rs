@@ -1,5 +1,5 @@
-//! A relay with nothing around it: an embedded chain with a registry, members whose secrets are public, and posts of
-//! theirs to try it out with.
+//! A self-contained relay for development: an embedded chain with a registry, members whose secrets are public, and
+//! sample posts of these members.
 
 use std::{
     fs,
@@ -36,36 +36,36 @@ use crate::{
     relay::{Clock, Policy, SystemClock},
 };
 
-/// anvil's chain id, which every tool takes for a test chain.
+/// anvil's chain id, which every tool treats as a test chain.
 const CHAIN_ID: u64 = 31_337;
 const EXIT_DELAY: u32 = 7 * 86_400;
 const REWARD_BPS: u16 = 5_000;
-/// Whole tokens locked and messages an epoch granted, tier by tier.
+/// Whole tokens locked and messages per epoch granted, by tier.
 const TIERS: [(u32, u16); 3] = [(1, 5), (10, 20), (100, 100)];
-/// Pays all deposits.
+/// The account that pays all deposits.
 pub(in crate::cli) const DEPOSITOR: Address = Address::repeat_byte(0xd0);
 
-/// What was made for a start.
+/// The files of a development relay.
 pub(super) struct Development {
-    /// The configuration.
+    /// The configuration file.
     pub(super) configuration: PathBuf,
-    /// The posts, in the order in which they are tried, with what the relay says to each.
+    /// The sample posts in order, each with the relay's expected answer.
     pub(super) posts: Vec<(PathBuf, &'static str)>,
 }
 
-/// Sees to it that a folder has chain, configuration and at least so many members, and makes new posts.
+/// Ensures that a folder has a chain, a configuration and at least `members` members, and makes new sample posts.
 pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<Development> {
     let stage = Stage::set(folder, keys, Room::Development)?;
-    // One more each time, who is to be slashed.
+    // Each start adds one more member, the spammer of the sample posts.
     let count = stage.member_count()?.max(members) + 1;
     stage.fill(count)?;
     let Stage { configuration, settings, registry, .. } = &stage;
-    let listed = settings.live.scopes.first().context("the configuration lists a scope")?;
+    let listed = settings.live.scopes.first().context("the configuration lists no scope")?;
     let posts = Author::new(registry, keys, &listed.policy)?.write(&folder.join("posts"), count - 1)?;
     Ok(Development { configuration: configuration.clone(), posts })
 }
 
-/// A chain with a registry, and the configuration of a relay there.
+/// A chain with a registry, and the configuration of its relay.
 pub(in crate::cli) struct Stage {
     configuration: PathBuf,
     settings: Settings,
@@ -74,14 +74,14 @@ pub(in crate::cli) struct Stage {
 }
 
 impl Stage {
-    /// Opens the chain of a folder, or makes one.
+    /// Opens the chain of a folder, or creates one.
     pub(in crate::cli) fn set(folder: &Path, keys: &KeyStore, room: Room) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
         if !state.exists() {
             let registry = deploy(&state, keys)?;
             let text = template::configuration(&ChainTemplate::Embedded { registry, room });
-            // One that is there belongs to a chain that is gone.
+            // An existing configuration belongs to a deleted chain.
             write_atomically(&configuration, text.as_bytes())
                 .with_context(|| format!("cannot write {}", configuration.display()))?;
         }
@@ -96,23 +96,23 @@ impl Stage {
         Ok(self.registry.info()?.member_count as u32)
     }
 
-    /// Lets members deposit until there are so many.
+    /// Lets members deposit until there are `count` of them.
     pub(in crate::cli) fn fill(&self, count: u32) -> Result<()> {
         (self.member_count()?..count).try_for_each(|number| deposit(&self.registry, number))?;
         Ok(self.chain.save()?)
     }
 
-    /// Closes the chain, so that a relay can open it. Returns the configuration's file, and what it says.
+    /// Closes the chain, so that a relay can open it. Returns the path and the content of the configuration.
     pub(in crate::cli) fn close(self) -> (PathBuf, Settings) {
         (self.configuration, self.settings)
     }
 }
 
-/// Makes a chain with a registry.
+/// Creates a chain with a registry.
 fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
     let key = development_prover::<Slash>(keys, Levels::STANDARD)?.verifying_key();
     let chain = EmbeddedChain::create(state, ChainSettings { chain_id: CHAIN_ID, timestamp: SystemClock.now() })?;
-    // By chance, so that the registry has another address than one before, of which something may still be around.
+    // A random deployer gives the registry a new address, because files of an earlier registry may still exist.
     let deployer = Address::from(OsRng.r#gen::<[u8; 20]>());
     let token = chain.deploy_token(deployer)?;
     let unit = U256::from(10).pow(U256::from(18));
@@ -120,7 +120,7 @@ fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
     let config = RegistryConfig {
         token,
         tiers: tiers.to_vec(),
-        // Nobody fills a chain of one's own.
+        // The fee deters attackers who fill the tree, and a local chain has none.
         fee: U256::ZERO,
         exit_delay: EXIT_DELAY,
         reward_bps: REWARD_BPS,
@@ -129,14 +129,14 @@ fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
         gate: None,
     };
     let registry = chain.deploy_registry(deployer, &config)?;
-    // Enough for everybody who will ever come.
+    // Enough for all future deposits.
     chain.mint(token, DEPOSITOR, U256::MAX >> 1)?;
     registry.approve(DEPOSITOR, U256::MAX)?;
     chain.save()?;
     Ok(Address::from(registry.id().address))
 }
 
-/// The secret of the n-th member. It is public, as the keys are.
+/// Returns the secret of the n-th member, which is public like the keys.
 fn secret(registry: &RegistryId, number: u32) -> Result<IdentitySecret> {
     Ok(IdentitySecret::from_seed(b"quotapass development member", registry, number)?)
 }
@@ -147,7 +147,7 @@ fn deposit(registry: &EmbeddedRegistry, number: u32) -> Result<()> {
     Ok(())
 }
 
-/// Somebody who posts for the members.
+/// Makes posts for the members.
 struct Author<'a> {
     registry: RegistryId,
     copy: Follower,
@@ -163,10 +163,10 @@ impl<'a> Author<'a> {
         Ok(Self { registry: id, copy, prover: development_prover(keys, Levels::STANDARD)?, policy })
     }
 
-    /// A post within quota, and the two halves of a double post of the spammer.
+    /// Writes a post within quota, and the two posts of the spammer's double post.
     fn write(&self, folder: &Path, spammer: u32) -> Result<Vec<(PathBuf, &'static str)>> {
         let posts = [
-            ("hello.json", 0, "hello", "accepted, and `replay` when it comes again"),
+            ("hello.json", 0, "hello", "accepted; `replay` if it is sent again"),
             ("spam-1.json", spammer, "buy my coin", "accepted"),
             ("spam-2.json", spammer, "buy my other coin", "quota_exceeded: its author is slashed"),
         ];
@@ -181,11 +181,11 @@ impl<'a> Author<'a> {
         Ok(written)
     }
 
-    /// A member's post under its first message id of the epoch.
+    /// Makes a member's post under its first message id of the epoch.
     fn post(&self, number: u32, message: &str) -> Result<Envelope> {
         let index = MemberIndex(number);
         let (secret, path) = (secret(&self.registry, number)?, self.copy.path(index)?);
-        let member = self.copy.member(index)?.context("the member is in the tree")?;
+        let member = self.copy.member(index)?.context("the member is not in the tree")?;
         let (scope, epoch) = (Scope::new(&self.registry, &self.policy.name), self.policy.epoch_at(SystemClock.now()));
         let (public, witness) = post(
             Membership { secret: &secret, member: &member, path: &path },
@@ -203,6 +203,6 @@ impl<'a> Author<'a> {
 /// Writes a new configuration.
 pub(super) fn write_configuration(path: &Path, chain: &ChainTemplate<'_>) -> Result<()> {
     create_new(path, template::configuration(chain).as_bytes()).with_context(|| {
-        format!("cannot write {} (a file that is there is not overwritten; name another with --config)", path.display())
+        format!("cannot write {} (an existing file is not overwritten; name another with --config)", path.display())
     })
 }

@@ -1,4 +1,4 @@
-//! `quotapass relay evidence`: what a log holds against members who exceeded a quota.
+//! `quotapass relay evidence`: the evidence in a log against members who exceeded a quota.
 
 use core::num::NonZeroU16;
 use std::{path::PathBuf, sync::Arc};
@@ -17,25 +17,25 @@ use crate::{
     relay::{Clock, Conviction, Evidence, RelayStore, SystemClock},
 };
 
-/// A log on this machine's disk is open to one program at a time: stop the relay first.
+/// A log on this machine's disk can be opened by one program at a time: stop the relay first.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List the members that there is evidence against, and how their cases stand
+    /// List the members with evidence against them, and the state of their cases
     List,
     /// Write evidence to files, for `quotapass slash` or for another relay
     ///
-    /// Whoever has it has the offender's secret.
+    /// Keep these files private: they reveal the offenders' secrets.
     Export {
-        /// An empty or new folder; a file is named after the member's commitment
+        /// New or empty folder; each file is named after the member's commitment
         #[arg(value_name = "FOLDER")]
         out: PathBuf,
-        /// Of this member alone
+        /// Export only the evidence against this member
         #[arg(long, value_name = "COMMITMENT")]
         member: Option<String>,
     },
-    /// Take over evidence that another relay has exported
+    /// Import evidence that another relay has exported
     Import {
-        /// Files as `export` or `quotapass verify --evidence` writes them
+        /// Files written by `export` or by `quotapass verify --evidence`
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -51,7 +51,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
     }
 }
 
-/// All evidence, with the member it is against.
+/// Returns all evidence, with the commitments of the members.
 fn all(store: &dyn RelayStore) -> Result<Vec<(IdentityCommitment, Evidence)>> {
     let known = |Conviction { evidence, .. }| Some((evidence.secret()?.commitment(), evidence));
     Ok(store.convictions(0)?.into_iter().filter_map(known).collect())
@@ -95,19 +95,19 @@ fn export(store: &dyn RelayStore, out: &std::path::Path, member: Option<&str>, o
 }
 
 fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output: Output) -> Result<()> {
-    let registry = chain.link.get().context("members are looked up on the chain")?;
+    let registry = chain.link.get().context("cannot look up members on the chain")?;
     for path in files {
         let evidence = evidence::read(path)?;
         let name = path.display();
         let secret = evidence
             .secret_below(NonZeroU16::MAX)
-            .with_context(|| format!("the shares in {name} are not of the nullifier that stands with them"))?;
+            .with_context(|| format!("the shares in {name} do not belong to the nullifier recorded with them"))?;
         let commitment = secret.commitment();
         if registry.slots_of(commitment)?.is_empty() {
-            bail!("{name} is against {commitment}, which this registry never had; nothing of it was imported");
+            bail!("{name} is against {commitment}, which was never in this registry; it was not imported");
         }
         let is_new = store.convict(&Conviction::new(evidence, SystemClock.now()))?;
-        let text = if is_new { "imported" } else { "known before" };
+        let text = if is_new { "imported" } else { "already known" };
         output.result(
             &format!("{commitment}  {text}"),
             json!({ "commitment": commitment, "new": is_new, "file": path }),

@@ -1,4 +1,4 @@
-//! `quotapass relay log`: what an operator does to a nullifier log.
+//! `quotapass relay log`: repair of a nullifier log by the operator.
 
 use std::sync::Arc;
 
@@ -15,15 +15,16 @@ use crate::{
     relay::{Clock, HEAD_SECONDS, LogStatistics, SystemClock},
 };
 
-/// A log on this machine's disk is open to one program at a time: stop the relay first. Relays that share a log may run on.
+/// A log on this machine's disk can be opened by one program at a time: stop the relay first. Relays that share a log
+/// on servers may keep running.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Open epochs again that were closed ahead of their time, by a relay whose clock was wrong
+    /// Reopen epochs that a relay with a wrong clock closed too early
     ///
-    /// Nothing that was recorded can be posted again: epochs whose nullifiers may be gone stay closed. This machine's clock
-    /// must agree with the server's or with the chain's newest block.
+    /// No recorded post can be accepted again: epochs whose nullifiers may be deleted stay closed. This machine's clock
+    /// must agree with the clock of the log's server or with the chain's newest block.
     Reopen {
-        /// Go by this machine's clock alone, which you have checked
+        /// Trust this machine's clock, which you have checked yourself
         #[arg(long)]
         trust_clock: bool,
     },
@@ -37,7 +38,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
     let own = SystemClock.now();
     if closed_until <= own {
         return output.result(
-            "No epoch is closed ahead of its time; nothing was changed.",
+            "No epoch was closed too early; nothing was changed.",
             json!({ "closed_until": closed_until, "reopened": false }),
         );
     }
@@ -51,25 +52,26 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
         };
         if !is_right(own, time, head, settings.fixed.clock.tolerance) {
             bail!(
-                "no second clock agrees with this machine's, which shows {own}: the server's shows {}, the chain's newest block \
-                 is of {}; set the clocks by NTP, or give --trust-clock if you have checked this one",
+                "no second clock agrees with this machine's clock, which shows {own}: the server's clock shows {}, \
+                  the chain's newest block has the time {}; synchronise the clocks with NTP, or pass --trust-clock if \
+                  you have checked this one",
                 shown(time),
                 shown(head)
             );
         }
     }
     let until = store.reopen(own)?;
-    let kept = if until > own { " Nullifiers of epochs before may be gone, so that those stay closed." } else { "" };
+    let kept = if until > own { " Nullifiers of earlier epochs may be deleted, so these stay closed." } else { "" };
     output.result(
         &format!(
-            "Epochs were closed until Unix second {closed_until}, and are closed until {until} now.{kept} Nothing that was \
-             recorded can be posted again."
+            "Epochs were closed until Unix second {closed_until}, and are now closed until {until}.{kept} No recorded \
+              post can be accepted again."
         ),
         json!({ "closed_until": until, "reopened": until < closed_until }),
     )
 }
 
-/// Whether a second clock agrees with this machine's.
+/// Whether a second clock agrees with this machine's clock.
 fn is_right(own: u64, server: Option<u64>, head: Option<u64>, tolerance: u64) -> bool {
     let by_server = server.is_some_and(|server| own.abs_diff(server) <= tolerance);
     let by_chain =

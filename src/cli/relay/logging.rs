@@ -1,4 +1,4 @@
-//! Log lines on standard error, panics included.
+//! Log lines on standard error, including panics.
 
 use std::{env, io, panic, panic::PanicHookInfo, sync::OnceLock, thread};
 
@@ -15,27 +15,27 @@ use tracing_subscriber::{
 
 use crate::registry::{Observer, SyncProgress, rpc::NodeProgress};
 
-/// How a line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum LogFormat {
-    /// For people
+    /// Text for people
     Text,
-    /// An object a line
+    /// One JSON object per line
     Json,
 }
 
-/// How much is logged.
+/// The log level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::cli) enum LogLevel {
-    /// What the operator must see to
+    /// Failures that the operator must fix
     Error,
-    /// And what the relay copes with
+    /// Also problems that the relay handles itself
     Warn,
-    /// And what it does
+    /// Also normal activity
     #[default]
     Info,
-    /// And how
+    /// Also details
     Debug,
 }
 
@@ -50,16 +50,16 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// The filter of the lines, once they are written.
+/// The filter of the log lines, after logging has started.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// The lines of this program at a level. Other crates are heard with errors alone: what they say of an endpoint or a
-/// connection may hold keys and addresses.
+/// Returns the filter for a log level of this program. Only errors of other crates are logged, because their messages
+/// about endpoints and connections may contain keys and addresses.
 fn targets(level: LogLevel) -> Targets {
     Targets::new().with_target("quotapass", LevelFilter::from(level)).with_default(LevelFilter::ERROR)
 }
 
-/// Begins to write the lines of this program, and one for each panic.
+/// Starts logging for this program, with one line for each panic.
 pub(in crate::cli) fn start(format: LogFormat, level: LogLevel) {
     let (filter, handle) = reload::Layer::new(targets(level));
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
@@ -67,18 +67,18 @@ pub(in crate::cli) fn start(format: LogFormat, level: LogLevel) {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // A program that embeds this one and writes lines already goes on to do so, and keeps its own filter and hook.
+    // An embedding program that already logs keeps its own subscriber, filter and panic hook.
     if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
-        // The first subscriber is the only one.
+        // The set cannot fail, because this is the first subscriber.
         let _ = FILTER.set(handle);
         log_panics();
     }
 }
 
-/// The level that the command line asks for, if it does, which the configuration does not change.
+/// The level from the command line, if given. It takes precedence over the configuration.
 static ASKED: OnceLock<LogLevel> = OnceLock::new();
 
-/// Follows the configuration's level from now on, unless the command line asks for another.
+/// Uses the configuration's level from now on, unless the command line sets one.
 pub(super) fn follow(asked: Option<LogLevel>, configured: LogLevel) {
     if let Some(level) = asked {
         // There is one command line.
@@ -87,20 +87,20 @@ pub(super) fn follow(asked: Option<LogLevel>, configured: LogLevel) {
     change_level(configured);
 }
 
-/// Logs as much as the configuration says from now on, unless the command line asks for something else.
+/// Changes the level to the configuration's, unless the command line sets one.
 pub(super) fn change_level(configured: LogLevel) {
     let level = ASKED.get().copied().unwrap_or(configured);
     if let Some(filter) = FILTER.get() {
-        // A filter that is gone belongs to a subscriber that is gone.
+        // Fails only if the subscriber no longer exists.
         let _ = filter.reload(targets(level));
     }
 }
 
-/// Makes each panic one line of the log: thread, place and message. With `RUST_BACKTRACE` the backtrace follows, as Rust
-/// writes it.
+/// Logs each panic as one line: thread, location and message. With `RUST_BACKTRACE` the backtrace follows in Rust's own
+/// format.
 ///
-/// Rust's own message has several lines and no time, so that collectors of log lines tear it apart, and one in JSON cannot
-/// read it at all.
+/// Rust's own message has several lines and no time, so log collectors split it, and a JSON parser cannot read it at
+/// all.
 fn log_panics() {
     let usual = panic::take_hook();
     let has_backtrace = env::var_os("RUST_BACKTRACE").is_some_and(|value| !value.is_empty() && value != *"0");
@@ -123,7 +123,7 @@ fn log_panic(panicked: &PanicHookInfo<'_>) {
     );
 }
 
-/// Tells of transactions and of requests that are repeated.
+/// Logs transactions and repeated requests.
 pub(super) fn transactions() -> Observer<NodeProgress> {
     Observer::new(|progress| match progress {
         NodeProgress::Sent { transaction, nonce, .. } => tracing::info!(%transaction, nonce, "sent a transaction"),
@@ -131,18 +131,18 @@ pub(super) fn transactions() -> Observer<NodeProgress> {
             tracing::info!(%former, %transaction, "sent a transaction again, with higher fees");
         }
         NodeProgress::Included { transaction, block, gas_used } => {
-            tracing::info!(%transaction, block, gas_used, "a transaction is included");
+            tracing::info!(%transaction, block, gas_used, "a transaction was included in a block");
         }
         NodeProgress::Waiting { transaction, blocks, .. } => {
-            tracing::debug!(%transaction, blocks, "a transaction is waited for");
+            tracing::debug!(%transaction, blocks, "waiting for a transaction");
         }
         NodeProgress::Retrying { reason, attempt, .. } => {
-            tracing::debug!(reason, attempt, "a request to the endpoint is repeated");
+            tracing::debug!(reason, attempt, "retrying a request to the endpoint");
         }
     })
 }
 
-/// Tells how a long sync goes on.
+/// Logs the progress of a long sync.
 pub(super) fn sync() -> Observer<SyncProgress> {
     Observer::new(|at: SyncProgress| {
         tracing::debug!(block = at.block, head = at.head, members = at.members, "reading the registry");
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs a test of this module in a process of its own, which alone may change hook and subscriber.
+    /// Runs a test of this module in a separate process, because hook and subscriber are global to a process.
     fn alone(test: &str, variables: &[(&str, &str)]) -> String {
         let name = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
         let mut command = Command::new(env::current_exe().unwrap());

@@ -1,6 +1,7 @@
-//! What a relay tells the service manager that started it, and its watchdog.
+//! Notifications to the service manager that started the relay, and to its watchdog.
 //!
-//! The protocol is `sd_notify(3)`, which systemd and others speak. Without the variable `NOTIFY_SOCKET` nothing is told.
+//! The protocol is `sd_notify(3)`, which systemd and others support. Without the environment variable `NOTIFY_SOCKET`
+//! nothing is sent.
 
 use core::time::Duration;
 
@@ -11,17 +12,17 @@ use tokio::{
 
 use crate::relay::{Engine, Progress};
 
-/// Tells that the relay listens, or that a reload is over. The text is for `systemctl status`.
+/// Notifies that the relay listens, or that a reload is over. The text is for `systemctl status`.
 pub(super) fn ready(status: &str) {
     send(Told::Ready(status));
 }
 
-/// Tells that the configuration is being read again.
+/// Notifies that the configuration is being reloaded.
 pub(super) fn reloading() {
     send(Told::Reloading);
 }
 
-/// Tells that the relay is about to end.
+/// Notifies that the relay is stopping.
 pub(super) fn stopping() {
     send(Told::Stopping);
 }
@@ -38,20 +39,20 @@ fn send(told: Told<'_>) {
     use sd_notify::{NotifyState, notify};
     let sent = match told {
         Told::Ready(status) => notify(&[NotifyState::Ready, NotifyState::Status(status)]),
-        // A manager that reloads by signal tells this reload from an earlier one by its time.
+        // The time lets a manager that reloads by signal distinguish this reload from an earlier one.
         Told::Reloading => NotifyState::monotonic_usec_now().and_then(|time| notify(&[NotifyState::Reloading, time])),
         Told::Stopping => notify(&[NotifyState::Stopping]),
         Told::Alive => notify(&[NotifyState::Watchdog]),
     };
     if let Err(error) = sent {
-        tracing::warn!(%error, "the service manager cannot be told how the relay fares; see NOTIFY_SOCKET");
+        tracing::warn!(%error, "cannot notify the service manager; check NOTIFY_SOCKET");
     }
 }
 
 #[cfg(not(unix))]
 fn send(_: Told<'_>) {}
 
-/// The time within which the service manager wants a sign of life; none if it does not watch.
+/// Returns the watchdog timeout of the service manager, or `None` without a watchdog.
 fn patience() -> Option<Duration> {
     #[cfg(unix)]
     return sd_notify::watchdog_enabled();
@@ -59,11 +60,10 @@ fn patience() -> Option<Duration> {
     return None;
 }
 
-/// Gives signs of life to a service manager that wants them, as long as the engine answers.
+/// Sends keep-alive notifications to the watchdog of the service manager, as long as the engine makes progress.
 ///
-/// A process that lives and answers nobody, because its threads wait for each other or for a disk that never answers, is
-/// what a watchdog is for: such an engine has posts waiting and finishes no batch. It then gets no more signs of life from
-/// here, and the service manager starts it anew. An engine with nothing to do is well.
+/// The watchdog detects a deadlock, or a disk that never responds: such an engine has posts waiting and finishes no
+/// batch. The notifications then stop, and the service manager restarts the relay. An idle engine counts as healthy.
 pub(super) fn watch(engine: Engine) -> Option<JoinHandle<()>> {
     let patience = patience()?;
     Some(tokio::spawn(async move {
@@ -73,12 +73,12 @@ pub(super) fn watch(engine: Engine) -> Option<JoinHandle<()>> {
         loop {
             ticks.tick().await;
             let engine = engine.clone();
-            // It takes the queue's lock, which an engine that is stuck may hold for good, and a manager may be slow to
-            // listen.
+            // This blocks: it takes the queue's lock, which a stuck engine may hold forever, and the manager may be
+            // slow to receive.
             let looked = spawn_blocking(move || {
                 let progress = engine.progress();
                 if before.is_some_and(|before| progress.is_stuck_since(&before)) {
-                    tracing::error!(open = progress.open, "posts wait and no batch is finished");
+                    tracing::error!(open = progress.open, "posts are waiting, and no batch finishes");
                 } else {
                     send(Told::Alive);
                 }

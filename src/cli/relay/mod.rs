@@ -32,34 +32,34 @@ pub(super) use program::{MakeRoutes, Program};
 pub(super) use surroundings::Folders;
 pub(super) use template::Room;
 
-/// The configuration that `init` writes without `--config`.
+/// The configuration file that `init` writes without `--config`.
 const USUAL_FILE: &str = "relay.toml";
 
 /// Run a relay
 ///
-/// With `--config relay.toml` it follows the registry and keeps the log that the file names. Without, it is a relay for
-/// development: everything is made that it needs, an embedded chain with a registry and members on it, in the folder
-/// `relay` of the data folder.
+/// With `--config relay.toml` the relay uses the registry and the log that the file names. Without it, a relay for
+/// development starts: it creates everything that it needs, including an embedded chain with a registry and members, in
+/// the folder `relay` of the data folder.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// Address and port to listen on, in place of the configuration's
+    /// Address and port to listen on, instead of the configuration's
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// How many members a relay for development has at least
+    /// Minimum number of members of a relay for development
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     members: u32,
-    /// Begin a new nullifier log where one is missing, or take another one in its place
+    /// Create a new nullifier log if the known one is missing, or accept another one in its place
     ///
-    /// Whatever was recorded in the missing one can be posted again: wait until the epochs of then are over. Of relays that
-    /// share a log, the first one begins it, and the others take it.
+    /// Posts that the missing log recorded can be accepted again, so wait until their epochs are over. If relays share
+    /// a log, the first one creates it, and the others accept it.
     #[arg(long)]
     new_log: bool,
-    /// How log lines look on standard error
+    /// Format of log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
-    /// How much is logged, in place of the configuration's `level` in [logging]
+    /// Log level, instead of the configuration's `level` in [logging]
     #[arg(long, value_enum)]
     log_level: Option<LogLevel>,
 }
@@ -70,16 +70,16 @@ enum Verb {
     ///
     /// --rpc-url, --chain-id and --registry are filled in.
     Init,
-    /// Check a configuration, and whether chain and log can be had
+    /// Check a configuration, and whether chain and log are available
     Check {
-        /// Do not ask the chain
+        /// Do not connect to the chain
         #[arg(long)]
         offline: bool,
     },
     /// List, export and import the evidence in the log
     #[command(subcommand)]
     Evidence(evidence::Verb),
-    /// Put a nullifier log right
+    /// Repair a nullifier log
     #[command(subcommand)]
     Log(log::Verb),
 }
@@ -89,10 +89,10 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
         return init(flags, output);
     }
     if arguments.verb.is_some() && (arguments.listen.is_some() || arguments.new_log) {
-        bail!("--listen and --new-log are for a relay that starts; leave them out");
+        bail!("--listen and --new-log apply only when a relay starts; leave them out");
     }
     if let Some(flag) = flags.first_but_files() {
-        bail!("a relay takes {flag} from its configuration alone; write it there");
+        bail!("a relay does not support {flag}; write this setting to its configuration");
     }
     let given = flags.file();
     match &arguments.verb {
@@ -114,7 +114,7 @@ fn required(given: Option<&Path>) -> Result<&Path> {
     given.context("name the configuration with --config")
 }
 
-/// The folder of the relay for development.
+/// Returns the folder of the relay for development.
 fn development_folder(flags: &Flags) -> Result<PathBuf> {
     Ok(data_folder(flags)?.join("relay"))
 }
@@ -126,7 +126,7 @@ fn data_folder(flags: &Flags) -> Result<PathBuf> {
     }
 }
 
-/// The given configuration, or that of the relay for development.
+/// Returns the given configuration, or the one of the relay for development.
 fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
     match given {
         Some(path) => Ok(path.to_path_buf()),
@@ -159,7 +159,7 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
         let hint = if posts.is_empty() {
             String::new()
         } else {
-            format!("\nFor development alone: everybody knows its keys and the secrets of its members. Try it:{tries}")
+            format!("\nFor development only: its keys and the secrets of its members are public. Try it:{tries}")
         };
         output.result(
             &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C, and signs its policies with {key}.{hint}"),
@@ -188,7 +188,7 @@ fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> R
     let scopes = settings.live.scope_count();
     let signs = match &key {
         Some(key) => format!(" Its policies are signed with {key}."),
-        None => " The key that signs its policies is made when it first starts.".into(),
+        None => " The key that signs its policies is created at its first start.".into(),
     };
     output.result(
         &format!("The configuration is valid: {scopes} scopes{found}.{signs}"),

@@ -1,4 +1,4 @@
-//! A relay with its threads, from its start to its end.
+//! A relay process with its threads, from start to stop.
 
 use std::{
     net::SocketAddr,
@@ -42,17 +42,16 @@ use crate::{
     },
 };
 
-/// The log, whichever it is.
+/// The log, of any kind.
 type Store = Arc<dyn RelayStore>;
 
-/// How long threads may take to end. A transaction that is waited for takes longer, and is found on the chain by the
-/// next start.
+/// The time limit for threads to stop. A pending transaction takes longer; the next start finds it on the chain.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The exit code after a second signal.
 const EXIT_AT_ONCE: i32 = 1;
 
-/// Roots are told one by one for so many seconds before the latest block, at least.
+/// The shortest period before the latest block, in seconds, for which roots are reported one by one.
 const TOLD: u32 = 3_600;
 
 /// A relay that is about to run.
@@ -67,12 +66,12 @@ pub(in crate::cli) struct Program {
     routes: Option<MakeRoutes>,
 }
 
-/// What more a service answers, given its engine, its registry, and what becomes true when it stops.
+/// Makes additional routes of a service from its engine, its registry, and a flag that becomes true when it stops.
 pub(in crate::cli) type MakeRoutes = Box<dyn FnOnce(Engine, Arc<RegistryLink>, watch::Receiver<bool>) -> Router + Send>;
 
 impl Program {
-    /// Opens all that the settings name, and asks the chain whether they go with the registry. A chain that does not
-    /// answer is no obstacle: the relay is then not ready until it does.
+    /// Opens everything that the settings name, and checks the settings against the registry. If the chain does not
+    /// answer, the relay starts anyway and is not ready until it does.
     pub(in crate::cli) fn open(path: PathBuf, settings: Settings, folders: &Folders, may_be_new: bool) -> Result<Self> {
         let context = RelayContext::new(Arc::new(SystemClock));
         settings.live.require_begun(context.clock.now())?;
@@ -88,7 +87,7 @@ impl Program {
             Err(error) => warn!(%error, "the chain does not answer; the relay starts without it"),
         }
 
-        // The copy comes first: its lock keeps two relays from one folder.
+        // The copy comes first: its lock prevents two relays from sharing one folder.
         let copy_path = folders.copy(&chain.id)?;
         let window = settings.live.scopes.iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let follower_settings = FollowerSettings {
@@ -99,13 +98,13 @@ impl Program {
         };
         let copy = Follower::open_or_create(&copy_path, chain.id, follower_settings)?;
         let store = folders.open_store(fixed, &chain.id, may_be_new)?;
-        // The name is kept once there is a log, so that a log that is missing later does not go unnoticed.
+        // The name is stored after the log exists, so that a log that is missing later is noticed.
         let worker = folders.worker(&chain.id)?;
 
         let policy_key = folders.policy_key(&chain.id)?;
         let posts = prover::<Post>(&keys)?;
         if posts.verifying_key().is_development() {
-            warn!("the keys are development keys, which are INSECURE: fit for tests alone");
+            warn!("the keys are development keys, which are INSECURE: for tests only");
         }
         let policies = PolicyTable::new(chain.id, settings.live.scopes.iter().cloned())?;
         let relay = Arc::new(Relay::new(
@@ -129,18 +128,18 @@ impl Program {
         Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })
     }
 
-    /// The key that the policies are signed with.
+    /// Returns the public key that the policies are signed with.
     pub(super) fn policy_key(&self) -> NotePublicKey {
         self.policy_key.public()
     }
 
-    /// The same with more routes.
+    /// Adds routes.
     pub(in crate::cli) fn with_routes(self, routes: MakeRoutes) -> Self {
         Self { routes: Some(routes), ..self }
     }
 
-    /// Checks what can be checked without running. Returns what was found, for a sentence, and the key that signs the
-    /// policies, once there is one.
+    /// Checks everything that can be checked without running. Returns the findings as part of a sentence, and the key
+    /// that signs the policies, if it exists.
     pub(super) fn check(
         settings: &Settings,
         folders: &Folders,
@@ -149,21 +148,21 @@ impl Program {
         let fixed = &settings.fixed;
         settings.live.require_begun(SystemClock.now())?;
         let chain = match ChainAccess::open(&fixed.chain, &fixed.slashing, Arc::new(SystemClock)) {
-            // The relay that has it open has found it good.
+            // A running relay has this chain open, and has checked it.
             Err(error) if matches!(error.downcast_ref(), Some(StateFileError::InUse(_))) => {
                 return Ok((", and a relay has its chain open".into(), None));
             }
             chain => chain?,
         };
         require_test_chain(settings, chain.id.chain_id)?;
-        // Development keys are made when they are needed; those of ceremonies have to be there.
+        // Development keys are created when they are needed; ceremony keys must be installed.
         if !fixed.trusted_keys.is_empty() {
             let keys = folders.keys(fixed);
             prover::<Post>(&keys)?;
             prover::<Badge>(&keys)?;
             prover::<Slash>(&keys)?;
         }
-        // A log on servers is asked for as the chain is.
+        // Like the chain, a log on servers is contacted unless `offline` is set.
         if !offline || fixed.log.servers().is_none() {
             folders.check_store(fixed, &chain.id)?;
         }
@@ -174,7 +173,7 @@ impl Program {
         let info = settings.fit(&*chain.link.get()?, slash_key(&folders.keys(fixed))?)?;
         let wallet = match &chain.account {
             Some(account) => format!("{} slashes", account.get()),
-            None => "nobody slashes".into(),
+            None => "no wallet slashes".into(),
         };
         let found = format!(
             ", registry {} on chain {} with {} members, {wallet}",
@@ -183,7 +182,7 @@ impl Program {
         Ok((found, key))
     }
 
-    /// Runs until it is told to stop. `started` is called with the address when it listens.
+    /// Runs until a signal to stop. Calls `started` with the address when the relay listens.
     pub(in crate::cli) fn run(
         self,
         listen: Option<SocketAddr>,
@@ -192,7 +191,7 @@ impl Program {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
         let ended = runtime.block_on(self.serve(listen, started));
-        // What still waits for an endpoint is not waited for.
+        // Tasks that still wait for an endpoint are abandoned.
         runtime.shutdown_background();
         ended
     }
@@ -214,7 +213,7 @@ impl Program {
             None => None,
         };
         if self.chain.is_embedded {
-            // It answers at once, so that the relay is ready when it says that it listens.
+            // An embedded chain answers at once, so the relay is ready when it reports that it listens.
             self.follower.step()?;
         }
         let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes } = self;
@@ -230,10 +229,10 @@ impl Program {
         }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock);
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
-        // It answers to the end.
+        // The admin listener keeps answering until the end.
         let (stop_admin, admin_stopped) = oneshot::channel::<()>();
         let admin = admin.map(|(address, listener)| {
-            info!(%address, "health and metrics are answered to the operator");
+            info!(%address, "health and metrics are served to the operator");
             let service = service.clone();
             tokio::spawn(async move {
                 let stopped = async move {
@@ -246,7 +245,7 @@ impl Program {
         let serving = service.clone();
         let mut http = tokio::spawn(async move {
             let stopped = async move {
-                // A sender that is gone means the end as well.
+                // A dropped sender means stop as well.
                 let _ = stopped.await;
             };
             serving.serve(listener, stopped).await;
@@ -270,13 +269,13 @@ impl Program {
                 Some(reason) = failed.recv() => break Err(anyhow!(reason)),
                 ended = &mut http => {
                     ended.context("the HTTP service failed")?;
-                    bail!("the HTTP service ended by itself");
+                    bail!("the HTTP service stopped unexpectedly");
                 }
             }
         };
-        info!("stopping: what was taken is answered first; a second signal stops at once");
+        info!("stopping: accepted requests are answered first; a second signal stops at once");
         manager::stopping();
-        // Nobody listens only if the service has ended.
+        // Fails only if the service has already ended.
         let _ = stop.send(());
         tokio::select! {
             joined = &mut http => joined.context("the HTTP service failed")?,
@@ -285,7 +284,7 @@ impl Program {
         if let Some(watch) = watch {
             watch.abort();
         }
-        // Until now posts were taken, and judged by roots that must not grow old meanwhile.
+// The threads stop last: posts were accepted until now, and the roots to judge them by had to stay up to date.
         threads.stop.set();
         threads.join().await;
         drop(stop_admin);
@@ -305,13 +304,13 @@ async fn second_stop(signals: &mut Signals) {
 /// The threads beside the engine's.
 struct Threads {
     stop: StopSignal,
-    /// Where a thread says why it cannot go on.
+    /// Receives the reason when a thread cannot continue.
     tell: mpsc::UnboundedSender<String>,
     running: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
-    /// Starts them. The receiver is told if one cannot go on, and why.
+    /// Starts the threads. The receiver gets the reason when a thread cannot continue.
     fn start(
         follower: ChainFollower<Store>,
         slasher: Slasher,
@@ -338,11 +337,11 @@ impl Threads {
     ) -> Result<()> {
         let (stop, tell) = (self.stop.clone(), self.tell.clone());
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            // Nothing of it is used after a panic.
+            // After a panic, no state of the thread is used any more.
             let ended = catch_unwind(AssertUnwindSafe(|| run(&stop)));
             if let Err(reason) = ended.unwrap_or_else(|_| Err(format!("the thread `{name}` failed; please report it")))
             {
-                // Whoever would hear it is about to stop.
+                // Fails only if the relay is already stopping.
                 let _ = tell.send(reason);
             }
         });
@@ -350,12 +349,12 @@ impl Threads {
         Ok(())
     }
 
-    /// Waits for their end, but not for long.
+    /// Waits for the threads to end, up to [`STOP_TIMEOUT`].
     async fn join(&mut self) {
         let running = core::mem::take(&mut self.running);
         let joined = tokio::task::spawn_blocking(move || running.into_iter().for_each(|thread| drop(thread.join())));
         if timeout(STOP_TIMEOUT, joined).await.is_err() {
-            warn!("a thread waits for the chain and is left behind; the next start goes on from there");
+            warn!("a thread still waits for the chain and is abandoned; the next start resumes its work");
         }
     }
 }
@@ -379,7 +378,8 @@ fn slasher(
     };
     if sender.is_none() && slashing.enabled {
         warn!(
-            "no wallet is set, so that nobody is slashed from here: set `keystore` in [slashing], or {} in the environment",
+"no wallet is set, so this relay slashes no members: set `keystore` in [slashing], or {} in the \
+             environment",
             WALLET_KEY_VARIABLE
         );
     }

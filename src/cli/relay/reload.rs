@@ -1,4 +1,4 @@
-//! The configuration of a relay that runs, and how it is read again.
+//! The configuration of a running relay, and its reload.
 
 use std::{
     path::PathBuf,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// What was read, and the registry that it must go with.
+/// The configuration in force, and the terms of the registry that it must match.
 #[derive(Debug)]
 pub(super) struct Configuration {
     path: PathBuf,
@@ -43,15 +43,15 @@ impl Configuration {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says why the registry does not go with the settings, if it does not, and remembers its terms if it does.
+    /// Checks the registry against the settings, and remembers its terms if they match.
     pub(super) fn check(&self, registry: &dyn Registry) -> Result<(), ChainError> {
         let info = self.settings().fit(registry, self.slash_key)?;
         *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
         Ok(())
     }
 
-    /// Reads the file again. What can change does; a file that is wrong anywhere changes nothing. Returns
-    /// whether it was taken.
+    /// Reads the file again and applies the settings that can change at run time. An invalid file changes nothing.
+    /// Returns whether the reload succeeded.
     pub(super) fn reload<L: NullifierLog>(
         &self,
         relay: &Relay<L>,
@@ -64,7 +64,7 @@ impl Configuration {
             Ok(changes) => {
                 context.status.count_reload(true);
                 let changes = if changes.is_empty() { "nothing".into() } else { changes.join("; ") };
-                info!(changes, "the configuration was read again");
+                info!(changes, "the configuration was reloaded");
                 context.events.publish(RelayEvent::Reloaded { at });
                 true
             }
@@ -72,7 +72,7 @@ impl Configuration {
                 context.status.count_reload(false);
                 error!(
                     error = format!("{refused:#}"),
-                    "the configuration cannot be, and the one before stays in force"
+                    "reload failed; the previous configuration stays in force"
                 );
                 context.events.publish(RelayEvent::ReloadRefused { at });
                 false
@@ -91,7 +91,7 @@ impl Configuration {
         new.live.require_begun(at)?;
         let before = self.settings();
         if let Some(section) = new.fixed.difference(&before.fixed) {
-            bail!("{section} has changed, which a relay that runs cannot follow: restart it, or put it back");
+            bail!("{section} has changed, which needs a restart: restart the relay, or undo the change");
         }
         if let Some(info) = &*self.info.lock().unwrap_or_else(PoisonError::into_inner) {
             new.live.check(info).map_err(|reason| anyhow!(reason))?;
@@ -100,7 +100,7 @@ impl Configuration {
         let mut changes = new.live.changes(&before.live);
         let wallet = chain.read_wallet(&new.fixed.slashing)?;
         relay.change_policies(scopes.iter().cloned(), at)?;
-        // From here on nothing fails.
+        // From here on nothing can fail.
         changes.extend(chain.renew(wallet));
         relay.change_unlisted(*unlisted);
         relay.change_shadow(shadow.iter().cloned());
@@ -111,7 +111,7 @@ impl Configuration {
     }
 }
 
-/// The check of the chain's follower.
+/// Returns the check that the chain's follower runs on the registry.
 pub(super) fn registry_check(configuration: &Arc<Configuration>) -> RegistryCheck {
     let configuration = Arc::clone(configuration);
     Box::new(move |registry| configuration.check(registry))

@@ -1,17 +1,17 @@
-//! What the system asks of a relay that runs.
+//! Signals to a running relay.
 
 use anyhow::{Context as _, Result};
 
-/// What is asked.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// End, after all that was taken is answered.
+    /// Stop, after all accepted requests are answered.
     Stop,
-    /// Read the configuration again.
+    /// Reload the configuration.
     Reload,
 }
 
-/// SIGTERM, SIGINT and SIGHUP.
+/// The handlers of SIGTERM, SIGINT and SIGHUP.
 #[cfg(unix)]
 pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -21,7 +21,7 @@ pub(super) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// From now on signals are heard here, and do nothing by themselves.
+    /// Installs the handlers, which replace the default actions of the signals.
     pub(super) fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let hear = |kind| signal(kind).context("cannot listen to signals");
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
@@ -42,7 +42,7 @@ impl Signals {
     }
 }
 
-/// Ctrl-C; elsewhere than on Unix there is no signal to read the configuration again.
+/// The handler of Ctrl-C. Outside Unix there is no signal for a reload.
 #[cfg(not(unix))]
 pub(super) struct Signals;
 
@@ -55,7 +55,7 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Signal {
         match tokio::signal::ctrl_c().await.context("cannot listen to signals") {
             Ok(()) => Signal::Stop,
-            // A relay that cannot be asked goes on until it is killed.
+            // Without a handler, the relay runs until it is killed.
             Err(_) => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! What a relay stands on: keys, its chain, its log, the wallet that slashes.
+//! The environment of a relay: keys, chain, log, and the wallet that slashes.
 
 use std::{
     env, fs, io,
@@ -36,15 +36,15 @@ use crate::{
     },
 };
 
-/// Holds the private key of the wallet that slashes.
+/// Environment variable with the private key of the wallet that slashes.
 pub(super) const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
-/// Holds the password of its keystore.
+/// Environment variable with the password of its keystore.
 const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
 
 /// The account that pays for slashes on an embedded chain, where accounts need no keys.
 pub(super) const EMBEDDED_OPERATOR: Address = Address::repeat_byte(0x0e);
 
-/// What an address escapes of a password.
+/// The characters of a password that are percent-encoded in an address.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The folders of a relay.
@@ -55,7 +55,8 @@ pub(in crate::cli) struct Folders {
 }
 
 impl Folders {
-    /// Those that a flag, the environment or the settings name, in this order; otherwise the user's.
+/// Returns the folders that a flag, the environment or the settings name, in this order of precedence; otherwise
+    /// the user's default.
     pub(super) fn new(flag: Option<&Path>, settings: &FixedSettings) -> Result<Self> {
         let given = flag.map(Path::to_path_buf);
         let environment = env::var_os(crate::keys::DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
@@ -67,25 +68,25 @@ impl Folders {
         Ok(Self { data, keys })
     }
 
-    /// A folder for everything but the keys, which are in another.
+    /// Uses one folder for the keys and another for everything else.
     pub(in crate::cli) fn apart(data: &Path, keys: &Path) -> Self {
         Self { data: data.to_path_buf(), keys: keys.to_path_buf() }
     }
 
-    /// The proving keys, with those of ceremonies that the settings trust.
+    /// Returns the store of proving keys, which uses the ceremony keys that the settings trust.
     pub(super) fn keys(&self, settings: &FixedSettings) -> KeyStore {
         KeyStore::in_folder(&self.keys).trusting(settings.trusted_keys.clone())
     }
 
-    /// The folder of the relay of a registry.
+    /// Returns the folder of the relay of a registry.
     fn of(&self, registry: &RegistryId) -> PathBuf {
         self.data.join("relays").join(format!("{}-{}", registry.chain_id, Address::from(registry.address)))
     }
 
-    /// The copy of the registry. It is locked while a relay runs, so that two never share a folder.
+/// Returns the path of the registry's copy. It is locked while a relay runs, so two relays never share a folder.
     pub(super) fn copy(&self, registry: &RegistryId) -> Result<PathBuf> {
         let folder = self.of(registry);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(folder.join("members.redb"))
     }
 
@@ -93,7 +94,7 @@ impl Folders {
         self.of(registry).join("worker")
     }
 
-    /// The relay's name among those that share a log, if it has run before.
+    /// Returns the relay's name among the relays that share a log, if it has run before.
     fn known_worker(&self, registry: &RegistryId) -> Result<Option<WorkerId>> {
         let path = self.worker_file(registry);
         match fs::read_to_string(&path) {
@@ -103,7 +104,7 @@ impl Folders {
         }
     }
 
-    /// The relay's name; made by chance and kept when it runs for the first time.
+    /// Returns the relay's name. The first start generates a random name and stores it.
     pub(super) fn worker(&self, registry: &RegistryId) -> Result<WorkerId> {
         if let Some(known) = self.known_worker(registry)? {
             return Ok(known);
@@ -118,8 +119,8 @@ impl Folders {
         self.of(registry).join("policy.key")
     }
 
-    /// The key that signs the relay's policies, if it has run before: the seed of an Ed25519 key in hexadecimal digits. A
-    /// file that everybody can read is refused.
+    /// Returns the key that signs the relay's policies, if it has run before: the seed of an Ed25519 key in
+    /// hexadecimal. A file with permissions for all users is refused.
     pub(super) fn known_policy_key(&self, registry: &RegistryId) -> Result<Option<NoteKey>> {
         let path = self.policy_key_file(registry);
         let text = match fs::read_to_string(&path) {
@@ -133,21 +134,21 @@ impl Folders {
             let mode =
                 fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
             if mode & 0o007 != 0 {
-                bail!("everybody can use {}, which signs the relay's policies: chmod 600 it", path.display());
+                bail!("all users can access {}, which signs the relay's policies: chmod 600 it", path.display());
             }
         }
         let mut seed = Zeroizing::new([0; 32]);
         if hex::decode_to_slice(text.trim_end(), &mut *seed).is_err() {
             bail!(
-                "{} does not hold the 64 hexadecimal digits of a key: restore it, or remove it and tell the members of \
-                 the new key",
+                "{} does not hold the 64 hexadecimal digits of a key: restore it, or delete it and announce the new \
+                  key to the members",
                 path.display()
             );
         }
         Ok(Some(NoteKey::from_seed(POLICY_KEY_NAME, &seed)?))
     }
 
-    /// The key that signs the relay's policies; made and kept when it runs for the first time.
+    /// Returns the key that signs the relay's policies. The first start generates it and stores it.
     pub(super) fn policy_key(&self, registry: &RegistryId) -> Result<NoteKey> {
         if let Some(known) = self.known_policy_key(registry)? {
             return Ok(known);
@@ -163,7 +164,7 @@ impl Folders {
         self.of(registry).join("log-identity")
     }
 
-    /// The identity of the log that the relay has seen, if it has run before.
+    /// Returns the identity of the log that the relay knows, if it has run before.
     fn known_log(&self, registry: &RegistryId) -> Result<Option<LogIdentity>> {
         let path = self.log_identity_file(registry);
         let text = match fs::read_to_string(&path) {
@@ -175,7 +176,7 @@ impl Folders {
         identity.map(Some).with_context(|| format!("{} is damaged; restore it from a backup", path.display()))
     }
 
-    /// Keeps the identity of the log, so that another one is not taken for it later.
+    /// Stores the identity of the log, so that another log is noticed later.
     fn keep_log(&self, registry: &RegistryId, identity: LogIdentity) -> Result<()> {
         if self.known_log(registry).ok().flatten() == Some(identity) {
             return Ok(());
@@ -189,8 +190,8 @@ impl Folders {
         settings.log.path.clone().unwrap_or_else(|| self.of(registry).join("nullifiers"))
     }
 
-    /// Says whether a log that is there can be opened; one that is not is not made. A relay that has it open has
-    /// answered the question.
+    /// Checks that an existing log can be opened; does not create a missing one. A log that a running relay has open
+    /// counts as checked.
     pub(super) fn check_store(&self, settings: &FixedSettings, registry: &RegistryId) -> Result<()> {
         let is_new = settings.log.servers().is_none() && self.known_log(registry)?.is_none();
         if is_new && !self.log_path(settings, registry).exists() {
@@ -202,8 +203,8 @@ impl Folders {
         }
     }
 
-    /// Opens the nullifier log. One that is gone, or another than the relay knows, is an error, unless `may_be_new`: the
-    /// nullifiers of the running epochs would be gone with it.
+    /// Opens the nullifier log. A missing log, or another one than the relay knows, is an error unless `may_be_new`,
+    /// because it lacks the nullifiers of the running epochs.
     pub(super) fn open_store(
         &self,
         settings: &FixedSettings,
@@ -228,27 +229,27 @@ impl Folders {
             }
         };
         if let Some(identity) = identity {
-            fs::create_dir_all(self.of(registry)).with_context(|| "cannot make the relay's folder")?;
+            fs::create_dir_all(self.of(registry)).with_context(|| "cannot create the relay's folder")?;
             self.keep_log(registry, identity)?;
         }
         Ok(store)
     }
 }
 
-/// The chain, and who can send there.
+/// Access to the chain, and the account that sends transactions.
 pub(super) struct ChainAccess {
     pub(super) id: RegistryId,
     pub(super) link: Arc<RegistryLink>,
     /// The account that slashes, if there is one.
     pub(super) account: Option<SlashAccount>,
-    /// Its key, which the connection signs with; none on an embedded chain.
+    /// The account's key, which the connection signs with; `None` on an embedded chain.
     wallet: Option<Arc<Mutex<Option<AccountKey>>>>,
-    /// Whether the chain is in this process.
+    /// Whether the chain runs in this process.
     pub(super) is_embedded: bool,
 }
 
 impl ChainAccess {
-    /// The chain of the settings. An endpoint is not connected to before it is needed.
+    /// Opens the chain of the settings. An endpoint is connected to only when it is needed.
     pub(super) fn open(chain: &ChainSection, slashing: &SlashingSection, clock: Arc<dyn Clock>) -> Result<Self> {
         let address = chain.registry;
         if let Some(state) = &chain.state {
@@ -270,7 +271,7 @@ impl ChainAccess {
         }
         let chain_id = chain.chain_id().context("[chain] has no `chain_id`")?;
         let endpoint = Endpoint::new(chain)?;
-        // What cannot be read is found out now, and not when the endpoint is needed.
+        // Unreadable files are reported now, and not when the endpoint is needed.
         endpoint.address()?;
         endpoint.tls()?;
         let wallet = Arc::new(Mutex::new(wallet(slashing)?));
@@ -296,8 +297,8 @@ impl ChainAccess {
         if self.wallet.is_none() { Ok(None) } else { wallet(slashing) }
     }
 
-    /// Lets this wallet send from now on, and connects anew, for which password and certificates of the endpoint are
-    /// read again. Says in words which account slashes now, if it is another.
+    /// Sends from this wallet from now on, and reconnects, which reads the endpoint's password and certificates again.
+    /// Returns a description of the change if another account slashes now.
     pub(super) fn renew(&self, wallet: Option<AccountKey>) -> Option<String> {
         let current = self.wallet.as_ref()?;
         let changed = match (&self.account, &wallet) {
@@ -313,8 +314,8 @@ impl ChainAccess {
     }
 }
 
-/// An endpoint whose password and certificates are read when it is connected to, so that new ones count with the next
-/// connection.
+/// An endpoint whose password and certificates are read at each connection, so that changes take effect with the next
+/// one.
 struct Endpoint {
     url: Zeroizing<String>,
     password_file: Option<PathBuf>,
@@ -343,7 +344,7 @@ impl Endpoint {
         }
     }
 
-    /// The address with its password. What has a meaning of its own in an address is escaped in it.
+    /// Returns the address with its password, in which special characters are percent-encoded.
     fn address(&self) -> Result<Zeroizing<String>, NodeError> {
         let Some(path) = &self.password_file else { return Ok(self.url.clone()) };
         let password = read_password(path).map_err(|error| NodeError::Password(format!("{error:#}")))?;
@@ -360,14 +361,14 @@ impl Endpoint {
     }
 }
 
-/// A password in a file, whose last line break does not count.
+/// Reads a password from a file, without trailing line breaks.
 fn read_password(path: &Path) -> Result<Zeroizing<String>> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// The wallet that slashes: a keystore file, or a key in the environment; none if neither is given.
+/// Opens the wallet that slashes: a keystore file, or a key in the environment; `None` if neither is given.
 fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
     if !slashing.enabled {
         return Ok(None);
@@ -377,8 +378,8 @@ fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
             (Some(path), _) => read_password(path)?,
             (None, Some(password)) => password,
             (None, None) => bail!(
-                "[slashing] has a `keystore` and no password for it: name a `password_file`, or put the password into the \
-                 environment variable {WALLET_PASSWORD_VARIABLE}"
+                "[slashing] has a `keystore` but no password for it: name a `password_file`, or set the environment \
+                 variable {WALLET_PASSWORD_VARIABLE} to the password"
             ),
         };
         return Ok(Some(AccountKey::from_keystore(keystore, &password)?));

@@ -42,7 +42,7 @@ fn what_one_relay_found_another_refuses() {
     let made_up = operators[1].path("made-up.json");
     fs::write(&made_up, text.replace(&nullifier[nullifier.len() - 8..], &swapped)).unwrap();
     let (code, _, error) = import(made_up.to_str().unwrap());
-    assert!(code == 1 && error.contains("not of the nullifier"), "{error}");
+    assert!(code == 1 && error.contains("do not belong to the nullifier"), "{error}");
 
     let second = start(&operators[1]);
     assert_eq!(second.verdict(&members.post(0, 1, "three")), "slashed_member");
