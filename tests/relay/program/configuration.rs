@@ -34,9 +34,9 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
             "line 2, `header_timeout_seconds`: invalid value: integer `9223372036854775807`, expected a whole number from \
              1 to 3600",
         ),
-        (format!("[engine]\nmax_queued = 10\n{good}"), "`max_queued` in [engine], which one such request does not fit"),
+        (format!("[engine]\nmax_queued = 10\n{good}"), "such a request does not fit into `max_queued` in [engine]"),
         (format!("shadow_scopes = [\"attic\"]\n{good}"), "`shadow_scopes` names `attic`"),
-        (good.replace("[chain]", "[log]\nreplicas = 1\n[chain]"), "go with `valkey`"),
+        (good.replace("[chain]", "[log]\nreplicas = 1\n[chain]"), "require `valkey`"),
         (good.replace("[chain]", "[slashing]\nkeystore = \"none.json\"\n[chain]"), "no password for it"),
     ];
     for (text, reason) in bad {
@@ -60,7 +60,7 @@ fn a_registry_that_pays_back_too_soon_is_refused() {
     operator.configure(&text.replace("root_window = 3600", "root_window = 604800"));
     for arguments in [&["--config", "relay.toml", "check"][..], &["--config", "relay.toml"]] {
         let (code, _, error) = operator.run(arguments);
-        assert!(code == 1 && error.contains("could spam and be gone"), "{error}");
+        assert!(code == 1 && error.contains("could spam and then withdraw"), "{error}");
     }
 }
 

@@ -65,9 +65,9 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
     assert_eq!(cap(relay.get("/v1/policy").1), Some(lower.into()));
     operator.configure(&text.replace(&toml_of(&daily()), &coming));
     relay.signal("HUP");
-    relay.wait_until("the reload is refused", |relay| relay.log().contains("list the one before it, too"));
+    relay.wait_until("the reload is refused", |relay| relay.log().contains("list the previous policy too"));
     let (code, _, error) = operator.run(&["--config", "relay.toml", "check", "--offline"]);
-    assert!(code == 1 && error.contains("list the one before it, too"), "{error}");
+    assert!(code == 1 && error.contains("list the previous policy too"), "{error}");
     // Posts that were proved for the former policy are still accepted for a while.
     assert_eq!(relay.verdict(&members.post(0, 1, "hello again")), "accepted");
 

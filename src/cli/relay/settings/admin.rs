@@ -21,7 +21,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AdminAdd
 }
 
 impl AdminSection {
-    /// Where it listens; relative paths start at a folder.
+    /// Returns the address of the listener; relative paths start at `folder`.
     pub(super) fn address(&self, folder: &Path) -> Option<AdminAddress> {
         self.address.clone().map(|address| match address {
             AdminAddress::Unix(path) => AdminAddress::Unix(folder.join(path)),
@@ -29,15 +29,15 @@ impl AdminSection {
         })
     }
 
-    /// Whether the public listener leaves to this one what is the operator's.
+    /// Whether only this listener serves metrics and details of readiness, and the public one does not.
     pub(super) fn is_alone(&self) -> bool {
         self.address.is_some() && self.alone.unwrap_or(true)
     }
 
-    /// What is wrong.
+    /// Checks that the settings are consistent.
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         if self.alone.is_some() && self.address.is_none() {
-            anyhow::bail!("[admin] has `alone` and no `address`; name one, or leave it out");
+            anyhow::bail!("[admin] has `alone` but no `address`; set an address, or leave `alone` out");
         }
         Ok(())
     }

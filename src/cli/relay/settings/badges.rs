@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// `[badges]`: what is asked of whoever shows one.
+/// `[badges]`: requirements for badges.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BadgesSection {

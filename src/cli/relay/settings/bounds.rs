@@ -1,8 +1,7 @@
-//! Numbers and paths within bounds, written at the settings that they are for.
+//! Numbers and paths with bounds, which each setting states in its type.
 //!
-//! A number that is far outside of what makes sense is refused when the file is read. Each is harmless by itself, and
-//! shows later, in a place that does not know where it came from: a header time-out of 2^63 - 1 seconds overflows the clock
-//! of every connection.
+//! An absurd number is refused when the file is read. Otherwise it would fail later, in a place that does not know its
+//! origin: for example, a header timeout of 2^63 - 1 seconds overflows the clock of every connection.
 
 use core::fmt;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
@@ -12,7 +11,7 @@ use serde::{
     de::{Error, Unexpected, Visitor},
 };
 
-/// The longest path that systems take, in bytes.
+/// The longest path that operating systems accept, in bytes.
 const MAX_PATH: usize = 4_095;
 
 /// A whole number of at least `MIN` and at most `MAX`.
@@ -20,7 +19,7 @@ const MAX_PATH: usize = 4_095;
 pub(super) struct Within<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
-    /// A value that is written in the program; in a constant, so that one out of bounds does not compile.
+    /// Creates a default value. Call it in a constant, so that a value out of bounds does not compile.
     pub(super) const fn usual(number: u64) -> Self {
         assert!(MIN <= number && number <= MAX);
         Self(number)
@@ -30,22 +29,22 @@ impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
         self.0
     }
 
-    /// As a duration in seconds.
+    /// Returns the number of seconds as a duration.
     pub(super) fn seconds(self) -> Duration {
         Duration::from_secs(self.0)
     }
 
-    /// As a duration in milliseconds.
+    /// Returns the number of milliseconds as a duration.
     pub(super) fn milliseconds(self) -> Duration {
         Duration::from_millis(self.0)
     }
 
-    /// As a size in memory; on a machine with less of it than the bound, all that it can have.
+    /// Returns the number as a size in memory, limited to `usize::MAX`.
     pub(super) fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
-    /// As a size of at least one.
+    /// Returns the number as a size of at least one.
     pub(super) fn count(self) -> NonZeroUsize {
         NonZeroUsize::new(self.size()).unwrap_or(NonZeroUsize::MIN)
     }
@@ -82,16 +81,16 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> 
     }
 }
 
-/// A path of a file or folder, for `#[serde(default, deserialize_with)]`. An empty one would be the folder of the
-/// configuration itself.
+/// Reads the path of a file or folder, for `#[serde(default, deserialize_with)]`. An empty path is refused, because it
+/// would mean the folder of the configuration itself.
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     match text.len() {
         0 => Err(D::Error::custom("a path must not be empty; name a file or folder, or leave the setting out")),
         length if length > MAX_PATH => {
-            Err(D::Error::custom(format!("a path has at most {MAX_PATH} bytes, this one has {length}")))
+            Err(D::Error::custom(format!("a path has at most {MAX_PATH} bytes, but this one has {length}")))
         }
-        _ if text.contains('\0') => Err(D::Error::custom("a path has no zero bytes; name a file or folder")),
+        _ if text.contains('\0') => Err(D::Error::custom("a path must not contain zero bytes; name a file or folder")),
         _ => Ok(Some(text.into())),
     }
 }

@@ -18,7 +18,7 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub(in crate::cli::relay) struct ChainSection {
     pub(in crate::cli::relay) rpc_url: Option<Hidden<String>>,
-    /// A file whose content stands in the place of `{password}` in the endpoint's address.
+    /// A file whose content replaces `{password}` in the endpoint's address.
     #[serde(default, deserialize_with = "path")]
     pub(in crate::cli::relay) password_file: Option<PathBuf>,
     pub(in crate::cli::relay) tls: Option<TlsSection>,
@@ -34,7 +34,7 @@ pub(in crate::cli::relay) struct ChainSection {
     max_reorg_depth: Depth,
 }
 
-/// The number of a chain.
+/// The id of a chain.
 pub(super) type ChainId = Within<1, { i64::MAX as u64 }>;
 /// A time in seconds.
 type Pause = Within<1, 3_600>;
@@ -56,12 +56,12 @@ fn max_reorg_depth() -> Depth {
 impl ChainSection {
     pub(super) fn validate(&self) -> Result<()> {
         match (&self.rpc_url, &self.state) {
-            (Some(_), Some(_)) => bail!("[chain] has both `rpc_url` and `state`; keep the one that is meant"),
+            (Some(_), Some(_)) => bail!("[chain] has both `rpc_url` and `state`; keep one of them"),
             (None, None) => {
                 bail!("[chain] has neither `rpc_url`, an endpoint, nor `state`, the file of an embedded chain")
             }
             (Some(_), None) if self.chain_id.is_none() => {
-                bail!("[chain] has no `chain_id`, and passes belong to a chain: write that of the endpoint")
+                bail!("[chain] has no `chain_id`, but passes are bound to a chain: set it to the endpoint's chain")
             }
             (None, Some(_)) if self.password_file.is_some() || self.tls.is_some() => {
                 bail!("[chain] an embedded chain needs no `password_file` and no `tls`; leave them out")
@@ -74,16 +74,16 @@ impl ChainSection {
     fn check_endpoint(&self, url: &str) -> Result<()> {
         match (&self.password_file, url.contains(PASSWORD)) {
             (Some(_), false) => bail!(
-                "[chain] has a `password_file`, and `rpc_url` has no `{PASSWORD}` in whose place its content would stand; \
-                 write it there"
+                "[chain] has a `password_file`, but `rpc_url` has no `{PASSWORD}` to replace with its content; add \
+                 `{PASSWORD}` there"
             ),
-            (None, true) => bail!("[chain] `rpc_url` has a `{PASSWORD}`, and no `password_file` is named; name it"),
+            (None, true) => bail!("[chain] `rpc_url` has a `{PASSWORD}`, but no `password_file` is set; set it"),
             _ => {}
         }
         if let Some(tls) = &self.tls {
             tls.validate().context("[chain.tls]")?;
             if !url.starts_with("https://") {
-                bail!("[chain.tls] is for an endpoint at https://, and `rpc_url` is another; leave the section out");
+                bail!("[chain.tls] requires an endpoint at https://, but `rpc_url` has none; leave the section out");
             }
         }
         check_address(url)
@@ -93,40 +93,40 @@ impl ChainSection {
         self.chain_id.map(Within::get)
     }
 
-    /// The pause between two looks at the chain.
+    /// Returns the pause between two polls of the chain.
     pub(in crate::cli::relay) fn poll(&self) -> Duration {
         self.poll_seconds.seconds()
     }
 
-    /// The time an answer may take.
+    /// Returns the time limit for a response.
     pub(in crate::cli::relay) fn timeout(&self) -> Duration {
         self.timeout_seconds.seconds()
     }
 
-    /// Blocks that a reorganisation may take back.
+    /// Returns the number of blocks that a reorganisation may undo.
     pub(in crate::cli::relay) fn max_reorg_depth(&self) -> u64 {
         self.max_reorg_depth.get()
     }
 }
 
-/// Stands in an endpoint's address for its password.
+/// The placeholder for the password in an endpoint's address.
 pub(in crate::cli::relay) const PASSWORD: &str = "{password}";
 
-/// Refuses what is no endpoint, without showing it.
+/// Refuses an invalid endpoint; the error does not show the address.
 fn check_address(url: &str) -> Result<()> {
     const FORMS: &str = "write http(s)://, ws(s):// or the path of an IPC socket";
     let Some((scheme, _)) = url.split_once("://") else {
         if url.is_empty() || url.contains('\0') {
-            bail!("[chain] `rpc_url` is no endpoint: {FORMS}");
+            bail!("[chain] `rpc_url` is not an endpoint: {FORMS}");
         }
         return Ok(());
     };
     match scheme {
         "http" | "https" | "ws" | "wss" => match Url::parse(&url.replace(PASSWORD, "x")) {
             Ok(url) if url.has_host() => Ok(()),
-            _ => bail!("[chain] `rpc_url` is no address of a {scheme} endpoint: it has no host that can be read"),
+            _ => bail!("[chain] `rpc_url` is not the address of a {scheme} endpoint: it has no valid host"),
         },
         "ipc" | "file" => Ok(()),
-        _ => bail!("[chain] `rpc_url` begins with `{scheme}://`, which no endpoint does: {FORMS}"),
+        _ => bail!("[chain] `rpc_url` begins with `{scheme}://`, which is not supported: {FORMS}"),
     }
 }

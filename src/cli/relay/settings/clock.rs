@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::bounds::Within;
 use crate::relay::upkeep::UpkeepSettings;
 
-/// `[clock]`: when the system's clock is believed; what is not set is as [`UpkeepSettings`] has it.
+/// `[clock]`: when the system clock is trusted. The defaults are those of [`UpkeepSettings`].
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ClockSection {

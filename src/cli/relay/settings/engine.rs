@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::bounds::Within;
 use crate::relay::EngineSettings;
 
-/// `[engine]`: how posts are put into batches; what is not set is as the engine has it.
+/// `[engine]`: batching of posts. The defaults are those of [`EngineSettings`].
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct EngineSection {

@@ -1,4 +1,4 @@
-//! The whole file, with values that nobody should write: each is refused in words, or a relay runs with it.
+//! Tests of the whole file with extreme values: each is refused with a message, or a relay runs with it.
 
 use std::{
     collections::HashSet,
@@ -27,7 +27,7 @@ use crate::relay::{
     http::HttpService,
 };
 
-/// Numbers at which types and clocks end, and those around zero.
+/// Limits of types and clocks, and numbers around zero.
 const NUMBERS: [i64; 16] = [
     i64::MIN,
     -1,
@@ -47,12 +47,12 @@ const NUMBERS: [i64; 16] = [
     i64::MAX,
 ];
 
-/// Configurations that name every setting between them.
+/// Configurations that together contain every setting.
 static DOCUMENTS: LazyLock<[Table; 3]> = LazyLock::new(|| {
     let private = tests::template().replace("http://127.0.0.1:8545", "https://:{password}@localhost:8545");
     let private = private.replace("chain_id =", "password_file = \"password\"\nchain_id =")
         + "[chain.tls]\nauthorities = \"ca.pem\"\ncertificate = \"relay.pem\"\nkey = \"relay.key\"\n";
-    // What may be chosen in a section, as far as it goes together.
+    // The alternative settings of each section, as far as they are consistent.
     let shared = tests::template()
         .replace("#   address = \"unix", "# address = \"unix")
         .replace("proxy_protocol = true", "proxy_protocol = false")
@@ -62,7 +62,7 @@ static DOCUMENTS: LazyLock<[Table; 3]> = LazyLock::new(|| {
     [tests::uncommented(), shared, private].map(|text| text.parse().unwrap())
 });
 
-/// Where a value stands: keys of tables, and places in lists of tables.
+/// The path of a value: keys of tables, and indices in arrays of tables.
 type Place = Vec<String>;
 
 fn places(table: &Table) -> Vec<Place> {
@@ -96,12 +96,12 @@ fn at<'a>(document: &'a mut Table, place: &[String]) -> &'a mut Value {
     value
 }
 
-/// What runs services, whatever the settings.
+/// Runs services with any settings.
 struct Bench {
     runtime: Runtime,
     posts: Verifier<Post>,
     badges: Verifier<Badge>,
-    /// The engines that were started. Each measures its processor first, and most files ask for the same engine.
+    /// The engines that were started. Each first measures its processor, and most files need the same engine.
     engines: Mutex<Vec<Started>>,
 }
 
@@ -123,7 +123,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
 });
 
 impl Bench {
-    /// An engine with these settings, and its relay.
+    /// Returns an engine with these settings, and its relay.
     fn engine(&self, settings: &EngineSettings) -> (Arc<Relay<MemoryLog>>, Engine) {
         let mut engines = self.engines.lock().unwrap();
         if let Some(known) = engines.iter().find(|known| known.settings == *settings) {
@@ -135,7 +135,7 @@ impl Bench {
         let relay = Arc::new(Relay::new(posts, badges, policies, RootHistory::new(), MemoryLog::new()));
         let engine = Engine::start(Arc::clone(&relay), RelayContext::new(Arc::new(SystemClock)), settings).unwrap();
         engines.push(Started { settings: settings.clone(), relay: Arc::clone(&relay), engine: engine.clone() });
-        // Hundreds of threads each, at an extreme.
+        // With extreme settings, each engine has hundreds of threads.
         if engines.len() > 4 {
             engines.remove(1);
         }
@@ -148,7 +148,7 @@ fn runs(settings: &Settings) {
     let Settings { live, fixed } = settings;
     let (relay, engine) = BENCH.engine(&fixed.engine);
     let now = SystemClock.now();
-    // Other policies than those of another file, and not a change of them.
+    // These policies replace those of the previous file, instead of a policy change.
     relay.change_policies(Vec::<Policy>::new(), now).unwrap();
     relay.change_policies(live.scopes.iter().cloned(), now).unwrap();
     relay.change_unlisted(live.unlisted);
@@ -159,7 +159,7 @@ fn runs(settings: &Settings) {
     let address = listener.local_addr().unwrap();
     let serving = BENCH.runtime.spawn(async move { service.serve(listener, std::future::pending()).await });
     if live.http.proxy_protocol {
-        // It is for proxies alone.
+        // Only a proxy can use this listener.
         serving.abort();
         return;
     }
@@ -173,13 +173,13 @@ fn runs(settings: &Settings) {
         ),
     ];
     for request in requests {
-        // A machine that is busy may miss the shortest time limits.
+        // A busy machine may miss the shortest time limits.
         let answered = (0..10).any(|_| {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             let mut answer = String::new();
             let read = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-            // A network that is shut out is answered too.
+            // A client of a refused network gets an answer too.
             read.is_ok() && ["HTTP/1.1 200", "HTTP/1.1 403"].iter().any(|status| answer.starts_with(status))
         });
         assert!(answered, "no answer to {request}: {settings:?}");
@@ -187,11 +187,11 @@ fn runs(settings: &Settings) {
     serving.abort();
 }
 
-/// Reads a document, and runs a relay if its settings are good. Returns whether they are.
+/// Reads a document, and runs a relay if its settings are valid. Returns whether they are.
 fn survives(document: &Table) -> bool {
     let text = toml::to_string(document).unwrap();
     let settings = Settings::parse(&text, Path::new("/etc/quotapass"));
-    // As `relay check` and a start do.
+    // The same check as in `relay check` and at a start.
     let settings = settings.and_then(|settings| settings.live.require_begun(SystemClock.now()).map(|()| settings));
     match settings {
         Ok(settings) => {
@@ -231,7 +231,7 @@ fn every_number_is_refused_or_works_at_its_extremes() {
                     refused += 1
                 };
             }
-            // No number may be as large as a file can have it, but for those whose every value means something.
+            // The largest number of a file is refused, except for settings where every value is meaningful.
             let is_free = matches!(place.last().unwrap().as_str(), "chain_id");
             *at(&mut document, &place) = i64::MAX.into();
             assert_eq!(survives(&document), is_free, "{place:?}");

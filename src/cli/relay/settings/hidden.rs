@@ -1,10 +1,10 @@
-//! Values that are not shown.
+//! Values that must not be shown.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Something that may hold a key or a password, and is not shown.
+/// A value that may contain a key or a password, and is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::cli::relay) struct Hidden<T>(pub(in crate::cli::relay) T);
 
@@ -15,9 +15,9 @@ impl<T> fmt::Debug for Hidden<T> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Hidden<T> {
-    /// Its error does not show the value either, as those of other types do.
+    /// The error does not show the value either, unlike the errors of other types.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let hidden = |_| D::Error::custom("the value, which is not shown, is of another type than the setting's");
+        let hidden = |_| D::Error::custom("the value, which is not shown, has the wrong type for this setting");
         T::deserialize(deserializer).map(Self).map_err(hidden)
     }
 }

@@ -9,14 +9,14 @@ use crate::relay::{
     http::{HttpSettings, SourceRules},
 };
 
-/// A time in seconds that something may take.
+/// A time limit in seconds.
 type Timeout = Within<1, 3_600>;
-/// Bytes that bodies take.
+/// A memory limit for bodies in bytes.
 type Memory = Within<1_024, { 1 << 40 }>;
-/// How many connections, or the like, there may be.
+/// A limit for the number of connections or similar.
 type Connections = Within<1, 1_000_000>;
 
-/// `[limits]`: what HTTP bears; what is not set is as [`HttpSettings`] has it.
+/// `[limits]`: limits of the HTTP service. The defaults are those of [`HttpSettings`].
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitsSection {
@@ -82,26 +82,26 @@ impl LimitsSection {
     }
 }
 
-/// Refuses limits that do not go together: a request that is within its own limit must fit into what it waits in, or it
-/// would be turned away however often it comes.
+/// Refuses inconsistent limits: a request within its own limit must fit into its queue or memory budget, or the relay
+/// would refuse it forever.
 pub(super) fn go_together(http: &HttpSettings, engine: &EngineSettings) -> Result<()> {
     let HttpSettings { max_body, max_body_memory, max_body_memory_per_source: share, max_posts, .. } = http;
     if max_body > share {
         bail!(
-            "`max_body_memory_bytes_per_source` in [limits] is {share}, which is less than one body of `max_body_bytes`, \
-             which is {max_body}; raise it, or lower the other"
+            "`max_body_memory_bytes_per_source` in [limits] is {share}, which is less than one body of \
+              `max_body_bytes`, which is {max_body}; raise the former or lower the latter"
         );
     }
     if max_body > max_body_memory {
         bail!(
-            "`max_body_bytes` is {max_body}, and `max_body_memory_bytes`, which one such body does not fit into, is \
-             {max_body_memory}; lower the one or raise the other"
+            "`max_body_bytes` is {max_body}, but such a body does not fit into `max_body_memory_bytes`, which is \
+             {max_body_memory}; lower the former or raise the latter"
         );
     }
     if *max_posts > engine.max_queued {
         bail!(
-            "`max_posts` in [limits] is {max_posts}, and `max_queued` in [engine], which one such request does not fit \
-             into, is {}; lower the one or raise the other",
+            "`max_posts` in [limits] is {max_posts}, but such a request does not fit into `max_queued` in [engine], \
+              which is {}; lower the former or raise the latter",
             engine.max_queued
         );
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::relay::http::{ForwardedHeader, HttpSettings};
 
-/// `[listen]`: where HTTP is answered, and to whom.
+/// `[listen]`: the address of the HTTP service, and its clients.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ListenSection {
@@ -45,7 +45,8 @@ impl Default for ListenSection {
 }
 
 impl ListenSection {
-    /// What is wrong. What only proxies may say is refused where none is trusted, for it would never count.
+/// Checks that the settings are consistent. Settings for proxies are refused without trusted proxies, because they
+    /// would have no effect.
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         let of_proxies = [
             (self.proxy_protocol, "proxy_protocol"),
@@ -54,31 +55,31 @@ impl ListenSection {
         ];
         match of_proxies.into_iter().find(|(is_set, _)| *is_set) {
             Some((_, name)) if self.trusted_proxies.is_empty() => anyhow::bail!(
-                "[listen] has `{name}` and no `trusted_proxies` that are believed; list the proxies, or leave it out"
+"[listen] has `{name}` but no `trusted_proxies`; list the proxies, or leave `{name}` out"
             ),
             _ => Ok(()),
         }
     }
 }
 
-/// The name of a header that is for nothing else.
+/// Reads the name of a header that has no other purpose.
 fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let name = text.parse::<HeaderName>();
     let name = name.map_err(|_| {
-        D::Error::custom(format!("`{text}` is no name of a header; write one such as Quotapass-Source"))
+        D::Error::custom(format!("`{text}` is not the name of a header; write one such as Quotapass-Source"))
     })?;
     if ["forwarded", "x-forwarded-for", "host", "cookie", "authorization", "accept", "content-type", "content-length"]
         .contains(&name.as_str())
     {
         return Err(D::Error::custom(format!(
-            "the header `{text}` is for something else; write one of your own, such as Quotapass-Source"
+            "the header `{text}` has another purpose; write a separate one, such as Quotapass-Source"
         )));
     }
     Ok(Some(name))
 }
 
-/// Names of hosts, without ports; or `*`.
+/// Reads host names without ports, or `*`.
 fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let read = |text: String| {
         let name = text.strip_suffix('.').unwrap_or(&text).to_ascii_lowercase();
@@ -88,13 +89,13 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
             return Ok(name);
         }
         Err(D::Error::custom(format!(
-            "`{text}` is no name of a host; write one such as relay.example, without a port, or \"*\" for any"
+            "`{text}` is not a host name; write one such as relay.example, without a port, or \"*\" for any"
         )))
     };
     Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
-/// A network such as `10.0.0.0/8`, or a single address.
+/// Parses a network such as `10.0.0.0/8`, or a single address.
 pub(super) fn network_of(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| format!("`{text}` is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"))

@@ -37,31 +37,31 @@ impl LogSection {
         let of_servers = of_servers || self.sentinels.is_some() || self.password_file.is_some() || self.tls.is_some();
         if of_servers && self.valkey.is_none() {
             bail!(
-                "`sentinels`, `timeout_ms`, `replicas`, `durability`, `password_file` and `tls` go with `valkey`, which names \
-                 the servers"
+                "[log] `sentinels`, `timeout_ms`, `replicas`, `durability`, `password_file` and `tls` require \
+                  `valkey`, which lists the servers; set it, or leave them out"
             );
         }
         if self.sentinels.as_ref().is_some_and(|Hidden(sentinels)| sentinels.is_empty()) {
-            bail!("[log] `sentinels` lists none; name one, or leave it out");
+            bail!("[log] `sentinels` is empty; list one, or leave it out");
         }
         let servers = self.valkey.as_ref().map_or(0, |Hidden(addresses)| addresses.len());
         if self.sentinels.is_some() && servers > 1 {
             bail!(
-                "[log] `sentinels` watch one primary, and `valkey` lists {servers} servers; keep one address, with the primary's \
-                 name in the place of the host"
+                "[log] `sentinels` watch one primary, but `valkey` lists {servers} servers; keep one address, with \
+                  the primary's name instead of the host"
             );
         }
         if let (Some(tls), Some(Hidden(addresses))) = (&self.tls, &self.valkey) {
             tls.validate().context("[log.tls]")?;
             if self.sentinels.is_some() {
-                bail!("[log.tls] is for servers without `sentinels`; leave one of them out");
+                bail!("[log.tls] does not work with `sentinels`; leave one of them out");
             }
             if !addresses.iter().all(|address| address.starts_with("rediss://")) {
-                bail!("[log.tls] is for servers at rediss://, and `valkey` names another; correct one of them");
+                bail!("[log.tls] requires servers at rediss://, but `valkey` lists another; correct one of them");
             }
         }
         if self.valkey.as_ref().is_some_and(|Hidden(addresses)| addresses.is_empty()) {
-            bail!("[log] `valkey` lists no server; name one, or leave it out");
+            bail!("[log] `valkey` lists no server; list one, or leave it out");
         }
         if let Some(settings) = self.servers() {
             settings.check().context("[log] `valkey`")?;
@@ -69,7 +69,7 @@ impl LogSection {
         Ok(())
     }
 
-    /// The same with paths that are relative to a folder unless they are absolute.
+    /// Resolves relative paths against `folder`.
     pub(super) fn within(mut self, folder: &Path) -> Self {
         self.path = self.path.map(|path| folder.join(path));
         self.password_file = self.password_file.map(|path| folder.join(path));
@@ -77,7 +77,7 @@ impl LogSection {
         self
     }
 
-    /// The servers; none if the log is on this machine's disk.
+    /// Returns the settings of the servers; `None` if the log is on this machine's disk.
     pub(in crate::cli::relay) fn servers(&self) -> Option<ValkeySettings> {
         let Hidden(addresses) = self.valkey.as_ref()?;
         let mut settings = ValkeySettings::new(addresses.iter().cloned());

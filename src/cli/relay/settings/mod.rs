@@ -1,4 +1,4 @@
-//! The file `relay.toml`.
+//! The configuration file of a relay, `relay.toml`.
 
 mod admin;
 mod badges;
@@ -63,19 +63,19 @@ use crate::{
     },
 };
 
-/// How many policies of scopes may be listed. Each scope has counters of its own in the metrics.
+/// The largest number of policies in a file. Each scope has separate counters in the metrics.
 const MAX_SCOPES: usize = 1_000;
 
-/// All that is set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Settings {
-    /// What a running relay takes over when the file is read again.
+    /// The settings that a reload changes.
     pub(super) live: LiveSettings,
-    /// What it does not.
+    /// The settings that need a restart.
     pub(super) fixed: FixedSettings,
 }
 
-/// What a running relay takes over when the file is read again.
+/// The settings that a reload changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LiveSettings {
     pub(super) unlisted: UnlistedVerdict,
@@ -85,7 +85,7 @@ pub(super) struct LiveSettings {
     pub(super) log_level: LogLevel,
 }
 
-/// What needs a restart.
+/// The settings that need a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FixedSettings {
     pub(super) data_dir: Option<PathBuf>,
@@ -141,38 +141,38 @@ struct Document {
     scopes: Vec<Spanned<ScopeSection>>,
 }
 
-/// `[logging]`: what is logged.
+/// `[logging]`: the log level.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct LoggingSection {
     level: LogLevel,
 }
 
-/// anvil, Hardhat and Foundry's scripts; and geth's --dev.
+/// Returns the default test chains: anvil, Hardhat and Foundry's scripts use 31337, and geth's --dev uses 1337.
 fn test_chains() -> Vec<ChainId> {
     const { [ChainId::usual(31_337), ChainId::usual(1_337)] }.to_vec()
 }
 
-/// SHA-256 of the files that ended ceremonies.
+/// Reads the SHA-256 of final ceremony keys.
 fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash>, D::Error> {
     let read = |text: String| {
         text.parse().map_err(|_| {
             D::Error::custom(format!(
-                "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or `sha256sum` prints \
-                 of a .zkey file"
+                "`{text}` is not a SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or \
+                  `sha256sum` prints for a .zkey file"
             ))
         })
     };
     Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
-/// SHA-256 of contracts' code.
+/// Reads the SHA-256 of contract code.
 fn code_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CodeHash>, D::Error> {
     let read = |text: String| {
         text.parse().map_err(|_| {
             D::Error::custom(format!(
-                "`{text}` is no SHA-256: write the 64 hexadecimal digits that `quotapass registry info` prints of code that \
-                 it does not know"
+                "`{text}` is not a SHA-256: write the 64 hexadecimal digits that `quotapass registry info` prints for \
+                  unknown code"
             ))
         })
     };
@@ -180,7 +180,7 @@ fn code_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CodeHas
 }
 
 impl Settings {
-    /// Reads the file. Relative paths in it are relative to its folder.
+    /// Reads a file. Relative paths in it start at its folder.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
@@ -225,14 +225,14 @@ impl Settings {
         }
         let scopes = read_scopes(document.scopes, text)?;
         if scopes.len() > MAX_SCOPES {
-            bail!("{} policies are listed in [[scopes]], and {MAX_SCOPES} can be; run several relays", scopes.len());
+            bail!("[[scopes]] lists {} policies, but {MAX_SCOPES} are the limit; run several relays", scopes.len());
         }
         if scopes.is_empty() {
-            bail!("no scope is listed, so that every post would be refused: write a section [[scopes]]");
+            bail!("no scope is listed, so every post would be refused: add a section [[scopes]]");
         }
         let is_listed = |name: &&String| scopes.iter().any(|dated| dated.policy.name == **name);
         if let Some(unlisted) = document.shadow_scopes.iter().find(|name| !is_listed(name)) {
-            bail!("`shadow_scopes` names `{unlisted}`, which no section [[scopes]] does; correct one of them");
+            bail!("`shadow_scopes` names `{unlisted}`, which has no section [[scopes]]; correct one of them");
         }
         let sources = rules(document.sources).map_err(|(place, error)| error.context(at(place.start)()))?;
         let address = listen.address;
@@ -264,12 +264,13 @@ impl Settings {
     }
 }
 
-/// The number of the line that a byte is in.
+/// Returns the number of the line that contains a byte.
 fn line_of(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// What is wrong, in which line and setting. The library's own words show the whole line, which may hold a password.
+/// Formats an error with its line and setting. The library's own text shows the whole line, which may contain a
+/// password.
 fn say(text: &str, error: &toml::de::Error) -> String {
     let Some(place) = error.span() else { return error.message().into() };
     let before = text.get(..place.start).unwrap_or(text);
@@ -282,8 +283,8 @@ fn say(text: &str, error: &toml::de::Error) -> String {
 }
 
 impl Settings {
-    /// The terms of a registry that goes with the settings: its contracts run code that is known, slashes are checked
-    /// there with the key in force, and its terms go with the scopes.
+    /// Checks a registry against the settings, and returns its terms: its contracts must run known code, it must verify
+    /// slashes with the key in force, and its exit delay must be long enough for the scopes.
     pub(super) fn fit(&self, registry: &dyn Registry, slash_key: KeyHash) -> Result<RegistryInfo, ChainError> {
         let unfit = |distrust: Distrust| ChainError::Unfit(distrust.to_string());
         registry.provenance()?.require(slash_key, &self.fixed.trusted_code).map_err(unfit)?;
@@ -294,16 +295,17 @@ impl Settings {
 }
 
 impl LiveSettings {
-    /// Why a registry does not go with the scopes: a member must not have its deposit back before its last posts are
-    /// too old to be accepted (protocol, section 7).
+    /// Checks a registry against the scopes; the error is the reason. A member must not get its deposit back before its
+    /// last posts are too old to be accepted (protocol, section 7).
     pub(super) fn check(&self, info: &RegistryInfo) -> Result<(), String> {
         for DatedPolicy { policy, .. } in &self.scopes {
             let needed = policy.least_exit_delay();
             if u64::from(info.exit_delay) < needed {
                 return Err(format!(
-                    "scope `{}`: root_window, one epoch, max_clock_skew, {SLASH_SECONDS} s for a slash and {HEAD_SECONDS} s \
-                     for the age of a block are {needed} s in all, and the registry pays a deposit back after {} s, so that \
-                     a member could spam and be gone; shorten them, or follow a registry with a longer exit delay",
+                    "scope `{}`: root_window, one epoch, max_clock_skew, {SLASH_SECONDS} s for a slash and \
+                      {HEAD_SECONDS} s for the age of a block are {needed} s in all, but the registry pays a deposit \
+                      back after {} s, so a member could spam and then withdraw; shorten them, or use a registry with a \
+                      longer exit delay",
                     policy.name, info.exit_delay
                 ));
             }
@@ -311,14 +313,15 @@ impl LiveSettings {
         Ok(())
     }
 
-    /// Refuses scopes without a policy that has begun. Such a file was written for the time after a change and lacks the
-    /// policy before it, which holds until then and for a window after it.
+    /// Refuses scopes without a policy that has begun. Such a file was written for the time after a policy change, and
+    /// lacks the previous policy, which holds until then and for its root window afterwards.
     pub(super) fn require_begun(&self, now: u64) -> Result<()> {
         for dated in &self.scopes {
             let mut of_scope = self.scopes.iter().filter(|other| other.policy.name == dated.policy.name);
             if of_scope.all(|other| other.from > now) {
                 bail!(
-                    "scope `{}`: its first policy holds from {} on, so that nothing holds now: list the one before it, too",
+"scope `{}`: its first policy holds from {} on, so no policy holds now: list the previous policy \
+                     too",
                     dated.policy.name,
                     moment(dated.from)
                 );
@@ -327,7 +330,7 @@ impl LiveSettings {
         Ok(())
     }
 
-    /// What is other than before, in words.
+    /// Describes the changes since `before`.
     pub(super) fn changes(&self, before: &Self) -> Vec<String> {
         let mut changes = Vec::new();
         if self.unlisted != before.unlisted {
@@ -355,7 +358,7 @@ impl LiveSettings {
         changes
     }
 
-    /// How many scopes are listed.
+    /// Returns the number of scopes.
     pub(super) fn scope_count(&self) -> usize {
         self.by_name().len()
     }
@@ -370,7 +373,7 @@ impl LiveSettings {
 }
 
 impl FixedSettings {
-    /// The first section that differs.
+    /// Returns the first section that differs.
     pub(super) fn difference(&self, other: &Self) -> Option<&'static str> {
         let differs = [
             (self.data_dir != other.data_dir, "`data_dir`"),

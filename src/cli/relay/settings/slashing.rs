@@ -12,7 +12,7 @@ use super::{
 };
 use crate::relay::slasher::SlasherSettings;
 
-/// `[slashing]`: who takes the deposits of convicted members.
+/// `[slashing]`: the wallet that slashes convicted members.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::cli::relay) struct SlashingSection {
@@ -32,7 +32,7 @@ impl Default for SlashingSection {
 }
 
 impl SlashingSection {
-    /// Blocks that must follow a slash before its case is closed.
+    /// Returns the number of blocks that must follow a slash before its case is closed.
     pub(in crate::cli::relay) fn confirmations(&self) -> u64 {
         self.confirmations.map_or_else(|| SlasherSettings::default().confirmations, Within::get)
     }
@@ -42,10 +42,10 @@ impl SlashingSection {
             bail!("[slashing] an embedded chain needs no `keystore` and no `password_file`; leave them out");
         }
         if self.password_file.is_some() && self.keystore.is_none() {
-            bail!("[slashing] has a `password_file` and no `keystore` that it opens");
+            bail!("[slashing] has a `password_file` but no `keystore`; set a keystore, or leave it out");
         }
         if !self.enabled && (self.keystore.is_some() || self.receiver.is_some()) {
-            bail!("[slashing] is not enabled, and has a `keystore` or `receiver`; leave them out, or enable it");
+            bail!("[slashing] is not enabled, but has a `keystore` or `receiver`; leave them out, or enable it");
         }
         Ok(())
     }

@@ -11,10 +11,10 @@ use toml::Spanned;
 use super::{bounds::Within, listen::network_of};
 use crate::relay::http::{Allowance, SourceRules};
 
-/// How many networks may be listed.
+/// The largest number of networks in a file.
 const MAX_NETWORKS: usize = 100_000;
 
-/// `[[sources]]`: what the clients of a network may do.
+/// `[[sources]]`: a rule for the clients of a network.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceSection {
@@ -37,7 +37,7 @@ impl SourceSection {
                 let limit = u32::try_from(limit.get()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
                 Ok(Allowance::PostsPerSecond(limit))
             }
-            (true, Some(_)) => bail!("{} has `block` and `max_posts_per_second`; keep one of them", self.network),
+            (true, Some(_)) => bail!("{} has both `block` and `max_posts_per_second`; keep one of them", self.network),
             (false, None) => {
                 bail!("{} has no rule: write `block = true`, or `max_posts_per_second`", self.network)
             }
@@ -45,17 +45,17 @@ impl SourceSection {
     }
 }
 
-/// The rules of all sections. An error comes with the section that it is in.
+/// Returns the rules of all sections. An error includes the position of its section.
 pub(super) fn rules(sections: Vec<Spanned<SourceSection>>) -> Result<SourceRules, (Range<usize>, anyhow::Error)> {
     if let Some(section) = sections.get(MAX_NETWORKS) {
-        return Err((section.span(), anyhow!("at most {MAX_NETWORKS} networks can be listed; join neighbours")));
+        return Err((section.span(), anyhow!("at most {MAX_NETWORKS} networks are allowed; merge adjacent networks")));
     }
     let mut known = HashSet::new();
     let rules = sections.into_iter().map(|section| {
         let (place, section) = (section.span(), section.into_inner());
         let network = section.network.trunc();
         if !known.insert(network) {
-            return Err((place, anyhow!("{network} is listed before; keep one of them")));
+            return Err((place, anyhow!("{network} is listed twice; keep one of them")));
         }
         section.allowance().map(|allowance| (network, allowance)).map_err(|error| (place, error))
     });

@@ -14,7 +14,7 @@ pub(super) fn template() -> String {
     configuration(&ChainTemplate::Endpoint { rpc_url: None, chain_id: None, registry: None })
 }
 
-/// A template with every setting that is commented out as it stands there.
+/// Returns the template with every commented-out setting enabled.
 pub(super) fn uncommented() -> String {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let uncomment = |line: &str| {
@@ -24,7 +24,7 @@ pub(super) fn uncommented() -> String {
     template().lines().map(|line| uncomment(line) + "\n").collect()
 }
 
-/// A template with those settings of a section that are written there as what may be chosen instead.
+/// Returns the template with the alternative settings of a section enabled.
 fn chosen(section: &str) -> String {
     let text = template();
     let begin = text.find(&format!("\n{section}\n")).unwrap() + 1;
@@ -84,7 +84,7 @@ fn says_what_is_wrong_and_where() {
     says(&text[..text.find("[[scopes]]").unwrap()], &["no scope is listed"]);
     says(&changed("limit_cap = 10\n", ""), &["missing field `limit_cap`"]);
     says(&changed("enabled = true", "enabled = false\nkeystore = \"wallet\""), &["not enabled", "line"]);
-    says(&changed("enabled = true", "password_file = \"secret\""), &["no `keystore` that it opens"]);
+    says(&changed("enabled = true", "password_file = \"secret\""), &["has a `password_file` but no `keystore`"]);
     says(&changed("[log]\n", "[log]\nvalkey = []\n"), &["lists no server", "line"]);
     let proxies = changed("[listen]\n", "[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"proxy\"]\n");
     says(&proxies, &["`proxy` is neither a network", "line"]);
@@ -92,15 +92,15 @@ fn says_what_is_wrong_and_where() {
     for unbelieved in ["proxy_protocol = true", "source_header = \"X-Peer\"", "forwarded_header = \"Forwarded\""] {
         says(&listen(unbelieved), &["no `trusted_proxies`", "line"]);
     }
-    says(&listen("source_header = \"Host\""), &["`Host` is for something else", "line"]);
-    says(&listen("source_header = \"a b\""), &["`a b` is no name of a header", "line"]);
+    says(&listen("source_header = \"Host\""), &["`Host` has another purpose", "line"]);
+    says(&listen("source_header = \"a b\""), &["`a b` is not the name of a header", "line"]);
     says(&listen("forwarded_header = \"X-Real-IP\""), &["unknown variant `X-Real-IP`", "line"]);
     for host in ["relay.example:443", "http://relay.example", "", "me@relay.example", "[::1]"] {
-        says(&listen(&format!("hosts = [\"{host}\"]")), &["is no name of a host", "line"]);
+        says(&listen(&format!("hosts = [\"{host}\"]")), &["is not a host name", "line"]);
     }
     let admin = |settings: &str| changed("[admin]\n", &format!("[admin]\n{settings}\n"));
     says(&admin("address = \"8481\""), &["`8481` is not a listener address", "line"]);
-    says(&admin("alone = true"), &["has `alone` and no `address`", "line"]);
+    says(&admin("alone = true"), &["has `alone` but no `address`", "line"]);
     let small = changed("[limits]\n", "[limits]\nmax_body_memory_bytes_per_source = 2000\n");
     says(&small, &["one body of `max_body_bytes`, which is 1048576"]);
     says("", &["missing field `chain`"]);
@@ -124,7 +124,7 @@ fn proxies_and_the_operators_listener_are_set() {
     assert_eq!(address.fixed.admin.as_ref().unwrap().to_string(), "127.0.0.1:8481");
     assert!(!address.live.http.admin_alone);
     assert_eq!(address.fixed.difference(&socket.fixed), Some("`address` in [admin]"));
-    // A body of the size that is allowed always fits into what its source may take.
+    // A body of the largest allowed size always fits into the memory of one source.
     let large = template().replace("[limits]\n", "[limits]\nmax_body_bytes = 50000000\n");
     assert_eq!(parse(&large).unwrap().live.http.max_body_memory_per_source, 50_000_000);
 }
@@ -220,7 +220,7 @@ fn sources_have_one_rule_each() {
         ("network = \"nowhere\"\nblock = true\n", "`nowhere` is neither a network"),
         ("block = true\n", "missing field `network`"),
         ("network = \"192.0.2.1\"\nmax_posts_per_second = 0\n", "a whole number from 1 to 1000000"),
-        ("network = \"::/0\"\nblock = true\n[[sources]]\nnetwork = \"::1/0\"\nblock = true\n", "::/0 is listed before"),
+        ("network = \"::/0\"\nblock = true\n[[sources]]\nnetwork = \"::1/0\"\nblock = true\n", "::/0 is listed twice"),
     ] {
         let error = format!("{:#}", with(&format!("[[sources]]\n{section}")).unwrap_err());
         assert!(error.contains(reason) && error.contains("line "), "{reason}: {error}");

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::bounds::path;
 
-/// Files of certificates in PEM: a private authority, and who the relay is.
+/// PEM files: the certificates of a private authority, and the relay's own certificate and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::cli::relay) struct TlsSection {
@@ -23,23 +23,23 @@ pub(in crate::cli::relay) struct TlsSection {
     pub(super) key: Option<PathBuf>,
 }
 
-/// What is in the files.
+/// The content of the files.
 pub(in crate::cli::relay) struct TlsFiles {
     pub(in crate::cli::relay) authorities: Option<Vec<u8>>,
-    /// The chain of certificates and its key.
+    /// The certificate chain and its key.
     pub(in crate::cli::relay) identity: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
 }
 
 impl TlsSection {
     pub(super) fn validate(&self) -> Result<()> {
         match (&self.authorities, &self.certificate, &self.key) {
-            (_, Some(_), None) | (_, None, Some(_)) => bail!("`certificate` and `key` go together; name both"),
-            (None, None, None) => bail!("the section names no file: write `authorities`, or `certificate` and `key`"),
+            (_, Some(_), None) | (_, None, Some(_)) => bail!("`certificate` and `key` require each other; set both"),
+            (None, None, None) => bail!("the section names no file: set `authorities`, or `certificate` and `key`"),
             _ => Ok(()),
         }
     }
 
-    /// The same with paths that are relative to a folder unless they are absolute.
+    /// Resolves relative paths against `folder`.
     pub(super) fn within(self, folder: &Path) -> Self {
         let within = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         Self { authorities: within(self.authorities), certificate: within(self.certificate), key: within(self.key) }
