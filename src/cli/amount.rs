@@ -34,7 +34,9 @@ pub(super) fn parse(text: &str, decimals: u8) -> Result<U256> {
     match parse_units(text, decimals) {
         Ok(ParseUnits::U256(amount)) => Ok(amount),
         _ => {
-        bail!("`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point")
+            bail!(
+                "`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point"
+            )
         }
     }
 }

@@ -62,7 +62,7 @@ impl Context {
         Ok(self.development_keys()?.trusting(self.config.trusted_keys()?))
     }
 
-/// Returns the store of proving keys for the demo, the benchmarks and reports about circuits, where development
+    /// Returns the store of proving keys for the demo, the benchmarks and reports about circuits, where development
     /// keys suffice.
     pub(super) fn development_keys(&self) -> Result<KeyStore> {
         Ok(KeyStore::in_folder(&self.config.data_folder()?.join("keys")))
@@ -113,7 +113,7 @@ impl Context {
         }
         note(format!(
             "This device has no ledger of this identity, which may have posted on another device. A new ledger is \
-              created in {}; posting begins when the current epoch and the next are over.",
+             created in {}; posting begins when the current epoch and the next are over.",
             files.ledger().display()
         ));
         Ok(Ledger::create(&files, owner, device, now()?, History::Unknown)?)
@@ -147,7 +147,7 @@ impl Context {
         let Some(key) = env::var_os(WALLET_KEY_VARIABLE) else {
             bail!(
                 "no wallet is set: name an encrypted keystore with --wallet-keystore or a Ledger with \
-                  --wallet-ledger, or set the environment variable {WALLET_KEY_VARIABLE} to a private key"
+                 --wallet-ledger, or set the environment variable {WALLET_KEY_VARIABLE} to a private key"
             );
         };
         let key = key.into_string().ok().with_context(|| format!("{WALLET_KEY_VARIABLE} is not UTF-8"))?;
@@ -198,7 +198,7 @@ impl Context {
         if known { self.registry_id().map(Some) } else { Ok(None) }
     }
 
-/// Returns the index of the member that a subcommand is about: the given index, or the one that the paying wallet
+    /// Returns the index of the member that a subcommand is about: the given index, or the one that the paying wallet
     /// deposited for the chosen identity and account.
     pub(super) fn member_index(&self, payer: &Payer, given: Option<u32>) -> Result<MemberIndex> {
         if let Some(index) = given {
@@ -237,7 +237,7 @@ pub(super) fn not_a_member(config: &Config) -> String {
     let account: String = config.require(Key::Account).unwrap_or_default();
     format!(
         "account {account} of this identity is not a member of this registry yet: `quotapass deposit --tier 0` makes \
-          it a member; or choose the account that is one with --account"
+         it a member; or choose the account that is one with --account"
     )
 }
 

@@ -137,7 +137,7 @@ fn way(arguments: &Arguments, info: &RegistryInfo) -> Result<(Way, String, U256)
     match (arguments.tier, &arguments.gate_data, &arguments.max_amount, info.gate) {
         (Some(_), _, _, Some(gate)) => {
             bail!(
-"this registry has the gate {} instead of tiers; pass the data for the gate with --gate-data",
+                "this registry has the gate {} instead of tiers; pass the data for the gate with --gate-data",
                 gate.address
             )
         }
@@ -145,7 +145,7 @@ fn way(arguments: &Arguments, info: &RegistryInfo) -> Result<(Way, String, U256)
             let number = TierNumber(number);
             let Some(tier) = info.tier(number) else {
                 bail!(
-"this registry has no tier {number}; it has 0 to {} (see `quotapass registry info`)",
+                    "this registry has no tier {number}; it has 0 to {} (see `quotapass registry info`)",
                     info.tiers.len().saturating_sub(1)
                 );
             };
@@ -214,6 +214,6 @@ fn taken(index: MemberIndex, status: &MemberStatus) -> String {
     };
     format!(
         "this account of the identity {state} ({index}); a commitment can deposit only once: use another account of \
-          the same identity (--account 1), or another identity"
+         the same identity (--account 1), or another identity"
     )
 }

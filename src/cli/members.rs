@@ -67,8 +67,8 @@ impl Crowd {
         if self.members < config.min_anonymity()? {
             note(format!(
                 "Warning: {self} what `{scope}` asks for, so a message is easily traced to its author. Ask the room \
-                  to lower its requirement, or wait for more members. `min_anonymity` in the configuration sets the \
-                  number below which this warning appears."
+                 to lower its requirement, or wait for more members. `min_anonymity` in the configuration sets the \
+                 number below which this warning appears."
             ));
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Context {
         Ok(copy.head().is_some().then(|| copy.tree()).transpose()?.map(|tree| Crowd::of_tree(tree, requirement)))
     }
 
-/// Returns the index of a member that this device knows. The endpoint is not asked, because it would learn which
+    /// Returns the index of a member that this device knows. The endpoint is not asked, because it would learn which
     /// member asks.
     fn own_index(&self, owner: &LedgerOwner, given: Option<u32>) -> Result<MemberIndex> {
         if let Some(index) = given {
@@ -212,7 +212,7 @@ impl Context {
         }
         self.kept_index(owner)?.context(
             "this device does not know the member's index; pass it once with --index (`deposit` printed it; `status` \
-              asks the endpoint for it)",
+             asks the endpoint for it)",
         )
     }
 
@@ -254,7 +254,7 @@ impl Context {
                 let list: Vec<_> = slots.iter().map(|(index, depositor)| format!("{index} by {depositor}")).collect();
                 bail!(
                     "there are several deposits for this commitment ({}), and this device does not know which one is \
-                      yours: pass its index with --index",
+                     yours: pass its index with --index",
                     list.join(", ")
                 )
             }

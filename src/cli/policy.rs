@@ -27,19 +27,17 @@ pub(super) enum PolicyMismatch {
     /// The policies in force differ between the configuration and a relay, or between two relays.
     #[error(
         "{first} and {second} have different policies for `{scope}`: {first_hash} and {second_hash} are in force. \
-          Find out why before you post: a relay can recognise your posts by a policy that it serves only to you"
+         Find out why before you post: a relay can recognise your posts by a policy that it serves only to you"
     )]
     Differs { scope: String, first: String, second: String, first_hash: String, second_hash: String },
     /// The announced policies differ.
     #[error(
-    "{first} and {second} announce different policies for `{scope}` after the one in force; ask their operators, or \
-    run this again after the change"
+        "{first} and {second} announce different policies for `{scope}` after the one in force; ask their operators, \
+         or run this again after the change"
     )]
     ListDiffers { scope: String, first: String, second: String },
     /// The hash of the policy is not pinned.
-    #[error(
-"the policy of `{scope}` in {source_name} has the hash {found}, which is not pinned; do not post under it"
-    )]
+    #[error("the policy of `{scope}` in {source_name} has the hash {found}, which is not pinned; do not post under it")]
     NotPinned { scope: String, source_name: String, found: PolicyHash },
     /// The relay belongs to another registry.
     #[error("{0} publishes policies of another registry; use a relay of this one")]

@@ -146,7 +146,7 @@ fn in_words(error: LedgerError) -> anyhow::Error {
     let LedgerError::Refused(refusal) = &error else { return error.into() };
     let text = match refusal {
         Refusal::QuotaUsed { used, next_begins, .. } => format!(
-"the quota is used up: this device has sent all its {used} messages; the next epoch begins at {}",
+            "the quota is used up: this device has sent all its {used} messages; the next epoch begins at {}",
             moment(*next_begins)
         ),
         Refusal::EpochLeft { next_begins, .. } => format!(
@@ -155,7 +155,7 @@ fn in_words(error: LedgerError) -> anyhow::Error {
         ),
         Refusal::MayBeStale { resumes_at } => format!(
             "the ledger may be stale, and a message id that is used twice costs the deposit; posting resumes at {}. \
-              If you are sure that nothing was posted since, pass --trust-ledger",
+             If you are sure that nothing was posted since, pass --trust-ledger",
             moment(*resumes_at)
         ),
         refusal => refusal.to_string(),

@@ -66,7 +66,7 @@ pub(super) fn new_passphrase(config: &Config) -> Result<Passphrase> {
     let mut first = typed("New passphrase, for this device: ", PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
     let second = typed("Repeat the passphrase: ", PASSPHRASE_VARIABLE, Key::PassphraseFile)?;
     if first != second {
-    bail!("the two passphrases differ and nothing was written; try again");
+        bail!("the two passphrases differ and nothing was written; try again");
     }
     take(&mut first)
 }

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let Some(last) = slots.last().copied() else {
         bail!("the secret of this evidence has the commitment {commitment}, which was never in this registry");
     };
-// All deposits for the commitment are slashed, whoever made them: with one left, the member could go on posting.
+    // All deposits for the commitment are slashed, whoever made them: with one left, the member could go on posting.
     let mut liable = Vec::new();
     for index in slots {
         let record = registry.record(index)?;

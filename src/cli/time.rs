@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 
 /// Returns the time of the system clock in Unix seconds.
 pub(super) fn now() -> Result<u64> {
-    let since =
-        SystemTime::now().duration_since(UNIX_EPOCH).context("the system clock is before 1970; set it")?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system clock is before 1970; set it")?;
     Ok(since.as_secs())
 }
 

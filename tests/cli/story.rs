@@ -39,9 +39,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     let first = alice.path("first.json");
     let name = first.to_str().unwrap();
     alice.run(&["post", "--scope", "lobby", "hello", "--out", name]).succeeds();
-    alice
-        .run(&["post", "--scope", "lobby", "hello", "--out", name])
-        .fails(1, "already exists; no message id was used");
+    alice.run(&["post", "--scope", "lobby", "hello", "--out", name]).fails(1, "already exists; no message id was used");
     let posted = alice.run_with(&["post", "--scope", "lobby", "--json"], b"\xff\x00 bytes").json();
     assert_eq!(posted["left"], 1);
     // The policy's hash, and the members who meet it: both accounts.

@@ -341,7 +341,7 @@ impl Config {
         if known.is_empty() {
             bail!(
                 "no scope is configured, so `{name}` is unknown: copy the policy that its relay publishes into a \
-                  section [[scopes]] of {}; `quotapass config init` writes an example",
+                 section [[scopes]] of {}; `quotapass config init` writes an example",
                 self.file.display()
             );
         }
@@ -353,7 +353,7 @@ impl Config {
         &self.scopes
     }
 
-/// Returns the policy of each scope that is in force at `now`: the latest that has begun, or the first one if none
+    /// Returns the policy of each scope that is in force at `now`: the latest that has begun, or the first one if none
     /// has.
     pub(super) fn in_force(&self, now: u64) -> Vec<&DatedPolicy> {
         let mut latest: Vec<&DatedPolicy> = Vec::new();
@@ -395,7 +395,7 @@ impl Config {
             part.parse().map_err(|_| {
                 anyhow!(
                     "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
-                      keys install` or `sha256sum` prints for a .zkey file",
+                     keys install` or `sha256sum` prints for a .zkey file",
                     Key::TrustedKeys.name()
                 )
             })
@@ -411,7 +411,7 @@ impl Config {
             part.parse().map_err(|_| {
                 anyhow!(
                     "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
-                      registry info` prints for unknown code",
+                     registry info` prints for unknown code",
                     Key::TrustedCode.name()
                 )
             })

@@ -84,7 +84,7 @@ fn init(config: &Config, output: &Output) -> Result<()> {
     text += SCOPE;
     create_new(&config.file, text.as_bytes()).with_context(|| {
         format!(
-"cannot write {} (an existing file is not overwritten; name another with --config or {FILE_VARIABLE})",
+            "cannot write {} (an existing file is not overwritten; name another with --config or {FILE_VARIABLE})",
             config.file.display()
         )
     })?;

@@ -77,7 +77,7 @@ impl Story {
         self.report.step(
             "sync",
             &format!(
-"Relay and wallets read {events} events and rebuild the tree in {:.0} ms; its root matches the \
+                "Relay and wallets read {events} events and rebuild the tree in {:.0} ms; its root matches the \
                  contract's.",
                 begun.elapsed().as_secs_f64() * 1e3
             ),
@@ -106,8 +106,8 @@ impl Story {
             "post",
             &format!(
                 "Each of them posts in `{ROOM}`: {accepted} passes of 246 bytes, accepted. The relay learns that a \
-                  depositor wrote each post, but not which one. Median: {prove:.0} ms to prove, {verify:.2} ms for a \
-                  verdict."
+                 depositor wrote each post, but not which one. Median: {prove:.0} ms to prove, {verify:.2} ms for a \
+                 verdict."
             ),
             json!({ "accepted": accepted, "prove_ms_median": prove, "verify_ms_median": verify }),
         )?;
@@ -223,7 +223,7 @@ impl Story {
             "slash",
             &format!(
                 "The relay proves that it knows the secret ({elapsed:.0} ms) and the registry verifies it ({} gas): \
-                  of {stake} tokens, {reward} go to the relay and the rest is burnt.",
+                 of {stake} tokens, {reward} go to the relay and the rest is burnt.",
                 receipt.gas_used
             ),
             json!({ "member": index, "gas": receipt.gas_used, "reward_units": reward, "prove_ms": elapsed }),

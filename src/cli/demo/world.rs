@@ -111,7 +111,7 @@ impl World {
             "deploy",
             &format!(
                 "An embedded chain runs the registry's bytecode: {} tiers of 1 to 10,000 {}, {} days to leave, half \
-                  of a slashed deposit for the slasher, the rest burnt.",
+                 of a slashed deposit for the slasher, the rest burnt.",
                 info.tiers.len(),
                 info.token.symbol,
                 u64::from(info.exit_delay) / DAY

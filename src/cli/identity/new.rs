@@ -54,8 +54,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     output.line(format!("Created identity `{name}`, encrypted in {}.", path.display()))?;
     match words {
         Some(words) => {
-            output
-                .line("\nThese 24 words restore it. Write them on paper; a lost copy cannot be replaced:\n")?;
+            output.line("\nThese 24 words restore it. Write them on paper; a lost copy cannot be replaced:\n")?;
             for (row, chunk) in words.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
                 let numbered = chunk.iter().enumerate().map(|(i, word)| format!("{:>2} {word:<9}", 6 * row + i + 1));
                 output.line(format!("  {}", numbered.collect::<String>().trim_end()))?;
@@ -79,8 +78,8 @@ fn from_wallet(arguments: &Arguments, context: &Context) -> Result<Seed> {
     let address = wallet.address();
     note(
         "The seed will be a signature of this wallet. Anyone who obtains the wallet's key, or this signature, can \
-          post in your name, recognise all your posts, and take your deposits. A mnemonic keeps wallet and identity \
-          apart.",
+         post in your name, recognise all your posts, and take your deposits. A mnemonic keeps wallet and identity \
+         apart.",
     );
     confirm(&format!("Let the wallet {address} sign the seed message?"), arguments.yes)?;
     let message = WalletSeedMessage::default();

@@ -31,8 +31,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let path = context.identities()?.add(&name, &identity, &passphrase)?;
     note(
         "This device does not know which messages the identity has posted on other devices. If it has posted in the \
-          current epoch, or still posts on another device with the same share, wait until the next epoch is over, and \
-          give each device its own share with --device 1/2 and 2/2.",
+         current epoch, or still posts on another device with the same share, wait until the next epoch is over, and \
+         give each device its own share with --device 1/2 and 2/2.",
     );
     context.output().result(
         &format!("Restored identity `{name}`, encrypted in {}.", path.display()),

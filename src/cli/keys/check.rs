@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         }
         None if published.is_none() => bail!(
             "the powers of tau have the hash\n{hash}, which this program does not know; if it is the published hash, \
-              pass it with --ptau-hash"
+             pass it with --ptau-hash"
         ),
         _ => (),
     }
@@ -105,6 +105,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     })?;
     output.line(
         "It is sound if at least one of these contributors drew a random secret and deleted it. Ask them whether the \
-          hashes above are theirs.",
+         hashes above are theirs.",
     )
 }

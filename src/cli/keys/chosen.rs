@@ -71,9 +71,9 @@ pub(in crate::cli) fn refuse_development_keys(may_run: bool, chain_id: u64) -> R
     }
     bail!(
         "no ceremony keys are trusted, so only development keys, which are INSECURE, are available, and chain \
-          {chain_id} is not listed as a test chain. Install the keys of a ceremony with `quotapass keys install` and \
-          list their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
-          `test_chains`"
+         {chain_id} is not listed as a test chain. Install the keys of a ceremony with `quotapass keys install` and \
+         list their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
+         `test_chains`"
     )
 }
 

@@ -77,7 +77,7 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
     context.output().result(
         &format!(
             "Contributed. The secret was never written to disk and is erased from memory.\nPass on {}, and publish \
-              the attestation {}; the hash of your contribution is\n  {hash}",
+             the attestation {}; the hash of your contribution is\n  {hash}",
             arguments.to.display(),
             attestation.display()
         ),
@@ -111,7 +111,7 @@ fn refuse_existing(path: &Path) -> Result<()> {
 fn typed() -> Result<Zeroizing<String>> {
     if can_ask() {
         let question =
-"Type random characters, then Enter (they are mixed with the system's randomness, and not shown): ";
+            "Type random characters, then Enter (they are mixed with the system's randomness, and not shown): ";
         return Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?));
     }
     note("Reading additional randomness from standard input.");

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     context.output().result(
         &format!(
             "Wrote the key of `{circuit}` to {}.\nSHA-256 {hash}\nApps trust the key by this hash, which differs from \
-              the hash of the .zkey file. Check the ceremony first (`quotapass keys check`).",
+             the hash of the .zkey file. Check the ceremony first (`quotapass keys check`).",
             arguments.out.display()
         ),
         json!({ "circuit": circuit.name(), "file": arguments.out, "sha256": hash }),

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         true => "It is trusted: the settings list it.".into(),
         false => format!(
             "It is not used until it is trusted: check its ceremony (`quotapass keys check`), then add \"{hash}\" to \
-              the setting `trusted_keys`."
+             the setting `trusted_keys`."
         ),
     };
     context.output().result(

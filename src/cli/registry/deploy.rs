@@ -41,7 +41,7 @@ pub(in crate::cli) struct Arguments {
     /// Also deploy a worthless token that anyone can mint, and mint a million for the deployer
     #[arg(long)]
     dev_token: bool,
-/// Tier: amount in tokens, stake units, messages per epoch and scope, for example 10:10:100; repeat it for more
+    /// Tier: amount in tokens, stake units, messages per epoch and scope, for example 10:10:100; repeat it for more
     /// tiers
     #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT")]
     tiers: Vec<String>,
@@ -96,13 +96,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let left = exit_delay.checked_sub(SLASH_SECONDS + HEAD_SECONDS).filter(|left| *left > 0).with_context(|| {
         format!(
             "relays refuse a registry with an exit delay of {}: a slash alone takes up to an hour, and the newest \
-              block may be ten minutes old; choose a longer delay, for example 7d",
+             block may be ten minutes old; choose a longer delay, for example 7d",
             duration(exit_delay.into())
         )
     })?;
     note(format!(
         "On chain {}, from {from}: {} in {symbol}, a fee of {} per deposit, exit delay {}, which leaves relays {} for \
-          the sum of root window, epoch and clock skew.",
+         the sum of root window, epoch and clock skew.",
         node.chain_id(),
         arguments.gate.map_or_else(|| format!("{} tiers", tiers.len()), |gate| format!("members admitted by {gate}")),
         amount::show(fee, &TokenInfo { address: Address::ZERO, symbol: symbol.clone(), decimals }),

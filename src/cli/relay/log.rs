@@ -53,8 +53,8 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
         if !is_right(own, time, head, settings.fixed.clock.tolerance) {
             bail!(
                 "no second clock agrees with this machine's clock, which shows {own}: the server's clock shows {}, \
-                  the chain's newest block has the time {}; synchronise the clocks with NTP, or pass --trust-clock if \
-                  you have checked this one",
+                 the chain's newest block has the time {}; synchronise the clocks with NTP, or pass --trust-clock if \
+                 you have checked this one",
                 shown(time),
                 shown(head)
             );
@@ -65,7 +65,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
     output.result(
         &format!(
             "Epochs were closed until Unix second {closed_until}, and are now closed until {until}.{kept} No recorded \
-              post can be accepted again."
+             post can be accepted again."
         ),
         json!({ "closed_until": until, "reopened": until < closed_until }),
     )

@@ -284,7 +284,7 @@ impl Program {
         if let Some(watch) = watch {
             watch.abort();
         }
-// The threads stop last: posts were accepted until now, and the roots to judge them by had to stay up to date.
+        // The threads stop last: posts were accepted until now, and the roots to judge them by had to stay up to date.
         threads.stop.set();
         threads.join().await;
         drop(stop_admin);
@@ -378,7 +378,7 @@ fn slasher(
     };
     if sender.is_none() && slashing.enabled {
         warn!(
-"no wallet is set, so this relay slashes no members: set `keystore` in [slashing], or {} in the \
+            "no wallet is set, so this relay slashes no members: set `keystore` in [slashing], or {} in the \
              environment",
             WALLET_KEY_VARIABLE
         );

@@ -70,10 +70,7 @@ impl Configuration {
             }
             Err(refused) => {
                 context.status.count_reload(false);
-                error!(
-                    error = format!("{refused:#}"),
-                    "reload failed; the previous configuration stays in force"
-                );
+                error!(error = format!("{refused:#}"), "reload failed; the previous configuration stays in force");
                 context.events.publish(RelayEvent::ReloadRefused { at });
                 false
             }

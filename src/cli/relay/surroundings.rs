@@ -55,7 +55,7 @@ pub(in crate::cli) struct Folders {
 }
 
 impl Folders {
-/// Returns the folders that a flag, the environment or the settings name, in this order of precedence; otherwise
+    /// Returns the folders that a flag, the environment or the settings name, in this order of precedence; otherwise
     /// the user's default.
     pub(super) fn new(flag: Option<&Path>, settings: &FixedSettings) -> Result<Self> {
         let given = flag.map(Path::to_path_buf);
@@ -83,7 +83,7 @@ impl Folders {
         self.data.join("relays").join(format!("{}-{}", registry.chain_id, Address::from(registry.address)))
     }
 
-/// Returns the path of the registry's copy. It is locked while a relay runs, so two relays never share a folder.
+    /// Returns the path of the registry's copy. It is locked while a relay runs, so two relays never share a folder.
     pub(super) fn copy(&self, registry: &RegistryId) -> Result<PathBuf> {
         let folder = self.of(registry);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -141,7 +141,7 @@ impl Folders {
         if hex::decode_to_slice(text.trim_end(), &mut *seed).is_err() {
             bail!(
                 "{} does not hold the 64 hexadecimal digits of a key: restore it, or delete it and announce the new \
-                  key to the members",
+                 key to the members",
                 path.display()
             );
         }

@@ -28,10 +28,9 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
             let registry = registry.unwrap_or("0x5FbDB2315678afecb367f032d93F642f64180aa3");
             (
                 format!(
-                    "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket. `{{password}}` in it is \
-                      replaced\n# with the content of the file `password_file`. A section [chain.tls] with \
-                      `authorities`, or `certificate`\n# and `key`, names PEM files for an endpoint with private \
-                      certificates.\n
+                    "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket. `{{password}}` in it is\n\
+                     # replaced with the content of the file `password_file`. A section [chain.tls] with `authorities`, or\n\
+                     # `certificate` and `key`, names PEM files for an endpoint with private certificates.\n\
                      rpc_url = {}\n\
                      # chain and address of the registry\nchain_id = {chain_id}\nregistry = {}\n",
                     toml::Value::from(rpc_url),
@@ -42,7 +41,7 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
         }
         ChainTemplate::Embedded { registry, room } => (
             format!(
-"# file of an embedded chain instead of an endpoint; for development\nstate = \"chain.state\"\n
+                "# file of an embedded chain instead of an endpoint; for development\nstate = \"chain.state\"\n\
                  # address of the registry\nregistry = \"{registry}\"\n{}",
                 match room {
                     Room::Development => "",

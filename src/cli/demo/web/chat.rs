@@ -181,7 +181,7 @@ async fn listen(
                 Some(line) => line,
                 None => tokio::select! {
                     _ = stopping.wait_for(|stopping| *stopping) => return None,
-// A listener that is too slow is disconnected; it reconnects with the number of its last line.
+                    // A listener that is too slow is disconnected; it reconnects with the number of its last line.
                     line = next.recv() => line.ok()?,
                 },
             };

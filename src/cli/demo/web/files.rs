@@ -77,7 +77,7 @@ fn file(name: &str) -> Response {
         (header::CONTENT_TYPE, *content_type),
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
-// These two headers isolate the page from all other origins, so that it may share memory between threads.
+        // These two headers isolate the page from all other origins, so that it may share memory between threads.
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -45,8 +45,8 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
             context.output().result(
             &format!(
                 "Open {url} in one or two browsers. The relay's own page is http://{address}/. Everything here is for \
-                  trials only: development keys, an embedded chain, {members} made-up members. Ctrl-C stops the demo \
-                  and deletes its chain."
+                 trials only: development keys, an embedded chain, {members} made-up members. Ctrl-C stops the demo \
+                 and deletes its chain."
             ),
             json!({ "event": "listening", "url": url, "address": address, "registry": registry }),
         )

@@ -89,7 +89,7 @@ pub(super) fn go_together(http: &HttpSettings, engine: &EngineSettings) -> Resul
     if max_body > share {
         bail!(
             "`max_body_memory_bytes_per_source` in [limits] is {share}, which is less than one body of \
-              `max_body_bytes`, which is {max_body}; raise the former or lower the latter"
+             `max_body_bytes`, which is {max_body}; raise the former or lower the latter"
         );
     }
     if max_body > max_body_memory {
@@ -101,7 +101,7 @@ pub(super) fn go_together(http: &HttpSettings, engine: &EngineSettings) -> Resul
     if *max_posts > engine.max_queued {
         bail!(
             "`max_posts` in [limits] is {max_posts}, but such a request does not fit into `max_queued` in [engine], \
-              which is {}; lower the former or raise the latter",
+             which is {}; lower the former or raise the latter",
             engine.max_queued
         );
     }

@@ -45,7 +45,7 @@ impl Default for ListenSection {
 }
 
 impl ListenSection {
-/// Checks that the settings are consistent. Settings for proxies are refused without trusted proxies, because they
+    /// Checks that the settings are consistent. Settings for proxies are refused without trusted proxies, because they
     /// would have no effect.
     pub(super) fn validate(&self) -> anyhow::Result<()> {
         let of_proxies = [
@@ -54,9 +54,9 @@ impl ListenSection {
             (self.forwarded_header != ForwardedHeader::default(), "forwarded_header"),
         ];
         match of_proxies.into_iter().find(|(is_set, _)| *is_set) {
-            Some((_, name)) if self.trusted_proxies.is_empty() => anyhow::bail!(
-"[listen] has `{name}` but no `trusted_proxies`; list the proxies, or leave `{name}` out"
-            ),
+            Some((_, name)) if self.trusted_proxies.is_empty() => {
+                anyhow::bail!("[listen] has `{name}` but no `trusted_proxies`; list the proxies, or leave `{name}` out")
+            }
             _ => Ok(()),
         }
     }

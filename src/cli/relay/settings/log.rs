@@ -38,7 +38,7 @@ impl LogSection {
         if of_servers && self.valkey.is_none() {
             bail!(
                 "[log] `sentinels`, `timeout_ms`, `replicas`, `durability`, `password_file` and `tls` require \
-                  `valkey`, which lists the servers; set it, or leave them out"
+                 `valkey`, which lists the servers; set it, or leave them out"
             );
         }
         if self.sentinels.as_ref().is_some_and(|Hidden(sentinels)| sentinels.is_empty()) {
@@ -48,7 +48,7 @@ impl LogSection {
         if self.sentinels.is_some() && servers > 1 {
             bail!(
                 "[log] `sentinels` watch one primary, but `valkey` lists {servers} servers; keep one address, with \
-                  the primary's name instead of the host"
+                 the primary's name instead of the host"
             );
         }
         if let (Some(tls), Some(Hidden(addresses))) = (&self.tls, &self.valkey) {

@@ -159,7 +159,7 @@ fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash
         text.parse().map_err(|_| {
             D::Error::custom(format!(
                 "`{text}` is not a SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or \
-                  `sha256sum` prints for a .zkey file"
+                 `sha256sum` prints for a .zkey file"
             ))
         })
     };
@@ -172,7 +172,7 @@ fn code_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CodeHas
         text.parse().map_err(|_| {
             D::Error::custom(format!(
                 "`{text}` is not a SHA-256: write the 64 hexadecimal digits that `quotapass registry info` prints for \
-                  unknown code"
+                 unknown code"
             ))
         })
     };
@@ -303,9 +303,9 @@ impl LiveSettings {
             if u64::from(info.exit_delay) < needed {
                 return Err(format!(
                     "scope `{}`: root_window, one epoch, max_clock_skew, {SLASH_SECONDS} s for a slash and \
-                      {HEAD_SECONDS} s for the age of a block are {needed} s in all, but the registry pays a deposit \
-                      back after {} s, so a member could spam and then withdraw; shorten them, or use a registry with a \
-                      longer exit delay",
+                     {HEAD_SECONDS} s for the age of a block are {needed} s in all, but the registry pays a deposit \
+                     back after {} s, so a member could spam and then withdraw; shorten them, or use a registry with a \
+                     longer exit delay",
                     policy.name, info.exit_delay
                 ));
             }
@@ -320,7 +320,7 @@ impl LiveSettings {
             let mut of_scope = self.scopes.iter().filter(|other| other.policy.name == dated.policy.name);
             if of_scope.all(|other| other.from > now) {
                 bail!(
-"scope `{}`: its first policy holds from {} on, so no policy holds now: list the previous policy \
+                    "scope `{}`: its first policy holds from {} on, so no policy holds now: list the previous policy \
                      too",
                     dated.policy.name,
                     moment(dated.from)
