@@ -37,5 +37,5 @@ fn verdicts_that_do_not_fit_are_told() {
     let second = stage.load(&LOAD).wait();
     assert!(!second.succeeded);
     let wrong = second.report["wrong"][0].as_str().unwrap();
-    assert!(wrong.contains("replay and never accepted"), "{wrong}");
+    assert!(wrong.contains("replay but never accepted"), "{wrong}");
 }

@@ -1,4 +1,4 @@
-//! `quotapass bench device`: what posting and verifying cost on this device, and what the device is.
+//! `quotapass bench device`: the time of posting and verifying on this device, and a description of the device.
 
 use std::{
     collections::BTreeMap,
@@ -28,20 +28,20 @@ use crate::cli::{
     keys::{development_prover, development_prover_with_tables},
 };
 
-/// Each work is done at least so often.
+/// Each operation is repeated at least this number of times.
 const ROUNDS: usize = 3;
 const MESSAGE: &[u8] = b"hello";
-/// Members besides the one that posts. Their number makes no difference to a proof.
+/// Number of members besides the poster. It does not affect the time of a proof.
 const OTHERS: usize = 100;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Seconds that each work is repeated for; three times at least
+    /// Seconds to repeat each operation for; each runs at least three times
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     seconds: u64,
 }
 
-/// A member among others, and what it proves.
+/// A member of a tree, and the statement that it proves.
 struct Poster {
     secret: IdentitySecret,
     member: Member,
@@ -53,7 +53,7 @@ struct Poster {
     limit_cap: NonZeroU16,
 }
 
-/// Medians in milliseconds on some number of threads, by what was measured.
+/// Medians in milliseconds by operation, on a number of threads.
 struct Figures {
     threads: usize,
     medians: Vec<(&'static str, f64)>,
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     context.output().line(text(&report, &figures))
 }
 
-/// The medians on the threads of the pool that this runs in.
+/// Measures the medians on the threads of the current pool.
 fn measure(plain: &Prover<Post>, tables: &Prover<Post>, patience: Duration) -> Result<Vec<(&'static str, f64)>> {
     let mut poster = Poster::new()?;
     let prepared = tables.prepare(poster.membership(), poster.requirement, poster.limit_cap)?;
@@ -130,7 +130,7 @@ fn measure(plain: &Prover<Post>, tables: &Prover<Post>, patience: Duration) -> R
     Ok(medians)
 }
 
-/// The median time of a work in milliseconds.
+/// Measures the median time of an operation in milliseconds.
 fn median(patience: Duration, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     let begun = Instant::now();
     let mut times = Vec::new();
@@ -153,7 +153,7 @@ impl Poster {
             tree.append(member(&IdentitySecret::generate(&mut OsRng)))?;
         }
         let index = tree.append(member(&secret))?.index;
-        let epoch_seconds = NonZeroU32::new(600).context("an epoch of no seconds")?;
+        let epoch_seconds = NonZeroU32::new(600).context("an epoch has zero seconds")?;
         Ok(Self {
             member: member(&secret),
             path: tree.path(index)?,
@@ -182,7 +182,7 @@ impl Figures {
     }
 }
 
-/// The report for people, and the line to send.
+/// Formats the report for people, and the line to send.
 fn text(report: &Value, figures: &[Figures]) -> String {
     let known = |value: &Value| value.as_str().unwrap_or("an unknown processor").to_owned();
     let mut text = format!(
@@ -208,17 +208,16 @@ fn text(report: &Value, figures: &[Figures]) -> String {
         text.push('\n');
     }
     if let Some(memory) = report["memory_mib"].as_u64() {
-        text += &format!("{:<26}{memory:>10} MiB\n", "memory at most");
+        text += &format!("{:<26}{memory:>10} MiB\n", "peak memory");
     }
     if cfg!(debug_assertions) {
-        text +=
-            "\nThis program was built without optimisation; build it with --release for figures that mean something.\n";
+        text += "\nThis program was built without optimisation; build it with --release for meaningful figures.\n";
     }
-    text += "\nNothing of the above says who you are. If you like, send us this line, with the name of the device:\n";
+    text += "\nThis report does not identify you. If you like, send us this line, with the name of the device:\n";
     text + &report.to_string()
 }
 
-/// What the system says the processor is: its name, or on ARM the codes of its kinds of cores.
+/// Returns the processor as the system reports it: its name, or on ARM the codes of its kinds of cores.
 fn processor() -> Option<String> {
     if let Some(name) = output("sysctl", &["-n", "machdep.cpu.brand_string"]) {
         return Some(name);
@@ -240,7 +239,7 @@ fn processor() -> Option<String> {
     (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
-/// A property of an Android system.
+/// Returns a property of an Android system.
 fn property(name: &str) -> Option<String> {
     output("getprop", &[name])
 }
@@ -251,7 +250,7 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The most memory that this process held, in MiB, where the system says it.
+/// Returns the peak memory of this process in MiB, if the system reports it.
 fn high_water() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! `quotapass bench`: how much the parts that run for others can bear, and what posting costs on a device.
+//! `quotapass bench`: the capacity of a relay, and the cost of posting on a device.
 
 mod device;
 mod relay;
@@ -10,9 +10,9 @@ use super::context::Context;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Measure proofs on this device, and print a report to send in
+    /// Measure proofs on this device, and print a report that you can send to us
     Device(device::Arguments),
-    /// Load a relay with real posts, and check every verdict
+    /// Load a relay with real posts at a planned rate, and check every verdict
     Relay(Box<relay::Arguments>),
 }
 

@@ -1,15 +1,15 @@
-//! What was answered to which post, and whether it fits together.
+//! The answers to all posts, and a check that they are consistent.
 //!
-//! A verdict depends on what a relay has recorded, and what it has recorded is not always known: an answer can be lost
-//! on its way, and a relay can die between recording and answering. Each post that was sent and not answered is *open*:
-//! it may have been recorded. The rules below allow for open posts and for nothing else.
+//! A verdict depends on what the relay has recorded, which is not always known: an answer can be lost in transit, and a
+//! relay can die between recording and answering. Each post that was sent and not answered is *open*: it may have been
+//! recorded. The rules below tolerate open posts and nothing else.
 
 use std::{collections::HashMap, fmt};
 
 use super::plan::Item;
 use crate::relay::Verdict;
 
-/// What became of a post that was sent.
+/// The answer to a post that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Answer {
     Accepted,
@@ -29,7 +29,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// All of them: the verdicts in the order of [`Verdict::NAMES`], then what is none.
+    /// All answers: the verdicts in the order of [`Verdict::NAMES`], then [`Answer::Lost`].
     pub(super) const ALL: [Self; 13] = [
         Self::Accepted,
         Self::Replay,
@@ -46,7 +46,7 @@ impl Answer {
         Self::Lost,
     ];
 
-    /// The verdict of this number.
+    /// Returns the verdict of this number.
     pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|answer| *answer as u8 == number && *answer != Self::Lost)
     }
@@ -59,22 +59,22 @@ impl Answer {
         Verdict::NAMES.get(self as usize).copied().unwrap_or("lost")
     }
 
-    /// Whether something was decided.
+    /// Whether the relay decided about the post.
     pub(super) fn is_decided(self) -> bool {
         !matches!(self, Self::Overloaded | Self::Lost)
     }
 }
 
-/// What was answered to one item, how often.
+/// The number of answers to one item, by kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Answers {
     accepted: u64,
     replay: u64,
     quota_exceeded: u64,
     slashed_member: u64,
-    /// Sent without an answer.
+    /// Sendings without an answer.
     open: u64,
-    /// Answered with anything else, the last time.
+    /// The last answer of any other kind.
     other: Option<Answer>,
 }
 
@@ -91,7 +91,7 @@ impl Answers {
         }
     }
 
-    /// Whether the relay may have recorded it.
+    /// Whether the relay may have recorded the item.
     fn may_be_recorded(&self) -> bool {
         self.accepted + self.slashed_member + self.open > 0
     }
@@ -101,7 +101,7 @@ impl Answers {
     }
 }
 
-/// Something that a relay must never answer.
+/// An inconsistent answer, which a relay must never give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Complaint {
     pub(super) item: Item,
@@ -119,15 +119,15 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// Every answer to every post.
+/// All answers to all posts.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     answers: HashMap<Item, Answers>,
-    /// Spammers that were caught before this run.
+    /// Spammers that were caught before this run, and whether they could post again in this run.
     caught_before: HashMap<u32, bool>,
-    /// `overloaded` may hide that a post was recorded: a log over a network can lose its answer.
+    /// Whether a post that was answered `overloaded` may have been recorded: a log on a network can lose its answer.
     overloaded_is_open: bool,
-    /// An earlier run was cut off, and what it sent last is not known.
+    /// Whether an earlier run was cut off, so that its last posts are unknown.
     all_open: bool,
     counts: [u64; Answer::ALL.len()],
 }
@@ -137,7 +137,7 @@ impl Accounts {
         Self { overloaded_is_open, ..Self::default() }
     }
 
-    /// Notes an answer of this run.
+    /// Records an answer of this run.
     pub(super) fn add(&mut self, item: Item, answer: Answer) {
         self.counts[answer as usize] += 1;
         if let Item::Half { pair, .. } = item
@@ -149,13 +149,13 @@ impl Accounts {
         self.remember(item, answer);
     }
 
-    /// Notes an answer of an earlier run.
+    /// Records an answer of an earlier run.
     pub(super) fn remember(&mut self, item: Item, answer: Answer) {
         let open = self.overloaded_is_open && answer == Answer::Overloaded;
         self.answers.entry(item).or_default().add(if open { Answer::Lost } else { answer });
     }
 
-    /// The runs noted so far are over.
+    /// Begins a new run; the answers recorded so far belong to earlier runs.
     pub(super) fn begin_run(&mut self) {
         for (item, answers) in &self.answers {
             if let Item::Half { pair, .. } = *item
@@ -166,24 +166,24 @@ impl Accounts {
         }
     }
 
-    /// An earlier run was cut off: whatever there is may have been sent.
+    /// Notes that an earlier run was cut off, so that any post may have been sent.
     pub(super) fn forget_what_was_sent(&mut self) {
         self.all_open = true;
     }
 
-    /// How often an answer was given in this run.
+    /// Returns how often an answer was given in this run.
     pub(super) fn count(&self, answer: Answer) -> u64 {
         self.counts[answer as usize]
     }
 
-    /// All posts that were sent in any run, in order.
+    /// Returns all posts that were sent in any run, in order.
     pub(super) fn items(&self) -> Vec<Item> {
         let mut items: Vec<_> = self.answers.keys().copied().collect();
         items.sort_unstable();
         items
     }
 
-    /// All that does not fit together, in the order of the posts.
+    /// Returns all inconsistencies, in the order of the posts.
     pub(super) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         for item in self.items() {
@@ -191,7 +191,7 @@ impl Accounts {
                 Item::Honest(_) => self.about_honest(self.answers(item)),
                 Item::Forgery(_) => about_forgery(self.answers(item)),
                 Item::Half { pair, second: false } => self.about_pair(pair),
-                // Told with the first half, unless that was never sent.
+                // Reported with the first half, unless that was never sent.
                 Item::Half { pair, .. } => {
                     let first = Item::Half { pair, second: false };
                     if self.answers.contains_key(&first) { None } else { self.about_pair(pair) }
@@ -214,12 +214,12 @@ impl Accounts {
             return Some(format!("was answered {}", other.name()));
         }
         if quota_exceeded + slashed_member > 0 {
-            return Some("was taken for spam".into());
+            return Some("was judged as spam".into());
         }
         if accepted > 1 {
             return Some(format!("was accepted {accepted} times"));
         }
-        (replay > 0 && accepted + open == 0).then(|| "was called a replay and never accepted".into())
+        (replay > 0 && accepted + open == 0).then(|| "was judged as a replay but never accepted".into())
     }
 
     fn about_pair(&self, pair: u32) -> Option<String> {
@@ -228,14 +228,14 @@ impl Accounts {
             return Some(format!("was answered {}", other.name()));
         }
         if self.caught_before.get(&pair) == Some(&true) {
-            return Some("was caught before, and could post again".into());
+            return Some("was caught before, but could post again".into());
         }
         let accepted = first.accepted + second.accepted;
         if accepted > 1 {
             return Some(format!("was accepted {accepted} times under one message id"));
         }
         if [first, second].iter().any(|half| half.replay > 0 && half.accepted + half.open == 0) {
-            return Some("was called a replay and never accepted".into());
+            return Some("was judged as a replay but never accepted".into());
         }
         let (exceeded, slashed) =
             (first.quota_exceeded + second.quota_exceeded, first.slashed_member + second.slashed_member);
@@ -248,7 +248,7 @@ impl Accounts {
             return Some("was caught although its other post was never recorded".into());
         }
         if slashed > 0 && exceeded + open == 0 {
-            return Some("was refused as slashed, and never caught".into());
+            return Some("was refused as slashed but never caught".into());
         }
         (first.decided() && second.decided() && exceeded + open == 0).then(|| "was not caught".into())
     }
@@ -258,7 +258,7 @@ fn about_forgery(answers: Answers) -> Option<String> {
     match answers.other {
         Some(other) if other != Answer::InvalidProof => Some(format!("was answered {}", other.name())),
         _ if answers.accepted > 0 => Some("was accepted".into()),
-        _ if answers.decided() => Some("was taken for a post that was proved".into()),
+        _ if answers.decided() => Some("was judged as a post with a valid proof".into()),
         _ => None,
     }
 }
@@ -313,7 +313,7 @@ mod tests {
     fn an_honest_post_is_accepted_once() {
         fits(&[(HONEST, Accepted)]);
         fits(&[(HONEST, Accepted), (HONEST, Replay), (HONEST, Replay)]);
-        // The replay may have been judged first.
+        // The relay may have judged the replay first.
         fits(&[(HONEST, Replay), (HONEST, Accepted)]);
         does_not_fit(&[(HONEST, Accepted), (HONEST, Accepted)], "accepted 2 times");
         does_not_fit(&[(HONEST, Replay)], "never accepted");
@@ -344,7 +344,7 @@ mod tests {
     fn a_spammer_is_caught_once() {
         fits(&[(FIRST, Accepted), (SECOND, QuotaExceeded)]);
         fits(&[(SECOND, Accepted), (FIRST, QuotaExceeded), (FIRST, SlashedMember)]);
-        // Both on their way together: the first is recorded, and the secret known before that is said.
+        // Both posts were in transit together: the first was recorded, but the secret was known before its answer.
         fits(&[(FIRST, SlashedMember), (SECOND, QuotaExceeded)]);
         fits(&[(FIRST, Accepted)]);
         fits(&[(FIRST, Accepted), (SECOND, Overloaded)]);
@@ -368,7 +368,7 @@ mod tests {
     fn a_forgery_is_refused_and_no_more() {
         fits(&[(FORGERY, InvalidProof), (FORGERY, Overloaded), (FORGERY, Lost)]);
         does_not_fit(&[(FORGERY, Accepted)], "accepted");
-        does_not_fit(&[(FORGERY, Replay)], "proved");
+        does_not_fit(&[(FORGERY, Replay)], "a valid proof");
         does_not_fit(&[(FORGERY, Malformed)], "malformed");
     }
 

@@ -1,4 +1,4 @@
-//! Posts and verdicts as they go over HTTP.
+//! The HTTP client for posts and verdicts.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -22,25 +22,25 @@ const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// How posts and verdicts are written.
+/// The encoding of posts and verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Lengths and bytes, one byte a verdict
+    /// Length-prefixed bytes; one byte per verdict
     Binary,
-    /// What `quotapass post` writes
+    /// JSON, as `quotapass post` writes it
     Json,
 }
 
-/// A request that got no verdicts.
+/// Error: a request got no verdicts.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoVerdicts {
-    /// The relay cannot be reached, or broke off; it may have recorded what was sent.
+    /// The relay is unreachable, or the connection broke; the relay may have recorded the posts.
     #[error("no answer: {0}")]
     Lost(reqwest::Error),
-    /// The relay did not take the request, or did not answer it in time; it may have recorded what was sent.
-    #[error("the relay has too much to do ({0})")]
+    /// The relay did not accept the request, or did not answer in time; it may have recorded the posts.
+    #[error("the relay is overloaded ({0})")]
     Busy(StatusCode),
-    /// The relay did not understand the request, or answered in no way that it should.
+    /// The relay did not understand the request, or its answer is invalid.
     #[error("{0}")]
     Wrong(String),
 }
@@ -54,13 +54,13 @@ pub(super) struct RelayClient {
 }
 
 impl RelayClient {
-    /// With `from` all connections come from this local address.
+    /// Creates a client. With `from`, all connections come from this local address.
     pub(super) fn new(base: &Url, format: Format, timeout: Duration, from: Option<IpAddr>) -> Result<Self> {
         let client = Client::builder().http1_only().no_proxy().timeout(timeout).tcp_nodelay(true).local_address(from);
         Ok(Self { client: client.build()?, url: base.join("v1/verify")?, format })
     }
 
-    /// The verdicts on the posts of a request that seems to come from an address, in order.
+    /// Sends a request that states `from` as its source, and returns the verdicts on its posts in order.
     pub(super) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
         let kind = match self.format {
             Format::Binary => OCTETS,
@@ -81,9 +81,9 @@ impl RelayClient {
         read(self.format, &answer, posts).map_err(|error| NoVerdicts::Wrong(format!("{error:#}")))
     }
 
-    /// The body of a request with these posts.
+    /// Encodes the body of a request with these posts.
     pub(super) fn body(&self, material: &Material, items: &[Item]) -> Result<Vec<u8>> {
-        let posts = items.iter().map(|item| material.post(*item).context("every pass is made beforehand"));
+        let posts = items.iter().map(|item| material.post(*item).context("a pass was not made in advance"));
         match self.format {
             Format::Binary => {
                 let mut body = Vec::new();
@@ -123,12 +123,12 @@ fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>> {
     let verdicts: Vec<_> = match format {
         Format::Binary => answer.iter().map(|byte| Answer::from_number(*byte)).collect(),
         Format::Json => {
-            let answer: Verdicts = serde_json::from_slice(answer).context("the answer holds no verdicts")?;
+            let answer: Verdicts = serde_json::from_slice(answer).context("the answer contains no verdicts")?;
             answer.verdicts.iter().map(|verdict| Answer::from_name(&verdict.verdict)).collect()
         }
     };
-    ensure!(verdicts.len() == posts, "there are {} verdicts on {posts} posts", verdicts.len());
-    let Some(verdicts) = verdicts.into_iter().collect() else { bail!("there is a verdict that nobody knows") };
+    ensure!(verdicts.len() == posts, "the relay gave {} verdicts on {posts} posts", verdicts.len());
+    let Some(verdicts) = verdicts.into_iter().collect() else { bail!("the relay gave an unknown verdict") };
     Ok(verdicts)
 }
 

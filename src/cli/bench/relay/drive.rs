@@ -1,9 +1,9 @@
-//! Sending what is planned, when it is planned.
+//! Sends the planned requests at the planned times.
 //!
-//! The loop is open: a request goes out when it is due, whatever became of those before it, and its latency counts from
-//! that moment, so that a relay that stalls is not spared the requests it would have met meanwhile. If all connections
-//! are busy a request waits for one, and that counts too. A closed loop, which keeps all connections busy and
-//! nothing more, finds the highest rate.
+//! The loop is open: a request is sent when it is due, even if earlier ones have no answer, and its latency counts from
+//! that moment. So a stalled relay still gets the requests of that time (no coordinated omission). If all connections
+//! are busy, a request waits for one, and the wait counts too. A closed loop, which only keeps all connections busy,
+//! finds the highest rate.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
@@ -29,38 +29,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Latencies are kept in microseconds with three digits, up to an hour.
 const LONGEST_LATENCY: u64 = 3_600_000_000;
 
-/// How requests are sent.
+/// The settings for sending requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// Requests that are on their way at a time, those with forgeries apart.
+    /// Number of concurrent requests; requests with forgeries have the same number separately.
     pub(super) connections: usize,
-    /// Send as fast as the connections allow, and not when due.
+    /// Whether to send as fast as the connections allow, instead of when due.
     pub(super) is_closed: bool,
-    /// Send again what was not decided, until this long after the last request was due.
+    /// Send undecided posts again, until this time after the last request was due.
     pub(super) retry: Option<Duration>,
 }
 
-/// What is measured.
+/// The measurements of a run.
 pub(super) struct Measured {
-    /// From the first request to the last answer.
+    /// Time from the first request to the last answer.
     pub(super) time: Duration,
-    /// From the first request to the last answer to a post that is not forged.
+    /// Time from the first request to the last answer to a post that is not forged.
     pub(super) honest_time: Duration,
-    /// Of posts that are not forged, from when they were due to their verdict.
+    /// Latencies of posts that are not forged, from their due time to their verdict.
     pub(super) latencies: Histogram<u64>,
-    /// Of forged posts.
+    /// Latencies of forged posts.
     pub(super) forged_latencies: Histogram<u64>,
-    /// Posts that were sent again.
+    /// Number of posts that were sent again.
     pub(super) retries: u64,
-    /// Posts without an answer in the end. `overloaded` is one, unless such posts are sent again.
+    /// Number of posts without a final answer. `overloaded` counts as an answer, unless such posts are sent again.
     pub(super) undecided: u64,
-    /// Requests that got no verdicts, by reason.
+    /// Number of requests without verdicts, by reason.
     pub(super) failures: BTreeMap<String, u64>,
-    /// Whether some of them were not understood, by either side.
+    /// Whether the relay or this program did not understand the other in one of them.
     pub(super) misunderstood: bool,
 }
 
-/// A request on its way.
+/// A request that is being sent.
 struct Sending {
     due: Instant,
     items: Vec<Item>,
@@ -69,25 +69,25 @@ struct Sending {
     attempt: u32,
 }
 
-/// A request that came back.
+/// The reply to a request.
 struct Reply {
     sending: Sending,
     verdicts: Result<Vec<Answer>, NoVerdicts>,
     at: Instant,
 }
 
-/// One kind of poster: its connections.
+/// The connections of one kind of poster.
 #[derive(Clone)]
 struct Lane {
     client: RelayClient,
     connections: Arc<Semaphore>,
 }
 
-/// What sends.
+/// Sends requests and passes on the replies.
 #[derive(Clone)]
 struct Sender {
     material: Arc<Material>,
-    /// Of posters who do not forge, and of those who do.
+    /// The lanes of honest posters and of forgers.
     lanes: [Lane; 2],
     replies: mpsc::UnboundedSender<Reply>,
 }
@@ -130,16 +130,16 @@ impl Sender {
             Ok(body) => client.send(body, sending.items.len(), sending.from).await,
             Err(error) => Err(NoVerdicts::Wrong(format!("{error:#}"))),
         };
-        // Whoever counted is gone if the run was given up.
+        // Fails only if the run was aborted.
         let _ = self.replies.send(Reply { sending, verdicts, at: Instant::now() });
     }
 }
 
-/// Sends a plan, and notes all answers.
+/// Sends a plan, and records all answers.
 pub(super) struct Driver<'a> {
     pub(super) material: Arc<Material>,
     pub(super) pace: Pace,
-    /// For posts that are not forged, and for those that are.
+    /// The clients for honest posts and for forged posts.
     pub(super) clients: [RelayClient; 2],
     pub(super) accounts: &'a mut Accounts,
     pub(super) journal: Option<&'a mut Journal>,
@@ -156,7 +156,7 @@ impl Driver<'_> {
         let last_due = plan.requests.last().map_or(Duration::ZERO, |request| request.due);
         let begun = Instant::now();
         let deadline = self.pace.retry.map(|patience| begun + last_due + patience);
-        // Who forges may be served last, and must not hold up the others here either.
+        // The relay may serve forgers last; they must not delay the honest posters on this side either.
         let (forged, honest): (Vec<_>, Vec<_>) = plan.requests.into_iter().partition(|request| request.is_forged);
         let dispatchers = [honest, forged]
             .map(|requests| tokio::spawn(sender.clone().dispatch(requests, self.pace.is_closed, begun)));
@@ -175,7 +175,7 @@ impl Driver<'_> {
                 measured.retries += count;
                 self.bar.inc_length(count);
                 let sender = sender.clone();
-                // Where connections are kept busy, what is left at the end must not sleep while nothing else is sent.
+                // In a closed loop, the last retries must not sleep long while nothing else is sent.
                 let pause = if self.pace.is_closed { FIRST_PAUSE } else { pause(again.attempt) };
                 tokio::spawn(async move {
                     sleep(pause).await;
@@ -189,7 +189,7 @@ impl Driver<'_> {
         Ok(measured)
     }
 
-    /// Notes what was answered, and returns what is to be sent again.
+    /// Records the answers of a reply, and returns the posts to send again.
     fn note(&mut self, reply: Reply, deadline: Option<Instant>, measured: &mut Measured) -> Result<Option<Sending>> {
         let Reply { sending, verdicts, at } = reply;
         let latency = (at - sending.due).as_micros() as u64;
@@ -244,7 +244,7 @@ fn pause(attempt: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
 }
 
-/// The kind of failure, without what differs from one to the next.
+/// Returns the kind of a failure, without its details.
 fn reason(error: &NoVerdicts) -> String {
     match error {
         NoVerdicts::Lost(error) if error.is_timeout() => "timed out".into(),

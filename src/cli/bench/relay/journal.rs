@@ -1,8 +1,8 @@
-//! The answers of runs, kept in a file, so that a later run can ask again and compare.
+//! A file with the answers of all runs, so that a later run can send the posts again and compare.
 //!
-//! Text: one line that says what the posts are made from, then an answer a line: `honest 17 accepted`,
-//! `first 3 lost`, `second 3 quota_exceeded`, and `end` where a run came to its end. A line that was cut off is no
-//! answer.
+//! The format is text: one line with the origin of the posts, then one answer per line, such as `honest 17 accepted`,
+//! `first 3 lost` or `second 3 quota_exceeded`, and `end` at the end of a complete run. A truncated line does not
+//! count.
 
 use std::{
     fs::File,
@@ -27,14 +27,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one, for posts that are made from `origin`, and notes in `accounts` what it holds.
+    /// Opens or creates a journal for posts that are made from `origin`, and records its answers in `accounts`.
     pub(super) fn open(path: &Path, origin: &str, accounts: &mut Accounts) -> Result<Self> {
         let about = || format!("cannot use the journal {}", path.display());
         let mut file =
             File::options().read(true).write(true).create(true).truncate(false).open(path).with_context(about)?;
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(about)?;
-        // What was cut off goes, so that the next line begins where a line begins.
+        // Removes a truncated line, so that the next line starts at the start of a line.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let content = &text[..whole];
         let is_whole_run = read(content, origin, accounts).with_context(about)?;
@@ -51,7 +51,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes an answer. Forgeries are not kept: nothing follows from them.
+    /// Writes an answer. Forgeries are not written, because they have no effect on later answers.
     pub(super) fn add(&mut self, item: Item, answer: Answer) -> Result<()> {
         let (kind, number) = match item {
             Item::Honest(number) => ("honest", number),
@@ -62,12 +62,12 @@ impl Journal {
         self.line(&format!("{kind} {number} {}", answer.name()))
     }
 
-    /// Hands all to the system, which keeps it if this program is killed.
+    /// Passes all lines to the operating system, so that they survive if this program is killed.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.file.flush().context("cannot write to the journal")
     }
 
-    /// The run is over, and nothing was sent that is not noted.
+    /// Ends the run: every post that was sent has its line.
     pub(super) fn end(mut self) -> Result<()> {
         self.line(END)?;
         self.flush()
@@ -78,13 +78,13 @@ impl Journal {
     }
 }
 
-/// Notes the answers of whole lines. Returns whether the last run came to its end.
+/// Records the answers of complete lines. Returns whether the last run is complete.
 fn read(content: &str, origin: &str, accounts: &mut Accounts) -> Result<bool> {
     let mut lines = content.lines();
     let Some(title) = lines.next() else { return Ok(true) };
     match title.strip_prefix(TITLE).map(str::trim) {
         Some(found) if found == origin => {}
-        Some(_) => bail!("it is about other posts: give the seed and the folder that it was begun with"),
+        Some(_) => bail!("it belongs to other posts: use the seed and the folder that it was created with"),
         None => bail!("it is not the journal of a load"),
     }
     let mut is_whole_run = false;
@@ -167,7 +167,7 @@ mod tests {
             let (journal, mut accounts) = open(&path).unwrap();
             journal.end().unwrap();
             assert_eq!(accounts.items(), [HONEST]);
-            // The run may have sent this, and not have noted it.
+            // The run may have sent this post without recording it.
             accounts.add(Item::Honest(8), Answer::Replay);
             assert_eq!(accounts.complaints(), []);
         }

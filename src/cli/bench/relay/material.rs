@@ -1,4 +1,4 @@
-//! Messages and passes: made in advance on all cores, and kept.
+//! Messages and passes, made in advance on all cores and stored in files.
 
 use std::ops::Range;
 
@@ -21,30 +21,30 @@ use super::{
 };
 use crate::cli::{context::Context, keys::development_prover_with_tables};
 
-/// Passes that are proved before they are written to the file.
+/// Number of passes that are proved before they are written to the file.
 const WRITTEN_AT_ONCE: usize = 16;
 
-/// All that is sent.
+/// The messages and passes of a load.
 pub(super) struct Material {
     seed: u64,
     honest: Vec<PassBytes>,
-    /// Two passes a spammer.
+    /// Two passes per spammer.
     halves: Vec<PassBytes>,
 }
 
 impl Material {
-    /// Reads the passes that a plan takes, and makes those that are not there yet.
+    /// Reads the passes of a plan, and makes the missing ones.
     pub(super) fn for_plan(context: &Context, registry: &BenchRegistry, plan: &Plan) -> Result<Self> {
         let honest_at_most = HONEST_MEMBERS * u32::from(MESSAGE_LIMIT);
         ensure!(
             plan.honest <= honest_at_most,
-            "this takes {} honest posts, and all members together have a quota of {honest_at_most}; send fewer, or more \
-             replays",
+            "this load needs {} honest posts, but all members together have a quota of {honest_at_most}; send fewer \
+             posts, or more replays",
             plan.honest
         );
         ensure!(
             plan.pairs <= SPAMMERS,
-            "this takes {} spammers, and there are {SPAMMERS}; lower --conflicts",
+            "this load needs {} spammers, but there are {SPAMMERS}; lower --conflicts",
             plan.pairs
         );
         let open = |name| PassFile::open(&registry.folder.join(name), &format!("{} {name}", registry.origin()));
@@ -62,7 +62,7 @@ impl Material {
         Ok(Self { seed: registry.seed, honest: honest.passes().to_vec(), halves: halves.passes().to_vec() })
     }
 
-    /// The message and the pass of an item; none if its pass was not made.
+    /// Returns the message and the pass of an item; `None` if its pass was not made.
     pub(super) fn post(&self, item: Item) -> Option<(Vec<u8>, &PassBytes)> {
         let pass = match item {
             Item::Honest(number) | Item::Forgery(number) => self.honest.get(number as usize),
@@ -72,7 +72,7 @@ impl Material {
     }
 }
 
-/// Its own for every item.
+/// Returns the message of an item, which differs from all others.
 fn message(seed: u64, item: Item) -> Vec<u8> {
     match item {
         Item::Honest(number) => format!("message {number} of load {seed}"),
@@ -83,7 +83,7 @@ fn message(seed: u64, item: Item) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Proves.
+/// Makes the passes.
 struct Maker<'a> {
     registry: &'a BenchRegistry,
     prover: Prover<Post>,
@@ -91,7 +91,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Member after member, each up to its quota.
+    /// Makes honest passes, member by member, each up to its quota.
     fn honest(&self, missing: Range<u32>, file: &mut PassFile) -> Result<()> {
         let limit = u32::from(MESSAGE_LIMIT);
         let mut next = missing.start;
@@ -109,7 +109,7 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// Spammer after spammer; of one that was interrupted the second half is missing.
+    /// Makes the passes of spammers, two each. After an interruption, one spammer may lack only the second.
     fn halves(&self, missing: Range<u32>, file: &mut PassFile) -> Result<()> {
         let numbers: Vec<u32> = missing.collect();
         for numbers in numbers.chunks(WRITTEN_AT_ONCE) {
@@ -129,7 +129,7 @@ impl Maker<'_> {
         let BenchRegistry { tree, policy, epoch, .. } = self.registry;
         let index = MemberIndex(member);
         let (secret, path) = (self.registry.secret(index)?, tree.path(index)?);
-        let member = tree.member(index).context("the member is in the tree")?;
+        let member = tree.member(index).context("the member is not in the tree")?;
         let membership = Membership { secret: &secret, member: &member, path: &path };
         Ok(self.prover.prepare(membership, policy.requirement(*epoch), policy.limit_cap)?)
     }
@@ -145,7 +145,7 @@ impl Maker<'_> {
 
 fn bar(length: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} proofs, {per_sec}, {eta} left");
-    // The template is ours; the fallback is indicatif's own.
+    // The template is constant and valid; the fallback avoids a panic.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64).with_style(style)
 }

@@ -1,4 +1,4 @@
-//! A relay of one's own, in a process of its own, over the registry of the load.
+//! The benchmark's own relay, in a separate process, with the registry of the load.
 
 use std::{
     fs::{self, File},
@@ -24,18 +24,18 @@ use crate::{
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const CONFIG_FILE: &str = "relay.toml";
-/// Keys, and what the relay keeps; beside the configuration.
+/// The data folder with the keys and the relay's files, next to the configuration.
 const DATA_FOLDER: &str = "data";
 
-/// Where a relay keeps nullifiers.
+/// The place of a relay's nullifiers.
 pub(super) enum LogPlace {
-    /// In a store of its own.
+    /// The relay's own store.
     Embedded,
-    /// In the Valkey or Redis at this URL.
+    /// The Valkey or Redis at this URL.
     Valkey(String),
 }
 
-/// A relay process. It ends, and its folder goes, when this is dropped.
+/// A relay process. Dropping it kills the process and deletes its folder.
 pub(super) struct OwnRelay {
     process: Child,
     url: Url,
@@ -44,7 +44,7 @@ pub(super) struct OwnRelay {
 
 impl OwnRelay {
     pub(super) fn start(context: &Context, registry: &BenchRegistry, log: &LogPlace) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         let config = write(context, folder.path(), registry, log, ANY_PORT)?;
         let errors = folder.path().join("relay.log");
         let mut process = Command::new(std::env::current_exe().context("cannot find this program")?)
@@ -59,9 +59,9 @@ impl OwnRelay {
             .context("cannot start a relay")?;
         let mut line = String::new();
         let read = process.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        // From here on it is ended with this value, whatever fails.
+        // From here on, dropping this value kills the process, whatever fails.
         let mut own = Self { process, url: Url::parse("http://127.0.0.1")?, _folder: folder };
-        read.context("the relay has an output")?.context("cannot read what the relay says")?;
+        read.context("the relay has no output")?.context("cannot read the relay's output")?;
         let begun = serde_json::from_str::<Value>(&line).ok();
         let Some(url) = begun.as_ref().and_then(|begun| begun["url"].as_str()) else {
             let status = own.process.wait();
@@ -79,13 +79,13 @@ impl OwnRelay {
 
 impl Drop for OwnRelay {
     fn drop(&mut self) {
-        // One that has ended already is not there to be killed.
+        // Fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Writes all that a relay needs into a new folder, and returns the path of its configuration.
+/// Writes all files that a relay needs to a new folder, and returns the path of its configuration.
 pub(super) fn prepare(
     context: &Context,
     folder: &Path,
@@ -93,8 +93,8 @@ pub(super) fn prepare(
     log: &LogPlace,
     listen: SocketAddr,
 ) -> Result<PathBuf> {
-    ensure!(!folder.exists(), "{} is there already; name a new folder", folder.display());
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    ensure!(!folder.exists(), "{} already exists; name a new folder", folder.display());
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     write(context, folder, registry, log, listen)
 }
 
@@ -118,14 +118,14 @@ fn write(
     };
     let scopes = toml::to_string(&Scopes { scopes: [&registry.policy] }).context("cannot write the scope")?;
     let content = format!(
-        "# The relay that `quotapass bench relay` loads: development keys, and a chain of its own.\n\
+        "# The relay that `quotapass bench relay` loads: development keys, and its own chain.\n\
          data_dir = \"{DATA_FOLDER}\"\n\n\
-         # The load says from which address a post comes, and the relay believes it.\n\
+         # The load states the source address of each post, and the relay trusts it.\n\
          [listen]\naddress = \"{listen}\"\ntrusted_proxies = [\"127.0.0.1\", \"127.0.0.2\"]\n\n\
          # All connections come from one or two addresses.\n\
          [limits]\nmax_connections_per_source = 1024\nmax_body_memory_bytes_per_source = 134217728\n\n\
          [chain]\nstate = \"chain.state\"\nregistry = \"{}\"\n\n\
-         # A slash changes the root, and passes that were made in advance do not.\n\
+         # A slash changes the root, but the passes were made in advance with the current root.\n\
          [slashing]\nenabled = false\n\n{log}{scopes}",
         Address::from(registry.id.address)
     );
@@ -134,7 +134,7 @@ fn write(
     Ok(path)
 }
 
-/// Copies all keys that a relay takes, so that none has to be made.
+/// Copies all keys that a relay needs, so that it does not create them again.
 fn copy_keys(context: &Context, to: &Path) -> Result<()> {
     development_prover::<Badge>(&context.development_keys()?, Levels::STANDARD)?;
     let from = context.config().data_folder()?.join("keys");

@@ -1,7 +1,7 @@
-//! Passes that were made before, in a file.
+//! A file of passes that were made in advance.
 //!
-//! 32 bytes that say what the passes are made from, then records of equal length: a pass and a checksum over the record's
-//! number and the pass. A record that was cut off is made again; one that is damaged is an error.
+//! The format: 32 bytes that identify the origin of the passes, then records of equal length, each a pass and a
+//! checksum over the record's number and the pass. A truncated record is made again; a damaged one is an error.
 
 use std::{
     fs::File,
@@ -17,10 +17,10 @@ const ORIGIN_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 8;
 const RECORD_BYTES: usize = POST_BYTES + CHECKSUM_BYTES;
 
-/// A pass as it is sent.
+/// The encoding of a pass on the wire.
 pub(super) type PassBytes = [u8; POST_BYTES];
 
-/// A file of passes, all of which are in memory too.
+/// A file of passes, which are all in memory as well.
 pub(super) struct PassFile {
     path: PathBuf,
     file: File,
@@ -29,7 +29,7 @@ pub(super) struct PassFile {
 }
 
 impl PassFile {
-    /// Opens or begins the file of passes that are made from `origin`.
+    /// Opens or creates the file of passes that are made from `origin`.
     pub(super) fn open(path: &Path, origin: &str) -> Result<Self> {
         let about = || format!("cannot use {}", path.display());
         let origin: [u8; ORIGIN_BYTES] = Sha256::digest(origin).into();
@@ -38,7 +38,7 @@ impl PassFile {
         let mut content = Vec::new();
         file.read_to_end(&mut content).with_context(about)?;
         let passes = decode(&origin, &content)
-            .with_context(|| format!("{} cannot be used; delete it, and its passes are made again", path.display()))?;
+            .with_context(|| format!("cannot use {}; delete it, and its passes are made again", path.display()))?;
         let whole = ORIGIN_BYTES + passes.len() * RECORD_BYTES;
         if content.len() < ORIGIN_BYTES {
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&origin)).with_context(about)?;
@@ -53,7 +53,7 @@ impl PassFile {
         &self.passes
     }
 
-    /// Adds passes, so that they are there whatever happens to this program.
+    /// Appends passes, so that they survive if this program is killed.
     pub(super) fn append(&mut self, passes: &[PassBytes]) -> Result<()> {
         let mut records = Vec::with_capacity(passes.len() * RECORD_BYTES);
         for (number, pass) in (self.passes.len()..).zip(passes) {
@@ -68,7 +68,7 @@ impl PassFile {
 
 fn decode(origin: &[u8; ORIGIN_BYTES], content: &[u8]) -> Result<Vec<PassBytes>> {
     let Some((found, records)) = content.split_first_chunk::<ORIGIN_BYTES>() else { return Ok(Vec::new()) };
-    ensure!(found == origin, "it is not the file of these passes");
+    ensure!(found == origin, "it holds other passes");
     let mut passes = Vec::with_capacity(records.len() / RECORD_BYTES);
     for (number, record) in records.chunks_exact(RECORD_BYTES).enumerate() {
         let (pass, check) = record.split_at(POST_BYTES);

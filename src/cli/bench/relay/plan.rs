@@ -1,4 +1,4 @@
-//! What is sent, in which order and when: fixed by a seed before the first request goes out.
+//! The plan of all requests, with their order and times. A seed fixes it before the first request is sent.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
 
@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::sources::Sources;
 
-/// A part of all posts, written as `5%` or `0.05`.
+/// A share of all posts, written as `5%` or `0.05`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(super) struct Percentage(f64);
 
@@ -18,7 +18,7 @@ impl FromStr for Percentage {
         let (digits, unit) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 100.0));
         let number: f64 = digits.trim().parse().map_err(|_| "write it as 5% or 0.05".to_owned())?;
         let fraction = number / unit;
-        if (0.0..=1.0).contains(&fraction) { Ok(Self(fraction)) } else { Err("it lies between 0% and 100%".into()) }
+        if (0.0..=1.0).contains(&fraction) { Ok(Self(fraction)) } else { Err("use 0% to 100%".into()) }
     }
 }
 
@@ -28,40 +28,40 @@ impl fmt::Display for Percentage {
     }
 }
 
-/// One post. The same value is the same bytes.
+/// One post. Equal values have the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Item {
-    /// The honest post of this number. Sent a second time it is a replay.
+    /// The honest post of this number. The second time it is sent, it is a replay.
     Honest(u32),
     /// One of the two posts that a spammer makes under one message id.
     Half {
-        /// Which spammer's.
+        /// The number of the spammer.
         pair: u32,
-        /// Whether it is the second.
+        /// Whether it is the second of the two posts.
         second: bool,
     },
-    /// The honest pass of this number under a message that it was not made for.
+    /// The honest pass of this number with another message.
     Forgery(u32),
 }
 
-/// The shares of posts that are not simply honest.
+/// The shares of posts that are not new honest posts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mix {
-    /// Posts that were sent before.
+    /// Share of replays.
     pub(super) replays: Percentage,
-    /// Posts whose proof does not fit.
+    /// Share of posts with an invalid proof.
     pub(super) forgeries: Percentage,
-    /// Second posts under a message id that was used.
+    /// Share of second posts under a used message id.
     pub(super) conflicts: Percentage,
 }
 
 impl Mix {
-    /// Each conflict takes a first post too.
+    /// Checks that the shares fit into all posts. Each conflict needs a first post too.
     pub(super) fn check(self) -> Result<Self> {
         let taken = self.replays.0 + self.forgeries.0 + 2.0 * self.conflicts.0;
         if taken > 1.0 {
             bail!(
-                "replays of {}, forgeries of {} and twice the conflicts of {} are more than all posts; lower one of them",
+                "replays of {}, forgeries of {} and twice the conflicts of {} are more than 100%; lower one of them",
                 self.replays,
                 self.forgeries,
                 self.conflicts
@@ -71,34 +71,34 @@ impl Mix {
     }
 }
 
-/// Posts that go out together.
+/// Posts that are sent together.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Request {
-    /// When it is sent, counted from the beginning. Latencies count from here, whenever it was really sent.
+    /// The planned time, from the start of the run. Latencies count from here, even if it is sent later.
     pub(super) due: Duration,
     pub(super) items: Vec<Item>,
-    /// Whether it holds forgeries, and nothing else: who forges has connections of his own.
+    /// Whether it contains forgeries, and nothing else: forgers have separate connections.
     pub(super) is_forged: bool,
-    /// The address that it seems to come from.
+    /// The source address that it states.
     pub(super) from: IpAddr,
 }
 
-/// All requests, in the order in which they are due.
+/// All requests, in the order of their planned times.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) requests: Vec<Request>,
-    /// How many honest posts it takes, from number 0 on.
+    /// The number of honest posts that it needs, from number 0 on.
     pub(super) honest: u32,
-    /// How many spammers.
+    /// The number of spammers.
     pub(super) pairs: u32,
 }
 
-/// How the posts are spread.
+/// The parameters of a plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    /// How many posts.
+    /// Number of posts.
     pub(super) posts: u32,
-    /// Posts a second.
+    /// Posts per second.
     pub(super) rate: f64,
     pub(super) posts_per_request: usize,
     pub(super) forgeries_per_request: usize,
@@ -108,13 +108,13 @@ pub(super) struct Shape {
 }
 
 impl Plan {
-    /// Draws a plan.
+    /// Draws a random plan from the seed.
     pub(super) fn draw(shape: &Shape) -> Self {
         let (items, honest, pairs) = draw_items(shape);
         Self { requests: gather(shape, &items), honest, pairs }
     }
 
-    /// Sends these items as fast as it goes.
+    /// Returns a plan that sends these items as fast as possible.
     pub(super) fn of(items: &[Item], posts_per_request: usize, sources: Sources) -> Self {
         let request = |(number, items): (u32, &[Item])| Request {
             due: Duration::ZERO,
@@ -133,7 +133,7 @@ impl Plan {
         Self { requests, honest, pairs }
     }
 
-    /// How many posts it sends.
+    /// Returns the number of posts.
     pub(super) fn posts(&self) -> u64 {
         self.requests.iter().map(|request| request.items.len() as u64).sum()
     }
@@ -142,8 +142,8 @@ impl Plan {
 fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
     let Mix { replays, forgeries, conflicts } = shape.mix;
     let mut rng = StdRng::seed_from_u64(shape.seed);
-    // A relay may judge two posts that are on their way together in either order, so the second half comes a second or
-    // two later if the plan is long enough.
+    // A relay may judge two concurrent posts in either order, so the second half follows a second or two later if the
+    // plan is long enough.
     let apart = (shape.rate as u32).clamp(1, (shape.posts / 8).max(1));
     let distances: Range<u32> = apart..2 * apart + 1;
     let (mut honest, mut pairs) = (0, 0);
@@ -177,17 +177,17 @@ fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
         };
         items.push(item);
     }
-    // A forgery takes an honest pass, even if nobody is honest.
+    // A forgery needs an honest pass, even if the plan has no honest posts.
     let forged = items.iter().any(|item| matches!(item, Item::Forgery(_)));
     (items, honest.max(u32::from(forged)), pairs)
 }
 
-/// Requests of one kind of poster, being filled.
+/// The request of one kind of poster that is being filled.
 struct Filling {
     is_forged: bool,
     size: usize,
     items: Vec<Item>,
-    /// How many requests there are.
+    /// The number of requests so far.
     count: u32,
 }
 
@@ -196,7 +196,7 @@ impl Filling {
         Self { is_forged, size, items: Vec::new(), count: 0 }
     }
 
-    /// What is in it now, as a request that is due then.
+    /// Takes the current items as a request with this due time.
     fn request(&mut self, due: Duration, sources: &Sources) -> Request {
         let (is_forged, number) = (self.is_forged, self.count);
         self.count += 1;
@@ -205,7 +205,7 @@ impl Filling {
     }
 }
 
-/// Fills requests; one is due when its last post is.
+/// Puts the posts into requests. A request is due when its last post is.
 fn gather(shape: &Shape, items: &[Item]) -> Vec<Request> {
     let due = |position: usize| Duration::from_secs_f64(position as f64 / shape.rate);
     let mut kinds = [Filling::new(false, shape.posts_per_request), Filling::new(true, shape.forgeries_per_request)];
@@ -324,7 +324,7 @@ mod tests {
                     }
                 }
             }
-            // Numbers count from zero without gaps, and a second half follows each first one.
+            // Numbers start at zero without gaps, and a second half follows each first half.
             prop_assert!(honest.iter().all(|number| *number < plan.honest));
             prop_assert!(honest.len() as u32 == plan.honest || honest.is_empty());
             prop_assert_eq!(halves.len() as u32, plan.pairs);

@@ -1,5 +1,4 @@
-//! The registry whose members make the load: the same one whenever it is made from a seed, so that passes made once fit
-//! again.
+//! The registry whose members make the load. It depends only on a seed, so passes can be used again.
 
 use std::{
     fs::{self, File},
@@ -31,24 +30,24 @@ use crate::{
     relay::Policy,
 };
 
-/// The name of the scope that is posted to.
+/// The name of the scope of all posts.
 pub(super) const SCOPE: &str = "bench";
-/// Messages that a member may send in the epoch.
+/// Number of messages that a member may send in the epoch.
 pub(super) const MESSAGE_LIMIT: u16 = 128;
-/// Members who keep to their quota; those after them are spammers.
+/// Number of members who keep to their quota; the members after them are spammers.
 pub(super) const HONEST_MEMBERS: u32 = 1_024;
-/// Members who exceed it, once each.
+/// Number of members who exceed their quota once.
 pub(super) const SPAMMERS: u32 = 1_024;
 
 const CHAIN_ID: u64 = 31_337;
 const STAKE: u32 = 10;
-/// Epoch 1 of this length lasts from January 2004 to January 2038, so that passes keep.
+/// Epoch 1 of this length lasts from January 2004 to January 2038, so that passes stay valid.
 const EPOCH_SECONDS: u32 = 1 << 30;
-/// Longer than an epoch and the root window, as relays ask of a registry.
+/// Longer than an epoch and the root window, which relays require of a registry.
 const EXIT_DELAY: u32 = 1 << 31;
 const STATE_FILE: &str = "chain.state";
 
-/// The members, and where their chain and their passes are kept.
+/// The members, and the folder of their chain and their passes.
 pub(super) struct BenchRegistry {
     pub(super) id: RegistryId,
     pub(super) seed: u64,
@@ -58,26 +57,26 @@ pub(super) struct BenchRegistry {
     pub(super) tree: MemberTree,
 }
 
-/// While it lives, no other program writes into the folder.
+/// A lock: while it is held, no other program writes to the folder.
 #[must_use = "another program may write the same passes when this is dropped"]
 pub(super) struct FolderLock {
     _file: File,
 }
 
 impl BenchRegistry {
-    /// Makes the chain, or opens the one that was made before. Waits for other programs that are about to.
+    /// Opens the chain, or creates it if it does not exist. Waits for other programs that create it.
     pub(super) fn open(context: &Context, seed: u64) -> Result<(Self, FolderLock)> {
         let policy = Policy {
             name: SCOPE.into(),
-            epoch_seconds: NonZeroU32::new(EPOCH_SECONDS).context("an epoch has a length")?,
-            limit_cap: NonZeroU16::new(MESSAGE_LIMIT).context("a cap is above zero")?,
+            epoch_seconds: NonZeroU32::new(EPOCH_SECONDS).context("an epoch has zero seconds")?,
+            limit_cap: NonZeroU16::new(MESSAGE_LIMIT).context("the limit cap is zero")?,
             min_stake: STAKE,
             min_age_days: 0,
             root_window: 3_600,
             max_clock_skew: 60,
         };
         let folder = context.config().data_folder()?.join("bench").join(&digest(seed)[..16]);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let lock = File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
         let lock = lock.with_context(|| format!("cannot lock {}", folder.display()))?;
         let state = folder.join(STATE_FILE);
@@ -90,7 +89,7 @@ impl BenchRegistry {
         let tree = MemberTree::build(Levels::STANDARD, members(&id, seed)?.into_iter().map(Some))?;
         ensure!(
             registry.root()? == tree.root(),
-            "{} holds other members than this program would make; delete its folder and run again",
+            "{} holds other members than this version of the program makes; delete its folder and run again",
             state.display()
         );
         let epoch = Epoch::new(policy.epoch_seconds, 1);
@@ -105,12 +104,12 @@ impl BenchRegistry {
         secret(&self.id, self.seed, member.0)
     }
 
-    /// What all passes are made from, in hexadecimal: whoever has another value has other passes.
+    /// Returns the origin of all passes, in hexadecimal. A different value means different passes.
     pub(super) fn origin(&self) -> String {
         digest(self.seed)
     }
 
-    /// Copies the chain's state for a relay, which keeps it open.
+    /// Copies the chain's state for a relay, which keeps its copy open.
     pub(super) fn copy_chain(&self, to: &Path) -> Result<()> {
         let from = self.folder.join(STATE_FILE);
         fs::copy(&from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
@@ -118,7 +117,7 @@ impl BenchRegistry {
     }
 }
 
-/// A digest of everything that passes depend on.
+/// Returns a digest of everything that passes depend on.
 fn digest(seed: u64) -> String {
     let mut hasher = Sha256::new();
     for kind in [CircuitKind::Post, CircuitKind::Slash] {
@@ -134,12 +133,12 @@ fn digest(seed: u64) -> String {
     hex::encode(hasher.finalize())
 }
 
-/// The account that deploys and deposits everything.
+/// Returns the account that deploys all contracts and makes all deposits.
 fn account() -> Address {
     Address::repeat_byte(0xbe)
 }
 
-/// The registry is the third contract that the account deploys.
+/// Returns the address of the registry, which is the third contract that the account deploys.
 fn registry_address() -> Address {
     account().create(2)
 }
@@ -148,7 +147,7 @@ fn secret(registry: &RegistryId, seed: u64, number: u32) -> Result<IdentitySecre
     Ok(IdentitySecret::from_seed(&seed.to_be_bytes(), registry, number)?)
 }
 
-/// All members deposit a day before the epoch begins.
+/// Returns the time of all deposits, which is a day before the epoch begins.
 fn deposit_time() -> u64 {
     u64::from(EPOCH_SECONDS) - 86_400
 }
@@ -159,7 +158,7 @@ fn members(registry: &RegistryId, seed: u64) -> Result<Vec<Member>> {
     (0..HONEST_MEMBERS + SPAMMERS).map(member).collect()
 }
 
-/// Deploys the contracts, makes all deposits, and gives the state its name when all is done.
+/// Deploys the contracts, makes all deposits, and renames the state file to its final name at the end.
 fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     let draft = path.with_extension("draft");
     if draft.exists() {
@@ -174,7 +173,7 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     let config = RegistryConfig {
         token,
         tiers: vec![Tier { amount, stake: STAKE, message_limit: MESSAGE_LIMIT }],
-        // Nobody fills a chain of one's own.
+        // The fee deters attackers who fill the tree, and a local chain has none.
         fee: U256::ZERO,
         exit_delay: EXIT_DELAY,
         reward_bps: 5_000,
@@ -184,7 +183,7 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     };
     let registry = chain.deploy_registry(account, &config)?;
     let members = members(&registry.id(), seed)?;
-    note(format!("Making a registry of {} members.", members.len()));
+    note(format!("Creating a registry with {} members.", members.len()));
     let all = amount * U256::from(members.len());
     chain.mint(token, account, all)?;
     registry.approve(account, all)?;
@@ -194,7 +193,7 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     fs::rename(&draft, path).with_context(|| format!("cannot rename {}", draft.display()))
 }
 
-/// All in one block: relays then know one root and not thousands.
+/// Makes all deposits in one block, so that relays have one root instead of thousands.
 fn deposit(chain: &EmbeddedChain, registry: &EmbeddedRegistry, members: &[Member]) -> Result<()> {
     let _block = chain.open_block()?;
     for member in members {

@@ -1,4 +1,4 @@
-//! What came out.
+//! The report of a run.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::{
     drive::Measured,
 };
 
-/// Complaints that are shown; the others are counted.
+/// Number of complaints that are shown; the others are only counted.
 const SHOWN: usize = 20;
 
 /// The figures of a run.
 pub(super) struct Report<'a> {
     accounts: &'a Accounts,
     measured: &'a Measured,
-    /// How many honest posts were planned.
+    /// The number of honest posts in the plan.
     honest: u32,
     complaints: Vec<Complaint>,
 }
@@ -48,7 +48,7 @@ impl<'a> Report<'a> {
         let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
         let accepted = self.accounts.count(Answer::Accepted);
         let mut text = format!(
-            "{} verdicts in {:.2} s: {:.0} a second, of which accepted {:.0}\n",
+            "{} verdicts in {:.2} s: {:.0} per second, of which {:.0} accepted\n",
             self.answered(),
             time.as_secs_f64(),
             self.a_second(self.answered()),
@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
         );
         if !forged_latencies.is_empty() {
             let accepted = rate(accepted, *honest_time);
-            text += &format!("until the last post that is not forged: {accepted:.0} accepted a second\n");
+            text += &format!("until the last post that is not forged: {accepted:.0} accepted per second\n");
         }
         for (name, count) in self.counts() {
             text += &format!("  {name:<22}{count:>10}\n");
@@ -100,26 +100,28 @@ impl<'a> Report<'a> {
         })
     }
 
+    /// Checks the verdicts.
+    ///
     /// # Errors
-    /// Says what is wrong with the verdicts, if something is.
+    /// If verdicts are inconsistent, not understood, or missing.
     pub(super) fn verdict(&self) -> Result<()> {
         if !self.complaints.is_empty() {
             let is_elsewhere =
                 [Answer::UnknownRoot, Answer::RequirementMismatch].map(|answer| self.accounts.count(answer));
-            let hint = if is_elsewhere == [0, 0] { "" } else { "; is it a relay that --prepare was run for?" };
-            bail!("the verdicts on {} posts do not fit what was sent{hint}", self.complaints.len());
+            let hint = if is_elsewhere == [0, 0] { "" } else { "; was the relay prepared with --prepare?" };
+            bail!("the verdicts on {} posts are inconsistent with the sent posts{hint}", self.complaints.len());
         }
         if self.measured.misunderstood {
-            bail!("the relay did not understand a request, or was not understood");
+            bail!("the relay did not understand a request, or sent an invalid answer");
         }
         if self.measured.undecided > 0 {
-            bail!("{} posts were never decided; --retry sends such posts again", self.measured.undecided);
+            bail!("{} posts were never decided; use --retry to send such posts again", self.measured.undecided);
         }
         Ok(())
     }
 }
 
-/// How many a second.
+/// Returns the number per second.
 fn rate(count: u64, time: Duration) -> f64 {
     let seconds = time.as_secs_f64();
     if seconds > 0.0 { count as f64 / seconds } else { 0.0 }

@@ -1,22 +1,22 @@
-//! The addresses that posts seem to come from.
+//! The source addresses of posts.
 //!
-//! All requests leave from this machine, and a relay judges their senders by address: so each states another one in
-//! `X-Forwarded-For`, which the relay believes if it counts this machine among its trusted proxies, as those that are
-//! started or prepared here do.
+//! All requests come from this machine, but a relay distinguishes senders by address. So each request states a source
+//! address in `X-Forwarded-For`, which the relay trusts if this machine is one of its trusted proxies. The relays that
+//! the benchmark starts or prepares have this setting.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
-/// Where forgeries come from.
+/// The source addresses of forgeries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Forgers {
-    /// So many addresses, each in a /24 of its own, one after the other.
+    /// This number of addresses in turn, each in a different /24.
     Addresses(u32),
     /// The 256 prefixes of 64 bits of one home line's /56.
     Home,
-    /// The honest sources.
+    /// The addresses of the honest posts.
     Within,
 }
 
@@ -29,34 +29,34 @@ impl FromStr for Forgers {
             "within" => Ok(Self::Within),
             number => match number.parse() {
                 Ok(count) if (1..=MOST_FORGERS).contains(&count) => Ok(Self::Addresses(count)),
-                _ => Err(format!("it is `home`, `within`, or a number of addresses from 1 to {MOST_FORGERS}")),
+                _ => Err(format!("write `home`, `within`, or a number of addresses from 1 to {MOST_FORGERS}")),
             },
         }
     }
 }
 
-/// Networks of 24 bits that are set aside for no use, 240.0.0.0/4.
+/// The number of /24 networks in the reserved block 240.0.0.0/4.
 const MOST_FORGERS: u32 = 1 << 20;
 const FORGERS: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 1);
 const HONEST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-/// A prefix for documentation, 2001:db8:1:100::/56.
+/// The first address of 2001:db8:1:100::/56, a prefix for documentation.
 const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0x100, 0, 0, 0, 1);
 
-/// Where posts come from.
+/// The source addresses of all posts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sources {
-    /// How many addresses the honest have, each in a /24 of its own.
+    /// The number of addresses of honest posts, each in a different /24.
     pub(super) honest: u16,
     pub(super) forgers: Forgers,
 }
 
 impl Sources {
-    /// The address of the honest request of this number.
+    /// Returns the address of the honest request of this number.
     pub(super) fn honest(&self, number: u32) -> IpAddr {
         network(HONEST, number % u32::from(self.honest.max(1)))
     }
 
-    /// The address of the forged request of this number.
+    /// Returns the address of the forged request of this number.
     pub(super) fn forged(&self, number: u32) -> IpAddr {
         match self.forgers {
             Forgers::Addresses(count) => network(FORGERS, number % count.max(1)),
@@ -66,7 +66,7 @@ impl Sources {
     }
 }
 
-/// The same host of the /24 of this number.
+/// Returns the same host address in the /24 of this number.
 fn network(first: Ipv4Addr, number: u32) -> IpAddr {
     Ipv4Addr::from_bits(first.to_bits().wrapping_add(number << 8)).into()
 }
