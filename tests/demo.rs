@@ -21,7 +21,7 @@ fn steps(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A step without what differs from run to run.
+/// Returns a step without the fields that differ between runs.
 fn repeatable(step: &Value) -> Value {
     let mut step = step.clone();
     step.as_object_mut().unwrap().retain(|key, _| !key.contains("_ms") && key != "seconds");
@@ -59,7 +59,7 @@ fn tells_the_whole_story_and_repeats_it() {
     assert_eq!(names, expected);
     let summary = first.last().unwrap();
     let figure = |name: &str| summary[name].as_u64().unwrap();
-    // Four post at first, one on an older root, and the spammer five times within quota.
+    // Accepted posts: four at first, one on an older root, and five by the spammer within quota.
     assert_eq!((figure("members"), figure("accepted"), figure("replay")), (5, 10, 1));
     assert_eq!((figure("quota_exceeded"), figure("slashed"), figure("withdrawn")), (1, 1, 1));
     assert_eq!(figure("reward_units"), 5);

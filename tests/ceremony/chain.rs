@@ -1,4 +1,4 @@
-//! A registry whose verifier has the key of the ceremony.
+//! A registry whose verifier has the ceremony's key.
 
 use quotapass::{
     circuits::{
@@ -25,12 +25,12 @@ pub struct Bench {
     registry: EmbeddedRegistry,
 }
 
-/// A registry with the project's own verifier.
+/// Deploys a registry with the project's own verifier.
 pub fn registry_of(key: &VerifyingKey) -> Bench {
     registry_with(slash_verifier_init_code(key).unwrap())
 }
 
-/// A registry with any verifier, by the code that deploys it.
+/// Deploys a registry with any verifier, given by its deployment code.
 pub fn registry_with(verifier: Bytes) -> Bench {
     let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: 1_795_176_000 });
     let config = RegistryConfig {
@@ -47,12 +47,12 @@ pub fn registry_with(verifier: Bytes) -> Bench {
     Bench { chain, registry }
 }
 
-/// What the finder proves to be paid for this secret.
+/// Returns the statement that the finder proves to get the reward for this secret.
 pub fn statement(bench: &Bench, secret: &IdentitySecret) -> (SlashPublic, SlashWitness) {
     slash(secret, Receiver::new(&bench.registry.id(), &FINDER.into_array()))
 }
 
-/// Makes the secret a member, unless it is one.
+/// Deposits for the secret, unless it is already a member.
 fn join(bench: &Bench, secret: &IdentitySecret) {
     let amount = U256::from(1_000);
     if bench.registry.slots_of(secret.commitment()).unwrap().is_empty() {
@@ -62,7 +62,7 @@ fn join(bench: &Bench, secret: &IdentitySecret) {
     }
 }
 
-/// A proof pays whom it was made for, and nobody else.
+/// A proof pays only the receiver that it was made for.
 pub fn proof_is_refused_of_others(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
     join(bench, secret);
     let index = bench.registry.slots_of(secret.commitment()).unwrap()[0];
@@ -77,7 +77,7 @@ pub fn deposit_is_slashed(bench: &Bench, secret: &IdentitySecret, proof: &Proof)
     assert_eq!(bench.registry.balance_of(FINDER).unwrap(), U256::from(500));
 }
 
-/// The verifier names the key, and is recognised by its code if it is the project's own.
+/// The verifier states its key, and its code is recognised if it is the project's own.
 pub fn provenance_is_told(bench: &Bench, key: &VerifyingKey, is_own: bool) {
     let provenance = bench.registry.provenance().unwrap();
     assert_eq!(provenance.key, Some(key.hash()));

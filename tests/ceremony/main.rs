@@ -1,4 +1,4 @@
-//! A whole ceremony for `slash`, by this program and snarkjs in turn, up to a deposit that is slashed with its key.
+//! A whole ceremony for `slash`, with this program and snarkjs in turn, up to a deposit that is slashed with its key.
 //!
 //! Needs snarkjs and the Solidity compiler; `cargo xtask test` installs both with npm.
 #![cfg(feature = "cli")]
@@ -45,7 +45,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let folder = Folder::new();
     powers_of_tau(&folder);
 
-    // Both make the same initial key.
+    // Both programs make the same initial key.
     folder.quotapass(&["keys", "new-ceremony", "--out", "new", "--circuit", "slash", "--ptau", "final.ptau"], b"");
     folder.snarkjs(&["groth16", "setup", "new/slash.r1cs", "final.ptau", "0.zkey"]);
     assert_eq!(folder.zkey("0.zkey"), folder.zkey("new/slash_0000.zkey"));
@@ -60,7 +60,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     folder.quotapass(&["keys", "beacon", "b.zkey", "c.zkey", "--value", BEACON], b"");
     folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "c.zkey"]);
 
-    // Both accept it, and the attestation names what the key has.
+    // Both programs accept the key, and the attestation has a contribution hash of the key.
     let powers = folder.read("final.ptau");
     let hash = Ptau::from_bytes(&powers).unwrap().hash().to_string();
     let check = |key: &str, more: &[&str]| {
@@ -81,7 +81,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let refused = check("final.zkey", &["--ptau-hash", &hash, "--circuit", "badge"]).unwrap_err();
     assert!(refused.contains("needs powers of tau of power 12"), "{refused}");
 
-    // Proofs from this key by either program convince the other.
+    // Each program verifies the other's proofs with this key.
     let file = folder.read("final.zkey");
     let prover = Prover::<Slash>::new(ProvingKey::from_zkey::<Slash>(Levels::STANDARD, &file).unwrap()).unwrap();
     folder.snarkjs(&["zkey", "export", "verificationkey", "final.zkey", "vk.json"]);
@@ -105,7 +105,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let theirs = proof_from_json(&json("theirs.json")).unwrap();
     prover.verifier().unwrap().verify(&public, &theirs).unwrap();
 
-    // On chain: with the contract that takes its key at deployment, and with the one that was exported.
+    // On the chain: with the contract that takes its key at deployment, and with the exported contract.
     chain::deposit_is_slashed(&registry, &secret, &theirs);
     let exported = chain::registry_with(tools::compile(&folder, "verifier/SlashGroth16Verifier.sol"));
     chain::provenance_is_told(&registry, &prover.verifying_key(), true);
@@ -115,13 +115,13 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     chain::proof_is_refused_of_others(&exported, &secret, &proof);
     chain::deposit_is_slashed(&exported, &secret, &proof);
 
-    // What is installed is shown with its contributors.
+    // An installed key is shown with its contributors.
     folder.quotapass(&["keys", "install", "final.zkey"], b"");
     let shown: Value = serde_json::from_str(&folder.try_quotapass(&["keys", "show", "--json"], b"").unwrap()).unwrap();
     assert_eq!(shown[2]["contributions"], report["contributions"]);
     assert_eq!(shown[0]["installed"], Value::Null);
 
-    // Apps load it in another form, and trust that by its hash.
+    // Apps load the key in another format, and trust it by the hash of that file.
     let exported = folder.try_quotapass(&["keys", "export-app", "final.zkey", "--out", "slash.key", "--json"], b"");
     let exported: Value = serde_json::from_str(&exported.unwrap()).unwrap();
     let (app_key, hash) = (folder.read("slash.key"), exported["sha256"].as_str().unwrap().parse().unwrap());
@@ -132,7 +132,8 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     installed_keys_are_used_once_they_are_trusted(&folder, &file);
 }
 
-/// What snarkjs wrote, damaged in each section, is refused by this program; and what both should refuse, by both.
+/// This program refuses a snarkjs key with damage in any section. Both programs refuse a key with a gap in its
+/// transcript.
 fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
     let powers = folder.read("final.ptau");
     let shape = Shape::of::<Slash>(Levels::STANDARD).unwrap();
@@ -153,7 +154,7 @@ fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
     assert!(judged(&file[..file.len() - 1]).is_err());
     assert!(ProvingKey::from_zkey::<Post>(Levels::STANDARD, file).is_err());
 
-    // A transcript without its first contribution, which is the first entry behind hash and count in section 10.
+    // A transcript without its first contribution, which is the first entry after hash and count in section 10.
     let start = (0..file.len() - 400).rev().find(|at| file[*at..].starts_with(&[10, 0, 0, 0]) && is_section(file, *at));
     let content = start.unwrap() + 12;
     let first = content + 68;
@@ -170,7 +171,7 @@ fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
     assert!(folder.try_snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "gap.zkey"]).is_err());
 }
 
-/// Whether a section begins here that ends with the file.
+/// Whether a section that begins here ends with the file.
 fn is_section(file: &[u8], at: usize) -> bool {
     let length = u64::from_le_bytes(file[at + 4..at + 12].try_into().unwrap());
     length == (file.len() - at - 12) as u64
@@ -189,7 +190,7 @@ fn installed_keys_are_used_once_they_are_trusted(folder: &Folder, file: &[u8]) {
     let other = folder.read("c.zkey");
     assert!(matches!(store.install::<Slash>(&other, false), Err(InstallError::Occupied(_))));
 
-    // Nothing is trusted by being there, and nothing else takes the place of what is trusted.
+    // An installed key is not trusted by itself, and no other key replaces a trusted one.
     let origin = |store: &KeyStore| store.prover::<Slash>(|_| ()).map(|prover| prover.origin().to_string());
     assert!(origin(&store).unwrap().contains("development"));
     let trusting = store.clone().trusting(vec![hash]);

@@ -1,4 +1,4 @@
-//! The programs that take part, in one folder.
+//! The programs of the ceremony, which work in one folder.
 
 use std::{
     fs,
@@ -11,9 +11,9 @@ use quotapass::{circuits::formats::iden3::Zkey, registry::alloy_primitives::Byte
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// snarkjs, as npm installs it for the tests.
+/// The path of snarkjs, which npm installs for the tests.
 pub const SNARKJS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snarkjs/node_modules/.bin/snarkjs");
-/// The Solidity compiler of the contracts.
+/// The path of the Solidity compiler of the contracts.
 const SOLC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contracts/tools/solc");
 
 pub struct Folder(TempDir);
@@ -44,7 +44,7 @@ impl Folder {
         self.try_snarkjs(arguments).unwrap();
     }
 
-    /// What snarkjs printed, or what it printed when it failed.
+    /// Runs snarkjs and returns its output, as an error if it fails.
     pub fn try_snarkjs(&self, arguments: &[&str]) -> Result<String, String> {
         self.run(Command::new(SNARKJS).args(arguments), b"")
     }
@@ -64,7 +64,7 @@ impl Folder {
         let (out, error) = (Stdio::piped(), Stdio::piped());
         let mut child =
             command.current_dir(self.0.path()).stdin(Stdio::piped()).stdout(out).stderr(error).spawn().unwrap();
-        // A program that does not read its input closes it.
+        // The write fails if the program closes its input without reading it.
         let _ = child.stdin.take().unwrap().write_all(input);
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -73,7 +73,7 @@ impl Folder {
     }
 }
 
-/// The code that deploys the one contract of a source file.
+/// Compiles the only contract of a source file, and returns its deployment code.
 pub fn compile(folder: &Folder, source: &str) -> Bytes {
     let input = json!({
         "language": "Solidity",

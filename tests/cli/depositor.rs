@@ -1,4 +1,4 @@
-//! Wrong turns, each answered by a sentence that helps.
+//! User errors, each with an error message that helps.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["exit", "--index", "7", "--yes"]).fails(3, "no member was ever added at index 7");
     assert_eq!(device.run(&["status", "--json"]).json()["index"], serde_json::Value::Null);
 
-    // An approval in a transaction of its own works as well as a permit.
+    // An approval in a separate transaction works like a permit.
     device.run(&["deposit", "--tier", "0", "--approve", "--yes"]).succeeds();
 
     // Scopes, passphrases, files.
@@ -76,7 +76,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "development keys");
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "`test_chains`");
     device.unset("QUOTAPASS_TEST_CHAINS");
-    // Where keys of ceremonies are trusted, development keys never take their place.
+    // If ceremony keys are trusted, development keys are never used instead.
     device.set("QUOTAPASS_TRUSTED_KEYS", "12");
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "`12`, which is not a SHA-256");
     device.set("QUOTAPASS_TRUSTED_KEYS", &"0".repeat(64));
@@ -84,7 +84,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "quotapass keys install");
     device.unset("QUOTAPASS_TRUSTED_KEYS");
 
-    // A copy that was damaged is neither used nor replaced.
+    // A damaged copy is neither used nor replaced.
     device.run(&["sync"]).succeeds();
     let folder = fs::read_dir(device.path("data/registries")).unwrap().next().unwrap().unwrap().path();
     let copy = folder.join("members.redb");

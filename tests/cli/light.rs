@@ -1,4 +1,4 @@
-//! Posting without a copy of the registry: from a relay's answers, checked against the chain.
+//! Posting without a copy of the registry: with a relay's answers, checked against the chain.
 
 use std::sync::{Arc, RwLock};
 
@@ -49,7 +49,7 @@ fn a_relay_spares_the_copy_and_cannot_make_up_a_tree() {
     device.set("QUOTAPASS_MEMBERS_FROM", &honest);
     let post = device.run(&["post", "--scope", "lobby", "hi", "--out", "post.json"]);
     assert!(post.succeeds().error.contains("The relay knows that one of 1 members asked."), "{}", post.error);
-    // The second asks for nothing.
+    // The second post sends no request.
     assert!(!device.run(&["post", "--scope", "lobby", "ho"]).succeeds().error.contains("The relay knows"));
     assert!(!device.path("data/registries").join(format!("31337-{registry}")).join("members.redb").exists());
     device.unset("QUOTAPASS_MEMBERS_FROM");

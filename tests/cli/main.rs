@@ -1,4 +1,4 @@
-//! The program as its users run it, with a real chain: anvil.
+//! The program as its users run it, with a real chain (anvil).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

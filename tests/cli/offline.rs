@@ -1,4 +1,4 @@
-//! What works without a chain.
+//! Subcommands that work without a chain.
 
 use std::fs;
 

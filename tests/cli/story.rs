@@ -1,4 +1,4 @@
-//! From a deposit to its end, as the depositor's page tells it.
+//! A whole membership from deposit to withdrawal, as in docs/depositors.md.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     world::{Device, WALLETS, configure, deploy, now},
 };
 
-/// Waits while the day is about to end, for the story takes place on one day.
+/// Waits if the day is about to end, because the test must run within one day.
 fn stay_within_a_day() {
     const DAY: u64 = 86_400;
     let left = DAY - now() % DAY;
@@ -35,7 +35,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     assert_eq!(second["index"], 1);
     assert_eq!(alice.run(&["sync", "--json"]).json()["members"], 2);
 
-    // Posts within quota, and none beyond it.
+    // Posts within quota are accepted, and none beyond it.
     let first = alice.path("first.json");
     let name = first.to_str().unwrap();
     alice.run(&["post", "--scope", "lobby", "hello", "--out", name]).succeeds();
@@ -56,7 +56,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     alice.run(&["verify", name]).succeeds();
     alice.run(&["verify", name, name]).fails(6, "1 not accepted");
 
-    // The same identity on a second device that was not enrolled as such: its ledger knows of no earlier message.
+    // The same identity on a second device without its own share: its ledger has no earlier message.
     let mut twin = Device::new(WALLETS[1]);
     configure(&twin, &anvil, &registry);
     twin.run_with(&["identity", "restore"], words.as_bytes()).succeeds();
@@ -65,7 +65,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     let spam = spam.to_str().unwrap();
     twin.run(&["post", "--scope", "lobby", "buy", "--trust-ledger", "--out", spam]).succeeds();
 
-    // Whoever sees both posts has the secret.
+    // Both posts together reveal the secret.
     let bob = Device::new(WALLETS[2]);
     configure(&bob, &anvil, &registry);
     let evidence = bob.path("evidence.json");
@@ -80,7 +80,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     twin.unset("QUOTAPASS_WALLET_KEY");
     twin.run(&["post", "--scope", "lobby", "more", "--trust-ledger"]).fails(1, "was slashed");
 
-    // The other account wears a badge, leaves, waits and is paid.
+    // The other account shows a badge, exits, waits and withdraws.
     let badge = alice.path("badge");
     let badge = badge.to_str().unwrap();
     alice.run(&["badge", "--account", "1", "--scope", "lobby", "--chat-key", "00ff", "--out", badge]).succeeds();

@@ -1,4 +1,4 @@
-//! What others can do to a deposit: copy its commitment, and lie about its past.
+//! Attacks by others on a deposit: a copied commitment, and lies about its history.
 
 use std::fs;
 
@@ -21,8 +21,8 @@ use crate::{
     world::{Device, WALLETS, configure, deploy, now},
 };
 
-/// Somebody deposits first for a commitment that he saw on its way. Its owner has a membership all the same, and uses no
-/// other.
+/// An attacker sees a commitment in a pending transaction and deposits for it first. Its owner still gets a membership,
+/// and uses no other.
 #[test]
 fn a_copied_commitment_is_somebody_elses_membership() {
     let anvil = Anvil::start(now());
@@ -47,13 +47,13 @@ fn a_copied_commitment_is_somebody_elses_membership() {
     assert_eq!((&own["index"], &own["tier"], &own["stake"]), (&1.into(), &1.into(), &10.into()));
     let status = alice.run(&["status", "--json"]).json();
     assert_eq!((&status["index"], &status["record"]["tier"]), (&1.into(), &1.into()));
-    // Somebody was a member with this commitment before: the ledger's history is not known.
+    // Another member had this commitment before, so the ledger's history is unknown.
     alice.run(&["post", "--scope", "lobby", "hi"]).fails(5, "--trust-ledger");
     alice.run(&["post", "--scope", "lobby", "hi", "--trust-ledger"]).succeeds();
     contract.request_exit(copier, copy).unwrap();
     alice.run(&["post", "--scope", "lobby", "still here"]).succeeds();
 
-    // A device that has no deposit of its own does not guess.
+    // A device without its own deposit does not guess the membership.
     let twin = Device::new(WALLETS[2]);
     configure(&twin, &anvil, &registry);
     twin.run_with(&["identity", "restore"], words.as_bytes()).succeeds();
@@ -65,7 +65,7 @@ fn a_copied_commitment_is_somebody_elses_membership() {
     alice.run(&["exit", "--yes"]).succeeds();
 }
 
-/// An endpoint says that an identity is new. Before the deposit's receipt, the ledger does not believe it.
+/// An endpoint states that an identity is new. The ledger does not trust this before the deposit's receipt.
 #[test]
 fn a_ledger_has_an_unknown_history_until_the_receipt() {
     let anvil = Anvil::start(now());
@@ -83,16 +83,16 @@ fn a_ledger_has_an_unknown_history_until_the_receipt() {
         ledgers.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "ledger")).count()
             == 1
     );
-    // What was begun on the endpoint's word alone stays unknown.
+    // The history of a ledger without a receipt stays unknown.
     device.run(&["deposit", "--tier", "0", "--yes"]).succeeds();
     device.run(&["post", "--scope", "lobby", "hi"]).fails(5, "--trust-ledger");
 
-    // One whose deposit is in a block posts at once.
+    // A member whose deposit is in a block posts at once.
     device.run(&["deposit", "--tier", "0", "--account", "1", "--yes"]).succeeds();
     device.run(&["post", "--scope", "lobby", "--account", "1", "hi"]).succeeds();
 }
 
-/// A registry with this version's code, and a verifier that takes every proof.
+/// A registry with this version's code, but with a verifier that accepts every proof.
 #[test]
 fn a_registry_that_slashes_whom_it_likes_is_refused() {
     let anvil = Anvil::start(now());
@@ -104,7 +104,7 @@ fn a_registry_that_slashes_whom_it_likes_is_refused() {
     assert_eq!(info["is_trusted"], true);
     let verifier = info["info"]["verifier"].as_str().unwrap();
 
-    // The same key by its own word, and code that says yes: PUSH32 key PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
+    // The code states the same key, and accepts every proof: PUSH32 key PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
     let key = info["provenance"]["key"].as_str().unwrap();
     let code = format!("0x7f{key}5f5260205ff3");
     anvil.rpc("anvil_setCode", serde_json::json!([verifier, code]));

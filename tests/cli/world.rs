@@ -1,4 +1,4 @@
-//! A chain, and people with folders of their own who run the program there.
+//! A chain, and devices with separate folders that run the program on it.
 
 use std::{
     fs,
@@ -13,19 +13,19 @@ use tempfile::TempDir;
 
 use crate::common::anvil::Anvil;
 
-/// Private keys that anvil gives ether to.
+/// Private keys of accounts that have ether on anvil.
 pub const WALLETS: [&str; 3] = [
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
     "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 ];
 
-/// The Unix second that the system's clock shows.
+/// Returns the time of the system clock in Unix seconds.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// What a run of the program printed, and its exit code.
+/// The output of a run of the program, and its exit code.
 pub struct Answer {
     pub code: i32,
     pub out: String,
@@ -33,7 +33,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The last object that was printed.
+    /// Returns the last JSON object of the output.
     #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.error);
@@ -46,7 +46,7 @@ impl Answer {
         self
     }
 
-    /// Fails with this code and these words.
+    /// Asserts that the run failed with this code, and that its error contains these words.
     #[track_caller]
     pub fn fails(&self, code: i32, words: &str) -> &Self {
         assert!(self.code == code && self.error.contains(words), "code {}:\n{}\n{}", self.code, self.out, self.error);
@@ -99,13 +99,13 @@ impl Device {
         self.run_with(arguments, b"")
     }
 
-    /// Likewise, with something on standard input.
+    /// Runs the program with this standard input.
     pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
         command.args(arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A program that does not read its input closes it.
+        // The write fails if the program closes its input without reading it.
         let _ = child.stdin.take().unwrap().write_all(input);
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         Answer {
@@ -116,7 +116,7 @@ impl Device {
     }
 }
 
-/// A configuration with a registry on a chain, and one scope `lobby`.
+/// Writes a configuration with a registry on a chain, and one scope `lobby`.
 pub fn configure(device: &Device, anvil: &Anvil, registry: &str) {
     let text = format!(
         "rpc_url = \"{}\"\nchain_id = 31337\nregistry = \"{registry}\"\n\
@@ -127,7 +127,7 @@ pub fn configure(device: &Device, anvil: &Anvil, registry: &str) {
     fs::write(device.path("config.toml"), text).unwrap();
 }
 
-/// A chain with a registry on it, deployed by the first wallet.
+/// Deploys a registry from the first wallet, and returns its address.
 pub fn deploy(anvil: &Anvil) -> String {
     let device = Device::new(WALLETS[0]);
     let deployed = device

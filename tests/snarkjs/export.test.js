@@ -1,6 +1,6 @@
-// Checks what `quotapass circuit export` wrote with snarkjs, which shares no code with this project.
+// Checks the files of `quotapass circuit export` with snarkjs, which shares no code with this project.
 //
-// Environment: EXPORT names the folder that was exported into, INFO the output of `quotapass circuit info --json`.
+// Environment: EXPORT is the export folder, INFO the file with the output of `quotapass circuit info --json`.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ const FIELD_ORDER = 218882428718392752222464057452572750885483644004160343436982
 const json = async (path) => JSON.parse(await readFile(path, "utf8"));
 const circuits = await json(process.env.INFO);
 
-// snarkjs keeps worker threads alive.
+// snarkjs keeps worker threads alive, which must be terminated.
 after(async () => (await snarkjs.curves.getCurveFromName("bn128")).terminate());
 
 assert.deepEqual(circuits.map((circuit) => circuit.circuit), ["post", "badge", "slash"]);
