@@ -15,7 +15,8 @@
 //! - [`client`] (feature `client`): the API for apps. Posts, badges and their verdicts in one room, without files.
 //! - [`cli`] (feature `cli`, the default): the program `quotapass`.
 //!
-//! A relay embeds `relay` alone, with `default-features = false`, and so pulls in no chain client and no command line.
+//! To embed a relay, enable `relay` alone, with `default-features = false`: this pulls in no chain client and no
+//! command line.
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

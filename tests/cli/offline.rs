@@ -13,7 +13,7 @@ fn an_identity_is_made_listed_exported_and_restored() {
     assert_eq!((words.split(' ').count(), &made["device"]), (24, &"2/3".into()));
     device.run(&["identity", "new", "work"]).fails(1, "the identity `work` already exists");
     device.run(&["identity", "new", "a/b"]).fails(1, "is not a valid identity name");
-    device.run(&["identity", "new", "--device", "3/2"]).fails(2, "there is no device 3 among 2");
+    device.run(&["identity", "new", "--device", "3/2"]).fails(2, "the device number 3 is above the count 2");
     assert_eq!(device.run(&["identity", "export", "work", "--json"]).json()["mnemonic"], words);
     device.run(&["identity", "export", "work"]).fails(1, "pass --yes to confirm");
 

@@ -59,7 +59,7 @@ pub(super) struct Flags {
     /// File with the keystore's password; QUOTAPASS_WALLET_PASSWORD holds the password itself
     #[arg(long, global = true, value_name = "FILE")]
     wallet_password_file: Option<String>,
-    /// Use the account of this number on a Ledger as the wallet
+    /// Number of the account on a Ledger that is the wallet
     #[arg(long, global = true, value_name = "NUMBER")]
     wallet_ledger: Option<String>,
     /// Relay to fetch members from, one bucket at a time, instead of a full copy of the registry
@@ -164,7 +164,7 @@ impl Key {
             Self::RpcTimeout => Some("30"),
             Self::MaxReorgDepth => Some("256"),
             Self::MinAnonymity => Some("50"),
-            // anvil, Hardhat and Foundry's scripts; and geth's --dev
+            // 31337: anvil, Hardhat and Foundry's scripts; 1337: geth's --dev
             Self::TestChains => Some("31337,1337"),
             _ => None,
         }

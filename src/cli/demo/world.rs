@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub(super) const ROOM: &str = "lobby";
-/// A Friday in January 2027, on the hour.
+/// The start of the demo's clock: a Friday in January 2027, on the hour.
 const BEGINNING: u64 = 1_800_000_000;
 pub(super) const HOUR: u64 = 3_600;
 pub(super) const DAY: u64 = 24 * HOUR;

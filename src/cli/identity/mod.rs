@@ -69,7 +69,7 @@ fn device(text: &str) -> Result<DeviceShare> {
     let (number, count) = text.split_once('/').context("write it as 1/2")?;
     let (number, count): (NonZeroU16, NonZeroU16) = (number.parse()?, count.parse()?);
     if number > count {
-        bail!("there is no device {number} among {count}");
+        bail!("the device number {number} is above the count {count}");
     }
     Ok(DeviceShare::new(number.get() - 1, count)?)
 }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "runs in a process of its own"]
+    #[ignore = "runs in a separate process"]
     fn panics() {
         start(LogFormat::Json, LogLevel::Error);
         let thread = thread::Builder::new().name("verify-7".into());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "runs in a process of its own"]
+    #[ignore = "runs in a separate process"]
     fn levels() {
         start(LogFormat::Text, LogLevel::Warn);
         let say = |word: &str| {

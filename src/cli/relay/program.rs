@@ -301,7 +301,7 @@ async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
 }
 
-/// The threads beside the engine's.
+/// The threads other than the engine's.
 struct Threads {
     stop: StopSignal,
     /// Receives the reason when a thread cannot continue.

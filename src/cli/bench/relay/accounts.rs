@@ -24,7 +24,7 @@ pub(super) enum Answer {
     InvalidProof,
     Malformed,
     Overloaded,
-    /// No answer came.
+    /// No answer arrived.
     Lost,
 }
 

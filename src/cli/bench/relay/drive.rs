@@ -26,7 +26,7 @@ use super::{
 /// The first pause before a post is sent again; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Latencies are kept in microseconds with three digits, up to an hour.
+/// The longest latency that is recorded, in microseconds: an hour. Latencies have three significant digits.
 const LONGEST_LATENCY: u64 = 3_600_000_000;
 
 /// The settings for sending requests.

@@ -21,7 +21,7 @@ const TITLE: &str = "quotapass-bench-journal 1";
 const END: &str = "end";
 const CUT_OFF: &str = "cut off";
 
-/// A journal that is written to.
+/// A journal that is open for writing.
 pub(super) struct Journal {
     file: BufWriter<File>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::relay::http::AdminAddress;
 
-/// `[admin]`: the operator's own listener.
+/// `[admin]`: the separate listener for the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AdminSection {
