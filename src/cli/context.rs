@@ -191,7 +191,7 @@ impl Context {
         Ok(RegistryId { chain_id, address })
     }
 
-    /// Returns the id of the registry, or `None` if the settings do not name it.
+    /// Returns the id of the registry, or `None` if the settings do not suffice to determine it.
     pub(super) fn registry_id_if_known(&self) -> Result<Option<RegistryId>> {
         let known = self.config.get::<Address>(Key::Registry)?.is_some()
             && (self.config.get::<u64>(Key::ChainId)?.is_some() || self.config.get::<String>(Key::RpcUrl)?.is_some());

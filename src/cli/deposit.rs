@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Highest amount to lock, in tokens; the gate decides the stake
     #[arg(long, value_name = "AMOUNT", requires = "gate_data")]
     max_amount: Option<String>,
-    /// Approve the amount in a separate transaction, for wallets and tokens without permits (EIP-2612)
+    /// Approve the amount in a separate transaction, for wallets and tokens without permits (ERC-2612)
     #[arg(long)]
     approve: bool,
     /// Do not ask for confirmation
@@ -213,7 +213,7 @@ fn taken(index: MemberIndex, status: &MemberStatus) -> String {
         MemberStatus::Slashed => "was a member and was slashed",
     };
     format!(
-        "this account of the identity {state} ({index}); a commitment can deposit only once: use another account of \
-         the same identity (--account 1), or another identity"
+        "this account of the identity {state} ({index}); a wallet can deposit for a commitment only once: use another \
+         account of the same identity (--account 1), or another identity"
     )
 }
