@@ -1,4 +1,4 @@
-//! How large are key and tables, how long do they take to make and to load, and how much memory does a prover hold?
+//! Sizes of key and tables, the time to make and to load them, and the memory of a prover.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -59,7 +59,7 @@ fn main() {
             run.row("resident, a prepared prover", "MiB", Some(resident), None);
             run.row("resident at most, a prepared prover", "MiB", Some(at_most), None);
         }
-        None => println!("no /proc here, memory is not measured"),
+        None => println!("memory is not measured: this system has no /proc"),
     }
     run.finish();
 }

@@ -1,9 +1,10 @@
-//! What does a proof cost where there is no phone to measure on: how many instructions, how much memory, how many bytes?
+//! Cost of a proof without a phone to measure on: instructions, memory and bytes.
 //!
-//! Instructions are counted by valgrind, on one thread. It offers no AVX-512, as no phone has it. A child process reads
-//! key and tables from files and does the work so many times; what it did besides is counted once, and subtracted.
+//! Valgrind counts the instructions, on one thread. Like phones, it has no AVX-512. A child process reads
+//! key and tables from files and repeats the work; a second child with zero repetitions counts everything else, which
+//! is subtracted.
 //!
-//! `--aarch64 PROGRAM` names this benchmark as it was compiled for aarch64, whose instructions qemu counts in the same way.
+//! `--aarch64 PROGRAM` is the path of this benchmark compiled for aarch64. The log of qemu gives its instructions.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -29,16 +30,17 @@ use quotapass_circuits::{
     prover::{ProvingKey, Tables, development_setup},
 };
 
-/// Names, in a child process, the work whose instructions are counted, how often it is done, and the folder of the files.
+/// Flag of a child process, before the work to count, whether it has tables, its repetitions, and the folder of the
+/// files.
 const COUNT: &str = "--count";
-/// How often a work is done; the counts of a proof hardly differ.
+/// Repetitions of a work. The counts of a proof hardly differ.
 const TIMES: u64 = 2;
-/// Comes before the program for the other processor.
+/// Flag before the path of the program for aarch64.
 const AARCH64: &str = "--aarch64";
 const KEY: &str = "post.key";
 const TABLES: &str = "post.tables";
 
-/// The works, each with its name in the figures, and whether it has tables.
+/// Works, each with its name in the figures, and whether it has tables.
 const WORKS: [(&str, &str, bool); 7] = [
     ("full", "full proof", true),
     ("full", "full proof without tables", false),
@@ -75,7 +77,7 @@ fn main() {
     fs::write(folder.join(TABLES), &tables_file).unwrap();
     let aarch64 = arguments.iter().skip_while(|argument| *argument != AARCH64).nth(1);
     for (work, what, tables) in WORKS {
-        // Once under valgrind takes seconds; a short run does each work once, without it.
+        // One run under valgrind takes seconds; a short run does each work once, without valgrind.
         if run.is_short() {
             do_work(&mut read(&folder, tables), work, 1);
             continue;
@@ -113,14 +115,14 @@ fn main() {
     run.finish();
 }
 
-/// A member of ours with the key, and the tables, that the files hold.
+/// Reads a member with the key, and optionally the tables, from the files.
 fn read(folder: &Path, with_tables: bool) -> Ours {
     let key = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &fs::read(folder.join(KEY)).unwrap()).unwrap();
     let tables = with_tables.then(|| Tables::from_bytes(&key, &fs::read(folder.join(TABLES)).unwrap()).unwrap());
     Ours::with_key(Levels::STANDARD, key, tables)
 }
 
-/// Does a work so many times. What it needs is made whatever the number.
+/// Does a work `times` times. The preparation is the same for every number of times.
 fn do_work(ours: &mut Ours, work: &str, times: u64) {
     match work {
         "full" => (0..times).for_each(|_| _ = black_box(ours.prove())),
@@ -140,29 +142,29 @@ fn do_work(ours: &mut Ours, work: &str, times: u64) {
             let mut tree = MemberTree::new(Levels::STANDARD);
             (0..times).for_each(|number| _ = black_box(tree.append(other(number)).unwrap()));
         }
-        work => panic!("no such work: {work}"),
+        work => panic!("unknown work: {work}"),
     }
 }
 
-/// The instructions that this program runs with these arguments.
+/// Returns the number of instructions that this program runs with these arguments.
 fn under_valgrind(arguments: &[&str]) -> u64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
     valgrind.arg(env::current_exe().unwrap()).args(arguments).env("RAYON_NUM_THREADS", "1");
-    let output = valgrind.output().expect("install valgrind, which counts instructions");
+    let output = valgrind.output().expect("cannot run valgrind, which counts instructions: install it");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     let line = text.lines().find_map(|line| line.split_once("refs:")).unwrap().1;
     line.trim().replace(',', "").parse().unwrap()
 }
 
-/// The instructions that a program for aarch64 runs: qemu writes each block of code when it translates it, a line an
-/// instruction, and the address of each block that it runs.
+/// Returns the number of instructions that a program for aarch64 runs. qemu logs each block of code when it translates
+/// it, one line per instruction, and the address of each block that it runs.
 fn under_qemu(program: &str, arguments: &[&str]) -> u64 {
     let mut qemu = Command::new("qemu-aarch64-static");
     qemu.args(["-L", "/usr/aarch64-linux-gnu", "-d", "in_asm,exec,nochain", program]).args(arguments);
     qemu.env("RAYON_NUM_THREADS", "1").stderr(Stdio::piped());
-    let mut child = qemu.spawn().expect("install qemu-user-static, which runs programs for aarch64");
+    let mut child = qemu.spawn().expect("cannot run qemu-aarch64-static: install qemu-user-static");
     let mut log = BufReader::with_capacity(1 << 20, child.stderr.take().unwrap());
     let mut lengths = HashMap::<u64, u64>::new();
     let (mut block, mut count, mut line) = (None, 0, Vec::new());
@@ -175,7 +177,7 @@ fn under_qemu(program: &str, arguments: &[&str]) -> u64 {
             block = None;
         } else if let Some((address, _)) = text.strip_prefix("0x").and_then(|text| text.split_once(": ")) {
             let address = u64::from_str_radix(address, 16).unwrap();
-            // What was translated before is translated again when qemu has thrown it away.
+            // qemu translates a block again after it has dropped it.
             let first = *block.get_or_insert_with(|| (lengths.insert(address, 0), address).1);
             *lengths.get_mut(&first).unwrap() += 1;
         } else if text.starts_with("IN:") {

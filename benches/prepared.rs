@@ -1,4 +1,4 @@
-//! How long does a message take once its member and root are prepared, and how long does preparing?
+//! Time of a message after its member and root are prepared, and time of preparing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -32,7 +32,7 @@ fn main() {
             black_box(theirs.prepare());
         },
     );
-    // Theirs has no step that follows a root, and prepares anew.
+    // `rln` has no step that follows a root, so it prepares again.
     let mut following = ours.prepare();
     let mut paths = ours.two_paths().into_iter().cycle().skip(1);
     run.compare(

@@ -1,4 +1,4 @@
-//! How long does a proof take, with nothing prepared but keys?
+//! Time of a proof with only keys prepared.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

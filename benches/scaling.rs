@@ -1,4 +1,4 @@
-//! How does the cost of a proof grow with the levels of the tree?
+//! Growth of the cost of a proof with the levels of the tree.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

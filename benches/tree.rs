@@ -1,4 +1,4 @@
-//! How long does a tree of all members take to build, how long a change and a path, and how much memory does it hold?
+//! Time to build a tree of all members, to change it and to read a path, and its memory.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -82,7 +82,7 @@ fn main() {
             run.row(&format!("resident, {members} members"), "MiB", Some(ours.0), Some(theirs.0));
             run.row(&format!("resident at most, {members} members"), "MiB", Some(ours.1), Some(theirs.1));
         }
-        _ => println!("no /proc here, memory is not measured"),
+        _ => println!("memory is not measured: this system has no /proc"),
     }
 
     if run.with_growth() {
@@ -94,7 +94,7 @@ fn main() {
             let mut theirs = || {
                 black_box(their_tree(members));
             };
-            // Their tree holds 2^20 members, and that size was measured above.
+            // The tree of `rln` holds 2^20 members, and this size is measured above.
             let theirs: Option<common::Work<'_>> = if power < 20 { Some(&mut theirs) } else { None };
             run.point("build a tree", members, 1, Some(&mut ours), theirs);
         }

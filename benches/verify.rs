@@ -1,4 +1,4 @@
-//! How long does it take to verify one pass, and a pass of a batch?
+//! Time to verify one pass, and a pass of a batch.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{Run, ours::Ours, theirs::Theirs};
 use quotapass_circuits::membership::Levels;
 
-/// So many different passes; larger batches repeat them, which saves the verifier nothing.
+/// Number of different passes. Larger batches repeat them, which saves the verifier nothing.
 const PASSES: usize = 64;
 
 fn main() {
@@ -35,7 +35,7 @@ fn main() {
         let taken: Vec<_> = passes.iter().cycle().take(size).map(Vec::as_slice).collect();
         verifier.verify_batch(&ours.decode_many(&taken)).unwrap();
     };
-    // Theirs verifies no batches: so many are as many times one.
+    // `rln` verifies no batches, so it verifies one message after another.
     for size in if run.is_short() { vec![4] } else { vec![64, 1024] } {
         run.compare(&format!("decode and verify a batch of {size}, each"), size, &mut || batch(size), &mut || {
             for _ in 0..size {

@@ -16,7 +16,7 @@ use crate::{
     stage::{EXIT_DELAY, Stage},
 };
 
-/// What operations cost at some number of members.
+/// Gas of operations at a given number of members.
 pub struct Costs {
     pub members: u64,
     pub sample: u64,
@@ -28,7 +28,7 @@ pub struct Costs {
     pub withdraw: u64,
 }
 
-/// Measures and leaves the registry as it was.
+/// Measures, and restores the registry.
 pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
     let members = stage.members();
     let undone = |stage: &mut Stage, work: &mut dyn FnMut(&mut Stage) -> Vec<u64>| {
@@ -43,7 +43,7 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
         gas_of(stage, &hashes)
     });
     deposits.sort_unstable();
-    // The first member, the last, and one between: the dearest of them counts.
+    // The first, the middle and the last member: the highest gas of them counts.
     let mut chosen = vec![0, members / 2, members - 1];
     chosen.dedup();
     let (mut exit, mut withdraw) = (0, 0);
@@ -80,7 +80,7 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
     }
 }
 
-/// Gas used by transactions, all of which must have succeeded.
+/// Returns the gas of transactions, all of which must have succeeded.
 fn gas_of(stage: &Stage, hashes: &[B256]) -> Vec<u64> {
     let request = |(id, hash): (usize, &B256)| json!({ "jsonrpc": "2.0", "id": id, "method": "eth_getTransactionReceipt", "params": [hash] });
     let requests: Vec<Value> = hashes.iter().enumerate().map(request).collect();

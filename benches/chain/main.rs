@@ -1,5 +1,5 @@
-//! What a registry costs on a real node, and how fast a copy of it is made: real deposits on anvil, gas from their
-//! receipts, and a sync from nothing.
+//! Gas of a registry on a real node, and the speed of a new copy: real deposits on anvil, gas from their receipts, and
+//! a first sync.
 //!
 //! `cargo bench --bench chain` fills a registry with 100,000 members (another number after `--members`), which takes
 //! some minutes, and writes the tables of docs/chain.md. `-- --test` does everything once with few members and writes
@@ -25,7 +25,7 @@ fn main() {
     let short = arguments.iter().any(|argument| argument == "--test");
     let given = arguments.iter().skip_while(|argument| *argument != "--members").nth(1);
     let members = match given {
-        Some(given) => given.parse().expect("--members takes a number"),
+        Some(given) => given.parse().expect("invalid --members: expected a number"),
         None if short => 200,
         None => 100_000,
     };

@@ -9,7 +9,7 @@ use crate::{
     sync::Sync,
 };
 
-/// Gas elsewhere: what, how much, and where the figure is from.
+/// Gas of other projects, with the operation.
 const ELSEWHERE: [(&str, u64); 9] = [
     ("Tornado Cash: deposit", 1_088_354),
     ("Status: estimate for a deposit for zero-knowledge proofs", 1_050_000),
@@ -22,7 +22,7 @@ const ELSEWHERE: [(&str, u64); 9] = [
     ("Semaphore v4: a proof checked on chain", 288_798),
 ];
 
-/// What is measured, and where it stands.
+/// Name of a row, and the function that returns its figure.
 type Row = (&'static str, fn(&Costs) -> u64);
 
 pub fn tables(costs: &[Costs], sync: &Sync, stage: &Stage) -> String {
@@ -41,8 +41,8 @@ pub fn tables(costs: &[Costs], sync: &Sync, stage: &Stage) -> String {
         text += &format!("| {name} | {} |\n", cells.join(" | "));
     }
     text += &format!(
-        "\nDeposits are {} in a row from the given number of members; exit and withdraw are the dearest of the first, \
-         the middle and the last member.\n\n| elsewhere | gas |\n|---|---:|\n",
+        "\nDeposits are {} in a row, starting at the given number of members; exit and withdraw are the highest of the \
+         first, the middle and the last member.\n\n| elsewhere | gas |\n|---|---:|\n",
         costs[0].sample
     );
     for (name, gas) in ELSEWHERE {
@@ -50,10 +50,11 @@ pub fn tables(costs: &[Costs], sync: &Sync, stage: &Stage) -> String {
     }
     let seconds = sync.time.as_secs_f64();
     text += &format!(
-        "\n| a copy from nothing | quotapass | peers |\n|---|---:|---:|\n\
+        "\n| a new copy | quotapass | peers |\n|---|---:|---:|\n\
          | members | {} | 2,653 |\n| requests | {} | 702 |\n| calls in them | {} | |\n| received | {:.1} MB | |\n\
          | time | {seconds:.1} s | 4 min |\n| members a second | {} | 11 |\n\
-         | file | {:.1} MB | |\n| open it again | {:.0} ms | |\n| look up a member and check its path | {:.1} ms | |\n\
+         | file | {:.1} MB | |\n| reopen the copy | {:.0} ms | |\n\
+         | look up a member and check its path | {:.1} ms | |\n\
          | sync one new block | {:.0} ms, {} requests | |\n\n",
         grouped(sync.members),
         grouped(sync.requests),
@@ -80,7 +81,7 @@ fn members(count: u64) -> String {
     if count == 1 { "1 member".into() } else { format!("{} members", grouped(count)) }
 }
 
-/// Machine, commit and versions.
+/// Returns a line with machine, commit and versions.
 fn circumstances(stage: &Stage) -> String {
     let anvil = stage.anvil.rpc("web3_clientVersion", json!([]));
     format!("{}, which {} and the client share.", page::circumstances(), anvil.as_str().unwrap_or("anvil"))

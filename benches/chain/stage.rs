@@ -1,4 +1,4 @@
-//! A registry on anvil that grows.
+//! A growing registry on anvil.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::common::{anvil::Anvil, crowd::Crowd};
 /// Noon of 2026-11-20.
 const START: u64 = 1_795_176_000;
 pub const EXIT_DELAY: u64 = 7 * 86_400;
-/// Deposits in a block, as many as anvil is told to let in.
+/// Deposits in a block; they fit in the gas limit that anvil gets.
 const PER_BLOCK: u64 = 500;
 
 /// A chain with a registry, whose first member's secret is known.
@@ -33,13 +33,13 @@ pub struct Stage {
     pub crowd: Crowd<'static>,
     pub secret: IdentitySecret,
     pub prover: Prover<Slash>,
-    /// How long the deposits took.
+    /// Time of the deposits.
     pub filling: Duration,
 }
 
 impl Stage {
     pub fn new() -> Self {
-        // States of old blocks are whole copies in anvil's memory.
+        // Without `--prune-history` anvil keeps a whole copy of the state of each old block in memory.
         let anvil = Anvil::with(START, &["--prune-history", "--gas-limit", "1000000000", "--no-request-size-limit"]);
         let anvil: &'static Anvil = Box::leak(Box::new(anvil));
         let key = AccountKey::from_private_key(&"11".repeat(32)).unwrap();
@@ -79,7 +79,7 @@ impl Stage {
         self.registry.head().unwrap().member_count
     }
 
-    /// Deposits until there are so many members.
+    /// Deposits until the registry has `members` members.
     pub fn grow_to(&mut self, members: u64) {
         let begun = Instant::now();
         let missing = members - self.members();
@@ -88,7 +88,7 @@ impl Stage {
         assert_eq!(self.members(), members);
     }
 
-    /// Sends a call of the registry from the depositor's account, in a block of its own.
+    /// Sends a call of the registry from the depositor's account, in a separate block.
     pub fn send(&self, call: impl SolCall) -> B256 {
         let hash = self.crowd.send(&[(self.address(), call.abi_encode())])[0];
         self.anvil.mine(1);

@@ -1,4 +1,4 @@
-//! A copy from nothing, opened again, and brought up to date.
+//! A new copy of the registry, which is then reopened and updated.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 pub struct Sync {
     pub members: u64,
     pub blocks: u64,
-    /// Requests of HTTP, and calls of JSON-RPC in them.
+    /// Number of HTTP requests, and of the JSON-RPC calls in them.
     pub requests: u64,
     pub calls: u64,
     pub bytes: u64,

@@ -1,8 +1,8 @@
 //! What the benchmarks share: arguments, rounds in alternation, medians, and the figures as JSON.
 //!
-//! Each benchmark answers one question. Under `cargo bench` it measures; `--short`, or no `--bench` as under
-//! `cargo test`, runs everything once. `--no-growth` leaves out how cost grows, and `--json PATH` writes the figures to a
-//! file. `RAYON_NUM_THREADS` sets the number of threads. `cargo xtask bench` does all of this.
+//! Each benchmark answers one question. Under `cargo bench` it measures; with `--short`, or without `--bench` as under
+//! `cargo test`, it runs everything once. `--no-growth` leaves out the growth of the cost, and `--json PATH` writes the
+//! figures to a file. `RAYON_NUM_THREADS` sets the number of threads. `cargo xtask bench` does all of this.
 #![allow(dead_code, reason = "no benchmark needs all of it")]
 
 pub mod ours;
@@ -17,13 +17,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Rounds go on until this much time has passed, or there are enough.
+/// Time after which no further round begins, unless there are too few.
 const PATIENCE: Duration = Duration::from_secs(6);
 const ROUNDS: core::ops::RangeInclusive<usize> = 3..=101;
-/// Names, in a child process, what to build before the memory is read.
+/// Flag that tells a child process what to build before it reads its memory.
 const MEMORY_OF: &str = "--memory-of";
 
-/// A side's work of one round.
+/// Work of one side in one round.
 pub type Work<'a> = &'a mut dyn FnMut();
 
 /// One run of a benchmark.
@@ -46,12 +46,12 @@ impl Run {
         Self { question, short, growth: !has("--no-growth"), json: json.map(PathBuf::from), figures: Vec::new() }
     }
 
-    /// Whether everything is to run once, on as little as shows that it works.
+    /// Returns whether everything runs only once, on minimal input, to check that it works.
     pub fn is_short(&self) -> bool {
         self.short
     }
 
-    /// Whether to measure how cost grows.
+    /// Returns whether to measure the growth of the cost.
     pub fn with_growth(&self) -> bool {
         self.growth
     }
@@ -68,7 +68,7 @@ impl Run {
         self.row(what, "ms", Some(ours), None);
     }
 
-    /// A point of a curve, for each side that is given, with the work divided into `parts`.
+    /// Measures a point of a curve, for each given side, in milliseconds for each of `parts` equal parts of the work.
     pub fn point(&mut self, curve: &str, x: usize, parts: usize, ours: Option<Work<'_>>, theirs: Option<Work<'_>>) {
         let (ours, theirs) = match (ours, theirs) {
             (Some(ours), Some(theirs)) => {
@@ -82,13 +82,13 @@ impl Run {
         self.curve(curve, x, "ms", ours.map(|time| time / parts as f64), theirs.map(|time| time / parts as f64));
     }
 
-    /// A figure that is not a time.
+    /// Adds a figure that is not a time.
     pub fn row(&mut self, what: &str, unit: &str, ours: Option<f64>, theirs: Option<f64>) {
         self.print(what, unit, ours, theirs);
         self.figures.push(json!({ "what": what, "unit": unit, "ours": ours, "theirs": theirs }));
     }
 
-    /// A figure of a curve that is not a time.
+    /// Adds a figure of a curve that is not a time.
     pub fn curve(&mut self, curve: &str, x: usize, unit: &str, ours: Option<f64>, theirs: Option<f64>) {
         self.print(&format!("{curve}, {x}"), unit, ours, theirs);
         self.figures.push(json!({ "curve": curve, "x": x, "unit": unit, "ours": ours, "theirs": theirs }));
@@ -100,7 +100,7 @@ impl Run {
         println!("{:<width$}{:>15}{:>15}{ratio:>8}", what, cell(ours), cell(theirs), width = self.question.len() + 46);
     }
 
-    /// Medians in milliseconds. The sides take turns, so that a change of the machine's speed meets both.
+    /// Returns medians in milliseconds. The sides take turns, so a change of the machine's speed affects both.
     fn alternate<const N: usize>(&self, mut sides: [Work<'_>; N]) -> [f64; N] {
         let mut times = [(); N].map(|()| Vec::new());
         let begun = Instant::now();
@@ -118,8 +118,8 @@ impl Run {
         times.map(median)
     }
 
-    /// Runs this benchmark in a child process that [builds `what`](memory_of) and says how much memory it then holds, and
-    /// held at most: MiB resident. None where the system has no `/proc`.
+    /// Runs this benchmark in a child process that [builds `what`](memory_of), and returns its resident memory after
+    /// that and its peak, in MiB. Returns none on systems without `/proc`.
     pub fn memory(&self, what: &str, argument: &str) -> Option<(f64, f64)> {
         let program = env::current_exe().unwrap();
         let output = Command::new(program).args([MEMORY_OF, what, argument]).output().unwrap();
@@ -129,7 +129,7 @@ impl Run {
         Some((numbers.next()?, numbers.next()?))
     }
 
-    /// Writes the figures to the file that was asked for.
+    /// Writes the figures to the file of `--json`, if given.
     pub fn finish(self) {
         if let Some(path) = self.json {
             let threads = env::var("RAYON_NUM_THREADS").ok();
@@ -145,7 +145,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// In a child process of [`Run::memory`]: builds what is asked for, prints the memory, and returns true.
+/// In a child process of [`Run::memory`], builds the requested value, prints the memory, and returns true.
 pub fn memory_of(build: impl FnOnce(&str, &str) -> Box<dyn core::any::Any>) -> bool {
     let arguments: Vec<_> = env::args().collect();
     let [_, flag, what, argument, ..] = &arguments[..] else { return false };

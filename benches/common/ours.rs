@@ -1,4 +1,4 @@
-//! A member of ours among others, and what it proves.
+//! A quotapass member among others, and its proofs.
 
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -17,19 +17,19 @@ use quotapass_circuits::{
 };
 
 pub const MESSAGE: &[u8] = b"hello";
-/// Messages an epoch, of the member and in the scope.
+/// Message limit per epoch, of the member and of the scope.
 pub const LIMIT: u16 = 100;
 const CAP: NonZeroU16 = NonZeroU16::new(LIMIT).unwrap();
 const REQUIREMENT: Requirement = Requirement { min_stake: 1, since_max: Day(20_001) };
-/// Members besides ours. Their number makes no difference to a proof.
+/// Number of other members. It does not change the cost of a proof.
 const OTHERS: u64 = 100;
 
-/// The terms of all members.
+/// Returns the terms of all members.
 fn terms() -> Terms {
     Terms::new(100, LIMIT, Day(20_000)).unwrap()
 }
 
-/// A member that nobody knows the secret of.
+/// Returns a member whose secret is unknown.
 pub fn other(number: u64) -> Member {
     Member { commitment: IdentityCommitment::from_field(Fr::from(number + 1)), terms: terms() }
 }
@@ -47,7 +47,7 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// With a prover that has a key, and tables if `with_tables`.
+    /// Creates a member with a prover that has a key, and tables if `with_tables`.
     pub fn new(levels: Levels, with_tables: bool) -> Self {
         let key = development_setup::<Post>(levels).unwrap();
         let tables = with_tables.then(|| Tables::build(&key));
@@ -83,7 +83,7 @@ impl Ours {
         (ExternalNullifier::new(self.scope, self.epoch), x, self.message_id)
     }
 
-    /// Proves a message from nothing but keys and a path.
+    /// Proves a message with only keys and a path prepared.
     pub fn prove(&mut self) -> (PostPublic, Proof) {
         let (external, x, id) = self.message();
         let (public, witness) = post(self.membership(), external, x, REQUIREMENT, CAP, id).unwrap();
@@ -95,13 +95,13 @@ impl Ours {
         self.prover.prepare(self.membership(), REQUIREMENT, CAP).unwrap()
     }
 
-    /// Proves a message with a prover that was prepared.
+    /// Proves a message with a prepared prover.
     pub fn finish(&mut self, prepared: &PreparedProver) -> (PostPublic, Proof) {
         let (external, x, id) = self.message();
         prepared.prove(external, x, id, &mut self.rng).unwrap()
     }
 
-    /// The path as it is, and as it is after another member joined.
+    /// Returns the path before and after another member joins.
     pub fn two_paths(&mut self) -> [MemberPath; 2] {
         let before = self.path.clone();
         let joined: Update = self.tree.append(other(OTHERS)).unwrap();
@@ -109,7 +109,7 @@ impl Ours {
         [before, self.path.clone()]
     }
 
-    /// Passes of so many different messages.
+    /// Returns passes of `count` different messages.
     pub fn passes(&mut self, count: usize) -> Vec<Vec<u8>> {
         let prepared = self.prepare();
         let epoch = self.epoch;
@@ -121,12 +121,12 @@ impl Ours {
             .collect()
     }
 
-    /// What a relay does with a pass before the proof is checked.
+    /// Decodes a pass, as a relay does before it checks the proof.
     pub fn decode(&self, pass: &[u8]) -> (PostPublic, Proof) {
         self.stated(PostPass::from_bytes(pass).unwrap())
     }
 
-    /// The same with many.
+    /// Decodes many passes together.
     pub fn decode_many(&self, passes: &[&[u8]]) -> Vec<(PostPublic, Proof)> {
         PostPass::from_bytes_many(passes).into_iter().map(|pass| self.stated(pass.unwrap())).collect()
     }

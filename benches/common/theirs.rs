@@ -1,4 +1,4 @@
-//! The same with the crate `rln`: a member of a tree of depth 20, and what it proves.
+//! The same with the crate `rln`: a member of a tree of depth 20, and its proofs.
 
 use ark_std::rand::{SeedableRng, rngs::StdRng};
 use rln::prelude::{
@@ -45,7 +45,7 @@ impl Theirs {
             .unwrap()
     }
 
-    /// Proves a message from nothing but keys and a path.
+    /// Proves a message with only keys and a path prepared.
     pub fn prove(&mut self) -> (Proof, RLNProofValues) {
         let witness = self.witness();
         self.rln.generate_proof(&witness).unwrap()
@@ -56,13 +56,13 @@ impl Theirs {
         self.rln.generate_partial_proof(&witness).unwrap()
     }
 
-    /// Proves a message with what was prepared.
+    /// Proves a message with a prepared partial proof.
     pub fn finish(&mut self, prepared: &PartialProof) -> (Proof, RLNProofValues) {
         let witness = self.witness();
         self.rln.finish_proof(prepared, &witness).unwrap()
     }
 
-    /// A proof as it is sent.
+    /// Returns a proof as sent on the wire.
     pub fn message(&mut self) -> Vec<u8> {
         let (proof, values) = self.prove();
         let mut bytes = Vec::new();
@@ -76,7 +76,7 @@ impl Theirs {
     }
 }
 
-/// The leaf of a number.
+/// Returns the leaf of a number.
 pub fn leaf(number: usize) -> Fr {
     Fr::from(number as u64 + 1)
 }

@@ -1,22 +1,22 @@
-//! What benchmarks that write tables stand on.
+//! Helpers for benchmarks that write tables.
 
 use std::{fs, path::Path, process::Command};
 
-/// A number with commas.
+/// Returns a number with commas between groups of three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     parts.join(",")
 }
 
-/// The first line that a program prints.
+/// Returns the first line that a program prints.
 pub fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// Commit, compiler and machine.
+/// Returns a line with commit, compiler and machine.
 pub fn circumstances() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
@@ -29,13 +29,13 @@ pub fn circumstances() -> String {
     )
 }
 
-/// Puts tables between the marks that a page of docs/ has for `cargo bench --bench NAME`.
+/// Writes tables between the marks for `cargo bench --bench NAME` in a page of docs/.
 pub fn write(page: &str, bench: &str, tables: &str) {
     let mark = |word| format!("<!-- written by `cargo bench --bench {bench}`: {word} -->");
     let (begin, end) = (mark("begin"), mark("end"));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(&begin).expect("the page has the mark of the tables' beginning");
-    let (_, after) = rest.split_once(&end).expect("the page has the mark of the tables' end");
+    let (before, rest) = text.split_once(&begin).expect("the page has no mark for the beginning of the tables");
+    let (_, after) = rest.split_once(&end).expect("the page has no mark for the end of the tables");
     fs::write(&path, format!("{before}{begin}\n\n{tables}\n{end}{after}")).unwrap();
 }

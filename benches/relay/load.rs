@@ -1,4 +1,4 @@
-//! A real relay under load: `quotapass bench relay`, which starts one in a process of its own.
+//! A real relay under load: `quotapass bench relay` starts one in a separate process.
 
 use std::{
     env,
@@ -12,31 +12,31 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Where the relay keeps nullifiers.
+/// Store of the nullifiers.
 #[derive(Clone, Copy)]
 pub enum Backend<'a> {
     Embedded,
     Redis(&'a Redis),
 }
 
-/// Enough that a post does not wait for an answer to another: a loop with too few is no open one.
+/// Enough connections that no post waits for the answer to another: with too few the loop would not be open.
 pub const LATENCY_CONNECTIONS: u32 = 256;
 
-/// What is sent beside honest posts.
+/// Posts sent in addition to honest posts.
 pub struct Attack {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
-    /// The part of the posts accepted a second without it that is to be kept until everything is decided.
+    /// Goal until every post is decided, as a share of the posts accepted a second without the attack.
     pub goal: Option<f64>,
-    /// The part that is to be kept while honest posts last.
+    /// Goal until the last honest post is decided, as the same share.
     pub goal_while_honest: Option<f64>,
 }
 
-/// Latencies in milliseconds at some rate.
+/// Latencies in milliseconds at a given rate.
 pub struct Latency {
-    /// Honest posts a second.
+    /// Rate of honest posts, a second.
     pub rate: f64,
-    /// Honest posts that were not accepted.
+    /// Number of honest posts that were not accepted.
     pub lost: u64,
     pub p50: f64,
     pub p99: f64,
@@ -44,16 +44,16 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// Posts that were accepted for good a second.
+/// Posts accepted for good a second.
 #[derive(Clone, Copy, Default)]
 pub struct Rate {
     /// Until every post was decided, forgeries included.
     pub overall: f64,
-    /// Until the last post that is not forged.
+    /// Until the last honest post was decided.
     pub while_honest: f64,
 }
 
-/// The program with the passes that were made before, on whatever these arguments say, and on so many cores.
+/// Runs the program with these arguments, with the passes of earlier runs, on the given number of cores.
 fn bench(arguments: &[String], cores: Option<usize>) -> Value {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load");
     let program = env!("CARGO_BIN_EXE_quotapass");
@@ -78,8 +78,8 @@ fn bench(arguments: &[String], cores: Option<usize>) -> Value {
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
-/// Posts accepted a second, with all connections busy. What is `overloaded` is sent again, so that every post is decided
-/// in the end: the time for the forgeries counts.
+/// Returns the posts accepted a second, with all connections busy. Posts that are `overloaded` are sent again, so every
+/// post is decided in the end: the time for the forgeries counts.
 fn highest(attack: &[&str], posts: u32, more: &[String], cores: Option<usize>) -> Rate {
     let mut arguments: Vec<String> = ["--max", "--retry", "5m", "--posts", &posts.to_string()].map(Into::into).to_vec();
     for share in ["--forgeries", "--conflicts"] {
@@ -96,7 +96,7 @@ fn highest(attack: &[&str], posts: u32, more: &[String], cores: Option<usize>) -
     Rate { overall: rate("accepted_per_second"), while_honest: rate("accepted_per_honest_second") }
 }
 
-/// The rate without attack, over a kind of log.
+/// Returns the rate without attack, with a given log.
 pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
     match backend {
         Backend::Embedded => highest(&[], posts, &[], None),
@@ -108,19 +108,20 @@ pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
     .overall
 }
 
-/// The rate without attack, with the embedded store, on so many cores; none if the system cannot bind a process to cores.
+/// Returns the rate without attack, with the embedded store, on `cores` cores; none if the system cannot bind a process
+/// to cores.
 pub fn rate_on_cores(posts: u32, cores: usize) -> Option<f64> {
     let can_bind = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
     can_bind.then(|| highest(&[], posts, &[], Some(cores)).overall)
 }
 
-/// The rate under an attack, with the embedded store.
+/// Returns the rate under an attack, with the embedded store.
 pub fn rate_under(attack: &[&str], posts: u32) -> Rate {
     highest(attack, posts, &[], None)
 }
 
-/// Latencies of honest posts that come one by one at a rate, with the embedded store; and with as many forgeries, 64 a
-/// request, if they are attacked.
+/// Returns the latencies of honest posts, one a request at a given rate, with the embedded store. Under attack the same
+/// number of forgeries is sent too, 64 a request.
 pub fn latency(rate: f64, posts: u32, is_attacked: bool) -> Latency {
     let (share, factor) = if is_attacked { ("50%", 2) } else { ("0", 1) };
     let arguments = [
@@ -146,7 +147,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// None if there is no such server on the path.
+    /// Starts the server; returns none if no such program is on the path.
     pub fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -171,12 +172,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Forgets all nullifiers, so that the same posts are new again.
+    /// Deletes all nullifiers, so that the same posts are new again.
     fn clear(&self) {
         assert!(self.answers("FLUSHALL"));
     }
 
-    /// Sends a command without arguments; whether the answer is a plain one.
+    /// Sends a command without arguments; returns whether the answer is a simple string.
     fn answers(&self, command: &str) -> bool {
         use std::io::{Read, Write};
         let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else { return false };

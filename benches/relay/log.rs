@@ -1,4 +1,5 @@
-//! The embedded store with many nullifiers, in processes of its own, so that their memory is its memory.
+//! The embedded store with many nullifiers, in separate processes, so that the memory of a process is the memory of the
+//! store.
 
 use std::{
     env, fs,
@@ -21,26 +22,26 @@ use serde_json::{Value, json};
 
 const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [1; 20] };
 const NOW: u64 = 1_800_000_000;
-/// Scopes that the nullifiers are spread over, each with an epoch that lives.
+/// Number of scopes of the nullifiers, each with a live epoch.
 const SCOPES: u64 = 20;
-/// Nullifiers recorded at a time.
+/// Number of nullifiers recorded at a time.
 pub const BATCH: usize = 256;
 const CHILD: &str = "--log-child";
 
-/// What many nullifiers take.
+/// Cost of many nullifiers.
 pub struct LogFigures {
     pub nullifiers: u64,
     pub recorded_a_second: f64,
-    /// Resident at most while they were recorded.
+    /// Peak of resident memory while they were recorded.
     pub filling_bytes: u64,
     pub disk_bytes: u64,
-    /// To open the store and to find the last nullifier.
+    /// Time to open the store and to find the last nullifier.
     pub reopen_seconds: f64,
-    /// Resident at most after that and as many lookups as there are batches, up to 10,000.
+    /// Peak of resident memory after that and as many lookups as there are batches, up to 10,000.
     pub reopened_bytes: u64,
 }
 
-/// Fills a store and opens it again.
+/// Fills a store and reopens it.
 pub fn measure(nullifiers: u64) -> LogFigures {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = folder.path().join("log");
@@ -66,7 +67,7 @@ pub fn measure(nullifiers: u64) -> LogFigures {
     }
 }
 
-/// The work of a child process; none if this is not one.
+/// Does the work of a child process; returns none if this is not a child process.
 pub fn child(arguments: &[String]) -> Option<Value> {
     let [flag, what, path, nullifiers] = arguments else { return None };
     if flag != CHILD {
@@ -102,7 +103,7 @@ fn open(path: &Path, nullifiers: u64) -> Value {
     json!({ "seconds": seconds, "resident": resident() })
 }
 
-/// The same entries whenever they are asked for.
+/// Returns the entries of a batch, always the same ones.
 fn batch(number: u64) -> Vec<Entry> {
     let mut rng = StdRng::seed_from_u64(number);
     let mut bytes = || {
@@ -121,7 +122,7 @@ fn batch(number: u64) -> Vec<Entry> {
     (0..BATCH).map(entry).collect()
 }
 
-/// The most memory that this process has had resident, in bytes.
+/// Returns the peak of resident memory of this process, in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,6 +1,6 @@
-//! What a relay bears on this machine: posts accepted for good over HTTP, beside the batch verifier alone and `rln`'s
+//! Capacity of a relay on this machine: posts accepted for good over HTTP, beside the batch verifier alone and `rln`'s
 //! verify calls in the same run; the same under each attack, in turns; latency at half that load, also with as many
-//! forgeries on top; and what ten million nullifiers take.
+//! forgeries on top; and the cost of ten million nullifiers.
 //!
 //! `cargo bench --bench relay` writes the tables and the plots of docs/load.md, in about a quarter of an hour on two cores.
 //! The first run makes 8,192 real proofs, which takes some minutes more, and keeps them in the target folder. `-- --test`
@@ -23,21 +23,21 @@ use std::{env, thread};
 use load::{Attack, Backend};
 use report::{Figures, OnCores, Share};
 
-/// How much is done.
+/// Size of the benchmark.
 pub struct Extent {
-    /// How often all sides take turns.
+    /// Number of rounds, in which all sides take turns.
     rounds: usize,
-    /// Posts of a measurement.
+    /// Number of posts of a measurement.
     posts: u32,
-    /// Passes of a batch.
+    /// Number of passes of a batch.
     batch: u16,
-    /// Nullifiers of the log.
+    /// Number of nullifiers of the log.
     nullifiers: u64,
-    /// How many of the attacks.
+    /// Number of attacks.
     attacks: usize,
     /// Shares of forgeries, for the plot.
     shares: &'static [&'static str],
-    /// How often each point of a plot is measured.
+    /// Number of measurements of each point of a plot.
     points: usize,
 }
 
@@ -86,7 +86,7 @@ const ATTACKS: [Attack; 7] = [
         goal_while_honest: Some(0.9),
     },
     Attack {
-        name: "20 % forgeries from the addresses of the honest",
+        name: "20 % forgeries from the addresses of the honest posters",
         arguments: &["--forgeries", "20%", "--forgers", "within"],
         goal: None,
         goal_while_honest: None,

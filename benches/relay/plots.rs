@@ -7,7 +7,7 @@ use crate::{
     report::{Figures, OnCores, Share, median},
 };
 
-/// Draws into docs/plots.
+/// Writes the plots to docs/plots.
 pub fn write(figures: &Figures) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plots");
     fs::create_dir_all(&folder).unwrap();

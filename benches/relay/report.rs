@@ -7,31 +7,31 @@ use crate::{
     page::{circumstances, grouped},
 };
 
-/// What was measured; rates are a second, one for each round.
+/// Measured figures. Rates are per second, one for each round.
 #[derive(Default)]
 pub struct Figures {
     pub batch: Vec<f64>,
     pub embedded: Vec<f64>,
     pub redis: Vec<f64>,
     pub rln: Vec<f64>,
-    /// Of each attack.
+    /// Rates of each attack.
     pub attacks: Vec<Vec<Rate>>,
-    /// Without forgeries, and with as many on top.
+    /// Latencies without forgeries, and with as many forgeries on top.
     pub latencies: Vec<Latency>,
     pub cores: Vec<OnCores>,
     pub shares: Vec<Share>,
     pub log: Option<LogFigures>,
 }
 
-/// Rates on some of the cores.
+/// Rates on a number of cores.
 pub struct OnCores {
     pub cores: usize,
     pub batch: Vec<f64>,
-    /// None if the system cannot bind a process to cores.
+    /// Empty if the system cannot bind a process to cores.
     pub relay: Vec<f64>,
 }
 
-/// Rates with some forgeries.
+/// Rates with a share of forgeries.
 pub struct Share {
     pub percent: f64,
     pub rates: Vec<Rate>,
@@ -59,7 +59,7 @@ pub fn median(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// One, each power of two, and all.
+/// Returns the powers of two below `all`, and `all`.
 pub fn core_counts(all: usize) -> Vec<usize> {
     let mut counts: Vec<_> =
         std::iter::successors(Some(1), |cores| Some(cores * 2)).take_while(|cores| *cores < all).collect();
@@ -105,7 +105,8 @@ pub fn tables(figures: &Figures, attacks: &[Attack], extent: &Extent) -> String 
         text += &format!(
             "\n| {} nullifiers of live epochs in the embedded store | |\n|---|---:|\n\
              | recorded a second, batches of {} | {} |\n| resident memory of the process that recorded them, at most | {} |\n\
-             | on disk | {} |\n| opened again, until the first answer | {:.2} s |\n| resident memory then | {} |\n",
+             | on disk | {} |\n| reopened, until the first answer | {:.2} s |\n\
+             | resident memory after lookups, at most | {} |\n",
             grouped(log.nullifiers),
             crate::log::BATCH,
             grouped(log.recorded_a_second as u64),
@@ -118,11 +119,11 @@ pub fn tables(figures: &Figures, attacks: &[Attack], extent: &Extent) -> String 
     text + &format!("\n{}.\n", circumstances())
 }
 
-/// Each attack beside the same round without one.
+/// Returns the table of attacks, each relative to the same round without attack.
 fn under_attack(figures: &Figures, attacks: &[Attack]) -> String {
     let mut text = String::from(
-        "\n| under attack, of the posts accepted a second without it | until every post is decided | goal | until the last honest \
-         post | goal |\n|---|---:|---:|---:|---:|\n",
+        "\n| under attack, relative to the posts accepted a second without it | until every post is decided | goal \
+         | until the last honest post | goal |\n|---|---:|---:|---:|---:|\n",
     );
     for (attack, rates) in attacks.iter().zip(&figures.attacks) {
         let kept = |rate: fn(&Rate) -> f64| {
@@ -138,7 +139,7 @@ fn under_attack(figures: &Figures, attacks: &[Attack]) -> String {
         ];
         text += &format!("| {} | {} |\n", attack.name, cells.join(" | "));
     }
-    text + "\nMedians of the ratios of each round. What is `overloaded` is sent again until it is decided.\n"
+    text + "\nMedians of the ratios of each round. Posts that are `overloaded` are sent again until they are decided.\n"
 }
 
 fn latencies(latencies: &[Latency]) -> String {

@@ -1,4 +1,4 @@
-//! Verifiers alone, on all cores.
+//! The verifiers without a relay, on all cores.
 
 use std::{
     num::{NonZeroU16, NonZeroU32},
@@ -23,12 +23,12 @@ use zerokit_utils::{
     merkle_tree::{FullMerkleTree, ZerokitMerkleProof, ZerokitMerkleTree},
 };
 
-/// How long each of them runs in a round.
+/// Time that each verifier runs in a round.
 const ROUND: Duration = Duration::from_secs(2);
 
 type Work = Box<dyn Fn() + Sync>;
 
-/// Our batch verifier and theirs of one proof, with something to verify.
+/// Our batch verifier and `rln`'s verifier of one proof, each with proofs to verify.
 pub struct Verifiers {
     batch_size: u16,
     batch: Work,
@@ -40,23 +40,23 @@ impl Verifiers {
         Self { batch_size, batch: ours(batch_size), rln: theirs() }
     }
 
-    /// Passes decoded and verified a second, batch after batch on every core.
+    /// Returns the passes decoded and verified a second, batch after batch on every core.
     pub fn batch(&self) -> f64 {
         rate(&self.batch) * f64::from(self.batch_size)
     }
 
-    /// The same on so many threads.
+    /// Returns the same on `threads` threads.
     pub fn batch_on(&self, threads: usize) -> f64 {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| self.batch())
     }
 
-    /// Calls of `verify` a second, one after the other on every core.
+    /// Returns the calls of `verify` a second, one after the other on every core.
     pub fn rln(&self) -> f64 {
         rate(&self.rln)
     }
 }
 
-/// How often a second it is done, by all threads together.
+/// Returns how often a second all threads together do the work.
 fn rate(work: &Work) -> f64 {
     let begun = Instant::now();
     let threads = rayon::current_num_threads();
