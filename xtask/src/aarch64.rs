@@ -1,4 +1,4 @@
-//! The circuits on aarch64, the processor of phones, under qemu.
+//! Tests and benchmarks of the circuits on aarch64, the processor of phones, under qemu.
 
 use std::{
     path::Path,
@@ -15,22 +15,22 @@ use crate::{
 };
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
-/// What runs the tests: Debian's packages bring the libraries of the other processor for the linker, and they serve here too.
+/// Command that runs the tests. The aarch64 libraries are those that Debian's packages provide for the linker.
 const RUNNER: &str = "qemu-aarch64-static -L /usr/aarch64-linux-gnu";
 
 /// Builds the suite for aarch64, and runs it.
 pub fn test() -> Result<()> {
     if cfg!(target_arch = "aarch64") {
-        println!("this is aarch64, where the other suites have run");
+        println!("nothing to do: this machine is aarch64, and the other suites cover it");
         return Ok(());
     }
     let mut cargo = cargo()?;
-    // Examples in the documentation run on this processor alone, with the other suites.
+    // Examples in the documentation run only on this machine's processor, with the other suites.
     cargo.args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET]);
     check(&mut cargo, "the tests of the circuits on aarch64")
 }
 
-/// Builds a benchmark of the circuits, and gives its program.
+/// Builds a benchmark of the circuits for aarch64, and returns the path of its program.
 pub fn build_bench(name: &str) -> Result<String> {
     let mut cargo = cargo()?;
     cargo.args(["bench", "--no-run", "--package", "quotapass-circuits", "--bench", name, "--target", TARGET]);
@@ -45,7 +45,7 @@ pub fn build_bench(name: &str) -> Result<String> {
     programs.next().with_context(|| format!("cargo built no program for the benchmark `{name}`"))
 }
 
-/// A cargo that builds for aarch64, and runs what it has built. Installs what that takes.
+/// Returns a cargo that builds for aarch64 and runs the result. Installs the programs that it needs.
 fn cargo() -> Result<Command> {
     let advice = |package| format!("install {package} (qemu's emulation of user programs, and a linker for {TARGET})");
     install("qemu-aarch64-static", &["--version"], "qemu-user-static", &advice("qemu-user-static"))?;
@@ -58,12 +58,12 @@ fn cargo() -> Result<Command> {
     let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
     let libraries = libraries.context("cannot run rustc")?.stdout;
     if !Path::new(String::from_utf8_lossy(&libraries).trim()).exists() {
-        // Debian's compiler, for that in use lacks the target.
+        // Use Debian's compiler, because the one in use lacks the target.
         let advice = format!("this toolchain cannot compile for {TARGET}; run `rustup target add {TARGET}`");
         let toolchain = Toolchain::fetch(&advice)?;
         toolchain.add(TARGET, "arm64")?;
         toolchain.serve(&mut cargo)?;
-        // Its own folder, for another compiler would compile everything anew each time.
+        // A separate target folder: two compilers that share one would compile everything again each time.
         cargo.env("CARGO_TARGET_DIR", target().join("aarch64"));
     }
     Ok(cargo)

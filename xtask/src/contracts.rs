@@ -1,4 +1,4 @@
-//! Builds, tests and measures the contracts with the tools that npm brings.
+//! Builds, tests and measures the contracts with tools from npm.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{npm, poseidon};
 
-/// The contracts whose artifacts are committed: source file below contracts/src and name.
+/// Contracts whose artifacts are committed: source file below contracts/src, and name.
 const PUBLISHED: [(&str, &str); 3] =
     [("Registry.sol", "Registry"), ("SlashVerifier.sol", "SlashVerifier"), ("DevToken.sol", "DevToken")];
 
-/// Those whose code on a chain the program recognises, by the constants of the file below.
+/// Contracts whose code on a chain the program recognises, by the constants in `KNOWN_CODE`.
 const RECOGNISED: [&str; 2] = ["Registry", "SlashVerifier"];
 const KNOWN_CODE: &str = "src/registry/provenance/known.rs";
 
@@ -32,7 +32,7 @@ use super::KnownCode;
 pub enum Task {
     /// Compile, and write the artifacts that cargo builds from
     Build,
-    /// Compile, and fail if an artifact is not what would be written
+    /// Compile, and fail if an artifact is not up to date
     Check,
     /// Check the artifacts and the gas snapshot, and run all of forge's tests
     Test,
@@ -66,7 +66,7 @@ impl Forge {
         npm::install(&contracts)?;
         let mut program = contracts.join(platform_program());
         if !program.exists() {
-            // npm has no forge for this machine; one that the user installed will do.
+            // npm has no forge for this machine; use the one that the user installed.
             program = PathBuf::from("forge");
         }
         Ok(Self { contracts, program })
@@ -120,7 +120,7 @@ impl Forge {
     }
 }
 
-/// Where npm's package of forge for this machine, if there is one, puts it.
+/// Returns the path of forge in npm's package for this machine. Some machines have no such package.
 fn platform_program() -> PathBuf {
     use std::env::consts::{ARCH, EXE_SUFFIX, OS};
     let system = match OS {
@@ -136,7 +136,7 @@ fn platform_program() -> PathBuf {
     PathBuf::from(format!("node_modules/@foundry-rs/forge-{system}-{processor}/bin/forge{EXE_SUFFIX}"))
 }
 
-/// What is committed of a compiled contract: enough to bind, deploy and compile it again.
+/// Returns the committed part of a compiled contract: enough to bind, deploy and compile it again.
 fn artifact(name: &str, compiled: &Value) -> Result<String> {
     let pick = |pointer: &str| compiled.pointer(pointer).cloned().with_context(|| format!("{name} lacks {pointer}"));
     let artifact = json!({
@@ -153,17 +153,18 @@ fn artifact(name: &str, compiled: &Value) -> Result<String> {
     Ok(format!("{artifact:#}\n"))
 }
 
-/// A compiled contract's code on a chain, and for each of its immutables where its words stand in it.
+/// Returns a compiled contract's code on a chain, and for each immutable the positions of its words in the code.
 fn code_of(name: &str, compiled: &Value) -> Result<(Vec<u8>, Vec<Vec<u64>>)> {
     let pick = |pointer: &str| compiled.pointer(pointer).with_context(|| format!("{name} lacks {pointer}"));
     let object = pick("/deployedBytecode/object")?.as_str().unwrap_or_default();
     let code = hex::decode(object.trim_start_matches("0x")).map_err(|error| anyhow!("the code of {name}: {error}"))?;
-    let references = pick("/deployedBytecode/immutableReferences")?.as_object().context("references are an object")?;
+    let references =
+        pick("/deployedBytecode/immutableReferences")?.as_object().context("immutableReferences is not an object")?;
     let mut immutables = Vec::new();
     for of_one in references.values() {
         let starts = of_one.as_array().into_iter().flatten().map(|reference| {
             let length = reference["length"].as_u64();
-            ensure!(length == Some(32), "{name} has an immutable of {length:?} bytes");
+            ensure!(length == Some(32), "{name} has an immutable of {length:?} bytes, expected 32");
             reference["start"].as_u64().context("a reference without a start")
         });
         immutables.push(starts.collect::<Result<Vec<_>>>()?);
@@ -172,7 +173,7 @@ fn code_of(name: &str, compiled: &Value) -> Result<(Vec<u8>, Vec<Vec<u64>>)> {
     Ok((code, immutables))
 }
 
-/// The constant by which the program recognises code. In the compiler's code the words of immutables are zero.
+/// Returns the constant by which the program recognises code. In the compiler's code the words of immutables are zero.
 fn known_code(name: &str, code: &[u8], immutables: &[Vec<u64>]) -> String {
     let digest: Vec<_> = Sha256::digest(code).iter().map(|byte| format!("0x{byte:02x}")).collect();
     let words: Vec<_> = immutables.iter().map(|starts| format!("&{starts:?}")).collect();
@@ -187,7 +188,7 @@ fn known_code(name: &str, code: &[u8], immutables: &[Vec<u64>]) -> String {
     )
 }
 
-/// The name of a constant.
+/// Returns the name of a constant.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for (place, letter) in name.char_indices() {

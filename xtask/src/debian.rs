@@ -1,5 +1,5 @@
-//! Debian's packages of a Rust toolchain, unpacked in a folder and not installed: for targets that the toolchain in use
-//! lacks where there is no rustup.
+//! A Rust toolchain from Debian's packages, unpacked in a folder and not installed. It serves systems without rustup,
+//! for targets that the toolchain in use lacks.
 
 use std::{
     fs,
@@ -11,20 +11,21 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{check, target};
 
-/// A toolchain, and the sources of its standard library.
+/// Packages of the toolchain, and of the sources of its standard library.
 const PACKAGES: [&str; 6] =
     ["rustc-web", "cargo-web", "libstd-rust-web-1.96", "libstd-rust-web-dev", "rust-web-src", "libllvm22"];
-/// The one whose version for another processor is the standard library there.
+/// Package whose version for another processor has the standard library for that processor.
 const LIBRARY: &str = "libstd-rust-web-dev";
 
-/// Where the compiler is in the folder.
+/// Path of the compiler in the folder.
 const RUSTC: &str = "usr/bin/rustc";
 
-/// The toolchain.
+/// The unpacked toolchain, by its folder.
 pub struct Toolchain(PathBuf);
 
 impl Toolchain {
-    /// Fetches it unless that was done, or gives the advice where it cannot be had.
+    /// Fetches the toolchain unless it is there already; returns an error with the advice if this system cannot fetch
+    /// it.
     pub fn fetch(advice: &str) -> Result<Self> {
         let toolchain = Self(target().join("tools/rust-web"));
         if toolchain.0.join(RUSTC).exists() {
@@ -36,7 +37,7 @@ impl Toolchain {
         }
         let work = empty(toolchain.0.with_extension("new"))?;
         let packages = empty(work.join("packages"))?;
-        // The lists of packages may be missing or old.
+        // The package lists may be missing or old.
         if download(&packages, &[], &PACKAGES).is_err() {
             check(Command::new("apt-get").arg("update"), "apt-get update")?;
             download(&packages, &[], &PACKAGES)?;
@@ -48,7 +49,7 @@ impl Toolchain {
         Ok(toolchain)
     }
 
-    /// Adds the standard library of a target to it, from the packages for Debian's name of its processor.
+    /// Adds the standard library of a target. `architecture` is Debian's name of the target's processor.
     pub fn add(&self, target: &str, architecture: &str) -> Result<()> {
         let library = Path::new("usr/lib/rustlib").join(target);
         if self.0.join(&library).exists() {
@@ -59,7 +60,7 @@ impl Toolchain {
         let lists = empty(work.join("lists"))?;
         empty(lists.join("partial"))?;
         empty(work.join("archives/partial"))?;
-        // Lists of their own, so that the system need not be told of a second kind of processor.
+        // Separate package lists, so that the system's configuration needs no second architecture.
         let own = [
             format!("-oAPT::Architecture={architecture}"),
             format!("-oAPT::Architectures={architecture}"),
@@ -74,14 +75,14 @@ impl Toolchain {
         remove(&work)
     }
 
-    /// Its cargo, which calls its compiler.
+    /// Returns the toolchain's cargo, which calls the toolchain's compiler.
     pub fn cargo(&self) -> Result<Command> {
         let mut cargo = Command::new(self.0.join("usr/bin/cargo"));
         self.serve(&mut cargo)?;
         Ok(cargo)
     }
 
-    /// Lets any cargo call its compiler.
+    /// Makes any cargo call the toolchain's compiler.
     pub fn serve(&self, cargo: &mut Command) -> Result<()> {
         let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib"].map(|folder| self.0.join(folder));
         cargo.env("LD_LIBRARY_PATH", std::env::join_paths(libraries)?).env("RUSTC", self.0.join(RUSTC));
@@ -89,12 +90,12 @@ impl Toolchain {
     }
 }
 
-/// Makes a folder in which there is nothing.
+/// Creates an empty folder.
 fn empty(folder: PathBuf) -> Result<PathBuf> {
     if folder.exists() {
         remove(&folder)?;
     }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
@@ -102,9 +103,9 @@ fn remove(folder: &Path) -> Result<()> {
     fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-/// Gives a folder its name, now that all is in it.
+/// Renames a folder after it is complete.
 fn rename(folder: &Path, name: &Path) -> Result<()> {
-    fs::rename(folder, name).with_context(|| format!("cannot make {}", name.display()))
+    fs::rename(folder, name).with_context(|| format!("cannot create {}", name.display()))
 }
 
 fn download(folder: &Path, options: &[String], packages: &[&str]) -> Result<()> {
@@ -113,13 +114,13 @@ fn download(folder: &Path, options: &[String], packages: &[&str]) -> Result<()> 
     check(download.current_dir(folder), "apt-get download")
 }
 
-/// Unpacks all packages of a folder, which must be so many.
+/// Unpacks all packages of a folder, and checks that there are `count`.
 fn unpack(packages: &Path, count: usize, folder: &Path) -> Result<()> {
     let mut found = 0;
     for entry in fs::read_dir(packages).with_context(|| format!("cannot read {}", packages.display()))? {
         check(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(folder), "dpkg -x")?;
         found += 1;
     }
-    ensure!(found == count, "apt-get downloaded {found} packages in place of {count}");
+    ensure!(found == count, "apt-get downloaded {found} packages, expected {count}");
     Ok(())
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Builds, generates and tests what cargo alone does not")]
+#[command(name = "cargo xtask", about = "Builds, generates and tests everything that cargo alone does not")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -26,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write the generated source files, or check that they are what would be written
+    /// Write the generated source files, or check that they are up to date
     Generate {
         /// Write nothing; fail if a file differs
         #[arg(long)]
@@ -36,7 +36,7 @@ enum Task {
     Prose,
     /// Run every suite: Rust, the contracts under forge, the exports under snarkjs, the bindings
     Test {
-        /// Run the tests of the circuits on aarch64 under qemu in place of the others; takes long
+        /// Run only the tests of the circuits, on aarch64 under qemu; takes long
         #[arg(long)]
         aarch64: bool,
     },
@@ -66,7 +66,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// The repository's root, the folder above this crate.
+/// Returns the repository's root, the folder above this crate.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
@@ -77,7 +77,7 @@ fn generate(check: bool) -> Result<()> {
         if !check {
             std::fs::write(&file, content).with_context(|| format!("cannot write {}", path.display()))?;
         } else if std::fs::read_to_string(&file).unwrap_or_default() != content {
-            bail!("{} is not what the generator writes; run `cargo xtask generate`", path.display());
+            bail!("{} is not up to date; run `cargo xtask generate`", path.display());
         }
     }
     Ok(())

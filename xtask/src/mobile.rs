@@ -16,13 +16,14 @@ use crate::{
     root,
 };
 
-/// What UniFFI writes into Kotlin where a handle is an argument: it does not look whether the handle was closed, so that
-/// one that was would reach into freed memory.
+/// Kotlin code of UniFFI for a handle that is an argument. It does not check whether the handle is closed, so a closed
+/// handle would access freed memory.
 const UNCHECKED_HANDLE: &str = "return value.uniffiCloneHandle()";
-/// The same with the check that the receiver of a call gets: a closed handle throws `IllegalStateException`.
+/// The same code with the check that UniFFI makes for the receiver of a call: a closed handle throws
+/// `IllegalStateException`.
 const CHECKED_HANDLE: &str = "return value.callWithHandle { it }";
 
-/// Names a jna.jar other than the distribution's.
+/// Environment variable with the path of a jna.jar, in place of the distribution's.
 const JNA_VARIABLE: &str = "JNA_JAR";
 
 #[derive(Subcommand)]
@@ -35,7 +36,7 @@ pub enum Task {
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder to write into; `bindings` of the target folder without it
+    /// Folder to write into [default: `bindings` in the target folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -48,12 +49,12 @@ pub fn run(task: &Task) -> Result<()> {
     }
 }
 
-/// Where the sources are written unless told otherwise.
+/// Returns the default folder of the sources.
 fn folder() -> PathBuf {
     target().join("bindings")
 }
 
-/// Builds the library, and writes the sources that go with it. Returns where the library is.
+/// Builds the library, and writes its sources. Returns the path of the library.
 fn bindings(out: &Path) -> Result<PathBuf> {
     cargo(["build", "--package", "quotapass-mobile", "--features", "bindgen"])?;
     let built = target().join("debug");
@@ -70,12 +71,12 @@ fn bindings(out: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// Lets Kotlin check handles that are arguments.
+/// Adds the check of handles that are arguments to the Kotlin source.
 fn check_handles(kotlin: &Path) -> Result<()> {
     let source = fs::read_to_string(kotlin).with_context(|| format!("cannot read {}", kotlin.display()))?;
     let objects = source.matches(" fun uniffiCloneHandle(").count();
     if objects == 0 || source.matches(UNCHECKED_HANDLE).count() < objects {
-        bail!("UniFFI writes handles in another form than before; see whether it checks those that are arguments");
+        bail!("UniFFI changed its code for handles; check whether it tests arguments, and adapt this task");
     }
     fs::write(kotlin, source.replace(UNCHECKED_HANDLE, CHECKED_HANDLE))
         .with_context(|| format!("cannot write {}", kotlin.display()))
@@ -120,7 +121,7 @@ fn kotlin(out: &Path, library: &Path) -> Result<()> {
     check(&mut command, "the Kotlin tests")
 }
 
-/// Java Native Access, which UniFFI's Kotlin calls the library through.
+/// Returns the path of Java Native Access, through which UniFFI's Kotlin code calls the library.
 fn jna() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(JNA_VARIABLE) {
         return Ok(path.into());
@@ -134,7 +135,7 @@ fn jna() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Apple's compiler is on Apple's machines alone; here a parser reads the source.
+/// Checks the Swift source with a parser, because Apple's compiler runs only on Apple's machines.
 fn swift(out: &Path) -> Result<()> {
     let checks = mobile().join("swift");
     npm::install(&checks)?;

@@ -1,10 +1,10 @@
-//! Packages that npm brings.
+//! Packages from npm.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
-/// Installs the packages that a folder's lock names, unless they are there already.
+/// Installs the packages in a folder's lock file, unless they are installed already.
 pub fn install(folder: &Path) -> Result<()> {
     let modified = |path: &str| fs::metadata(folder.join(path)).and_then(|m| m.modified()).ok();
     // npm writes this file last.
@@ -16,7 +16,7 @@ pub fn install(folder: &Path) -> Result<()> {
         .args(["ci", "--no-audit", "--no-fund"])
         .current_dir(folder)
         .status()
-        .context("cannot run npm; install Node.js 20 or newer, which brings npm (https://nodejs.org)")?;
+        .context("cannot run npm; install Node.js 20 or newer, which includes npm (https://nodejs.org)")?;
     if !status.success() {
         bail!("npm ci failed in {}", folder.display());
     }

@@ -1,4 +1,4 @@
-//! Programs that tasks run.
+//! Helpers to run programs.
 
 use std::{
     path::PathBuf,
@@ -9,18 +9,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::root;
 
-/// The folder that cargo builds into.
+/// Returns cargo's target folder.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// Runs cargo in the root: the one that runs us, so that a toolchain chosen with `cargo +name` is kept.
+/// Runs cargo in the root. It is the cargo that runs this program, so a toolchain chosen with `cargo +name` is kept.
 pub fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     check(Command::new(cargo).args(arguments).current_dir(root()), &format!("cargo {}", arguments.join(" ")))
 }
 
-/// Runs a command, and fails if it does.
+/// Runs a command, and returns an error if it fails.
 pub fn check(command: &mut Command, what: &str) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {what}"))?;
     if !status.success() {
@@ -29,21 +29,21 @@ pub fn check(command: &mut Command, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that a program runs: installs the distribution's package if it does not and there is apt-get, and asks for
-/// it otherwise.
+/// Ensures that a program runs. If it does not, installs the distribution's package with apt-get, or returns an error
+/// with the advice.
 pub fn install(program: &str, arguments: &[&str], package: &str, advice: &str) -> Result<()> {
     let runs = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if runs.is_ok_and(|status| status.success()) { Ok(()) } else { install_package(package, advice) }
 }
 
-/// Installs a package of the distribution, or gives the advice.
+/// Installs a package of the distribution, or returns an error with the advice.
 pub fn install_package(package: &str, advice: &str) -> Result<()> {
     let apt = |arguments: &[&str]| {
         let status = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status();
         status.is_ok_and(|status| status.success())
     };
     let arguments = ["install", "--yes", "--no-install-recommends", package];
-    // The lists of packages may be missing or old.
+    // The package lists may be missing or old.
     if apt(&arguments) || apt(&["update"]) && apt(&arguments) {
         return Ok(());
     }

@@ -30,8 +30,8 @@ fn run_all(clock: &mut Clock) -> Result<()> {
     clock.announce("prose");
     prose::check()?;
     clock.announce("npm packages");
-    // The Rust tests start anvil and the Solidity compiler, which npm brings with the contracts' tools, a browser, whose
-    // driver npm brings, and snarkjs.
+    // The Rust tests need npm packages: anvil and the Solidity compiler (among the contracts' tools), the driver of a
+    // browser, and snarkjs.
     for packages in ["contracts", "tests/page", "tests/snarkjs"] {
         npm::install(&root().join(packages))?;
     }
@@ -82,14 +82,15 @@ impl Clock {
     }
 }
 
-/// Exports the circuits and lets snarkjs check them.
+/// Exports the circuits and checks them with snarkjs.
 fn snarkjs() -> Result<()> {
     let tests = root().join("tests/snarkjs");
-    // The tests above have built the program; building it alone would compile everything with other features.
+    // The tests above have built the program. Building it separately would compile everything again with other
+    // features.
     let target = target();
     let program = target.join("debug").join(format!("quotapass{}", std::env::consts::EXE_SUFFIX));
     let work = target.join("snarkjs");
-    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     let (export, info) = (work.join("export"), work.join("info.json"));
     let quotapass = |arguments: &[&OsStr]| {
         let mut command = Command::new(&program);

@@ -1,4 +1,4 @@
-//! Lines over axes, as SVG. The benchmark `relay` of the package quotapass includes this file too.
+//! Line charts as SVG. The benchmark `relay` of the package quotapass includes this file too.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use plotters::{
 
 const SIZE: (u32, u32) = (760, 460);
 
-/// What a chart says beside its lines.
+/// Title, axes and scale of a chart.
 pub struct Chart<'a> {
     pub title: &'a str,
     pub x: &'a str,
@@ -19,14 +19,14 @@ pub struct Chart<'a> {
     pub doubling: bool,
 }
 
-/// A line of a chart.
+/// One line of a chart.
 pub struct Line {
     pub name: String,
     pub points: Vec<(f64, f64)>,
 }
 
 impl Chart<'_> {
-    /// Draws lines into a file.
+    /// Draws lines, and writes the chart to a file.
     pub fn write(&self, lines: &[Line], path: &Path) -> Result<()> {
         let (x, y) = bounds(lines);
         let drawn = if self.doubling {
@@ -85,7 +85,7 @@ impl Chart<'_> {
     }
 }
 
-/// The least and the greatest x and y.
+/// Returns the smallest and the greatest x, and the same of y, with a margin for y.
 fn bounds(lines: &[Line]) -> ((f64, f64), (f64, f64)) {
     let points = || lines.iter().flat_map(|line| &line.points);
     let range = |values: &mut dyn Iterator<Item = f64>| {

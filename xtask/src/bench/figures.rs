@@ -1,4 +1,4 @@
-//! What the benchmarks found.
+//! Figures of the benchmarks.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::read;
 
-/// How the code was compiled.
+/// Compilation target of the code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variant {
     /// For any processor of the platform.
@@ -44,7 +44,7 @@ impl Pair {
         Self { ours: value["ours"].as_f64(), theirs: value["theirs"].as_f64() }
     }
 
-    /// How many times less ours is.
+    /// Returns how many times smaller our figure is.
     pub fn ratio(self) -> Option<f64> {
         Some(self.theirs? / self.ours?)
     }
@@ -65,12 +65,12 @@ pub type Curve = BTreeMap<usize, Vec<(f64, Pair)>>;
 #[derive(Default)]
 pub struct Figures {
     pub rows: BTreeMap<Variant, Vec<Row>>,
-    /// By what was measured.
+    /// Curves by the name of the measured operation.
     pub curves: BTreeMap<String, Curve>,
 }
 
 impl Figures {
-    /// Adds those of one run of one benchmark.
+    /// Adds the figures of one run of one benchmark.
     pub fn add(&mut self, variant: Variant, threads: usize, json: &Path) -> Result<()> {
         let run: Value = serde_json::from_str(&read(json)?)?;
         for figure in run["figures"].as_array().context("no figures")? {

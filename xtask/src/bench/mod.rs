@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: runs the benchmarks on one thread and on two, and writes what they found.
+//! `cargo xtask bench`: runs the benchmarks on one thread and on two, and writes their figures.
 
 mod chart;
 mod figures;
@@ -21,26 +21,26 @@ use crate::{
     root,
 };
 
-/// The benchmarks, each a file in `benches/`.
+/// Names of the benchmarks, each a file in `benches/`.
 pub const NAMES: [&str; 6] = ["proof", "prepared", "verify", "tree", "key", "scaling"];
-/// The benchmark that counts what a phone would do: on one thread, with a table of its own, and only when asked for.
+/// Benchmark that counts the instructions for phones: on one thread, with its own table, and only with `--only phone`.
 pub const PHONE: &str = "phone";
 const ALL: [&str; 7] = ["proof", "prepared", "verify", "tree", "key", "scaling", PHONE];
 const THREADS: [usize; 2] = [1, 2];
 
-/// What to measure.
+/// Arguments of `cargo xtask bench`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Run everything once, on as little as shows that it works, and write neither page nor plots
+    /// Run everything once, on minimal input, to check that it works; write neither page nor plots
     #[arg(long)]
     short: bool,
-    /// Run one benchmark alone, and write neither page nor plots; `phone` writes its own table
+    /// Run only one benchmark, and write neither page nor plots; `phone` writes its own table
     #[arg(long, value_name = "NAME", value_parser = ALL)]
     only: Option<String>,
     /// Measure a second time with code for this machine's processor
     #[arg(long)]
     native: bool,
-    /// Leave out how cost grows, and its plots as they are
+    /// Do not measure the growth of the cost, and do not change its plots
     #[arg(long)]
     no_growth: bool,
 }
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     if arguments.short || arguments.only.is_some() {
-        println!("page and plots are written after a full run alone");
+        println!("page and plots are not written: this was not a full run");
         return Ok(());
     }
     let docs = root().join("docs");
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     page::write(&figures, &docs.join("benchmarks.md"))
 }
 
-/// Counts instructions, for which valgrind is installed where it is missing, and writes their table.
+/// Counts instructions, and writes their table. Installs valgrind if it is missing.
 fn phone(arguments: &Arguments) -> Result<()> {
     install(
         "valgrind",
@@ -94,12 +94,12 @@ fn phone(arguments: &Arguments) -> Result<()> {
     if arguments.short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
 }
 
-/// Runs one benchmark and returns where its figures are.
+/// Runs one benchmark, and returns the path of its figures.
 fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments, options: &[String]) -> Result<PathBuf> {
     let folder = target().join("bench").join(variant.folder()).join(threads.to_string());
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let json = folder.join(format!("{name}.json"));
-    // The cargo that runs us, so that a toolchain chosen with `cargo +name` is kept.
+    // The cargo that runs this program, so that a toolchain chosen with `cargo +name` is kept.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
     command
@@ -109,12 +109,12 @@ fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments, 
     if arguments.short {
         command.arg("--short");
     }
-    // How cost grows is plotted for the default alone.
+    // Only the default variant has plots of the growth of the cost.
     if arguments.no_growth || matches!(variant, Variant::Native) {
         command.arg("--no-growth");
     }
     if let Variant::Native = variant {
-        // Another folder, for other flags would compile everything anew each time.
+        // A separate target folder: different flags in one folder would compile everything again each time.
         command.env("RUSTFLAGS", "-C target-cpu=native").env("CARGO_TARGET_DIR", target().join("native"));
     }
     let status = command.status().context("cannot run cargo")?;

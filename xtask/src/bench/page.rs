@@ -10,7 +10,7 @@ use super::{
 };
 use crate::root;
 
-/// The marks between which a task writes.
+/// Marks of a page, between which a task writes.
 struct Marks {
     begin: &'static str,
     end: &'static str,
@@ -30,7 +30,7 @@ pub fn write(figures: &Figures, path: &Path) -> Result<()> {
     replace(path, &TABLES, &tables(figures)?)
 }
 
-/// Writes what was counted without a phone between its own marks.
+/// Writes the table of the benchmark `phone` between its own marks.
 pub fn write_phone(figures: &Figures, path: &Path) -> Result<()> {
     let mut text = circumstances()?;
     text += "\n| on one thread | |\n|---|--:|\n";
@@ -44,7 +44,7 @@ pub fn write_phone(figures: &Figures, path: &Path) -> Result<()> {
 fn replace(path: &Path, Marks { begin, end }: &Marks, text: &str) -> Result<()> {
     let page = read(path)?;
     let marks = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-    let (before, after) = marks.with_context(|| format!("{} lacks the marks of its tables", path.display()))?;
+    let (before, after) = marks.with_context(|| format!("{} has no marks for its tables", path.display()))?;
     fs::write(path, format!("{before}{begin}\n\n{text}\n{end}{after}"))
         .with_context(|| format!("cannot write {}", path.display()))
 }
@@ -69,7 +69,7 @@ fn heading(variant: Variant) -> &'static str {
     }
 }
 
-/// Ours, theirs, and the ratio.
+/// Returns the cells of our figure, the figure of `rln`, and the ratio.
 fn cells(row: &Row, threads: usize) -> String {
     let pair = row.pairs.get(&threads).copied().unwrap_or(Pair { ours: None, theirs: None });
     let cell = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{} {}", rounded(value), row.unit));
@@ -77,13 +77,13 @@ fn cells(row: &Row, threads: usize) -> String {
     format!("{} | {} | {ratio}", cell(pair.ours), cell(pair.theirs))
 }
 
-/// Three significant digits.
+/// Returns a number with three significant digits.
 fn rounded(value: f64) -> String {
     let digits = 2 - value.abs().max(1e-6).log10().floor() as i32;
     format!("{value:.*}", digits.max(0) as usize)
 }
 
-/// Where, when and from what the figures are.
+/// Returns a line with date, machine, commit and versions.
 fn circumstances() -> Result<String> {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");

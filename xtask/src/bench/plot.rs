@@ -1,4 +1,4 @@
-//! How cost grows, as SVG.
+//! Plots of the growth of the cost, as SVG.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use super::{
     figures::{Curve, Figures},
 };
 
-/// One plot: its file, what it says, and the names of the curves in it.
+/// One plot: its file, its chart, and the names of its curves.
 struct Plot {
     file: &'static str,
     chart: Chart<'static>,
@@ -56,7 +56,7 @@ const PLOTS: [Plot; 4] = [
 
 /// Writes all plots into a folder.
 pub fn write(figures: &Figures, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for plot in &PLOTS {
         let curves = plot.curves.iter().filter_map(|name| Some((*name, figures.curves.get(*name)?)));
         let lines: Vec<_> = curves.flat_map(|(name, curve)| lines(name, curve)).collect();
@@ -68,7 +68,7 @@ pub fn write(figures: &Figures, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Our line and theirs for each number of threads.
+/// Returns our line and the line of `rln` for each number of threads.
 fn lines(name: &str, curve: &Curve) -> Vec<Line> {
     let mut lines = Vec::new();
     for (threads, points) in curve {

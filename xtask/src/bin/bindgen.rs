@@ -1,6 +1,6 @@
-//! Writes the JavaScript that goes with a WebAssembly module: `bindgen MODULE FOLDER`.
+//! Writes the JavaScript of a WebAssembly module: `bindgen MODULE FOLDER`.
 //!
-//! A program of its own because what it is made of takes long to compile, and nothing else needs it.
+//! It is a separate program because its dependencies take long to compile, and nothing else needs them.
 
 use std::env::args_os;
 

@@ -1,4 +1,4 @@
-//! The page of `quotapass demo --web`. What is built is committed, so that the demo needs nothing but Rust.
+//! Builds the page of `quotapass demo --web`. The result is committed, so that the demo needs only Rust.
 
 use std::{
     fs,
@@ -12,20 +12,20 @@ use sha2::{Digest, Sha256};
 use super::{MODULE, MODULES, build as build_package, package};
 use crate::{process::check, root};
 
-/// Folders, and files, that the page is built from; what else the module is made of shows in the pinned keys.
+/// Sources of the page, folders and files. Other changes of the module show in the pinned keys.
 const SOURCES: [&str; 4] =
     ["bindings/web/demo/demo.ts", "bindings/web/js", "bindings/web/src", "circuits/src/prover/pinned.rs"];
-/// Where the hash of the sources is kept, beside what was built of them.
+/// File with the hash of the sources, in the folder of the built page.
 const HASH: &str = "sources.sha256";
 
-/// Builds it.
+/// Builds the page.
 pub(super) fn build() -> Result<()> {
     build_package(true)?;
     let (package, built) = (package(), built());
     let mut types = Command::new("node");
     types.args(["node_modules/typescript/bin/tsc", "--project", "demo/tsconfig.json"]);
     check(types.current_dir(&package), "tsc in bindings/web/demo")?;
-    // A script or a program, as the platform has it.
+    // A script or a program, depending on the platform.
     let mut bundle = Command::new(package.join("node_modules/.bin/esbuild"));
     bundle.current_dir(&package).args([
         "demo/demo.ts",
@@ -46,7 +46,7 @@ pub(super) fn build() -> Result<()> {
     fs::write(&hash, sources()?).with_context(|| format!("cannot write {}", hash.display()))
 }
 
-/// Sees to it that what is committed was built of the sources as they are.
+/// Checks that the committed page was built from the present sources.
 pub(super) fn check_built() -> Result<()> {
     let path = built().join(HASH);
     let known = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -58,7 +58,7 @@ fn built() -> PathBuf {
     package().join("demo/built")
 }
 
-/// The hash of the names and contents of all sources, as a line.
+/// Returns the hash of the names and contents of all sources, as a line.
 fn sources() -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES {

@@ -20,14 +20,14 @@ use crate::{
 use toolchain::Toolchain;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// Where the modules are in the package, and whether they have threads.
+/// Folders of the modules in the package, and whether the module has threads.
 const MODULES: [(&str, bool); 2] = [("wasm", false), ("wasm/threads", true)];
-/// The WebAssembly in each of them.
+/// WebAssembly file in each of these folders.
 const MODULE: &str = "quotapass_web_bg.wasm";
-/// The most bytes that a module may have when it is optimised.
+/// Upper limit for the size of an optimised module, in bytes.
 const MOST_BYTES: u64 = 700_000;
 
-/// How `wasm-opt` is called. The features are those that the compiler uses on its own.
+/// Arguments of `wasm-opt`. The features are those that the compiler enables by itself.
 const OPTIMISATION: [&str; 9] = [
     "-O3",
     "--enable-bulk-memory",
@@ -40,20 +40,20 @@ const OPTIMISATION: [&str; 9] = [
     "--enable-threads",
 ];
 
-/// What `cargo xtask web` does.
+/// Subcommands of `cargo xtask web`.
 #[derive(Subcommand)]
 pub enum Task {
-    /// Build bindings/web: the WebAssembly, its JavaScript, and what is compiled from TypeScript
+    /// Build bindings/web: the WebAssembly, its JavaScript, and the compiled TypeScript
     Build {
-        /// Optimise the WebAssembly as it is published, which takes minutes
+        /// Optimise the WebAssembly as for publication; takes minutes
         #[arg(long)]
         release: bool,
     },
     /// Build the page of `quotapass demo --web` into bindings/web/demo/built, which is committed
     Demo,
-    /// Build it without the last optimisation, and test it in Node.js and in Chromium
+    /// Build the package without the last optimisation, and test it in Node.js and in Chromium
     Test,
-    /// Build it as it is published, and measure it in Chromium beside snarkjs
+    /// Build the package as for publication, and measure it in Chromium beside snarkjs
     Bench,
 }
 
@@ -67,7 +67,7 @@ pub fn run(task: &Task) -> Result<()> {
     }
 }
 
-/// The suite of the package: Node.js and Chromium, with passes that are made and verified natively.
+/// Runs the tests of the package in Node.js and Chromium, with passes that are made and verified natively.
 pub fn test() -> Result<()> {
     demo::check_built()?;
     build(false)?;
@@ -78,7 +78,7 @@ pub fn test() -> Result<()> {
     check(&mut node, "node --test in bindings/web")
 }
 
-/// Proofs of the package and of snarkjs in one page.
+/// Measures proofs of the package and of snarkjs in one page.
 fn bench() -> Result<()> {
     build(true)?;
     let (_, fixture) = native()?;
@@ -88,7 +88,8 @@ fn bench() -> Result<()> {
     )
 }
 
-/// Compiles the other side of the tests and lets it make its files; gives the program and the folder of the files.
+/// Compiles the native side of the tests, and runs it to write its files. Returns the program and the folder of the
+/// files.
 fn native() -> Result<(PathBuf, PathBuf)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
@@ -116,12 +117,12 @@ pub fn build(release: bool) -> Result<()> {
     check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")
 }
 
-/// The package's folder.
+/// Returns the package's folder.
 pub fn package() -> PathBuf {
     root().join("bindings/web")
 }
 
-/// Compiles the crate.
+/// Compiles the crate to WebAssembly, and returns the path of the module.
 fn compile(toolchain: &Toolchain, threads: bool) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo(threads)?;
     cargo.args(["build", "--package", "quotapass-web", "--profile", "wasm", "--target", TARGET]);
@@ -132,7 +133,7 @@ fn compile(toolchain: &Toolchain, threads: bool) -> Result<PathBuf> {
     Ok(target().join(TARGET).join("wasm/quotapass_web.wasm"))
 }
 
-/// Writes the module's JavaScript, with a program of this crate that is compiled for it alone.
+/// Writes the module's JavaScript, with the program `bindgen` of this crate, which is compiled only for this purpose.
 fn bindgen(module: &Path, out: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut bindgen = Command::new(cargo);
@@ -140,13 +141,13 @@ fn bindgen(module: &Path, out: &Path) -> Result<()> {
     check(bindgen.arg(module).arg(out).current_dir(root()), "wasm-bindgen")
 }
 
-/// Makes the module smaller, and checks that it is small enough.
+/// Optimises the module, and checks that it is small enough.
 fn optimise(package: &Path, module: &Path) -> Result<()> {
     let mut optimiser = Command::new("node");
     optimiser.arg(package.join("node_modules/binaryen/bin/wasm-opt")).args(OPTIMISATION);
     check(optimiser.arg(module).arg("-o").arg(module), "wasm-opt")?;
     let bytes = fs::metadata(module).with_context(|| format!("cannot read {}", module.display()))?.len();
     println!("{} bytes of WebAssembly", bytes);
-    ensure!(bytes <= MOST_BYTES, "the module has {bytes} bytes, more than {MOST_BYTES}; find out what has grown");
+    ensure!(bytes <= MOST_BYTES, "the module has {bytes} bytes, limit {MOST_BYTES}; find out which part has grown");
     Ok(())
 }

@@ -10,32 +10,32 @@ use anyhow::{Context, Result};
 use super::TARGET;
 use crate::{debian, process::install_package};
 
-/// What Debian's packages need and cannot bring themselves.
+/// Packages that Debian's toolchain needs installed, and a file of each.
 const INSTALLED: [(&str, &str); 2] =
     [("lld-22", "/usr/bin/wasm-ld-22"), ("libgit2-1.5", "/usr/lib/x86_64-linux-gnu/libgit2.so.1.5")];
 const ADVICE: &str = "this toolchain cannot compile for WebAssembly; run `rustup target add wasm32-unknown-unknown` and \
                       `rustup component add rust-src`";
 
-/// What makes modules smaller: panics that end them without a message, which nobody would read, and hashes whose rounds
-/// are loops.
+/// Flags that make modules smaller: a panic ends the module without a message, because no user would read it, and the
+/// rounds of hashes are loops.
 const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort --cfg=sha2_backend_soft=\"compact\"";
-/// What makes the memory one that threads can share. The symbols are what wasm-bindgen makes their own data with; the
-/// most memory is what a phone still has addresses for, and several times what is used.
+/// Flags that let threads share the memory. wasm-bindgen uses the exported symbols to create the threads' own data. The
+/// memory limit still fits in a phone's address space, and is several times the memory that is used.
 const SHARED: &str = "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals -Clink-arg=--shared-memory \
                       -Clink-arg=--import-memory -Clink-arg=--max-memory=536870912 \
                       -Clink-arg=--export=__wasm_init_tls -Clink-arg=--export=__tls_size \
                       -Clink-arg=--export=__tls_align -Clink-arg=--export=__tls_base";
 
-/// How the crate is compiled.
+/// Compiler of the crate.
 pub enum Toolchain {
-    /// By the toolchain in use, which has the target and the sources of the standard library.
+    /// The toolchain in use, which has the target and the sources of the standard library.
     Installed,
-    /// By Debian's packages.
+    /// The toolchain from Debian's packages.
     Debian(debian::Toolchain),
 }
 
 impl Toolchain {
-    /// The toolchain in use if it has what it takes. Otherwise, where there is apt-get, Debian's, fetched once.
+    /// Returns the toolchain in use if it can compile for WebAssembly. Otherwise fetches Debian's with apt-get, once.
     pub fn find() -> Result<Self> {
         let [libraries, root] = [["target-libdir", "--target", TARGET].as_slice(), &["sysroot"]].map(|printed| {
             let Output { stdout, .. } = Command::new("rustc").arg("--print").args(printed).output()?;
@@ -54,7 +54,7 @@ impl Toolchain {
         Ok(Self::Debian(toolchain))
     }
 
-    /// Its cargo, for a module with threads or without.
+    /// Returns the toolchain's cargo, for a module with threads or without.
     pub fn cargo(&self, threads: bool) -> Result<Command> {
         let mut cargo = match self {
             Self::Installed => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
@@ -66,7 +66,7 @@ impl Toolchain {
         };
         let flags = if threads { format!("{SMALL} {SHARED}") } else { SMALL.to_owned() };
         cargo
-            // The standard library is compiled along with these flags; for threads there is no other way.
+            // Compile the standard library with these flags too; threads require this.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
