@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Holds a whole ceremony for the three circuits by itself, with snarkjs and quotapass in turn, and installs its keys: to see
-# that it works, and what it gives. One person held it, so whoever ran it could forge: nothing of value may rest on its keys.
+# Holds a whole ceremony of one person for the three circuits, with snarkjs and quotapass in turn, and installs its keys. It
+# is a test of the procedure. The person who runs it could forge proofs, so nothing of value may depend on its keys.
 #
 #   contrib/ceremony.sh FOLDER
 #
-# FOLDER is new, and keeps everything. Programs are taken from QUOTAPASS and SNARKJS, or the path. Takes some minutes.
+# FOLDER must not exist; all files go there. The programs are $QUOTAPASS and $SNARKJS, or those in the path. It takes some
+# minutes.
 set -euo pipefail
-[[ $# == 1 && ! -e $1 ]] || { echo "usage: contrib/ceremony.sh FOLDER (a new one)" >&2; exit 2; }
+[[ $# == 1 && ! -e $1 ]] || { echo "usage: contrib/ceremony.sh FOLDER (FOLDER must not exist)" >&2; exit 2; }
 quotapass=$(realpath "$(command -v "${QUOTAPASS:-quotapass}")")
 snarkjs=$(realpath --no-symlinks "$(command -v "${SNARKJS:-snarkjs}")")
 mkdir -p "$1"
@@ -33,7 +34,7 @@ for circuit in post badge slash; do
   QUOTAPASS_DATA_DIR="$PWD/data" "$quotapass" keys install "${circuit}_final.zkey" >>log
 done
 
-echo "== installed in $PWD/data; a quotapass with QUOTAPASS_DATA_DIR=$PWD/data uses them if its configuration says"
+echo "== installed in $PWD/data; to use these keys, set QUOTAPASS_DATA_DIR=$PWD/data and add to the configuration"
 echo "trusted_keys = ["
 for circuit in post badge slash; do echo "  \"$(sha256sum "${circuit}_final.zkey" | cut -d' ' -f1)\","; done
 echo "]"

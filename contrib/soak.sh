@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Posts for hours on a relay that is killed, stopped and told to read its configuration again, over and over. At the end
-# everything is sent once more: nothing that was accepted may be lost, and nothing may be accepted twice.
+# Sends posts for hours to a relay, and repeatedly kills, stops or reloads the relay. At the end it sends all posts once
+# more: no accepted post may be lost, and no post may be accepted twice.
 #
-# Everything is kept in a folder: the relay's files and log, the journal of all answers, and the report.
+# A folder keeps all files: the relay's files and log, the journal of all answers, and the report.
 set -euo pipefail
 
 usage() {
@@ -10,18 +10,18 @@ usage() {
 usage: contrib/soak.sh [--duration SECONDS] [--every SECONDS] [--rate POSTS] [--replays SHARE] [--forgeries SHARE]
                        [--conflicts SHARE] [--listen ADDRESS] [--valkey URL] [--folder FOLDER]
 
-  --duration   how long posts are sent                           [3600]
+  --duration   seconds to send posts                             [3600]
   --every      seconds from one fault to the next, on average    [20]
   --rate       posts a second                                    [50]
-  --replays    share of posts that were sent before; what is left takes proofs that are made first, some 25 a second on
-               a core                                            [90%]
-  --forgeries  share of posts whose proof does not fit           [5%]
-  --conflicts  share of posts that are somebody's second         [0.2%]
-  --listen     where the relay listens                           [127.0.0.1:8480]
-  --valkey     keep nullifiers there, in place of a store of the relay's own
-  --folder     new folder for everything                         [a temporary one]
+  --replays    share of posts that were sent before; the other posts need proofs, which are made first, about 25 a
+               second on a core                                  [90%]
+  --forgeries  share of posts with an invalid proof              [5%]
+  --conflicts  share of posts that reuse a message id            [0.2%]
+  --listen     address of the relay                              [127.0.0.1:8480]
+  --valkey     server for nullifiers, in place of the relay's own store
+  --folder     new folder for all files                          [a temporary folder]
 
-The program is \$QUOTAPASS, or the quotapass of the path.
+The program is \$QUOTAPASS, or the quotapass in the path.
 END
 }
 
@@ -64,17 +64,17 @@ start() {
   : >"$folder/started"
   "$quotapass" relay --config "$config" --data-dir "$folder/relay/data" --json >"$folder/started" 2>>"$folder/relay.log" &
   relay=$!
-  # Its first line says that it listens.
+  # The first line of its output means that it listens.
   until [ -s "$folder/started" ]; do
     kill -0 "$relay" 2>/dev/null || { echo "the relay did not start; see $folder/relay.log" >&2; exit 1; }
     sleep 0.05
   done
 }
 
-# Ends the relay with a signal. A relay that is killed has no other word for it than its exit code.
+# Ends the relay with a signal. After KILL any exit code is accepted.
 end() {
   kill "-$1" "$relay"
-  wait "$relay" || [ "$1" = KILL ] || { echo "the relay did not stop well; see $folder/relay.log" >&2; exit 1; }
+  wait "$relay" || [ "$1" = KILL ] || { echo "the relay did not stop cleanly; see $folder/relay.log" >&2; exit 1; }
   relay=''
 }
 
@@ -93,7 +93,7 @@ while [ $SECONDS -lt $until_over ]; do
   case $((RANDOM % 5)) in
     0) end TERM; start; stops=$((stops + 1)) ;;
     1)
-      # A configuration that cannot be, which must change nothing; then the good one.
+      # First an invalid configuration, which must change nothing; then the good one.
       echo "nonsense = true" >>"$config"
       kill -HUP "$relay"
       sleep 0.5
@@ -105,14 +105,14 @@ while [ $SECONDS -lt $until_over ]; do
   esac
 done
 
-wait "$posting" || { posting=''; cat "$folder/report.json"; echo "the verdicts do not fit; see $folder" >&2; exit 1; }
+wait "$posting" || { posting=''; cat "$folder/report.json"; echo "unexpected verdicts; see $folder" >&2; exit 1; }
 posting=''
 cat "$folder/report.json"
 end KILL
 start
 "$quotapass" bench relay --url "http://$listen" --journal "$folder/journal" --resend --retry 1m "${lenient[@]}" --json \
-  >"$folder/resent.json" || { cat "$folder/resent.json"; echo "something was lost; see $folder" >&2; exit 1; }
+  >"$folder/resent.json" || { cat "$folder/resent.json"; echo "a post was lost or accepted twice; see $folder" >&2; exit 1; }
 cat "$folder/resent.json"
 end TERM
-echo "$kills kills, $stops stops, $reloads reloads, at most $((resident / 1024)) MiB resident: nothing was lost," \
-  "nothing accepted twice"
+echo "$kills kills, $stops stops, $reloads reloads, peak of $((resident / 1024)) MiB resident: nothing was lost," \
+  "nothing was accepted twice"

@@ -1,4 +1,4 @@
-//! `H4` in coordinates that make it cheap on the EVM. None of them changes the hash.
+//! `H4` in coordinates that make it cheap on the EVM. They do not change the hash.
 //!
 //! **Partial rounds as a recurrence.** Between the first and the last partial round lanes 1..=4 are a linear system of
 //! order four, driven by the S-box outputs x and read by the S-box inputs y. Any such system has a controller form
@@ -9,13 +9,14 @@
 //! y[k+1] = x[k] + output[0]   w[k-1] + ... + output[3]   w[k-4]
 //! ```
 //!
-//! So eight constants serve all rounds, where the sparse matrices of the Poseidon paper need nine a round.
+//! So eight constants serve all rounds, while the sparse matrices of the Poseidon paper need nine per round.
 //!
-//! **Scaled lanes.** (s y)^5 = s^5 y^5, so each lane may be kept multiplied by a constant s. With s0^4 = `mds[0][0]` and
-//! s_i = s0^5 / `mds[i][0]` the first column of the matrix is all ones, and so is the coefficient of x above.
+//! **Scaled lanes.** (s y)^5 = s^5 y^5, so each lane may be stored multiplied by a constant s. With s0^4 = `mds[0][0]`
+//! and s_i = s0^5 / `mds[i][0]` the first column of the matrix is all ones, and so is the coefficient of x above.
 //!
-//! **Constants before the matrix.** M v + c = M (v + M^-1 c). After the S-boxes only lane 0, which the column of ones adds
-//! as it is, has to be reduced again; the other lanes are factors of a modular product, which need not be.
+//! **Constants before the matrix.** M v + c = M (v + M^-1 c). After the S-boxes only lane 0 has to be reduced again,
+//! because the column of ones adds it unchanged. The other lanes are factors of a modular product, which need no
+//! reduction.
 
 use ark_bn254::Fr;
 use ark_ff::{Field, One, Zero};
@@ -31,7 +32,7 @@ pub const DEGREE: usize = WIDTH - 1;
 pub struct Rounds {
     /// Added to the inputs, lanes 1..=4.
     pub input: Vec<Fr>,
-    /// First round, columns 1..=4: lane 0 is a constant there and has gone into `entry_constants`.
+    /// First round, columns 1..=4: lane 0 is a constant there and is part of `entry_constants`.
     pub entry: Matrix,
     /// Added after the first round's matrix.
     pub entry_constants: Vec<Fr>,
@@ -58,11 +59,11 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// `p` are the parameters of five lanes.
+    /// Derives the constants from the parameters `p` of five lanes.
     pub fn derive(p: &Parameters) -> Self {
         assert_eq!(p.width, WIDTH);
         let mds = &p.mds;
-        let scale0 = mds[0][0].sqrt().and_then(|root| root.sqrt()).expect("mds[0][0] is a fourth power");
+        let scale0 = mds[0][0].sqrt().and_then(|root| root.sqrt()).expect("mds[0][0] is not a fourth power");
         let scale0_fifth = fifth(scale0);
         let scale: Vec<Fr> = mds.iter().map(|row| scale0_fifth / row[0]).collect();
         let scaled = |v: &[Fr]| -> Vec<Fr> { v.iter().zip(&scale).map(|(a, s)| *a * s).collect() };
@@ -83,12 +84,12 @@ impl Rounds {
         let minor: Matrix = mds[1..].iter().map(|row| row[1..].to_vec()).collect();
         let column: Vec<Fr> = mds[1..].iter().map(|row| row[0]).collect();
         let (feedback, basis) = controller_form(&minor, &column);
-        // basis[j] multiplies w[k-1-j] in v; x is kept times scale0^5.
+        // basis[j] multiplies w[k-1-j] in v; x is stored multiplied by scale0^5.
         let basis: Matrix = (0..DEGREE).map(|i| basis.iter().map(|t| t[i] / scale0_fifth).collect()).collect();
         let row: Vec<Fr> = mds[0][1..].iter().map(|m| *m * scale0).collect();
         let output = multiply(&vec![row], &basis).remove(0);
 
-        // What comes out of round 4, in the coordinates of the partial rounds.
+        // The output of round 4, in the coordinates of the partial rounds.
         let mut change = vec![vec![Fr::zero(); WIDTH]; WIDTH];
         change[0][0] = scale0;
         for (to, from) in change[1..].iter_mut().zip(invert(&basis)) {
@@ -123,7 +124,7 @@ impl Rounds {
         rounds
     }
 
-    /// The products that the program leaves out.
+    /// Asserts the first columns, whose products the program leaves out.
     fn assert_first_columns(&self) {
         let (one, zero) = (Fr::one(), Fr::zero());
         let first = |matrix: &Matrix| -> Vec<Fr> { matrix.iter().map(|row| row[0]).collect() };

@@ -1,15 +1,15 @@
-//! An assembler for straight-line EVM code that knows by name what lies on the stack.
+//! An assembler for straight-line EVM code with named stack slots.
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField};
 
-/// What a stack slot holds, with a number if there are several of its kind.
+/// Name of the value in a stack slot: kind, and number within the kind.
 pub type Name = (&'static str, usize);
 
-/// The modulus of all arithmetic.
+/// Name of the modulus of all arithmetic.
 pub const ORDER: Name = ("order", 0);
 
-/// How deep DUP and SWAP reach.
+/// Depth that DUP and SWAP reach.
 const REACH: usize = 16;
 
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// How many values it takes, and whether it leaves one.
+    /// Returns the number of values that the instruction takes, and whether it leaves one.
     fn effect(self) -> (usize, bool) {
         match self {
             Self::Add | Self::Mod => (2, true),
@@ -41,12 +41,12 @@ impl Opcode {
             Self::Pop => (1, false),
             Self::MStore | Self::Return => (2, false),
             Self::Push0 => (0, true),
-            Self::Push1 | Self::Dup1 | Self::Swap1 => unreachable!("they have methods of their own"),
+            Self::Push1 | Self::Dup1 | Self::Swap1 => unreachable!("pushes, copies and swaps have separate methods"),
         }
     }
 }
 
-/// Code without jumps. Values that nobody needs stay on the stack, for removing them costs gas.
+/// Code without jumps. Unneeded values stay on the stack, because removing them costs gas.
 #[derive(Default)]
 pub struct Program {
     code: Vec<u8>,
@@ -56,12 +56,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// All code so far.
+    /// Returns all code so far.
     pub fn code(&self) -> &[u8] {
         &self.code
     }
 
-    /// Title and code of each part.
+    /// Returns title and code of each part.
     pub fn parts(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let ends = self.parts.iter().skip(1).map(|(_, start)| *start).chain([self.code.len()]);
         self.parts.iter().zip(ends).map(|((title, start), end)| (title.as_str(), &self.code[*start..end]))
@@ -87,7 +87,7 @@ impl Program {
         self.stack.push(None);
     }
 
-    /// Pushes a copy of what `name` was last given to.
+    /// Pushes a copy of the value that was last named `name`.
     pub fn dup(&mut self, name: Name) {
         let depth = self.depth(name);
         assert!(depth <= REACH, "{name:?} is out of reach");
@@ -101,7 +101,7 @@ impl Program {
         self.stack.push(*self.stack.last().expect("the stack holds a value"));
     }
 
-    /// Pushes the modulus: a copy if there is one in reach, which is shorter and costs the same.
+    /// Pushes the modulus: a copy if one is in reach, because the copy is shorter and costs the same.
     pub fn order(&mut self) {
         let known = self.stack.contains(&Some(ORDER));
         if known && self.depth(ORDER) <= REACH {
@@ -135,7 +135,7 @@ impl Program {
         *self.stack.last_mut().expect("the stack holds a value") = Some(name);
     }
 
-    /// Moves the top into the slot of `name`, whose former value is lost.
+    /// Moves the top into the slot of `name`, and drops the former value of the slot.
     pub fn replace(&mut self, name: Name) {
         let depth = self.depth(name);
         self.name(name);
@@ -143,9 +143,9 @@ impl Program {
         self.run(Opcode::Pop);
     }
 
-    /// 1 for the top.
+    /// Returns the depth of `name`, 1 for the top.
     fn depth(&self, name: Name) -> usize {
         let position = self.stack.iter().rposition(|slot| *slot == Some(name));
-        self.stack.len() - position.expect("the name was given to a value")
+        self.stack.len() - position.expect("no value has this name")
     }
 }

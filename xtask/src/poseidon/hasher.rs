@@ -1,7 +1,7 @@
-//! `H4` as a contract in EVM code: no jumps, no memory but for the answer, every constant a PUSH.
+//! `H4` as a contract in EVM code: no jumps, memory only for the answer, every constant a PUSH.
 //!
-//! The Solidity compiler moves values about for an eighth of the gas and cannot keep the constants of the partial
-//! rounds on the stack, so that they would not fit in a contract without a loop.
+//! The Solidity compiler would spend an eighth of the gas on moving values. It cannot keep the constants of the partial
+//! rounds on the stack, so they would not fit in a contract without a loop.
 //!
 //! Values stay below 2^256 without a reduction after each addition: a sum of five terms below r is below 2^256, and a
 //! modular product takes factors that are not reduced.
@@ -16,11 +16,11 @@ use super::evm::{Name, Opcode, Program};
 const SELECTOR_BYTES: usize = 4;
 const WORD_BYTES: usize = 32;
 
-/// Lanes of a full round: before the S-boxes, and after.
+/// Names of the lanes of a full round, before the S-boxes and after.
 const LANE: &str = "lane";
 const SBOX: &str = "s-box";
 
-/// The contract's code. Inputs are calldata as the ABI has it; the answer is one word.
+/// Returns the contract's code. The inputs are calldata in the ABI's encoding; the answer is one word.
 pub fn runtime(rounds: &Rounds) -> Program {
     let mut program = Program::default();
     first_round(&mut program, rounds);
@@ -39,9 +39,9 @@ pub fn runtime(rounds: &Rounds) -> Program {
     program
 }
 
-/// The code that deploys `runtime`.
+/// Returns the code that deploys `runtime`.
 pub fn deployment(runtime: &[u8]) -> Program {
-    // PUSH2 and PUSH1 of the two numbers, and six bytes
+    // PUSH2 and PUSH1 with the two numbers, and six more bytes.
     const SIZE: u64 = 10;
     let mut program = Program::default();
     program.push(runtime.len() as u64);
@@ -55,7 +55,7 @@ pub fn deployment(runtime: &[u8]) -> Program {
     program
 }
 
-/// Lane 0 is zero here, so its S-box is a constant, which `entry_constants` holds.
+/// Assembles the first round. Lane 0 is zero here, so its S-box is a constant, which is part of `entry_constants`.
 fn first_round(program: &mut Program, rounds: &Rounds) {
     program.part("round 1");
     for (i, constant) in rounds.input.iter().enumerate() {
@@ -85,7 +85,7 @@ fn full_round(program: &mut Program, matrix: &[Vec<Fr>], constants: &[Fr]) {
     }
 }
 
-/// The S-boxes of a full round, and constants onto what they give.
+/// Assembles the S-boxes of a full round, and adds constants to their outputs.
 fn sboxes(program: &mut Program, constants: &[Fr]) {
     program.order();
     for (i, constant) in constants.iter().enumerate() {
@@ -103,7 +103,7 @@ fn sboxes(program: &mut Program, constants: &[Fr]) {
     }
 }
 
-/// Round 4 into the recurrence, the partial rounds, and out of it.
+/// Assembles round 4, which enters the recurrence, the partial rounds, and the exit from the recurrence.
 fn partial_rounds(program: &mut Program, rounds: &Rounds) {
     let feedback: [Name; DEGREE] = std::array::from_fn(|i| ("feedback", i));
     let output: [Name; DEGREE] = std::array::from_fn(|i| ("output", i));
@@ -112,7 +112,7 @@ fn partial_rounds(program: &mut Program, rounds: &Rounds) {
 
     program.part("round 4, into the recurrence");
     sboxes(program, &rounds.into_partial_constants);
-    // y last, so that it is on top.
+    // y comes last, so that it is on top.
     let (y_row, w_rows) = rounds.into_partial.split_first().expect("the matrix has rows");
     for (row, name) in w_rows.iter().zip(w).chain([(y_row, y)]) {
         if row[0].is_one() {
@@ -146,7 +146,7 @@ fn partial_rounds(program: &mut Program, rounds: &Rounds) {
         program.name(y);
         program.swap(1);
         add_products(program, &feedback, &w);
-        // The newest value takes the oldest one's place, after both sums have used it.
+        // The newest value replaces the oldest one, after both sums have used the oldest.
         program.replace(w[DEGREE - 1]);
         w.rotate_right(1);
     }
@@ -187,7 +187,7 @@ fn lanes(kind: &'static str) -> [Name; WIDTH] {
     std::array::from_fn(|i| (kind, i))
 }
 
-/// A factor of a product: a constant, or one that lies on the stack.
+/// A factor of a product: a constant, or a value on the stack.
 trait Coefficient {
     fn push_to(&self, program: &mut Program);
 }
@@ -237,7 +237,7 @@ fn fifth_power(program: &mut Program, value: Name) {
     fifth_power_in_place(program, value);
 }
 
-/// Raises the top, which is `value` and has the modulus below it, to the fifth power; both are used up.
+/// Raises the top to the fifth power. The top is `value`, with the modulus below it; both are consumed.
 fn fifth_power_in_place(program: &mut Program, value: Name) {
     program.order();
     program.order();

@@ -1,4 +1,5 @@
-//! Generates what is derived from the Poseidon parameters: the constants of the circuits crate and the contracts' hash.
+//! Generates the files that derive from the Poseidon parameters: the constants of the circuits crate and the contracts'
+//! hash.
 
 mod coordinates;
 mod evm;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use coordinates::{Rounds, WIDTH};
 use parameters::Parameters;
 
-/// The generated files, path from the repository's root and content.
+/// Returns the generated files: path from the repository's root, and content.
 pub fn generated_files() -> Vec<(PathBuf, String)> {
     let parameters: Vec<_> = (2..=5).map(Parameters::derive).collect();
     let widest = parameters.last().map(solidity::source).unwrap_or_default();
@@ -23,7 +24,7 @@ pub fn generated_files() -> Vec<(PathBuf, String)> {
     ]
 }
 
-/// The code of the contracts' hash as it is on a chain.
+/// Returns the code of the contracts' hash on a chain.
 pub fn hasher_code() -> Vec<u8> {
     hasher::runtime(&Rounds::derive(&Parameters::derive(WIDTH))).code().to_vec()
 }

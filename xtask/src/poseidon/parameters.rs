@@ -42,8 +42,8 @@ impl Parameters {
         let half = FULL_ROUNDS / 2;
         let last_partial = half + partial_rounds - 1;
 
-        // Lanes 1.. of a partial round are linear, so what is added to them moves back through the matrix before it;
-        // the part that lands on lane 0 stays behind that round's S-box as one scalar.
+        // Lanes 1.. of a partial round are linear, so constants added to them move back through the matrix before it.
+        // Their part on lane 0 stays after that round's S-box as one scalar.
         let inverse = invert(&mds);
         let mut scalars = vec![Fr::zero(); partial_rounds];
         let mut carried = constants[last_partial].clone();
@@ -80,16 +80,17 @@ pub fn multiply(left: &Matrix, right: &Matrix) -> Matrix {
     left.iter().map(|row| (0..columns).map(|j| row.iter().zip(right).map(|(a, r)| *a * r[j]).sum()).collect()).collect()
 }
 
-/// Gauss-Jordan elimination; the matrices here are Cauchy matrices and their products, always invertible.
+/// Inverts a matrix by Gauss-Jordan elimination. The matrices here are Cauchy matrices and their products, which are
+/// always invertible.
 pub fn invert(matrix: &Matrix) -> Matrix {
     let size = matrix.len();
     let mut left = matrix.clone();
     let mut right = identity(size);
     for pivot in 0..size {
-        let swap = (pivot..size).find(|&row| !left[row][pivot].is_zero()).expect("matrix is invertible");
+        let swap = (pivot..size).find(|&row| !left[row][pivot].is_zero()).expect("matrix is not invertible");
         left.swap(pivot, swap);
         right.swap(pivot, swap);
-        let scale = left[pivot][pivot].inverse().expect("pivot is not zero");
+        let scale = left[pivot][pivot].inverse().expect("pivot is zero");
         for column in 0..size {
             left[pivot][column] *= scale;
             right[pivot][column] *= scale;

@@ -1,4 +1,4 @@
-//! The partial rounds as a linear recurrence. It does not change the hash.
+//! The partial rounds as a linear recurrence. This does not change the hash.
 //!
 //! Between the first and the last partial round lanes 1.. are a linear system of order n = t - 1, driven by the S-box
 //! outputs x and read by the S-box inputs y. With the matrix split into its corner m, row, column and minor,
@@ -13,8 +13,8 @@
 //! y[k+1] = m x[k] + output[1] x[k-1] + ... + output[n] x[k-n] + feedback[1] y[k] + ... + feedback[n] y[k+1-n] + constant[k]
 //! ```
 //!
-//! One sum of 2n + 1 products a round, whose coefficients are the same in all of them, where the sparse matrices of the
-//! Poseidon paper's appendix B take t products and n more with a reduction each, and constants of their own each round.
+//! Each round is one sum of 2n + 1 products, with the same coefficients in all rounds. The sparse matrices of the
+//! Poseidon paper's appendix B take t products and n more with a reduction each, and separate constants in each round.
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
@@ -24,16 +24,16 @@ use super::parameters::{Matrix, apply, identity, invert, multiply};
 
 /// Coefficients of the partial rounds of one width.
 pub struct Recurrence {
-    /// Takes the place of the MDS matrix in the fourth round: from the lanes to `y[0]`, `x[-1]`, ..., `x[-n]`. The past is
-    /// made up: with `y[-1]`, ..., `y[1-n]` zero it is the one that continues as the lanes would.
+    /// Replaces the MDS matrix in the fourth round: from the lanes to `y[0]`, `x[-1]`, ..., `x[-n]`. These past values
+    /// are fictitious: with `y[-1]`, ..., `y[1-n]` zero they give the same continuation as the lanes.
     pub transition: Matrix,
-    /// Added after it.
+    /// Added after `transition`.
     pub before_partial: Vec<Fr>,
     /// The coefficient of `x[k]`.
     pub latest: Fr,
     /// The coefficients of `x[k-1]`, ..., `x[k-n]` and of `y[k]`, ..., `y[k+1-n]`.
     pub taps: [Vec<Fr>; 2],
-    /// What is added in each round.
+    /// Constant added in each round.
     pub constants: Vec<Fr>,
     /// From `x[k-1]`, ..., `x[k-n]` and `y[k]`, ..., `y[k+1-n]` after the last partial round to lanes 1...
     pub exit: Vec<[Vec<Fr>; 2]>,
@@ -76,13 +76,14 @@ impl Recurrence {
         let mut into = vec![unit(p.width, 0)];
         into.extend(multiply(&invert(&hankel), &tied));
 
-        // With w = v[k-n], y[k-n+1+i] - corner x[k-n+i] = observed[i] w + what x[k-n], ..., x[k-n+i-1] have added since;
-        // that gives w, and w and the last n outputs give v[k]. `driven[j]` is what an output adds j rounds later.
+        // With w = v[k-n], y[k-n+1+i] - corner x[k-n+i] = observed[i] w + the contributions of x[k-n], ..., x[k-n+i-1]
+        // since then; that gives w, and w and the last n outputs give v[k]. `driven[j]` is the contribution of an
+        // output j rounds later.
         let driven: Matrix = powers.iter().map(|power| apply(power, &column)).collect();
         let mut of_outputs = vec![vec![Fr::zero(); order]; order];
         for i in 0..order {
             for l in 0..=i {
-                // x[k-n+l] is the (n-l)-th latest.
+                // x[k-n+l] is the (n-l)-th latest output.
                 of_outputs[i][order - 1 - l] = if l == i { corner } else { dot(&row, &driven[i - 1 - l]) };
             }
         }
@@ -96,8 +97,8 @@ impl Recurrence {
             })
             .collect();
 
-        // In `p` a constant follows each S-box. Here x goes without, and what the constants do to later y is added there,
-        // and to the lanes in the end.
+        // In `p` a constant follows each S-box. Here x has no constant: the effect of the constants on later y is added
+        // to these y, and their effect on the lanes is added at the end.
         let rounds = p.partial.len();
         let constants =
             (0..rounds).map(|k| (0..=order.min(k)).map(|j| output[j] * p.partial[k - j]).sum::<Fr>()).collect();
@@ -117,8 +118,8 @@ impl Recurrence {
     }
 }
 
-/// The controller form of v' = a v + c x: the characteristic polynomial's coefficients, negated, and the vectors that
-/// w[k-1], w[k-2], ... contribute to v, by Faddeev and LeVerrier.
+/// Returns the controller form of v' = a v + c x: the characteristic polynomial's coefficients, negated, and the
+/// vectors that w[k-1], w[k-2], ... contribute to v, by Faddeev and LeVerrier.
 pub fn controller_form(a: &Matrix, c: &[Fr]) -> (Vec<Fr>, Vec<Vec<Fr>>) {
     let size = a.len();
     let mut feedback = Vec::new();

@@ -36,7 +36,7 @@ library PoseidonT5 {
     bytes private constant CREATION_CODE =
 ";
 
-/// Bytes of code a line of the source.
+/// Number of bytes of code in a line of the source.
 const LINE_BYTES: usize = 48;
 
 pub fn source(p: &Parameters) -> String {
