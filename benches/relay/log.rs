@@ -1,5 +1,4 @@
-//! The embedded store with many nullifiers, in separate processes, so that the memory of a process is the memory of the
-//! store.
+//! The embedded store with many nullifiers, in separate processes, so the memory of a process is the memory of its store.
 
 use std::{
     env, fs,
