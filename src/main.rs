@@ -1,10 +1,151 @@
-//! The program `quotapass`.
+//! The program `quotapass`: one file a verb, dispatched here.
 
-use std::process::ExitCode;
+mod amount;
+mod badge;
+mod bench;
+mod circuit;
+mod completions;
+mod config;
+mod context;
+mod demo;
+mod deposit;
+mod envelope;
+mod evidence;
+mod exit;
+mod failure;
+mod identity;
+mod keys;
+mod members;
+mod output;
+mod policy;
+mod post;
+mod progress;
+mod prompt;
+mod registry;
+mod relay;
+mod slash;
+mod status;
+mod sync;
+mod time;
+mod verify;
+mod watch;
+mod withdraw;
 
-use clap::Parser;
-use quotapass::cli::Arguments;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use config::Config;
+use context::Context;
+use output::Output;
+
+/// Spam protection for anonymous chat: lock a deposit once, and prove with every message that a depositor wrote it
+/// within quota, without showing which depositor.
+#[derive(Debug, Parser)]
+#[command(name = "quotapass", version, propagate_version = true, after_help = failure::HELP)]
+struct Arguments {
+    #[command(flatten)]
+    settings: config::Flags,
+    /// Print JSON for scripts, an object a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the whole system once: deposits, posts, a relay, a spammer caught and slashed
+    Demo(demo::Arguments),
+    /// Make, restore, show and export identities
+    #[command(subcommand)]
+    Identity(identity::Verb),
+    /// Deploy a registry, or show one
+    #[command(subcommand)]
+    Registry(registry::Verb),
+    /// Lock a deposit for an identity, which makes it a member
+    Deposit(deposit::Arguments),
+    /// Show the membership of an identity, and what is left of its quotas
+    Status(status::Arguments),
+    /// Bring the local copy of the registry up to date
+    Sync(sync::Arguments),
+    /// Show the hashes of policies, and compare them with pins and with what relays publish
+    Policy(policy::Arguments),
+    /// Prove that a message is within quota, and write its pass
+    Post(post::Arguments),
+    /// Prove that a chat key belongs to a member
+    Badge(badge::Arguments),
+    /// Judge posts or a badge, as a relay would
+    Verify(verify::Arguments),
+    /// Follow roots, members and slashes as they come
+    Watch(watch::Arguments),
+    /// End a membership and start the delay before its deposit can be withdrawn
+    Exit(exit::Arguments),
+    /// Take back the deposit of a membership that was ended
+    Withdraw(withdraw::Arguments),
+    /// Take the deposit of somebody who exceeded a quota
+    Slash(slash::Arguments),
+    Relay(relay::Arguments),
+    /// Measure what a relay bears, and what posting costs on this device
+    #[command(subcommand)]
+    Bench(bench::Verb),
+    /// Show what is set, or write a configuration file
+    #[command(subcommand)]
+    Config(config::verbs::Verb),
+    /// Make keys in a ceremony, check them, install them, show them
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Look into the circuits, or export them for other tools
+    #[command(subcommand)]
+    Circuit(circuit::Verb),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
+    /// Print the manual page
+    Man(completions::Man),
+}
+
+/// Runs a verb. Exit code 0 is success; for the others see `quotapass --help`. The reason goes to standard error.
 fn main() -> ExitCode {
-    quotapass::cli::run(Arguments::parse())
+    match dispatch(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has read enough.
+        Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when standard error fails.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            failure::code(&error)
+        }
+    }
+}
+
+fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
+    let is_new = matches!(verb, Verb::Config(config::verbs::Verb::Init));
+    let context = || Ok::<_, anyhow::Error>(Context::new(Config::load(&settings, is_new)?, Output::new(json)));
+    match verb {
+        Verb::Demo(arguments) => demo::run(&arguments, &context()?),
+        Verb::Identity(verb) => identity::run(&verb, &context()?),
+        Verb::Registry(verb) => registry::run(&verb, &context()?),
+        Verb::Deposit(arguments) => deposit::run(&arguments, &context()?),
+        Verb::Status(arguments) => status::run(&arguments, &context()?),
+        Verb::Sync(arguments) => sync::run(&arguments, &context()?),
+        Verb::Policy(arguments) => policy::run(&arguments, &context()?),
+        Verb::Post(arguments) => post::run(&arguments, &context()?),
+        Verb::Badge(arguments) => badge::run(&arguments, &context()?),
+        Verb::Verify(arguments) => verify::run(&arguments, &context()?),
+        Verb::Watch(arguments) => watch::run(&arguments, &context()?),
+        Verb::Exit(arguments) => exit::run(&arguments, &context()?),
+        Verb::Withdraw(arguments) => withdraw::run(&arguments, &context()?),
+        Verb::Slash(arguments) => slash::run(&arguments, &context()?),
+        Verb::Relay(arguments) => relay::run(&arguments, &settings, Output::new(json)),
+        Verb::Bench(verb) => bench::run(&verb, &context()?),
+        Verb::Config(verb) => config::verbs::run(&verb, &context()?),
+        Verb::Keys(verb) => keys::run(&verb, &context()?),
+        Verb::Circuit(verb) => circuit::run(&verb, &context()?),
+        Verb::Completions(arguments) => completions::completions(&arguments),
+        Verb::Man(arguments) => completions::man(&arguments),
+    }
 }

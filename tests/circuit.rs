@@ -1,5 +1,4 @@
 //! `quotapass circuit` as a user runs it.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)]
 
 use std::{fs, path::Path, process::Command};

@@ -1,5 +1,4 @@
 //! The demo as a user runs it.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};

@@ -1,12 +1,10 @@
 //! Gas from receipts.
 
-use quotapass::{
-    circuits::{membership::MemberIndex, signal::Receiver, slash::slash},
-    registry::{
-        Registry,
-        alloy_primitives::{B256, U256},
-        bindings::RegistryAbi,
-    },
+use quotapass_circuits::{membership::MemberIndex, signal::Receiver, slash::slash};
+use quotapass_registry::{
+    Registry,
+    alloy_primitives::{B256, U256},
+    bindings::RegistryAbi,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};

@@ -2,20 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        membership::Levels,
-        prover::{Prover, development_setup},
-        slash::Slash,
-    },
-    registry::{
-        Registry, RegistryContract, Tier,
-        alloy_primitives::{Address, B256, U256},
-        bindings::{RegistryAbi, sol_types::SolCall},
-        deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
-        rpc::{AccountKey, JsonRpcNode, RpcSettings},
-    },
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    membership::Levels,
+    prover::{Prover, development_setup},
+    slash::Slash,
+};
+use quotapass_registry::{
+    Registry, RegistryContract, Tier,
+    alloy_primitives::{Address, B256, U256},
+    bindings::{RegistryAbi, sol_types::SolCall},
+    deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
+    rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
 
 use crate::common::{anvil::Anvil, crowd::Crowd};

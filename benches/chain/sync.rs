@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use quotapass::circuits::membership::MemberIndex;
-use quotapass::registry::{
+use quotapass_circuits::membership::MemberIndex;
+use quotapass_registry::{
     Follower, FollowerSettings, Registry, RegistryContract,
     rpc::{JsonRpcNode, RpcSettings},
 };

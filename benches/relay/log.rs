@@ -8,14 +8,12 @@ use std::{
     time::Instant,
 };
 
-use quotapass::{
-    circuits::{
-        registry_id::RegistryId,
-        share::{Nullifier, Share, ShareValue},
-        signal::{Epoch, Scope, SignalHash},
-    },
-    relay::{EmbeddedLog, EmbeddedSettings, Entry, LogEpoch, NullifierLog, Outcome},
+use quotapass_circuits::{
+    registry_id::RegistryId,
+    share::{Nullifier, Share, ShareValue},
+    signal::{Epoch, Scope, SignalHash},
 };
+use quotapass_relay::{EmbeddedLog, EmbeddedSettings, Entry, LogEpoch, NullifierLog, Outcome};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 

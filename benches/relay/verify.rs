@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::circuits::{
+use quotapass_circuits::{
     formats::wire::PostPass,
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
-use quotapass::relay::http::forwarded::{Node, forwarded, x_forwarded_for};
+use quotapass_relay::http::forwarded::{Node, forwarded, x_forwarded_for};
 
 fuzz_target!(|client: &str| {
     x_forwarded_for(client);

@@ -5,11 +5,9 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use libfuzzer_sys::fuzz_target;
-use quotapass::{
-    circuits::signal::Scope,
-    wallet::ledger::{Book, Quota},
-};
 use sha2::{Digest, Sha256};
+use quotapass_circuits::signal::Scope;
+use quotapass_wallet::ledger::{Book, Quota};
 
 fuzz_target!(|content: &[u8]| {
     let _ = Book::from_bytes(content);

@@ -2,9 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass::{
-    relay::{BoundKey, Case, Conviction, Recorded, Restriction, log::Record},
-};
+use quotapass_relay::{BoundKey, Case, Conviction, Recorded, Restriction, log::Record};
 
 fn check<T: Record>(bytes: &[u8]) {
     if let Ok(value) = T::from_bytes(bytes) {

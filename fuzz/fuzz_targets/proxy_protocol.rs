@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass::relay::http::proxy_protocol::parse;
+use quotapass_relay::http::proxy_protocol::parse;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(Some(introduction)) = parse(bytes) {

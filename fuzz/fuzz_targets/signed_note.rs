@@ -2,11 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass::{
-    note::{NoteKey, NotePublicKey, canonical_json},
-    relay::{POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement},
-};
 use serde_json::Value;
+use quotapass_protocol::{note::{NoteKey, NotePublicKey, canonical_json}, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement};
 
 fuzz_target!(|text: &str| {
     if let Ok(key) = text.parse::<NotePublicKey>() {
@@ -21,7 +18,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(canonical_json(&value).expect("it was written before"), text);
         }
         if let Ok((registry, policies)) = PoliciesStatement::open(&key.public(), &note) {
-            assert!(policies.iter().all(|dated| quotapass::relay::PolicyHash::of(&registry, dated).is_ok()));
+            assert!(policies.iter().all(|dated| quotapass_protocol::PolicyHash::of(&registry, dated).is_ok()));
         }
     }
 });

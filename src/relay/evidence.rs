@@ -1,84 +1,116 @@
-//! The stored and exchanged form of the evidence of a double post.
+//! `quotapass relay evidence`: the evidence in a log against members who exceeded a quota.
 
-use core::num::NonZeroU32;
+use core::num::NonZeroU16;
+use std::{path::PathBuf, sync::Arc};
 
-use quotapass_circuits::{
-    identity::IdentitySecret,
-    share::{Nullifier, Share},
-    signal::{Epoch, Scope},
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use quotapass_circuits::identity::IdentityCommitment;
+use quotapass_protocol::Evidence;
+use quotapass_relay::{Clock, Conviction, RelayStore, SystemClock};
+use serde_json::json;
+
+use super::{
+    settings::Settings,
+    surroundings::{ChainAccess, Folders},
 };
-use serde::{Deserialize, Serialize};
+use crate::{evidence, output::Output};
 
-use super::{Evidence, log::Fields};
-
-/// Stored evidence, with its time and optional fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conviction {
-    /// The two shares.
-    pub evidence: Evidence,
-    /// The time at which a relay first had both shares, in Unix seconds.
-    pub at: u64,
-    /// Optional fields, which the log keeps as they are.
-    pub fields: Fields,
+/// A log on this machine's disk can be opened by one program at a time: stop the relay first.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List the members with evidence against them, and the state of their cases
+    List,
+    /// Write evidence to files, for `quotapass slash` or for another relay
+    ///
+    /// Keep these files private: they reveal the offenders' secrets.
+    Export {
+        /// New or empty folder; each file is named after the member's commitment
+        #[arg(value_name = "FOLDER")]
+        out: PathBuf,
+        /// Export only the evidence against this member
+        #[arg(long, value_name = "COMMITMENT")]
+        member: Option<String>,
+    },
+    /// Import evidence that another relay has exported
+    Import {
+        /// Files written by `export` or by `quotapass verify --evidence`
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
-impl Conviction {
-    /// Creates a conviction at Unix second `at`, without optional fields.
-    pub fn new(evidence: Evidence, at: u64) -> Self {
-        Self { evidence, at, fields: Fields::new() }
+pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: Output) -> Result<()> {
+    let chain = ChainAccess::open(&settings.fixed.chain, &settings.fixed.slashing, Arc::new(SystemClock))?;
+    let store = folders.open_store(&settings.fixed, &chain.id, false)?;
+    match verb {
+        Verb::List => list(&*store, output),
+        Verb::Export { out, member } => export(&*store, out, member.as_deref(), output),
+        Verb::Import { files } => import(&*store, &chain, files, output),
     }
+}
 
-    /// Recovers the secret, like [`Evidence::secret`].
-    pub fn secret(&self) -> Option<IdentitySecret> {
-        self.evidence.secret()
+/// Returns all evidence, with the commitments of the members.
+fn all(store: &dyn RelayStore) -> Result<Vec<(IdentityCommitment, Evidence)>> {
+    let known = |Conviction { evidence, .. }| Some((evidence.secret()?.commitment(), evidence));
+    Ok(store.convictions(0)?.into_iter().filter_map(known).collect())
+}
+
+fn list(store: &dyn RelayStore, output: Output) -> Result<()> {
+    for (commitment, evidence) in all(store)? {
+        let settlement = store.settlement(commitment)?;
+        let state = settlement.as_ref().map_or_else(|| Ok("open".into()), serde_json::to_string)?;
+        let epoch = evidence.epoch;
+        output.result(
+            &format!("{commitment}  epoch {} of {} s  {state}", epoch.number(), epoch.seconds()),
+            json!({
+                "commitment": commitment,
+                "scope": evidence.scope,
+                "epoch_seconds": epoch.seconds(),
+                "epoch": epoch.number(),
+                "settlement": settlement,
+            }),
+        )?;
     }
+    Ok(())
 }
 
-/// The JSON form of [`Evidence`]: both shares and their nullifier. It reveals the offender's secret, so this form is
-/// only for files and stores that are kept secret, and [`Evidence`] itself does not serialize.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceRecord {
-    scope: Scope,
-    epoch_seconds: NonZeroU32,
-    epoch: u64,
-    nullifier: Nullifier,
-    /// The recorded share, and the one that came later.
-    shares: [Share; 2],
-}
-
-impl From<&Evidence> for EvidenceRecord {
-    fn from(evidence: &Evidence) -> Self {
-        let Evidence { scope, epoch, nullifier, recorded, second } = evidence;
-        Self {
-            scope: *scope,
-            epoch_seconds: epoch.seconds(),
-            epoch: epoch.number(),
-            nullifier: *nullifier,
-            shares: [*recorded, *second],
+fn export(store: &dyn RelayStore, out: &std::path::Path, member: Option<&str>, output: Output) -> Result<()> {
+    let mut count = 0;
+    for (commitment, evidence) in all(store)? {
+        let name = commitment.to_string();
+        if member.is_some_and(|member| member != name) {
+            continue;
         }
+        let path = out.join(format!("{name}.json"));
+        evidence::write(&evidence, &path)?;
+        count += 1;
+        output.result(&path.display().to_string(), json!({ "commitment": commitment, "file": path }))?;
+    }
+    match member {
+        Some(member) if count == 0 => bail!("there is no evidence against {member}"),
+        _ => Ok(()),
     }
 }
 
-impl From<EvidenceRecord> for Evidence {
-    fn from(record: EvidenceRecord) -> Self {
-        let EvidenceRecord { scope, epoch_seconds, epoch, nullifier, shares: [recorded, second] } = record;
-        Self { scope, epoch: Epoch::new(epoch_seconds, epoch), nullifier, recorded, second }
+fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output: Output) -> Result<()> {
+    let registry = chain.link.get().context("cannot look up members on the chain")?;
+    for path in files {
+        let evidence = evidence::read(path)?;
+        let name = path.display();
+        let secret = evidence
+            .secret_below(NonZeroU16::MAX)
+            .with_context(|| format!("the shares in {name} do not belong to the nullifier recorded with them"))?;
+        let commitment = secret.commitment();
+        if registry.slots_of(commitment)?.is_empty() {
+            bail!("{name} is against {commitment}, which was never in this registry; it was not imported");
+        }
+        let is_new = store.convict(&Conviction::new(evidence, SystemClock.now()))?;
+        let text = if is_new { "imported" } else { "already known" };
+        output.result(
+            &format!("{commitment}  {text}"),
+            json!({ "commitment": commitment, "new": is_new, "file": path }),
+        )?;
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::tests::evidence;
-
-    #[test]
-    fn json_gives_the_same_evidence() {
-        let evidence = evidence();
-        let json = serde_json::to_string(&EvidenceRecord::from(&evidence)).unwrap();
-        let record: EvidenceRecord = serde_json::from_str(&json).unwrap();
-        assert_eq!(Evidence::from(record), evidence);
-        assert!(serde_json::from_str::<EvidenceRecord>(&json.replace("epoch_seconds", "seconds")).is_err());
-        assert!(serde_json::from_str::<EvidenceRecord>(&json.replace("600", "0")).is_err());
-    }
+    Ok(())
 }

@@ -1,106 +1,202 @@
-//! The relay: the verdict on every pass (protocol, sections 7 and 8).
-//!
-//! A [`Relay`] takes a pass and its message and answers with a [`Verdict`]. The order of checks: decode, scope, epoch,
-//! requirement, root, signal, slashed members, known replay (all cheap), then the pairing, then the [nullifier
-//! log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in Unix seconds, and a
-//! log that needs a disk or a network implements the trait.
-//!
-//! The modules around it: `engine` batches incoming posts and badges (feature `relay-engine`), `http` answers over HTTP
-//! (`relay-http`), and `chain`, `slasher` and `upkeep` connect it to its registry and its clock (`relay-chain`).
-//!
-//! All methods take `&self`, so one relay serves many threads.
+//! `quotapass relay`.
 
-#[cfg(feature = "relay-chain")]
-mod backoff;
-mod badges;
-#[cfg(feature = "relay-chain")]
-pub mod chain;
-mod claims;
-mod clock;
-mod convictions;
-#[cfg(feature = "relay-engine")]
-pub mod engine;
-#[cfg(feature = "relay-engine")]
-mod events;
+mod development;
 mod evidence;
-#[cfg(feature = "relay-http")]
-pub mod http;
-pub mod log;
-mod nullifiers;
-mod pipeline;
-mod policy;
-mod roots;
-mod slashed;
-#[cfg(feature = "relay-chain")]
-pub mod slasher;
-#[cfg(feature = "relay-engine")]
-mod status;
-#[cfg(feature = "relay-chain")]
-mod stop;
-#[cfg(test)]
-mod tests;
-#[cfg(feature = "relay-engine")]
-mod trouble;
-#[cfg(feature = "relay-chain")]
-pub mod upkeep;
-mod verdict;
+mod log;
+mod logging;
+mod manager;
+mod program;
+mod reload;
+mod settings;
+mod signals;
+mod surroundings;
+mod template;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-#[cfg(feature = "relay-chain")]
-pub use backoff::Backoff;
-pub use badges::{
-    BadgeAnswer, BadgeBook, BadgeChallenge, BadgeHolder, BadgeRequest, BoundKey, ChatKey, LATEST_END, Persona,
-    PersonaError, PersonaRecord, Possession, PossessionError, Restriction,
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
 };
-#[cfg(feature = "relay")]
-pub use badges::{CHALLENGE_SECONDS, Challenger, KeyCheck};
-pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
-pub use clock::{Clock, SettableClock, SystemClock};
-pub use convictions::MessageLimits;
-#[cfg(feature = "relay-engine")]
-pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, Progress, RelayContext, Source};
-#[cfg(feature = "relay-engine")]
-pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
-pub use evidence::{Conviction, EvidenceRecord};
-#[cfg(feature = "relay-embedded")]
-pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
-#[cfg(feature = "relay-valkey")]
-pub use log::valkey::{Durability, ValkeyFiles, ValkeyLog, ValkeyLogError, ValkeySettings};
-#[cfg(any(feature = "relay-embedded", feature = "relay-valkey"))]
-pub use log::{LogChoice, LogIdentity, LogIdentityError};
-pub use nullifiers::{Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
-pub use pipeline::{PostRequest, Relay, Verification};
-pub use policy::{
-    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy,
-    StatedTerms, UnlistedScope, UnlistedVerdict,
-};
-#[cfg(feature = "notes")]
-pub use policy::{
-    NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
-    StatedPoliciesError,
-};
-pub use roots::{Horizon, RootHistory, RootStatus};
-pub use slashed::SlashedMembers;
-#[cfg(feature = "relay-engine")]
-pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
-#[cfg(feature = "relay-chain")]
-pub use stop::StopSignal;
-#[cfg(feature = "relay-engine")]
-pub use trouble::{Trouble, TroubleKind, Troubles};
-pub use verdict::{Evidence, Gossip, Malformed, Overload, QuotaExceeded, RequirementMismatch, Verdict};
 
-// A thread that panics while it holds one of the relay's locks leaves the data as it was before or after a whole
-// change, so other threads keep using it.
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+use super::{config::Flags, output::Output};
+use development::{Development, prepare, write_configuration};
+use settings::Settings;
+use template::ChainTemplate;
+
+pub(super) use development::{DEPOSITOR, Stage};
+pub(super) use logging::{LogFormat, LogLevel, start as start_logging};
+pub(super) use program::{MakeRoutes, Program};
+pub(super) use surroundings::Folders;
+pub(super) use template::Room;
+
+/// The configuration file that `init` writes without `--config`.
+const USUAL_FILE: &str = "relay.toml";
+
+/// Run a relay
+///
+/// With `--config relay.toml` the relay uses the registry and the log that the file names. Without it, a relay for
+/// development starts: it creates everything that it needs, including an embedded chain with a registry and members, in
+/// the folder `relay` of the data folder.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Address and port to listen on, instead of the configuration's
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Minimum number of members of a relay for development
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    members: u32,
+    /// Create a new nullifier log if the known one is missing, or accept another one in its place
+    ///
+    /// Posts that the missing log recorded can be accepted again, so wait until their epochs are over. If relays share
+    /// a log, the first one creates it, and the others accept it.
+    #[arg(long)]
+    new_log: bool,
+    /// Format of log lines on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// Log level, instead of the configuration's `level` in [logging]
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
 }
 
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a configuration with a comment for every setting, to relay.toml or the file of --config
+    ///
+    /// --rpc-url, --chain-id and --registry are filled in.
+    Init,
+    /// Check a configuration, and whether chain and log are available
+    Check {
+        /// Do not connect to the chain
+        #[arg(long)]
+        offline: bool,
+    },
+    /// List, export and import the evidence in the log
+    #[command(subcommand)]
+    Evidence(evidence::Verb),
+    /// Repair a nullifier log
+    #[command(subcommand)]
+    Log(log::Verb),
 }
 
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
+    if let Some(Verb::Init) = &arguments.verb {
+        return init(flags, output);
+    }
+    if arguments.verb.is_some() && (arguments.listen.is_some() || arguments.new_log) {
+        bail!("--listen and --new-log apply only when a relay starts; leave them out");
+    }
+    if let Some(flag) = flags.first_but_files() {
+        bail!("a relay does not support {flag}; write this setting to its configuration");
+    }
+    let given = flags.file();
+    match &arguments.verb {
+        None => serve(arguments, flags, output),
+        Some(Verb::Init) => Ok(()),
+        Some(Verb::Check { offline }) => check(&Settings::read(required(given)?)?, flags, *offline, output),
+        Some(Verb::Evidence(verb)) => {
+            let settings = Settings::read(&usual(given, flags)?)?;
+            evidence::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
+        }
+        Some(Verb::Log(verb)) => {
+            let settings = Settings::read(&usual(given, flags)?)?;
+            log::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
+        }
+    }
+}
+
+fn required(given: Option<&Path>) -> Result<&Path> {
+    given.context("name the configuration with --config")
+}
+
+/// Returns the folder of the relay for development.
+fn development_folder(flags: &Flags) -> Result<PathBuf> {
+    Ok(data_folder(flags)?.join("relay"))
+}
+
+fn data_folder(flags: &Flags) -> Result<PathBuf> {
+    match flags.data_folder() {
+        Some(folder) => Ok(folder.to_path_buf()),
+        None => Ok(quotapass_wallet::keys::data_folder()?),
+    }
+}
+
+/// Returns the given configuration, or the one of the relay for development.
+fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
+    match given {
+        Some(path) => Ok(path.to_path_buf()),
+        None => Ok(development_folder(flags)?.join(USUAL_FILE)),
+    }
+}
+
+fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
+    start_logging(arguments.log_format, arguments.log_level.unwrap_or_default());
+    let (configuration, posts) = match flags.file() {
+        Some(path) => (path.to_path_buf(), Vec::new()),
+        None => {
+            let keys = quotapass_wallet::keys::KeyStore::in_folder(&data_folder(flags)?.join("keys"));
+            let Development { configuration, posts } = prepare(&development_folder(flags)?, &keys, arguments.members)?;
+            (configuration, posts)
+        }
+    };
+    let settings = Settings::read(&configuration)?;
+    logging::follow(arguments.log_level, settings.live.log_level);
+    let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
+    let program = Program::open(configuration, settings, &folders, arguments.new_log)?;
+    let key = program.policy_key();
+    program.run(arguments.listen, |address, registry| {
+        let url = format!("http://{address}");
+        let posts: Vec<_> = posts.iter().map(|(path, answer)| (path.display().to_string(), *answer)).collect();
+        let tries: String = posts
+            .iter()
+            .map(|(path, answer)| format!("\n  curl --json @{path} {url}/v1/verify\n    {answer}"))
+            .collect();
+        let hint = if posts.is_empty() {
+            String::new()
+        } else {
+            format!("\nFor development only: its keys and the secrets of its members are public. Try it:{tries}")
+        };
+        output.result(
+            &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C, and signs its policies with {key}.{hint}"),
+            json!({
+                "event": "listening",
+                "url": url,
+                "address": address,
+                "registry": registry,
+                "policy_key": key.to_string(),
+                "posts": posts.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+            }),
+        )
+    })
+}
+
+fn init(flags: &Flags, output: Output) -> Result<()> {
+    let path = flags.file().unwrap_or(Path::new(USUAL_FILE));
+    let (rpc_url, chain_id, registry) = flags.chain();
+    write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
+    output.result(&format!("wrote {}", path.display()), json!({ "file": path }))
+}
+
+fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> Result<()> {
+    let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
+    let (found, key) = Program::check(settings, &folders, offline)?;
+    let scopes = settings.live.scope_count();
+    let signs = match &key {
+        Some(key) => format!(" Its policies are signed with {key}."),
+        None => " The key that signs its policies is created at its first start.".into(),
+    };
+    output.result(
+        &format!("The configuration is valid: {scopes} scopes{found}.{signs}"),
+        json!({
+            "valid": true,
+            "scopes": scopes,
+            "chain": (!offline).then_some(true),
+            "policy_key": key.map(|key| key.to_string()),
+        }),
+    )
 }

@@ -1,19 +1,17 @@
 //! A registry whose verifier has the ceremony's key.
 
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        proof::Proof,
-        signal::Receiver,
-        slash::{SlashPublic, SlashWitness, slash},
-        verifier::VerifyingKey,
-    },
-    registry::{
-        Distrust, Refusal, Registry, RegistryEvent, Tier, TierNumber,
-        alloy_primitives::{Address, Bytes, U256},
-        deployment::{RegistryConfig, slash_verifier_init_code},
-        embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
-    },
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    proof::Proof,
+    signal::Receiver,
+    slash::{SlashPublic, SlashWitness, slash},
+    verifier::VerifyingKey,
+};
+use quotapass_registry::{
+    ContractRefusal, Distrust, Registry, RegistryEvent, Tier, TierNumber,
+    alloy_primitives::{Address, Bytes, U256},
+    deployment::{RegistryConfig, slash_verifier_init_code},
+    embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
 };
 
 const DEPLOYER: Address = Address::repeat_byte(0xde);
@@ -66,7 +64,7 @@ fn join(bench: &Bench, secret: &IdentitySecret) {
 pub fn proof_is_refused_of_others(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {
     join(bench, secret);
     let index = bench.registry.slots_of(secret.commitment()).unwrap()[0];
-    assert_eq!(bench.registry.slash(MEMBER, index, MEMBER, proof).unwrap_err(), Refusal::ProofInvalid.into());
+    assert_eq!(bench.registry.slash(MEMBER, index, MEMBER, proof).unwrap_err(), ContractRefusal::ProofInvalid.into());
 }
 
 pub fn deposit_is_slashed(bench: &Bench, secret: &IdentitySecret, proof: &Proof) {

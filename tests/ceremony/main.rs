@@ -1,7 +1,6 @@
 //! A whole ceremony for `slash`, with this program and snarkjs in turn, up to a deposit that is slashed with its key.
 //!
 //! Needs snarkjs and the Solidity compiler; `cargo xtask test` installs both with npm.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod chain;
@@ -9,19 +8,20 @@ mod tools;
 
 use std::fs;
 
-use quotapass::{
-    circuits::{
-        ceremony::InitialKey,
-        constraints::{assignment::Assignment, shape::Shape},
-        formats::iden3::{Ptau, Zkey, proof_from_json, proof_json, public_json, wtns},
-        identity::IdentitySecret,
-        membership::Levels,
-        post::Post,
-        prover::{Prover, ProvingKey},
-        slash::Slash,
-    },
-    client::{KeyRefusal, trusted_key},
+use quotapass_circuits::{
+    ceremony::InitialKey,
+    constraints::{assignment::Assignment, shape::Shape},
+    formats::iden3::{Ptau, Zkey, proof_from_json, proof_json, public_json, wtns},
+    identity::IdentitySecret,
+    membership::Levels,
+    post::Post,
+    prover::{Prover, ProvingKey},
+    slash::Slash,
+};
+use quotapass_wallet::{
+    KeyRefusal,
     keys::{InstallError, KeyStore, KeyStoreError},
+    trusted_key,
 };
 use rand::rngs::OsRng;
 use serde_json::Value;
@@ -93,7 +93,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let registry = chain::registry_of(&prover.verifying_key());
     let (public, witness) = chain::statement(&registry, &secret);
     let proof = prover.prove(&public, &witness, &mut OsRng).unwrap();
-    let inputs = public_json(&<Slash as quotapass::circuits::constraints::Circuit>::public_inputs(&public));
+    let inputs = public_json(&<Slash as quotapass_circuits::constraints::Circuit>::public_inputs(&public));
     folder.write("public.json", inputs.to_string().as_bytes());
     folder.write("proof.json", proof_json(&proof).to_string().as_bytes());
     folder.snarkjs(&["groth16", "verify", "vk.json", "public.json", "proof.json"]);

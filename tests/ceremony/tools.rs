@@ -7,7 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use quotapass::{circuits::formats::iden3::Zkey, registry::alloy_primitives::Bytes};
+use quotapass_circuits::formats::iden3::Zkey;
+use quotapass_registry::alloy_primitives::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

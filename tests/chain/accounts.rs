@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use quotapass::registry::{
+use quotapass_registry::{
     alloy_primitives::{Address, B256, hex},
     bindings::sol_types::{Eip712Domain, SolStruct, eip712_domain, sol},
     rpc::{AccountError, AccountKey},

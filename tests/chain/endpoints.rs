@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::registry::{
+use quotapass_registry::{
     Follower, FollowerSettings, Observer, Registry, RegistryContract, RegistryError,
     alloy_primitives::Address,
     node::{Call, Node, NodeError},

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::registry::{
+use quotapass_registry::{
     FollowError, Follower, FollowerSettings, Registry, RegistryContract, RegistryError,
     node::NodeError,
     rpc::{JsonRpcNode, RpcSettings},

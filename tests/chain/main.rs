@@ -1,6 +1,5 @@
 //! Tests of a registry behind JSON-RPC, against a real anvil: endpoints that fail and lie, stuck transactions, and
 //! interrupted and reorganised copies.
-#![cfg(feature = "rpc")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;

@@ -3,14 +3,12 @@
 use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use quotapass::{
-    circuits::membership::MemberIndex,
-    registry::{
-        FollowError, Follower, FollowerSettings, MemberStatus, Registry,
-        node::Node,
-        rpc::{JsonRpcNode, RpcSettings},
-    },
-    relay::{RootHistory, RootStatus},
+use quotapass_circuits::membership::MemberIndex;
+use quotapass_protocol::{RootHistory, RootStatus};
+use quotapass_registry::{
+    FollowError, Follower, FollowerSettings, MemberStatus, Registry,
+    node::Node,
+    rpc::{JsonRpcNode, RpcSettings},
 };
 use serde_json::json;
 

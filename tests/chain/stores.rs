@@ -2,13 +2,11 @@
 
 use std::{fs, path::Path};
 
-use quotapass::{
-    circuits::{
-        membership::{Levels, MemberIndex},
-        registry_id::RegistryId,
-    },
-    registry::{FollowError, Follower, FollowerSettings, Registry, StoreError, embedded::EmbeddedChain},
+use quotapass_circuits::{
+    membership::{Levels, MemberIndex},
+    registry_id::RegistryId,
 };
+use quotapass_registry::{FollowError, Follower, FollowerSettings, Registry, StoreError, embedded::EmbeddedChain};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore, SeedableRng},
@@ -184,7 +182,7 @@ fn nodes_that_do_not_fit_their_members_are_noticed_by_the_path() {
 
 #[test]
 fn an_empty_registry_is_synced() {
-    let chain = EmbeddedChain::in_memory(quotapass::registry::embedded::ChainSettings { chain_id: 5, timestamp: 1 });
+    let chain = EmbeddedChain::in_memory(quotapass_registry::embedded::ChainSettings { chain_id: 5, timestamp: 1 });
     let bench = EmbeddedBench::on(chain);
     let mut follower = Follower::in_memory(bench.registry.id(), FollowerSettings::default()).unwrap();
     let synced = follower.sync(&bench.registry).unwrap();

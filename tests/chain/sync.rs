@@ -6,14 +6,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use quotapass::{
-    circuits::membership::MemberIndex,
-    registry::{
-        FollowError, Follower, FollowerSettings, MemberStatus, Observer, Registry, RegistryContract, RegistryError,
-        SyncProgress,
-        node::NodeError,
-        rpc::{JsonRpcNode, RpcSettings},
-    },
+use quotapass_circuits::membership::MemberIndex;
+use quotapass_registry::{
+    FollowError, Follower, FollowerSettings, MemberStatus, Observer, Registry, RegistryContract, RegistryError,
+    SyncProgress,
+    node::NodeError,
+    rpc::{JsonRpcNode, RpcSettings},
 };
 use serde_json::Value;
 

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::registry::{
-    Observer, Refusal, Registry, RegistryContract, RegistryError,
+use quotapass_registry::{
+    ContractRefusal, Observer, Registry, RegistryContract, RegistryError,
     alloy_primitives::{Address, U256},
     node::{Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},
@@ -92,8 +92,8 @@ fn what_would_revert_is_not_sent() {
     let bench = AnvilBench::http();
     let from = bench.account(0);
     let before = nonce(&bench, from);
-    let refused = bench.registry.request_exit(from, quotapass::circuits::membership::MemberIndex(5)).unwrap_err();
-    assert_eq!(refused, Refusal::UnknownMember(U256::from(5)).into());
+    let refused = bench.registry.request_exit(from, quotapass_circuits::membership::MemberIndex(5)).unwrap_err();
+    assert_eq!(refused, ContractRefusal::UnknownMember(U256::from(5)).into());
     assert_eq!(refused.to_string(), "no member was ever added at index 5; check the index");
     assert_eq!(nonce(&bench, from), before);
 }
@@ -254,7 +254,7 @@ fn a_transaction_that_fails_in_its_block_says_why() {
     let results: Vec<_> = senders.into_iter().map(|(sender, _)| sender.join().unwrap()).collect();
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     let refused = results.into_iter().find_map(Result::err).unwrap();
-    assert!(matches!(refused, RegistryError::Refused(Refusal::MemberGone(_))), "{refused:?}");
+    assert!(matches!(refused, RegistryError::Refused(ContractRefusal::MemberGone(_))), "{refused:?}");
 }
 
 #[test]

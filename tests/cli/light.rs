@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, RwLock};
 
-use quotapass::{
-    circuits::membership::{Levels, MemberTree},
-    registry::{
-        Follower, FollowerSettings, Registry, RegistryContract,
-        rpc::{JsonRpcNode, RpcSettings},
-    },
-    relay::http::members_routes,
+use quotapass_circuits::membership::{Levels, MemberTree};
+use quotapass_registry::{
+    Follower, FollowerSettings, Registry, RegistryContract,
+    rpc::{JsonRpcNode, RpcSettings},
 };
+use quotapass_relay::http::members_routes;
 
 use crate::{
     common::anvil::Anvil,

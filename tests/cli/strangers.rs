@@ -2,15 +2,13 @@
 
 use std::fs;
 
-use quotapass::{
-    circuits::identity::IdentityCommitment,
-    registry::{
-        Registry, RegistryContract, TierNumber,
-        alloy_primitives::U256,
-        bindings::{TokenAbi, sol_types::SolCall},
-        node::{Call, Node},
-        rpc::{AccountKey, JsonRpcNode, RpcSettings},
-    },
+use quotapass_circuits::identity::IdentityCommitment;
+use quotapass_registry::{
+    Registry, RegistryContract, TierNumber,
+    alloy_primitives::U256,
+    bindings::{TokenAbi, sol_types::SolCall},
+    node::{Call, Node},
+    rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
 
 use crate::{

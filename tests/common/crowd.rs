@@ -1,7 +1,7 @@
 //! Many depositors at once: one unlocked account of anvil deposits for whole blocks of commitments.
 #![allow(dead_code)]
 
-use quotapass::registry::{
+use quotapass_registry::{
     alloy_primitives::{Address, B256, U256, hex},
     bindings::{RegistryAbi, TokenAbi, sol_types::SolCall},
 };

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use quotapass::wallet::ledger::{Gap, Refusal};
+use quotapass_wallet::ledger::{Gap, LedgerRefusal};
 use tempfile::TempDir;
 
 use crate::*;
@@ -19,7 +19,7 @@ fn used_once() -> (TempDir, LedgerFiles) {
 fn skips_two_epochs(files: &LedgerFiles) {
     for _ in 0..2 {
         match reserve(&mut open(files).unwrap(), NOON) {
-            Err(LedgerError::Refused(Refusal::MayBeStale { resumes_at })) => {
+            Err(LedgerError::Refused(LedgerRefusal::MayBeStale { resumes_at })) => {
                 assert_eq!(resumes_at, NOON + 2 * EPOCH_SECONDS)
             }
             other => panic!("{other:?}"),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::wallet::ledger::{LedgerError, LedgerFiles, Refusal};
+use quotapass_wallet::ledger::{LedgerError, LedgerFiles, LedgerRefusal};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::*;
@@ -141,7 +141,7 @@ fn child_that_reserves_until_killed() {
         }
     });
     match result {
-        Err(LedgerError::Refused(Refusal::EpochLeft { .. })) => say("refused"),
+        Err(LedgerError::Refused(LedgerRefusal::EpochLeft { .. })) => say("refused"),
         Err(error) => say(&format!("error {error}")),
         Ok(()) => {}
     }

@@ -1,5 +1,4 @@
 //! Tests of the quota ledger with real files and real processes.
-#![cfg(feature = "wallet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod files;
@@ -12,10 +11,8 @@ use std::{
     path::Path,
 };
 
-use quotapass::{
-    circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Scope},
-    wallet::ledger::{DeviceShare, History, Ledger, LedgerError, LedgerFiles, LedgerOwner, Quota},
-};
+use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Scope};
+use quotapass_wallet::ledger::{DeviceShare, History, Ledger, LedgerError, LedgerFiles, LedgerOwner, Quota};
 
 const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [0x11; 20] };
 const NOON: u64 = 1_800_000_000;
@@ -47,7 +44,7 @@ fn open(files: &LedgerFiles) -> Result<Ledger, LedgerError> {
 }
 
 fn reserve(ledger: &mut Ledger, now: u64) -> Result<u16, LedgerError> {
-    ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id)
+    ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id())
 }
 
 /// Prints a line for the parent process, bypassing the capture of test output.

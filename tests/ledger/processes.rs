@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::wallet::ledger::Refusal;
+use quotapass_wallet::ledger::LedgerRefusal;
 
 use crate::*;
 
@@ -79,7 +79,7 @@ fn two_ledgers_of_one_identity_exclude_each_other_and_never_share_an_epoch() {
     drop(first);
     assert!(matches!(second(History::None), Err(LedgerError::AnotherLedger { .. })));
     let mut second = second(History::Unknown).unwrap();
-    let stale = |result| assert!(matches!(result, Err(LedgerError::Refused(Refusal::MayBeStale { .. }))));
+    let stale = |result| assert!(matches!(result, Err(LedgerError::Refused(LedgerRefusal::MayBeStale { .. }))));
     stale(reserve(&mut second, NOON));
     reserve(&mut second, NOON + 2 * EPOCH_SECONDS).unwrap();
     drop(second);
@@ -104,8 +104,8 @@ fn two_devices_have_different_ids_while_the_cap_changes() {
     for limit in [5, 2, 9, 4, 12] {
         for device in &mut devices {
             while let Ok(reservation) = device.reserve(NOON, &quota(limit)) {
-                assert!(reservation.message_id < limit);
-                assert!(ids.insert(reservation.message_id), "id {} was given twice", reservation.message_id);
+                assert!(reservation.message_id() < limit);
+                assert!(ids.insert(reservation.message_id()), "id {} was given twice", reservation.message_id());
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use proptest::prelude::*;
-use quotapass::wallet::members::CacheError;
+use quotapass_wallet::members::CacheError;
 
 use crate::*;
 

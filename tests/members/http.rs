@@ -6,11 +6,9 @@ use std::{
 };
 
 use axum::{Router, body::Body, http::StatusCode, response::Redirect, routing::get};
-use quotapass::{
-    circuits::formats::wire::DecodeErrorKind,
-    relay::http::members_routes,
-    wallet::members::{ClientError, ClientOptions, RelayMembers, SyncError},
-};
+use quotapass_circuits::formats::wire::DecodeErrorKind;
+use quotapass_relay::http::members_routes;
+use quotapass_wallet::members::{ClientError, ClientOptions, RelayMembers, SyncError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::*;

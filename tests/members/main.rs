@@ -1,5 +1,4 @@
 //! Tests of paths for wallets without the whole tree: requests, verification, and answers over HTTP.
-#![cfg(all(feature = "relay-http", feature = "wallet-http"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cache;
@@ -8,14 +7,12 @@ mod sync;
 
 use std::{cell::RefCell, sync::LazyLock};
 
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        membership::{Bucket, BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Terms, UpperNodes},
-        registry_id::RegistryId,
-    },
-    wallet::members::{ChainHead, LightMembers, MembersSource, OwnMembership, SourceError},
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    membership::{Bucket, BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Terms, UpperNodes},
+    registry_id::RegistryId,
 };
+use quotapass_wallet::members::{ChainHead, LightMembers, MembersSource, OwnMembership, SourceError};
 
 /// Four full buckets and one with 300 members.
 const MEMBERS: u32 = 4 * 2_048 + 300;

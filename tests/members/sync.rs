@@ -1,7 +1,5 @@
-use quotapass::{
-    circuits::{formats::members::UPPER_NODES_BYTES, membership::BucketError},
-    wallet::members::{BucketGroup, SyncError},
-};
+use quotapass_circuits::{formats::members::UPPER_NODES_BYTES, membership::BucketError};
+use quotapass_wallet::members::{BucketGroup, SyncError};
 
 use crate::*;
 
@@ -162,7 +160,7 @@ fn the_download_stays_below_150_kb_for_two_million_members() {
         let terms = Terms::new(number, 20, Day(20_700)).unwrap();
         let mut bytes = [1; 32];
         bytes[4..8].copy_from_slice(&number.to_be_bytes());
-        let commitment = quotapass::circuits::identity::IdentityCommitment::from_be_bytes(&bytes).unwrap();
+        let commitment = quotapass_circuits::identity::IdentityCommitment::from_be_bytes(&bytes).unwrap();
         Some(Member { commitment, terms })
     });
     let tree = MemberTree::build(levels, members).unwrap();

@@ -1,5 +1,4 @@
 //! Pages in a real browser: the status page of a relay with fifteen minutes of history, and the demo's chat room.
-#![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../service/server.rs"]
@@ -18,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::relay::LogStatus;
+use quotapass_relay::LogStatus;
 use serde_json::Value;
 
 use server::Server;
@@ -83,7 +82,6 @@ fn node(test: &str, url: &str, posts: Option<&Path>) {
 }
 
 #[test]
-#[cfg(feature = "cli")]
 fn the_demo_in_a_real_browser() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_quotapass"))
         .args(["demo", "--web", "--json", "--listen", "127.0.0.1:0"])

@@ -1,6 +1,6 @@
 //! Runs the suite on a real node behind JSON-RPC.
 
-use quotapass::registry::{
+use quotapass_registry::{
     Registry, RegistryContract,
     alloy_primitives::{Address, Bytes, U256, hex},
     bindings::{TokenAbi, sol_types::SolCall},

@@ -3,22 +3,20 @@
 use std::sync::OnceLock;
 
 use k256::ecdsa::SigningKey;
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        membership::{Levels, MemberIndex},
-        proof::Proof,
-        prover::{Prover, development_setup},
-        signal::Receiver,
-        slash::{Slash, slash},
-    },
-    registry::{
-        PermitDigest, Registry, Tier, TierNumber,
-        alloy_primitives::{Address, Bytes, Signature, U256},
-        deployment::RegistryConfig,
-        embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
-        node::{Call, Node},
-    },
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    membership::{Levels, MemberIndex},
+    proof::Proof,
+    prover::{Prover, development_setup},
+    signal::Receiver,
+    slash::{Slash, slash},
+};
+use quotapass_registry::{
+    PermitDigest, Registry, Tier, TierNumber,
+    alloy_primitives::{Address, Bytes, Signature, U256},
+    deployment::RegistryConfig,
+    embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
+    node::{Call, Node},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 

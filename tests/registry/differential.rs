@@ -3,10 +3,8 @@
 use std::sync::{Mutex, OnceLock};
 
 use proptest::prelude::*;
-use quotapass::{
-    circuits::membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
-    registry::{MemberStatus, Registry, TierNumber, alloy_primitives::U256, embedded::Snapshot},
-};
+use quotapass_circuits::membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms};
+use quotapass_registry::{MemberStatus, Registry, TierNumber, alloy_primitives::U256, embedded::Snapshot};
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers};
 

@@ -1,12 +1,12 @@
 //! Runs the suite on the embedded chain, and tests the features that only this chain has.
 
-use quotapass::circuits::{
+use quotapass_circuits::{
     badge::Badge,
     membership::{Levels, MemberIndex},
     prover::development_setup,
 };
-use quotapass::registry::{
-    Distrust, Follower, FollowerSettings, Gate, Refusal, Registry, RegistryError, Tier,
+use quotapass_registry::{
+    ContractRefusal, Distrust, Follower, FollowerSettings, Gate, Registry, RegistryError, Tier,
     alloy_primitives::{Address, Bytes, U256},
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain},
@@ -35,23 +35,23 @@ fn a_deployment_is_refused_for_a_reason() {
     let tier = tiers()[0];
     let nobody = Address::repeat_byte(0x99);
     let bad = [
-        (super::with(&good, |c| c.tiers = vec![]), Refusal::TierCountInvalid(U256::ZERO)),
+        (super::with(&good, |c| c.tiers = vec![]), ContractRefusal::TierCountInvalid(U256::ZERO)),
         (
             super::with(&good, |c| c.tiers = vec![tier, Tier { message_limit: 0, ..tier }]),
-            Refusal::TierInvalid(U256::from(1)),
+            ContractRefusal::TierInvalid(U256::from(1)),
         ),
-        (super::with(&good, |c| c.tiers = vec![Tier { stake: 0, ..tier }]), Refusal::TierInvalid(U256::ZERO)),
-        (super::with(&good, |c| c.exit_delay = 0), Refusal::ExitDelayZero),
+        (super::with(&good, |c| c.tiers = vec![Tier { stake: 0, ..tier }]), ContractRefusal::TierInvalid(U256::ZERO)),
+        (super::with(&good, |c| c.exit_delay = 0), ContractRefusal::ExitDelayZero),
         (
             super::with(&good, |c| c.reward_bps = 10_000),
-            Refusal::RewardTooHigh { reward_bps: U256::from(10_000), max: U256::from(9_000) },
+            ContractRefusal::RewardTooHigh { reward_bps: U256::from(10_000), max: U256::from(9_000) },
         ),
-        (super::with(&good, |c| c.token = nobody), Refusal::NoCode(nobody)),
-        (super::with(&good, |c| c.verifier = nobody), Refusal::NoCode(nobody)),
-        (super::with(&good, |c| c.fee = U256::MAX), Refusal::AmountTooHigh(U256::MAX)),
+        (super::with(&good, |c| c.token = nobody), ContractRefusal::NoCode(nobody)),
+        (super::with(&good, |c| c.verifier = nobody), ContractRefusal::NoCode(nobody)),
+        (super::with(&good, |c| c.fee = U256::MAX), ContractRefusal::AmountTooHigh(U256::MAX)),
         (
             super::with(&good, |c| c.gate = Some(Gate { address: c.token, stake_price: U256::ZERO })),
-            Refusal::TierCountInvalid(U256::from(3)),
+            ContractRefusal::TierCountInvalid(U256::from(3)),
         ),
     ];
     for (config, refusal) in bad {
@@ -82,8 +82,8 @@ fn a_gate_decides_who_joins_and_on_what_terms() {
     bench.mint(from, tokens(7));
     registry.approve(from, tokens(7)).unwrap();
     let commitment = secret(0).commitment();
-    assert_eq!(registry.deposit(from, commitment, SMALL).unwrap_err(), Refusal::HasGate.into());
-    let too_much = Refusal::DepositAboveMaximum { amount: tokens(6), max: tokens(5) };
+    assert_eq!(registry.deposit(from, commitment, SMALL).unwrap_err(), ContractRefusal::HasGate.into());
+    let too_much = ContractRefusal::DepositAboveMaximum { amount: tokens(6), max: tokens(5) };
     assert_eq!(registry.deposit_gated(from, commitment, tokens(5), Bytes::new()).unwrap_err(), too_much.into());
     let index = registry.deposit_gated(from, commitment, tokens(6), Bytes::new()).unwrap().added().unwrap();
     let record = registry.record(index).unwrap();
@@ -108,7 +108,7 @@ fn a_gate_that_admits_nobody_is_heard() {
     let registry = chain.deploy_registry(deployer(), &gated).unwrap();
     let from = deployer();
     let refused = registry.deposit_gated(from, secret(0).commitment(), U256::ZERO, Bytes::new()).unwrap_err();
-    assert_eq!(refused, Refusal::NotAdmitted(from).into());
+    assert_eq!(refused, ContractRefusal::NotAdmitted(from).into());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_proof_for_another_registry_does_not_hold() {
     let finder = benches[0].account(1);
     let proof = slash_proof(&benches[0].registry, &secret(0), finder);
     let refused = benches[1].registry.slash(finder, index, finder, &proof).unwrap_err();
-    assert_eq!(refused, Refusal::ProofInvalid.into());
+    assert_eq!(refused, ContractRefusal::ProofInvalid.into());
     benches[0].registry.slash(finder, index, finder, &proof).unwrap();
 }
 
@@ -178,20 +178,20 @@ fn only_a_registry_is_taken_for_one() {
     let nobody = Address::repeat_byte(0x99);
     assert_eq!(bench.chain.registry(nobody).err(), Some(RegistryError::Node(NodeError::NoContract(nobody))));
     let refused = bench.chain.registry(bench.registry.token()).err();
-    assert_eq!(refused, Some(RegistryError::Refused(Refusal::NoReason)));
+    assert_eq!(refused, Some(RegistryError::Refused(ContractRefusal::NoReason)));
 }
 
 #[test]
 fn refusals_of_other_makes_are_read() {
-    let decode = |hex: &str| Refusal::decode(&hex.parse::<Bytes>().unwrap());
-    assert_eq!(decode("0x"), Refusal::NoReason);
-    assert_eq!(decode("0x12345678"), Refusal::Unknown("0x12345678".parse().unwrap()));
+    let decode = |hex: &str| ContractRefusal::decode(&hex.parse::<Bytes>().unwrap());
+    assert_eq!(decode("0x"), ContractRefusal::NoReason);
+    assert_eq!(decode("0x12345678"), ContractRefusal::Unknown("0x12345678".parse().unwrap()));
     let word = |n: u8| format!("{n:064x}");
-    assert_eq!(decode(&format!("0x4e487b71{}", word(0x11))), Refusal::Panic(U256::from(0x11)));
+    assert_eq!(decode(&format!("0x4e487b71{}", word(0x11))), ContractRefusal::Panic(U256::from(0x11)));
     let text = format!("0x08c379a0{}{}6e6f{}", word(0x20), word(2), "00".repeat(30));
-    assert_eq!(decode(&text), Refusal::Message("no".into()));
+    assert_eq!(decode(&text), ContractRefusal::Message("no".into()));
     // The selector of a known error with arguments missing.
-    assert!(matches!(decode("0x4e487b7100"), Refusal::Unknown(_)));
+    assert!(matches!(decode("0x4e487b7100"), ContractRefusal::Unknown(_)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use alloy_primitives::{Address, U256};
-use quotapass::circuits::{
+use quotapass_circuits::{
     identity::IdentitySecret,
     membership::Levels,
     prover::{Prover, development_setup},

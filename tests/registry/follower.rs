@@ -2,14 +2,12 @@
 
 use core::{ops::RangeInclusive, time::Duration};
 
-use quotapass::{
-    circuits::membership::{Member, MemberIndex, MemberPath},
-    registry::{
-        Block, FollowError, Follower, FollowerSettings, Refusal, Registry, RegistryContract, RegistryError,
-        alloy_primitives::{Address, Bytes, U256},
-        embedded::EmbeddedChain,
-        node::{Call, ChainLog, Node, NodeError, NodeReceipt},
-    },
+use quotapass_circuits::membership::{Member, MemberIndex, MemberPath};
+use quotapass_registry::{
+    Block, ContractRefusal, FollowError, Follower, FollowerSettings, Registry, RegistryContract, RegistryError,
+    alloy_primitives::{Address, Bytes, U256},
+    embedded::EmbeddedChain,
+    node::{Call, ChainLog, Node, NodeError, NodeReceipt},
 };
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
@@ -241,5 +239,5 @@ fn answers_that_mean_nothing_are_errors() {
     });
     assert!(matches!(unknown, FollowError::Registry(RegistryError::Unexpected(_))));
     let silent = lie(|_| Err(NodeError::Reverted(Bytes::new())));
-    assert_eq!(silent, FollowError::Registry(Refusal::NoReason.into()));
+    assert_eq!(silent, FollowError::Registry(ContractRefusal::NoReason.into()));
 }

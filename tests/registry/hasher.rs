@@ -3,13 +3,11 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use quotapass::{
-    circuits::{membership::Root, poseidon},
-    registry::{
-        Registry,
-        alloy_primitives::{Address, Bytes, keccak256},
-        node::{Call, Node},
-    },
+use quotapass_circuits::{membership::Root, poseidon};
+use quotapass_registry::{
+    Registry,
+    alloy_primitives::{Address, Bytes, keccak256},
+    node::{Call, Node},
 };
 
 use crate::bench::EmbeddedBench;

@@ -1,13 +1,10 @@
 //! Tests of the registry: its trait, its contract, the embedded chain and the follower.
 //!
 //! `suite` is written against the trait and a `Bench`, and runs on every backend.
-#![cfg(feature = "registry")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[cfg(feature = "rpc")]
 mod anvil;
 mod bench;
-#[cfg(feature = "rpc")]
 #[path = "../common/mod.rs"]
 mod common;
 mod differential;
@@ -18,21 +15,19 @@ mod hasher;
 mod state_file;
 mod suite;
 
-use quotapass::registry::deployment::RegistryConfig;
+use quotapass_registry::deployment::RegistryConfig;
 
-#[cfg(feature = "rpc")]
 mod over_http {
     crate::suite_on!(crate::anvil::AnvilBench::http());
 }
 
-#[cfg(feature = "rpc")]
 mod over_ws {
     crate::suite_on!(crate::anvil::AnvilBench::ws();
         the_terms_are_those_of_the_deployment, deposits_in_several_tiers_show_everywhere,
         a_deposit_is_refused_for_a_reason, blocks_follow_one_another);
 }
 
-#[cfg(all(feature = "rpc", unix))]
+#[cfg(unix)]
 mod over_ipc {
     crate::suite_on!(crate::anvil::AnvilBench::ipc();
         deposits_in_several_tiers_show_everywhere, a_deposit_is_refused_for_a_reason, an_exit_waits_for_its_delay);

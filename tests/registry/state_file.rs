@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use quotapass::circuits::membership::MemberIndex;
-use quotapass::registry::{
+use quotapass_circuits::membership::MemberIndex;
+use quotapass_registry::{
     Registry,
     alloy_primitives::Address,
     embedded::{ChainSettings, EmbeddedChain, StateFileError},

@@ -1,15 +1,13 @@
 //! Tests that every backend must pass. They use only the trait.
 
-use quotapass::{
-    circuits::{
-        identity::IdentityCommitment,
-        membership::{Day, Levels, Member, MemberIndex, Terms},
-    },
-    registry::{
-        MemberRecord, MemberStatus, Permit, Receipt, Refusal, RegistryError, RegistryEvent, TierNumber,
-        alloy_primitives::{Address, B256, Bytes, U256},
-        bindings::TokenAbi,
-    },
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    membership::{Day, Levels, Member, MemberIndex, Terms},
+};
+use quotapass_registry::{
+    ContractRefusal, MemberRecord, MemberStatus, Permit, Receipt, RegistryError, RegistryEvent, TierNumber,
+    alloy_primitives::{Address, B256, Bytes, U256},
+    bindings::TokenAbi,
 };
 
 use crate::bench::{
@@ -37,7 +35,7 @@ macro_rules! suite_on {
     };
 }
 
-fn refusal(result: Result<Receipt, RegistryError>) -> Refusal {
+fn refusal(result: Result<Receipt, RegistryError>) -> ContractRefusal {
     match result {
         Err(RegistryError::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
@@ -132,26 +130,27 @@ pub fn a_deposit_is_refused_for_a_reason(bench: &dyn Bench) {
     let spender = Address::from(registry.id().address);
     assert_eq!(
         refusal(registry.deposit(from, commitment, SMALL)),
-        Refusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: price(SMALL) }
+        ContractRefusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: price(SMALL) }
     );
     registry.approve(from, tokens(100)).unwrap();
     assert_eq!(
         refusal(registry.deposit(from, commitment, SMALL)),
-        Refusal::InsufficientBalance { account: from, balance: U256::ZERO, needed: price(SMALL) }
+        ContractRefusal::InsufficientBalance { account: from, balance: U256::ZERO, needed: price(SMALL) }
     );
     bench.mint(from, tokens(100));
-    assert_eq!(refusal(registry.deposit(from, commitment, TierNumber(3))), Refusal::UnknownTier(U256::from(3)));
+    assert_eq!(refusal(registry.deposit(from, commitment, TierNumber(3))), ContractRefusal::UnknownTier(U256::from(3)));
     let zero = IdentityCommitment::from_be_bytes(&[0; 32]).unwrap();
-    assert_eq!(refusal(registry.deposit(from, zero, SMALL)), Refusal::CommitmentOutOfRange(U256::ZERO));
+    assert_eq!(refusal(registry.deposit(from, zero, SMALL)), ContractRefusal::CommitmentOutOfRange(U256::ZERO));
     registry.deposit(from, commitment, SMALL).unwrap();
-    let used = Refusal::CommitmentUsed { commitment: U256::from_be_bytes(commitment.to_be_bytes()), depositor: from };
+    let used =
+        ContractRefusal::CommitmentUsed { commitment: U256::from_be_bytes(commitment.to_be_bytes()), depositor: from };
     assert_eq!(refusal(registry.deposit(from, commitment, MIDDLE)), used);
     // A used commitment stays used, also after the member has left.
     registry.request_exit(from, MemberIndex(0)).unwrap();
     assert_eq!(refusal(registry.deposit(from, commitment, SMALL)), used);
     assert_eq!(
         refusal(registry.deposit_gated(from, secret(1).commitment(), U256::ZERO, Bytes::new())),
-        Refusal::HasNoGate
+        ContractRefusal::HasNoGate
     );
     assert_eq!(registry.head().unwrap().member_count, 1);
     assert_eq!(registry.balance_of(from).unwrap(), tokens(100) - price(SMALL));
@@ -164,9 +163,9 @@ pub fn slots_and_ranges_beyond_the_members(bench: &dyn Bench) {
     assert_eq!(registry.members_in(MemberIndex(1)..MemberIndex(1)).unwrap(), []);
     for (from, to) in [(0, 2), (1, 0)] {
         let refused = registry.members_in(MemberIndex(from)..MemberIndex(to)).unwrap_err();
-        assert_eq!(refused, Refusal::RangeInvalid { from: U256::from(from), to: U256::from(to) }.into());
+        assert_eq!(refused, ContractRefusal::RangeInvalid { from: U256::from(from), to: U256::from(to) }.into());
     }
-    let unknown = Refusal::UnknownMember(U256::from(1));
+    let unknown = ContractRefusal::UnknownMember(U256::from(1));
     assert_eq!(unknown.member(), Some(MemberIndex(1)));
     assert_eq!(registry.record(MemberIndex(1)).unwrap_err(), unknown.clone().into());
     let (from, index) = (bench.account(0), MemberIndex(1));
@@ -192,7 +191,7 @@ pub fn a_permit_replaces_the_approval(bench: &dyn Bench) {
 }
 
 pub fn a_permit_that_somebody_else_sent_does_no_harm(bench: &dyn Bench) {
-    use quotapass::registry::bindings::sol_types::SolCall;
+    use quotapass_registry::bindings::sol_types::SolCall;
 
     let (registry, from) = (bench.registry(), bench.account(0));
     bench.mint(from, price(MIDDLE));
@@ -221,7 +220,11 @@ pub fn a_permit_that_does_not_hold_is_no_allowance(bench: &dyn Bench) {
         let result = registry.deposit_with_permit(from, secret(0).commitment(), TierNumber(needed), permit);
         assert_eq!(
             refusal(result),
-            Refusal::InsufficientAllowance { spender, allowance: U256::ZERO, needed: price(TierNumber(needed)) }
+            ContractRefusal::InsufficientAllowance {
+                spender,
+                allowance: U256::ZERO,
+                needed: price(TierNumber(needed))
+            }
         );
     };
     refused(&permit, SMALL.0);
@@ -234,7 +237,7 @@ pub fn an_exit_waits_for_its_delay(bench: &dyn Bench) {
     let registry = bench.registry();
     let index = join(bench, 0, 0, MIDDLE);
     let (from, to, commitment) = (bench.account(0), bench.account(9), secret(0).commitment());
-    assert_eq!(refusal(registry.withdraw(from, index, to)), Refusal::ExitNotRequested(U256::ZERO));
+    assert_eq!(refusal(registry.withdraw(from, index, to)), ContractRefusal::ExitNotRequested(U256::ZERO));
 
     let receipt = registry.request_exit(from, index).unwrap();
     let requested = registry.block(receipt.block).unwrap().unwrap().timestamp;
@@ -244,14 +247,14 @@ pub fn an_exit_waits_for_its_delay(bench: &dyn Bench) {
     assert_eq!(registry.member_at(index).unwrap(), None);
     assert_eq!(Some(&registry.root().unwrap()), Levels::STANDARD.empty_roots().last());
     assert_eq!(registry.record(index).unwrap().status, MemberStatus::Exiting { withdrawable_at });
-    assert_eq!(refusal(registry.request_exit(from, index)), Refusal::ExitAlreadyRequested(U256::ZERO));
+    assert_eq!(refusal(registry.request_exit(from, index)), ContractRefusal::ExitAlreadyRequested(U256::ZERO));
 
-    let pending = Refusal::ExitPending { index: U256::ZERO, withdrawable_at: U256::from(withdrawable_at) };
+    let pending = ContractRefusal::ExitPending { index: U256::ZERO, withdrawable_at: U256::from(withdrawable_at) };
     assert_eq!(refusal(registry.withdraw(from, index, to)), pending);
     bench.advance(u64::from(EXIT_DELAY) - 60);
     assert_eq!(refusal(registry.withdraw(from, index, to)), pending);
     bench.advance(60);
-    assert_eq!(refusal(registry.withdraw(from, index, Address::ZERO)), Refusal::ReceiverZero);
+    assert_eq!(refusal(registry.withdraw(from, index, Address::ZERO)), ContractRefusal::ReceiverZero);
     let receipt = registry.withdraw(from, index, to).unwrap();
     assert_eq!(events(&receipt), [RegistryEvent::Withdrawn { index, to, amount: tokens(10) }]);
     assert_eq!(registry.balance_of(to).unwrap(), tokens(10));
@@ -263,7 +266,7 @@ pub fn an_exit_is_the_depositors_alone(bench: &dyn Bench) {
     let registry = bench.registry();
     let index = join(bench, 0, 0, SMALL);
     let stranger = bench.account(1);
-    let refused = Refusal::NotDepositor { index: U256::ZERO, caller: stranger };
+    let refused = ContractRefusal::NotDepositor { index: U256::ZERO, caller: stranger };
     assert_eq!(refusal(registry.request_exit(stranger, index)), refused);
     registry.request_exit(bench.account(0), index).unwrap();
     bench.advance(u64::from(EXIT_DELAY));
@@ -306,7 +309,7 @@ pub fn a_member_is_slashed_while_leaving(bench: &dyn Bench) {
     assert!(matches!(events(&receipt)[..], [RegistryEvent::Slashed { .. }]));
     assert_eq!(registry.root().unwrap(), root);
     assert_eq!(registry.balance_of(receiver).unwrap(), tokens(10) / U256::from(4));
-    assert_eq!(refusal(registry.withdraw(from, index, from)), Refusal::MemberGone(U256::ZERO));
+    assert_eq!(refusal(registry.withdraw(from, index, from)), ContractRefusal::MemberGone(U256::ZERO));
 }
 
 pub fn a_slash_pays_whom_the_proof_names(bench: &dyn Bench) {
@@ -315,9 +318,9 @@ pub fn a_slash_pays_whom_the_proof_names(bench: &dyn Bench) {
     let other = join(bench, 1, 1, MIDDLE);
     let (finder, thief) = (bench.account(2), bench.account(3));
     let proof = slash_proof(registry, &secret(0), finder);
-    assert_eq!(refusal(registry.slash(thief, index, thief, &proof)), Refusal::ProofInvalid);
-    assert_eq!(refusal(registry.slash(finder, other, finder, &proof)), Refusal::ProofInvalid);
-    assert_eq!(refusal(registry.slash(finder, index, Address::ZERO, &proof)), Refusal::ReceiverZero);
+    assert_eq!(refusal(registry.slash(thief, index, thief, &proof)), ContractRefusal::ProofInvalid);
+    assert_eq!(refusal(registry.slash(finder, other, finder, &proof)), ContractRefusal::ProofInvalid);
+    assert_eq!(refusal(registry.slash(finder, index, Address::ZERO, &proof)), ContractRefusal::ReceiverZero);
     // A copy of the whole transaction still pays the finder.
     registry.slash(thief, index, finder, &proof).unwrap();
     assert_eq!(registry.balance_of(finder).unwrap(), tokens(10) / U256::from(4));
@@ -334,7 +337,7 @@ pub fn what_is_gone_stays_gone(bench: &dyn Bench) {
     bench.advance(u64::from(EXIT_DELAY));
     registry.withdraw(from, left, from).unwrap();
     for (index, proof) in [slashed, left].into_iter().zip(&proofs) {
-        let gone = Refusal::MemberGone(U256::from(index.0));
+        let gone = ContractRefusal::MemberGone(U256::from(index.0));
         assert_eq!(refusal(registry.slash(from, index, from, proof)), gone);
         assert_eq!(refusal(registry.request_exit(from, index)), gone);
         assert_eq!(refusal(registry.withdraw(from, index, from)), gone);
@@ -365,7 +368,7 @@ pub fn a_copied_commitment_takes_nobodys_place(bench: &dyn Bench) {
     let third = bench.account(3);
     bench.mint(third, price(SMALL));
     registry.approve(third, price(SMALL)).unwrap();
-    let slashed = Refusal::CommitmentSlashed(U256::from_be_bytes(commitment.to_be_bytes()));
+    let slashed = ContractRefusal::CommitmentSlashed(U256::from_be_bytes(commitment.to_be_bytes()));
     assert_eq!(refusal(registry.deposit(third, commitment, SMALL)), slashed);
 }
 
@@ -373,12 +376,12 @@ pub fn the_treasury_claims_its_fees(bench: &dyn Bench) {
     let registry = bench.registry();
     let (from, treasury) = (bench.account(0), treasury());
     assert_eq!(registry.claimable(treasury).unwrap(), U256::ZERO);
-    assert_eq!(refusal(registry.claim(from, treasury, treasury)), Refusal::NothingToClaim(treasury));
+    assert_eq!(refusal(registry.claim(from, treasury, treasury)), ContractRefusal::NothingToClaim(treasury));
     join(bench, 0, 0, SMALL);
     join(bench, 0, 1, LARGE);
     let amount = fee() * U256::from(2);
     assert_eq!(registry.claimable(treasury).unwrap(), amount);
-    let refused = Refusal::NotClaimant { account: treasury, caller: from };
+    let refused = ContractRefusal::NotClaimant { account: treasury, caller: from };
     assert_eq!(refusal(registry.claim(from, treasury, from)), refused);
     let receipt = registry.claim(from, treasury, treasury).unwrap();
     assert_eq!(events(&receipt), [RegistryEvent::Claimed { account: treasury, to: treasury, amount }]);

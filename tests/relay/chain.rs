@@ -2,14 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use quotapass::{
-    circuits::membership::{MemberIndex, MemberTree, Root},
-    registry::{Follower, FollowerSettings, Registry},
-    relay::{
-        Horizon, MemoryLog, Relay, RelayContext, RootStatus, SettableClock, TroubleKind,
-        chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
-        upkeep::{Upkeep, UpkeepSettings},
-    },
+use quotapass_circuits::membership::{MemberIndex, MemberTree, Root};
+use quotapass_protocol::{Horizon, RootStatus};
+use quotapass_registry::{Follower, FollowerSettings, Registry};
+use quotapass_relay::{
+    MemoryLog, Relay, RelayContext, SettableClock, TroubleKind,
+    chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
+    upkeep::{Upkeep, UpkeepSettings},
 };
 use tempfile::TempDir;
 
@@ -93,7 +92,7 @@ impl World {
 
 impl Run {
     fn status_of(&self, world: &World, root: Root) -> RootStatus {
-        use quotapass::relay::Clock;
+        use quotapass_relay::Clock;
         self.relay.roots().status(root, world.clock.now(), WINDOW)
     }
 

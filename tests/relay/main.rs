@@ -1,6 +1,6 @@
 //! Tests of a relay with its chain, as a library and as a program: roots that follow the registry, the slashing worker,
 //! and `quotapass relay` with real stores and a real chain.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../registry/anvil.rs"]
@@ -20,19 +20,18 @@ mod upkeep;
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use quotapass::{
-    circuits::{
-        badge::Badge,
-        identity::IdentitySecret,
-        membership::Levels,
-        post::Post,
-        prover::{Prover, development_setup},
-        registry_id::RegistryId,
-        share::Line,
-        signal::{Epoch, ExternalNullifier, Scope, SignalHash},
-    },
-    relay::{Evidence, MemoryLog, Policy, PolicyTable, Relay, RootHistory},
+use quotapass_circuits::{
+    badge::Badge,
+    identity::IdentitySecret,
+    membership::Levels,
+    post::Post,
+    prover::{Prover, development_setup},
+    registry_id::RegistryId,
+    share::Line,
+    signal::{Epoch, ExternalNullifier, Scope, SignalHash},
 };
+use quotapass_protocol::{Evidence, Policy, PolicyTable, RootHistory};
+use quotapass_relay::{MemoryLog, Relay};
 
 const ROOM: &str = "room";
 const WINDOW: u32 = 3_600;

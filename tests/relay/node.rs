@@ -9,13 +9,13 @@ use std::{
     },
 };
 
-use quotapass::registry::{
+use quotapass_registry::{
     Block, Registry, RegistryContract, RegistryError,
     alloy_primitives::{Address, BlockNumber, Bytes, TxHash},
     embedded::EmbeddedChain,
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
 };
-use quotapass::relay::chain::RegistryLink;
+use quotapass_relay::chain::RegistryLink;
 
 /// The fault of a transaction.
 pub enum Fault {
@@ -26,7 +26,7 @@ pub enum Fault {
 }
 
 #[derive(Default)]
-struct State {
+struct NodeState {
     is_down: AtomicBool,
     faults: Mutex<VecDeque<Fault>>,
     sent: AtomicU64,
@@ -36,7 +36,7 @@ struct State {
 #[derive(Clone)]
 pub struct Endpoint {
     chain: EmbeddedChain,
-    state: Arc<State>,
+    state: Arc<NodeState>,
 }
 
 impl Endpoint {

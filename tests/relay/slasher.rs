@@ -2,20 +2,18 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        membership::Levels,
-        prover::{Prover, development_setup},
-        registry_id::RegistryId,
-        slash::Slash,
-    },
-    registry::{MemberStatus, Registry, alloy_primitives::Address},
-    relay::{
-        Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
-        WorkerId,
-        slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
-    },
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    membership::Levels,
+    prover::{Prover, development_setup},
+    registry_id::RegistryId,
+    slash::Slash,
+};
+use quotapass_registry::{MemberStatus, Registry, alloy_primitives::Address};
+use quotapass_relay::{
+    Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
+    WorkerId,
+    slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
 };
 
 use crate::{

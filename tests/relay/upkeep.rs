@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quotapass::{
-    circuits::registry_id::RegistryId,
-    relay::{
-        Entry, LogEpoch, LogError, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock, TroubleKind,
-        upkeep::{Upkeep, UpkeepSettings},
-    },
+use quotapass_circuits::registry_id::RegistryId;
+use quotapass_protocol::LogError;
+use quotapass_relay::{
+    Entry, LogEpoch, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock, TroubleKind,
+    upkeep::{Upkeep, UpkeepSettings},
 };
 
 use crate::{
@@ -97,7 +96,7 @@ fn one_wrong_clock_closes_no_epoch_for_others() {
     };
     let evidence = evidence(&registry, &secret(0));
     let entry_at = |passed: u64| {
-        let epoch = quotapass::circuits::signal::Epoch::at(evidence.epoch.seconds(), START + passed);
+        let epoch = quotapass_circuits::signal::Epoch::at(evidence.epoch.seconds(), START + passed);
         let epoch = LogEpoch::new(evidence.scope, epoch);
         Entry::new(epoch, evidence.nullifier, evidence.recorded)
     };

@@ -5,7 +5,7 @@ use std::{
     os::unix::{fs::FileTypeExt, net::UnixStream},
 };
 
-use quotapass::relay::http::{AdminAddress, AdminListener, HttpSettings};
+use quotapass_relay::http::{AdminAddress, AdminListener, HttpSettings};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::relay::{RelayEvent, http::HttpSettings};
+use quotapass_relay::{RelayEvent, http::HttpSettings};
 use serde_json::{Value, json};
 
 use crate::{server::*, world::*};

@@ -3,7 +3,7 @@
 use std::{io::Write, net::Shutdown, sync::LazyLock};
 
 use proptest::{collection::vec, prelude::*};
-use quotapass::relay::{PostRequest, http::frames::write_post};
+use quotapass_relay::{PostRequest, http::frames::write_post};
 use serde_json::json;
 
 use crate::{server::*, world::*};

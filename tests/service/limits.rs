@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::relay::http::HttpSettings;
+use quotapass_relay::http::HttpSettings;
 use serde_json::json;
 
 use crate::{server::*, world::*};

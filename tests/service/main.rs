@@ -1,5 +1,4 @@
 //! The relay's HTTP service over loopback TCP, with real proofs: each route, its limits, and clients that violate them.
-#![cfg(feature = "relay-http")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[cfg(unix)]
@@ -10,7 +9,6 @@ mod garbage;
 mod limits;
 #[cfg(target_os = "linux")]
 mod nginx;
-#[cfg(feature = "client")]
 mod policy;
 mod proxies;
 mod routes;

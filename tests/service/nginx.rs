@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::http::HttpSettings;
+use quotapass_relay::http::HttpSettings;
 
 use crate::server::*;
 

@@ -1,10 +1,10 @@
 //! Signed policies, and relays that serve one member a different policy.
 
-use quotapass::{
-    client::{Room, RoomError},
+use quotapass_protocol::{
+    DatedPolicy, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyHash, StatedPoliciesError,
     note::{NoteError, NoteKey, NotePublicKey},
-    relay::{DatedPolicy, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyHash, StatedPoliciesError},
 };
+use quotapass_wallet::{Room, RoomError};
 
 use crate::{server::*, world::*};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::http::HeaderName;
-use quotapass::relay::http::{ForwardedHeader, HttpSettings};
+use quotapass_relay::http::{ForwardedHeader, HttpSettings};
 
 use crate::{server::*, world::*};
 

@@ -1,12 +1,11 @@
 //! The answers of each route.
 
 use ed25519_dalek::Signer;
-use quotapass::{
-    circuits::{formats::wire::PostPass, membership::BucketNumber},
-    relay::{
-        BadgeChallenge, PostRequest, Settlement, SlashClaims, Trouble, TroubleKind,
-        http::{HttpSettings, frames::write_post},
-    },
+use quotapass_circuits::{formats::wire::PostPass, membership::BucketNumber};
+use quotapass_protocol::BadgeChallenge;
+use quotapass_relay::{
+    PostRequest, Settlement, SlashClaims, Trouble, TroubleKind,
+    http::{HttpSettings, frames::write_post},
 };
 use serde_json::{Value, json};
 
@@ -172,7 +171,7 @@ fn policy_and_roots_are_those_of_now() {
 
     let root = WORLD.tree.root();
     assert_eq!(server.get("/v1/roots").json()["current"], json!(root));
-    let next = quotapass::circuits::membership::Root::from_be_bytes(&[1; 32]).unwrap();
+    let next = quotapass_circuits::membership::Root::from_be_bytes(&[1; 32]).unwrap();
     server.relay.advance_root(next, NOW + 5);
     server.clock.set(NOW + 3_605);
     let roots = server.get("/v1/roots").json();
@@ -233,7 +232,7 @@ fn ready_says_why_not() {
     };
     assert_eq!(readiness(200), Vec::<String>::new());
     let status = &server.engine.context().status;
-    let gone = |at| move |chain: &mut quotapass::relay::ChainStatus| (chain.answered_at, chain.failures) = (at, 3);
+    let gone = |at| move |chain: &mut quotapass_relay::ChainStatus| (chain.answered_at, chain.failures) = (at, 3);
     status.update_chain(gone(Some(NOW - 300)));
     assert_eq!(readiness(200), Vec::<String>::new());
     status.update_chain(gone(Some(NOW - 301)));

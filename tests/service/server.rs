@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::{
+use quotapass_relay::{
     Engine, EngineSettings, Relay, RelayContext, SettableClock,
     http::{HttpService, HttpSettings},
 };

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use quotapass::relay::http::{Allowance, HttpSettings, SourceRules};
+use quotapass_relay::http::{Allowance, HttpSettings, SourceRules};
 
 use crate::{server::*, world::*};
 

@@ -6,23 +6,21 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use quotapass::{
-    circuits::{
-        badge::{Badge, badge},
-        formats::wire::{BadgePass, PostPass},
-        identity::{IdentityCommitment, IdentitySecret},
-        membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
-        post::{Post, post},
-        prover::{Prover, development_setup},
-        registry_id::RegistryId,
-        share::Nullifier,
-        signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
-    },
-    relay::{
-        BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogError, LogStatistics, MemoryLog, NullifierLog, Outcome,
-        Persona, PersonaRecord, Policy, PolicyTable, Recorded, Relay, Restriction, RootHistory, Settlement,
-        SlashClaims, WorkerId,
-    },
+use quotapass_circuits::{
+    badge::{Badge, badge},
+    formats::wire::{BadgePass, PostPass},
+    identity::{IdentityCommitment, IdentitySecret},
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
+    post::{Post, post},
+    prover::{Prover, development_setup},
+    registry_id::RegistryId,
+    share::Nullifier,
+    signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
+};
+use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory};
+use quotapass_relay::{
+    BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Persona,
+    PersonaRecord, Recorded, Relay, Restriction, Settlement, SlashClaims, WorkerId,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use quotapass::relay::{Entry, LogError, NullifierLog, Outcome};
+use quotapass_protocol::LogError;
+use quotapass_relay::{Entry, NullifierLog, Outcome};
 use redis::Value;
 
 use crate::{

@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quotapass::{
-    circuits::registry_id::RegistryId,
-    relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, LogError, NullifierLog, Outcome},
-};
+use quotapass_circuits::registry_id::RegistryId;
+use quotapass_protocol::LogError;
+use quotapass_relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, NullifierLog, Outcome};
 use tempfile::TempDir;
 
 use crate::{REGISTRY, create, inputs::*, open};

@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::{EmbeddedLog, LogError, NullifierLog, Outcome};
+use quotapass_protocol::LogError;
+use quotapass_relay::{EmbeddedLog, NullifierLog, Outcome};
 
 use crate::{create, inputs::*, open};
 

@@ -6,14 +6,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quotapass::{
-    circuits::{
-        identity::IdentitySecret,
-        share::{Line, Nullifier, Pseudonym, Share, ShareValue},
-        signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
-    },
-    relay::{BoundKey, Conviction, Entry, Evidence, LogEpoch, Persona},
+use quotapass_circuits::{
+    identity::IdentitySecret,
+    share::{Line, Nullifier, Pseudonym, Share, ShareValue},
+    signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
 };
+use quotapass_protocol::Evidence;
+use quotapass_relay::{BoundKey, Conviction, Entry, LogEpoch, Persona};
 
 use crate::REGISTRY;
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use quotapass::relay::{NullifierLog, Outcome};
+use quotapass_relay::{NullifierLog, Outcome};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{create, inputs::*, open};

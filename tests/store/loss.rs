@@ -1,6 +1,7 @@
 //! Logs on servers that are lost, as a whole or in part: nothing is accepted twice, and no log is silently created.
 
-use quotapass::relay::{Entry, LogChoice, LogError, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
+use quotapass_protocol::LogError;
+use quotapass_relay::{Entry, LogChoice, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
 
 use crate::{
     REGISTRY,

@@ -1,5 +1,4 @@
 //! The logs of a relay: one suite for every kind, and tests of the faults that only one kind can have.
-#![cfg(all(feature = "relay-embedded", feature = "relay-valkey"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cluster;
@@ -17,10 +16,8 @@ mod volume;
 
 use std::{path::Path, sync::Arc};
 
-use quotapass::{
-    circuits::registry_id::RegistryId,
-    relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, MemoryLog, RelayStore},
-};
+use quotapass_circuits::registry_id::RegistryId;
+use quotapass_relay::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings, MemoryLog, RelayStore};
 use tempfile::TempDir;
 
 use crate::server::{Cluster, Server};

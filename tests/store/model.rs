@@ -1,7 +1,7 @@
 //! Random sequences of calls, compared with the log in memory.
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use quotapass::relay::{BadgeBook, MemoryLog, NullifierLog, Restriction, SlashClaims, WorkerId};
+use quotapass_relay::{BadgeBook, MemoryLog, NullifierLog, Restriction, SlashClaims, WorkerId};
 
 use crate::{Fixture, inputs::*};
 

@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use quotapass::relay::{Entry, LogChoice, LogError, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
+use quotapass_protocol::LogError;
+use quotapass_relay::{Entry, LogChoice, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
 
 use crate::{
     REGISTRY,

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::{LogChoice, ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass_relay::{LogChoice, ValkeyLog, ValkeyLogError, ValkeySettings};
 use redis::{Value, cmd};
 use tempfile::TempDir;
 

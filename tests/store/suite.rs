@@ -5,9 +5,9 @@ use std::{
     thread,
 };
 
-use quotapass::relay::{
-    Conviction, Entry, Evidence, LogError, Outcome, PersonaRecord, RelayStore, Restriction, Settlement, WorkerId,
-    log::Fields,
+use quotapass_protocol::{Evidence, LogError};
+use quotapass_relay::{
+    Conviction, Entry, Outcome, PersonaRecord, RelayStore, Restriction, Settlement, WorkerId, log::Fields,
 };
 
 pub use crate::model::any_sequence_gives_what_the_model_gives;
@@ -59,7 +59,7 @@ pub fn order_holds_within_a_batch(store: &dyn Fixture) {
 }
 
 pub fn epochs_and_scopes_are_kept_apart(store: &dyn Fixture) {
-    use quotapass::relay::LogEpoch;
+    use quotapass_relay::LogEpoch;
     let log = store.handle();
     let epochs = [log_epoch(0), log_epoch(1), LogEpoch::new(scope("another room"), epoch(0))];
     for (x, epoch) in (0..).zip(epochs) {

@@ -2,7 +2,8 @@
 
 use std::{thread, time::Duration};
 
-use quotapass::relay::{Durability, Entry, LogError, NullifierLog, Outcome, ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass_protocol::LogError;
+use quotapass_relay::{Durability, Entry, NullifierLog, Outcome, ValkeyLog, ValkeyLogError, ValkeySettings};
 use redis::Value;
 
 use crate::{

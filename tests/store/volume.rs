@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quotapass::relay::{Entry, NullifierLog, Outcome};
+use quotapass_relay::{Entry, NullifierLog, Outcome};
 
 use crate::{create, inputs::*, open};
 

@@ -17,7 +17,7 @@ const PUBLISHED: [(&str, &str); 3] =
 
 /// Contracts whose code on a chain the program recognises, by the constants in `KNOWN_CODE`.
 const RECOGNISED: [&str; 2] = ["Registry", "SlashVerifier"];
-const KNOWN_CODE: &str = "src/registry/provenance/known.rs";
+const KNOWN_CODE: &str = "crates/registry/src/provenance/known.rs";
 
 /// Tests whose measurements are the gas snapshot; forge writes it below contracts/snapshots.
 const GAS_TESTS: &str = "test/gas/*.t.sol";

@@ -1,17 +1,15 @@
 //! The error type of all operations except verification.
 
-use quotapass::{
-    client::{BadgeError, KeyRefusal, PosterError, RecoverFailure, RoomError},
-    identity::SeedError,
-    wallet::{
-        ledger::{LedgerError, Refusal},
-        members::SyncError,
-    },
-};
 use quotapass_circuits::{
     post::PostError,
     prover::{ProveError, TablesError},
     requirement::Ineligible,
+};
+use quotapass_wallet::{
+    BadgeError, KeyRefusal, PosterError, RecoverFailure, RoomError,
+    identity::SeedError,
+    ledger::{LedgerError, LedgerRefusal},
+    members::SyncError,
 };
 
 /// Error of an operation. `reason` says what is wrong and what to do.
@@ -245,10 +243,10 @@ impl From<LedgerError> for QuotapassError {
         let reason = error.to_string();
         match error {
             LedgerError::Refused(refusal) => match refusal {
-                Refusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins, reason },
-                Refusal::NothingForDevice { .. } => Self::NothingForDevice { reason },
-                Refusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins, reason },
-                Refusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at, reason },
+                LedgerRefusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins, reason },
+                LedgerRefusal::NothingForDevice { .. } => Self::NothingForDevice { reason },
+                LedgerRefusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins, reason },
+                LedgerRefusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at, reason },
                 _ => Self::Ledger { reason },
             },
             LedgerError::Missing(_) => Self::LedgerMissing { reason },

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use quotapass::identity::Seed;
 use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
     registry_id::RegistryId,
 };
+use quotapass_wallet::identity::Seed;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use quotapass::wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner};
+use quotapass_wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner};
 
 use crate::{Account, EpochTimes, Membership, QuotapassError, Room, lock};
 

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use quotapass::wallet::members::{self, BucketGroup, LightMembers, OwnMembership, SourceError, SyncError};
 use quotapass_circuits::membership::{Bucket, Levels, Member, MemberIndex, MemberPath, UpperNodes};
+use quotapass_wallet::members::{self, BucketGroup, LightMembers, OwnMembership, SourceError, SyncError};
 
 use crate::{
     CancelToken, ChainHead, MembersSource, QuotapassError, Room, lock,
@@ -24,8 +24,8 @@ pub struct SyncReport {
     pub hidden_among: u32,
 }
 
-impl From<members::Synced> for SyncReport {
-    fn from(synced: members::Synced) -> Self {
+impl From<members::SyncedPath> for SyncReport {
+    fn from(synced: members::SyncedPath) -> Self {
         let asked = synced.asked.map_or_else(Vec::new, |group| group.buckets().map(|number| number.0).collect());
         // Two buckets hold 4,096 members.
         Self { asked, hidden_among: synced.hidden_among as u32 }

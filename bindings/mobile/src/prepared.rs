@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use quotapass::client::Poster;
 use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{self, Member, MemberPath},
 };
+use quotapass_wallet::Poster;
 use rand::rngs::OsRng;
 
 use crate::{
@@ -116,7 +116,7 @@ impl PreparedProver {
             }
             progress.begin(Step::Reserve)?;
             let reservation = ledger.with(|ledger| Ok(ledger.reserve(now, &poster.quota())?))?;
-            let left = reservation.left;
+            let left = reservation.left();
             progress.begin(Step::Prove)?;
             let pass = poster.prove(reservation, &message, &mut OsRng)?;
             Ok(PostPass { encoded: pass.to_bytes().to_vec(), text: pass.to_text(), epoch: pass.epoch.into(), left })

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, RwLock};
 
-use quotapass::client::{KeyFileHash, NotAHash, trusted_key};
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
@@ -11,6 +10,7 @@ use quotapass_circuits::{
     prover::{Tables, development_setup},
     verifier,
 };
+use quotapass_wallet::{KeyFileHash, NotAHash, trusted_key};
 
 use crate::{
     CancelToken, QuotapassError, Verifier,

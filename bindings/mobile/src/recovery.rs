@@ -2,8 +2,8 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass::{client, relay::Evidence};
 use quotapass_circuits::{identity::IdentitySecret, share::Share, signal::Epoch};
+use quotapass_protocol::Evidence;
 
 use crate::{PostFacts, QuotapassError, text::field};
 
@@ -45,5 +45,5 @@ fn secret_of(first: &PostFacts, second: &PostFacts) -> Result<IdentitySecret, Qu
         recorded: share(first)?,
         second: share(second)?,
     };
-    Ok(client::recover(&evidence, cap)?)
+    Ok(quotapass_wallet::recover(&evidence, cap)?)
 }

@@ -1,7 +1,7 @@
 //! Registries and their state on the chain.
 
-use quotapass::wallet::members;
 use quotapass_circuits::registry_id::RegistryId;
+use quotapass_wallet::members;
 
 use crate::{QuotapassError, text::field};
 

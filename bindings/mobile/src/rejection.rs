@@ -1,6 +1,6 @@
 //! Reasons to reject a pass.
 
-use quotapass::relay::{Malformed, Verdict};
+use quotapass_protocol::{Malformed, Verdict};
 
 /// How a gossip node treats the peer that sent a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
@@ -13,12 +13,12 @@ pub enum Gossip {
     Reject,
 }
 
-impl From<quotapass::relay::Gossip> for Gossip {
-    fn from(gossip: quotapass::relay::Gossip) -> Self {
+impl From<quotapass_protocol::Gossip> for Gossip {
+    fn from(gossip: quotapass_protocol::Gossip) -> Self {
         match gossip {
-            quotapass::relay::Gossip::Accept => Self::Accept,
-            quotapass::relay::Gossip::Ignore => Self::Ignore,
-            quotapass::relay::Gossip::Reject => Self::Reject,
+            quotapass_protocol::Gossip::Accept => Self::Accept,
+            quotapass_protocol::Gossip::Ignore => Self::Ignore,
+            quotapass_protocol::Gossip::Reject => Self::Reject,
         }
     }
 }

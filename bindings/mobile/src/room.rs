@@ -2,11 +2,8 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass::{
-    client,
-    relay::{DatedPolicy, Policy, PolicyHash},
-};
 use quotapass_circuits::signal::Epoch;
+use quotapass_protocol::{DatedPolicy, Policy, PolicyHash};
 
 use crate::{QuotapassError, Registry};
 
@@ -55,7 +52,7 @@ impl From<Epoch> for EpochTimes {
 /// A room at a registry, and its policy.
 #[derive(Clone, Debug, uniffi::Object)]
 pub struct Room {
-    room: client::Room,
+    room: quotapass_wallet::Room,
 }
 
 #[uniffi::export]
@@ -77,7 +74,7 @@ impl Room {
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
         };
-        Ok(Self { room: client::Room::new(registry.id()?, DatedPolicy { policy, version, from })? })
+        Ok(Self { room: quotapass_wallet::Room::new(registry.id()?, DatedPolicy { policy, version, from })? })
     }
 
     /// Reads a room from a relay's answer to `GET /v1/policy`.
@@ -90,7 +87,7 @@ impl Room {
     /// the room.
     #[uniffi::constructor]
     pub fn from_policy_json(json: String, name: String) -> Result<Self, QuotapassError> {
-        Ok(Self { room: client::Room::from_policy_document(&json, &name)? })
+        Ok(Self { room: quotapass_wallet::Room::from_policy_document(&json, &name)? })
     }
 
     /// SHA-256 of the policy's canonical JSON (RFC 8785), 64 hexadecimal digits. Relays publish it as `policy_hash`. It
@@ -162,7 +159,7 @@ impl Room {
 }
 
 impl Room {
-    pub(crate) fn client(&self) -> &client::Room {
+    pub(crate) fn client(&self) -> &quotapass_wallet::Room {
         &self.room
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::RwLock;
 
-use quotapass::{
-    client::AcceptedRoots,
-    relay::{RootHistory, Verdict},
-};
 use quotapass_circuits::membership::Root;
+use quotapass_protocol::{RootHistory, Verdict};
+use quotapass_wallet::AcceptedRoots;
 use serde::Deserialize;
 
 use crate::{QuotapassError, read, text::field, write};

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use quotapass::wallet::members::{self, SourceError};
 use quotapass_circuits::membership::{
     Bucket, BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Terms, UpperNodes,
 };
+use quotapass_wallet::members::{self, SourceError};
 
 use crate::{
     ChainHead, QuotapassError, lock,

@@ -8,12 +8,6 @@
 
 use std::{env, fs, io, path::Path};
 
-use quotapass::{
-    client::{Poster, Room, make_badge, trusted_key, verify_post},
-    identity::Seed,
-    relay::{Policy, Verdict},
-    wallet::ledger::Reservation,
-};
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, assignment::Assignment, shape::Shape},
@@ -24,6 +18,13 @@ use quotapass_circuits::{
     prover::{Prover, development_setup},
     registry_id::RegistryId,
     signal::{ExternalNullifier, SignalHash},
+};
+use quotapass_protocol::{Policy, Verdict};
+use quotapass_wallet::{
+    Poster, Room,
+    identity::Seed,
+    ledger::{Book, DeviceShare},
+    make_badge, trusted_key, verify_post,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -93,9 +94,10 @@ fn make(folder: &Path) {
     let membership = Membership { secret: &secret, member: &member, path: &path };
     let mut poster = Poster::new(&prover::<Post>(folder), room(), membership, NOW).unwrap();
     let epoch = room().policy().epoch_at(NOW);
-    // Both have the same message id, so together they reveal the secret.
+    // Two ledgers give out one message id, so the two posts reveal the secret.
     let posts = ["hello from outside", "one too many"].map(|message| {
-        let reservation = Reservation { epoch, message_id: 0, left: 0 };
+        let mut ledger = Book::new(poster.owner(), DeviceShare::SOLE);
+        let reservation = ledger.reserve(NOW, &poster.quota()).unwrap();
         let pass = poster.prove(reservation, message.as_bytes(), &mut rng).unwrap();
         json!({ "message": message, "pass": pass.to_text() })
     });

@@ -2,13 +2,14 @@
 
 use core::str::FromStr;
 
-use quotapass::{client::Room, relay::Policy};
 use quotapass_circuits::{
     field::FieldError,
     identity::IdentityCommitment,
     membership::{Day, Member, Root, Terms},
     registry_id::RegistryId,
 };
+use quotapass_protocol::Policy;
+use quotapass_wallet::Room;
 use serde::Deserialize;
 
 use crate::error::Failure;

@@ -1,14 +1,6 @@
 //! Errors for JavaScript: an `Error` with a stable `code`, and `nextBegins` if there is a time to wait for.
 
 use js_sys::{Error, Reflect};
-use quotapass::{
-    client::{BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError},
-    identity::SeedError,
-    wallet::{
-        ledger::{FormatError, NoSuchDevice, Refusal},
-        members::SyncError,
-    },
-};
 use quotapass_circuits::{
     field::FieldError,
     formats::wire::DecodeError,
@@ -16,6 +8,12 @@ use quotapass_circuits::{
     post::PostError,
     prover::ProveError,
     verifier::WrongKey,
+};
+use quotapass_wallet::{
+    BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError,
+    identity::SeedError,
+    ledger::{FormatError, LedgerRefusal, NoSuchDevice},
+    members::SyncError,
 };
 use wasm_bindgen::JsValue;
 
@@ -72,7 +70,7 @@ pub enum Failure {
     Recover(#[from] RecoverFailure),
     /// No message id was reserved.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] LedgerRefusal),
     /// The device number is not valid.
     #[error(transparent)]
     Device(#[from] NoSuchDevice),
@@ -134,9 +132,9 @@ impl Failure {
             Self::Poster(_) | Self::Badge(_) => "prove_failed",
             Self::Recover(_) => "cannot_recover",
             Self::Refused(refusal) => match refusal {
-                Refusal::QuotaUsed { .. } => "quota_used",
-                Refusal::NothingForDevice { .. } => "nothing_for_device",
-                Refusal::EpochLeft { .. } => "epoch_left",
+                LedgerRefusal::QuotaUsed { .. } => "quota_used",
+                LedgerRefusal::NothingForDevice { .. } => "nothing_for_device",
+                LedgerRefusal::EpochLeft { .. } => "epoch_left",
                 _ => "may_be_stale",
             },
             Self::Ledger(_) => "ledger_damaged",
@@ -149,10 +147,10 @@ impl Failure {
     /// The Unix second from which the call may work.
     fn next_begins(&self) -> Option<u64> {
         match self {
-            Self::Refused(Refusal::QuotaUsed { next_begins, .. } | Refusal::EpochLeft { next_begins, .. }) => {
-                Some(*next_begins)
-            }
-            Self::Refused(Refusal::MayBeStale { resumes_at }) => Some(*resumes_at),
+            Self::Refused(
+                LedgerRefusal::QuotaUsed { next_begins, .. } | LedgerRefusal::EpochLeft { next_begins, .. },
+            ) => Some(*next_begins),
+            Self::Refused(LedgerRefusal::MayBeStale { resumes_at }) => Some(*resumes_at),
             _ => None,
         }
     }

@@ -1,8 +1,8 @@
 //! Identities and their accounts.
 
 use js_sys::{JsString, Uint8Array};
-use quotapass::{identity::Seed, wallet::ledger::LedgerOwner};
 use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId};
+use quotapass_wallet::{identity::Seed, ledger::LedgerOwner};
 use rand::rngs::OsRng;
 use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;

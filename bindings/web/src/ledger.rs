@@ -3,8 +3,8 @@
 
 use core::num::NonZeroU16;
 
-use quotapass::wallet::ledger::{Book, DeviceShare, LedgerOwner, QuotaStatus, Reservation};
 use quotapass_circuits::signal::Scope;
+use quotapass_wallet::ledger::{Book, DeviceShare, LedgerOwner, QuotaStatus, Reservation};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 

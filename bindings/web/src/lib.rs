@@ -1,6 +1,6 @@
 //! quotapass for browsers: the WebAssembly module of the npm package `@quotapass/web`.
 //!
-//! It wraps [`quotapass::client`] and adds no rules. Secrets stay in the module's memory: JavaScript holds handles, and
+//! It wraps [`quotapass_wallet`] and adds no rules. Secrets stay in the module's memory: JavaScript holds handles, and
 //! `free()` overwrites the data behind them. Structured data is passed as JSON, long data as bytes. Errors have a
 //! stable `code`. Apps use the package's classes in `js/`, which store message ids in IndexedDB; this crate exports
 //! nothing to apps directly.

@@ -4,11 +4,11 @@ use core::cell::Cell;
 use std::collections::BTreeMap;
 
 use js_sys::Uint8Array;
-use quotapass::wallet::members::{
-    BucketGroup, ChainHead, LightMembers, MembersSource, OwnMembership, SourceError, SyncError, Synced,
-};
 use quotapass_circuits::membership::{
     Bucket, BucketNumber, Levels, Member, MemberIndex, MemberPath, MemberTree, UpperNodes,
+};
+use quotapass_wallet::members::{
+    BucketGroup, ChainHead, LightMembers, MembersSource, OwnMembership, SourceError, SyncError, SyncedPath,
 };
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -82,7 +82,7 @@ impl Membership {
         let answer = match (self.members.sync(&source, &head), source.missing.get()) {
             (_, Some(Missing::Upper)) => json!({ "needs": "upper" }),
             (_, Some(Missing::Buckets)) => json!({ "needs": self.group(&source, head.member_count) }),
-            (Ok(Synced { asked, hidden_among }), None) => {
+            (Ok(SyncedPath { asked, hidden_among }), None) => {
                 let asked = asked.map(|group| [group.first(), group.last()]);
                 json!({ "needs": null, "asked": asked, "hiddenAmong": hidden_among })
             }

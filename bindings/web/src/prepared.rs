@@ -1,6 +1,6 @@
 //! Messages of one member in one room.
 
-use quotapass::client::Poster;
+use quotapass_wallet::Poster;
 use rand::rngs::OsRng;
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -47,7 +47,7 @@ impl PreparedProver {
         if (owner, scope) != (self.poster.owner(), self.poster.room().scope()) {
             return Err(Failure::OtherLedger);
         }
-        let left = reservation.left;
+        let left = reservation.left();
         let pass = self.poster.prove(reservation, message, &mut OsRng)?;
         Ok(to_json(&json!({
             "text": pass.to_text(),

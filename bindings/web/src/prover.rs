@@ -1,6 +1,5 @@
 //! Proving keys and provers.
 
-use quotapass::client::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
@@ -9,6 +8,7 @@ use quotapass_circuits::{
     prover::{KeyOrigin, Prover as KeyedProver},
     verifier::Verifier,
 };
+use quotapass_wallet::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
 use rand::rngs::OsRng;
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -2,17 +2,15 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use core::num::NonZeroU32;
-
-use quotapass::{
-    client::{self, VerifiedPost},
-    relay::{Evidence, Verdict},
-};
 use quotapass_circuits::{
     formats::wire::decode_text,
     identity::IdentitySecret,
     share::{Nullifier, Share},
     signal::Epoch,
 };
+use quotapass_protocol::{Evidence, Verdict};
+use quotapass_wallet::VerifiedPost;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -36,8 +34,9 @@ impl Prover {
         now: f64,
     ) -> Result<String, Failure> {
         let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
-        let verdict = bytes(pass, text)
-            .and_then(|pass| client::verify_post(&self.posts.1, &room, message, &pass, roots.as_slice(), now));
+        let verdict = bytes(pass, text).and_then(|pass| {
+            quotapass_wallet::verify_post(&self.posts.1, &room, message, &pass, roots.as_slice(), now)
+        });
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
             Ok(VerifiedPost { epoch, public }) => json!({
@@ -70,8 +69,8 @@ impl Prover {
     ) -> Result<String, Failure> {
         let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
         let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
-        let verdict =
-            bytes(pass, text).and_then(|pass| client::verify_badge(verifier, &room, &pass, roots.as_slice(), now));
+        let verdict = bytes(pass, text)
+            .and_then(|pass| quotapass_wallet::verify_badge(verifier, &room, &pass, roots.as_slice(), now));
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
             Ok(pass) => json!({
@@ -149,5 +148,5 @@ fn recovered(room: &str, first: &str, second: &str) -> Result<IdentitySecret, Fa
         recorded: first.share,
         second: second.share,
     };
-    Ok(client::recover(&evidence, room.policy().limit_cap)?)
+    Ok(quotapass_wallet::recover(&evidence, room.policy().limit_cap)?)
 }

@@ -5,18 +5,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use quotapass::{
-    circuits::{
-        formats::wire::PostPass,
-        membership::{Levels, MemberIndex, Membership},
-        post::{Post, post},
-        prover::Prover,
-        signal::{ExternalNullifier, Scope, SignalHash},
-    },
-    keys::KeyStore,
-    registry::{Follower, FollowerSettings, Registry, RegistryEvent, alloy_primitives::Address, rpc::RpcSettings},
-    relay::Policy,
+use quotapass_circuits::{
+    formats::wire::PostPass,
+    membership::{Levels, MemberIndex, Membership},
+    post::{Post, post},
+    prover::Prover,
+    signal::{ExternalNullifier, Scope, SignalHash},
 };
+use quotapass_protocol::Policy;
+use quotapass_registry::{
+    Follower, FollowerSettings, Registry, RegistryEvent, alloy_primitives::Address, rpc::RpcSettings,
+};
+use quotapass_wallet::keys::KeyStore;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::json;
 

@@ -34,7 +34,7 @@ fn policies_change_and_the_chain_goes_and_comes_back() {
 
     // The policy is not valid: the previous one stays in force.
     let lower = daily().limit_cap.get() - 1;
-    let of = |limit| toml_of(&quotapass::relay::Policy { limit_cap: limit, ..daily() });
+    let of = |limit| toml_of(&quotapass_protocol::Policy { limit_cap: limit, ..daily() });
     let changed = text.replace(&toml_of(&daily()), &of(lower.try_into().unwrap()));
     operator.configure(&changed.replace("max_clock_skew = 20", "max_clock_skew = 100000"));
     relay.signal("HUP");

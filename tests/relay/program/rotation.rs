@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use quotapass::registry::rpc::AccountKey;
+use quotapass_registry::rpc::AccountKey;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs::default_provider,

@@ -1,6 +1,6 @@
 //! Tests of two relays that share one server.
 
-use quotapass::registry::alloy_primitives::hex;
+use quotapass_registry::alloy_primitives::hex;
 
 use super::{
     posts::Members,

@@ -1,0 +1,32 @@
+//! The rules that relays, wallets and apps must agree on: scopes and policies, roots in time, verdicts, and evidence.
+//!
+//! This crate has no clock, file, socket or chain: time is an argument, in Unix seconds.
+//!
+//! - [`Policy`] is what a scope asks of its posters. [`PolicyHistory`] decides which policies of a scope hold at a moment,
+//!   and [`PolicyTable`] holds the scopes of one relay.
+//! - [`RootHistory`] decides which roots of the member tree are accepted at a moment.
+//! - [`Verdict`] is the answer to a pass, with its name, number, JSON form and effect on gossip.
+//! - [`Evidence`] is two shares of one nullifier, which give away the member's secret.
+//! - [`BadgeChallenge`] is what the owner of a badge's chat key signs.
+//! - [`note`] signs statements, such as a relay's policies.
+
+mod challenge;
+mod evidence;
+pub mod note;
+mod overload;
+mod policy;
+mod roots;
+#[cfg(test)]
+mod samples;
+mod verdict;
+
+pub use challenge::{BadgeChallenge, Possession, PossessionError};
+pub use evidence::{Evidence, EvidenceRecord};
+pub use overload::{LogError, Overload};
+pub use policy::{
+    DatedPolicy, HEAD_SECONDS, NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyError,
+    PolicyHash, PolicyHistory, PolicyStatement, PolicyTable, RegistryStatement, SLASH_SECONDS, ScopePolicy,
+    StatedPoliciesError, StatedTerms, UnlistedScope, UnlistedVerdict,
+};
+pub use roots::{Horizon, RootHistory, RootStatus};
+pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict};

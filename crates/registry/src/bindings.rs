@@ -1,0 +1,21 @@
+//! Bindings of the contracts, generated from their compiled artifacts, bytecode included.
+//!
+//! They use the contracts' raw integers. Prefer [`Registry`](super::Registry), which has typed values.
+#![allow(missing_docs, clippy::too_many_arguments)]
+
+pub use alloy_sol_types as sol_types;
+use alloy_sol_types::sol;
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    RegistryAbi,
+    "../../contracts/artifacts/Registry.json"
+);
+
+sol!(SlashVerifierAbi, "../../contracts/artifacts/SlashVerifier.json");
+
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    TokenAbi,
+    "../../contracts/artifacts/DevToken.json"
+);

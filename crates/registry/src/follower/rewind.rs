@@ -1,0 +1,98 @@
+//! Undoing the changes of blocks that are no longer in the chain.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::BlockNumber;
+
+use super::{FollowError, Follower, Undone, store::CopyState};
+use crate::Registry;
+
+impl Follower {
+    /// Whether the last block read is still in the chain.
+    pub(super) fn is_in_chain(&self, registry: &dyn Registry) -> Result<bool, FollowError> {
+        let Some(read) = self.state.read else { return Ok(true) };
+        Ok(registry.block(read.number)? == Some(read))
+    }
+
+    /// If the last block read is no longer in the chain, undoes everything after the latest block that still is.
+    pub(super) fn return_to_common_ancestor(&mut self, registry: &dyn Registry) -> Result<(), FollowError> {
+        let Some(read) = self.state.read else { return Ok(()) };
+        if self.is_in_chain(registry)? {
+            return Ok(());
+        }
+        let known = self.store.blocks()?;
+        // A chain that contains a block contains all blocks before it.
+        let (mut low, mut high) = (0, known.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if registry.block(known[middle].number)? == Some(known[middle]) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let ancestor = low.checked_sub(1).map(|place| known[place]);
+        let limit = self.settings.reorganisation_limit;
+        // The lowest known block that was replaced.
+        let replaced = known.get(low).map_or(read.number, |block| block.number);
+        if read.number - replaced >= limit {
+            return Err(FollowError::ReorganisedTooDeep { limit });
+        }
+        let roots = self.rewind(ancestor.map(|block| block.number))?;
+        let undone = self.pending.undone.get_or_insert(Undone { ancestor, roots: 0 });
+        undone.ancestor = ancestor;
+        undone.roots += roots;
+        Ok(())
+    }
+
+    /// Undoes all changes after `block`, or after the latest earlier block whose hash is known, or everything if
+    /// `block` is `None`. Returns the number of reported roots that are no longer part of the history.
+    pub(super) fn rewind(&mut self, block: Option<BlockNumber>) -> Result<usize, FollowError> {
+        let known = self.store.blocks()?;
+        let read = block.and_then(|block| known.into_iter().rfind(|known| known.number <= block));
+        let block = read.map(|read| read.number);
+        let (mut len, mut restored, mut rewound, mut undone) = (0, Vec::new(), BTreeMap::new(), 0);
+        self.store.for_each_member(|index, stored| {
+            let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
+            let zeroed = stored.zeroed.is_some_and(is_after);
+            let added = is_after(stored.added);
+            undone += usize::from(added) + usize::from(zeroed);
+            if added {
+                return;
+            }
+            len = index.0 as usize + 1;
+            let mut former = stored;
+            former.rewind(block.unwrap_or(0));
+            if former != stored {
+                rewound.insert(index, former);
+            }
+            if zeroed {
+                restored.push((index, stored.member));
+            }
+        })?;
+        let written = self.tree.rewind(len, &restored).map_err(FollowError::from).and_then(|nodes| {
+            let verified = self.state.verified.zip(read).map(|(verified, read)| verified.min(read.number));
+            let state = CopyState { read, verified, root: self.tree.root(), ..self.state };
+            let writing = self.store.write()?;
+            writing.truncate_to(&self.tree)?;
+            writing.put_members(&rewound)?;
+            writing.put_nodes(nodes)?;
+            writing.remove_blocks_after(block)?;
+            writing.commit(&state)?;
+            Ok(state)
+        });
+        match written {
+            Ok(state) => self.state = state,
+            Err(error) => {
+                self.load()?;
+                return Err(error);
+            }
+        }
+        let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
+        self.pending.changes.retain(|change| !is_after(change.event.block));
+        let untold: usize =
+            self.pending.roots.iter().filter(|root| is_after(root.change.block)).map(|root| root.events).sum();
+        self.pending.roots.retain(|root| !is_after(root.change.block));
+        Ok(undone.saturating_sub(untold))
+    }
+}

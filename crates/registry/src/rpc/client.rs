@@ -1,0 +1,277 @@
+//! Requests with a time limit. Reads are repeated after failures, and batched if the endpoint allows it.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use alloy::{
+    network::AnyNetwork,
+    providers::RootProvider,
+    rpc::client::{BuiltInConnectionString, RpcClient},
+    transports::{TransportError, TransportErrorKind},
+};
+use alloy_primitives::{B256, BlockNumber, U64};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{NodeProgress, RpcSettings, error};
+use crate::{Block, node::NodeError};
+
+/// Maximum number of requests in a batch. Servers refuse more than about a hundred.
+const BATCH: usize = 50;
+
+/// A method and its parameters.
+pub(super) type Request = (&'static str, Value);
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub(super) struct Client {
+    rpc: RpcClient,
+    /// The endpoint's address, without credentials.
+    pub(super) endpoint: String,
+    pub(super) settings: RpcSettings,
+    /// Whether the endpoint refuses batches.
+    batches_refused: AtomicBool,
+}
+
+/// The fields of a block that a registry needs.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct RpcBlock {
+    number: U64,
+    hash: B256,
+    timestamp: U64,
+}
+
+impl From<RpcBlock> for Block {
+    fn from(block: RpcBlock) -> Self {
+        Self { number: block.number.to(), hash: block.hash, timestamp: block.timestamp.to() }
+    }
+}
+
+impl Client {
+    /// Connects. WebSocket and IPC connections are opened immediately, HTTP connections with the first request.
+    pub(super) async fn connect(url: &str, settings: RpcSettings) -> Result<Self, NodeError> {
+        let endpoint = without_credentials(url);
+        let connection = parse(url)?;
+        let limit = settings.timeout;
+        let opened = async {
+            match (connection, &settings.tls) {
+                (BuiltInConnectionString::Http(url), Some(tls)) => {
+                    let transport = tls.transport(url)?;
+                    let is_local = transport.guess_local();
+                    Ok(RpcClient::new(transport, is_local))
+                }
+                (connection, _) => {
+                    let opened = RpcClient::builder().connect_with(connection).await;
+                    opened.map_err(|failed| error::from_transport(&endpoint, failed))
+                }
+            }
+        };
+        let rpc = match tokio::time::timeout(limit, opened).await {
+            Err(_) => return Err(NodeError::TimedOut { endpoint, timeout: limit }),
+            Ok(opened) => opened?,
+        };
+        Ok(Self { rpc, endpoint, settings, batches_refused: AtomicBool::new(false) })
+    }
+
+    /// Returns alloy's client over the same connection.
+    pub(super) fn provider(&self) -> RootProvider<AnyNetwork> {
+        RootProvider::new(self.rpc.clone())
+    }
+
+    /// Whether the endpoint seems to be on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.rpc.is_local()
+    }
+
+    /// Sends one request once.
+    pub(super) async fn request<T>(&self, (method, params): Request) -> Result<T, NodeError>
+    where
+        T: DeserializeOwned + core::fmt::Debug + Send + Sync + Unpin + 'static,
+    {
+        self.in_time(async { self.rpc.request::<Value, T>(method, params).await }).await
+    }
+
+    /// Waits for an answer until the time limit of the settings.
+    pub(super) async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, NodeError> {
+        let timeout = self.settings.timeout;
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(answer) => answer.map_err(|failed| error::from_transport(&self.endpoint, failed)),
+            Err(_) => Err(NodeError::TimedOut { endpoint: self.endpoint.clone(), timeout }),
+        }
+    }
+
+    /// Sends a read request, and repeats it while it fails in transit.
+    pub(super) async fn read<T>(&self, request: Request) -> Result<T, NodeError>
+    where
+        T: DeserializeOwned + core::fmt::Debug + Send + Sync + Unpin + 'static,
+    {
+        self.repeated(|| self.request(request.clone())).await
+    }
+
+    /// Repeats a read operation while it fails in transit.
+    pub(super) async fn repeated<T, F: Future<Output = Result<T, NodeError>>>(
+        &self,
+        mut request: impl FnMut() -> F,
+    ) -> Result<T, NodeError> {
+        let mut attempt = 0;
+        loop {
+            match request().await {
+                Err(failed) if error::is_passing(&failed) && attempt < self.settings.retries => {
+                    attempt += 1;
+                    self.pause(attempt, &failed).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Waits before the n-th repetition.
+    pub(super) async fn pause(&self, attempt: u32, reason: &NodeError) {
+        let after = error::pause(attempt, reason);
+        self.settings.progress.notify(NodeProgress::Retrying { reason: reason.to_string(), after, attempt });
+        tokio::time::sleep(after).await;
+    }
+
+    /// Sends several read requests, in as few batches as possible, or one by one if the endpoint refuses batches. Each
+    /// request has its own result. If a request fails in transit, its whole batch is repeated.
+    pub(super) async fn read_all(&self, requests: &[Request]) -> Result<Vec<Result<Value, NodeError>>, NodeError> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for chunk in requests.chunks(BATCH) {
+            answers.extend(self.repeated(|| self.chunk(chunk)).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn chunk(&self, requests: &[Request]) -> Result<Vec<Result<Value, NodeError>>, NodeError> {
+        let batchable = requests.len() > 1 && !self.batches_refused.load(Ordering::Relaxed);
+        let answers = match batchable {
+            true => self.batch(requests).await?,
+            false => None,
+        };
+        let answers = match answers {
+            Some(answers) => answers,
+            None => {
+                let mut answers = Vec::with_capacity(requests.len());
+                for request in requests {
+                    answers.push(self.request(request.clone()).await);
+                }
+                // Only now it is certain that the batch was refused, and that the endpoint itself works.
+                self.batches_refused.fetch_or(batchable && answers.iter().all(Result::is_ok), Ordering::Relaxed);
+                answers
+            }
+        };
+        match answers.iter().position(|answer| answer.as_ref().is_err_and(error::is_passing)) {
+            Some(place) => Err(answers.into_iter().nth(place).and_then(Result::err).unwrap_or(NodeError::Unsteady)),
+            None => Ok(answers),
+        }
+    }
+
+    /// Sends one batch; `None` if the endpoint seems to refuse batches.
+    async fn batch(&self, requests: &[Request]) -> Result<Option<Vec<Result<Value, NodeError>>>, NodeError> {
+        let mut batch = self.rpc.new_batch();
+        let mut waiting = Vec::with_capacity(requests.len());
+        for (method, params) in requests {
+            let added = batch.add_call::<Value, Value>(*method, params);
+            waiting.push(added.map_err(|failed| error::from_transport(&self.endpoint, failed))?);
+        }
+        match self.in_time(async { batch.send().await }).await {
+            Ok(()) => {}
+            Err(failed) if error::is_passing(&failed) => return Err(failed),
+            Err(_) => return Ok(None),
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            match answer.await {
+                Err(TransportError::Transport(TransportErrorKind::MissingBatchResponse(_))) => return Ok(None),
+                answer => answers.push(answer.map_err(|failed| error::from_transport(&self.endpoint, failed))),
+            }
+        }
+        Ok(Some(answers))
+    }
+
+    /// Reads the latest block.
+    pub(super) async fn latest(&self) -> Result<Block, NodeError> {
+        let block: Option<RpcBlock> = self.read(("eth_getBlockByNumber", json!(["latest", false]))).await?;
+        block.map(Block::from).ok_or_else(|| NodeError::BadAnswer("no latest block".into()))
+    }
+
+    /// Reads a block by its number.
+    pub(super) async fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError> {
+        let block: Option<RpcBlock> = self.read(block_request(number)).await?;
+        match block.map(Block::from) {
+            Some(block) if block.number != number => {
+                Err(NodeError::BadAnswer(format!("block {} instead of block {number}", block.number)))
+            }
+            block => Ok(block),
+        }
+    }
+}
+
+/// Returns the request for a block without its transactions.
+pub(super) fn block_request(number: BlockNumber) -> Request {
+    ("eth_getBlockByNumber", json!([U64::from(number), false]))
+}
+
+/// Parses the answer to it.
+pub(super) fn block_answer(answer: Value) -> Result<Option<Block>, NodeError> {
+    Ok(from_value::<Option<RpcBlock>>(answer)?.map(Block::from))
+}
+
+/// Parses an answer.
+pub(super) fn from_value<T: DeserializeOwned>(answer: Value) -> Result<T, NodeError> {
+    serde_json::from_value(answer).map_err(|failed| NodeError::BadAnswer(failed.to_string()))
+}
+
+fn parse(url: &str) -> Result<BuiltInConnectionString, NodeError> {
+    let is = |schemes: [&str; 2]| schemes.iter().any(|scheme| url.starts_with(scheme));
+    let parsed = if is(["http://", "https://"]) {
+        BuiltInConnectionString::try_as_http(url)
+    } else if is(["ws://", "wss://"]) {
+        BuiltInConnectionString::try_as_ws(url)
+    } else if url.contains("://") && !is(["ipc://", "file://"]) {
+        return Err(NodeError::InvalidEndpoint(without_credentials(url)));
+    } else {
+        return BuiltInConnectionString::try_as_ipc(url)
+            .map_err(|failed| NodeError::Unreachable { endpoint: url.into(), reason: failed.to_string() });
+    };
+    parsed.map_err(|_| NodeError::InvalidEndpoint(without_credentials(url)))
+}
+
+/// Returns scheme and host only, because the user part and the path may contain a password or a provider's key.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) if !matches!(scheme, "ipc" | "file") => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{}", authority.rsplit('@').next().unwrap_or_default())
+        }
+        _ => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_without_its_key() {
+        assert_eq!(without_credentials("https://mainnet.infura.io/v3/0123456789"), "https://mainnet.infura.io");
+        assert_eq!(without_credentials("wss://user:secret@host:8546/?key=1"), "wss://host:8546");
+        assert_eq!(without_credentials("/run/geth.ipc"), "/run/geth.ipc");
+        assert_eq!(without_credentials("ftp://user:secret@host/key"), "ftp://host");
+    }
+
+    #[test]
+    fn an_address_of_no_known_kind_is_refused() {
+        for url in ["ftp://host", "gopher://x/1", "http://", "https://[::", "ws://"] {
+            assert!(matches!(parse(url), Err(NodeError::InvalidEndpoint(_))), "{url}");
+        }
+        for url in ["/no/such/socket", "ipc:///no/such/socket", "localhost"] {
+            assert!(matches!(parse(url), Err(NodeError::Unreachable { .. })), "{url}");
+        }
+        for url in ["http://127.0.0.1:8545", "https://host/key", "ws://host:1", "wss://host"] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+    }
+}

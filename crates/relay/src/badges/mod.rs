@@ -1,0 +1,197 @@
+//! Badges: the chat key of each pseudonym, and the restricted pseudonyms.
+
+mod book;
+mod cache;
+mod possession;
+
+use quotapass_circuits::{
+    formats::wire::BadgePass,
+    share::Pseudonym,
+    signal::{ChatKeyHash, Scope},
+};
+
+pub(super) use book::MemoryBook;
+pub use book::{BadgeBook, BoundKey, LATEST_END, Persona, PersonaRecord, Restriction};
+pub(super) use cache::VerifiedBadges;
+pub use possession::{CHALLENGE_SECONDS, Challenger, KeyCheck};
+
+use super::{NullifierLog, Relay};
+use quotapass_protocol::{LogError, PossessionError, UnlistedScope, Verdict};
+
+/// A badge to check.
+#[derive(Clone, Copy, Debug)]
+pub struct BadgeRequest<'a> {
+    /// The scope's name.
+    pub scope: &'a str,
+    /// The encoded pass.
+    pub pass: &'a [u8],
+}
+
+/// The verdict on a badge, and its holder if it was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BadgeAnswer {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The holder; only for an accepted badge.
+    pub holder: Option<BadgeHolder>,
+}
+
+impl From<Verdict> for BadgeAnswer {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, holder: None }
+    }
+}
+
+/// The holder of an accepted badge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadgeHolder {
+    /// The member's only pseudonym in the scope.
+    pub pseudonym: Pseudonym,
+    /// Hash of the chat key in the badge.
+    pub chat_key_hash: ChatKeyHash,
+    /// How the chat key relates to the key bound to the pseudonym.
+    pub chat_key: ChatKey,
+    /// Whether the sender of the badge proved possession of the chat key. A badge alone is public, and anybody can send
+    /// a copy.
+    pub has_chat_key: bool,
+}
+
+/// The relation of a badge's chat key to the key bound to its pseudonym.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChatKey {
+    /// The first chat key of the pseudonym; it is bound now.
+    First,
+    /// The chat key bound to the pseudonym.
+    Bound,
+    /// A second chat key: the deposit already has another one, which stays bound. The caller refuses the badge, or
+    /// replaces the key with [`Relay::bind_chat_key`].
+    Second {
+        /// The chat key that is bound.
+        bound: ChatKeyHash,
+    },
+}
+
+/// Errors of writes about a pseudonym.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PersonaError {
+    /// The relay does not serve the scope.
+    #[error(transparent)]
+    Scope(#[from] UnlistedScope),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl<L: NullifierLog + BadgeBook> Relay<L> {
+    /// Judges a badge at Unix second `now`.
+    ///
+    /// The order of checks: decoding, scope, requirement, root, slashed members, restrictions, possession of the chat
+    /// key, proof of the statement. A chat key is bound only after the proof verified. A repeated badge is accepted
+    /// again, because its statement is still true. Its proof is then not verified again; all other checks are made. The
+    /// verdict is `overloaded` if the log cannot tell which members are slashed or restricted.
+    ///
+    /// A badge is public, and anybody can send a copy: see [`verify_badge_of`](Self::verify_badge_of).
+    pub fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
+        self.verify_badge_of(request, |_, _| Ok(false), now)
+    }
+
+    /// Judges a badge like [`verify_badge`](Self::verify_badge), with a check of the possession of its chat key:
+    /// `has_chat_key` gets the scope and the chat key's bytes. It is for example a [`Challenger`].
+    pub fn verify_badge_of(
+        &self,
+        request: BadgeRequest<'_>,
+        has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
+        now: u64,
+    ) -> BadgeAnswer {
+        match self.judge_badge(&request, has_chat_key, now) {
+            Ok(holder) => BadgeAnswer { verdict: Verdict::Accepted, holder: Some(holder) },
+            Err(verdict) => verdict.into(),
+        }
+    }
+
+    fn judge_badge(
+        &self,
+        request: &BadgeRequest<'_>,
+        has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
+        now: u64,
+    ) -> Result<BadgeHolder, Verdict> {
+        let pass = BadgePass::from_bytes(request.pass)?;
+        let scope = self.check_badge(request.scope, &pass, now)?;
+        let persona = Persona { scope, pseudonym: pass.pseudonym };
+        let known = self.log().persona(persona)?;
+        if let Some(restriction) = known.restriction.filter(|restriction| restriction.is_in_force(now)) {
+            return Err(Verdict::Restricted { until: restriction.until });
+        }
+        let has_chat_key = has_chat_key(scope, pass.chat_key())?;
+        let public = pass.public(scope);
+        self.verified_badges().verify_once(scope, request.pass, || {
+            self.badge_verifier().verify(&public, &pass.proof).map_err(|_| Verdict::InvalidProof)
+        })?;
+        let key = BoundKey::from(public.chat_key_hash);
+        let bound = match known.bound {
+            None => self.log().bind_first(persona, &key)?,
+            bound => bound,
+        };
+        let chat_key = match bound {
+            None => ChatKey::First,
+            Some(bound) if bound.chat_key == key.chat_key => ChatKey::Bound,
+            Some(bound) => ChatKey::Second { bound: bound.chat_key },
+        };
+        Ok(BadgeHolder { pseudonym: pass.pseudonym, chat_key_hash: key.chat_key, chat_key, has_chat_key })
+    }
+
+    /// Makes the checks that need neither the book nor a pairing.
+    fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
+        let (scope, grace) = {
+            let policies = self.policies();
+            let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
+            let check_root = |window| self.check_root(pass.root, now, window);
+            entry.history().check_badge(&pass.requirement, now, check_root)?;
+            self.check_horizon(entry.history().exposure(now), now)?;
+            (entry.scope(), entry.history().grace(now))
+        };
+        self.learn_convictions(now)?;
+        match self.slashed().pseudonym_offender(scope, pass.pseudonym) {
+            Some(offender) => Err(Verdict::SlashedMember { within_grace: offender.is_within(grace, now) }),
+            None => Ok(scope),
+        }
+    }
+
+    /// Restricts a pseudonym in a scope, up to and including the Unix second `until`, or without end. An end after the
+    /// year 9999 counts as no end.
+    ///
+    /// # Errors
+    /// [`PersonaError`].
+    pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<u64>) -> Result<(), PersonaError> {
+        let persona = self.persona(scope, pseudonym)?;
+        Ok(self.log().restrict(persona, &Restriction::new(until))?)
+    }
+
+    /// Lifts a restriction; returns whether there was one.
+    ///
+    /// # Errors
+    /// [`PersonaError`].
+    pub fn lift(&self, scope: &str, pseudonym: Pseudonym) -> Result<bool, PersonaError> {
+        Ok(self.log().lift(self.persona(scope, pseudonym)?)?)
+    }
+
+    /// Binds a chat key to a pseudonym in place of the one bound before, and returns the replaced key. For callers that
+    /// let members replace their key.
+    ///
+    /// # Errors
+    /// [`PersonaError`].
+    pub fn bind_chat_key(
+        &self,
+        scope: &str,
+        pseudonym: Pseudonym,
+        chat_key: ChatKeyHash,
+    ) -> Result<Option<ChatKeyHash>, PersonaError> {
+        let former = self.log().rebind(self.persona(scope, pseudonym)?, &chat_key.into())?;
+        Ok(former.map(|former| former.chat_key))
+    }
+
+    fn persona(&self, scope: &str, pseudonym: Pseudonym) -> Result<Persona, UnlistedScope> {
+        Ok(Persona { scope: self.scope(scope)?, pseudonym })
+    }
+}

@@ -1,0 +1,167 @@
+//! Claims on slashing cases: only one of the relays that share a log works on a case at a time.
+
+use core::fmt;
+use std::{
+    collections::{HashMap, hash_map},
+    sync::{Arc, Mutex},
+};
+
+use quotapass_circuits::identity::IdentityCommitment;
+use quotapass_protocol::LogError;
+use serde::{Deserialize, Serialize};
+
+use super::{BadgeBook, MemoryLog, lock};
+
+/// The name of a worker, unique among the relays that share a log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkerId(pub String);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The outcome of a convicted member's case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// A relay that shares the log slashed it.
+    Slashed {
+        /// The transaction's hash, 0x-prefixed hex.
+        transaction: String,
+        /// The block that holds it.
+        block: u64,
+        /// The reward in the token's smallest unit, decimal.
+        reward: String,
+    },
+    /// Another party slashed the member first, or the member had left with its deposit.
+    Gone,
+    /// No member of the registry ever had this secret's commitment.
+    NoMember,
+}
+
+/// The cases of convicted members, worked on by one relay at a time.
+pub trait SlashClaims: Send + Sync {
+    /// Claims a case until Unix second `until`, or extends this worker's claim. Returns false if another worker has the
+    /// case at `now`, or if it is settled.
+    ///
+    /// # Errors
+    /// [`LogError`]; the case is then not claimed.
+    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError>;
+
+    /// Closes a case for good. A case that is already closed stays unchanged.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError>;
+
+    /// Returns the outcome of a case; none if the case is open or does not exist.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError>;
+}
+
+/// Implements [`SlashClaims`] for a pointer to claims.
+macro_rules! pointer {
+    ($pointer:ident) => {
+        impl<L: SlashClaims + ?Sized> SlashClaims for $pointer<L> {
+            fn claim(
+                &self,
+                commitment: IdentityCommitment,
+                worker: &WorkerId,
+                now: u64,
+                until: u64,
+            ) -> Result<bool, LogError> {
+                (**self).claim(commitment, worker, now, until)
+            }
+
+            fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
+                (**self).settle(commitment, settlement)
+            }
+
+            fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
+                (**self).settlement(commitment)
+            }
+        }
+    };
+}
+
+pointer!(Box);
+pointer!(Arc);
+
+/// A case of a convicted member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Case {
+    /// A worker works on it.
+    Claimed {
+        /// The worker.
+        worker: WorkerId,
+        /// The Unix second until which no other worker may take it.
+        until: u64,
+    },
+    /// It is closed.
+    Settled(Settlement),
+}
+
+impl Case {
+    /// Returns whether a worker may take the case at Unix second `now`.
+    pub fn is_free_for(&self, worker: &WorkerId, now: u64) -> bool {
+        match self {
+            Self::Settled(_) => false,
+            Self::Claimed { worker: holder, until } => holder == worker || *until <= now,
+        }
+    }
+
+    /// Returns the outcome; none if the case is open.
+    pub fn into_settlement(self) -> Option<Settlement> {
+        match self {
+            Self::Settled(settlement) => Some(settlement),
+            Self::Claimed { .. } => None,
+        }
+    }
+}
+
+/// Cases in memory.
+#[derive(Debug, Default)]
+pub(super) struct Cases(Mutex<HashMap<IdentityCommitment, Case>>);
+
+impl SlashClaims for MemoryLog {
+    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
+        let claimed = Case::Claimed { worker: worker.clone(), until };
+        Ok(match lock(&self.cases().0).entry(commitment) {
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(claimed);
+                true
+            }
+            hash_map::Entry::Occupied(mut case) => {
+                let is_free = case.get().is_free_for(worker, now);
+                if is_free {
+                    case.insert(claimed);
+                }
+                is_free
+            }
+        })
+    }
+
+    fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
+        let mut cases = lock(&self.cases().0);
+        if !matches!(cases.get(&commitment), Some(Case::Settled(_))) {
+            cases.insert(commitment, Case::Settled(settlement.clone()));
+        }
+        Ok(())
+    }
+
+    fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
+        Ok(lock(&self.cases().0).get(&commitment).cloned().and_then(Case::into_settlement))
+    }
+}
+
+/// The data that relays share: nullifiers, convictions and their cases, chat keys and restrictions.
+pub trait RelayStore: super::NullifierLog + SlashClaims + BadgeBook {}
+
+impl<L: super::NullifierLog + SlashClaims + BadgeBook> RelayStore for L {}

@@ -1,0 +1,245 @@
+//! Convictions: from a double post to the refusal of its member.
+
+use core::num::NonZeroU16;
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use quotapass_circuits::{
+    identity::{IdentityCommitment, IdentitySecret},
+    share::{Share, recover_line},
+};
+use quotapass_protocol::{Evidence, LogError, QuotaExceeded, Verdict};
+
+use super::{
+    Conviction, LogEpoch, NullifierLog, Outcome, Relay,
+    pipeline::{Candidate, failed, unanswered},
+    read,
+    slashed::{Offender, Quota},
+    write,
+};
+
+/// The cap from which on the relay looks up a member's own limit: the lookup scans all members.
+const LOOK_UP_FROM: u16 = 1_024;
+/// The time before the beginning of an epoch at which its refused nullifiers are computed, in seconds.
+const PREPARE_BEFORE: u64 = 60;
+
+/// A source of members' message limits: a copy of the registry.
+pub trait MessageLimits: Send + Sync {
+    /// Returns the greatest message limit of all current memberships with this commitment; none if there is no
+    /// membership.
+    fn message_limit(&self, commitment: IdentityCommitment) -> Option<NonZeroU16>;
+}
+
+/// A double post and the recovered secret.
+struct Caught {
+    /// The post's position in the batch.
+    place: usize,
+    secret: IdentitySecret,
+    conviction: Conviction,
+}
+
+impl Caught {
+    fn verdict(self, candidate: &Candidate) -> Verdict {
+        let (evidence, within_grace) = (self.conviction.evidence, candidate.grace > 0);
+        Verdict::QuotaExceeded(Box::new(QuotaExceeded { secret: self.secret, evidence, within_grace }))
+    }
+}
+
+impl<L: NullifierLog> Relay<L> {
+    /// Returns the verdicts on posts whose proof verified, given the log's outcome for each.
+    ///
+    /// First all evidence of the batch is kept, in one write; then its members are refused; then all posts are
+    /// answered. In [shadow mode](super::PolicyTable::is_shadow) a double post gets its verdict, but no evidence is
+    /// kept.
+    pub(super) fn conclude(
+        &self,
+        candidates: &[Candidate],
+        outcomes: Vec<Result<Outcome, LogError>>,
+        now: u64,
+    ) -> Vec<Verdict> {
+        // Another secret may have become known since the cheap checks.
+        let before = self.offenders(candidates);
+        let mut caught = Vec::new();
+        // If a log answers for fewer entries than it got, it is unknown which of the others it recorded.
+        let outcomes = outcomes.into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
+        let mut verdict = |place: usize, outcome| {
+            let candidate: &Candidate = &candidates[place];
+            match (outcome, before[place]) {
+                (Err(error), _) => failed(error, candidate.epoch, now),
+                (Ok(_), Some(offender)) => candidate.slashed(offender, now),
+                (Ok(Outcome::New), None) => Verdict::Accepted,
+                (Ok(Outcome::Replay), None) => Verdict::Replay,
+                (Ok(Outcome::Conflict(recorded)), None) => match candidate.catch(recorded, place, now) {
+                    Ok(found) if candidate.is_shadow => found.verdict(candidate),
+                    Ok(found) => {
+                        caught.push(found);
+                        Verdict::SlashedMember { within_grace: true }
+                    }
+                    Err(error) => failed(error, candidate.epoch, now),
+                },
+            }
+        };
+        let places = (0..candidates.len()).zip(outcomes);
+        let mut verdicts: Vec<Verdict> = places.map(|(place, outcome)| verdict(place, outcome)).collect();
+        if caught.is_empty() {
+            return verdicts;
+        }
+
+        let convictions: Vec<Conviction> = caught.iter().map(|caught| caught.conviction.clone()).collect();
+        let kept = self.log.convict_all(&convictions).into_iter().chain(core::iter::repeat_with(|| Err(unanswered())));
+        // The position in the batch at which each member was caught, by member number.
+        let mut caught_at = HashMap::new();
+        for (caught, kept) in caught.into_iter().zip(kept) {
+            let (place, candidate) = (caught.place, &candidates[caught.place]);
+            match kept {
+                Ok(is_first) => {
+                    let number = self.refuse(caught.secret.clone(), candidate.cap, now);
+                    caught_at.entry(number).or_insert(place);
+                    // Another thread or another relay may have been first: a secret is announced once.
+                    if is_first {
+                        verdicts[place] = caught.verdict(candidate);
+                    }
+                }
+                // The double post has no consequence yet; the next post with this nullifier yields the evidence again.
+                Err(error) => verdicts[place] = failed(error, candidate.epoch, now),
+            }
+        }
+        for (place, offender) in self.offenders(candidates).into_iter().enumerate() {
+            let Some(offender) = offender.filter(|_| before[place].is_none()) else { continue };
+            // Posts that the member sent before it was caught keep their verdicts, as if each post had come alone.
+            if caught_at.get(&offender.number).is_none_or(|caught| *caught < place)
+                && !matches!(
+                    verdicts[place],
+                    Verdict::QuotaExceeded(_) | Verdict::Overloaded(_) | Verdict::EpochOutOfRange { .. }
+                )
+            {
+                verdicts[place] = candidates[place].slashed(offender, now);
+            }
+        }
+        verdicts
+    }
+
+    /// Returns the member behind each post whose secret is known now.
+    fn offenders(&self, candidates: &[Candidate]) -> Vec<Option<Offender>> {
+        let refused = self.slashed.refused(candidates.iter().map(Candidate::quota));
+        candidates.iter().map(|candidate| refused.offender(&candidate.quota(), candidate.entry.nullifier)).collect()
+    }
+
+    /// Refuses all further passes of a member whose secret is known since Unix second `since`. If it makes a
+    /// difference, the member's message limit is looked up afterwards; for the order see
+    /// [`SlashedMembers::learn_limit`](super::SlashedMembers::learn_limit).
+    fn refuse(&self, secret: IdentitySecret, cap: NonZeroU16, since: u64) -> u64 {
+        let commitment = secret.commitment();
+        let (number, is_news) = self.slashed.learn(secret, None, since);
+        if is_news && cap.get() >= LOOK_UP_FROM {
+            let limits = read(&self.limits).as_ref().map(Arc::clone);
+            if let Some(limit) = limits.and_then(|limits| limits.message_limit(commitment)) {
+                self.slashed.learn_limit(commitment, limit);
+            }
+        }
+        number
+    }
+
+    /// Sets the source of members' message limits.
+    pub fn set_message_limits(&self, limits: Arc<dyn MessageLimits>) {
+        *write(&self.limits) = Some(limits);
+    }
+
+    /// Refuses at Unix second `now` all further passes of members whose evidence was kept since the last call, here or
+    /// by another relay that shares the log. Every batch begins with this call.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
+        // Threads do not wait for each other's read of the log. Two threads may read the same convictions; each knows
+        // them when it is done.
+        let from = self.convictions_seen.load(Ordering::Acquire);
+        let convictions = self.log.convictions(from)?;
+        if convictions.is_empty() {
+            return Ok(());
+        }
+        let cap = self.highest_cap(now);
+        for conviction in &convictions {
+            if let Some(secret) = conviction.secret() {
+                // A relay with a fast clock does not extend the grace time.
+                self.refuse(secret, cap, conviction.at.min(now));
+            }
+        }
+        self.convictions_seen.fetch_max(from.saturating_add(convictions.len() as u64), Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Keeps evidence that was found elsewhere, at Unix second `now`, and refuses all further passes of the member.
+    /// Returns whether it is the first evidence against this member.
+    ///
+    /// The caller checks by the commitment that the secret belongs to a member: see [`Evidence::secret_below`].
+    ///
+    /// # Errors
+    /// [`LogError`]; [`LogError::Damaged`] if no secret can be recovered from the shares.
+    pub fn import(&self, evidence: &Evidence, now: u64) -> Result<bool, LogError> {
+        let secret = evidence.secret().ok_or(LogError::Damaged)?;
+        let is_first = self.log.convict(&Conviction::new(evidence.clone(), now))?;
+        self.refuse(secret, self.highest_cap(now), now);
+        Ok(is_first)
+    }
+
+    /// Slashes a member whose secret became known elsewhere, at Unix second `now`. It takes effect at once, under every
+    /// root. Secrets recovered here have already taken effect. Returns whether the secret was unknown before.
+    ///
+    /// The caller checks by the commitment that the secret belongs to a member.
+    pub fn slash(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, now: u64) -> bool {
+        self.slashed.insert(secret, message_limit, now)
+    }
+
+    /// Computes at Unix second `now` the refused nullifiers of epochs that begin soon, so that the first posts of these
+    /// epochs do not wait for them. Call it every few seconds, on a background thread.
+    pub fn prepare(&self, now: u64) {
+        if self.slashed.is_empty() {
+            return;
+        }
+        let mut quotas: Vec<(Quota, Quota)> = Vec::new();
+        {
+            let policies = self.policies();
+            for entry in policies.iter() {
+                let cap = entry.history().highest_cap(now);
+                for policy in entry.history().holding(now) {
+                    let quota = |at| (LogEpoch::new(entry.scope(), policy.epoch_at(at)), cap);
+                    if policy.epoch_at(now) != policy.epoch_at(now.saturating_add(PREPARE_BEFORE)) {
+                        quotas.push((quota(now), quota(now.saturating_add(PREPARE_BEFORE))));
+                    }
+                }
+            }
+        }
+        self.slashed.prepare(quotas);
+    }
+
+    /// Returns the highest cap of all scopes.
+    fn highest_cap(&self, now: u64) -> NonZeroU16 {
+        let policies = self.policies();
+        policies.iter().map(|entry| entry.history().highest_cap(now)).max().unwrap_or(NonZeroU16::MIN)
+    }
+}
+
+impl Candidate {
+    /// Returns the verdict on a post of a member whose secret is known.
+    pub(super) fn slashed(&self, offender: Offender, now: u64) -> Verdict {
+        Verdict::SlashedMember { within_grace: offender.is_within(self.grace, now) }
+    }
+
+    /// Recovers the secret from the recorded share and the share of this post, whose proof verified.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] if no line of this nullifier goes through both shares: the recorded share then never had a
+    /// valid proof, because this post has one. [`recover_line`] explains why the nullifier is enough.
+    fn catch(&self, recorded: Share, place: usize, now: u64) -> Result<Caught, LogError> {
+        let (nullifier, second) = (self.entry.nullifier, self.entry.share);
+        let (secret, line) = recover_line(&recorded, &second).map_err(|_| LogError::Damaged)?;
+        if line.nullifier() != nullifier {
+            return Err(LogError::Damaged);
+        }
+        let evidence = Evidence { scope: self.scope, epoch: self.epoch, nullifier, recorded, second };
+        Ok(Caught { place, secret, conviction: Conviction::new(evidence, now) })
+    }
+}

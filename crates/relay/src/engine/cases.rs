@@ -1,0 +1,110 @@
+//! The convicted members, here or at a relay that shares the log, and the outcome of each case.
+
+use std::sync::Mutex;
+
+use quotapass_circuits::{
+    identity::IdentityCommitment,
+    signal::{Epoch, Scope},
+};
+use quotapass_protocol::LogError;
+
+use super::judge::Judge;
+use crate::{Conviction, EventBus, RelayEvent, Settlement, lock};
+
+/// The maximum number of open cases that are checked in one round.
+const LOOKED_AFTER: usize = 64;
+
+/// A member that exceeded a quota. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConvictedMember {
+    /// The member's commitment.
+    pub commitment: IdentityCommitment,
+    /// The scope of the quota.
+    pub scope: Scope,
+    /// The epoch of the quota.
+    pub epoch: Epoch,
+    /// The outcome of the case; none if it is open.
+    pub settlement: Option<Settlement>,
+}
+
+/// All convicted members, in the order of the log.
+#[derive(Debug, Default)]
+pub(super) struct Cases(Mutex<KnownCases>);
+
+#[derive(Debug, Default)]
+struct KnownCases {
+    members: Vec<ConvictedMember>,
+    /// The number of convictions read. No secret can be recovered from some of them.
+    read: u64,
+    /// The position of the case to check next.
+    next: usize,
+    /// Whether the log and its cases were read completely once. Contents from before that are not published as events.
+    is_begun: bool,
+}
+
+impl Cases {
+    /// Returns convicted members from a position on, at most `limit`, and the total number.
+    pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
+        let state = lock(&self.0);
+        (state.members.iter().skip(from).take(limit).cloned().collect(), state.members.len())
+    }
+
+    /// Returns the latest convicted members, latest first.
+    pub(super) fn latest(&self, count: usize) -> Vec<ConvictedMember> {
+        lock(&self.0).members.iter().rev().take(count).cloned().collect()
+    }
+
+    /// Reads new convictions from the log and publishes them, at Unix second `now`. With `looks_after_cases` it also
+    /// checks some of the open cases. The lock is not held during log operations.
+    pub(super) fn refresh(
+        &self,
+        relay: &dyn Judge,
+        events: &EventBus,
+        now: u64,
+        looks_after_cases: bool,
+    ) -> Result<(), LogError> {
+        let from = lock(&self.0).read;
+        let news = relay.convictions(from)?;
+        let open = {
+            let state = &mut *lock(&self.0);
+            state.read += news.len() as u64;
+            for Conviction { evidence, .. } in &news {
+                let Some(secret) = evidence.secret() else { continue };
+                let (commitment, scope, epoch) = (secret.commitment(), evidence.scope, evidence.epoch);
+                state.members.push(ConvictedMember { commitment, scope, epoch, settlement: None });
+                if state.is_begun {
+                    events.publish(RelayEvent::Convicted { commitment, at: now });
+                }
+            }
+            if looks_after_cases { state.open() } else { Vec::new() }
+        };
+        for (position, commitment) in open {
+            let Some(settlement) = relay.settlement(commitment)? else { continue };
+            let state = &mut *lock(&self.0);
+            if let Some(member) = state.members.get_mut(position) {
+                member.settlement = Some(settlement.clone());
+            }
+            if state.is_begun {
+                events.publish(RelayEvent::Slashed { commitment, settlement, at: now });
+            }
+        }
+        let state = &mut *lock(&self.0);
+        // Cases that were closed before this run are found over several rounds; they are not published either.
+        state.is_begun |= state.next == 0;
+        Ok(())
+    }
+}
+
+impl KnownCases {
+    /// Returns some open cases; the next call returns others.
+    fn open(&mut self) -> Vec<(usize, IdentityCommitment)> {
+        let open = |(_, member): &(usize, &ConvictedMember)| member.settlement.is_none();
+        let found: Vec<_> = (self.members.iter().enumerate().skip(self.next))
+            .filter(open)
+            .map(|(position, member)| (position, member.commitment))
+            .take(LOOKED_AFTER)
+            .collect();
+        self.next = if found.len() < LOOKED_AFTER { 0 } else { found.last().map_or(0, |(position, _)| position + 1) };
+        found
+    }
+}

@@ -1,0 +1,172 @@
+//! The history of the last fifteen minutes: verdicts and latencies.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use quotapass_protocol::Verdict;
+use serde::Serialize;
+
+use crate::{RelayStatus, lock};
+
+/// The length of a sample, in seconds.
+pub const SAMPLE_SECONDS: u64 = 5;
+/// The number of samples that are kept.
+const KEPT: usize = 180;
+/// Bins of latencies in microseconds: four bins per power of two, up to half a minute.
+const BINS_PER_OCTAVE: f64 = 4.0;
+const BINS: usize = 100;
+
+/// Verdicts and latencies of five seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Sample {
+    /// The Unix second at which it begins.
+    pub at: u64,
+    /// Verdicts by [number](Verdict::number), on posts and badges.
+    #[schema(value_type = Vec<u32>)]
+    pub verdicts: [u32; Verdict::NAMES.len()],
+    /// The median time from submission to answer, in milliseconds; zero without submissions.
+    pub p50_ms: f64,
+    /// The 99th percentile of this time.
+    pub p99_ms: f64,
+    /// Members with a deposit, at the end of the sample.
+    pub members: u64,
+    /// Epochs whose nullifiers were kept, at the end of the sample; none if unknown.
+    pub epochs: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    verdicts: [u32; Verdict::NAMES.len()],
+    latencies: [u32; BINS],
+}
+
+impl Open {
+    fn new(number: u64) -> Self {
+        Self { number, verdicts: Default::default(), latencies: [0; BINS] }
+    }
+
+    fn sample(&self, status: &RelayStatus) -> Sample {
+        Sample {
+            at: self.number * SAMPLE_SECONDS,
+            verdicts: self.verdicts,
+            p50_ms: self.quantile(0.5),
+            p99_ms: self.quantile(0.99),
+            members: status.chain().members,
+            epochs: status.log().epochs,
+        }
+    }
+
+    /// Returns the upper edge of the bin that contains a quantile, in milliseconds.
+    fn quantile(&self, quantile: f64) -> f64 {
+        let total: u64 = self.latencies.iter().copied().map(u64::from).sum();
+        let rank = (total as f64 * quantile).ceil() as u64;
+        let mut seen = 0;
+        let bin = self.latencies.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= rank && seen > 0
+        });
+        bin.map_or(0.0, |bin| ((bin + 1) as f64 / BINS_PER_OCTAVE).exp2() / 1000.0)
+    }
+}
+
+/// The samples.
+#[derive(Debug)]
+pub(super) struct History {
+    state: Mutex<Samples>,
+    status: Arc<RelayStatus>,
+}
+
+#[derive(Debug, Default)]
+struct Samples {
+    closed: VecDeque<Sample>,
+    open: Option<Open>,
+}
+
+impl Samples {
+    /// Returns the open sample for a moment, and closes the previous one. A clock that goes back also begins a new
+    /// sample.
+    fn turn(&mut self, now: u64, status: &RelayStatus) -> &mut Open {
+        let number = now / SAMPLE_SECONDS;
+        if let Some(over) = self.open.take_if(|open| open.number != number) {
+            if self.closed.len() == KEPT {
+                self.closed.pop_front();
+            }
+            self.closed.push_back(over.sample(status));
+        }
+        self.open.get_or_insert_with(|| Open::new(number))
+    }
+}
+
+impl History {
+    pub(super) fn new(status: Arc<RelayStatus>) -> Self {
+        Self { state: Mutex::default(), status }
+    }
+
+    /// Counts verdicts that were given at Unix second `now`; without verdicts it only advances the time.
+    pub(super) fn note(&self, verdicts: &[Verdict], now: u64) {
+        let state = &mut *lock(&self.state);
+        let open = state.turn(now, &self.status);
+        for verdict in verdicts {
+            open.verdicts[usize::from(verdict.number())] += 1;
+        }
+    }
+
+    /// Counts the latencies of submissions that were answered at Unix second `now`.
+    pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
+        let state = &mut *lock(&self.state);
+        let open = state.turn(now, &self.status);
+        for latency in latencies {
+            let bin = ((latency.as_micros() as f64).max(1.0).log2() * BINS_PER_OCTAVE) as usize;
+            open.latencies[bin.min(BINS - 1)] += 1;
+        }
+    }
+
+    /// Returns the samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first, without
+    /// the sample that contains `now`.
+    pub(super) fn samples(&self, since: u64, now: u64) -> Vec<Sample> {
+        let state = &mut *lock(&self.state);
+        state.turn(now, &self.status);
+        let since = since.max(now.saturating_sub(KEPT as u64 * SAMPLE_SECONDS));
+        state.closed.iter().filter(|sample| (since..now).contains(&sample.at)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_of_five_seconds_and_fifteen_minutes() {
+        let history = History::new(Arc::default());
+        for second in 0..1000 {
+            let latency = Duration::from_millis(if second % 5 == 0 { 40 } else { 10 });
+            history.note(&[Verdict::Accepted, Verdict::Replay], 1_000_000 + second);
+            history.note_answers([latency].into_iter(), 1_000_000 + second);
+        }
+        let samples = history.samples(0, 1_001_000);
+        assert_eq!(samples.len(), KEPT);
+        assert_eq!((samples[0].at, samples[KEPT - 1].at), (1_000_100, 1_000_995));
+        for sample in &samples {
+            assert_eq!(sample.verdicts[..3], [5, 5, 0]);
+            assert!((10.0..12.0).contains(&sample.p50_ms) && (40.0..48.0).contains(&sample.p99_ms), "{sample:?}");
+        }
+        assert_eq!(history.samples(0, 1_001_500).len(), 81);
+        assert_eq!(history.samples(1_000_990, 1_001_500).len(), 3);
+        assert_eq!(history.samples(0, 2_000_000), []);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_survived() {
+        let history = History::new(Arc::default());
+        for now in [500, u64::MAX, 3, 499] {
+            history.note(&[Verdict::InvalidProof], now);
+        }
+        let samples = history.samples(0, 510);
+        assert_eq!(samples.iter().map(|sample| sample.at).collect::<Vec<_>>(), [500, 0, 495]);
+        assert_eq!((samples[0].p50_ms, samples[0].p99_ms), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,97 @@
+//! The cost of verdicts.
+
+use core::num::NonZeroUsize;
+
+use quotapass_circuits::verifier::VerifierCosts;
+use quotapass_protocol::{Malformed, Verdict};
+
+use crate::engine::submission::Answer;
+
+/// The work of refusing a post before its proof is checked, in posts.
+const REFUSAL_COST: f64 = 1.0 / 16.0;
+
+/// The cost of wasted work, in posts: one is the work of a good post in a large batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::engine) struct Costs {
+    /// The cost of finding one forgery.
+    pub(in crate::engine) forgery: f64,
+}
+
+impl Costs {
+    /// Computes the costs from a measurement on this machine: a forgery costs the verification of a single proof, a
+    /// good post its share of a large batch. The result is limited to 2 to 32 posts, in case a busy machine disturbed
+    /// the measurement.
+    pub(in crate::engine) fn of(costs: &VerifierCosts, max_batch: NonZeroUsize) -> Self {
+        let post = costs.batch(max_batch.get()).as_secs_f64() / max_batch.get() as f64;
+        let forgery = costs.each(1).as_secs_f64() / post;
+        Self { forgery: if forgery.is_finite() { forgery.clamp(2.0, 32.0) } else { 8.0 } }
+    }
+}
+
+/// The count of good, forged and wasted work in answers to one source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Posts that no honest client sends: invalid proofs, and bytes that are not a pass.
+    pub(super) forged: usize,
+    /// Wasted work, in posts.
+    pub(super) wasted: f64,
+    /// Accepted posts, which are now recorded. A badge can be sent any number of times, so it does not count as good.
+    pub(super) good: usize,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.forged += other.forged;
+        self.wasted += other.wasted;
+        self.good += other.good;
+    }
+}
+
+impl Costs {
+    /// Counts an answer. Forgeries count in full. A pass that is refused before its proof is checked (a replay, a pass
+    /// out of range or on an unknown root) costs little, but can be sent in any number, so this small cost counts.
+    /// Posts over quota count nothing: their author loses a deposit. A badge without a valid answer to a challenge also
+    /// counts nothing: it is not a forgery, and a client that sends only badges has no good posts to compensate for it.
+    pub(super) fn tally(&self, answer: &Answer) -> Tally {
+        let mut tally = Tally::default();
+        for verdict in answer.verdicts() {
+            match verdict {
+                Verdict::Malformed(Malformed::Possession(_)) => {}
+                Verdict::InvalidProof | Verdict::Malformed(_) => {
+                    tally.forged += 1;
+                    tally.wasted += self.forgery;
+                }
+                Verdict::Accepted => tally.good += usize::from(matches!(answer, Answer::Posts(_))),
+                Verdict::QuotaExceeded(_) | Verdict::Overloaded(_) => {}
+                Verdict::Replay
+                | Verdict::SlashedMember { .. }
+                | Verdict::UnknownRoot
+                | Verdict::StaleRoot { .. }
+                | Verdict::EpochOutOfRange { .. }
+                | Verdict::RequirementMismatch { .. }
+                | Verdict::Restricted { .. } => tally.wasted += REFUSAL_COST,
+            }
+        }
+        tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quotapass_protocol::PossessionError;
+
+    /// Attack: a forger sends one badge again and again, and counts as a sender of good posts.
+    #[test]
+    fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
+        let tally = |answer| {
+            let Tally { forged, wasted, good } = Costs { forgery: 8.0 }.tally(&answer);
+            (forged, wasted, good)
+        };
+        let badge = |verdict: Verdict| tally(Answer::Badge(verdict.into()));
+        assert_eq!(badge(Verdict::Accepted), (0, 0.0, 0));
+        assert_eq!(badge(Verdict::InvalidProof), (1, 8.0, 0));
+        assert_eq!(badge(PossessionError::Missing.into()), (0, 0.0, 0));
+        assert_eq!(tally(Answer::Posts(vec![Verdict::Accepted, Verdict::Replay])), (0, REFUSAL_COST, 1));
+    }
+}

@@ -1,0 +1,190 @@
+//! The binary format of posts: one after the other, each
+//! `scope length u8 | scope | message length u32 BE | message | pass`, where the pass has 246 bytes.
+
+use bytes::Bytes;
+use quotapass_circuits::formats::wire::POST_BYTES;
+
+use crate::{OwnedPost, PostRequest};
+
+/// Kinds of errors in binary posts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FramesErrorKind {
+    /// The bytes end within a post.
+    #[error("the bytes end within a post")]
+    Truncated,
+    /// A scope's name is not UTF-8.
+    #[error("the scope's name is not UTF-8")]
+    ScopeNotText,
+    /// There are more posts than this limit.
+    #[error("there are more than {0} posts")]
+    TooMany(usize),
+}
+
+/// An error in binary posts, with its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {offset}, in post {post}: {kind}")]
+pub struct FramesError {
+    /// Offset in the bytes.
+    pub offset: usize,
+    /// The post it is in, counted from zero.
+    pub post: usize,
+    /// Kind of the error.
+    pub kind: FramesErrorKind,
+}
+
+/// Errors of [`write_post`]: the post has no binary form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnframableError {
+    /// The scope's name is too long for a length in one byte.
+    #[error("a scope's name has at most 255 bytes, this one has {0}")]
+    Scope(usize),
+    /// The message is too long for a length in four bytes.
+    #[error("a message has less than 4 GiB, this one has {0} bytes")]
+    Message(usize),
+    /// The pass has another length.
+    #[error("a pass has {POST_BYTES} bytes, this one has {0}")]
+    Pass(usize),
+}
+
+/// Reads at most `most` posts. Their messages and passes share the memory of `bytes`.
+///
+/// # Errors
+/// [`FramesError`] for bytes that [`write_post`] does not write, or more posts than `most`. Passes are not decoded
+/// here; the verdict reports invalid ones.
+pub fn read_posts(bytes: &Bytes, most: usize) -> Result<Vec<OwnedPost>, FramesError> {
+    let mut reader = Reader { rest: bytes.clone(), length: bytes.len(), post: 0 };
+    let mut posts = Vec::new();
+    while !reader.rest.is_empty() {
+        if posts.len() == most {
+            return Err(reader.error(FramesErrorKind::TooMany(most)));
+        }
+        posts.push(reader.post()?);
+        reader.post += 1;
+    }
+    Ok(posts)
+}
+
+/// Writes a post at the end of a buffer.
+///
+/// # Errors
+/// [`UnframableError`]; the buffer is unchanged then.
+pub fn write_post(buffer: &mut Vec<u8>, post: &PostRequest<'_>) -> Result<(), UnframableError> {
+    let PostRequest { scope, message, pass } = post;
+    let scope_length = u8::try_from(scope.len()).map_err(|_| UnframableError::Scope(scope.len()))?;
+    let message_length = u32::try_from(message.len()).map_err(|_| UnframableError::Message(message.len()))?;
+    if pass.len() != POST_BYTES {
+        return Err(UnframableError::Pass(pass.len()));
+    }
+    buffer.push(scope_length);
+    buffer.extend_from_slice(scope.as_bytes());
+    buffer.extend_from_slice(&message_length.to_be_bytes());
+    buffer.extend_from_slice(message);
+    buffer.extend_from_slice(pass);
+    Ok(())
+}
+
+/// A reader that tracks its position.
+struct Reader {
+    rest: Bytes,
+    length: usize,
+    post: usize,
+}
+
+impl Reader {
+    fn error(&self, kind: FramesErrorKind) -> FramesError {
+        FramesError { offset: self.length - self.rest.len(), post: self.post, kind }
+    }
+
+    fn take(&mut self, length: usize) -> Result<Bytes, FramesError> {
+        if self.rest.len() < length {
+            return Err(self.error(FramesErrorKind::Truncated));
+        }
+        Ok(self.rest.split_to(length))
+    }
+
+    fn post(&mut self) -> Result<OwnedPost, FramesError> {
+        let length = self.take(1)?[0].into();
+        let at_scope = self.error(FramesErrorKind::ScopeNotText);
+        let scope = self.take(length)?;
+        let scope = core::str::from_utf8(&scope).map_err(|_| at_scope)?.to_owned();
+        let mut length = [0; 4];
+        length.copy_from_slice(&self.take(4)?);
+        let message = self.take(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX))?;
+        let pass = self.take(POST_BYTES)?;
+        Ok(OwnedPost { scope, message, pass: Ok(pass) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn write(posts: &[(String, Vec<u8>, Vec<u8>)]) -> Bytes {
+        let mut buffer = Vec::new();
+        for (scope, message, pass) in posts {
+            write_post(&mut buffer, &PostRequest { scope, message, pass }).unwrap();
+        }
+        buffer.into()
+    }
+
+    proptest! {
+        #[test]
+        fn posts_read_back(
+            posts in vec(("\\PC{0,40}", vec(any::<u8>(), 0..100), vec(any::<u8>(), POST_BYTES)), 0..5),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let bytes = write(&posts);
+            let read = read_posts(&bytes, 5).unwrap();
+            let parts = |post: &OwnedPost| (post.scope.clone(), post.message.to_vec(), post.pass.clone().unwrap().to_vec());
+            prop_assert_eq!(read.iter().map(parts).collect::<Vec<_>>(), posts.clone());
+            if !posts.is_empty() {
+                let error = read_posts(&bytes, posts.len() - 1).unwrap_err();
+                prop_assert_eq!((error.post, error.kind), (posts.len() - 1, FramesErrorKind::TooMany(posts.len() - 1)));
+                // A truncated text gives the posts before the cut, or an error with their end.
+                let cut = bytes.slice(..cut.index(bytes.len()));
+                match read_posts(&cut, 5) {
+                    Ok(read) => prop_assert!(read.len() < posts.len()),
+                    Err(error) => {
+                        prop_assert_eq!(error.kind, FramesErrorKind::Truncated);
+                        prop_assert!(error.offset <= cut.len());
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived_and_what_reads_writes_back(bytes in vec(any::<u8>(), 0..2_000)) {
+            if let Ok(posts) = read_posts(&bytes.clone().into(), 1_000) {
+                let mut written = Vec::new();
+                for OwnedPost { scope, message, pass } in &posts {
+                    write_post(&mut written, &PostRequest { scope, message, pass: pass.as_ref().unwrap() }).unwrap();
+                }
+                prop_assert_eq!(written, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_all_memory_is_only_truncated() {
+        let bytes = Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff, 1]);
+        let expected = FramesError { offset: 5, post: 0, kind: FramesErrorKind::Truncated };
+        assert_eq!(read_posts(&bytes, 1).unwrap_err(), expected);
+        let bytes = Bytes::from_static(&[2, 0xc3, 0x28, 0, 0, 0, 0]);
+        assert_eq!(read_posts(&bytes, 1).unwrap_err().kind, FramesErrorKind::ScopeNotText);
+    }
+
+    #[test]
+    fn what_has_no_binary_form_is_not_written() {
+        let mut buffer = Vec::new();
+        let (scope, pass) = ("x".repeat(256), [0; POST_BYTES]);
+        let post = PostRequest { scope: &scope, message: b"", pass: &pass };
+        assert_eq!(write_post(&mut buffer, &post), Err(UnframableError::Scope(256)));
+        let post = PostRequest { scope: "x", message: b"", pass: &pass[1..] };
+        assert_eq!(write_post(&mut buffer, &post), Err(UnframableError::Pass(245)));
+        assert!(buffer.is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! `GET /healthz` and `/readyz`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Service,
+    connections::{Door, Peer},
+};
+use crate::{Trouble, TroubleKind};
+
+/// Answer of `/healthz`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthBody {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Liveness of the process
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = HealthBody)))]
+pub(super) async fn healthz() -> Json<HealthBody> {
+    Json(HealthBody { status: "ok" })
+}
+
+/// A reason why the relay is not ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct ReasonBody {
+    /// `stopping`, `no_roots`, `log_failing`, `log_closed_ahead`, `chain_lost`, `chain_aging` or `chain_stale`.
+    code: &'static str,
+    /// Meaning of the code.
+    detail: &'static str,
+    /// The cause that the relay found; null if it found none.
+    cause: Option<String>,
+    /// Unix second since which the reason holds; null if unknown.
+    since: Option<u64>,
+    /// Seconds until it gets worse; null if unknown.
+    seconds_left: Option<u64>,
+}
+
+impl ReasonBody {
+    fn new(code: &'static str, detail: &'static str, since: Option<u64>) -> Self {
+        Self { code, detail, cause: None, since, seconds_left: None }
+    }
+
+    fn of((kind, trouble): (TroubleKind, Trouble), now: u64) -> Self {
+        Self {
+            cause: Some(trouble.cause),
+            seconds_left: trouble.worse_at.map(|at| at.saturating_sub(now)),
+            ..Self::new(kind.code(), kind.detail(), Some(trouble.since))
+        }
+    }
+}
+
+/// Answer of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct ReadinessBody {
+    /// Whether the relay is ready.
+    pub(super) ready: bool,
+    /// The reasons if it is not; empty where only the operator's own listener reports them.
+    reasons: Vec<ReasonBody>,
+}
+
+impl ReadinessBody {
+    pub(super) fn of(service: &Service) -> Self {
+        let status = &service.engine.context().status;
+        let (chain, now) = (status.chain(), service.now());
+        let patience = service.settings().chain_timeout.as_secs();
+        let stopping = service
+            .is_stopping()
+            .then(|| ReasonBody::new("stopping", "the relay answers the requests in progress, then stops", None));
+        let has_no_roots = service.engine.relay().roots().is_empty();
+        let roots =
+            has_no_roots.then(|| ReasonBody::new("no_roots", "no root is known yet; the relay accepts nothing", None));
+        let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.saturating_sub(at) > patience);
+        let lost = is_lost.then(|| {
+            let detail = "the chain does not answer; the relay judges posts by the known roots";
+            ReasonBody::new("chain_lost", detail, chain.answered_at)
+        });
+        let troubles = status.troubles().all().into_iter().map(|trouble| ReasonBody::of(trouble, now));
+        let reasons: Vec<_> = stopping.into_iter().chain(roots).chain(lost).chain(troubles).collect();
+        Self { ready: reasons.is_empty(), reasons }
+    }
+
+    /// Removes the reasons if only the operator's own listener reports them and the peer is on the public one.
+    pub(super) fn told_to(self, peer: &Peer, service: &Service) -> Self {
+        let is_closed = peer.door == Door::Public && service.settings().admin_alone;
+        if is_closed { Self { reasons: Vec::new(), ..self } } else { self }
+    }
+}
+
+/// Readiness of the relay for posts
+///
+/// A relay that is not ready still serves requests: this route is for load balancers in front of several relays.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses((status = 200, body = ReadinessBody), (status = 503, body = ReadinessBody))
+)]
+pub(super) async fn readyz(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let readiness = ReadinessBody::of(&service).told_to(&Peer::of(request.extensions()), &service);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}

@@ -1,0 +1,213 @@
+//! `GET /metrics`, in the text format of OpenMetrics or in Prometheus's own.
+
+use core::fmt;
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        info::Info,
+    },
+    registry::Registry,
+};
+
+use super::{
+    HttpSettings, Service,
+    body::BodyMemory,
+    connections::{Connections, Door, Peer},
+    error::{ApiError, ErrorBody},
+    events::Listeners,
+    exposition::Exposition,
+    process::Process,
+    settings::contains,
+    source::client,
+};
+use crate::{Clock, RelayStatus, TroubleKind, engine::EngineMetrics};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: u16,
+}
+
+/// Counts of answers by status.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers(Family<StatusLabel, Counter>);
+
+impl Answers {
+    pub(super) fn count(&self, status: StatusCode) {
+        self.0.get_or_create(&StatusLabel { status: status.as_u16() }).inc();
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabel {
+    rule: &'static str,
+}
+
+/// Requests refused by a rule for their network: `blocked` or `limited`.
+#[derive(Clone, Debug)]
+pub(super) struct Refusals(Family<RuleLabel, Counter>);
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        let refusals = Self(Family::default());
+        // Counters begin at zero, so that Prometheus sees their first increase.
+        for rule in ["blocked", "limited"] {
+            drop(refusals.0.get_or_create(&RuleLabel { rule }));
+        }
+        refusals
+    }
+
+    pub(super) fn count(&self, rule: &'static str) {
+        self.0.get_or_create(&RuleLabel { rule }).inc();
+    }
+}
+
+/// Values that other components count, read at each scrape.
+pub(super) struct Gauges {
+    pub(super) status: Arc<RelayStatus>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) connections: Connections,
+    pub(super) listeners: Listeners,
+    pub(super) body_memory: BodyMemory,
+}
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gauges").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (chain, log, slashing) = (self.status.chain(), self.status.log(), self.status.slashing());
+        let now = self.clock.now();
+        let has = |kind| u64::from(self.status.troubles().get(kind).is_some());
+        let since = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
+        let lag = chain.head.zip(chain.synced).map(|(head, synced)| head.saturating_sub(synced));
+        let gauges = [
+            ("chain_head_block", "Latest block of the chain", chain.head),
+            ("chain_head_age_seconds", "Time since the latest block was made", since(chain.head_time)),
+            ("chain_lag_blocks", "Blocks by which the copy of the members is behind", lag),
+            ("chain_silence_seconds", "Time since the chain last answered", since(chain.answered_at)),
+            ("chain_failures", "Consecutive requests that the chain did not answer", Some(chain.failures.into())),
+            ("members", "Members with a deposit", Some(chain.members)),
+            ("log_nullifiers", "Nullifiers of live epochs", log.nullifiers),
+            ("log_epochs", "Live epochs over all scopes", log.epochs),
+            ("log_convictions", "Members whose evidence is kept", log.convictions),
+            ("log_bytes", "Size of the nullifier log in bytes", log.bytes),
+            (
+                "chain_stale",
+                "Whether the latest block is so old that a scope accepts nothing",
+                Some(has(TroubleKind::ChainStale)),
+            ),
+            ("log_failing", "Whether the nullifier log fails", Some(has(TroubleKind::LogFailing))),
+            ("log_closed_ahead_seconds", "Seconds by which epochs are closed too early", Some(log.closed_ahead)),
+            ("slashing_open", "Convicted members that are not slashed yet", Some(slashing.open)),
+            ("slashing_failures", "Consecutive failed slashes", Some(slashing.failures.into())),
+            ("http_connections", "Open connections", Some(self.connections.count() as u64)),
+            ("http_listeners", "Listeners to events", Some(self.listeners.count() as u64)),
+            ("http_body_bytes", "Memory of request bodies in bytes", Some(self.body_memory.taken() as u64)),
+        ];
+        for (name, help, value) in gauges {
+            if let Some(value) = value {
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
+        }
+        let (reloads, refused) = self.status.reloads();
+        let counters = [
+            ("slashing_settled", "Cases that this relay closed", slashing.settled),
+            ("reloads", "Configuration reloads", reloads),
+            ("refused_reloads", "Refused configuration reloads", refused),
+            ("clock_jumps", "Jumps of the system clock", self.status.clock_jumps()),
+            ("http_refused_connections", "Connections refused at the limits", self.connections.refused()),
+            ("http_evicted_connections", "Connections closed to make room for others", self.connections.evicted()),
+            ("http_evicted_bodies", "Request bodies dropped to make room for others", self.body_memory.evicted()),
+            ("http_evicted_listeners", "Listeners to events ended to make room for others", self.listeners.evicted()),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The commit that the program was built from, if the build sets it.
+const REVISION: Option<&str> = option_env!("QUOTAPASS_REVISION");
+
+/// Creates the registry of all metrics of a relay.
+pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, refusals: &Refusals, gauges: Gauges) -> Registry {
+    let mut all = Registry::default();
+    all.register_collector(Box::new(Process));
+    let own = all.sub_registry_with_prefix("quotapass");
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    let build: Vec<_> = version.into_iter().chain(REVISION.map(|revision| ("revision", revision))).collect();
+    own.register("build", "The program", Info::new(build));
+    engine.register(own);
+    own.register("http_answers", "Answers by status", answers.0.clone());
+    own.register("http_refused_requests", "Requests refused by a rule for their network", refusals.0.clone());
+    own.register_collector(Box::new(gauges));
+    all
+}
+
+/// Counters, histograms and gauges for Prometheus
+///
+/// The format is OpenMetrics or Prometheus's text format, as `Accept` asks.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses(
+        (status = 200, content((String = "text/plain"), (String = "application/openmetrics-text"))),
+        (status = 403, body = ErrorBody, description = "this client may not read the metrics"),
+    )
+)]
+pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    may_read(&request, &service.settings())?;
+    let exposition = Exposition::of(request.headers());
+    let text = exposition.encode(&service.registry);
+    let text = text.map_err(|_| ApiError::unavailable("the metrics cannot be written", "try again"))?;
+    Ok(([(header::CONTENT_TYPE, exposition.content_type())], text).into_response())
+}
+
+/// # Errors
+/// 403 if the client may not read the metrics. A proxy that does not name its client is refused even if its own address
+/// may read them: its client may be anyone.
+fn may_read(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
+    let forbidden = |error, hint| Err(ApiError::new(StatusCode::FORBIDDEN, error, hint));
+    let peer = Peer::of(request.extensions());
+    if peer.door == Door::AdminSocket {
+        return Ok(());
+    }
+    if peer.door == Door::Public && settings.admin_alone {
+        return forbidden(
+            "the metrics are only on the operator's listener",
+            "ask there; its address is in [admin] of the configuration",
+        );
+    }
+    let client = client(&peer, request.headers(), settings);
+    if client.is_proxy {
+        return forbidden(
+            "the request comes from a proxy that does not name its client",
+            "ask the relay directly, on the listener that [admin] of the configuration names",
+        );
+    }
+    if !contains(&settings.metrics_from, client.address) {
+        return forbidden(
+            "this address may not read the metrics",
+            "the operator can add it to `metrics_from` in [listen]",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! The HTTP service of a relay.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `POST /v1/verify` | verdicts on one post or many, in JSON or binary ([`frames`]) |
+//! | `POST /v1/badges` | the verdict on a badge, and its holder |
+//! | `GET /v1/badges/challenge` | the challenge that the owner of a chat key signs to prove possession of the key |
+//! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | the public state of the relay |
+//! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
+//! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
+//! | `GET /v1/summary` | all data of the status page, with samples of the last fifteen minutes |
+//! | `GET /healthz`, `/readyz`, `/metrics` | for the operator, also on a [separate listener](AdminListener) |
+//! | `GET /openapi.json` | the OpenAPI document of all routes |
+//! | `GET /` | a status page |
+//!
+//! Every verdict has status 200. Only an invalid request, or one that the relay cannot serve, has another status, with
+//! an [`ErrorBody`]. Every resource has a limit ([`HttpSettings`]) and is shared among sources: a client that is slow
+//! or silent, or sends too much, or comes from many addresses, costs the relay no more than its limit. This module logs
+//! nothing. It keeps addresses only of open connections and, in memory for some minutes, of sources that sent forgeries
+//! or accepted posts.
+
+mod admin;
+mod body;
+mod connections;
+mod error;
+mod events;
+mod exposition;
+pub mod forwarded;
+pub mod frames;
+mod health;
+mod host;
+mod members;
+mod metrics;
+mod page;
+mod policy;
+mod process;
+pub mod proxy_protocol;
+mod rules;
+mod server;
+mod settings;
+mod shares;
+mod source;
+mod summary;
+mod verify;
+mod views;
+
+use std::{
+    sync::{
+        Arc, OnceLock, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::{from_fn_with_state, map_response_with_state},
+    response::{IntoResponse, Response},
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::watch};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use admin::{AdminAddress, AdminAddressError, AdminError, AdminListener};
+pub use error::ErrorBody;
+pub use members::{Members, members_routes};
+pub use rules::{Allowance, SourceRules};
+pub use settings::{ForwardedHeader, HttpSettings};
+
+use super::{Challenger, Engine, read, write};
+use members::members_api;
+use metrics::{Answers, Gauges, Refusals};
+use policy::PolicySigner;
+use quotapass_protocol::note::NoteKey;
+
+/// Time for which a browser may cache the answer to a CORS preflight request.
+const CORS_MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// The state that all requests share.
+struct Service {
+    engine: Engine,
+    settings: RwLock<Arc<HttpSettings>>,
+    registry: Registry,
+    answers: Answers,
+    refusals: Refusals,
+    buckets: rules::Buckets,
+    connections: connections::Connections,
+    listeners: events::Listeners,
+    body_memory: body::BodyMemory,
+    challenger: Challenger,
+    stopping: watch::Sender<bool>,
+    signer: OnceLock<PolicySigner>,
+    /// Whether the service is about to stop, which `/readyz` reports.
+    draining: AtomicBool,
+    /// Start time in Unix seconds.
+    started: u64,
+}
+
+impl Service {
+    fn settings(&self) -> Arc<HttpSettings> {
+        read(&self.settings).clone()
+    }
+
+    fn now(&self) -> u64 {
+        self.engine.context().clock.now()
+    }
+
+    /// Returns whether the service stops, or is about to stop.
+    fn is_stopping(&self) -> bool {
+        self.draining.load(Ordering::Relaxed) || *self.stopping.borrow()
+    }
+}
+
+/// A relay's HTTP service. Clones share the same service.
+#[derive(Clone)]
+pub struct HttpService {
+    service: Arc<Service>,
+    router: Router,
+}
+
+impl HttpService {
+    /// Creates a service that passes posts to an engine, and serves the member tree to light wallets.
+    pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
+        let (answers, connections) = (Answers::default(), connections::Connections::default());
+        let (listeners, body_memory) = (events::Listeners::default(), body::BodyMemory::default());
+        let refusals = Refusals::new();
+        let context = engine.context();
+        let gauges = Gauges {
+            status: context.status.clone(),
+            clock: context.clock.clone(),
+            connections: connections.clone(),
+            listeners: listeners.clone(),
+            body_memory: body_memory.clone(),
+        };
+        let registry = metrics::registry(engine.metrics(), &answers, &refusals, gauges);
+        let started = context.clock.now();
+        let service = Arc::new(Service {
+            engine,
+            settings: RwLock::new(Arc::new(settings)),
+            registry,
+            answers,
+            refusals,
+            buckets: rules::Buckets::default(),
+            connections,
+            listeners,
+            body_memory,
+            challenger: Challenger::new(rand::random()),
+            stopping: watch::Sender::new(false),
+            signer: OnceLock::new(),
+            draining: AtomicBool::new(false),
+            started,
+        });
+        let router = router(&service, members);
+        Self { service, router }
+    }
+
+    /// Sets the key that signs the published policies. The first key stays: later calls change nothing.
+    pub fn with_policy_key(self, key: NoteKey) -> Self {
+        self.service.signer.get_or_init(|| PolicySigner::new(key));
+        self
+    }
+
+    /// Adds routes, which must differ from the service's own. They share its connections and stop with it, but its
+    /// limits on requests do not apply to them.
+    pub fn with_routes(self, routes: Router) -> Self {
+        Self { router: self.router.merge(routes), ..self }
+    }
+
+    /// Returns a value that becomes true when the service stops, so that endless answers can end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.service.stopping.subscribe()
+    }
+
+    /// Changes the settings.
+    pub fn change_settings(&self, settings: HttpSettings) {
+        self.service.buckets.retain(&settings.sources);
+        *write(&self.service.settings) = Arc::new(settings);
+    }
+
+    /// Serves on a listener until `stop`. Then `/readyz` reports that the relay stops, and the service continues for
+    /// the [drain delay](HttpSettings::drain_delay), in which load balancers switch to other relays. After the delay it
+    /// accepts no more connections, answers the requests in progress within the [stop
+    /// timeout](HttpSettings::stop_timeout), and stops the engine.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let stop = async {
+            stop.await;
+            self.service.draining.store(true, Ordering::Relaxed);
+            tokio::time::sleep(self.service.settings().drain_delay).await;
+        };
+        server::serve(self.service.clone(), self.guarded(self.router.clone()), listener, stop).await;
+    }
+
+    /// Serves `/healthz`, `/readyz` and `/metrics` to the operator until `stop`, independently of the public listener.
+    /// [`metrics_from`](HttpSettings::metrics_from) limits access to the metrics; for a Unix socket, only the socket's
+    /// file mode does.
+    pub async fn serve_admin(&self, listener: AdminListener, stop: impl Future<Output = ()>) {
+        let router = operation().with_state(self.service.clone());
+        let router = finished(router.into(), &self.service);
+        server::serve_admin(self.service.clone(), self.guarded(router), listener, stop).await;
+    }
+
+    fn guarded(&self, router: Router) -> Router {
+        router.layer(from_fn_with_state(self.service.clone(), host::guard))
+    }
+}
+
+/// Returns all routes with their layers.
+fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
+    let cors = {
+        let service = service.clone();
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(move |_, _| service.settings().cors))
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([
+                header::ACCEPT,
+                header::CONTENT_TYPE,
+                header::IF_NONE_MATCH,
+                HeaderName::from_static("last-event-id"),
+            ])
+            .expose_headers([header::ETAG, header::RETRY_AFTER])
+            .max_age(CORS_MAX_AGE)
+    };
+    // CORS is for apps on other sites: it excludes the operator's routes and the relay's own page. The layer must be
+    // outside the fallback, because preflight requests use `OPTIONS`, a method that no path has.
+    let (public, described) = public().with_state(service.clone()).merge(members_api(members)).split_for_parts();
+    let public = public.method_not_allowed_fallback(error::method_not_allowed).layer(cors);
+    let own = operation().merge(own_page()).with_state(service.clone());
+    let (own, mut document) = OpenApiRouter::with_openapi(Api::openapi()).merge(own).split_for_parts();
+    document.merge(described);
+    let router = own.merge(public);
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    let router = router.layer(from_fn_with_state(service.clone(), rules::guard));
+    finished(router.layer(Extension(Document(document))), service)
+}
+
+/// Adds the answers for unknown paths and methods, and the headers of all answers.
+fn finished(router: Router, service: &Arc<Service>) -> Router {
+    router
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(map_response_with_state(service.clone(), finish))
+}
+
+/// Counts an answer, and sets the headers of all answers.
+async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> Response {
+    service.answers.count(response.status());
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "quotapass relay",
+        description = "Verdicts on posts and badges of anonymous members. Every verdict has status 200; an invalid \
+                       request has another status, with an error that says what to do."
+    ),
+    tags(
+        (name = "posts", description = "Posts and badges"),
+        (name = "relay", description = "Public state of the relay"),
+        (name = "members", description = "The member tree, for wallets without a copy of it"),
+        (name = "operation", description = "For the operator"),
+        (name = "page", description = "For people"),
+    )
+)]
+struct Api;
+
+/// The OpenAPI document that [`openapi`] returns.
+#[derive(Clone)]
+struct Document(Bytes);
+
+/// Returns the routes for apps, without the member tree.
+fn public() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(verify::verify))
+        .routes(routes!(verify::badges))
+        .routes(routes!(verify::challenge))
+        .routes(routes!(policy::policy))
+        .routes(routes!(views::roots))
+        .routes(routes!(views::slashed))
+        .routes(routes!(events::events))
+        .routes(routes!(summary::summary))
+}
+
+/// Returns the operator's routes.
+fn operation() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Returns the routes of the relay's own page, and of its OpenAPI document.
+fn own_page() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(openapi))
+        .routes(routes!(page::page))
+        .routes(routes!(page::style))
+        .routes(routes!(page::script))
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, body = Object)))]
+async fn openapi(Extension(Document(document)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}

@@ -1,0 +1,517 @@
+//! `POST /v1/verify` and `POST /v1/badges`.
+
+use core::net::IpAddr;
+use std::{borrow::Cow, sync::Arc};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Query, Request, State, rejection::QueryRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
+use quotapass_protocol::{BadgeChallenge, Possession, ScopePolicy, Verdict};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use super::{
+    HttpSettings, Service,
+    body::{Format, Share, receive},
+    connections::Peer,
+    error::{ApiError, ErrorBody},
+    frames::{FramesErrorKind, read_posts},
+    rules::admit,
+    source::{client, owner, source},
+};
+use crate::{BadgeAnswer, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, OwnedBadge, OwnedPost, Source};
+
+/// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostBody {
+    /// The scope's name.
+    scope: String,
+    /// The message, if it is text.
+    message: Option<String>,
+    /// The message's bytes in hexadecimal, if the message is not text.
+    message_hex: Option<String>,
+    /// The pass: 246 bytes in base64url without padding.
+    pass: String,
+    /// The author's note about the keys, for people; the relay ignores it.
+    #[allow(dead_code, reason = "is accepted and ignored")]
+    keys: Option<String>,
+}
+
+/// One post, or many.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(try_from = "VerifyFields", untagged)]
+pub(super) enum VerifyBody {
+    /// One post.
+    One(PostBody),
+    /// Many posts.
+    Many {
+        /// The posts, verified in this order.
+        posts: Vec<PostBody>,
+    },
+}
+
+/// The fields of both forms. A derived untagged enum would not report the position of an error.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyFields {
+    posts: Option<Vec<PostBody>>,
+    scope: Option<String>,
+    message: Option<String>,
+    message_hex: Option<String>,
+    pass: Option<String>,
+    keys: Option<String>,
+}
+
+impl TryFrom<VerifyFields> for VerifyBody {
+    type Error = &'static str;
+
+    fn try_from(fields: VerifyFields) -> Result<Self, &'static str> {
+        match fields {
+            VerifyFields {
+                posts: Some(posts),
+                scope: None,
+                message: None,
+                message_hex: None,
+                pass: None,
+                keys: None,
+            } => Ok(Self::Many { posts }),
+            VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass), keys } => {
+                Ok(Self::One(PostBody { scope, message, message_hex, pass, keys }))
+            }
+            _ => Err("expected either `posts`, or the `scope`, `message` and `pass` of one post"),
+        }
+    }
+}
+
+impl PostBody {
+    /// # Errors
+    /// If it has no message, or two, or invalid hexadecimal. An invalid pass is not an error here: the verdict reports
+    /// it.
+    fn into_post(self, number: usize) -> Result<OwnedPost, ApiError> {
+        let hint = "a post has `message`, or `message_hex` if it is not text";
+        let message = match (self.message, self.message_hex) {
+            (Some(text), None) => Bytes::from(text),
+            (None, Some(digits)) => hex::decode(digits).map(Bytes::from).map_err(|error| {
+                ApiError::bad_request(format!("post {number}: `message_hex` is not hexadecimal: {error}"), hint)
+            })?,
+            (None, None) => return Err(ApiError::bad_request(format!("post {number} has no message"), hint)),
+            (Some(_), Some(_)) => return Err(ApiError::bad_request(format!("post {number} has two messages"), hint)),
+        };
+        Ok(OwnedPost { scope: self.scope, message, pass: decode_text(&self.pass).map(Bytes::from) })
+    }
+}
+
+/// A badge to verify.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BadgeBody {
+    /// The scope's name.
+    scope: String,
+    /// The pass in base64url without padding.
+    pass: String,
+    /// A challenge of this relay, 64 hexadecimal digits; given together with `signature`.
+    challenge: Option<String>,
+    /// The chat key's signature of the challenge, 128 hexadecimal digits.
+    signature: Option<String>,
+}
+
+impl BadgeBody {
+    /// # Errors
+    /// If only one of challenge and signature is given, or one is not hexadecimal.
+    fn possession(&self) -> Result<Option<Possession>, ApiError> {
+        let hint = "give both `challenge`, 64 hexadecimal digits, and `signature`, 128, or neither";
+        match (&self.challenge, &self.signature) {
+            (None, None) => Ok(None),
+            (Some(challenge), Some(signature)) => {
+                let (mut answered, mut by) = ([0; 32], [0; 64]);
+                hex::decode_to_slice(challenge, &mut answered)
+                    .and_then(|()| hex::decode_to_slice(signature, &mut by))
+                    .map_err(|error| ApiError::bad_request(format!("invalid hexadecimal: {error}"), hint))?;
+                Ok(Some(Possession { challenge: BadgeChallenge(answered), signature: by }))
+            }
+            _ => Err(ApiError::bad_request("only one of `challenge` and `signature` is given", hint)),
+        }
+    }
+}
+
+/// How a gossip node treats the message and the peer that forwarded it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the answers of `Gossip`")]
+enum GossipName {
+    Accept,
+    Ignore,
+    Reject,
+}
+
+/// The name of a verdict.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the answers of `Verdict`")]
+enum VerdictName {
+    Accepted,
+    Replay,
+    QuotaExceeded,
+    SlashedMember,
+    UnknownRoot,
+    StaleRoot,
+    EpochOutOfRange,
+    RequirementMismatch,
+    Restricted,
+    InvalidProof,
+    Malformed,
+    Overloaded,
+}
+
+/// A verdict.
+#[derive(ToSchema)]
+#[schema(as = Verdict)]
+#[allow(dead_code, reason = "describes the answers of `Verdict`")]
+struct VerdictBody {
+    #[schema(inline)]
+    verdict: VerdictName,
+    #[schema(inline)]
+    gossip: GossipName,
+    /// Details, if there are any: for example the expected value, or the error and its offset. They never contain a
+    /// secret.
+    #[schema(required = false, value_type = Object)]
+    detail: (),
+    /// Only for a scope in shadow mode, where `verdict` is always `accepted`: the verdict that an enforced scope would
+    /// give, with the same fields.
+    #[schema(required = false, value_type = Object)]
+    shadow: (),
+}
+
+/// A verdict, described by [`VerdictBody`].
+pub(super) struct Judged {
+    verdict: Verdict,
+    /// Whether its scope is in [shadow mode](quotapass_protocol::PolicyTable::is_shadow).
+    is_shadow: bool,
+}
+
+impl Judged {
+    /// Returns the verdict for the client: a scope in shadow mode accepts everything.
+    fn told(&self) -> &Verdict {
+        if self.is_shadow { &Verdict::Accepted } else { &self.verdict }
+    }
+}
+
+impl Serialize for Judged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.is_shadow {
+            return self.verdict.serialize(serializer);
+        }
+        let mut answer = serializer.serialize_struct("Judged", 3)?;
+        answer.serialize_field("verdict", self.told().name())?;
+        answer.serialize_field("gossip", &self.told().gossip())?;
+        answer.serialize_field("shadow", &self.verdict)?;
+        answer.end()
+    }
+}
+
+impl PartialSchema for Judged {
+    fn schema() -> RefOr<Schema> {
+        VerdictBody::schema()
+    }
+}
+
+impl ToSchema for Judged {
+    fn name() -> Cow<'static, str> {
+        VerdictBody::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        VerdictBody::schemas(schemas);
+    }
+}
+
+/// Verdicts, in the order of the posts.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerdictsBody {
+    verdicts: Vec<Judged>,
+}
+
+/// One verdict or many, as in the request.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum VerifyAnswer {
+    /// The verdict on one post.
+    One(Judged),
+    /// The verdicts on many posts.
+    Many(VerdictsBody),
+}
+
+/// The holder of an accepted badge.
+#[derive(Serialize, ToSchema)]
+struct HolderBody {
+    /// The member's only pseudonym in the scope.
+    #[schema(value_type = String)]
+    pseudonym: Pseudonym,
+    /// Hash of the chat key of the badge.
+    #[schema(value_type = String)]
+    chat_key_hash: ChatKeyHash,
+    /// `first`: the first chat key of the pseudonym at this relay. `bound`: the chat key that is bound to the
+    /// pseudonym. `second`: another chat key is bound to the pseudonym.
+    chat_key: &'static str,
+    /// Hash of the chat key that is bound to the pseudonym, if it is another one.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound: Option<ChatKeyHash>,
+    /// Whether an answer to a challenge proved possession of the chat key. Without an answer, anyone may have shown a
+    /// copy of the badge.
+    has_chat_key: bool,
+}
+
+/// The verdict on a badge, and its holder if it was accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BadgeAnswerBody {
+    #[serde(flatten)]
+    verdict: Judged,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<HolderBody>,
+}
+
+impl BadgeAnswerBody {
+    fn new(answer: BadgeAnswer, is_shadow: bool) -> Self {
+        let holder = answer.holder.map(|holder| {
+            let (chat_key, bound) = match holder.chat_key {
+                ChatKey::First => ("first", None),
+                ChatKey::Bound => ("bound", None),
+                ChatKey::Second { bound } => ("second", Some(bound)),
+            };
+            let BadgeHolder { pseudonym, chat_key_hash, has_chat_key, .. } = holder;
+            HolderBody { pseudonym, chat_key_hash, chat_key, bound, has_chat_key }
+        });
+        Self { verdict: Judged { verdict: answer.verdict, is_shadow }, holder }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The error contains line and column.
+        ApiError::bad_request(format!("invalid request body: {error}"), "see /openapi.json")
+    })
+}
+
+/// Verdicts on one post or many
+///
+/// In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With
+/// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded, 3
+/// slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted, 9
+/// invalid_proof, 10 malformed, 11 overloaded. The treatment of the forwarding peer (`gossip`) also depends on the
+/// time, and is only in the JSON answer. A rejection has status 200, too.
+#[utoipa::path(
+    post,
+    path = "/v1/verify",
+    tag = "posts",
+    request_body(content((VerifyBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    responses(
+        (status = 200, content((VerifyAnswer = "application/json"), (Vec<u8> = "application/octet-stream"))),
+        (status = 400, body = ErrorBody, description = "invalid request"),
+        (status = 408, body = ErrorBody, description = "the body did not arrive in time"),
+        (status = 413, body = ErrorBody, description = "the body is too long, or there are too many posts"),
+        (status = 415, body = ErrorBody, description = "unsupported content type"),
+        (status = 429, body = ErrorBody, description = "this source exceeds its share, or its network sends too many posts"),
+        (status = 503, body = ErrorBody, description = "the relay is overloaded"),
+    )
+)]
+pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    let settings = service.settings();
+    let received = Received::new(request, &service, &settings).await?;
+    let (posts, is_one) = match received.format {
+        Format::Binary => (read_frames(&received.bytes, &settings)?, false),
+        Format::Json => match parse(&received.bytes)? {
+            VerifyBody::One(post) => (vec![post.into_post(0)?], true),
+            VerifyBody::Many { posts } if posts.len() > settings.max_posts => {
+                return Err(too_many(posts.len(), &settings));
+            }
+            VerifyBody::Many { posts } => {
+                let posts = posts.into_iter().enumerate().map(|(number, post)| post.into_post(number));
+                (posts.collect::<Result<_, _>>()?, false)
+            }
+        },
+    };
+    admit(&service, received.client, posts.len())?;
+    let shadows: Vec<bool> = {
+        let policies = service.engine.relay().policies();
+        posts.iter().map(|post| policies.is_shadow(&post.scope)).collect()
+    };
+    let answer = service.engine.submit(received.source, posts);
+    let verdicts = in_time(answer, &settings).await?;
+    drop(received.share);
+    let verdicts = verdicts.into_iter().zip(shadows).map(|(verdict, is_shadow)| Judged { verdict, is_shadow });
+    Ok(match received.answer {
+        Format::Binary => {
+            let bytes: Vec<u8> = verdicts.map(|judged| judged.told().number()).collect();
+            ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
+        }
+        Format::Json => {
+            let mut verdicts: Vec<Judged> = verdicts.collect();
+            let answer = match verdicts.pop() {
+                Some(verdict) if is_one => VerifyAnswer::One(verdict),
+                last => {
+                    verdicts.extend(last);
+                    VerifyAnswer::Many(VerdictsBody { verdicts })
+                }
+            };
+            Json(answer).into_response()
+        }
+    })
+}
+
+/// The verdict on a badge, and its holder
+#[utoipa::path(
+    post,
+    path = "/v1/badges",
+    tag = "posts",
+    request_body = BadgeBody,
+    responses(
+        (status = 200, body = BadgeAnswerBody),
+        (status = 400, body = ErrorBody, description = "invalid request"),
+        (status = 408, body = ErrorBody, description = "the body did not arrive in time"),
+        (status = 413, body = ErrorBody, description = "the body is too long"),
+        (status = 415, body = ErrorBody, description = "unsupported content type"),
+        (status = 429, body = ErrorBody, description = "this source exceeds its share, or its network sends too many posts"),
+        (status = 503, body = ErrorBody, description = "the relay is overloaded"),
+    )
+)]
+pub(super) async fn badges(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Json<BadgeAnswerBody>, ApiError> {
+    let settings = service.settings();
+    let received = Received::new(request, &service, &settings).await?;
+    if received.format == Format::Binary {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "badges are accepted only in JSON",
+            "send content-type application/json",
+        ));
+    }
+    let body: BadgeBody = parse(&received.bytes)?;
+    admit(&service, received.client, 1)?;
+    let key_check = KeyCheck {
+        challenger: service.challenger.clone(),
+        possession: body.possession()?,
+        is_required: settings.ask_for_chat_key,
+    };
+    let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
+    let pass = decode_text(&body.pass).map(Bytes::from);
+    let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
+    let answer = service.engine.submit_badge(received.source, badge);
+    Ok(Json(BadgeAnswerBody::new(in_time(answer, &settings).await?, is_shadow)))
+}
+
+/// Query of `/v1/badges/challenge`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChallengeQuery {
+    /// The scope's name.
+    scope: String,
+}
+
+/// A challenge for the owner of a chat key.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChallengeBody {
+    /// The challenge, 64 hexadecimal digits.
+    challenge: String,
+    /// The last Unix second at which the answer is accepted.
+    expires: u64,
+    /// Whether badges are accepted only with an answer.
+    required: bool,
+}
+
+/// A challenge for the owner of a chat key
+///
+/// The client sends the answer with the badge: the signature of `quotapass.badge-challenge.v1`, a zero byte, the scope
+/// and the challenge. A chat key of 32 bytes signs with Ed25519. A chat key of 33 or 65 bytes signs the SHA-256 with
+/// ECDSA over secp256k1, encoded as r and s, with low s.
+#[utoipa::path(
+    get,
+    path = "/v1/badges/challenge",
+    tag = "posts",
+    params(ChallengeQuery),
+    responses(
+        (status = 200, body = ChallengeBody),
+        (status = 400, body = ErrorBody, description = "the query has no scope"),
+        (status = 404, body = ErrorBody, description = "the relay does not carry the scope"),
+    )
+)]
+pub(super) async fn challenge(
+    State(service): State<Arc<Service>>,
+    query: Result<Query<ChallengeQuery>, QueryRejection>,
+) -> Result<Json<ChallengeBody>, ApiError> {
+    let Query(ChallengeQuery { scope }) =
+        query.map_err(|error| ApiError::bad_request(error.body_text(), "give `scope`"))?;
+    let scope = service.engine.relay().policies().get(&scope).map(ScopePolicy::scope).map_err(|error| {
+        ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the relay's scopes")
+    })?;
+    let now = service.now();
+    let challenge = service.challenger.challenge(scope, now);
+    Ok(Json(ChallengeBody {
+        challenge: hex::encode(challenge.0),
+        expires: now.saturating_add(CHALLENGE_SECONDS),
+        required: service.settings().ask_for_chat_key,
+    }))
+}
+
+/// A request with its body.
+struct Received {
+    bytes: Bytes,
+    /// The memory of the body, held until the answer is ready.
+    share: Share,
+    format: Format,
+    answer: Format,
+    client: IpAddr,
+    source: Source,
+}
+
+impl Received {
+    async fn new(request: Request, service: &Service, settings: &HttpSettings) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let format = Format::of_request(&parts.headers)?;
+        let peer = Peer::of(&parts.extensions);
+        let source = source(&peer, &parts.headers, settings);
+        let owner = owner(&peer, &parts.headers, settings);
+        let client = client(&peer, &parts.headers, settings).address;
+        let waiting = peer.wait();
+        let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
+        drop(waiting);
+        Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), client, source })
+    }
+}
+
+fn read_frames(bytes: &Bytes, settings: &HttpSettings) -> Result<Vec<OwnedPost>, ApiError> {
+    read_posts(bytes, settings.max_posts).map_err(|error| match error.kind {
+        FramesErrorKind::TooMany(_) => too_many(error.post + 1, settings),
+        _ => ApiError::bad_request(
+            format!("invalid request body: {error}"),
+            "a post is `scope length u8 | scope | message length u32 BE | message | pass`",
+        ),
+    })
+}
+
+fn too_many(posts: usize, settings: &HttpSettings) -> ApiError {
+    ApiError::too_large(
+        format!("the request has {posts} or more posts, and {} are allowed", settings.max_posts),
+        "send them in several requests",
+    )
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>, settings: &HttpSettings) -> Result<T, ApiError> {
+    tokio::time::timeout(settings.answer_timeout, answer).await.map_err(|_| {
+        ApiError::unavailable(
+            format!("there was no answer within {:?}", settings.answer_timeout),
+            "send it again: `replay` then means that it was recorded",
+        )
+    })
+}

@@ -1,0 +1,519 @@
+//! The database of an embedded log.
+//!
+//! Nullifiers are in partitions. A partition is one keyspace of the database, for all epochs that may expire at about
+//! the same time, so that it is dropped as a whole. Everything else is in the keyspace `records`, under a letter:
+//!
+//! | key | value |
+//! |---|---|
+//! | `c` | number of commits, u64 |
+//! | `w` | the watermark: the time until which epochs are expired, u64 |
+//! | `l` | end of the last partition that was dropped with nullifiers in it, u64 |
+//! | `t` | 65,536 bytes, written to test the disk |
+//! | `p`, end of a partition u64 | number of its nullifiers, u64 |
+//! | `e`, position u64 | a [conviction](Conviction) |
+//! | `m`, commitment 32 | the position of the evidence against this member |
+//! | `s`, commitment 32 | its case |
+//! | `k`, scope 32, pseudonym 32 | the [chat key](BoundKey) bound to it |
+//! | `r`, scope 32, pseudonym 32 | its [restriction](Restriction) |
+//! | `u`, end of a restriction u64, scope 32, pseudonym 32 | empty |
+//!
+//! In a partition, the key of a nullifier's [record](Recorded) is the external nullifier (32) and the nullifier (32).
+//! Numbers are big-endian.
+//!
+//! Each commit writes its number, and the counts of the partitions that it adds to. A database that has lost part of
+//! its journal, or a file of a partition, has fewer entries than these counts say, and is not opened.
+
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Mutex, RwLock},
+};
+
+use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
+use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
+use quotapass_protocol::LogError;
+
+use super::{
+    EmbeddedLogError, EmbeddedSettings,
+    error::{damaged, failed},
+    manifest,
+    transaction::{Place, Transaction},
+    witness::Witness,
+};
+use crate::{
+    BoundKey, Case, Conviction, LogEpoch, LogStatistics, Persona, PersonaRecord, Recorded, Restriction, Settlement,
+    lock,
+    log::{LogIdentity, Record},
+    read, write,
+};
+
+const DATABASE: &str = "database";
+const RECORDS: &str = "records";
+const PARTITION: &str = "nullifiers-";
+
+/// Length of a partition in seconds. Epochs that may expire within it are dropped together, so that short epochs do not
+/// create many partitions.
+const PARTITION_SECONDS: u64 = 600;
+/// Maximum data of all partitions that is not in tables yet: it is in memory, and is read again from the journal when
+/// the log is opened.
+const JOURNAL_BYTES: u64 = 128 << 20;
+/// The same limit for one partition.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Bytes that are written to a disk that failed, before it is trusted again: more than a full batch takes.
+const TRIAL_BYTES: usize = 64 << 10;
+/// Maximum number of ended restrictions that one expiry drops; later ones drop the rest.
+const ENDED_AT_ONCE: usize = 4_096;
+/// Threads that write tables in the background.
+const WORKERS: usize = 2;
+
+/// Returns the end of the partition of an epoch's nullifiers, in Unix seconds.
+pub(super) fn partition_of(epoch: &LogEpoch) -> u64 {
+    epoch.keep_until().checked_next_multiple_of(PARTITION_SECONDS).unwrap_or(u64::MAX)
+}
+
+/// Returns the key of a nullifier in its partition.
+pub(super) fn key_of(epoch: &LogEpoch, nullifier: Nullifier) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(&epoch.external_nullifier().to_be_bytes());
+    key[32..].copy_from_slice(&nullifier.to_be_bytes());
+    key
+}
+
+/// An open database.
+pub(super) struct Store {
+    identity: LogIdentity,
+    database: Database,
+    records: Keyspace,
+    state: RwLock<Contents>,
+    witness: Mutex<Witness>,
+}
+
+struct Contents {
+    partitions: BTreeMap<u64, Partition>,
+    commits: u64,
+    watermark: u64,
+    /// Nullifiers of epochs that end later were never dropped.
+    lost_until: u64,
+    convictions: u64,
+}
+
+struct Partition {
+    keyspace: Keyspace,
+    /// Known number of nullifiers.
+    count: u64,
+}
+
+/// A failed commit that may still be on disk.
+pub(super) struct InDoubt {
+    commit: u64,
+    nullifiers: Vec<(u64, [u8; 64])>,
+}
+
+impl Store {
+    /// Creates the files of a new log in an existing, empty folder.
+    pub(super) fn create(folder: &Path, registry: &RegistryId) -> Result<(), EmbeddedLogError> {
+        let database = guarded(|| database(folder, &EmbeddedSettings::default()));
+        let database = database.map_err(|error| failed("create", folder, &error))?;
+        let made = guarded(|| {
+            let records = database.keyspace(RECORDS, options)?;
+            let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
+            batch.insert(&records, "c", 0u64.to_be_bytes());
+            batch.commit()
+        });
+        made.map_err(|error| failed("create", folder, &error))?;
+        Witness::create(folder).map_err(|error| failed("create", folder, &error))?;
+        manifest::write(folder, registry)
+    }
+
+    /// Opens a log, and checks that it is this registry's and that nothing is missing.
+    pub(super) fn open(
+        folder: &Path,
+        registry: &RegistryId,
+        settings: &EmbeddedSettings,
+    ) -> Result<Self, EmbeddedLogError> {
+        let identity = manifest::check(folder, registry)?;
+        let incomplete = |missing: &str| damaged(folder, &format_args!("{missing} is missing"));
+        // Without this check, the database would create a missing folder anew.
+        if !folder.join(DATABASE).is_dir() {
+            return Err(incomplete("its database"));
+        }
+        let unread = |error: Failure| match error {
+            Failure::Engine(Error::Locked) => EmbeddedLogError::InUse(folder.into()),
+            Failure::Engine(Error::Io(error) | Error::Storage(LsmError::Io(error)))
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) =>
+            {
+                failed("open", folder, &error)
+            }
+            error => damaged(folder, &error),
+        };
+        let database = guarded(|| database(folder, settings)).map_err(unread)?;
+        if !database.keyspace_exists(RECORDS) {
+            return Err(incomplete("the database's table of records"));
+        }
+        let records = guarded(|| database.keyspace(RECORDS, options)).map_err(unread)?;
+        let state = guarded(|| Contents::read(&database, &records)).map_err(unread)?;
+        let state = state.map_err(|reason| damaged(folder, &reason))?;
+        let witness = Witness::open(folder);
+        let (witness, commits) = witness.map_err(|error| damaged(folder, &format_args!("its witness: {error}")))?;
+        let commits = commits.ok_or_else(|| damaged(folder, &"its witness is invalid"))?;
+        if state.commits < commits {
+            return Err(damaged(folder, &format_args!("it has only {} of {commits} commits", state.commits)));
+        }
+        Ok(Self { identity, database, records, state: RwLock::new(state), witness: witness.into() })
+    }
+
+    pub(super) fn identity(&self) -> LogIdentity {
+        self.identity
+    }
+
+    pub(super) fn watermark(&self) -> u64 {
+        read(&self.state).watermark
+    }
+
+    pub(super) fn conviction_count(&self) -> u64 {
+        read(&self.state).convictions
+    }
+
+    /// Returns the bytes at a place.
+    pub(super) fn get(&self, place: &Place) -> Result<Option<fjall::UserValue>, LogError> {
+        let found = match place {
+            Place::Record(key) => guarded(|| self.records.get(key)),
+            Place::Nullifier { partition, key } => {
+                let keyspace = read(&self.state).partitions.get(partition).map(|found| found.keyspace.clone());
+                let Some(keyspace) = keyspace else { return Ok(None) };
+                guarded(|| keyspace.get(key))
+            }
+        };
+        found.map_err(LogError::from)
+    }
+
+    /// Returns the record of a nullifier.
+    pub(super) fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
+        if epoch.keep_until() <= self.watermark() {
+            return Err(LogError::Expired);
+        }
+        let found = self.get(&Place::nullifier(epoch, nullifier))?;
+        Ok(found.map(|bytes| Recorded::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// Returns the evidence from a position on.
+    pub(super) fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
+        let count = self.conviction_count();
+        // Every batch calls this, and nearly always there is nothing new.
+        (from..count)
+            .map(|position| {
+                let bytes = self.get(&Place::Record(numbered(b'e', position)))?;
+                Ok(Conviction::from_bytes(&bytes.ok_or(LogError::Damaged)?)?)
+            })
+            .collect()
+    }
+
+    pub(super) fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
+        let bound = self.get(&Place::chat_key(persona))?.map(|bytes| BoundKey::from_bytes(&bytes)).transpose()?;
+        let restriction = self.get(&Place::restriction(persona))?;
+        let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
+        // A lifted restriction counts as none.
+        Ok(PersonaRecord { bound, restriction: restriction.filter(|restriction| restriction.until != Some(0)) })
+    }
+
+    /// Returns the keys of restrictions that are over at `now`.
+    fn ended_restrictions(&self, now: u64) -> Result<Vec<Vec<u8>>, LogError> {
+        let ends = guarded(|| {
+            // Ends before `now`: a restriction that ends at `now` is still in force.
+            let ends = self.records.range(numbered(b'u', 0)..numbered(b'u', now));
+            ends.take(ENDED_AT_ONCE).map(fjall::Guard::key).collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut keys = Vec::new();
+        for end in ends {
+            let Some((until, persona)) = end.get(1..).and_then(<[u8]>::split_first_chunk::<8>) else {
+                return Err(LogError::Damaged);
+            };
+            let key = [&b"r"[..], persona].concat();
+            let restriction = self.get(&Place::Record(key.clone()))?;
+            let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
+            // The restriction may have another end by now.
+            if restriction.is_some_and(|restriction| restriction.until == Some(u64::from_be_bytes(*until))) {
+                keys.push(key);
+            }
+            keys.push(end.to_vec());
+        }
+        Ok(keys)
+    }
+
+    pub(super) fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
+        let Some(bytes) = self.get(&Place::case(commitment))? else { return Ok(None) };
+        Ok(Case::from_bytes(&bytes)?.into_settlement())
+    }
+
+    pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {
+        let bytes = guarded(|| self.database.disk_space())?;
+        let state = read(&self.state);
+        Ok(LogStatistics {
+            nullifiers: state.partitions.values().map(|partition| partition.count).sum(),
+            epochs: Some(state.partitions.len() as u64),
+            convictions: state.convictions,
+            bytes: Some(bytes),
+            closed_until: state.watermark,
+            time: None,
+        })
+    }
+
+    /// Creates the partition with this end if it does not exist. Only the thread that commits may call it.
+    pub(super) fn ensure_partition(&self, end: u64) -> Result<(), LogError> {
+        if read(&self.state).partitions.contains_key(&end) {
+            return Ok(());
+        }
+        let keyspace = guarded(|| self.database.keyspace(&partition_name(end), options))?;
+        write(&self.state).partitions.insert(end, Partition { keyspace, count: 0 });
+        Ok(())
+    }
+
+    /// Writes a transaction, and returns once it is on disk. Only one thread may commit at a time.
+    pub(super) fn commit(&self, transaction: Transaction<'_>) -> Result<(), (LogError, InDoubt)> {
+        let writes = transaction.into_writes();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let mut added: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut nullifiers = Vec::new();
+        let mut convictions = 0;
+        for place in writes.keys() {
+            match place {
+                Place::Nullifier { partition, key } => {
+                    *added.entry(*partition).or_default() += 1;
+                    nullifiers.push((*partition, *key));
+                }
+                Place::Record(key) => convictions += u64::from(key.first() == Some(&b'e')),
+            }
+        }
+        let commit = read(&self.state).commits + 1;
+        let mut batch = self.batch(commit);
+        let counts: Vec<(u64, u64)> = {
+            let state = read(&self.state);
+            for (place, value) in writes {
+                match place {
+                    Place::Record(key) => batch.insert(&self.records, key, value),
+                    Place::Nullifier { partition, key } => {
+                        if let Some(partition) = state.partitions.get(&partition) {
+                            batch.insert(&partition.keyspace, key, value);
+                        }
+                    }
+                }
+            }
+            let count = |end| state.partitions.get(end).map_or(0, |partition| partition.count);
+            added.iter().map(|(end, added)| (*end, count(end) + added)).collect()
+        };
+        for (end, count) in &counts {
+            batch.insert(&self.records, numbered(b'p', *end), count.to_be_bytes());
+        }
+        if let Err(error) = guarded(|| batch.commit()) {
+            return Err((error.into(), InDoubt { commit, nullifiers }));
+        }
+        let mut state = write(&self.state);
+        state.convictions += convictions;
+        for (end, count) in counts {
+            if let Some(partition) = state.partitions.get_mut(&end) {
+                partition.count = count;
+            }
+        }
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    /// Drops everything that is expired at `now`, and stores the watermark.
+    pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
+        // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
+        let restrictions = self.ended_restrictions(now)?;
+        let was = self.watermark();
+        let now = now.max(was);
+        if now == was && restrictions.is_empty() {
+            return Ok(());
+        }
+        let (commit, ended, lost_until) = {
+            let state = read(&self.state);
+            let ended: Vec<u64> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
+            let lost = state.partitions.range(..=now).rev().find(|(_, partition)| partition.count > 0);
+            (state.commits + 1, ended, lost.map_or(0, |(end, _)| *end).max(state.lost_until))
+        };
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "w", now.to_be_bytes());
+        batch.insert(&self.records, "l", lost_until.to_be_bytes());
+        for key in restrictions {
+            batch.remove(&self.records, key);
+        }
+        for end in &ended {
+            batch.remove(&self.records, numbered(b'p', *end));
+        }
+        guarded(|| batch.commit())?;
+        let dropped: Vec<Partition> = {
+            let mut state = write(&self.state);
+            state.watermark = now;
+            state.lost_until = lost_until;
+            self.committed(&mut state, commit);
+            ended.iter().filter_map(|end| state.partitions.remove(end)).collect()
+        };
+        // The watermark is on disk: if a crash leaves some partitions, the next opening drops them.
+        dropped.into_iter().try_for_each(|partition| guarded(|| self.database.delete_keyspace(partition.keyspace)))?;
+        Ok(())
+    }
+
+    /// Reopens epochs that were closed ahead of `now`, except those whose nullifiers may have been dropped.
+    pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
+        let (commit, watermark, known) = {
+            let state = read(&self.state);
+            (state.commits + 1, now.max(state.lost_until), state.watermark)
+        };
+        if watermark >= known {
+            return Ok(());
+        }
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "w", watermark.to_be_bytes());
+        guarded(|| batch.commit())?;
+        let mut state = write(&self.state);
+        state.watermark = watermark;
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    /// Writes as much as a batch of posts, to test whether the disk accepts it.
+    pub(super) fn try_disk(&self) -> Result<(), LogError> {
+        let commit = read(&self.state).commits + 1;
+        let mut batch = self.batch(commit);
+        batch.insert(&self.records, "t", vec![0; TRIAL_BYTES]);
+        guarded(|| batch.commit())?;
+        self.committed(&mut write(&self.state), commit);
+        Ok(())
+    }
+
+    /// Undoes a commit that was answered with an error, if it is on disk after all.
+    pub(super) fn undo(&self, in_doubt: &InDoubt) -> Result<(), LogError> {
+        let mut state = write(&self.state);
+        if state.commits != in_doubt.commit {
+            return Ok(());
+        }
+        let commit = state.commits + 1;
+        let mut batch = self.batch(commit);
+        for (end, key) in &in_doubt.nullifiers {
+            if let Some(partition) = state.partitions.get_mut(end) {
+                batch.remove(&partition.keyspace, *key);
+                partition.count = partition.count.saturating_sub(1);
+                batch.insert(&self.records, numbered(b'p', *end), partition.count.to_be_bytes());
+            }
+        }
+        guarded(|| batch.commit())?;
+        self.committed(&mut state, commit);
+        Ok(())
+    }
+
+    fn batch(&self, commit: u64) -> OwnedWriteBatch {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&self.records, "c", commit.to_be_bytes());
+        batch
+    }
+
+    fn committed(&self, state: &mut Contents, commit: u64) {
+        state.commits = commit;
+        // A witness that cannot be written stays behind the database: it then detects less, but no data is lost.
+        let _ = lock(&self.witness).write(commit);
+    }
+}
+
+impl Contents {
+    /// Reads the state, and compares the database with the counts in it.
+    fn read(database: &Database, records: &Keyspace) -> Result<Result<Self, String>, Error> {
+        let number = |key: &str| records.get(key).map(|found| found.and_then(|bytes| number_from(&bytes)));
+        let Some(commits) = number("c")? else { return Ok(Err("it has no count of its commits".into())) };
+        let watermark = number("w")?.unwrap_or_default();
+        let lost_until = number("l")?.unwrap_or_default();
+        let last_evidence = records.prefix("e").next_back().map(fjall::Guard::key).transpose()?;
+        let convictions = last_evidence.and_then(|key| number_from(key.get(1..)?)).map_or(0, |last| last + 1);
+        let mut partitions = BTreeMap::new();
+        for entry in records.prefix("p") {
+            let (key, count) = entry.into_inner()?;
+            let entry = key.get(1..).and_then(number_from).zip(number_from(&count));
+            let Some((end, count)) = entry else { return Ok(Err("the entry of a partition is invalid".into())) };
+            let name = partition_name(end);
+            if !database.keyspace_exists(&name) {
+                return Ok(Err(format!("the nullifiers until {end} are missing")));
+            }
+            let keyspace = database.keyspace(&name, options)?;
+            let found = keyspace.approximate_len() as u64;
+            if found < count {
+                return Ok(Err(format!("it has only {found} of {count} nullifiers until {end}")));
+            }
+            partitions.insert(end, Partition { keyspace, count });
+        }
+        for name in database.list_keyspace_names() {
+            let end = name.strip_prefix(PARTITION).and_then(|end| end.parse::<u64>().ok());
+            let Some(end) = end.filter(|end| !partitions.contains_key(end)) else { continue };
+            let keyspace = database.keyspace(&name, options)?;
+            if end <= watermark {
+                database.delete_keyspace(keyspace)?;
+            } else {
+                // It was created for a commit that did not happen.
+                partitions.insert(end, Partition { keyspace, count: 0 });
+            }
+        }
+        Ok(Ok(Self { partitions, commits, watermark, lost_until, convictions }))
+    }
+}
+
+/// Returns a key of the table of records.
+pub(super) fn numbered(letter: u8, number: u64) -> Vec<u8> {
+    [&[letter][..], &number.to_be_bytes()].concat()
+}
+
+fn number_from(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn partition_name(end: u64) -> String {
+    format!("{PARTITION}{end}")
+}
+
+fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Error> {
+    Database::builder(folder.join(DATABASE))
+        .cache_size(settings.cache_bytes)
+        .max_journaling_size(JOURNAL_BYTES)
+        .worker_threads(WORKERS)
+        .manual_journal_persist(true)
+        .open()
+}
+
+fn options() -> KeyspaceCreateOptions {
+    // Nearly all reads are for nullifiers that do not exist.
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(false)
+}
+
+/// Errors of the database.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Engine(#[from] Error),
+    #[error("the database cannot read it")]
+    Panic,
+}
+
+impl From<Failure> for LogError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Engine(Error::Io(error) | Error::Storage(LsmError::Io(error))) => {
+                Self::Unavailable(error.to_string())
+            }
+            Failure::Engine(Error::Poisoned | Error::KeyspaceDeleted) => {
+                Self::Unavailable("an earlier write failed".into())
+            }
+            Failure::Engine(_) | Failure::Panic => Self::Damaged,
+        }
+    }
+}
+
+/// Runs an operation of the database, which panics on some damage and on some disk failures.
+fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(Failure::Engine),
+        Err(_) => Err(Failure::Panic),
+    }
+}

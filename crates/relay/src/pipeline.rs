@@ -1,0 +1,360 @@
+//! The verification pipeline: from a pass to its verdict.
+
+use core::num::NonZeroU16;
+use std::{
+    sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64},
+    time::Duration,
+};
+
+use quotapass_circuits::{
+    badge::Badge,
+    formats::wire::{EncodedProof, PostHead},
+    identity::IdentityCommitment,
+    membership::Root,
+    post::{Post, PostPublic},
+    proof::Proof,
+    share::Nullifier,
+    signal::{Epoch, Scope},
+    verifier::{Verifier, VerifierCosts},
+};
+use quotapass_protocol::{
+    DatedPolicy, Horizon, LogError, PolicyError, PolicyTable, RootHistory, UnlistedScope, UnlistedVerdict, Verdict,
+};
+use rayon::prelude::*;
+
+use super::{
+    Entry, LogEpoch, MessageLimits, NullifierLog, SlashedMembers, badges::VerifiedBadges, read, slashed::Quota, write,
+};
+
+/// A post to check.
+#[derive(Clone, Copy, Debug)]
+pub struct PostRequest<'a> {
+    /// The scope's name.
+    pub scope: &'a str,
+    /// The message.
+    pub message: &'a [u8],
+    /// The encoded pass: 246 bytes.
+    pub pass: &'a [u8],
+}
+
+/// The way in which the proofs of a batch of posts are verified. The verdicts are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// All in one batch: for posts of which few are expected to be forged.
+    #[default]
+    Together,
+    /// Each one alone: for posts from sources that send many forgeries. A search for the forgeries in a batch would
+    /// take longer; see [`VerifierCosts::prefers_each`].
+    Each,
+}
+
+/// A relay: verifiers, policies, roots, the nullifier log, and the members whose secret is known.
+///
+/// It reads no clock and does no input or output itself. The embedding program reports [new roots](Self::advance_root),
+/// [changed policies](Self::change_policies) and [secrets learnt elsewhere](Self::slash), and [expires](Self::expire)
+/// old epochs from time to time.
+pub struct Relay<L> {
+    posts: Verifier<Post>,
+    badges: Verifier<Badge>,
+    policies: RwLock<PolicyTable>,
+    roots: RwLock<RootHistory>,
+    horizon: RwLock<Option<Horizon>>,
+    pub(super) log: L,
+    pub(super) slashed: SlashedMembers,
+    /// The number of the log's convictions that are in `slashed`.
+    pub(super) convictions_seen: AtomicU64,
+    pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
+    verified_badges: VerifiedBadges,
+}
+
+/// A post that passed the cheap checks.
+pub(super) struct Candidate {
+    pub(super) scope: Scope,
+    pub(super) epoch: Epoch,
+    /// The highest cap of the policies that hold in the scope.
+    pub(super) cap: NonZeroU16,
+    /// The time after the first evidence in which a forwarder of the member's posts may be honest, in seconds.
+    pub(super) grace: u64,
+    pub(super) entry: Entry,
+    /// Whether the scope is in shadow mode, in which no member is convicted.
+    pub(super) is_shadow: bool,
+}
+
+/// A candidate whose proof is not decoded yet.
+struct Stated {
+    candidate: Candidate,
+    public: PostPublic,
+    proof: EncodedProof,
+}
+
+impl Candidate {
+    fn key(&self) -> (LogEpoch, Nullifier) {
+        (self.entry.epoch, self.entry.nullifier)
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        (self.entry.epoch, self.cap)
+    }
+}
+
+impl<L: NullifierLog> Relay<L> {
+    /// Creates a relay that knows `roots` and records in `log`.
+    pub fn new(
+        posts: Verifier<Post>,
+        badges: Verifier<Badge>,
+        policies: PolicyTable,
+        roots: RootHistory,
+        log: L,
+    ) -> Self {
+        Self {
+            posts,
+            badges,
+            policies: RwLock::new(policies),
+            roots: RwLock::new(roots),
+            horizon: RwLock::default(),
+            log,
+            slashed: SlashedMembers::new(),
+            convictions_seen: AtomicU64::default(),
+            limits: RwLock::default(),
+            verified_badges: VerifiedBadges::default(),
+        }
+    }
+
+    /// Returns whether the verifying keys of posts or badges are development keys, with which anybody can forge passes.
+    pub fn has_development_keys(&self) -> bool {
+        self.posts.key().is_development() || self.badges.key().is_development()
+    }
+
+    /// Measures the cost of verifying posts on this machine. It takes about 40 ms; `elapsed` returns the time passed
+    /// since some fixed moment.
+    pub fn measure_costs(&self, elapsed: impl Fn() -> Duration) -> VerifierCosts {
+        VerifierCosts::measure(&self.posts, elapsed)
+    }
+
+    /// Judges one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
+    pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
+        // A batch of one has one verdict.
+        self.verify_posts(&[request], now).pop().unwrap_or(Verdict::InvalidProof)
+    }
+
+    /// Judges a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within the
+    /// batch gives an acceptance and a quota conflict, a duplicate gives an acceptance and a replay.
+    ///
+    /// The checks go from cheap to costly, and each is made only for posts that passed the checks before: decoding of
+    /// the head, scope, epoch, requirement, root and signal; then slashed members and known replays; then decoding of
+    /// the proof's points; then the proofs of all remaining posts at once. Only posts whose proof verified are
+    /// recorded. A flood of passes for closed epochs, or of copies, therefore costs neither a square root nor a
+    /// pairing.
+    ///
+    /// A known replay needs no proof: the same nullifier with exactly the same share *was* proved before, and the
+    /// verdict has no consequence, whatever bytes are in place of the proof. For any other share of a known nullifier
+    /// the proof decides, because anybody can copy a nullifier and invent a share.
+    pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+        self.verify_posts_by(Verification::Together, requests, now)
+    }
+
+    /// Returns the same verdicts, with a choice of how the proofs are verified.
+    pub fn verify_posts_by(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
+        let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
+        let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
+        let keys: Vec<_> = checked.iter().flatten().map(|stated| stated.candidate.key()).collect();
+        let mut recorded = self.log.lookup_all(&keys).into_iter();
+        let refused = self.slashed.refused(checked.iter().flatten().map(|stated| stated.candidate.quota()));
+        let mut left = Vec::new();
+        for (position, checked) in checked.into_iter().enumerate() {
+            let known = checked.and_then(|stated| {
+                let candidate = &stated.candidate;
+                let answer = recorded.next().unwrap_or_else(|| Err(unanswered()));
+                let failed = |error| failed(error, candidate.epoch, now);
+                seen.clone().map_err(failed)?;
+                if let Some(offender) = refused.offender(&candidate.quota(), candidate.entry.nullifier) {
+                    return Err(candidate.slashed(offender, now));
+                }
+                match answer.map_err(failed)? {
+                    Some(recorded) if recorded.share == candidate.entry.share => Err(Verdict::Replay),
+                    _ => Ok(stated),
+                }
+            });
+            match known {
+                Ok(stated) => left.push((position, stated)),
+                Err(verdict) => verdicts[position] = Some(verdict),
+            }
+        }
+        drop(refused);
+
+        let encoded: Vec<_> = left.iter().map(|(_, stated)| stated.proof).collect();
+        let mut candidates = Vec::with_capacity(left.len());
+        let mut proofs: Vec<(PostPublic, Proof)> = Vec::with_capacity(left.len());
+        for ((position, Stated { candidate, public, .. }), proof) in
+            left.into_iter().zip(EncodedProof::decode_many(&encoded))
+        {
+            match proof {
+                Ok(proof) => {
+                    candidates.push((position, candidate));
+                    proofs.push((public, proof));
+                }
+                Err(error) => verdicts[position] = Some(error.into()),
+            }
+        }
+        let verified = match how {
+            Verification::Together => self.posts.verify_batch(&proofs),
+            Verification::Each => self.posts.verify_each(&proofs),
+        };
+        if let Err(error) = verified {
+            for invalid in error.invalid {
+                verdicts[candidates[invalid].0] = Some(Verdict::InvalidProof);
+            }
+            candidates.retain(|(position, _)| verdicts[*position].is_none());
+        }
+
+        let (positions, candidates): (Vec<usize>, Vec<Candidate>) = candidates.into_iter().unzip();
+        let entries: Vec<Entry> = candidates.iter().map(|candidate| candidate.entry.clone()).collect();
+        let concluded = self.conclude(&candidates, self.log.record_all(&entries), now);
+        for (position, verdict) in positions.into_iter().zip(concluded) {
+            verdicts[position] = Some(verdict);
+        }
+        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| unanswered().into())).collect()
+    }
+
+    /// Makes the checks that need neither the log nor the decoding of points.
+    fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<Stated, Verdict> {
+        let (head, proof) = PostHead::from_bytes(request.pass)?;
+        let epoch = head.epoch;
+        let (scope, cap, grace, is_shadow) = {
+            let policies = self.policies();
+            let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
+            let history = entry.history();
+            history.check_post(&(&head).into(), now, |window| self.check_root(head.root, now, window))?;
+            self.check_horizon(history.exposure(now), now)?;
+            (entry.scope(), history.highest_cap(now), history.grace(now), policies.is_shadow(request.scope))
+        };
+        let public = head.public(scope, request.message)?;
+        let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
+        let entry = Entry::new(log_epoch, public.nullifier, public.share);
+        Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry, is_shadow }, public, proof })
+    }
+
+    /// Checks that the newest known block is recent enough for passes of an [exposure](super::Policy::exposure).
+    pub(super) fn check_horizon(&self, exposure: u64, now: u64) -> Result<(), Verdict> {
+        match self.horizon() {
+            Some(horizon) if now > horizon.accepts_until(exposure) => Err(Verdict::UnknownRoot),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets the time of the chain's newest block and the registry's exit delay. After the first call, passes get
+    /// `unknown_root` when that block is too old; see [`Horizon`].
+    pub fn see(&self, horizon: Horizon) {
+        *write(&self.horizon) = Some(horizon);
+    }
+
+    /// Returns the relay's view of its chain; none if it was never set. The caller is then responsible for fresh roots.
+    pub fn horizon(&self) -> Option<Horizon> {
+        *read(&self.horizon)
+    }
+
+    /// Checks a root under a root window in seconds.
+    pub(super) fn check_root(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
+        read(&self.roots).status(root, now, window).check()
+    }
+
+    /// Records that the tree has a new root since Unix second `at`.
+    pub fn advance_root(&self, root: Root, at: u64) {
+        let window = self.policies().longest_root_window();
+        let mut roots = write(&self.roots);
+        roots.advance(root, at);
+        roots.prune(at, window);
+    }
+
+    /// Records a reorganisation of the chain; see [`RootHistory::reorganise`].
+    pub fn reorganise_roots(&self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
+        write(&self.roots).reorganise(undone, branch);
+    }
+
+    /// Returns the roots.
+    pub fn roots(&self) -> RwLockReadGuard<'_, RootHistory> {
+        read(&self.roots)
+    }
+
+    /// Replaces the list of policies at Unix second `at`; see [`PolicyTable::change`].
+    ///
+    /// # Errors
+    /// [`PolicyError`]; the policies then stay unchanged.
+    pub fn change_policies(
+        &self,
+        policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
+        at: u64,
+    ) -> Result<(), PolicyError> {
+        write(&self.policies).change(policies, at)
+    }
+
+    /// Changes the verdict on scopes without a policy.
+    pub fn change_unlisted(&self, unlisted: UnlistedVerdict) {
+        write(&self.policies).set_unlisted(unlisted);
+    }
+
+    /// Changes which scopes are in shadow mode; see [`PolicyTable::is_shadow`].
+    pub fn change_shadow(&self, names: impl IntoIterator<Item = String>) {
+        write(&self.policies).set_shadow(names);
+    }
+
+    /// Returns the policies.
+    pub fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
+        read(&self.policies)
+    }
+
+    /// Returns the scope of a name.
+    pub(super) fn scope(&self, name: &str) -> Result<Scope, UnlistedScope> {
+        self.policies().get(name).map(|entry| entry.scope())
+    }
+
+    /// Forgets a slashed member. Its slot must have been zeroed longer ago than the longest root window; see
+    /// [`SlashedMembers::forget`].
+    pub fn forget_slashed(&self, commitment: IdentityCommitment) -> bool {
+        self.slashed.forget(commitment)
+    }
+
+    /// Returns the members whose secret is known.
+    pub fn slashed(&self) -> &SlashedMembers {
+        &self.slashed
+    }
+
+    /// Returns the nullifier log.
+    pub fn log(&self) -> &L {
+        &self.log
+    }
+
+    pub(super) fn badge_verifier(&self) -> &Verifier<Badge> {
+        &self.badges
+    }
+
+    pub(super) fn verified_badges(&self) -> &VerifiedBadges {
+        &self.verified_badges
+    }
+
+    /// Drops the nullifiers of epochs that no policy accepts any more at `now`, and restrictions that have ended.
+    /// Dropped epochs stay closed, so call it with the correct time.
+    ///
+    /// The set of these epochs does not depend on the policies: see [`LogEpoch::keep_until`].
+    ///
+    /// # Errors
+    /// [`LogError`] if the log fails.
+    pub fn expire(&self, now: u64) -> Result<(), LogError> {
+        self.slashed.expire(now);
+        self.log.expire(now)
+    }
+}
+
+/// Returns the error for a log that gave fewer answers than requested.
+pub(super) fn unanswered() -> LogError {
+    LogError::Unavailable("it gave no answer for an entry".into())
+}
+
+/// Returns the verdict for a failure of the log.
+pub(super) fn failed(error: LogError, epoch: Epoch, now: u64) -> Verdict {
+    match error {
+        LogError::Expired => Verdict::EpochOutOfRange { epoch, now },
+        error => error.into(),
+    }
+}

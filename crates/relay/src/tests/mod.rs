@@ -1,0 +1,10 @@
+//! Tests of the relay with real proofs.
+
+mod badges;
+mod engine;
+mod inputs;
+mod policies;
+mod posts;
+mod slashing;
+mod verdicts;
+mod world;

@@ -1,0 +1,258 @@
+//! The state of a ledger, without a clock and without a file.
+
+use core::num::{NonZeroU16, NonZeroU32};
+use std::collections::BTreeMap;
+
+use quotapass_circuits::signal::{Epoch, Scope};
+
+use super::{
+    epochs::EnteredEpochs,
+    quota::{DeviceShare, LedgerOwner, Quota, QuotaStatus, Reservation},
+};
+
+/// Time for which a scope's epochs are stored one by one after the last of them: 30 days, in seconds.
+const KEPT_SECONDS: u64 = 30 * 86_400;
+/// Maximum number of scopes that are stored one by one.
+pub(super) const MAX_ENTRIES: usize = 1_024;
+
+/// Reason why no message id was reserved. Nothing changes then. Times are in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerRefusal {
+    /// All ids of the epoch are used.
+    #[error(
+        "the quota is used up: this device ({share}) has {used} of the {limit} messages of this epoch, and all are \
+         used; the next epoch begins at {next_begins} (Unix seconds)"
+    )]
+    QuotaUsed {
+        /// Number of ids that belong to this device.
+        used: u16,
+        /// The limit of all devices together.
+        limit: NonZeroU16,
+        /// This device.
+        share: DeviceShare,
+        /// When ids can be reserved again.
+        next_begins: u64,
+    },
+    /// The limit is so low that this device has no ids in any epoch.
+    #[error(
+        "a limit of {limit} messages leaves none for {share}; post from another device, or deposit for a higher limit"
+    )]
+    NothingForDevice {
+        /// The limit of all devices together.
+        limit: NonZeroU16,
+        /// This device.
+        share: DeviceShare,
+    },
+    /// The clock shows an epoch that was left before, or may have been.
+    #[error(
+        "the clock went back to epoch {}, which was left before; check the clock, or wait until {next_begins} (Unix \
+         seconds)",
+        epoch.number()
+    )]
+    EpochLeft {
+        /// The epoch that the clock shows.
+        epoch: Epoch,
+        /// When ids can be reserved again.
+        next_begins: u64,
+    },
+    /// Ids of this epoch may have been used without the ledger's knowledge.
+    #[error(
+        "the ledger may be older than the last use of this identity, and an id used twice costs the deposit; posting \
+         resumes at {resumes_at} (Unix seconds). If you know that this is the newest state of the only ledger, confirm \
+         that it is current"
+    )]
+    MayBeStale {
+        /// When ids can be reserved again.
+        resumes_at: u64,
+    },
+}
+
+/// The stored state of one scope and epoch length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The last epoch entered. Ids can be reserved only in this one.
+    pub(super) current: u64,
+    /// Number of its ids that are used, at least one.
+    pub(super) used: u16,
+    /// All epochs that were ever entered, the current one included.
+    pub(super) entered: EnteredEpochs,
+}
+
+/// The key of an entry: different epoch lengths never share nullifiers, so they are counted separately.
+pub(super) type EntryKey = (Scope, NonZeroU32);
+
+/// The used message ids of an identity, among those that this device may use.
+///
+/// A book is a value: it reads no clock and writes no file. [`Ledger`](super::Ledger) keeps one in a file; a browser
+/// can keep one in its own database. A program that stores a book itself must store it after [`reserve`](Self::reserve)
+/// and before it uses the reservation.
+///
+/// No sequence of calls gives an id twice in an epoch: ids are counted up within the last epoch entered, and an epoch
+/// that was left is never entered again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Book {
+    pub(super) owner: LedgerOwner,
+    pub(super) share: DeviceShare,
+    /// Time of the last reservation, in Unix seconds; zero if there was none.
+    pub(super) last_use: u64,
+    /// Epochs up to the one after the epoch of this Unix second may have been used without the book's knowledge.
+    pub(super) suspect_until: Option<u64>,
+    /// For scopes without an entry, epochs that begin at this Unix second or before may have been entered and
+    /// forgotten.
+    pub(super) forgotten_until: Option<u64>,
+    pub(super) entries: BTreeMap<EntryKey, Entry>,
+}
+
+impl Book {
+    /// A book without entries. It does not know what its owner did before: see [`suspect`](Self::suspect).
+    pub fn new(owner: LedgerOwner, share: DeviceShare) -> Self {
+        Self { owner, share, last_use: 0, suspect_until: None, forgotten_until: None, entries: BTreeMap::new() }
+    }
+
+    /// Returns a book that replaces this one at `now` (Unix seconds). Ids may have been used elsewhere up to now, or up
+    /// to the last use that this book knows of if the clock went back since then. The epochs that this book has entered
+    /// stay entered, with all ids used, because the new share may contain ids of the old one.
+    #[must_use]
+    pub fn replaced(&self, share: DeviceShare, now: u64) -> Self {
+        let mut book = Self { share, ..self.clone() };
+        for entry in book.entries.values_mut() {
+            entry.used = share.ids_below(NonZeroU16::MAX);
+        }
+        book.suspect(now.max(book.last_use));
+        book
+    }
+
+    /// The owner of the ids.
+    pub fn owner(&self) -> &LedgerOwner {
+        &self.owner
+    }
+
+    /// The device's share of the ids.
+    pub fn share(&self) -> DeviceShare {
+        self.share
+    }
+
+    /// Time of the last reservation, in Unix seconds; `None` if there was none.
+    pub fn last_use(&self) -> Option<u64> {
+        (self.last_use != 0).then_some(self.last_use)
+    }
+
+    /// Time up to which ids may have been used without the book's knowledge, in Unix seconds.
+    pub fn suspect_until(&self) -> Option<u64> {
+        self.suspect_until
+    }
+
+    /// Reserves the next free id of the epoch at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// [`LedgerRefusal`]; the book is then unchanged.
+    pub fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerRefusal> {
+        let epoch = Epoch::at(quota.epoch_seconds, now);
+        let own = self.share.ids_below(quota.limit);
+        if own == 0 {
+            return Err(LedgerRefusal::NothingForDevice { limit: quota.limit, share: self.share });
+        }
+        let used = self.used(epoch, quota)?;
+        let id = if used < own { self.share.id(used) } else { None };
+        let Some(message_id) = id else {
+            let next_begins = self.next_begins(epoch, quota);
+            return Err(LedgerRefusal::QuotaUsed { used: own, limit: quota.limit, share: self.share, next_begins });
+        };
+        self.enter(epoch, quota, used + 1);
+        self.last_use = now;
+        self.forget(now, (quota.scope, quota.epoch_seconds));
+        Ok(Reservation { epoch, message_id, left: own - used - 1 })
+    }
+
+    /// Status of a quota at `now` (Unix seconds).
+    pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
+        let epoch = Epoch::at(quota.epoch_seconds, now);
+        let used = self.used(epoch, quota);
+        let known = self.entry(quota).filter(|entry| entry.current == epoch.number()).map_or(0, |entry| entry.used);
+        QuotaStatus {
+            epoch,
+            used: known,
+            left: used.map_or(0, |used| self.share.ids_below(quota.limit).saturating_sub(used)),
+            next_begins: self.next_begins(epoch, quota),
+        }
+    }
+
+    /// Refuses every epoch up to the one after the epoch of `until` (Unix seconds), because ids may have been used in
+    /// them without the book's knowledge.
+    ///
+    /// The epoch after is included because `until` is the time of a clock. A slow clock shows the last seconds of an
+    /// epoch when the devices that used the ids are already in the next one.
+    pub fn suspect(&mut self, until: u64) {
+        self.suspect_until = self.suspect_until.max(Some(until));
+    }
+
+    /// Undoes [`suspect`](Self::suspect): the caller knows that no ids were used except those in the book. If this is
+    /// wrong, the next message can cost the deposit.
+    pub fn confirm_current(&mut self) {
+        self.suspect_until = None;
+    }
+
+    fn entry(&self, quota: &Quota) -> Option<&Entry> {
+        self.entries.get(&(quota.scope, quota.epoch_seconds))
+    }
+
+    /// Number of used ids of an epoch, if more can be reserved.
+    fn used(&self, epoch: Epoch, quota: &Quota) -> Result<u16, LedgerRefusal> {
+        if self.suspect_until.is_some_and(|until| epoch.number() <= number_after(Epoch::at(quota.epoch_seconds, until)))
+        {
+            return Err(LedgerRefusal::MayBeStale { resumes_at: self.next_begins(epoch, quota) });
+        }
+        let left = match self.entry(quota) {
+            Some(entry) if entry.current == epoch.number() => return Ok(entry.used),
+            Some(entry) => entry.entered.contains(epoch.number()),
+            None => self.forgotten_until.is_some_and(|until| epoch.begins() <= until),
+        };
+        if left { Err(LedgerRefusal::EpochLeft { epoch, next_begins: self.next_begins(epoch, quota) }) } else { Ok(0) }
+    }
+
+    /// Start of the first epoch after `epoch` in which ids can be reserved.
+    fn next_begins(&self, epoch: Epoch, quota: &Quota) -> u64 {
+        let after = |until: Option<u64>| until.map_or(0, |until| number_after(Epoch::at(quota.epoch_seconds, until)));
+        let next =
+            number_after(epoch).max(after(self.suspect_until).saturating_add(self.suspect_until.is_some().into()));
+        let next = match self.entry(quota) {
+            Some(entry) => entry.entered.next_outside(next),
+            None => next.max(after(self.forgotten_until)),
+        };
+        Epoch::new(quota.epoch_seconds, next).begins()
+    }
+
+    fn enter(&mut self, epoch: Epoch, quota: &Quota, used: u16) {
+        let number = epoch.number();
+        // A scope without an entry may have had one: every epoch that may have been forgotten counts as entered.
+        let forgotten = self.forgotten_until.map(|until| Epoch::at(quota.epoch_seconds, until).number());
+        let entry = self.entries.entry((quota.scope, quota.epoch_seconds)).or_insert_with(|| Entry {
+            current: number,
+            used,
+            entered: forgotten.map_or_else(|| EnteredEpochs::new(number), EnteredEpochs::up_to),
+        });
+        entry.current = number;
+        entry.used = used;
+        entry.entered.enter(number);
+    }
+
+    /// Drops entries that are long past, and the oldest ones if there are too many. They are summarised by one time: a
+    /// scope without an entry cannot enter epochs up to that time.
+    fn forget(&mut self, now: u64, kept: EntryKey) {
+        let last = |(key, entry): (&EntryKey, &Entry)| (Epoch::new(key.1, entry.entered.last()), *key);
+        while let Some((epoch, key)) =
+            self.entries.iter().filter(|(key, _)| **key != kept).map(last).min_by_key(|(epoch, _)| epoch.begins())
+        {
+            if self.entries.len() <= MAX_ENTRIES && epoch.ends().saturating_add(KEPT_SECONDS) >= now {
+                return;
+            }
+            self.entries.remove(&key);
+            self.forgotten_until = self.forgotten_until.max(Some(epoch.begins()));
+        }
+    }
+}
+
+fn number_after(epoch: Epoch) -> u64 {
+    epoch.number().saturating_add(1)
+}

@@ -1,0 +1,314 @@
+//! Rooms, in which messages are posted.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement::Requirement, signal::Scope};
+use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHash, PolicyHistory, note::NoteError};
+use serde::Deserialize;
+
+use crate::ledger::Quota;
+
+/// Error of a [`Room`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoomError {
+    /// The policy's values contradict each other.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The JSON is not an answer to `/v1/policy`.
+    #[error("this is not a relay's answer to /v1/policy: {0}; check the address")]
+    Document(serde_json::Error),
+    /// The registry's address is not valid.
+    #[error("the relay's registry address is not 0x and 40 hexadecimal digits; ask another relay")]
+    Address,
+    /// The relay has no scope of this name.
+    #[error("the relay has no scope `{0}`; choose one that it lists")]
+    NoSuchScope(String),
+    /// The app does not pin the policy.
+    #[error(
+        "the policy of `{name}` has the hash {found}, which this app does not pin; do not post under it: the relay \
+         that serves it may recognise your posts by its values. Ask another relay, or get a newer version of the app"
+    )]
+    NotPinned {
+        /// The scope's name.
+        name: String,
+        /// The hash of the policy.
+        found: PolicyHash,
+    },
+    /// The policy has no canonical form.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// Two relays state different policies.
+    #[error(
+        "relays state different policies of `{name}` (versions {version} and {other}); do not post until you know why: \
+         a relay that serves a policy to you alone recognises your posts by it. If the policy is just being changed, \
+         ask again later"
+    )]
+    Differs {
+        /// The scope's name.
+        name: String,
+        /// The version of this one.
+        version: u32,
+        /// The version of the other one.
+        other: u32,
+    },
+    /// The scope that the relay states does not match its registry and this name.
+    #[error("the scope `{name}` at this registry is {expected}, not {stated}; do not trust this relay")]
+    OtherScope {
+        /// The scope's name.
+        name: String,
+        /// The scope.
+        expected: Scope,
+        /// The scope that the relay states.
+        stated: Scope,
+    },
+}
+
+/// A room: a scope at a registry, and its policy.
+#[derive(Clone, Debug)]
+pub struct Room {
+    registry: RegistryId,
+    scope: Scope,
+    policy: DatedPolicy,
+    /// The policy as a history that never changes.
+    policies: PolicyHistory,
+}
+
+/// The parts of a relay's answer to `/v1/policy` that concern a room.
+#[derive(Deserialize)]
+struct Document {
+    registry: RegistryDocument,
+    scopes: Vec<ScopeDocument>,
+}
+
+#[derive(Deserialize)]
+struct RegistryDocument {
+    chain_id: u64,
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct ScopeDocument {
+    name: String,
+    scope: Scope,
+    epoch_seconds: NonZeroU32,
+    limit_cap: NonZeroU16,
+    min_stake: u32,
+    min_age_days: u16,
+    root_window: u32,
+    max_clock_skew: u32,
+    /// Older relays state neither version nor time.
+    #[serde(default = "first_version")]
+    version: u32,
+    #[serde(default)]
+    from: u64,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+impl Room {
+    /// The room of a policy at a registry.
+    ///
+    /// # Errors
+    /// [`RoomError::Policy`] if the policy is not valid.
+    pub fn new(registry: RegistryId, policy: impl Into<DatedPolicy>) -> Result<Self, RoomError> {
+        let policy = policy.into();
+        let scope = Scope::new(&registry, &policy.policy.name);
+        Ok(Self { registry, scope, policies: PolicyHistory::new([policy.clone()])?, policy })
+    }
+
+    /// Reads the room of this name from the JSON that a relay answers at `/v1/policy`. Registry and policy are then
+    /// what the relay states. A [`Poster`](super::Poster) fails if the member did not deposit at that registry.
+    ///
+    /// # Errors
+    /// [`RoomError`].
+    pub fn from_policy_document(json: &str, name: &str) -> Result<Self, RoomError> {
+        let Document { registry, scopes } = serde_json::from_str(json).map_err(RoomError::Document)?;
+        let mut address = [0; 20];
+        let digits = registry.address.strip_prefix("0x").ok_or(RoomError::Address)?;
+        hex::decode_to_slice(digits, &mut address).map_err(|_| RoomError::Address)?;
+        let registry = RegistryId { chain_id: registry.chain_id, address };
+        let scope = scopes.into_iter().find(|scope| scope.name == name);
+        let scope = scope.ok_or_else(|| RoomError::NoSuchScope(name.into()))?;
+        let policy = Policy {
+            name: scope.name,
+            epoch_seconds: scope.epoch_seconds,
+            limit_cap: scope.limit_cap,
+            min_stake: scope.min_stake,
+            min_age_days: scope.min_age_days,
+            root_window: scope.root_window,
+            max_clock_skew: scope.max_clock_skew,
+        };
+        Self::new(registry, DatedPolicy { policy, version: scope.version, from: scope.from })?.stated_as(scope.scope)
+    }
+
+    /// Returns this room if the app pins the hash of its policy. An app pins the policy of today and the announced next
+    /// ones.
+    ///
+    /// This protects against a relay that serves a special policy to one member, and then recognises this member's
+    /// posts by the values that they state.
+    ///
+    /// # Errors
+    /// [`RoomError::NotPinned`].
+    pub fn pinned(self, pins: &[PolicyHash]) -> Result<Self, RoomError> {
+        let found = self.policy_hash()?;
+        match pins.contains(&found) {
+            true => Ok(self),
+            false => Err(RoomError::NotPinned { name: self.policy().name.clone(), found }),
+        }
+    }
+
+    /// The hash of the policy, which apps pin.
+    ///
+    /// # Errors
+    /// [`RoomError::Note`] if the policy has no canonical form. Policies that relays publish have one.
+    pub fn policy_hash(&self) -> Result<PolicyHash, RoomError> {
+        Ok(PolicyHash::of(&self.registry, &self.policy)?)
+    }
+
+    /// Returns this room if another relay states the same policy for it. Ask a relay of another operator, over another
+    /// connection. See [`pinned`](Self::pinned) for the attack.
+    ///
+    /// # Errors
+    /// [`RoomError::Differs`].
+    pub fn confirmed_by(self, other: &Self) -> Result<Self, RoomError> {
+        match (self.registry, &self.policy) == (other.registry, &other.policy) {
+            true => Ok(self),
+            false => Err(RoomError::Differs {
+                name: self.policy().name.clone(),
+                version: self.policy.version,
+                other: other.policy.version,
+            }),
+        }
+    }
+
+    /// Returns this room if its scope is the one that a relay states.
+    ///
+    /// # Errors
+    /// [`RoomError::OtherScope`].
+    pub fn stated_as(self, stated: Scope) -> Result<Self, RoomError> {
+        match self.scope == stated {
+            true => Ok(self),
+            false => Err(RoomError::OtherScope { name: self.policy().name.clone(), expected: self.scope, stated }),
+        }
+    }
+
+    /// The registry whose members may post.
+    pub fn registry(&self) -> &RegistryId {
+        &self.registry
+    }
+
+    /// The scope.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The policy with its version and the time when it takes effect.
+    pub fn dated_policy(&self) -> &DatedPolicy {
+        &self.policy
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy.policy
+    }
+
+    /// The policy as a history that never changed.
+    pub(super) fn policies(&self) -> &PolicyHistory {
+        &self.policies
+    }
+
+    /// The quota of a member with these terms in an epoch.
+    pub fn quota(&self, terms: &Terms) -> Quota {
+        let policy = self.policy();
+        Quota::new(self.scope, policy.epoch_seconds, terms, policy.limit_cap)
+    }
+
+    /// The requirement that a post made at `now` (Unix seconds) must state.
+    pub fn requirement_at(&self, now: u64) -> Requirement {
+        self.policy().requirement(self.policy().epoch_at(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGISTRY: RegistryId = RegistryId { chain_id: 7, address: [0x11; 20] };
+    const DOCUMENT: &str = r#"{"now": 1, "registry": {"chain_id": 7, "address": "0x1111111111111111111111111111111111111111"},
+        "development_keys": true, "unlisted": "reject", "scopes": [{"name": "lobby", "scope": "SCOPE", "epoch_seconds": 60,
+        "limit_cap": 5, "min_stake": 1, "min_age_days": 2, "root_window": 3600, "max_clock_skew": 20, "epoch": 1,
+        "epoch_ends": 2, "since_max": 3}]}"#;
+
+    fn document() -> String {
+        DOCUMENT.replace("SCOPE", &Scope::new(&REGISTRY, "lobby").to_string())
+    }
+
+    #[test]
+    fn a_room_is_read_from_what_a_relay_publishes() {
+        let room = Room::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!(*room.registry(), REGISTRY);
+        assert_eq!(room.scope(), Scope::new(&REGISTRY, "lobby"));
+        let policy = room.policy();
+        assert_eq!((policy.epoch_seconds.get(), policy.limit_cap.get(), policy.max_clock_skew), (60, 5, 20));
+    }
+
+    #[test]
+    fn what_is_no_policy_document_is_refused() {
+        let refusal = |json: &str, name| Room::from_policy_document(json, name).unwrap_err();
+        let document = document();
+        assert!(matches!(refusal(&document, "attic"), RoomError::NoSuchScope(name) if name == "attic"));
+        assert!(matches!(refusal("{}", "lobby"), RoomError::Document(_)));
+        assert!(matches!(refusal(DOCUMENT, "lobby"), RoomError::Document(_)));
+        assert!(matches!(refusal(&document.replace("0x1111", "0x111g"), "lobby"), RoomError::Address));
+        assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), RoomError::Address));
+        let skew = document.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
+        assert!(matches!(refusal(&skew, "lobby"), RoomError::Policy(_)));
+    }
+
+    #[test]
+    fn versions_and_times_are_read_where_they_are_stated() {
+        let old = Room::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!((old.dated_policy().version, old.dated_policy().from), (1, 0));
+        let document = document().replace(r#""epoch": 1"#, r#""version": 4, "from": 99, "epoch": 1"#);
+        let new = Room::from_policy_document(&document, "lobby").unwrap();
+        assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, 99));
+    }
+
+    #[test]
+    fn a_policy_for_one_member_alone_is_caught_by_a_pin_and_by_another_relay() {
+        let read = |json: &str| Room::from_policy_document(json, "lobby").unwrap();
+        let room = read(&document());
+        let next = read(&document().replace(r#""epoch": 1"#, r#""version": 2, "from": 9, "epoch": 1"#));
+        let pins = [room.policy_hash().unwrap(), next.policy_hash().unwrap()];
+        assert!(room.clone().pinned(&pins).is_ok() && next.pinned(&pins).is_ok());
+        assert!(room.clone().confirmed_by(&read(&document())).is_ok());
+        // A stake, cap, epoch, age, version or time that only one member gets marks every post of this member.
+        for (from, to) in [
+            (r#""min_stake": 1"#, r#""min_stake": 2"#),
+            (r#""limit_cap": 5"#, r#""limit_cap": 6"#),
+            (r#""epoch_seconds": 60"#, r#""epoch_seconds": 61"#),
+            (r#""min_age_days": 2"#, r#""min_age_days": 3"#),
+            (r#""epoch": 1"#, r#""version": 2, "epoch": 1"#),
+            (r#""epoch": 1"#, r#""from": 10, "epoch": 1"#),
+        ] {
+            let tagged = read(&document().replace(from, to));
+            assert!(matches!(tagged.clone().pinned(&pins), Err(RoomError::NotPinned { .. })), "{to}");
+            assert!(matches!(tagged.confirmed_by(&room), Err(RoomError::Differs { .. })), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_scope_of_another_registry_is_refused() {
+        let document = document().replace(r#""chain_id": 7"#, r#""chain_id": 8"#);
+        let expected = Scope::new(&RegistryId { chain_id: 8, ..REGISTRY }, "lobby");
+        match Room::from_policy_document(&document, "lobby") {
+            Err(RoomError::OtherScope { name, expected: found, stated }) => {
+                assert_eq!((name.as_str(), found, stated), ("lobby", expected, Scope::new(&REGISTRY, "lobby")));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The HTTP client for posts and verdicts.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::ValueEnum;
+use quotapass_circuits::prover::KeyOrigin;
+use quotapass_relay::{PostRequest, http::frames::write_post};
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{ACCEPT, CONTENT_TYPE, HeaderName},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{accounts::Answer, material::Material, passes::PassBytes, plan::Item, registry::SCOPE};
+use crate::envelope::Envelope;
+
+const OCTETS: &str = "application/octet-stream";
+const JSON: &str = "application/json";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The encoding of posts and verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Length-prefixed bytes; one byte per verdict
+    Binary,
+    /// JSON, as `quotapass post` writes it
+    Json,
+}
+
+/// Error: a request got no verdicts.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoVerdicts {
+    /// The relay is unreachable, or the connection broke; the relay may have recorded the posts.
+    #[error("no answer: {0}")]
+    Lost(reqwest::Error),
+    /// The relay did not accept the request, or did not answer in time; it may have recorded the posts.
+    #[error("the relay is overloaded ({0})")]
+    Busy(StatusCode),
+    /// The relay did not understand the request, or its answer is invalid.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Sends requests to one relay.
+#[derive(Clone)]
+pub(super) struct RelayClient {
+    client: Client,
+    url: Url,
+    format: Format,
+}
+
+impl RelayClient {
+    /// Creates a client. With `from`, all connections come from this local address.
+    pub(super) fn new(base: &Url, format: Format, timeout: Duration, from: Option<IpAddr>) -> Result<Self> {
+        let client = Client::builder().http1_only().no_proxy().timeout(timeout).tcp_nodelay(true).local_address(from);
+        Ok(Self { client: client.build()?, url: base.join("v1/verify")?, format })
+    }
+
+    /// Sends a request that states `from` as its source, and returns the verdicts on its posts in order.
+    pub(super) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
+        let kind = match self.format {
+            Format::Binary => OCTETS,
+            Format::Json => JSON,
+        };
+        let request = self.client.post(self.url.clone()).header(FORWARDED_FOR, from.to_string());
+        let request = request.header(CONTENT_TYPE, kind).header(ACCEPT, kind).body(body);
+        let response = request.send().await.map_err(NoVerdicts::Lost)?;
+        let status = response.status();
+        let answer = response.bytes().await.map_err(NoVerdicts::Lost)?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(NoVerdicts::Busy(status));
+            }
+            _ => return Err(NoVerdicts::Wrong(format!("{status}: {}", String::from_utf8_lossy(&answer)))),
+        }
+        read(self.format, &answer, posts).map_err(|error| NoVerdicts::Wrong(format!("{error:#}")))
+    }
+
+    /// Encodes the body of a request with these posts.
+    pub(super) fn body(&self, material: &Material, items: &[Item]) -> Result<Vec<u8>> {
+        let posts = items.iter().map(|item| material.post(*item).context("a pass was not made in advance"));
+        match self.format {
+            Format::Binary => {
+                let mut body = Vec::new();
+                for post in posts {
+                    let (message, pass) = post?;
+                    write_post(&mut body, &PostRequest { scope: SCOPE, message: &message, pass })?;
+                }
+                Ok(body)
+            }
+            Format::Json => {
+                let envelope = |post: Result<(Vec<u8>, &PassBytes)>| {
+                    let (message, pass) = post?;
+                    Ok(Envelope::with_text(SCOPE, &message, URL_SAFE_NO_PAD.encode(pass), KeyOrigin::Development))
+                };
+                Ok(serde_json::to_vec(&Posts { posts: posts.map(envelope).collect::<Result<_>>()? })?)
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Posts {
+    posts: Vec<Envelope>,
+}
+
+#[derive(Deserialize)]
+struct Verdicts {
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    verdict: String,
+}
+
+fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>> {
+    let verdicts: Vec<_> = match format {
+        Format::Binary => answer.iter().map(|byte| Answer::from_number(*byte)).collect(),
+        Format::Json => {
+            let answer: Verdicts = serde_json::from_slice(answer).context("the answer contains no verdicts")?;
+            answer.verdicts.iter().map(|verdict| Answer::from_name(&verdict.verdict)).collect()
+        }
+    };
+    ensure!(verdicts.len() == posts, "the relay gave {} verdicts on {posts} posts", verdicts.len());
+    let Some(verdicts) = verdicts.into_iter().collect() else { bail!("the relay gave an unknown verdict") };
+    Ok(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_read_in_both_formats() {
+        let expected = [Answer::Accepted, Answer::InvalidProof];
+        assert_eq!(read(Format::Binary, &[0, 9], 2).unwrap(), expected);
+        let json = br#"{"verdicts":[{"verdict":"accepted","gossip":"accept"},{"verdict":"invalid_proof"}]}"#;
+        assert_eq!(read(Format::Json, json, 2).unwrap(), expected);
+    }
+
+    #[test]
+    fn answers_that_do_not_fit_are_errors() {
+        assert!(read(Format::Binary, &[0], 2).is_err());
+        assert!(read(Format::Binary, &[0, 0, 0], 2).is_err());
+        assert!(read(Format::Binary, &[12], 1).is_err());
+        assert!(read(Format::Json, br#"{"verdicts":[{"verdict":"lost?"}]}"#, 1).is_err());
+        assert!(read(Format::Json, b"<html>", 1).is_err());
+    }
+}

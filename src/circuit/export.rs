@@ -1,0 +1,78 @@
+//! `quotapass circuit export`.
+
+use std::{
+    io::{self, Write},
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result};
+use quotapass_circuits::{
+    badge::{Badge, badge},
+    constraints::{Circuit, assignment::Assignment, shape::Shape},
+    formats::iden3,
+    identity::IdentitySecret,
+    membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
+    post::{Post, post},
+    prover::KeyOrigin,
+    registry_id::RegistryId,
+    requirement::Requirement,
+    signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
+    slash::{Slash, slash},
+};
+use quotapass_wallet::files::write_atomically;
+use rand::rngs::OsRng;
+
+use super::{super::keys::warn_of, prover};
+use crate::context::Context;
+
+pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
+    let secret = IdentitySecret::generate(&mut OsRng);
+    let registry = RegistryId { chain_id: 31_337, address: [0; 20] };
+    let scope = Scope::new(&registry, "export");
+    let since = Day(20_000);
+    let requirement = Requirement { min_stake: 1, since_max: since };
+    let member = Member { commitment: secret.commitment(), terms: Terms::new(10, 20, since)? };
+    let mut tree = MemberTree::new(levels);
+    tree.append(member)?;
+    let path = tree.path(MemberIndex(0))?;
+    let membership = Membership { secret: &secret, member: &member, path: &path };
+
+    let epoch = Epoch::at(NonZeroU32::MIN, 0);
+    let x = SignalHash::new(scope, epoch, b"a message")?;
+    let external = ExternalNullifier::new(scope, epoch);
+    let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;
+    write::<Post>(context, levels, out, &statement)?;
+    let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
+    write::<Badge>(context, levels, out, &statement)?;
+    let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
+    warn_of(write::<Slash>(context, levels, out, &statement)?);
+    Ok(())
+}
+
+/// Proves the statement and writes the circuit's files. Returns the origin of the key.
+fn write<C: Circuit>(
+    context: &Context,
+    levels: Levels,
+    out: &Path,
+    (public, witness): &(C::Public, C::Witness),
+) -> Result<KeyOrigin> {
+    let prover = prover::<C>(context, levels)?;
+    let proof = prover.prove(public, witness, &mut OsRng)?;
+    let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
+    let assignment = Assignment::compute::<C>(levels, public, witness)?;
+    let files = [
+        (format!("{}.r1cs", C::KIND), iden3::r1cs(&Shape::of::<C>(levels)?)),
+        // The secret in the witness was generated for this statement only.
+        ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
+        ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
+        ("proof.json".into(), json(iden3::proof_json(&proof))?),
+        ("public.json".into(), json(iden3::public_json(&C::public_inputs(public)))?),
+    ];
+    for (name, content) in files {
+        let path = out.join(C::KIND.name()).join(name);
+        write_atomically(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(io::stdout(), "{}", path.display())?;
+    }
+    Ok(prover.origin())
+}

@@ -1,0 +1,76 @@
+//! `quotapass circuit info`.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::{Circuit, CircuitKind},
+    membership::Levels,
+    post::Post,
+    proof::PROOF_BYTES,
+    slash::Slash,
+};
+use serde::Serialize;
+
+use super::prover;
+use crate::context::Context;
+
+#[derive(Serialize)]
+struct Info {
+    circuit: &'static str,
+    /// `None` for `slash`, which does not prove membership.
+    levels: Option<usize>,
+    members: Option<u64>,
+    constraints: usize,
+    public_inputs: &'static [&'static str],
+    domain: usize,
+    circuit_hash: String,
+    proving_key_bytes: usize,
+    verifying_key_bytes: usize,
+    proof_bytes: usize,
+    keys: String,
+}
+
+fn info<C: Circuit>(context: &Context, levels: Levels) -> Result<Info> {
+    let prover = prover::<C>(context, levels)?;
+    let circuit = prover.key().circuit();
+    let in_a_tree = C::KIND != CircuitKind::Slash;
+    Ok(Info {
+        circuit: C::KIND.name(),
+        levels: in_a_tree.then(|| levels.get()),
+        members: in_a_tree.then(|| levels.capacity()),
+        constraints: circuit.constraints,
+        public_inputs: C::public_names(),
+        domain: circuit.domain(),
+        circuit_hash: circuit.hash.to_string(),
+        proving_key_bytes: prover.key().to_bytes().len(),
+        verifying_key_bytes: 32 * prover.verifying_key().to_evm_words().len(),
+        proof_bytes: PROOF_BYTES,
+        keys: prover.origin().to_string(),
+    })
+}
+
+pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
+    let all = [info::<Post>(context, levels)?, info::<Badge>(context, levels)?, info::<Slash>(context, levels)?];
+    let mut out = io::stdout().lock();
+    if context.output().is_json() {
+        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
+        return Ok(());
+    }
+    for info in &all {
+        writeln!(out, "{}", info.circuit)?;
+        match (info.levels, info.members) {
+            (Some(levels), Some(members)) => writeln!(out, "  tree           {levels} levels, {members} members")?,
+            _ => writeln!(out, "  tree           none")?,
+        }
+        writeln!(out, "  constraints    {} in a domain of {}", info.constraints, info.domain)?;
+        writeln!(out, "  public inputs  {}: {}", info.public_inputs.len(), info.public_inputs.join(", "))?;
+        writeln!(out, "  circuit hash   {}", info.circuit_hash)?;
+        writeln!(out, "  proving key    {} bytes", info.proving_key_bytes)?;
+        writeln!(out, "  verifying key  {} bytes", info.verifying_key_bytes)?;
+        writeln!(out, "  proof          {} bytes", info.proof_bytes)?;
+        writeln!(out, "  keys           {}", info.keys)?;
+    }
+    Ok(())
+}

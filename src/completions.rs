@@ -1,0 +1,52 @@
+//! `quotapass completions` and `quotapass man`.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use quotapass_wallet::files::write_atomically;
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// Shell to write the script for
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Write one page per command to this folder, instead of the main page to standard output
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn completions(arguments: &Completions) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "quotapass", &mut script);
+    Ok(io::stdout().write_all(&script)?)
+}
+
+pub(super) fn man(arguments: &Man) -> Result<()> {
+    let mut command = super::Arguments::command();
+    let Some(folder) = &arguments.out else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page)?;
+        return Ok(io::stdout().write_all(&page)?);
+    };
+    command.build();
+    let mut pages = vec![(String::from("quotapass"), command)];
+    while let Some((name, command)) = pages.pop() {
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            pages.push((format!("{name}-{}", verb.get_name()), verb.clone()));
+        }
+        let mut page = Vec::new();
+        // A page is named after its whole command, for example `quotapass-identity-new`.
+        clap_mangen::Man::new(command).title(name.clone()).render(&mut page)?;
+        let path = folder.join(format!("{name}.1"));
+        write_atomically(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

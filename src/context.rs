@@ -1,0 +1,252 @@
+//! The context of a subcommand: settings, identities, the paying wallet, the chain, and the files on disk.
+
+use std::{env, path::PathBuf, time::Duration};
+
+use alloy_primitives::Address;
+use anyhow::{Context as _, Result, anyhow, bail};
+use etcetera::{BaseStrategy, choose_base_strategy};
+use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
+use quotapass_registry::{
+    Registry, RegistryContract,
+    rpc::{AccountKey, JsonRpcNode, RpcSettings},
+};
+use quotapass_wallet::{
+    identity::{Identity, IdentityStore},
+    keys::KeyStore,
+    ledger::{DeviceShare, History, Ledger, LedgerFiles, LedgerOwner, STATE_FOLDER_VARIABLE},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    config::{Config, Key},
+    keys::{require_test_chain, slash_key},
+    output::{Output, note},
+    progress,
+    prompt::{passphrase, secret},
+    time::now,
+};
+
+/// Environment variable with the private key of the wallet.
+const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
+/// Environment variable with the password of the wallet's keystore.
+const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
+
+/// A registry, and a wallet that sends transactions to it.
+pub(super) struct Payer {
+    pub(super) registry: RegistryContract<JsonRpcNode>,
+    pub(super) wallet: AccountKey,
+    pub(super) address: Address,
+}
+
+/// The settings and the output of a subcommand.
+pub(super) struct Context {
+    config: Config,
+    output: Output,
+}
+
+impl Context {
+    pub(super) fn new(config: Config, output: Output) -> Self {
+        Self { config, output }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Returns the store of proving keys, which uses the keys of trusted ceremonies if the settings list any.
+    pub(super) fn keys(&self) -> Result<KeyStore> {
+        Ok(self.development_keys()?.trusting(self.config.trusted_keys()?))
+    }
+
+    /// Returns the store of proving keys for the demo, the benchmarks and reports about circuits, where development
+    /// keys suffice.
+    pub(super) fn development_keys(&self) -> Result<KeyStore> {
+        Ok(KeyStore::in_folder(&self.config.data_folder()?.join("keys")))
+    }
+
+    /// Returns the store of identities.
+    pub(super) fn identities(&self) -> Result<IdentityStore> {
+        Ok(IdentityStore::in_folder(&self.config.data_folder()?.join("identities")))
+    }
+
+    pub(super) fn identity_name(&self) -> Result<String> {
+        self.config.require(Key::Identity)
+    }
+
+    pub(super) fn account(&self) -> Result<u32> {
+        self.config.require(Key::Account)
+    }
+
+    /// Opens an identity with its passphrase.
+    pub(super) fn open_identity(&self, name: &str) -> Result<Identity> {
+        let store = self.identities()?;
+        // A missing identity is reported before the user types a passphrase.
+        store.read(name)?;
+        Ok(store.open(name, &passphrase(&self.config, name)?)?)
+    }
+
+    /// Returns the secret of the chosen identity and account at a registry.
+    pub(super) fn open_secret(&self, registry: &RegistryId) -> Result<IdentitySecret> {
+        Ok(self.open_identity(&self.identity_name()?)?.seed.secret(registry, self.account()?)?)
+    }
+
+    /// Returns the files of an identity's ledger.
+    pub(super) fn ledger_files(&self, owner: &LedgerOwner) -> Result<LedgerFiles> {
+        let state = match self.config.get::<PathBuf>(Key::StateDir)? {
+            Some(folder) => folder,
+            None => usual_state_folder()?,
+        };
+        let ledgers = self.config.data_folder()?.join("ledgers");
+        Ok(LedgerFiles::in_folders(&ledgers, &state.join("witnesses"), owner))
+    }
+
+    /// Opens the ledger of an identity, or creates it if it is missing. In the latter case the identity may have posted
+    /// on another device, so its first message has to wait until this epoch and the next are over.
+    pub(super) fn ledger(&self, owner: &LedgerOwner, device: DeviceShare) -> Result<Ledger> {
+        let files = self.ledger_files(owner)?;
+        if files.exists()? {
+            return Ok(Ledger::open(&files, owner, device)?);
+        }
+        note(format!(
+            "This device has no ledger of this identity, which may have posted on another device. A new ledger is \
+             created in {}; posting begins when the current epoch and the next are over.",
+            files.ledger().display()
+        ));
+        Ok(Ledger::create(&files, owner, device, now()?, History::Unknown)?)
+    }
+
+    pub(super) fn rpc_url(&self) -> Result<String> {
+        self.config.require(Key::RpcUrl)
+    }
+
+    /// Connects to the endpoint, without a wallet.
+    pub(super) fn node(&self) -> Result<JsonRpcNode> {
+        let settings = RpcSettings {
+            timeout: Duration::from_secs(self.config.require(Key::RpcTimeout)?),
+            expected_chain_id: self.config.get(Key::ChainId)?,
+            progress: progress::transactions(),
+            ..RpcSettings::default()
+        };
+        Ok(JsonRpcNode::connect(&self.rpc_url()?, settings)?)
+    }
+
+    /// Opens the wallet that pays: a Ledger, a keystore file or a key in the environment.
+    pub(super) fn wallet(&self) -> Result<AccountKey> {
+        if let Some(number) = self.config.get::<u32>(Key::WalletLedger)? {
+            return ledger_wallet(number);
+        }
+        if let Some(path) = self.config.get::<PathBuf>(Key::WalletKeystore)? {
+            let what = format!("Password of the wallet {}", path.display());
+            let password = secret(&self.config, &what, WALLET_PASSWORD_VARIABLE, Key::WalletPasswordFile)?;
+            return Ok(AccountKey::from_keystore(&path, &password)?);
+        }
+        let Some(key) = env::var_os(WALLET_KEY_VARIABLE) else {
+            bail!(
+                "no wallet is set: name an encrypted keystore with --wallet-keystore or a Ledger with \
+                 --wallet-ledger, or set the environment variable {WALLET_KEY_VARIABLE} to a private key"
+            );
+        };
+        let key = key.into_string().ok().with_context(|| format!("{WALLET_KEY_VARIABLE} is not UTF-8"))?;
+        let key = Zeroizing::new(key);
+        AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
+    }
+
+    /// Connects to the endpoint with the wallet, and returns the wallet's address too.
+    pub(super) fn paying_node(&self) -> Result<(JsonRpcNode, Address)> {
+        let wallet = self.wallet()?;
+        let address = wallet.address();
+        Ok((self.node()?.with_account(wallet), address))
+    }
+
+    fn registry_address(&self) -> Result<Address> {
+        self.config.require(Key::Registry)
+    }
+
+    /// Connects to the registry without a wallet, to read from it.
+    pub(super) fn registry(&self) -> Result<RegistryContract<JsonRpcNode>> {
+        let address = self.registry_address()?;
+        Ok(RegistryContract::connect(self.node()?, address)?)
+    }
+
+    /// Connects to the registry with the wallet that pays.
+    pub(super) fn payer(&self) -> Result<Payer> {
+        let registry_address = self.registry_address()?;
+        let wallet = self.wallet()?;
+        let address = wallet.address();
+        let node = self.node()?.with_account(wallet.clone());
+        Ok(Payer { registry: RegistryContract::connect(node, registry_address)?, wallet, address })
+    }
+
+    /// Returns the id of the registry; asks the endpoint for the chain id if it is not set.
+    pub(super) fn registry_id(&self) -> Result<RegistryId> {
+        let address = self.registry_address()?.into_array();
+        let chain_id = match self.config.get(Key::ChainId)? {
+            Some(chain_id) => chain_id,
+            None => quotapass_registry::node::Node::chain_id(&self.node()?),
+        };
+        Ok(RegistryId { chain_id, address })
+    }
+
+    /// Returns the id of the registry, or `None` if the settings do not suffice to determine it.
+    pub(super) fn registry_id_if_known(&self) -> Result<Option<RegistryId>> {
+        let known = self.config.get::<Address>(Key::Registry)?.is_some()
+            && (self.config.get::<u64>(Key::ChainId)?.is_some() || self.config.get::<String>(Key::RpcUrl)?.is_some());
+        if known { self.registry_id().map(Some) } else { Ok(None) }
+    }
+
+    /// Returns the index of the member that a subcommand is about: the given index, or the one that the paying wallet
+    /// deposited for the chosen identity and account.
+    pub(super) fn member_index(&self, payer: &Payer, given: Option<u32>) -> Result<MemberIndex> {
+        if let Some(index) = given {
+            return Ok(MemberIndex(index));
+        }
+        let commitment = self.open_secret(&payer.registry.id())?.commitment();
+        payer.registry.index_of(commitment, payer.address)?.with_context(|| {
+            format!(
+                "{} (the paying wallet, {}, must be the one that deposited)",
+                not_a_member(&self.config),
+                payer.address
+            )
+        })
+    }
+
+    /// Refuses a registry whose contracts run unknown code, or which verifies slashes with another key than the one in
+    /// force.
+    pub(super) fn require_trusted(&self, registry: &dyn Registry) -> Result<()> {
+        require_test_chain(&self.config, registry.id().chain_id)?;
+        let provenance = registry.provenance()?;
+        Ok(provenance.require(slash_key(&self.keys()?)?, &self.config.trusted_code()?)?)
+    }
+}
+
+fn usual_state_folder() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(STATE_FOLDER_VARIABLE) {
+        return Ok(PathBuf::from(folder));
+    }
+    let folders = choose_base_strategy()
+        .map_err(|_| anyhow!("found no state folder for this user; name one with --state-dir"))?;
+    Ok(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).join("quotapass"))
+}
+
+/// The message for an account that has no membership, with what to do.
+pub(super) fn not_a_member(config: &Config) -> String {
+    let account: String = config.require(Key::Account).unwrap_or_default();
+    format!(
+        "account {account} of this identity is not a member of this registry yet: `quotapass deposit --tier 0` makes \
+         it a member; or choose the account that is one with --account"
+    )
+}
+
+#[cfg(feature = "ledger")]
+fn ledger_wallet(number: u32) -> Result<AccountKey> {
+    Ok(AccountKey::from_ledger(number)?)
+}
+
+#[cfg(not(feature = "ledger"))]
+fn ledger_wallet(_: u32) -> Result<AccountKey> {
+    bail!("this quotapass was built without Ledger support; install it with `--features ledger`")
+}

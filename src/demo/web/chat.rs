@@ -1,0 +1,229 @@
+//! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+    routing::{get, post},
+};
+use futures_util::{Stream, stream};
+use quotapass_circuits::{
+    formats::wire::{PostPass, decode_text},
+    identity::IdentityCommitment,
+    membership::{MemberIndex, Root},
+    requirement::Requirement,
+    share::{Nullifier, ShareValue},
+};
+use quotapass_protocol::Verdict;
+use quotapass_registry::{Registry, RegistryError, TierNumber};
+use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::{broadcast, watch};
+
+use crate::{relay::DEPOSITOR, time::now};
+
+/// Number of messages that are kept for new listeners.
+const KEPT: usize = 200;
+/// Size limit of a request in bytes.
+const MAX_BODY: usize = 16 * 1_024;
+/// The tier of the page's wallet: 10 tokens, for 20 messages per epoch.
+const TIER: TierNumber = TierNumber(1);
+
+/// The chat room, which submits messages to its relay.
+pub(super) struct Chat {
+    engine: Engine,
+    registry: Arc<RegistryLink>,
+    stopping: watch::Receiver<bool>,
+    lines: Mutex<Lines>,
+}
+
+struct Lines {
+    kept: VecDeque<Arc<Line>>,
+    said: u64,
+    listeners: broadcast::Sender<Arc<Line>>,
+}
+
+/// A message with the relay's verdict and everything that the relay saw.
+#[derive(Debug, Serialize)]
+struct Line {
+    number: u64,
+    /// In Unix seconds.
+    at: u64,
+    scope: String,
+    message: String,
+    #[serde(flatten)]
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
+}
+
+/// The fields of a pass without its proof.
+#[derive(Debug, Serialize)]
+struct Seen {
+    nullifier: Nullifier,
+    y: ShareValue,
+    root: Root,
+    epoch: u64,
+    epoch_seconds: u32,
+    #[serde(flatten)]
+    requirement: Requirement,
+    limit_cap: u16,
+    bytes: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    scope: String,
+    message: String,
+    /// In base64url without padding.
+    pass: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Joining {
+    commitment: IdentityCommitment,
+}
+
+#[derive(Serialize)]
+struct Joined {
+    index: MemberIndex,
+    depositor: String,
+}
+
+type Failure = (StatusCode, Json<ErrorBody>);
+
+impl Chat {
+    pub(super) fn new(engine: Engine, registry: Arc<RegistryLink>, stopping: watch::Receiver<bool>) -> Self {
+        let lines = Lines { kept: VecDeque::new(), said: 0, listeners: broadcast::Sender::new(KEPT) };
+        Self { engine, registry, stopping, lines: Mutex::new(lines) }
+    }
+
+    /// Locks the lines. No code panics under this lock, so a poisoned lock is still usable.
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, said: Said, verdict: Verdict, pass: Option<&[u8]>, at: u64) -> Arc<Line> {
+        let seen = pass.and_then(|bytes| Some((bytes.len(), PostPass::from_bytes(bytes).ok()?)));
+        let seen = seen.map(|(bytes, pass)| Seen {
+            nullifier: pass.nullifier,
+            y: pass.y,
+            root: pass.root,
+            epoch: pass.epoch.number(),
+            epoch_seconds: pass.epoch.seconds().get(),
+            requirement: pass.requirement,
+            limit_cap: pass.limit_cap.get(),
+            bytes,
+        });
+        let mut lines = self.lines();
+        lines.said += 1;
+        let line = Arc::new(Line { number: lines.said, at, scope: said.scope, message: said.message, verdict, seen });
+        lines.kept.push_back(Arc::clone(&line));
+        if lines.kept.len() > KEPT {
+            lines.kept.pop_front();
+        }
+        // There may be no listener.
+        let _ = lines.listeners.send(Arc::clone(&line));
+        line
+    }
+}
+
+/// Returns the routes `/demo/messages`, `/demo/head` and `/demo/join`.
+pub(super) fn routes(chat: Arc<Chat>) -> Router {
+    Router::new()
+        .route("/demo/messages", get(listen).post(say))
+        .route("/demo/head", get(head))
+        .route("/demo/join", post(join))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(chat)
+}
+
+/// Receives a message, submits it to the relay, and publishes message and verdict.
+async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejection>) -> Result<Response, Failure> {
+    let Json(said) = said.map_err(unreadable)?;
+    let pass = decode_text(&said.pass).map(Bytes::from);
+    let owned = OwnedPost { scope: said.scope.clone(), message: said.message.clone().into(), pass: pass.clone() };
+    let verdict = chat.engine.submit(Source::name("demo"), vec![owned]).await.pop();
+    let verdict = verdict.ok_or_else(|| failure(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping"))?;
+    let at = now().map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(Json(chat.publish(said, verdict, pass.ok().as_deref(), at)).into_response())
+}
+
+/// Streams all messages that are kept, and then each new one.
+async fn listen(
+    State(chat): State<Arc<Chat>>,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let (first, next) = {
+        let lines = chat.lines();
+        let first: VecDeque<_> = lines.kept.iter().filter(|line| line.number > last).cloned().collect();
+        (first, lines.listeners.subscribe())
+    };
+    let lines =
+        stream::unfold((first, next, chat.stopping.clone()), |(mut first, mut next, mut stopping)| async move {
+            let line = match first.pop_front() {
+                Some(line) => line,
+                None => tokio::select! {
+                    _ = stopping.wait_for(|stopping| *stopping) => return None,
+                    // A listener that is too slow is disconnected; it reconnects with the number of its last line.
+                    line = next.recv() => line.ok()?,
+                },
+            };
+            let event = Event::default().id(line.number.to_string()).json_data(&*line).unwrap_or_default();
+            Some((Ok(event), (first, next, stopping)))
+        });
+    Sse::new(lines).keep_alive(KeepAlive::default())
+}
+
+/// Returns root and number of members on the chain, which a wallet normally asks of its own endpoint.
+async fn head(State(chat): State<Arc<Chat>>) -> Result<Response, Failure> {
+    let head = on_chain(chat, |registry| registry.head()).await?;
+    Ok(Json(json!({ "root": head.root, "member_count": head.member_count })).into_response())
+}
+
+/// Deposits for a commitment.
+async fn join(
+    State(chat): State<Arc<Chat>>,
+    joining: Result<Json<Joining>, JsonRejection>,
+) -> Result<Response, Failure> {
+    let Json(Joining { commitment }) = joining.map_err(unreadable)?;
+    let receipt = on_chain(chat, move |registry| registry.deposit(DEPOSITOR, commitment, TIER)).await?;
+    let index = receipt.added().ok_or_else(|| failure(StatusCode::BAD_GATEWAY, "the deposit added no member"))?;
+    Ok(Json(Joined { index, depositor: DEPOSITOR.to_string() }).into_response())
+}
+
+async fn on_chain<T: Send + 'static>(
+    chat: Arc<Chat>,
+    work: impl FnOnce(&dyn Registry) -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, Failure> {
+    let worked = tokio::task::spawn_blocking(move || work(&*chat.registry.get()?)).await;
+    let worked = worked.map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    worked.map_err(|error| match error {
+        RegistryError::Refused(_) => failure(StatusCode::CONFLICT, error),
+        _ => failure(StatusCode::BAD_GATEWAY, error),
+    })
+}
+
+fn unreadable(rejection: JsonRejection) -> Failure {
+    let body = ErrorBody { error: rejection.body_text(), hint: "see the page's script for the request format".into() };
+    (rejection.status(), Json(body))
+}
+
+fn failure(status: StatusCode, error: impl ToString) -> Failure {
+    (status, Json(ErrorBody { error: error.to_string(), hint: "try again; if it persists, restart the demo".into() }))
+}

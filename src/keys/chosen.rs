@@ -1,0 +1,81 @@
+//! The keys that subcommands prove and verify with, and warnings about development keys.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use quotapass_circuits::{
+    constraints::Circuit,
+    membership::Levels,
+    prover::{KeyOrigin, Prover},
+    slash::Slash,
+    verifier::KeyHash,
+};
+use quotapass_wallet::keys::{KeyProgress, KeyStore};
+
+use crate::{config::Config, output::note};
+
+/// Returns the prover of a circuit with the keys in force: the keys of a ceremony if the settings trust any, otherwise
+/// development keys. Progress goes to standard error.
+pub(crate) fn prover<C: Circuit>(store: &KeyStore) -> Result<Prover<C>> {
+    Ok(store.prover(show)?)
+}
+
+/// Returns the hash of the slash key in force, in the form that the verifier contract states for its own key.
+pub(crate) fn slash_key(store: &KeyStore) -> Result<KeyHash> {
+    Ok(prover::<Slash>(store)?.verifying_key().hash())
+}
+
+/// Returns the prover of a circuit with its development keys, only for reports about circuits and for local chains.
+pub(crate) fn development_prover<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
+    Ok(store.development_prover(levels, show)?)
+}
+
+/// The same with precomputed tables, for many proofs.
+pub(crate) fn development_prover_with_tables<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
+    Ok(store.development_prover_with_tables(levels, show)?)
+}
+
+fn show(progress: KeyProgress) {
+    let mut out = io::stderr();
+    // A failure to show progress does not stop the program.
+    let _ = match progress {
+        KeyProgress::Making(kind) => {
+            write!(out, "Creating development keys for `{kind}` (INSECURE: from a public seed) ... ")
+                .and_then(|()| out.flush())
+        }
+        KeyProgress::Building(kind) => {
+            write!(out, "Building tables for proofs of `{kind}` ... ").and_then(|()| out.flush())
+        }
+        KeyProgress::Made { elapsed, path, .. } | KeyProgress::Built { elapsed, path, .. } => {
+            writeln!(out, "done in {:.1} s, saved in {}", elapsed.as_secs_f64(), path.display())
+        }
+        _ => Ok(()),
+    };
+}
+
+/// Refuses a chain that is not listed as a test chain, unless the settings trust keys of ceremonies, which are then the
+/// only keys that [`prover`] uses. The seed of development keys is public: with it, anyone can forge passes and slash
+/// honest members.
+pub(crate) fn require_test_chain(config: &Config, chain_id: u64) -> Result<()> {
+    refuse_development_keys(!config.trusted_keys()?.is_empty() || config.is_test_chain(chain_id)?, chain_id)
+}
+
+/// Returns an error with the remedy, unless development keys may be used.
+pub(crate) fn refuse_development_keys(may_run: bool, chain_id: u64) -> Result<()> {
+    if may_run {
+        return Ok(());
+    }
+    bail!(
+        "no ceremony keys are trusted, so only development keys, which are INSECURE, are available, and chain \
+         {chain_id} is not listed as a test chain. Install the keys of a ceremony with `quotapass keys install` and \
+         list their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
+         `test_chains`"
+    )
+}
+
+/// Warns that something was made or verified with development keys.
+pub(crate) fn warn_of(origin: KeyOrigin) {
+    if !matches!(origin, KeyOrigin::Ceremony(_)) {
+        note("With development keys, which are INSECURE: for tests only.");
+    }
+}

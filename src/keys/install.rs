@@ -1,0 +1,46 @@
+//! `quotapass keys install`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use quotapass_circuits::{badge::Badge, constraints::CircuitKind, formats::iden3::Zkey, post::Post, slash::Slash};
+use serde_json::json;
+
+use super::file::{circuit_of, read};
+use crate::context::Context;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Final key of a ceremony, a .zkey file
+    #[arg(value_name = "KEY")]
+    key: PathBuf,
+    /// Replace another key that is already installed for the circuit
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let file = read(&arguments.key)?;
+    let zkey = Zkey::from_bytes(&file).with_context(|| arguments.key.display().to_string())?;
+    let circuit = circuit_of(&zkey)?;
+    let store = context.keys()?;
+    let (path, hash) = match circuit {
+        CircuitKind::Post => store.install::<Post>(&file, arguments.force),
+        CircuitKind::Badge => store.install::<Badge>(&file, arguments.force),
+        CircuitKind::Slash => store.install::<Slash>(&file, arguments.force),
+    }
+    .with_context(|| arguments.key.display().to_string())?;
+    let trusted = store.trusted().contains(&hash);
+    let next = match trusted {
+        true => "It is trusted: the settings list it.".into(),
+        false => format!(
+            "It is not used until it is trusted: check its ceremony (`quotapass keys check`), then add \"{hash}\" to \
+             the setting `trusted_keys`."
+        ),
+    };
+    context.output().result(
+        &format!("Installed the key of `{circuit}` as {}.\nSHA-256 {hash}\n{next}", path.display()),
+        json!({ "circuit": circuit.name(), "file": path, "sha256": hash.to_string(), "trusted": trusted }),
+    )
+}

@@ -1,0 +1,179 @@
+//! `quotapass post`.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use quotapass_circuits::{formats::wire::PostPass, membership::Membership, post::Post};
+use quotapass_protocol::PolicyHash;
+use quotapass_wallet::{
+    Poster, Room,
+    files::create_new,
+    ledger::{LedgerError, LedgerRefusal},
+};
+use rand::rngs::OsRng;
+use serde_json::json;
+
+use super::{
+    context::Context,
+    envelope::Envelope,
+    keys::{prover, require_test_chain, warn_of},
+    output::note,
+    time::{duration, moment, now},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The message [default: standard input]
+    message: Option<String>,
+    /// Read the message from a file, byte for byte
+    #[arg(long, value_name = "FILE", conflicts_with = "message")]
+    file: Option<PathBuf>,
+    /// Scope to post in, by its name in the configuration
+    #[arg(long)]
+    scope: String,
+    /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
+    #[arg(long)]
+    index: Option<u32>,
+    /// Write to a new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Envelope)]
+    format: Format,
+    /// Trust that the ledger is up to date, although it may be stale
+    ///
+    /// If messages were sent that the ledger does not contain, a message id is used twice and the deposit is lost.
+    #[arg(long)]
+    trust_ledger: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// JSON with scope, message and pass
+    Envelope,
+    /// The pass alone, base64url
+    Text,
+    /// The pass alone, 246 bytes
+    Binary,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let dated = context.config().scope(&arguments.scope, now()?)?;
+    let policy = &dated.policy;
+    if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
+        bail!("{} already exists; no message id was used", path.display());
+    }
+    let message = message(arguments)?;
+    let registry = context.registry_id()?;
+    require_test_chain(context.config(), registry.chain_id)?;
+    let identity = context.open_identity(&context.identity_name()?)?;
+    let secret = identity.seed.secret(&registry, context.account()?)?;
+    let prover = prover::<Post>(&context.keys()?)?;
+    let requirement = policy.requirement(policy.epoch_at(now()?));
+    let located = context.locate(&secret, arguments.index, &requirement)?;
+    let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
+
+    // All steps that can fail come before a message id is used up.
+    requirement.check(membership)?;
+    let room = Room::new(registry, dated.clone())?;
+    let mut poster = Poster::new(&prover, room, membership, now()?)?;
+    located.crowd.warn(context.config(), &policy.name)?;
+    let mut ledger = context.ledger(&poster.owner(), identity.device)?;
+    if arguments.trust_ledger {
+        ledger.confirm_current()?;
+    }
+    let reservation = ledger.reserve(now()?, &poster.quota()).map_err(in_words)?;
+
+    let (epoch, left_ids) = (reservation.epoch(), reservation.left());
+    let pass = poster.prove(reservation, &message, &mut OsRng)?;
+    let envelope = Envelope::new(&policy.name, &message, &pass, prover.origin());
+    let left = format!(
+        "{} messages left in this epoch of `{}`, which ends at {} (in {}).",
+        left_ids,
+        policy.name,
+        moment(epoch.ends()),
+        duration(epoch.ends().saturating_sub(now()?)),
+    );
+    if context.output().is_json() {
+        if let Some(path) = &arguments.out {
+            write(path, &encode(arguments.format, &envelope, &pass)?)?;
+        }
+        return context.output().json(&json!({
+            "post": envelope,
+            "file": arguments.out,
+            "left": left_ids,
+            "epoch_ends": epoch.ends(),
+            "policy_hash": PolicyHash::of(&registry, dated)?.to_string(),
+            "anonymity": located.crowd,
+            "keys": prover.origin().to_string(),
+        }));
+    }
+    let content = encode(arguments.format, &envelope, &pass)?;
+    match &arguments.out {
+        Some(path) => write(path, &content)?,
+        None => io::Write::write_all(&mut io::stdout().lock(), &content)?,
+    }
+    warn_of(prover.origin());
+    note(left);
+    Ok(())
+}
+
+/// Error: no message can be sent now. The text says when one can be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotNow(String);
+
+/// Formats the ledger's reason, with times for people.
+fn in_words(error: LedgerError) -> anyhow::Error {
+    let LedgerError::Refused(refusal) = &error else { return error.into() };
+    let text = match refusal {
+        LedgerRefusal::QuotaUsed { used, next_begins, .. } => format!(
+            "the quota is used up: this device has sent all its {used} messages; the next epoch begins at {}",
+            moment(*next_begins)
+        ),
+        LedgerRefusal::EpochLeft { next_begins, .. } => format!(
+            "the clock has gone back to an earlier epoch; check the clock, or wait until {}",
+            moment(*next_begins)
+        ),
+        LedgerRefusal::MayBeStale { resumes_at } => format!(
+            "the ledger may be stale, and a message id that is used twice costs the deposit; posting resumes at {}. \
+             If you are sure that nothing was posted since, pass --trust-ledger",
+            moment(*resumes_at)
+        ),
+        refusal => refusal.to_string(),
+    };
+    NotNow(text).into()
+}
+
+fn encode(format: Format, envelope: &Envelope, pass: &PostPass) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Envelope => format!("{}\n", serde_json::to_string(envelope)?).into_bytes(),
+        Format::Text => format!("{}\n", pass.to_text()).into_bytes(),
+        Format::Binary => pass.to_bytes().to_vec(),
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    create_new(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn message(arguments: &Arguments) -> Result<Vec<u8>> {
+    if let Some(message) = &arguments.message {
+        return Ok(message.clone().into_bytes());
+    }
+    if let Some(path) = &arguments.file {
+        return fs::read(path).with_context(|| format!("cannot read the message from {}", path.display()));
+    }
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        note("Reading the message from the terminal; end it with Ctrl-D on an empty line.");
+    }
+    let mut message = Vec::new();
+    input.read_to_end(&mut message).context("cannot read the message from standard input")?;
+    Ok(message)
+}

@@ -1,0 +1,48 @@
+//! Progress on standard error.
+
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use quotapass_registry::{Observer, SyncProgress, rpc::NodeProgress};
+
+use super::{output::note, time::duration};
+
+/// Reports transactions and repeated requests.
+pub(super) fn transactions() -> Observer<NodeProgress> {
+    Observer::new(|progress| match progress {
+        NodeProgress::Sent { transaction, .. } => note(format!("Sent transaction {transaction}; waiting for a block.")),
+        NodeProgress::Waiting { transaction, waited, blocks } => note(format!(
+            "Transaction {transaction} is not in the {blocks} blocks of the last {}; still waiting.",
+            duration(waited.as_secs())
+        )),
+        NodeProgress::Replaced { transaction, max_fee_per_gas, .. } => note(format!(
+            "Sent it again as {transaction}, for at most {} gwei per unit of gas.",
+            max_fee_per_gas / 1_000_000_000
+        )),
+        NodeProgress::Included { block, gas_used, .. } => note(format!("Included in block {block} ({gas_used} gas).")),
+        NodeProgress::Retrying { reason, after, .. } => {
+            note(format!("{reason}; retrying in {:.1} s.", after.as_secs_f32()));
+        }
+        _ => {}
+    })
+}
+
+/// Shows the progress of a sync, at a terminal only.
+pub(super) fn sync() -> Observer<SyncProgress> {
+    let bar = Mutex::new(None::<ProgressBar>);
+    Observer::new(move |progress: SyncProgress| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bar.get_or_insert_with(|| {
+            // The template is constant and valid; the fallback avoids a panic.
+            let style = ProgressStyle::with_template("{wide_bar} block {pos} of {len}  {msg}");
+            ProgressBar::new(progress.head).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        let left = progress.remaining().map_or_else(String::new, |left| format!(", {} left", duration(left.as_secs())));
+        bar.set_length(progress.head);
+        bar.set_position(progress.block);
+        bar.set_message(format!("{} members, {:.0} per second{left}", progress.members, progress.members_per_second()));
+        if progress.block >= progress.head {
+            bar.finish_and_clear();
+        }
+    })
+}

@@ -1,0 +1,148 @@
+//! `quotapass status`.
+
+use core::num::NonZeroU16;
+
+use anyhow::Result;
+use clap::Args;
+use quotapass_circuits::{membership::MemberIndex, signal::Scope};
+use quotapass_protocol::DatedPolicy;
+use quotapass_registry::{MemberRecord, MemberStatus, Registry};
+use quotapass_wallet::ledger::{LedgerOwner, Quota};
+use serde_json::{Value, json};
+
+use super::{
+    amount,
+    context::Context,
+    members::Crowd,
+    time::{duration, moment, now},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Index of the member, if there are several deposits for the commitment
+    #[arg(long)]
+    index: Option<u32>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let registry = context.registry()?;
+    let (id, info) = (registry.id(), registry.info()?);
+    let name = context.identity_name()?;
+    let identity = context.open_identity(&name)?;
+    let commitment = identity.seed.secret(&id, context.account()?)?.commitment();
+    let owner = LedgerOwner { registry: id, commitment };
+    let mut slots = Vec::new();
+    for index in registry.slots_of(commitment)? {
+        slots.push((index, registry.record(index)?));
+    }
+    let depositors: Vec<_> = slots.iter().map(|(index, record)| (*index, record.depositor)).collect();
+    let index = match depositors.is_empty() {
+        true => None,
+        false => Some(context.own_slot(&owner, arguments.index, &depositors)?),
+    };
+    let record = slots.into_iter().find(|(slot, _)| Some(*slot) == index).map(|(_, record)| record);
+    let quotas = match &record {
+        Some(record) => quotas(context, &owner, record)?,
+        None => Vec::new(),
+    };
+    let crowds = match index {
+        Some(index) => crowds(context, &owner, index)?,
+        None => Vec::new(),
+    };
+    if context.output().is_json() {
+        return context.output().json(&json!({
+            "identity": name,
+            "account": context.account()?,
+            "commitment": commitment,
+            "index": index,
+            "record": record,
+            "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
+            "anonymity": crowds.iter().map(|(scope, crowd)| json!({ "scope": scope, "crowd": crowd })).collect::<Vec<_>>(),
+        }));
+    }
+    let output = context.output();
+    output.line(format!("identity    {name}, account {}", context.account()?))?;
+    output.line(format!("commitment  {commitment}"))?;
+    let (Some(index), Some(record)) = (index, record) else {
+        return output.line("membership  none yet; run `quotapass deposit`");
+    };
+    output.line(format!("membership  {index}, {}", describe(&record.status)))?;
+    let tier = if info.gate.is_none() { format!(" (tier {})", record.tier) } else { String::new() };
+    output.line(format!(
+        "deposit     {}{tier}: stake {}, {} messages per epoch and scope",
+        amount::of_deposit(&info, &record),
+        record.stake,
+        record.message_limit
+    ))?;
+    output.line(format!("since       {}", &moment(u64::from(record.since.0) * 86_400)[..10]))?;
+    output.line(format!("depositor   {}", record.depositor))?;
+    for quota in quotas {
+        output.line(format!("quota       {}", quota.text))?;
+    }
+    for (scope, crowd) in crowds {
+        output.line(format!("anonymity   `{scope}`: {crowd} what it asks for"))?;
+        crowd.warn(context.config(), &scope)?;
+    }
+    Ok(())
+}
+
+/// Counts the members known to this device who meet the current requirement of each scope.
+fn crowds(context: &Context, owner: &LedgerOwner, index: MemberIndex) -> Result<Vec<(String, Crowd)>> {
+    let now = now()?;
+    let mut crowds = Vec::new();
+    for DatedPolicy { policy, .. } in context.config().in_force(now) {
+        let requirement = policy.requirement(policy.epoch_at(now));
+        if let Some(crowd) = context.known_crowd(owner, index, &requirement)? {
+            crowds.push((policy.name.clone(), crowd));
+        }
+    }
+    Ok(crowds)
+}
+
+fn describe(status: &MemberStatus) -> String {
+    match status {
+        MemberStatus::Active => "active".into(),
+        MemberStatus::Exiting { withdrawable_at } => format!("exiting, can withdraw from {}", moment(*withdrawable_at)),
+        MemberStatus::Withdrawn => "withdrawn".into(),
+        MemberStatus::Slashed => "slashed".into(),
+    }
+}
+
+/// The remaining quota in one scope.
+struct Left {
+    text: String,
+    json: Value,
+}
+
+fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Result<Vec<Left>> {
+    let files = context.ledger_files(owner)?;
+    if record.status != MemberStatus::Active || !files.exists()? {
+        return Ok(Vec::new());
+    }
+    let (book, now) = (files.read_book()?, now()?);
+    let scopes = context.config().in_force(now).into_iter();
+    Ok(scopes
+        .map(|DatedPolicy { policy, .. }| {
+            let scope = Scope::new(&owner.registry, &policy.name);
+            let limit = NonZeroU16::new(record.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
+            let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };
+            let status = book.status(now, &quota);
+            Left {
+                text: format!(
+                    "`{}`: {} of {} left in this epoch; the next begins at {} (in {})",
+                    policy.name,
+                    status.left,
+                    status.left + status.used,
+                    moment(status.next_begins),
+                    duration(status.next_begins.saturating_sub(now))
+                ),
+                json: json!({
+                    "scope": policy.name,
+                    "used": status.used,
+                    "left": status.left,
+                    "next_epoch_begins": status.next_begins,
+                }),
+            }
+        })
+        .collect())
+}
