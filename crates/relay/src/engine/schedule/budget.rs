@@ -83,12 +83,14 @@ impl Budget {
 pub(super) struct Trust {
     /// Good posts minus forgeries, which weigh more.
     level: usize,
+    /// The part of the latest posts that was forged.
+    forged: f64,
     max_batch: usize,
 }
 
 impl Trust {
     pub(super) fn new(max_batch: usize) -> Self {
-        Self { level: 0, max_batch }
+        Self { level: 0, forged: 0.0, max_batch }
     }
 
     /// Returns whether unproven posts go in batches with posts of proven sources.
@@ -101,8 +103,19 @@ impl Trust {
         self.level.clamp(self.max_batch.div_ceil(8), self.max_batch)
     }
 
+    /// Returns the expected share of forgeries among unproven posts.
+    pub(super) fn forged(&self) -> f64 {
+        self.forged
+    }
+
     /// Records the results of posts from unproven sources.
     pub(super) fn note(&mut self, good: usize, forged: usize) {
+        let posts = good + forged;
+        if posts > 0 {
+            // The latest eighth of a large batch counts.
+            let weight = (posts as f64 / self.max_batch.div_ceil(8) as f64).min(1.0);
+            self.forged += weight * (forged as f64 / posts as f64 - self.forged);
+        }
         let lost = forged.saturating_mul(self.max_batch.div_ceil(4));
         self.level = (self.level + good).saturating_sub(lost).min(2 * self.max_batch);
     }

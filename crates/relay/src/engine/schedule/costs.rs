@@ -15,6 +15,8 @@ const REFUSAL_COST: f64 = 1.0 / 16.0;
 pub(in crate::engine) struct Costs {
     /// The cost of finding one forgery.
     pub(in crate::engine) forgery: f64,
+    /// The part of a batch that is forged from which on its proofs take less time each by itself than together.
+    pub(in crate::engine) each_from: f64,
 }
 
 impl Costs {
@@ -24,7 +26,11 @@ impl Costs {
     pub(in crate::engine) fn of(costs: &VerifierCosts, max_batch: NonZeroUsize) -> Self {
         let post = costs.batch(max_batch.get()).as_secs_f64() / max_batch.get() as f64;
         let forgery = costs.each(1).as_secs_f64() / post;
-        Self { forgery: if forgery.is_finite() { forgery.clamp(2.0, 32.0) } else { 8.0 } }
+        let each_from = (1..100).map(|percent| f64::from(percent) / 100.0).find(|share| costs.prefers_each(*share));
+        Self {
+            forgery: if forgery.is_finite() { forgery.clamp(2.0, 32.0) } else { 8.0 },
+            each_from: each_from.unwrap_or(1.0),
+        }
     }
 }
 
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
         let tally = |answer| {
-            let Tally { forged, wasted, good } = Costs { forgery: 8.0 }.tally(&answer);
+            let Tally { forged, wasted, good } = Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer);
             (forged, wasted, good)
         };
         let badge = |verdict: Verdict| tally(Answer::Badge(verdict.into()));

@@ -55,7 +55,7 @@ pub(super) struct Finished {
 impl Scheduler {
     pub(super) fn new(settings: &EngineSettings, costs: Costs) -> Self {
         let sources = Sources::new(settings.max_sources, settings.half_life, &costs);
-        Self { queue: Queue::new(settings.clone()), sources, costs }
+        Self { queue: Queue::new(settings.clone(), costs), sources, costs }
     }
 
     /// Queues a submission, or returns it if its lane has no room for more posts of its source.

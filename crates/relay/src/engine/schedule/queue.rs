@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Place,
+    Costs, Place,
     budget::{Budget, Trust},
     lane::{Lane, Portion},
     standing::LaneName,
@@ -30,6 +30,8 @@ pub(super) enum BatchKind {
         lane: LaneName,
         /// Whether other posts waited, or were being verified on the same cores at the time.
         at_expense: bool,
+        /// Whether so many of its posts are expected to be forged that they take less time each by itself.
+        is_mostly_forged: bool,
     },
 }
 
@@ -37,7 +39,7 @@ impl Batch {
     /// Returns how its proofs are verified: each one alone if most are expected to be forged.
     pub(in crate::engine) fn verification(&self) -> Verification {
         match self.kind {
-            BatchKind::Doubtful { lane: LaneName::Suspicious, .. } => Verification::Each,
+            BatchKind::Doubtful { is_mostly_forged: true, .. } => Verification::Each,
             BatchKind::Doubtful { .. } | BatchKind::Large => Verification::Together,
         }
     }
@@ -79,6 +81,7 @@ pub(super) struct Queue {
     settings: EngineSettings,
     budget: Budget,
     trust: Trust,
+    costs: Costs,
     /// The number of batches that were taken and are not finished.
     large_in_flight: usize,
     doubtful_in_flight: usize,
@@ -86,7 +89,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(settings: EngineSettings) -> Self {
+    pub(super) fn new(settings: EngineSettings, costs: Costs) -> Self {
         let (posts, bytes) = (settings.max_queued, settings.max_queued_bytes);
         let max_batch = settings.max_batch.get();
         Self {
@@ -95,6 +98,7 @@ impl Queue {
             suspicious: Lane::new(LaneName::Suspicious, posts / 4, bytes / 4),
             budget: Budget::new(settings.waste_share.get().into(), max_batch as f64),
             trust: Trust::new(max_batch),
+            costs,
             settings,
             large_in_flight: 0,
             doubtful_in_flight: 0,
@@ -199,11 +203,12 @@ impl Queue {
         self.large_in_flight += 1;
         let (room, mut portions) = (self.settings.max_batch.get(), Vec::new());
         if self.trust.is_merged() {
-            // A quarter is reserved for unproven sources, a few posts of each, until these posts prove the source.
-            let kept = self.unproven.open().min(room / 4);
+            // A few posts of each unproven source go in each large batch: one good post proves a source. Their part is small
+            // while other posts wait, because each large batch may contain as many forgeries until the attack is noticed.
+            let kept = self.unproven.open().min(room.div_ceil(16));
             self.proven.take(room - kept, room, &mut portions);
             let taken: usize = portions.iter().map(|portion| portion.count).sum();
-            self.unproven.take(room - taken, room.div_ceil(32), &mut portions);
+            self.unproven.take((room - taken).min(room.div_ceil(4)), room.div_ceil(128), &mut portions);
         } else {
             self.proven.take(room, room, &mut portions);
         }
@@ -212,14 +217,16 @@ impl Queue {
 
     fn take_doubtful(&mut self, lane: LaneName, at_expense: bool) -> Batch {
         self.doubtful_in_flight += 1;
-        let room = match lane {
-            LaneName::Unproven => self.trust.batch(),
+        let (room, most) = match lane {
+            // A few posts are enough to judge a source.
+            LaneName::Unproven => (self.trust.batch(), self.trust.batch().div_ceil(8)),
             // Most posts are forged, and each is verified alone: this is as much work as half a large batch.
-            _ => self.settings.max_batch.get().div_ceil(16),
+            _ => (self.settings.max_batch.get().div_ceil(16), self.settings.max_batch.get()),
         };
         let mut portions = Vec::new();
-        self.lane(lane).take(room, room, &mut portions);
-        Batch { portions, kind: BatchKind::Doubtful { lane, at_expense } }
+        self.lane(lane).take(room, most, &mut portions);
+        let is_mostly_forged = lane == LaneName::Suspicious || self.trust.forged() >= self.costs.each_from;
+        Batch { portions, kind: BatchKind::Doubtful { lane, at_expense, is_mostly_forged } }
     }
 
     /// Records a finished batch with its work and its wasted work, both in posts.
@@ -231,7 +238,7 @@ impl Queue {
                     self.budget.earn(work);
                 }
             }
-            BatchKind::Doubtful { lane, at_expense } => {
+            BatchKind::Doubtful { lane, at_expense, .. } => {
                 self.doubtful_in_flight -= 1;
                 self.budget.weigh(lane, work);
                 if at_expense {

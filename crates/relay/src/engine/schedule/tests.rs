@@ -19,7 +19,7 @@ use crate::engine::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const COSTS: Costs = Costs { forgery: 8.0 };
+pub(super) const COSTS: Costs = Costs { forgery: 8.0, each_from: 0.3 };
 
 fn settings() -> EngineSettings {
     EngineSettings {
@@ -206,7 +206,7 @@ fn place(lane: LaneName, name: &str) -> Place {
 
 impl Waiting {
     fn new(settings: EngineSettings) -> Self {
-        Self { queue: Queue::new(settings), answers: Vec::new(), now: Instant::now() }
+        Self { queue: Queue::new(settings, COSTS), answers: Vec::new(), now: Instant::now() }
     }
 
     fn push(&mut self, lane: LaneName, name: &str, posts: usize) -> Result<(), usize> {
@@ -310,7 +310,7 @@ fn the_doubtful_go_when_nothing_else_waits_and_never_take_the_last_worker() {
     waiting.push(UNPROVEN, "new", 4).unwrap();
     waiting.push(UNPROVEN, "new", 4).unwrap();
     let batch = waiting.take();
-    assert_eq!(batch.kind, BatchKind::Doubtful { lane: UNPROVEN, at_expense: false });
+    assert_eq!(batch.kind, BatchKind::Doubtful { lane: UNPROVEN, at_expense: false, is_mostly_forged: false });
     assert_eq!(batch.len(), 2);
     // The other worker is reserved for proven posts.
     assert!(matches!(waiting.queue.next(waiting.now), Next::Wait(None)));
@@ -323,7 +323,10 @@ fn the_doubtful_go_when_nothing_else_waits_and_never_take_the_last_worker() {
     waiting.finish(&large);
     // The two lanes take turns.
     let batch = waiting.take();
-    assert_eq!((batch.kind, batch.len()), (BatchKind::Doubtful { lane: SUSPICIOUS, at_expense: false }, 1));
+    assert_eq!(
+        (batch.kind, batch.len()),
+        (BatchKind::Doubtful { lane: SUSPICIOUS, at_expense: false, is_mostly_forged: true }, 1)
+    );
 }
 
 #[test]
