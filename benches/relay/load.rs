@@ -12,6 +12,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::Extent;
+
 /// Store of the nullifiers.
 #[derive(Clone, Copy)]
 pub enum Backend<'a> {
@@ -80,8 +82,10 @@ fn bench(arguments: &[String], cores: Option<usize>) -> Value {
 
 /// Returns the posts accepted a second, with all connections busy. Posts that are `overloaded` are sent again, so every
 /// post is decided in the end: the time for the forgeries counts.
-fn highest(attack: &[&str], posts: u32, more: &[String], cores: Option<usize>) -> Rate {
-    let mut arguments: Vec<String> = ["--max", "--retry", "5m", "--posts", &posts.to_string()].map(Into::into).to_vec();
+fn highest(attack: &[&str], extent: &Extent, more: &[String], cores: Option<usize>) -> Rate {
+    let (posts, warm_up) = (extent.posts.to_string(), extent.warm_up.to_string());
+    let mut arguments: Vec<String> =
+        ["--max", "--retry", "5m", "--posts", &posts, "--warm-up", &warm_up].map(Into::into).to_vec();
     for share in ["--forgeries", "--conflicts"] {
         if !attack.contains(&share) {
             arguments.extend([share.to_owned(), "0".into()]);
@@ -91,18 +95,18 @@ fn highest(attack: &[&str], posts: u32, more: &[String], cores: Option<usize>) -
     arguments.extend_from_slice(more);
     let answer = bench(&arguments, cores);
     assert_eq!(answer["undecided"], 0, "{answer}");
-    assert!(!attack.is_empty() || answer["verdicts"]["accepted"] == posts, "{answer}");
+    assert!(!attack.is_empty() || answer["verdicts"]["accepted"] == extent.posts + extent.warm_up, "{answer}");
     let rate = |name: &str| answer[name].as_f64().unwrap();
     Rate { overall: rate("accepted_per_second"), while_honest: rate("accepted_per_honest_second") }
 }
 
 /// Returns the rate without attack, with a given log.
-pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
+pub fn highest_rate(backend: Backend<'_>, extent: &Extent) -> f64 {
     match backend {
-        Backend::Embedded => highest(&[], posts, &[], None),
+        Backend::Embedded => highest(&[], extent, &[], None),
         Backend::Redis(redis) => {
             redis.clear();
-            highest(&[], posts, &["--valkey".to_owned(), redis.url()], None)
+            highest(&[], extent, &["--valkey".to_owned(), redis.url()], None)
         }
     }
     .overall
@@ -110,23 +114,24 @@ pub fn highest_rate(backend: Backend<'_>, posts: u32) -> f64 {
 
 /// Returns the rate without attack, with the embedded store, on `cores` cores; none if the system cannot bind a process
 /// to cores.
-pub fn rate_on_cores(posts: u32, cores: usize) -> Option<f64> {
+pub fn rate_on_cores(extent: &Extent, cores: usize) -> Option<f64> {
     let can_bind = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
-    can_bind.then(|| highest(&[], posts, &[], Some(cores)).overall)
+    can_bind.then(|| highest(&[], extent, &[], Some(cores)).overall)
 }
 
 /// Returns the rate under an attack, with the embedded store.
-pub fn rate_under(attack: &[&str], posts: u32) -> Rate {
-    highest(attack, posts, &[], None)
+pub fn rate_under(attack: &[&str], extent: &Extent) -> Rate {
+    highest(attack, extent, &[], None)
 }
 
 /// Returns the latencies of honest posts, one a request at a given rate, with the embedded store. Under attack the same
 /// number of forgeries is sent too, 64 a request.
-pub fn latency(rate: f64, posts: u32, is_attacked: bool) -> Latency {
+pub fn latency(rate: f64, extent: &Extent, is_attacked: bool) -> Latency {
     let (share, factor) = if is_attacked { ("50%", 2) } else { ("0", 1) };
     let arguments = [
         ["--rate", &(rate * f64::from(factor)).to_string()],
-        ["--posts", &(posts * factor).to_string()],
+        ["--posts", &(extent.posts * factor).to_string()],
+        ["--warm-up", &extent.warm_up.to_string()],
         ["--connections", &LATENCY_CONNECTIONS.to_string()],
         ["--forgeries", share],
         ["--forgeries-per-request", "64"],

@@ -3,7 +3,7 @@
 //! forgeries on top; and the cost of ten million nullifiers.
 //!
 //! `cargo bench --bench relay` writes the tables and the plots of docs/load.md, in about a quarter of an hour on two cores.
-//! The first run makes 8,192 real proofs, which takes some minutes more, and keeps them in the target folder. `-- --test`
+//! The first run makes 27,000 real proofs, which takes ten minutes more, and keeps them in the target folder. `-- --test`
 //! does everything once with few posts and writes nothing. `-- --skip-log` leaves out the ten million nullifiers, and
 //! writes nothing either.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -27,6 +27,8 @@ use report::{Figures, OnCores, Share};
 pub struct Extent {
     /// Number of rounds, in which all sides take turns.
     rounds: usize,
+    /// Number of honest posts before a measurement: a relay that just started knows no source.
+    warm_up: u32,
     /// Number of posts of a measurement.
     posts: u32,
     /// Number of passes of a batch.
@@ -43,7 +45,8 @@ pub struct Extent {
 
 const LONG: Extent = Extent {
     rounds: 5,
-    posts: 8_192,
+    warm_up: 2_048,
+    posts: 24_576,
     batch: 256,
     nullifiers: 10_000_000,
     attacks: ATTACKS.len(),
@@ -51,7 +54,7 @@ const LONG: Extent = Extent {
     points: 3,
 };
 const SHORT: Extent =
-    Extent { rounds: 1, posts: 48, batch: 8, nullifiers: 20_000, attacks: 2, shares: &["50%"], points: 1 };
+    Extent { rounds: 1, warm_up: 16, posts: 48, batch: 8, nullifiers: 20_000, attacks: 2, shares: &["50%"], points: 1 };
 
 const ATTACKS: [Attack; 7] = [
     Attack { name: "1 % conflicts", arguments: &["--conflicts", "1%"], goal: Some(0.9), goal_while_honest: None },
@@ -109,29 +112,29 @@ fn main() {
     let mut figures = Figures { attacks: vec![Vec::new(); attacks.len()], ..Figures::default() };
     for _ in 0..extent.rounds {
         figures.batch.push(verifiers.batch());
-        let alone = load::highest_rate(Backend::Embedded, extent.posts);
+        let alone = load::highest_rate(Backend::Embedded, &extent);
         figures.embedded.push(alone);
         figures.rln.push(verifiers.rln());
-        figures.redis.extend(redis.as_ref().map(|redis| load::highest_rate(Backend::Redis(redis), extent.posts)));
+        figures.redis.extend(redis.as_ref().map(|redis| load::highest_rate(Backend::Redis(redis), &extent)));
         for (attack, rates) in attacks.iter().zip(&mut figures.attacks) {
-            rates.push(load::rate_under(attack.arguments, extent.posts));
+            rates.push(load::rate_under(attack.arguments, &extent));
         }
     }
     let half = figures.embedded_median() / 2.0;
-    for is_attacked in [false, true] {
-        figures.latencies.push(load::latency(half, extent.posts, is_attacked));
+    for _ in 0..extent.rounds {
+        figures.latencies.push([false, true].map(|is_attacked| load::latency(half, &extent, is_attacked)));
     }
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     for cores in report::core_counts(cores) {
         let mut rates = OnCores { cores, batch: Vec::new(), relay: Vec::new() };
         for _ in 0..extent.points {
             rates.batch.push(verifiers.batch_on(cores));
-            rates.relay.extend(load::rate_on_cores(extent.posts, cores));
+            rates.relay.extend(load::rate_on_cores(&extent, cores));
         }
         figures.cores.push(rates);
     }
     for share in extent.shares {
-        let rates = (0..extent.points).map(|_| load::rate_under(&["--forgeries", share], extent.posts));
+        let rates = (0..extent.points).map(|_| load::rate_under(&["--forgeries", share], &extent));
         figures.shares.push(Share { percent: share.trim_end_matches('%').parse().unwrap(), rates: rates.collect() });
     }
     if !skip_log {

@@ -16,8 +16,8 @@ pub struct Figures {
     pub rln: Vec<f64>,
     /// Rates of each attack.
     pub attacks: Vec<Vec<Rate>>,
-    /// Latencies without forgeries, and with as many forgeries on top.
-    pub latencies: Vec<Latency>,
+    /// Latencies of each round: without forgeries, and with as many forgeries on top.
+    pub latencies: Vec<[Latency; 2]>,
     pub cores: Vec<OnCores>,
     pub shares: Vec<Share>,
     pub log: Option<LogFigures>,
@@ -89,9 +89,10 @@ pub fn tables(figures: &Figures, attacks: &[Attack], extent: &Extent) -> String 
         text += &format!("| {name} | {} |\n", cells.join(" | "));
     }
     text += &format!(
-        "\n{} posts a measurement, 64 a request on 16 connections, {} rounds in turns; the load generator runs on the same \
-         cores.\n",
+        "\n{} posts a measurement, after {} honest ones that are not counted; 64 a request on 16 connections, {} rounds in \
+         turns; the load generator runs on the same cores.\n",
         grouped(extent.posts.into()),
+        grouped(extent.warm_up.into()),
         extent.rounds
     );
     text += &under_attack(figures, attacks);
@@ -142,22 +143,25 @@ fn under_attack(figures: &Figures, attacks: &[Attack]) -> String {
     text + "\nMedians of the ratios of each round. Posts that are `overloaded` are sent again until they are decided.\n"
 }
 
-fn latencies(latencies: &[Latency]) -> String {
-    let [alone, attacked] = latencies else { return String::new() };
+fn latencies(rounds: &[[Latency; 2]]) -> String {
+    let Some([first, _]) = rounds.first() else { return String::new() };
     let mut text = format!(
         "\n| honest posts at {} a second, one a request, on up to {LATENCY_CONNECTIONS} connections | alone | with as many \
          forgeries on top | goal |\n|---|---:|---:|---:|\n",
-        grouped(alone.rate as u64)
+        grouped(first.rate as u64)
     );
-    text += &format!("| not accepted | {} | {} | 0 |\n", alone.lost, attacked.lost);
+    let lost = |side: usize| rounds.iter().map(|round| round[side].lost).sum::<u64>();
+    text += &format!("| not accepted, of all rounds | {} | {} | 0 |\n", lost(0), lost(1));
     let mut row = |name: &str, of: fn(&Latency) -> f64, goal: &str| {
-        text += &format!("| {name} | {:.1} | {:.1} | {goal} |\n", of(alone), of(attacked));
+        let [alone, attacked] =
+            [0, 1].map(|side| median(&rounds.iter().map(|round| of(&round[side])).collect::<Vec<_>>()));
+        text += &format!("| {name} | {alone:.1} | {attacked:.1} | {goal} |\n");
     };
     row("median, ms", |latency| latency.p50, "");
     row("99th percentile, ms", |latency| latency.p99, "100");
     row("99.9th percentile, ms", |latency| latency.p999, "");
     row("highest, ms", |latency| latency.max, "");
-    text
+    text + "\nMedians of all rounds.\n"
 }
 
 fn by_cores(rates: &[OnCores]) -> String {

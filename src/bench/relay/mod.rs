@@ -36,7 +36,7 @@ use self::{
     journal::Journal,
     material::Material,
     own::{LogPlace, OwnRelay},
-    plan::{Mix, Percentage, Plan, Shape},
+    plan::{Item, Mix, Percentage, Plan, Shape},
     registry::BenchRegistry,
     report::Report,
     sources::{Forgers, Sources},
@@ -74,6 +74,9 @@ pub(crate) struct Arguments {
     /// Keep all connections busy to find the highest rate
     #[arg(long, conflicts_with_all = ["rate", "duration"])]
     max: bool,
+    /// Honest posts sent before the measurement begins, so that the relay knows their sources
+    #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "resend")]
+    warm_up: u32,
     /// Posts per request [default: 1, or 64 with --max]
     #[arg(long, value_name = "COUNT")]
     posts_per_request: Option<usize>,
@@ -161,22 +164,29 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         is_closed: arguments.max || arguments.resend,
         retry: arguments.retry.map(Duration::from_secs),
     };
-    let (bar, honest) = (bar(plan.posts()), plan.honest);
+    let warm_up: Vec<_> = (0..arguments.warm_up).map(Item::Honest).collect();
+    let warm_up = Plan::of(&warm_up, posts_per_request, arguments.honest_and_forgers());
+    let (bar, honest) = (bar(plan.posts() + u64::from(arguments.warm_up)), plan.honest);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut driver = Driver { material, pace, clients, accounts: &mut accounts, journal: journal.as_mut(), bar };
+    if warm_up.posts() > 0 {
+        let is_closed = core::mem::replace(&mut driver.pace.is_closed, true);
+        runtime.block_on(driver.run(warm_up))?;
+        driver.pace.is_closed = is_closed;
+    }
     let measured = runtime.block_on(driver.run(plan))?;
     driver.bar.finish_and_clear();
     if let Some(journal) = journal {
         journal.end()?;
     }
-    let report = Report::new(&accounts, &measured, honest);
+    let report = Report::new(&accounts, &measured, honest, arguments.warm_up);
     context.output().result(&report.text(), report.json())?;
     report.verdict()
 }
 
 impl Arguments {
     fn plan(&self, posts_per_request: usize, forgeries_per_request: usize, accounts: &Accounts) -> Result<Plan> {
-        let sources = Sources { honest: self.sources, forgers: self.forgers };
+        let sources = self.honest_and_forgers();
         if self.resend {
             let items = accounts.items();
             ensure!(!items.is_empty(), "the journal is empty; there is nothing to send again");
@@ -190,9 +200,13 @@ impl Arguments {
         if posts == 0 {
             bail!("the load has no posts; raise --posts, --rate or --duration");
         }
-        let Self { replays, forgeries, conflicts, rate, seed, .. } = *self;
+        let Self { replays, forgeries, conflicts, rate, seed, warm_up, .. } = *self;
         let mix = Mix { replays, forgeries, conflicts }.check()?;
-        Ok(Plan::draw(&Shape { posts, rate, posts_per_request, forgeries_per_request, sources, mix, seed }))
+        Ok(Plan::draw(&Shape { warm_up, posts, rate, posts_per_request, forgeries_per_request, sources, mix, seed }))
+    }
+
+    fn honest_and_forgers(&self) -> Sources {
+        Sources { honest: self.sources, forgers: self.forgers }
     }
 
     /// Returns the clients for honest posts and for forgeries.

@@ -96,6 +96,8 @@ pub(super) struct Plan {
 /// The parameters of a plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
+    /// Number of honest posts that were sent before, from number 0 on.
+    pub(super) warm_up: u32,
     /// Number of posts.
     pub(super) posts: u32,
     /// Posts per second.
@@ -146,7 +148,7 @@ fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
     // plan is long enough.
     let apart = (shape.rate as u32).clamp(1, (shape.posts / 8).max(1));
     let distances: Range<u32> = apart..2 * apart + 1;
-    let (mut honest, mut pairs) = (0, 0);
+    let (mut honest, mut pairs) = (shape.warm_up, 0);
     let mut seconds: BTreeMap<(u32, u32), Item> = BTreeMap::new();
     let mut items = Vec::with_capacity(shape.posts as usize);
     for position in 0..shape.posts {
@@ -243,7 +245,7 @@ mod tests {
         let mix = Mix { replays, forgeries, conflicts };
         let sources = Sources { honest: 64, forgers: Forgers::Addresses(16) };
         let forgeries_per_request = posts_per_request + 1;
-        Shape { posts, rate: 100.0, posts_per_request, forgeries_per_request, sources, mix, seed }
+        Shape { warm_up: 0, posts, rate: 100.0, posts_per_request, forgeries_per_request, sources, mix, seed }
     }
 
     #[test]

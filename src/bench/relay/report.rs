@@ -20,6 +20,8 @@ pub(super) struct Report<'a> {
     measured: &'a Measured,
     /// The number of honest posts in the plan.
     honest: u32,
+    /// How many of them were sent before the measurement.
+    warm_up: u64,
     complaints: Vec<Complaint>,
 }
 
@@ -27,8 +29,8 @@ pub(super) struct Report<'a> {
 const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
 impl<'a> Report<'a> {
-    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured, honest: u32) -> Self {
-        Self { accounts, measured, honest, complaints: accounts.complaints() }
+    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured, honest: u32, warm_up: u32) -> Self {
+        Self { accounts, measured, honest, warm_up: warm_up.into(), complaints: accounts.complaints() }
     }
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -41,12 +43,18 @@ impl<'a> Report<'a> {
     }
 
     fn answered(&self) -> u64 {
-        Answer::ALL.into_iter().filter(|answer| answer.is_decided()).map(|answer| self.accounts.count(answer)).sum()
+        let decided = Answer::ALL.into_iter().filter(|answer| answer.is_decided());
+        decided.map(|answer| self.accounts.count(answer)).sum::<u64>().saturating_sub(self.warm_up)
+    }
+
+    /// Posts accepted while it was measured.
+    fn accepted(&self) -> u64 {
+        self.accounts.count(Answer::Accepted).saturating_sub(self.warm_up)
     }
 
     pub(super) fn text(&self) -> String {
         let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
-        let accepted = self.accounts.count(Answer::Accepted);
+        let accepted = self.accepted();
         let mut text = format!(
             "{} verdicts in {:.2} s: {:.0} per second, of which {:.0} accepted\n",
             self.answered(),
@@ -80,7 +88,7 @@ impl<'a> Report<'a> {
 
     pub(super) fn json(&self) -> Value {
         let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
-        let accepted = self.accounts.count(Answer::Accepted);
+        let accepted = self.accepted();
         let counts: Map<_, _> = self.counts().map(|(name, count)| (name.to_owned(), count.into())).collect();
         json!({
             "seconds": time.as_secs_f64(),
