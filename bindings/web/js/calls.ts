@@ -63,6 +63,7 @@ export interface Calls {
   update: (prepared: Id, membership: Id) => void;
   post: (prepared: Id, account: Id, message: Uint8Array, now: number | null) => Post;
   badge: (prover: Id, account: Id, membership: Id, room: RoomArgument, chatKey: Uint8Array, now: number) => Badge;
+  badgeChallengeMessage: (room: RoomArgument, challenge: Uint8Array) => Uint8Array;
   verifyPost: (
     prover: Id,
     room: RoomArgument,

@@ -154,6 +154,10 @@ export class Engine implements Implementation {
     return withBytes(JSON.parse(made));
   }
 
+  badgeChallengeMessage(room: object, challenge: Uint8Array): Uint8Array {
+    return this.#wasm.badgeChallengeMessage(JSON.stringify(room), challenge);
+  }
+
   verifyPost(...[prover, room, message, pass, roots, now]: CallArguments<"verifyPost">): CallResult<"verifyPost"> {
     const [verifier, [bytes, text]] = [this.#get(this.#wasm.Prover, prover), forms(pass)];
     return JSON.parse(verifier.verifyPost(JSON.stringify(room), message, bytes, text, [...roots], now));

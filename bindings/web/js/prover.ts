@@ -65,6 +65,16 @@ export class Prover extends Handle {
     });
   }
 
+  /**
+   * The bytes to sign with a badge's chat key, where a relay asks for proof that the badge is not a copy. `challenge` is the
+   * 32 bytes that the relay returns at `/v1/badges/challenge`. An Ed25519 key signs the bytes, a secp256k1 key their
+   * SHA-256, with a low s. Sign only for relays that are trusted with the room: another relay could show the signature
+   * elsewhere as its own.
+   */
+  badgeChallengeMessage(room: Room, challenge: Uint8Array, { signal }: CallOptions = {}): Promise<Uint8Array> {
+    return this.client.turn(signal, async (turn) => turn.call("badgeChallengeMessage", roomArgument(room), challenge));
+  }
+
   /** The verifier with the same keys. */
   verifier(): Verifier {
     return new Verifier(this.client, this);

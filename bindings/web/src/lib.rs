@@ -20,7 +20,7 @@ pub use identity::{Account, Identity};
 pub use ledger::{Ledger, Reserved};
 pub use membership::Membership;
 pub use prepared::PreparedProver;
-pub use prover::Prover;
+pub use prover::{Prover, badge_challenge_message};
 #[cfg(feature = "threads")]
 pub use threads::{module, run_thread, start_threads};
 pub use verify::{recover, recover_secret};

@@ -8,6 +8,7 @@ use quotapass_circuits::{
     prover::{KeyOrigin, Prover as KeyedProver},
     verifier::Verifier,
 };
+use quotapass_protocol::BadgeChallenge;
 use quotapass_wallet::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
 use rand::rngs::OsRng;
 use serde_json::json;
@@ -90,6 +91,17 @@ impl Prover {
         let pass = make_badge(prover, &room, membership, chat_key, argument::moment(now)?, &mut OsRng)?;
         Ok(to_json(&json!({ "text": pass.to_text(), "pseudonym": pass.pseudonym, "root": pass.root })))
     }
+}
+
+/// Returns the bytes that the owner of a badge's chat key signs, for a relay that asks for this challenge.
+///
+/// # Errors
+/// `invalid_argument`, for example if the challenge does not have 32 bytes.
+#[wasm_bindgen(js_name = badgeChallengeMessage)]
+pub fn badge_challenge_message(room: &str, challenge: &[u8]) -> Result<Vec<u8>, Failure> {
+    let room = argument::room(room)?;
+    let challenge = challenge.try_into().map_err(|_| Failure::argument("a challenge has 32 bytes"))?;
+    Ok(BadgeChallenge(challenge).message(room.scope()))
 }
 
 /// Loads the prover of a trusted key, and its verifier.

@@ -252,6 +252,18 @@ test("badges are accepted here and from outside, and show one pseudonym", async 
   await assert.rejects(postsOnly.verifyBadge(room, badge.pass, [head.root], { now }), fails("no_key"));
 });
 
+test("a challenge for a chat key names its room", async () => {
+  const challenge = new Uint8Array(32).fill(9);
+  const message = await prover.badgeChallengeMessage(room, challenge);
+  const scope = Buffer.from(room.stated.slice(2), "hex");
+  const expected = Buffer.concat([Buffer.from("quotapass.badge-challenge.v1\0"), scope, challenge]);
+  assert.deepEqual(Buffer.from(message), expected);
+  const elsewhere = new Room(registry, { ...room.policy, name: "elsewhere" });
+  assert.notDeepEqual(await prover.badgeChallengeMessage(elsewhere, challenge), message);
+  // Attack: a relay gives a text to sign as its challenge.
+  await assert.rejects(prover.badgeChallengeMessage(room, new Uint8Array(33)), fails("invalid_argument"));
+});
+
 test("whoever does not meet the requirement uses up no message id", async () => {
   const richer = new Room(registry, { ...room.policy, minStake: 1_000 });
   await assert.rejects(prover.prepare(account, membership, richer, { now }), fails("ineligible"));
