@@ -1,0 +1,23 @@
+//! A reader checks a pass by itself.
+
+mod common;
+
+use std::error::Error;
+
+use quotapass_protocol::Verdict;
+use quotapass_wallet::verify_post;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let scene = common::Scene::new()?;
+    let [pass] = scene.passes(["hello"])?;
+
+    // A reader has the room's policy, the verifying key, and the roots of the registry that are accepted now.
+    let (room, verifier, roots) = (scene.room()?, scene.posts.verifier()?, [scene.tree.root()]);
+    let verified = verify_post(&verifier, &room, b"hello", &pass, &roots[..], common::NOW)
+        .map_err(|verdict| verdict.to_string())?;
+    println!("accepted, nullifier {}", verified.public.nullifier);
+
+    let other = verify_post(&verifier, &room, b"another message", &pass, &roots[..], common::NOW);
+    assert_eq!(other.err(), Some(Verdict::InvalidProof));
+    Ok(())
+}
