@@ -1,0 +1,47 @@
+//! The crates of the workspace: the drawing in docs/architecture.md is true, and small devices compile no relay.
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeSet, env, fs, process::Command};
+
+use serde_json::Value;
+
+/// The output of cargo. Nothing is compiled, and nothing fetched.
+fn cargo(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output = cargo.args(arguments).args(["--locked", "--offline"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Dependencies of the workspace's packages on each other, without those of tests.
+fn dependencies() -> BTreeSet<(String, String)> {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let ours: BTreeSet<_> = packages.iter().map(name).collect();
+    let arrows = packages.iter().flat_map(|package| {
+        let used = package["dependencies"].as_array().unwrap().iter();
+        used.filter(|used| used["kind"].is_null()).map(|used| (name(package), name(used)))
+    });
+    arrows.filter(|(_, used)| ours.contains(used)).collect()
+}
+
+#[test]
+fn the_drawing_of_the_crates_is_true() {
+    let page = fs::read_to_string("docs/architecture.md").unwrap();
+    let drawn = page.lines().filter_map(|line| line.trim().split_once(" --> "));
+    let drawn: BTreeSet<_> = drawn.map(|(from, to)| (from.to_owned(), to.to_owned())).collect();
+    assert_eq!(drawn, dependencies());
+}
+
+#[test]
+fn browsers_and_phones_compile_no_relay_and_no_chain_client() {
+    for package in ["quotapass-web", "quotapass-mobile"] {
+        let tree = cargo(&["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--target", "all"]);
+        let compiled: BTreeSet<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(compiled.contains("quotapass-circuits"), "{tree}");
+        for unwanted in ["quotapass-relay", "quotapass-registry", "revm", "alloy-provider", "axum", "redis", "clap"] {
+            assert!(!compiled.contains(unwanted), "{package} compiles {unwanted}");
+        }
+    }
+}
