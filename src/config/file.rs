@@ -140,7 +140,7 @@ mod tests {
             ("2026-12-01T00:00:00", "must be a time in UTC"),
             ("2026-12-01T00:00:00+01:00", "must be a time in UTC"),
             ("2026-12-01T00:00:00.5Z", "must be a time in UTC"),
-            ("2026-12-01T00:00:00Z", "a higher `version` than those before it"),
+            ("2026-12-01T00:00:00Z", "a higher `version` than the policies before it"),
         ] {
             says(&format!("{SCOPE}{SCOPE}from = {from}\n"), reason);
         }
