@@ -192,10 +192,18 @@ impl Lane {
         taken
     }
 
-    /// Removes submissions whose place has changed, in the order of turns.
-    pub(super) fn take_misplaced(&mut self, place: impl Fn(&Source) -> Place) -> Vec<(Place, Submission)> {
+    /// Removes submissions of the affected flows whose place has changed, in the order of turns.
+    pub(super) fn take_misplaced(
+        &mut self,
+        is_affected: impl Fn(&Source) -> bool,
+        place: impl Fn(&Source) -> Place,
+    ) -> Vec<(Place, Submission)> {
         let mut misplaced = Vec::new();
         for name in core::mem::take(&mut self.turns) {
+            if !is_affected(&name) {
+                self.turns.push_back(name);
+                continue;
+            }
             let Some(flow) = self.flows.get_mut(&name) else { continue };
             for submission in core::mem::take(&mut flow.waiting) {
                 let now = place(&submission.source);

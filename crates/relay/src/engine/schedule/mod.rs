@@ -17,7 +17,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 
 pub(super) use self::{
     costs::Costs,
@@ -31,7 +31,7 @@ use self::{
     standing::{Place, Sources},
 };
 use super::{
-    EngineSettings,
+    EngineSettings, Source,
     submission::{Answer, Submission},
 };
 
@@ -73,6 +73,8 @@ impl Scheduler {
     pub(super) fn finish(&mut self, batch: Batch, answers: Vec<Answer>, now: Instant) -> Finished {
         let Batch { portions, kind } = batch;
         let (mut done, mut rest) = (Vec::with_capacity(portions.len()), Vec::new());
+        // Flows that sources have left, where more of their posts may wait.
+        let mut left = HashSet::new();
         let (mut all, mut unproven, mut became_suspicious, mut posts) = (Tally::default(), Tally::default(), false, 0);
         for (Portion { mut submission, count, lane }, answer) in portions.into_iter().zip(answers) {
             let tally = self.costs.tally(&answer);
@@ -81,9 +83,14 @@ impl Scheduler {
             if lane == LaneName::Unproven {
                 unproven.add(tally);
             }
+            let before = self.sources.place(&submission.source, now);
             became_suspicious |= self.sources.note(&submission.source, tally, now);
+            let place = self.sources.place(&submission.source, now);
             if tally.wasted > 0.0 {
-                self.queue.charge(&self.sources.place(&submission.source, now), tally.wasted);
+                self.queue.charge(&place, tally.wasted);
+            }
+            if place != before {
+                left.insert(before.flow);
             }
             submission.take_answer(answer);
             if submission.open() == 0 { &mut done } else { &mut rest }.push(submission);
@@ -92,8 +99,10 @@ impl Scheduler {
             let place = self.sources.place(&submission.source, now);
             self.queue.put_back(submission, place);
         }
-        if became_suspicious {
-            self.queue.rearrange(|source| self.sources.place(source, now));
+        // A source that becomes suspicious can make others suspicious, which share a block with it.
+        let is_affected = |flow: &Source| became_suspicious || left.contains(flow);
+        if became_suspicious || !left.is_empty() {
+            self.queue.rearrange(is_affected, |source| self.sources.place(source, now));
         }
         self.queue.note_unproven(unproven.good, unproven.forged);
         self.queue.finish(kind, posts as f64 + all.wasted, all.wasted);

@@ -311,7 +311,7 @@ fn the_doubtful_go_when_nothing_else_waits_and_never_take_the_last_worker() {
     waiting.push(UNPROVEN, "new", 4).unwrap();
     let batch = waiting.take();
     assert_eq!(batch.kind, BatchKind::Doubtful { lane: UNPROVEN, at_expense: false, is_mostly_forged: false });
-    assert_eq!(batch.len(), 2);
+    assert_eq!(batch.len(), 1);
     // The other worker is reserved for proven posts.
     assert!(matches!(waiting.queue.next(waiting.now), Next::Wait(None)));
     waiting.push(PROVEN, "a", 1).unwrap();
@@ -366,7 +366,7 @@ fn good_posts_of_the_doubtful_have_half_of_the_work_and_are_not_charged() {
 }
 
 #[test]
-fn merged_newcomers_have_a_quarter_of_a_batch_and_each_a_few_posts() {
+fn merged_newcomers_have_a_sixteenth_of_a_batch_and_each_a_few_posts() {
     let mut waiting =
         Waiting::new(EngineSettings { max_batch: NonZeroUsize::new(64).unwrap(), max_queued: 1_000, ..settings() });
     waiting.queue.note_unproven(100, 0);
@@ -375,10 +375,11 @@ fn merged_newcomers_have_a_quarter_of_a_batch_and_each_a_few_posts() {
         waiting.push(UNPROVEN, &newcomer.to_string(), 20).unwrap();
     }
     let batch = waiting.take();
-    let mut expected = vec![48];
-    expected.extend([2; 8]);
+    let mut expected = vec![60];
+    expected.extend([1; 4]);
     assert_eq!((batch.kind, counts(&batch)), (BatchKind::Large, expected));
-    assert_eq!(counts(&waiting.take()), [2; 12]);
+    // The rest of `a` waits for its first posts. Newcomers alone fill a quarter.
+    assert_eq!(counts(&waiting.take()), [1; 16]);
 }
 
 #[test]
@@ -406,12 +407,42 @@ fn a_forger_is_moved_and_whoever_left_is_dropped() {
     assert_eq!(counts(&batch), [1, 1]);
     let answers_to_it = batch.portions.iter().map(verdicts).collect();
     assert!(schedule.finish(batch, answers_to_it, now).was_forging);
-    for _ in 0..4 {
+    let mut left = 15 - 2;
+    while schedule.sources.place(&Source::name("forger"), now).lane != SUSPICIOUS {
         let Next::Verify(batch) = schedule.next(now) else { panic!() };
+        left -= batch.len();
         let answers = batch.portions.iter().map(verdicts).collect();
         schedule.finish(batch, answers, now);
     }
     // The forger's waiting posts were moved to the suspicious lane.
-    assert_eq!(schedule.sources.place(&Source::name("forger"), now).lane, SUSPICIOUS);
-    assert_eq!(schedule.depth().suspicious + schedule.depth().unproven, 15 - 3 - 10 + schedule.depth().proven);
+    assert_eq!(schedule.depth().suspicious, 3);
+    while let Next::Verify(batch) = schedule.next(now) {
+        left -= batch.len();
+        let answers = batch.portions.iter().map(verdicts).collect();
+        schedule.finish(batch, answers, now);
+    }
+    // Posts that nobody waits for are dropped.
+    assert_eq!((left, schedule.depth()), (3, Depth::default()));
+}
+
+/// A new source has sent many posts; after its first good ones the others do not wait with those of unknown
+/// sources.
+#[test]
+fn waiting_posts_of_a_source_follow_it_when_it_is_proven() {
+    let mut schedule = Scheduler::new(&settings(), COSTS);
+    let now = Instant::now();
+    let mut answers = Vec::new();
+    for name in ["new", "new", "other"] {
+        let (submission, answer) = submission(Source::name(name), 4, now);
+        answers.push(answer);
+        schedule.submit(submission, now).unwrap();
+    }
+    let Next::Verify(batch) = schedule.next(now) else { panic!() };
+    assert_eq!(schedule.depth().proven, 0);
+    let portions: Vec<_> = batch.portions.iter().map(|portion| portion.submission.source.clone()).collect();
+    let good = batch.portions.iter().map(|portion| Answer::Posts(vec![Verdict::Accepted; portion.count])).collect();
+    assert!(portions.contains(&Source::name("new")));
+    schedule.finish(batch, good, now);
+    let expected = if portions.contains(&Source::name("other")) { 0 } else { 4 };
+    assert_eq!(schedule.depth().unproven, expected);
 }
