@@ -76,6 +76,8 @@ fn two_relays_catch_a_spammer_between_them_and_slash_once() {
         assert_eq!(relay.verdict(&hello), "overloaded");
         relay.wait_until("it says so", |relay| cause(relay).is_some_and(|cause| cause.contains("emptied")));
         let told = |part: &str| relay.log().lines().filter(|line| line.contains(part)).count();
+        // The line follows the change of `/readyz`.
+        relay.wait_until("it is logged", |_| told("the nullifier log cannot record") >= 3);
         assert_eq!((told("the nullifier log cannot record"), told("this trouble is over")), (3, 2), "{}", relay.log());
     }
     for relay in relays {
