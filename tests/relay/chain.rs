@@ -1,20 +1,25 @@
 //! Tests of roots, members and status while the chain advances, reorganises, and becomes unreachable.
 
+use core::num::NonZeroU16;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use quotapass_circuits::membership::{MemberIndex, MemberTree, Root};
-use quotapass_protocol::{Horizon, RootStatus};
+use quotapass_circuits::{
+    membership::{MemberIndex, MemberTree, Root},
+    share::Line,
+    signal::{Epoch, ExternalNullifier, Scope},
+};
+use quotapass_protocol::{Horizon, Policy, RootStatus};
 use quotapass_registry::{Follower, FollowerSettings, Registry};
 use quotapass_relay::{
-    MemoryLog, Relay, RelayContext, SettableClock, TroubleKind,
+    LogEpoch, MemoryLog, Relay, RelayContext, SettableClock, TroubleKind,
     chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
     upkeep::{Upkeep, UpkeepSettings},
 };
 use tempfile::TempDir;
 
 use crate::{
-    WINDOW,
-    bench::{Bench, EXIT_DELAY, EmbeddedBench, SMALL, START, join, secret, slash_proof},
+    ROOM, WINDOW,
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
     evidence,
     node::Endpoint,
     policy, relay_on,
@@ -305,6 +310,53 @@ fn a_convicted_member_that_comes_back_is_known() {
     join(&world.bench, 1, 0, SMALL);
     run.follower.step().unwrap();
     assert!(run.relay.slashed().contains(secret(0).commitment()));
+}
+
+/// Attack: a convicted member deposits its commitment again from a second account for a lower limit, perhaps after the
+/// first deposit left the tree, and continues to post with the message ids above that limit on roots that are accepted.
+#[test]
+fn a_second_deposit_for_a_lower_limit_frees_no_message_ids_of_the_first() {
+    // From this cap on, the limit of a convicted member is looked up.
+    let limit_cap = NonZeroU16::new(1_024).unwrap();
+    let is_refused = |run: &Run, n: u64, id: u16| {
+        let scope = Scope::new(&run.relay.policies().registry(), ROOM);
+        let epoch = Epoch::at(policy().epoch_seconds, START);
+        let line = Line::new(&secret(n), ExternalNullifier::new(scope, epoch), id);
+        run.relay.slashed().has_nullifier(&LogEpoch::new(scope, epoch), limit_cap, line.nullifier())
+    };
+    let convict = |run: &Run, world: &World, n: u64| {
+        run.relay.import(&evidence(&world.bench.registry.id(), &secret(n)), START).unwrap();
+    };
+    for cap in [policy().limit_cap, limit_cap] {
+        let world = World::new();
+        for n in 0..3 {
+            join(&world.bench, 0, n, MIDDLE);
+        }
+        let mut run = world.start();
+        run.relay.change_policies([Policy { limit_cap: cap, ..policy() }], START).unwrap();
+        run.follower.step().unwrap();
+        // The copy comes after the conviction, before it, or before it and after the exit of the original.
+        convict(&run, &world, 0);
+        join(&world.bench, 1, 0, SMALL);
+        join(&world.bench, 1, 1, SMALL);
+        run.follower.step().unwrap();
+        convict(&run, &world, 1);
+        world.bench.registry.request_exit(world.bench.account(0), MemberIndex(2)).unwrap();
+        join(&world.bench, 1, 2, SMALL);
+        run.follower.step().unwrap();
+        convict(&run, &world, 2);
+        for n in 0..3 {
+            assert!(is_refused(&run, n, 9) && is_refused(&run, n, 10) && is_refused(&run, n, 99), "{n}");
+        }
+        // After a restart, too.
+        drop(run);
+        let mut run = world.start();
+        run.relay.change_policies([Policy { limit_cap: cap, ..policy() }], START).unwrap();
+        run.follower.step().unwrap();
+        for n in 0..3 {
+            assert!(is_refused(&run, n, 10) && is_refused(&run, n, 99), "{n} after a restart");
+        }
+    }
 }
 
 /// A relay whose endpoint is unreachable reports when it will refuse all posts, and when it does; also after a restart.

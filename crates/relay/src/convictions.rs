@@ -27,8 +27,8 @@ const PREPARE_BEFORE: u64 = 60;
 
 /// A source of members' message limits: a copy of the registry.
 pub trait MessageLimits: Send + Sync {
-    /// Returns the greatest message limit of all current memberships with this commitment; none if there is no
-    /// membership.
+    /// Returns the greatest message limit of all memberships with this commitment whose roots may be accepted; none if
+    /// there is no membership, or if the greatest limit is not known.
     fn message_limit(&self, commitment: IdentityCommitment) -> Option<NonZeroU16>;
 }
 
@@ -136,7 +136,7 @@ impl<L: NullifierLog> Relay<L> {
         if is_news && cap.get() >= LOOK_UP_FROM {
             let limits = read(&self.limits).as_ref().map(Arc::clone);
             if let Some(limit) = limits.and_then(|limits| limits.message_limit(commitment)) {
-                self.slashed.learn_limit(commitment, limit);
+                self.slashed.bound_limit(commitment, limit);
             }
         }
         number

@@ -52,8 +52,10 @@ struct Offenders {
 struct Slashed {
     secret: Arc<IdentitySecret>,
     commitment: IdentityCommitment,
-    /// None if unknown.
+    /// None if unknown: then all message ids below the cap are refused.
     message_limit: Option<NonZeroU16>,
+    /// The greatest limit of a deposit that was reported while the limit was unknown.
+    at_least: Option<NonZeroU16>,
     since: u64,
 }
 
@@ -151,7 +153,7 @@ impl SlashedMembers {
         match state.numbers.get(&commitment).copied() {
             None => {
                 let secret = Arc::new(secret);
-                (state.push(Slashed { secret, commitment, message_limit, since }), true)
+                (state.push(Slashed { secret, commitment, message_limit, at_least: None, since }), true)
             }
             Some(number) => {
                 if let Some(member) = state.members.get_mut(&number) {
@@ -162,13 +164,24 @@ impl SlashedMembers {
         }
     }
 
-    /// Records a member's message limit on the chain, perhaps of another deposit than the one it was caught with.
-    /// Attack prevented: a slashed secret that is deposited again for a greater limit has message ids that were not
-    /// computed. Call it before the root of the new deposit is accepted.
+    /// Records the message limit of one deposit on the chain, perhaps of another deposit than the one that the member
+    /// was caught with. Attack prevented: a slashed secret that is deposited again for a greater limit has message ids
+    /// that were not computed. Call it before the root of the new deposit is accepted.
     ///
-    /// A greater limit takes effect at once; a lower one is ignored. The first known limit of a member takes effect for
-    /// epochs that were not queried yet. Nothing happens for members whose secret is not known.
+    /// A greater limit takes effect at once; a lower one is ignored, because the other deposit may still be accepted.
+    /// An unknown limit therefore stays unknown. Nothing happens for members whose secret is not known.
     pub fn learn_limit(&self, commitment: IdentityCommitment, message_limit: NonZeroU16) {
+        self.change_limit(commitment, message_limit, false);
+    }
+
+    /// Records the greatest message limit of all deposits with a commitment whose roots may be accepted. An unknown
+    /// limit becomes known, and takes effect for epochs that were not queried yet; a lower limit than the known one is
+    /// ignored.
+    pub(super) fn bound_limit(&self, commitment: IdentityCommitment, greatest: NonZeroU16) {
+        self.change_limit(commitment, greatest, true);
+    }
+
+    fn change_limit(&self, commitment: IdentityCommitment, message_limit: NonZeroU16, is_greatest: bool) {
         if !self.contains(commitment) {
             return;
         }
@@ -177,8 +190,12 @@ impl SlashedMembers {
         let Some(member) = state.members.get_mut(&number) else { return };
         match member.message_limit {
             Some(known) if known >= message_limit => {}
-            // The computed nullifiers go up to the cap.
-            None => member.message_limit = Some(message_limit),
+            None => {
+                // A deposit may be reported between a lookup of the greatest limit and its result.
+                member.at_least = member.at_least.max(Some(message_limit));
+                // The computed nullifiers go up to the cap.
+                member.message_limit = member.at_least.filter(|_| is_greatest);
+            }
             Some(_) => {
                 // As a new member, its ids are computed again.
                 if let Some(member) = state.remove(number) {
@@ -537,6 +554,26 @@ mod tests {
         assert_eq!(offender.unwrap().since, 7);
         assert_eq!(slashed.len(), 1);
         assert!(slashed.forget(commitment) && slashed.is_empty());
+    }
+
+    /// Attack: a convicted member, whose own limit is not known, deposits its commitment again for a lower limit, and
+    /// continues to post with the other message ids of its first deposit.
+    #[test]
+    fn a_deposit_for_a_lower_limit_frees_no_message_ids() {
+        let slashed = SlashedMembers::new();
+        slashed.insert(secret(1), None, 0);
+        let commitment = secret(1).commitment();
+        let knows = |at, id| slashed.has_nullifier(&epoch(at), cap(9), nullifier(&secret(1), &epoch(at), id));
+        slashed.learn_limit(commitment, cap(2));
+        assert!(knows(1, 1) && knows(1, 8));
+        // The greatest limit of all deposits bounds the ids, at least by the deposits that were reported meanwhile.
+        slashed.learn_limit(commitment, cap(6));
+        slashed.bound_limit(commitment, cap(4));
+        assert!(knows(2, 5) && !knows(2, 6));
+        slashed.bound_limit(commitment, cap(3));
+        assert!(knows(3, 5) && !knows(3, 6));
+        slashed.bound_limit(commitment, cap(8));
+        assert!(knows(3, 7) && !knows(3, 8));
     }
 
     #[test]

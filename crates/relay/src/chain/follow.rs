@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::{
     ChainError, ChainSettings,
     departures::Departures,
-    limits::{self, TreeLimits},
+    limits::TreeLimits,
     link::RegistryLink,
     saved::{Saved, SavedRoot, SavedRoots},
 };
@@ -42,6 +42,7 @@ pub struct ChainFollower<L> {
     settings: ChainSettings,
     /// The tree that light wallets read, so that no reader waits for a sync.
     members: Arc<RwLock<MemberTree>>,
+    limits: TreeLimits,
     /// The number of occupied slots of the tree.
     occupied: u64,
     saved: Option<SavedRoots>,
@@ -65,9 +66,11 @@ impl<L: NullifierLog> ChainFollower<L> {
     /// [`ChainError`] if the copy cannot be read.
     pub fn new(parts: ChainParts<L>, settings: ChainSettings, file: Option<&Path>) -> Result<Self, ChainError> {
         let levels = quotapass_circuits::membership::Levels::STANDARD;
+        let members = Arc::new(RwLock::new(MemberTree::new(levels)));
         let mut follower = Self {
             settings,
-            members: Arc::new(RwLock::new(MemberTree::new(levels))),
+            limits: TreeLimits::new(Arc::clone(&members)),
+            members,
             occupied: 0,
             saved: file.map(SavedRoots::beside),
             roots: Vec::new(),
@@ -78,7 +81,7 @@ impl<L: NullifierLog> ChainFollower<L> {
             failures: 0,
             parts,
         };
-        follower.parts.relay.set_message_limits(Arc::new(TreeLimits(Arc::clone(&follower.members))));
+        follower.parts.relay.set_message_limits(Arc::new(follower.limits.clone()));
         if let Some(head) = follower.parts.copy.head() {
             follower.restore(&head)?;
         }
@@ -268,6 +271,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         let added = changes.iter().filter(is_addition).count() as u64;
         let removed = changes.len() as u64 - added;
         let root = self.parts.copy.root()?;
+        self.limits.note_departed(&synced.changes);
         let fits = {
             let tree = &mut *write(&self.members);
             tree.extend(changes).is_ok() && tree.root() == root
@@ -275,7 +279,7 @@ impl<L: NullifierLog> ChainFollower<L> {
         if !fits {
             return self.copy_tree();
         }
-        limits::tell_new(&self.parts.relay, &synced.changes);
+        self.limits.tell_new(&self.parts.relay, &synced.changes);
         self.occupied = (self.occupied + added).saturating_sub(removed);
         Ok(())
     }
@@ -285,8 +289,10 @@ impl<L: NullifierLog> ChainFollower<L> {
         let tree = self.parts.copy.tree()?.clone();
         self.occupied =
             (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count() as u64;
+        let departures = self.parts.copy.departures()?;
+        self.limits.set_departed(departures.into_iter().map(|(commitment, _)| commitment));
         *write(&self.members) = tree;
-        limits::tell_all(&self.parts.relay, self.parts.copy.tree()?);
+        self.limits.tell_all(&self.parts.relay);
         Ok(())
     }
 
