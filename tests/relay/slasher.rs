@@ -47,7 +47,11 @@ impl World {
     }
 
     fn convict(&self, secret: &IdentitySecret) {
-        assert_eq!(self.log.convict(&Conviction::new(evidence(&self.id(), secret), START)), Ok(true));
+        self.convict_at(secret, START);
+    }
+
+    fn convict_at(&self, secret: &IdentitySecret, at: u64) {
+        assert_eq!(self.log.convict(&Conviction::new(evidence(&self.id(), secret), at)), Ok(true));
     }
 
     fn worker(&self, name: &str, confirmations: u64, sends: bool) -> Slasher {
@@ -244,4 +248,60 @@ fn every_membership_of_a_commitment_is_slashed() {
     }
     assert!(world.is_slashed(0));
     assert_eq!(world.endpoint.sent(), 3);
+}
+
+/// Attack: a member with a large deposit makes many small ones for its commitment, and withdraws the large one while the
+/// small ones are taken one after the other.
+#[test]
+fn the_largest_deposit_of_a_commitment_is_taken_first() {
+    let world = World::new();
+    let registry = &world.bench.registry;
+    let small: Vec<_> = (1..4).map(|account| join(&world.bench, account, 0, SMALL)).collect();
+    let large = join(&world.bench, 0, 0, MIDDLE);
+    registry.request_exit(world.bench.account(0), large).unwrap();
+    world.convict(&secret(0));
+    let mut worker = world.worker("one", 0, true);
+    worker.round(&StopSignal::new()).unwrap();
+    assert_eq!(registry.record(large).unwrap().status, MemberStatus::Slashed);
+    assert!(small.iter().all(|index| registry.record(*index).unwrap().status == MemberStatus::Active));
+    finish(worker);
+    assert!(small.iter().all(|index| registry.record(*index).unwrap().status == MemberStatus::Slashed));
+}
+
+/// A relay claims a case while its clock is days ahead, and ends. If its claim counted, the member would have its deposit
+/// back before another relay may slash it.
+#[test]
+fn a_claim_of_a_clock_that_is_ahead_holds_no_case() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    world.convict(&secret(0));
+    let ahead = START + 3 * 86_400;
+    world.log.claim(secret(0).commitment(), &WorkerId("ahead".into()), ahead, ahead + 120).unwrap();
+    let mut worker = world.worker("right", 0, true);
+    rounds(&mut worker);
+    assert!(world.is_slashed(0));
+    // A clock that differs a little is respected.
+    join(&world.bench, 0, 1, SMALL);
+    world.convict(&secret(1));
+    world.log.claim(secret(1).commitment(), &WorkerId("ahead".into()), START + 30, START + 150).unwrap();
+    rounds(&mut worker);
+    assert_eq!((worker.open(), world.settlement(1)), (1, None));
+}
+
+/// Attack: a member deposits and posts twice at once. A relay whose endpoint is behind takes the case, and does not find
+/// the member.
+#[test]
+fn an_endpoint_that_is_behind_closes_no_case_and_does_not_keep_it() {
+    let world = World::new();
+    world.convict_at(&secret(0), START + 600);
+    let mut behind = world.worker("behind", 0, true);
+    rounds(&mut behind);
+    world.clock.advance(120);
+    rounds(&mut behind);
+    assert_eq!((behind.open(), world.settlement(0)), (1, None));
+    // Another relay has newer blocks.
+    world.bench.advance(600);
+    join(&world.bench, 0, 0, SMALL);
+    finish(world.worker("other", 0, true));
+    assert!(world.is_slashed(0));
 }

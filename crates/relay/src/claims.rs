@@ -46,7 +46,7 @@ pub enum Settlement {
 /// The cases of convicted members, worked on by one relay at a time.
 pub trait SlashClaims: Send + Sync {
     /// Claims a case until Unix second `until`, or extends this worker's claim. Returns false if another worker has the
-    /// case at `now`, or if it is settled.
+    /// case at `now`, or if it is settled. See [`Case::is_free_for`].
     ///
     /// # Errors
     /// [`LogError`]; the case is then not claimed.
@@ -109,11 +109,18 @@ pub enum Case {
 }
 
 impl Case {
-    /// Returns whether a worker may take the case at Unix second `now`.
-    pub fn is_free_for(&self, worker: &WorkerId, now: u64) -> bool {
+    /// Returns whether a worker may take the case at Unix second `now`, until the Unix second `end`.
+    ///
+    /// A claim that lasts for more than twice that time comes from a clock that is ahead, and does not count. Otherwise
+    /// the case of a relay that ends after its clock was days ahead would wait for days, and the member would have its
+    /// deposit back.
+    pub fn is_free_for(&self, worker: &WorkerId, now: u64, end: u64) -> bool {
+        let longest = end.saturating_sub(now).saturating_mul(2);
         match self {
             Self::Settled(_) => false,
-            Self::Claimed { worker: holder, until } => holder == worker || *until <= now,
+            Self::Claimed { worker: holder, until } => {
+                holder == worker || *until <= now || *until > now.saturating_add(longest)
+            }
         }
     }
 
@@ -139,7 +146,7 @@ impl SlashClaims for MemoryLog {
                 true
             }
             hash_map::Entry::Occupied(mut case) => {
-                let is_free = case.get().is_free_for(worker, now);
+                let is_free = case.get().is_free_for(worker, now, until);
                 if is_free {
                     case.insert(claimed);
                 }

@@ -15,12 +15,16 @@ const LOOKS: u32 = 3;
 pub(super) struct Case {
     pub(super) secret: IdentitySecret,
     pub(super) commitment: IdentityCommitment,
+    /// The Unix second at which a relay had the evidence.
+    convicted_at: u64,
     /// The time of the next attempt.
     pub(super) due: Instant,
     /// Failures in a row.
     pub(super) failures: u32,
     /// The number of consecutive lookups in which the chain had no such member.
     absences: u32,
+    /// Whether the last lookup was at a block from before the evidence.
+    is_behind: bool,
     /// The latest block at the first lookup. A slash by this process is not in an earlier block; a slash by an earlier
     /// run may be.
     pub(super) first_seen: Option<BlockNumber>,
@@ -29,28 +33,34 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub(super) fn new(secret: IdentitySecret) -> Self {
+    pub(super) fn new(secret: IdentitySecret, convicted_at: u64) -> Self {
         let commitment = secret.commitment();
         Self {
             secret,
             commitment,
+            convicted_at,
             due: Instant::now(),
             failures: 0,
             absences: 0,
+            is_behind: false,
             first_seen: None,
             is_announced: false,
         }
     }
 
-    /// Records that the chain has no such member. Returns whether that is certain.
-    pub(super) fn is_absent(&mut self) -> bool {
-        self.absences += 1;
+    /// Records that the chain has no such member in a block with this time, or later. Returns whether that is certain.
+    ///
+    /// Attack prevented: a member deposits and posts twice at once. Another relay, whose endpoint is behind, takes the
+    /// case, finds no such member, and closes it for good. A block from before the evidence therefore shows nothing.
+    pub(super) fn is_absent(&mut self, block_time: u64) -> bool {
+        self.is_behind = block_time < self.convicted_at;
+        self.absences += u32::from(!self.is_behind);
         self.absences >= LOOKS
     }
 
     /// Records that the chain has the member.
     pub(super) fn is_known(&mut self) {
-        self.absences = 0;
+        (self.absences, self.is_behind) = (0, false);
     }
 
     /// Postpones the case after a failure. A transaction that may be pending gets the longest pause to arrive.
@@ -64,9 +74,9 @@ impl Case {
         self.due = Instant::now() + pause;
     }
 
-    /// Postpones the case without a failure.
+    /// Postpones the case without a failure. A relay whose endpoint is behind leaves it to other relays for a while.
     pub(super) fn wait(&mut self, settings: &SlasherSettings) {
         self.failures = 0;
-        self.due = Instant::now() + settings.poll;
+        self.due = Instant::now() + if self.is_behind { settings.lease.saturating_mul(2) } else { settings.poll };
     }
 }

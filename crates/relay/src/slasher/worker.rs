@@ -1,5 +1,6 @@
 //! The work on open cases.
 
+use core::cmp::Reverse;
 use std::{
     thread,
     time::{Duration, Instant},
@@ -110,7 +111,7 @@ impl Slasher {
     fn read_log(&mut self) -> Result<(), SlasherError> {
         for conviction in self.parts.store.convictions(self.read)? {
             if let Some(secret) = conviction.secret() {
-                let case = Case::new(secret);
+                let case = Case::new(secret, conviction.at);
                 if self.parts.store.settlement(case.commitment)?.is_none() {
                     self.cases.push(case);
                 }
@@ -184,23 +185,33 @@ impl Slasher {
     }
 
     fn standing(&self, case: &mut Case, registry: &dyn Registry) -> Result<Standing, RegistryError> {
+        // Before the slots, which are then at least as new.
+        let head = registry.latest_block()?;
         // Other accounts can have deposited for the same commitment, also the member's own: with the secret all of
         // these deposits are taken, one after the other.
         let slots = registry.slots_of(case.commitment)?;
         if slots.is_empty() {
-            let is_certain = case.is_absent();
+            let is_certain = case.is_absent(head.timestamp);
             return Ok(if is_certain { Standing::Closed(Settlement::NoMember) } else { Standing::Unsettled });
         }
         case.is_known();
-        let head = registry.latest_block()?.number;
+        let head = head.number;
         let first_seen = *case.first_seen.get_or_insert(head);
-        let mut is_slashed = false;
+        // Attack prevented: before it is caught, a member with a large deposit makes many small ones for its
+        // commitment, and withdraws the large one while the small ones are taken. The largest is therefore the first.
+        let (mut largest, mut is_slashed) = (None, false);
         for index in slots {
-            match registry.record(index)?.status {
-                MemberStatus::Active | MemberStatus::Exiting { .. } => return Ok(Standing::Liable(index)),
+            let record = registry.record(index)?;
+            match record.status {
+                MemberStatus::Active | MemberStatus::Exiting { .. } => {
+                    largest = largest.max(Some((record.stake, Reverse(index))));
+                }
                 MemberStatus::Withdrawn => {}
                 MemberStatus::Slashed => is_slashed = true,
             }
+        }
+        if let Some((_, Reverse(index))) = largest {
+            return Ok(Standing::Liable(index));
         }
         if !is_slashed {
             return Ok(Standing::Closed(Settlement::Gone));

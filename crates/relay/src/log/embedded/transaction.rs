@@ -150,7 +150,7 @@ impl<'a> Transaction<'a> {
         until: u64,
     ) -> Result<bool, LogError> {
         let place = Place::case(commitment);
-        let is_free = self.get::<Case>(&place)?.is_none_or(|case| case.is_free_for(worker, now));
+        let is_free = self.get::<Case>(&place)?.is_none_or(|case| case.is_free_for(worker, now, until));
         if is_free {
             self.writes.insert(place, Case::Claimed { worker: worker.clone(), until }.to_bytes());
         }

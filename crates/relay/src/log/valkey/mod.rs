@@ -692,7 +692,7 @@ impl SlashClaims for ValkeyLog {
         let worker = worker.clone();
         self.run(move |log| async move {
             let claimed = Case::Claimed { worker: worker.clone(), until };
-            log.replace(commitment, claimed, |case| case.is_free_for(&worker, now)).await
+            log.replace(commitment, claimed, |case| case.is_free_for(&worker, now, until)).await
         })
     }
 
