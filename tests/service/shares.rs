@@ -186,3 +186,103 @@ fn listeners_and_bodies_give_way_to_connections() {
     assert_eq!(verdict(&server, &HONEST[4]), "accepted");
     drop((bodies, busy));
 }
+
+/// Sends a complete request with one post, whose body is filled up to a length.
+fn posting(mut stream: TcpStream, headers: &[(&str, &str)], post: &Sent, length: usize) -> TcpStream {
+    let body = format!("{:length$}", post.json().to_string());
+    stream.write_all(&request("POST", "/v1/verify", &[&[JSON], headers].concat(), body.as_bytes())).unwrap();
+    stream
+}
+
+/// Attack: forgeries wait long for their verdicts, and each holds a connection for that time.
+#[test]
+fn posts_that_wait_for_verdicts_do_not_take_all_connections() {
+    let few = HttpSettings { max_connections: 32, max_connections_per_source: 8, ..HttpSettings::default() };
+    let proxy = HttpSettings { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..few.clone() };
+    for (settings, is_proxied) in [(few, false), (proxy, true)] {
+        let server = Server::with(settings);
+        server.relay.log().shut(true);
+        let network = |number: usize| [127, 1 + number as u8 / 8, 0, 1];
+        let named = |address: [u8; 4]| address.map(|byte| byte.to_string()).join(".");
+        let connect = |address| if is_proxied { server.connect() } else { server.connect_from(address) };
+        let send = |number| {
+            let header = [("x-forwarded-for", &*named(network(number)))];
+            posting(connect(network(number)), if is_proxied { &header } else { &[] }, &forged(), 0)
+        };
+        let mut held: Vec<_> = (0..32).map(send).collect();
+        let ask = |method, path, body: &[u8]| {
+            let mut stream = connect(HONEST_CLIENT);
+            let headers = [JSON, ("x-forwarded-for", &*named(HONEST_CLIENT))];
+            stream.write_all(&request(method, path, &headers, body)).unwrap();
+            stream
+        };
+        let answer = |stream| Answer::read(&mut BufReader::new(stream));
+        server.until(|| answer(ask("GET", "/healthz", &[])).status == 200);
+        // The honest client's post gets the place of one that has waited for long.
+        let body = HONEST[0].json().to_string();
+        std::thread::sleep(Duration::from_secs(1));
+        let honest = ask("POST", "/v1/verify", body.as_bytes());
+        let mut told = Vec::new();
+        let expected = "the relay gave the place of this request to another source";
+        for _ in 0..1_000 {
+            held.retain(|stream| {
+                stream.set_nonblocking(true).unwrap();
+                let is_answered = stream.peek(&mut [0]).is_ok();
+                stream.set_nonblocking(false).unwrap();
+                if is_answered {
+                    told.push(answer(stream.try_clone().unwrap()).error(503));
+                }
+                !is_answered
+            });
+            if told.iter().any(|error| error == expected) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(told.iter().any(|error| error == expected), "{told:?}");
+        server.relay.log().shut(false);
+        assert_eq!(answer(honest).json()["verdict"], "accepted");
+    }
+}
+
+/// Attack: the same with large bodies, which hold memory.
+#[test]
+fn posts_that_wait_for_verdicts_do_not_take_all_memory() {
+    let server = Server::with(HttpSettings {
+        max_body: 16_384,
+        max_body_memory: 65_536,
+        max_body_memory_per_source: 32_768,
+        ..HttpSettings::default()
+    });
+    server.relay.log().shut(true);
+    let held: Vec<_> =
+        [1, 1, 2, 2].map(|number| posting(server.connect_from(attacker(number)), &[], &forged(), 16_384)).into();
+    server.until(|| server.metric("quotapass_http_body_bytes") >= 65_536.0);
+    let body = HONEST[0].json().to_string();
+    std::thread::scope(|scope| {
+        let honest = scope.spawn(|| {
+            loop {
+                let answer = server.ask_from(HONEST_CLIENT, "POST", "/v1/verify", &[JSON], body.as_bytes());
+                if answer.status != 503 {
+                    return answer;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let began = std::time::Instant::now();
+        while server.metric("quotapass_http_evicted_bodies_total") < 1.0 && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let evicted = server.metric("quotapass_http_evicted_bodies_total");
+        server.relay.log().shut(false);
+        assert_eq!(honest.join().unwrap().json()["verdict"], "accepted");
+        assert_eq!(evicted, 1.0);
+    });
+    let errors: Vec<_> = held
+        .into_iter()
+        .map(|stream| Answer::read(&mut BufReader::new(stream)))
+        .filter(|answer| answer.status != 200)
+        .map(|answer| answer.error(503))
+        .collect();
+    assert_eq!(errors, ["the relay gave the memory of this request to another source"]);
+}

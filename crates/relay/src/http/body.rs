@@ -90,6 +90,16 @@ impl Share {
         Ok(Self { place, limits })
     }
 
+    /// Allows that the memory is given to another source that would have less. Its owner then drops the body.
+    pub(super) fn wait(&self) {
+        self.place.hold(Tenure::Waiting);
+    }
+
+    /// Waits until the memory is given to another source.
+    pub(super) async fn evicted(&self) {
+        self.place.evicted().await;
+    }
+
     fn grow(&self, bytes: usize) -> Result<(), ApiError> {
         self.place.grow(bytes, self.limits).map_err(|full| no_memory(full, self.limits))
     }
@@ -111,7 +121,7 @@ fn no_memory(full: Full, limits: Limits) -> ApiError {
 ///
 /// Slow bodies cost memory: a client that sends a large body without its end holds the memory until the body's timeout.
 /// The relay therefore drops a body that is slower than the minimum rate. It also drops a body when another source
-/// needs the memory and would still have less of it.
+/// needs the memory and would still have less of it; after the body is complete, only while [`Share::wait`] allows it.
 ///
 /// # Errors
 /// 413 if the body is too long, 408 if it is too slow, 429 if its source has used its share of the memory, 503 if no
@@ -153,7 +163,7 @@ pub(super) async fn receive(
         // A complete body is never dropped.
         biased;
         bytes = collect => bytes?,
-        () = share.place.evicted() => return Err(ApiError::unavailable(
+        () = share.evicted() => return Err(ApiError::unavailable(
             "the relay gave the memory of this body to another source",
             "send the body at once, and fewer posts in a request",
         )),

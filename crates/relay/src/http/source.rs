@@ -80,6 +80,16 @@ pub(super) fn owner(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -
     }
 }
 
+/// Returns the owner of a place among the requests that wait for verdicts. A proxy that does not name its client asks
+/// for many clients.
+pub(super) fn asker(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Owner {
+    match (name(peer, headers, settings), client(peer, headers, settings)) {
+        (Some(name), _) => Owner::named(&name),
+        (None, Client { address, is_proxy: true }) => Owner::proxy(address),
+        (None, Client { address, is_proxy: false }) => Owner::address(address),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! `POST /v1/verify` and `POST /v1/badges`.
 
-use core::net::IpAddr;
+use core::{net::IpAddr, pin::pin, time::Duration};
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -13,6 +13,7 @@ use axum::{
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
 use quotapass_protocol::{BadgeChallenge, Possession, ScopePolicy, Verdict};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
+use tokio::time::timeout;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -25,9 +26,14 @@ use super::{
     error::{ApiError, ErrorBody},
     frames::{FramesErrorKind, read_posts},
     rules::admit,
-    source::{client, owner, source},
+    shares::{Limits, Owner, Place, Shares, Tenure},
+    source::{asker, client, owner, source},
 };
 use crate::{BadgeAnswer, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, OwnedBadge, OwnedPost, Source};
+
+/// Time for which a request that waits for verdicts keeps its place and its memory, whatever other sources need. Verdicts
+/// on honest posts take less, also under attack.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -345,8 +351,8 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
         let policies = service.engine.relay().policies();
         posts.iter().map(|post| policies.is_shadow(&post.scope)).collect()
     };
-    let answer = service.engine.submit(received.source, posts);
-    let verdicts = in_time(answer, &settings).await?;
+    let answer = service.engine.submit(received.source.clone(), posts);
+    let verdicts = in_time(&received, answer, &settings).await?;
     drop(received.share);
     let verdicts = verdicts.into_iter().zip(shadows).map(|(verdict, is_shadow)| Judged { verdict, is_shadow });
     Ok(match received.answer {
@@ -407,8 +413,9 @@ pub(super) async fn badges(
     let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
     let pass = decode_text(&body.pass).map(Bytes::from);
     let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
-    let answer = service.engine.submit_badge(received.source, badge);
-    Ok(Json(BadgeAnswerBody::new(in_time(answer, &settings).await?, is_shadow)))
+    let answer = service.engine.submit_badge(received.source.clone(), badge);
+    let answer = in_time(&received, answer, &settings).await?;
+    Ok(Json(BadgeAnswerBody::new(answer, is_shadow)))
 }
 
 /// Query of `/v1/badges/challenge`.
@@ -471,6 +478,8 @@ struct Received {
     share: Share,
     format: Format,
     answer: Format,
+    /// Its place among the requests that wait for verdicts.
+    place: Place,
     client: IpAddr,
     source: Source,
 }
@@ -483,10 +492,13 @@ impl Received {
         let source = source(&peer, &parts.headers, settings);
         let owner = owner(&peer, &parts.headers, settings);
         let client = client(&peer, &parts.headers, settings).address;
+        let asker = asker(&peer, &parts.headers, settings);
         let waiting = peer.wait();
         let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
         drop(waiting);
-        Ok(Self { bytes, share, format, answer: Format::of_answer(&parts.headers), client, source })
+        let place = service.pending.enter(asker, settings)?;
+        let answer = Format::of_answer(&parts.headers);
+        Ok(Self { bytes, share, format, answer, place, client, source })
     }
 }
 
@@ -507,11 +519,45 @@ fn too_many(posts: usize, settings: &HttpSettings) -> ApiError {
     )
 }
 
-async fn in_time<T>(answer: impl Future<Output = T>, settings: &HttpSettings) -> Result<T, ApiError> {
-    tokio::time::timeout(settings.answer_timeout, answer).await.map_err(|_| {
-        ApiError::unavailable(
-            format!("there was no answer within {:?}", settings.answer_timeout),
-            "send it again: `replay` then means that it was recorded",
-        )
-    })
+/// The requests that wait for verdicts.
+///
+/// Attack prevented: forgeries wait long in the engine, because it does little work for them, and each holds a
+/// connection and the memory of its body. Sixteen addresses with 64 forgeries each took all connections, four with large
+/// bodies took all memory, and behind a proxy the proxy had no connections left. Therefore these requests have three
+/// quarters of the connections, and one that has waited for the [patience](PATIENCE) gives way to a source that has
+/// less.
+#[derive(Debug, Default)]
+pub(super) struct Pending(Shares);
+
+impl Pending {
+    fn enter(&self, asker: Owner, settings: &HttpSettings) -> Result<Place, ApiError> {
+        let total = (settings.max_connections - settings.max_connections / 4).max(1);
+        let limits = Limits { total, of_source: total };
+        let place = self.0.enter(asker, 1, Tenure::Working, limits);
+        place.map_err(|_| ApiError::unavailable("too many requests wait for verdicts", "try again soon"))
+    }
+}
+
+/// Waits for verdicts.
+async fn in_time<T>(
+    received: &Received,
+    answer: impl Future<Output = T>,
+    settings: &HttpSettings,
+) -> Result<T, ApiError> {
+    let (mut answer, limit) = (pin!(answer), settings.answer_timeout);
+    if let Ok(answer) = timeout(PATIENCE.min(limit), &mut answer).await {
+        return Ok(answer);
+    }
+    received.place.hold(Tenure::Waiting);
+    received.share.wait();
+    let error = tokio::select! {
+        biased;
+        answer = timeout(limit.saturating_sub(PATIENCE), answer) => match answer {
+            Ok(answer) => return Ok(answer),
+            Err(_) => format!("there was no answer within {limit:?}"),
+        },
+        () = received.place.evicted() => "the relay gave the place of this request to another source".into(),
+        () = received.share.evicted() => "the relay gave the memory of this request to another source".into(),
+    };
+    Err(ApiError::unavailable(error, "send it again: `replay` then means that it was recorded"))
 }
