@@ -5,7 +5,7 @@ use core::num::NonZeroUsize;
 use quotapass_circuits::verifier::VerifierCosts;
 use quotapass_protocol::{Malformed, Verdict};
 
-use crate::engine::submission::Answer;
+use crate::{BadgeAnswer, ChatKey, engine::submission::Answer};
 
 /// The work of refusing a post before its proof is checked, in posts.
 const REFUSAL_COST: f64 = 1.0 / 16.0;
@@ -43,6 +43,10 @@ pub(super) struct Tally {
     pub(super) wasted: f64,
     /// Accepted posts, which are now recorded. A badge can be sent any number of times, so it does not count as good.
     pub(super) good: usize,
+    /// The work on accepted badges beyond that on as many posts, in posts. It is not wasted.
+    pub(super) badges: f64,
+    /// The work on accepted badges of pseudonyms that had a chat key before, in posts.
+    pub(super) repeated: f64,
 }
 
 impl Tally {
@@ -50,14 +54,24 @@ impl Tally {
         self.forged += other.forged;
         self.wasted += other.wasted;
         self.good += other.good;
+        self.badges += other.badges;
+        self.repeated += other.repeated;
     }
 }
 
 impl Costs {
     /// Counts an answer. Forgeries count in full. A pass that is refused before its proof is checked (a replay, a pass
     /// out of range or on an unknown root) costs little, but can be sent in any number, so this small cost counts.
-    /// Posts over quota count nothing: their author loses a deposit. A badge without a valid answer to a challenge also
-    /// counts nothing: it is not a forgery, and a client that sends only badges has no good posts to compensate for it.
+    /// Posts over quota count for the work on their proof: in shadow mode, where no member is convicted, one of them can be
+    /// sent again and again. A badge without a valid answer to a challenge counts nothing: it is not a forgery, and a
+    /// client that sends only badges has no good posts to compensate for it.
+    ///
+    /// **Attack.** Anybody can change the proof of a public badge into another valid one, without its secret. Such badges
+    /// are accepted, the cache of verified badges does not know them, and each costs as much as a forgery.
+    ///
+    /// **Defence.** An accepted badge counts for its real work, in turns and in the budget. One of a pseudonym that had a
+    /// chat key before counts in the budget as wasted work; an honest client shows few of them, so its source has no
+    /// disadvantage.
     pub(super) fn tally(&self, answer: &Answer) -> Tally {
         let mut tally = Tally::default();
         for verdict in answer.verdicts() {
@@ -67,8 +81,16 @@ impl Costs {
                     tally.forged += 1;
                     tally.wasted += self.forgery;
                 }
-                Verdict::Accepted => tally.good += usize::from(matches!(answer, Answer::Posts(_))),
-                Verdict::QuotaExceeded(_) | Verdict::Overloaded(_) => {}
+                Verdict::Accepted => match answer {
+                    Answer::Posts(_) => tally.good += 1,
+                    Answer::Badge(BadgeAnswer { holder, .. }) => {
+                        tally.badges += self.forgery - 1.0;
+                        let is_first = holder.is_some_and(|holder| holder.chat_key == ChatKey::First);
+                        tally.repeated += if is_first { 0.0 } else { self.forgery };
+                    }
+                },
+                Verdict::QuotaExceeded(_) => tally.wasted += 1.0,
+                Verdict::Overloaded(_) => {}
                 Verdict::Replay
                 | Verdict::SlashedMember { .. }
                 | Verdict::UnknownRoot
@@ -91,7 +113,7 @@ mod tests {
     #[test]
     fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
         let tally = |answer| {
-            let Tally { forged, wasted, good } = Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer);
+            let Tally { forged, wasted, good, .. } = Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer);
             (forged, wasted, good)
         };
         let badge = |verdict: Verdict| tally(Answer::Badge(verdict.into()));

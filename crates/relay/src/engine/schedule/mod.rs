@@ -86,8 +86,8 @@ impl Scheduler {
             let before = self.sources.place(&submission.source, now);
             became_suspicious |= self.sources.note(&submission.source, tally, now);
             let place = self.sources.place(&submission.source, now);
-            if tally.wasted > 0.0 {
-                self.queue.charge(&place, tally.wasted);
+            if tally.wasted + tally.badges > 0.0 {
+                self.queue.charge(&place, tally.wasted + tally.badges);
             }
             if place != before {
                 left.insert(before.flow);
@@ -105,7 +105,7 @@ impl Scheduler {
             self.queue.rearrange(is_affected, |source| self.sources.place(source, now));
         }
         self.queue.note_unproven(unproven.good, unproven.forged);
-        self.queue.finish(kind, posts as f64 + all.wasted, all.wasted);
+        self.queue.finish(kind, posts as f64 + all.wasted + all.badges, all.wasted + all.repeated);
         Finished { done, was_forging: all.forged > 0 }
     }
 

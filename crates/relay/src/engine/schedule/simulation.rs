@@ -9,9 +9,12 @@ use quotapass_protocol::Verdict;
 use tokio::sync::oneshot;
 
 use super::{tests::COSTS, *};
-use crate::engine::{
-    Source,
-    submission::{OwnedPost, Work},
+use crate::{
+    BadgeAnswer,
+    engine::{
+        Source,
+        submission::{OwnedBadge, OwnedPost, Work},
+    },
 };
 
 /// The work capacity per second, in good posts of a large batch.
@@ -36,6 +39,8 @@ struct Client {
     posts: usize,
     /// One in this many requests is forged; none if zero.
     forged_in: usize,
+    /// Whether it sends badges instead of posts.
+    sends_badges: bool,
     /// The source of a request by its number.
     source: Box<dyn Fn(usize) -> Source>,
 }
@@ -43,11 +48,11 @@ struct Client {
 impl Client {
     fn honest(number: usize, pace: Pace, posts: usize) -> Self {
         let address = Source::address(Ipv4Addr::from_bits(0x0a00_0001 + ((number as u32) << 8)).into());
-        Self { pace, posts, forged_in: 0, source: Box::new(move |_| address.clone()) }
+        Self { pace, posts, forged_in: 0, sends_badges: false, source: Box::new(move |_| address.clone()) }
     }
 
     fn forger(pace: Pace, posts: usize, source: impl Fn(usize) -> Source + 'static) -> Self {
-        Self { pace, posts, forged_in: 1, source: Box::new(source) }
+        Self { pace, posts, forged_in: 1, sends_badges: false, source: Box::new(source) }
     }
 }
 
@@ -85,6 +90,7 @@ struct Simulation {
     sent: u64,
     running: Vec<Running>,
     answers: Vec<oneshot::Receiver<Vec<Verdict>>>,
+    holders: Vec<oneshot::Receiver<BadgeAnswer>>,
 }
 
 /// Runs clients for the given time.
@@ -102,6 +108,7 @@ fn run(clients: Vec<Client>, time: Duration) -> Vec<Outcome> {
         sent: 0,
         running: Vec::new(),
         answers: Vec::new(),
+        holders: Vec::new(),
     };
     for client in 0..simulation.clients.len() {
         let connections = match simulation.clients[client].pace {
@@ -161,14 +168,21 @@ impl Simulation {
     fn send(&mut self, number: usize) {
         let (client, outcome) = (&self.clients[number], &mut self.outcomes[number]);
         let is_forged = client.forged_in > 0 && outcome.requests % client.forged_in == 0;
-        let message = Bytes::copy_from_slice(&[number as u8, u8::from(is_forged)]);
-        let post = OwnedPost { scope: String::new(), message, pass: Ok(Bytes::new()) };
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Posts { posts: vec![post; client.posts], verdicts: Vec::new(), reply };
+        let work = if client.sends_badges {
+            let (reply, answer) = oneshot::channel();
+            self.holders.push(answer);
+            let badge = OwnedBadge { scope: number.to_string(), pass: Ok(Bytes::new()), key_check: None };
+            Work::Badge { badge, answer: None, reply }
+        } else {
+            let (reply, answer) = oneshot::channel();
+            self.answers.push(answer);
+            let message = Bytes::copy_from_slice(&[u8::from(is_forged)]);
+            let post = OwnedPost { scope: number.to_string(), message, pass: Ok(Bytes::new()) };
+            Work::Posts { posts: vec![post; client.posts], verdicts: Vec::new(), reply }
+        };
         let source = (client.source)(outcome.requests);
         outcome.requests += 1;
         let (pace, begun, requests) = (client.pace, self.begun, outcome.requests);
-        self.answers.push(answer);
         match self.schedule.submit(Submission { source, work, queued_at: self.now }, self.now) {
             Ok(()) => {}
             Err(refused) => {
@@ -184,17 +198,23 @@ impl Simulation {
     }
 
     fn finish(&mut self, batch: Batch) {
-        let answers = batch.portions.iter().map(|portion| {
-            let verdict = if is_forged(&portion.submission) { Verdict::InvalidProof } else { Verdict::Accepted };
-            Answer::Posts(vec![verdict; portion.count])
+        let answers = batch.portions.iter().map(|portion| match &portion.submission.work {
+            Work::Badge { .. } => Answer::Badge(Verdict::Accepted.into()),
+            Work::Posts { .. } if is_forged(&portion.submission) => {
+                Answer::Posts(vec![Verdict::InvalidProof; portion.count])
+            }
+            Work::Posts { .. } => Answer::Posts(vec![Verdict::Accepted; portion.count]),
         });
         let answers = answers.collect();
         for done in self.schedule.finish(batch, answers, self.now).done {
-            let Work::Posts { posts, .. } = &done.work else { panic!() };
-            let client = usize::from(posts[0].message[0]);
+            let (client, count) = match &done.work {
+                Work::Posts { posts, .. } => (&posts[0].scope, posts.len()),
+                Work::Badge { badge, .. } => (&badge.scope, 1),
+            };
+            let client: usize = client.parse().unwrap();
             let outcome = &mut self.outcomes[client];
             if !is_forged(&done) {
-                outcome.good += posts.len();
+                outcome.good += count;
                 outcome.latencies.push(self.now - done.queued_at);
             }
             if let Pace::Closed(_) = self.clients[client].pace {
@@ -205,18 +225,19 @@ impl Simulation {
 }
 
 fn is_forged(submission: &Submission) -> bool {
-    let Work::Posts { posts, .. } = &submission.work else { panic!() };
-    posts[0].message[1] == 1
+    matches!(&submission.work, Work::Posts { posts, .. } if posts[0].message[0] == 1)
 }
 
-/// Returns the work of a batch: finding k forgeries in n posts takes about k log2(n / k) further answers.
+/// Returns the work of a batch: finding k forgeries in n posts takes about k log2(n / k) further answers. Each badge is
+/// verified alone.
 fn work(batch: &Batch) -> f64 {
     let posts = batch.len() as f64;
+    let badges = batch.portions.iter().filter(|portion| matches!(portion.submission.work, Work::Badge { .. })).count();
     let forged: usize =
         batch.portions.iter().filter(|portion| is_forged(&portion.submission)).map(|portion| portion.count).sum();
     let forged = forged as f64;
     let search = if forged > 0.0 { forged * (6.0 + 3.0 * (posts / forged).log2()) } else { 0.0 };
-    BATCH + posts + search
+    BATCH + posts + badges as f64 * (COSTS.forgery - 1.0) + search
 }
 
 /// Honest sources that keep the relay busy.
@@ -232,9 +253,13 @@ const TIME: Duration = Duration::from_secs(10);
 
 /// Returns the good posts of busy sources during an attack, as a fraction of those without the attack.
 fn kept(attacker: Client) -> f64 {
+    kept_from([attacker])
+}
+
+fn kept_from(attackers: impl IntoIterator<Item = Client>) -> f64 {
     let alone = good(&run(busy(), TIME));
-    let attacked = run(busy().into_iter().chain([attacker]).collect(), TIME);
-    good(&attacked) / alone
+    let attacked = run(busy().into_iter().chain(attackers).collect(), TIME);
+    good(&attacked[..busy().len()]) / alone
 }
 
 fn one_address(_: usize) -> Source {
@@ -266,6 +291,23 @@ fn a_home_line_costs_at_most_a_tenth() {
     for (connections, posts) in [(16, 64), (1_024, 1)] {
         let kept = kept(Client::forger(Pace::Closed(connections), posts, home_line));
         assert!(kept >= 0.9, "{kept}");
+    }
+}
+
+/// Attack: somebody changes the proof of a public badge again and again, so that it is verified each time. A few
+/// forgeries keep unproven sources in batches of their own.
+#[test]
+fn a_badge_in_ever_new_forms_costs_little() {
+    let badges =
+        |source: fn(usize) -> Source| Client { sends_badges: true, ..Client::forger(Pace::Closed(64), 1, source) };
+    let forgeries = || Client::forger(Pace::Open(2.0), 1, many_addresses);
+    for source in [one_address, home_line, many_addresses] {
+        let with_forgeries = kept_from([badges(source), forgeries()]);
+        assert!(with_forgeries >= 0.85, "{with_forgeries} with forgeries");
+    }
+    for source in [one_address, home_line] {
+        let alone = kept(badges(source));
+        assert!(alone >= 0.9, "{alone} alone");
     }
 }
 
