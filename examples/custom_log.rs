@@ -13,7 +13,8 @@ use std::{
 use quotapass_circuits::share::Nullifier;
 use quotapass_protocol::{LogError, RootHistory, Verdict};
 use quotapass_relay::{
-    Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded, Relay,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded,
+    Relay, RelayStore, SlashClaims,
 };
 
 /// Counts the nullifiers that are recorded. A log of another store implements the same methods: `record` must be one
@@ -55,6 +56,17 @@ impl NullifierLog for CountingLog {
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
         self.inner.statistics()
+    }
+}
+
+/// Keeps everything else in memory. A store that keeps it too implements [`SlashClaims`] and [`BadgeBook`] instead.
+impl RelayStore for CountingLog {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.inner
+    }
+
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use quotapass_protocol::{RootHistory, Verdict};
 use quotapass_relay::{MemoryLog, PostRequest, Relay};
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (posts, badges) = (scene.posts.verifier()?, scene.badges()?.verifier()?);
     let roots = RootHistory::starting_at(scene.tree.root());
     // `EmbeddedLog` and `ValkeyLog` keep nullifiers when the process ends.
-    let relay = Relay::new(posts, badges, scene.policies()?, roots, MemoryLog::new());
+    let relay = Relay::new(posts, badges, scene.policies()?, roots, Arc::new(MemoryLog::new()));
     let judge = |message: &str, pass: &[u8]| {
         relay.verify_post(PostRequest { scope: "lobby", message: message.as_bytes(), pass }, common::NOW)
     };

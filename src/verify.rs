@@ -1,6 +1,9 @@
 //! `quotapass verify`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         badges.verifier()?,
         PolicyTable::new(registry.id(), context.config().scopes().iter().cloned())?,
         roots,
-        MemoryLog::default(),
+        Arc::new(MemoryLog::new()),
     );
     if let (Some(path), Some(scope)) = (&arguments.badge, &arguments.scope) {
         return badge(path, scope, &relay, now, context, origin);
@@ -88,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if refused == 0 { Ok(()) } else { Err(NotAccepted(refused).into()) }
 }
 
-fn judge(post: &Envelope, relay: &Relay<MemoryLog>, now: u64) -> Result<Verdict> {
+fn judge(post: &Envelope, relay: &Relay, now: u64) -> Result<Verdict> {
     Ok(match PostPass::from_text(&post.pass) {
         Err(error) => Verdict::Malformed(Malformed::Pass(error)),
         Ok(pass) => {
@@ -98,14 +101,7 @@ fn judge(post: &Envelope, relay: &Relay<MemoryLog>, now: u64) -> Result<Verdict>
     })
 }
 
-fn badge(
-    path: &Path,
-    scope: &str,
-    relay: &Relay<MemoryLog>,
-    now: u64,
-    context: &Context,
-    origin: KeyOrigin,
-) -> Result<()> {
+fn badge(path: &Path, scope: &str, relay: &Relay, now: u64, context: &Context, origin: KeyOrigin) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (verdict, holder) = match BadgePass::from_text(text.trim()) {
         Err(error) => (Verdict::Malformed(Malformed::Pass(error)), None),

@@ -2,6 +2,7 @@
 
 use std::{
     num::{NonZeroU16, NonZeroU32},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -55,7 +56,7 @@ pub(super) struct World {
     pub(super) chain: EmbeddedChain,
     pub(super) registry: EmbeddedRegistry,
     pub(super) follower: Follower,
-    pub(super) relay: Relay<MemoryLog>,
+    pub(super) relay: Relay,
     pub(super) policy: Policy,
     pub(super) posts: Prover<Post>,
     pub(super) badges: Prover<Badge>,
@@ -135,7 +136,8 @@ impl World {
             max_clock_skew: 20,
         };
         let policies = PolicyTable::new(registry.id(), [policy.clone()])?;
-        let relay = Relay::new(posts.verifier()?, badges.verifier()?, policies, RootHistory::new(), MemoryLog::new());
+        let relay =
+            Relay::new(posts.verifier()?, badges.verifier()?, policies, RootHistory::new(), Arc::new(MemoryLog::new()));
         let rng = StdRng::seed_from_u64(seed);
         let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
         let follower = Follower::in_memory(registry.id(), settings)?;

@@ -58,7 +58,7 @@ fn all(store: &dyn RelayStore) -> Result<Vec<(IdentityCommitment, Evidence)>> {
 
 fn list(store: &dyn RelayStore, output: Output) -> Result<()> {
     for (commitment, evidence) in all(store)? {
-        let settlement = store.settlement(commitment)?;
+        let settlement = store.cases().settlement(commitment)?;
         let state = settlement.as_ref().map_or_else(|| Ok("open".into()), serde_json::to_string)?;
         let epoch = evidence.epoch;
         output.result(

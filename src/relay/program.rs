@@ -42,9 +42,6 @@ use super::{
 };
 use crate::keys::{prover, refuse_development_keys, slash_key};
 
-/// The log, of any kind.
-type Store = Arc<dyn RelayStore>;
-
 /// The time limit for threads to stop. A pending transaction takes longer; the next start finds it on the chain.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,8 +56,8 @@ pub(crate) struct Program {
     configuration: Arc<Configuration>,
     context: RelayContext,
     chain: ChainAccess,
-    relay: Arc<Relay<Store>>,
-    follower: ChainFollower<Store>,
+    relay: Arc<Relay>,
+    follower: ChainFollower,
     slasher: Slasher,
     policy_key: NoteKey,
     routes: Option<MakeRoutes>,
@@ -312,9 +309,9 @@ struct Threads {
 impl Threads {
     /// Starts the threads. The receiver gets the reason when a thread cannot continue.
     fn start(
-        follower: ChainFollower<Store>,
+        follower: ChainFollower,
         slasher: Slasher,
-        upkeep: Upkeep<Store>,
+        upkeep: Upkeep,
     ) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let (tell, failed) = mpsc::unbounded_channel();
         let mut threads = Self { stop: StopSignal::new(), tell, running: Vec::new() };
@@ -364,7 +361,7 @@ fn slasher(
     folders: &Folders,
     chain: &ChainAccess,
     context: &RelayContext,
-    store: Store,
+    store: Arc<dyn RelayStore>,
     worker: WorkerId,
 ) -> Result<Slasher> {
     let slashing = &settings.fixed.slashing;

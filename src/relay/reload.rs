@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use quotapass_circuits::verifier::KeyHash;
 use quotapass_registry::{Registry, RegistryInfo};
 use quotapass_relay::{
-    NullifierLog, Relay, RelayContext, RelayEvent,
+    Relay, RelayContext, RelayEvent,
     chain::{ChainError, RegistryCheck},
     http::HttpService,
 };
@@ -50,9 +50,9 @@ impl Configuration {
 
     /// Reads the file again and applies the settings that can change at run time. An invalid file changes nothing.
     /// Returns whether the reload succeeded.
-    pub(super) fn reload<L: NullifierLog>(
+    pub(super) fn reload(
         &self,
-        relay: &Relay<L>,
+        relay: &Relay,
         context: &RelayContext,
         service: &HttpService,
         chain: &ChainAccess,
@@ -75,13 +75,7 @@ impl Configuration {
         }
     }
 
-    fn try_reload<L: NullifierLog>(
-        &self,
-        relay: &Relay<L>,
-        service: &HttpService,
-        chain: &ChainAccess,
-        at: u64,
-    ) -> Result<Vec<String>> {
+    fn try_reload(&self, relay: &Relay, service: &HttpService, chain: &ChainAccess, at: u64) -> Result<Vec<String>> {
         let new = Settings::read(&self.path)?;
         new.live.require_begun(at)?;
         let before = self.settings();

@@ -35,8 +35,8 @@ struct World {
 
 /// One run of a relay.
 struct Run {
-    relay: Arc<Relay<Arc<MemoryLog>>>,
-    follower: ChainFollower<Arc<MemoryLog>>,
+    relay: Arc<Relay>,
+    follower: ChainFollower,
     context: RelayContext,
 }
 
@@ -102,7 +102,7 @@ impl Run {
     }
 
     /// Returns the names of the events that `act` causes.
-    fn events_of(&mut self, act: impl FnOnce(&mut ChainFollower<Arc<MemoryLog>>)) -> Vec<&'static str> {
+    fn events_of(&mut self, act: impl FnOnce(&mut ChainFollower)) -> Vec<&'static str> {
         let mut listener = self.context.events.subscribe();
         act(&mut self.follower);
         core::iter::from_fn(|| listener.try_recv().ok()).map(|occurrence| occurrence.event.name()).collect()

@@ -49,7 +49,7 @@ fn policy() -> Policy {
 }
 
 /// Returns a relay without roots. It gives no verdicts, so the size of its circuits does not matter.
-fn relay_on(registry: RegistryId, log: Arc<MemoryLog>) -> Arc<Relay<Arc<MemoryLog>>> {
+fn relay_on(registry: RegistryId, log: Arc<MemoryLog>) -> Arc<Relay> {
     let levels = Levels::new(1).unwrap();
     let posts = Prover::new(development_setup::<Post>(levels).unwrap()).unwrap();
     let badges = Prover::new(development_setup::<Badge>(levels).unwrap()).unwrap();

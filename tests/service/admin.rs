@@ -37,7 +37,7 @@ fn the_operator_is_answered_whatever_happens_to_others() {
         Answer::read(&mut BufReader::new(stream))
     };
     // All connections of the public listener do work that does not end.
-    server.relay.log().shut(true);
+    server.log.shut(true);
     let busy: Vec<_> = HONEST[..4]
         .iter()
         .map(|post| {
@@ -49,9 +49,7 @@ fn the_operator_is_answered_whatever_happens_to_others() {
             stream
         })
         .collect();
-    while !ask("/metrics", "admin").text().contains("quotapass_http_connections 4\n")
-        || server.relay.log().waiting() == 0
-    {
+    while !ask("/metrics", "admin").text().contains("quotapass_http_connections 4\n") || server.log.waiting() == 0 {
         std::thread::yield_now();
     }
     while server.get("/healthz").status != 503 {
@@ -60,7 +58,7 @@ fn the_operator_is_answered_whatever_happens_to_others() {
     assert_eq!(ask("/healthz", "any.name").json(), json!({ "status": "ok" }));
     assert_eq!(ask("/readyz", "any.name").json()["ready"], true);
     ask("/v1/policy", "localhost").error(404);
-    server.relay.log().shut(false);
+    server.log.shut(false);
     for stream in busy {
         assert_eq!(Answer::read(&mut BufReader::new(stream)).json()["verdict"], "accepted");
     }

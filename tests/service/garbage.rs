@@ -12,7 +12,7 @@ use crate::{server::*, world::*};
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 fn is_well() -> bool {
-    SERVER.get("/healthz").status == 200 && SERVER.relay.log().inner.is_empty()
+    SERVER.get("/healthz").status == 200 && SERVER.log.inner.is_empty()
 }
 
 fn any_path() -> impl Strategy<Value = &'static str> {

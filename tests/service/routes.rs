@@ -189,7 +189,7 @@ fn the_slashed_are_listed_with_how_their_case_ended() {
     assert_eq!(server.get("/v1/slashed").json(), json!({ "total": 0, "members": [] }));
     server.verify(&HALVES.clone());
     let commitment = WORLD.secrets[0].commitment();
-    server.relay.log().settle(commitment, &Settlement::NoMember).unwrap();
+    server.log.inner.settle(commitment, &Settlement::NoMember).unwrap();
     let settled = loop {
         let answer = server.get("/v1/slashed?from=0&limit=5").json();
         if answer["members"][0]["settlement"] != Value::Null {
@@ -241,7 +241,7 @@ fn ready_says_why_not() {
     assert_eq!(names(&server.verify(&HONEST[2..3])), ["accepted"]);
     status.update_chain(|chain| chain.failures = 0);
     assert_eq!(readiness(200), Vec::<String>::new());
-    server.relay.log().fail(true);
+    server.log.fail(true);
     status.update_chain(gone(None));
     server.relay.reorganise_roots(1, []);
     // The log is probed every second.
@@ -257,7 +257,7 @@ fn ready_says_why_not() {
     server.clock.advance(600);
     let aging = &server.get("/readyz").json()["reasons"][3];
     assert_eq!((&aging["code"], &aging["seconds_left"]), (&json!("chain_aging"), &json!(300)));
-    server.relay.log().fail(false);
+    server.log.fail(false);
     server.until(|| server.get("/readyz").json()["reasons"].as_array().unwrap().len() == 3);
     assert_eq!(readiness(503), ["no_roots", "chain_lost", "chain_aging"]);
 }

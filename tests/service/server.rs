@@ -24,7 +24,8 @@ use crate::world::*;
 
 pub struct Server {
     pub address: SocketAddr,
-    pub relay: Arc<Relay<Arc<Gated>>>,
+    pub relay: Arc<Relay>,
+    pub log: Arc<Gated>,
     pub engine: Engine,
     pub clock: Arc<SettableClock>,
     pub service: HttpService,
@@ -40,7 +41,8 @@ impl Server {
 
     pub fn with(settings: HttpSettings) -> Self {
         let runtime = Runtime::new().unwrap();
-        let (relay, clock) = (relay(), Arc::new(SettableClock::at(NOW)));
+        let (log, clock) = (Arc::new(Gated::default()), Arc::new(SettableClock::at(NOW)));
+        let relay = relay(log.clone());
         let context = RelayContext::new(clock.clone());
         let engine = Engine::start(relay.clone(), context, &EngineSettings::default()).unwrap();
         let members = Arc::new(RwLock::new(WORLD.tree.clone()));
@@ -50,7 +52,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let serving = service.clone();
         let served = runtime.spawn(async move { serving.serve(listener, async { drop(stopped.await) }).await });
-        Self { address, relay, engine, clock, service, runtime, stop: Some(stop), served: Some(served) }
+        Self { address, relay, log, engine, clock, service, runtime, stop: Some(stop), served: Some(served) }
     }
 
     /// Waits until a condition holds, with a timeout that is long enough for a busy machine.

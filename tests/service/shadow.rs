@@ -21,7 +21,7 @@ fn all_are_accepted_and_nobody_is_convicted() {
     assert_eq!(names(&shadows), expected);
     assert_eq!(shadows[3]["gossip"], "reject");
     // Posts are recorded as usual, but no evidence is kept: no deposit is in danger.
-    assert_eq!(server.relay.log().inner.len(), 2);
+    assert_eq!(server.log.inner.len(), 2);
     assert!(server.relay.slashed().is_empty());
     assert_eq!(server.get("/v1/slashed").json(), json!({ "total": 0, "members": [] }));
 

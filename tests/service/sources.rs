@@ -40,7 +40,7 @@ fn a_network_that_is_shut_out_hears_why() {
     for path in ["/v1/policy", "/v1/events", "/v1/members/upper", "/"] {
         ask(&server, "192.0.2.1", "GET", path, "").error(403);
     }
-    assert_eq!(server.relay.log().inner.len(), 0);
+    assert_eq!(server.log.inner.len(), 0);
     assert_eq!(ask(&server, "192.0.2.9", "POST", "/v1/verify", &post).json()["verdict"], "accepted");
     assert_eq!(ask(&server, "192.0.3.1", "GET", "/v1/policy", "").status, 200);
     assert_eq!(refused(&server, "blocked"), Some(5));
@@ -65,7 +65,7 @@ fn a_network_may_send_so_many_posts_a_second() {
     assert!(error.headers["retry-after"].parse::<u64>().unwrap() > 100);
     assert!(error.error(429).contains("may send 1 posts per second"));
     ask(&server, "192.0.2.2", "POST", "/v1/badges", "{\"scope\":\"room\",\"pass\":\"AQID\"}").error(429);
-    assert_eq!(server.relay.log().inner.len(), 3);
+    assert_eq!(server.log.inner.len(), 3);
     // Requests without verdicts are not limited, and neither are other networks.
     assert_eq!(ask(&server, "192.0.2.2", "GET", "/v1/policy", "").status, 200);
     assert_eq!(ask(&server, "198.51.100.1", "POST", "/v1/verify", &one).json()["verdict"], "accepted");

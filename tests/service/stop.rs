@@ -13,7 +13,7 @@ use crate::{server::*, world::*};
 #[test]
 fn all_that_was_taken_is_answered() {
     let mut server = Server::start();
-    server.relay.log().shut(true);
+    server.log.shut(true);
     let requests: Vec<_> = HONEST
         .iter()
         .map(|post| {
@@ -28,7 +28,7 @@ fn all_that_was_taken_is_answered() {
     let taken = |server: &Server| {
         server.metric("quotapass_queue_seconds_count") + server.metric("quotapass_unproven_queue_posts")
     };
-    while taken(&server) < HONEST.len() as f64 || server.relay.log().waiting() == 0 {
+    while taken(&server) < HONEST.len() as f64 || server.log.waiting() == 0 {
         std::thread::yield_now();
     }
     let idle = server.connect();
@@ -36,14 +36,14 @@ fn all_that_was_taken_is_answered() {
     while TcpStream::connect(server.address).is_ok() {
         std::thread::yield_now();
     }
-    server.relay.log().shut(false);
+    server.log.shut(false);
     for stream in requests {
         let answer = Answer::read(&mut BufReader::new(stream));
         assert_eq!(answer.json()["verdict"], "accepted", "{answer:?}");
     }
     drop(idle);
     server.wait();
-    assert_eq!(server.relay.log().inner.len(), HONEST.len());
+    assert_eq!(server.log.inner.len(), HONEST.len());
 }
 
 #[test]
@@ -66,17 +66,17 @@ fn an_engine_that_is_stuck_is_told_from_one_with_nothing_to_do() {
     let server = Server::start();
     let idle = server.engine.progress();
     assert!(!server.engine.progress().is_stuck_since(&idle));
-    server.relay.log().shut(true);
+    server.log.shut(true);
     let body = HONEST[0].json().to_string();
     let mut stream = server.connect();
     stream.write_all(&request("POST", "/v1/verify", &[("content-type", "application/json")], body.as_bytes())).unwrap();
-    while server.relay.log().waiting() == 0 {
+    while server.log.waiting() == 0 {
         std::thread::yield_now();
     }
     // A post waits at the gate, and no batch is finished.
     let before = server.engine.progress();
     assert!(server.engine.progress().is_stuck_since(&before));
-    server.relay.log().shut(false);
+    server.log.shut(false);
     assert_eq!(Answer::read(&mut BufReader::new(stream)).json()["verdict"], "accepted");
     assert!(!server.engine.progress().is_stuck_since(&before));
 }

@@ -9,7 +9,7 @@ use std::sync::{
 use quotapass_circuits::{
     badge::{Badge, badge},
     formats::wire::{BadgePass, PostPass},
-    identity::{IdentityCommitment, IdentitySecret},
+    identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
     post::{Post, post},
     prover::{Prover, development_setup},
@@ -19,8 +19,8 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory};
 use quotapass_relay::{
-    BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Persona,
-    PersonaRecord, Recorded, Relay, Restriction, Settlement, SlashClaims, WorkerId,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded, Relay,
+    RelayStore, SlashClaims,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
@@ -209,49 +209,23 @@ impl NullifierLog for Gated {
     }
 }
 
-impl BadgeBook for Gated {
-    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-        self.inner.persona(persona)
+impl RelayStore for Gated {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.inner
     }
 
-    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        self.inner.bind_first(persona, key)
-    }
-
-    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        self.inner.rebind(persona, key)
-    }
-
-    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-        self.inner.restrict(persona, restriction)
-    }
-
-    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-        self.inner.lift(persona)
-    }
-}
-
-impl SlashClaims for Gated {
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
-        self.inner.claim(commitment, worker, now, until)
-    }
-
-    fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
-        self.inner.settle(commitment, settlement)
-    }
-
-    fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-        self.inner.settlement(commitment)
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
     }
 }
 
 /// Creates a relay of one room that knows the tree's root.
-pub fn relay() -> Arc<Relay<Arc<Gated>>> {
+pub fn relay(log: Arc<Gated>) -> Arc<Relay> {
     Arc::new(Relay::new(
         WORLD.posts.verifier().unwrap(),
         WORLD.badges.verifier().unwrap(),
         PolicyTable::new(REGISTRY, [policy()]).unwrap(),
         RootHistory::starting_at(WORLD.tree.root()),
-        Arc::default(),
+        log,
     ))
 }

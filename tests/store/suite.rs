@@ -238,24 +238,24 @@ pub fn of_many_threads_one_convicts(store: &dyn Fixture) {
 pub fn a_case_is_one_workers_at_a_time_until_it_is_settled(store: &dyn Fixture) {
     let commitment = secret(0).commitment();
     let worker = |index: u64| WorkerId(format!("relay {index}"));
-    let taken = at_once(store, |thread, log| log.claim(commitment, &worker(thread), 100, 110).unwrap());
+    let taken = at_once(store, |thread, log| log.cases().claim(commitment, &worker(thread), 100, 110).unwrap());
     let holders: Vec<_> = (0..).zip(taken).filter(|(_, taken)| *taken).map(|(index, _)| index).collect();
     let [holder] = holders[..] else { panic!("{holders:?} hold it") };
     let (log, stranger) = (store.handle(), worker(99));
-    assert_eq!(log.claim(commitment, &stranger, 109, 120), Ok(false));
-    assert_eq!(log.claim(commitment, &worker(holder), 109, 120), Ok(true));
-    assert_eq!(log.claim(commitment, &stranger, 119, 130), Ok(false));
-    assert_eq!(log.claim(commitment, &stranger, 120, 130), Ok(true));
-    assert_eq!(log.settlement(commitment), Ok(None));
+    assert_eq!(log.cases().claim(commitment, &stranger, 109, 120), Ok(false));
+    assert_eq!(log.cases().claim(commitment, &worker(holder), 109, 120), Ok(true));
+    assert_eq!(log.cases().claim(commitment, &stranger, 119, 130), Ok(false));
+    assert_eq!(log.cases().claim(commitment, &stranger, 120, 130), Ok(true));
+    assert_eq!(log.cases().settlement(commitment), Ok(None));
     let slashed = Settlement::Slashed { transaction: "0xab".into(), block: 7, reward: "500".into() };
-    log.settle(commitment, &slashed).unwrap();
-    store.handle().settle(commitment, &Settlement::Gone).unwrap();
-    assert_eq!(store.handle().settlement(commitment), Ok(Some(slashed)));
-    assert_eq!(log.claim(commitment, &stranger, 500, 510), Ok(false));
+    log.cases().settle(commitment, &slashed).unwrap();
+    store.handle().cases().settle(commitment, &Settlement::Gone).unwrap();
+    assert_eq!(store.handle().cases().settlement(commitment), Ok(Some(slashed)));
+    assert_eq!(log.cases().claim(commitment, &stranger, 500, 510), Ok(false));
     // A case that no worker claimed can be settled, too.
-    assert_eq!(log.settlement(secret(1).commitment()), Ok(None));
-    log.settle(secret(1).commitment(), &Settlement::NoMember).unwrap();
-    assert_eq!(log.settlement(secret(1).commitment()), Ok(Some(Settlement::NoMember)));
+    assert_eq!(log.cases().settlement(secret(1).commitment()), Ok(None));
+    log.cases().settle(secret(1).commitment(), &Settlement::NoMember).unwrap();
+    assert_eq!(log.cases().settlement(secret(1).commitment()), Ok(Some(Settlement::NoMember)));
 }
 
 pub fn statistics_count_what_is_there(store: &dyn Fixture) {
@@ -274,10 +274,10 @@ pub fn statistics_count_what_is_there(store: &dyn Fixture) {
 pub fn of_many_threads_one_binds_a_chat_key(store: &dyn Fixture) {
     const PERSONAS: u64 = 10;
     let bound = at_once(store, |thread, log| {
-        (0..PERSONAS).map(|number| log.bind_first(persona(number), &key(thread)).unwrap()).collect::<Vec<_>>()
+        (0..PERSONAS).map(|number| log.badges().bind_first(persona(number), &key(thread)).unwrap()).collect::<Vec<_>>()
     });
     for number in 0..PERSONAS {
-        let kept = store.handle().persona(persona(number)).unwrap().bound.unwrap();
+        let kept = store.handle().badges().persona(persona(number)).unwrap().bound.unwrap();
         let of_this: Vec<_> = bound.iter().map(|bound| bound[number as usize].clone()).collect();
         let firsts: Vec<_> =
             (0..).zip(&of_this).filter(|(_, bound)| bound.is_none()).map(|(thread, _)| thread).collect();
@@ -290,47 +290,47 @@ pub fn of_many_threads_one_binds_a_chat_key(store: &dyn Fixture) {
 pub fn chat_keys_and_restrictions_are_shared_and_last(store: &dyn Fixture) {
     let (log, other) = (store.handle(), store.handle());
     let nothing = PersonaRecord::default();
-    assert_eq!(log.persona(persona(1)), Ok(nothing.clone()));
-    assert_eq!(log.bind_first(persona(1), &key(1)), Ok(None));
-    assert_eq!(other.bind_first(persona(1), &key(2)), Ok(Some(key(1))));
-    assert_eq!(other.rebind(persona(1), &key(2)), Ok(Some(key(1))));
-    assert_eq!(other.rebind(persona(2), &key(3)), Ok(None));
+    assert_eq!(log.badges().persona(persona(1)), Ok(nothing.clone()));
+    assert_eq!(log.badges().bind_first(persona(1), &key(1)), Ok(None));
+    assert_eq!(other.badges().bind_first(persona(1), &key(2)), Ok(Some(key(1))));
+    assert_eq!(other.badges().rebind(persona(1), &key(2)), Ok(Some(key(1))));
+    assert_eq!(other.badges().rebind(persona(2), &key(3)), Ok(None));
     let mut fields = Fields::new();
     fields.set(200, b"of a later program".to_vec()).unwrap();
     let endless = Restriction { fields: fields.clone(), ..Restriction::new(None) };
-    log.restrict(persona(1), &endless).unwrap();
-    log.restrict(persona(3), &Restriction::new(Some(5))).unwrap();
-    log.restrict(persona(3), &Restriction::new(Some(7_000))).unwrap();
+    log.badges().restrict(persona(1), &endless).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(5))).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(7_000))).unwrap();
     for log in [&log, &other, &store.handle()] {
         let expected = PersonaRecord { bound: Some(key(2)), restriction: Some(endless.clone()) };
-        assert_eq!(log.persona(persona(1)), Ok(expected));
-        assert_eq!(log.persona(persona(2)).unwrap(), PersonaRecord { bound: Some(key(3)), restriction: None });
-        let until = log.persona(persona(3)).unwrap().restriction.unwrap().until;
+        assert_eq!(log.badges().persona(persona(1)), Ok(expected));
+        assert_eq!(log.badges().persona(persona(2)).unwrap(), PersonaRecord { bound: Some(key(3)), restriction: None });
+        let until = log.badges().persona(persona(3)).unwrap().restriction.unwrap().until;
         assert_eq!(until, Some(7_000));
     }
-    assert_eq!(log.lift(persona(1)), Ok(true));
-    assert_eq!(other.lift(persona(1)), Ok(false));
-    assert_eq!(other.persona(persona(1)).unwrap().restriction, None);
+    assert_eq!(log.badges().lift(persona(1)), Ok(true));
+    assert_eq!(other.badges().lift(persona(1)), Ok(false));
+    assert_eq!(other.badges().persona(persona(1)).unwrap().restriction, None);
     // A restriction can follow one that was lifted.
-    other.restrict(persona(1), &Restriction::new(Some(6_000))).unwrap();
-    assert_eq!(log.persona(persona(1)).unwrap().restriction, Some(Restriction::new(Some(6_000))));
-    assert_eq!(log.lift(persona(9)), Ok(false));
+    other.badges().restrict(persona(1), &Restriction::new(Some(6_000))).unwrap();
+    assert_eq!(log.badges().persona(persona(1)).unwrap().restriction, Some(Restriction::new(Some(6_000))));
+    assert_eq!(log.badges().lift(persona(9)), Ok(false));
 }
 
 /// A restriction is in force up to its last second, and is dropped after it; chat keys stay.
 pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
     let log = store.handle();
     for number in 0..20 {
-        log.bind_first(persona(number), &key(number)).unwrap();
-        log.restrict(persona(number), &Restriction::new(Some(1_000 + number))).unwrap();
+        log.badges().bind_first(persona(number), &key(number)).unwrap();
+        log.badges().restrict(persona(number), &Restriction::new(Some(1_000 + number))).unwrap();
     }
-    log.restrict(persona(20), &Restriction::new(None)).unwrap();
+    log.badges().restrict(persona(20), &Restriction::new(None)).unwrap();
     // By the time of their first end, pseudonym 3 has a later end, and pseudonym 4 has none.
-    log.restrict(persona(3), &Restriction::new(Some(2_000))).unwrap();
-    log.restrict(persona(4), &Restriction::new(None)).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(2_000))).unwrap();
+    log.badges().restrict(persona(4), &Restriction::new(None)).unwrap();
     log.expire(1_010).unwrap();
     let restricted = |log: &dyn RelayStore| -> Vec<u64> {
-        (0..=20).filter(|number| log.persona(persona(*number)).unwrap().restriction.is_some()).collect()
+        (0..=20).filter(|number| log.badges().persona(persona(*number)).unwrap().restriction.is_some()).collect()
     };
     let mut expected = vec![3, 4];
     expected.extend(10..=20);
@@ -339,10 +339,10 @@ pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
     assert_eq!(restricted(&*log), [4, 20]);
     // Attack: a clock that was ahead has closed epochs, and would end restrictions that are in force by the correct
     // clock.
-    log.restrict(persona(5), &Restriction::new(Some(2_500))).unwrap();
+    log.badges().restrict(persona(5), &Restriction::new(Some(2_500))).unwrap();
     log.expire(2_500).unwrap();
     assert_eq!(restricted(&*log), [4, 5, 20]);
     log.expire(2_501).unwrap();
     assert_eq!(restricted(&*log), [4, 20]);
-    assert!((0..20).all(|number| log.persona(persona(number)).unwrap().bound == Some(key(number))));
+    assert!((0..20).all(|number| log.badges().persona(persona(number)).unwrap().bound == Some(key(number))));
 }

@@ -3,14 +3,14 @@
 use core::fmt;
 use std::{
     collections::{HashMap, hash_map},
-    sync::{Arc, Mutex},
+    sync::Mutex,
 };
 
 use quotapass_circuits::identity::IdentityCommitment;
 use quotapass_protocol::LogError;
 use serde::{Deserialize, Serialize};
 
-use super::{BadgeBook, MemoryLog, lock};
+use super::{BadgeBook, MemoryLog, NullifierLog, lock};
 
 /// The name of a worker, unique among the relays that share a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,34 +65,6 @@ pub trait SlashClaims: Send + Sync {
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError>;
 }
 
-/// Implements [`SlashClaims`] for a pointer to claims.
-macro_rules! pointer {
-    ($pointer:ident) => {
-        impl<L: SlashClaims + ?Sized> SlashClaims for $pointer<L> {
-            fn claim(
-                &self,
-                commitment: IdentityCommitment,
-                worker: &WorkerId,
-                now: u64,
-                until: u64,
-            ) -> Result<bool, LogError> {
-                (**self).claim(commitment, worker, now, until)
-            }
-
-            fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
-                (**self).settle(commitment, settlement)
-            }
-
-            fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-                (**self).settlement(commitment)
-            }
-        }
-    };
-}
-
-pointer!(Box);
-pointer!(Arc);
-
 /// A case of a convicted member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -140,7 +112,7 @@ pub(super) struct Cases(Mutex<HashMap<IdentityCommitment, Case>>);
 impl SlashClaims for MemoryLog {
     fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
         let claimed = Case::Claimed { worker: worker.clone(), until };
-        Ok(match lock(&self.cases().0).entry(commitment) {
+        Ok(match lock(&self.cases.0).entry(commitment) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(claimed);
                 true
@@ -156,7 +128,7 @@ impl SlashClaims for MemoryLog {
     }
 
     fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
-        let mut cases = lock(&self.cases().0);
+        let mut cases = lock(&self.cases.0);
         if !matches!(cases.get(&commitment), Some(Case::Settled(_))) {
             cases.insert(commitment, Case::Settled(settlement.clone()));
         }
@@ -164,11 +136,29 @@ impl SlashClaims for MemoryLog {
     }
 
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-        Ok(lock(&self.cases().0).get(&commitment).cloned().and_then(Case::into_settlement))
+        Ok(lock(&self.cases.0).get(&commitment).cloned().and_then(Case::into_settlement))
     }
 }
 
-/// The data that relays share: nullifiers, convictions and their cases, chat keys and restrictions.
-pub trait RelayStore: super::NullifierLog + SlashClaims + BadgeBook {}
+/// The data that relays share: nullifiers and convictions, the cases of convicted members, chat keys and restrictions.
+///
+/// Every [`NullifierLog`] that also implements [`SlashClaims`] and [`BadgeBook`] is a store. A custom log without them
+/// implements this trait, and returns another store for the cases and for the badges, for example a [`MemoryLog`].
+pub trait RelayStore: NullifierLog {
+    /// Returns the cases of convicted members.
+    fn cases(&self) -> &dyn SlashClaims;
 
-impl<L: super::NullifierLog + SlashClaims + BadgeBook> RelayStore for L {}
+    /// Returns the chat keys and restrictions of pseudonyms. [`expire`](NullifierLog::expire) of this log must also
+    /// drop the ended restrictions of the returned store.
+    fn badges(&self) -> &dyn BadgeBook;
+}
+
+impl<S: NullifierLog + SlashClaims + BadgeBook> RelayStore for S {
+    fn cases(&self) -> &dyn SlashClaims {
+        self
+    }
+
+    fn badges(&self) -> &dyn BadgeBook {
+        self
+    }
+}

@@ -13,7 +13,7 @@ use quotapass_circuits::{
 use quotapass_protocol::{Evidence, LogError, QuotaExceeded, Verdict};
 
 use super::{
-    Conviction, LogEpoch, NullifierLog, Outcome, Relay,
+    Conviction, LogEpoch, Outcome, Relay,
     pipeline::{Candidate, failed, unanswered},
     read,
     slashed::{Offender, Quota},
@@ -47,7 +47,7 @@ impl Caught {
     }
 }
 
-impl<L: NullifierLog> Relay<L> {
+impl Relay {
     /// Returns the verdicts on posts whose proof verified, given the log's outcome for each.
     ///
     /// First all evidence of the batch is kept, in one write; then its members are refused; then all posts are

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map},
-    sync::{Arc, Mutex},
+    sync::Mutex,
 };
 
 use quotapass_circuits::{
@@ -223,67 +223,13 @@ pub trait NullifierLog: Send + Sync {
     }
 }
 
-/// Implements [`NullifierLog`] for a pointer to a log.
-macro_rules! pointer {
-    ($pointer:ident) => {
-        impl<L: NullifierLog + ?Sized> NullifierLog for $pointer<L> {
-            fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-                (**self).record(entry)
-            }
-
-            fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
-                (**self).record_all(entries)
-            }
-
-            fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
-                (**self).lookup(epoch, nullifier)
-            }
-
-            fn lookup_all(&self, nullifiers: &[(LogEpoch, Nullifier)]) -> Vec<Result<Option<Recorded>, LogError>> {
-                (**self).lookup_all(nullifiers)
-            }
-
-            fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
-                (**self).convict(conviction)
-            }
-
-            fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {
-                (**self).convict_all(convictions)
-            }
-
-            fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
-                (**self).convictions(from)
-            }
-
-            fn expire(&self, now: u64) -> Result<(), LogError> {
-                (**self).expire(now)
-            }
-
-            fn reopen(&self, now: u64) -> Result<u64, LogError> {
-                (**self).reopen(now)
-            }
-
-            fn statistics(&self) -> Result<LogStatistics, LogError> {
-                (**self).statistics()
-            }
-
-            fn probe(&self) -> Result<(), LogError> {
-                (**self).probe()
-            }
-        }
-    };
-}
-
-pointer!(Box);
-pointer!(Arc);
-
 /// A log in memory. It loses everything when the process ends: a member who then repeats a message id in the same epoch
 /// is not caught.
 #[derive(Default)]
 pub struct MemoryLog {
     state: Mutex<MemoryContents>,
-    cases: Cases,
-    book: Mutex<MemoryBook>,
+    pub(super) cases: Cases,
+    pub(super) book: Mutex<MemoryBook>,
 }
 
 #[derive(Default)]
@@ -317,14 +263,6 @@ impl MemoryLog {
     /// An empty log.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    pub(super) fn cases(&self) -> &Cases {
-        &self.cases
-    }
-
-    pub(super) fn book(&self) -> &Mutex<MemoryBook> {
-        &self.book
     }
 
     /// Returns the number of nullifiers.

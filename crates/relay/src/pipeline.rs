@@ -23,7 +23,7 @@ use quotapass_protocol::{
 use rayon::prelude::*;
 
 use super::{
-    Entry, LogEpoch, MessageLimits, NullifierLog, SlashedMembers, badges::VerifiedBadges, read, slashed::Quota, write,
+    Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers, badges::VerifiedBadges, read, slashed::Quota, write,
 };
 
 /// A post to check.
@@ -53,13 +53,13 @@ pub enum Verification {
 /// It reads no clock and does no input or output itself. The embedding program reports [new roots](Self::advance_root),
 /// [changed policies](Self::change_policies) and [secrets learnt elsewhere](Self::slash), and [expires](Self::expire)
 /// old epochs from time to time.
-pub struct Relay<L> {
+pub struct Relay {
     posts: Verifier<Post>,
     badges: Verifier<Badge>,
     policies: RwLock<PolicyTable>,
     roots: RwLock<RootHistory>,
     horizon: RwLock<Option<Horizon>>,
-    pub(super) log: L,
+    pub(super) log: Arc<dyn RelayStore>,
     pub(super) slashed: SlashedMembers,
     /// The number of the log's convictions that are in `slashed`.
     pub(super) convictions_seen: AtomicU64,
@@ -97,14 +97,14 @@ impl Candidate {
     }
 }
 
-impl<L: NullifierLog> Relay<L> {
+impl Relay {
     /// Creates a relay that knows `roots` and records in `log`.
     pub fn new(
         posts: Verifier<Post>,
         badges: Verifier<Badge>,
         policies: PolicyTable,
         roots: RootHistory,
-        log: L,
+        log: Arc<dyn RelayStore>,
     ) -> Self {
         Self {
             posts,
@@ -320,9 +320,9 @@ impl<L: NullifierLog> Relay<L> {
         &self.slashed
     }
 
-    /// Returns the nullifier log.
-    pub fn log(&self) -> &L {
-        &self.log
+    /// Returns the store: the nullifier log, and the cases and badges that belong to it.
+    pub fn log(&self) -> &dyn RelayStore {
+        &*self.log
     }
 
     pub(super) fn badge_verifier(&self) -> &Verifier<Badge> {

@@ -108,7 +108,7 @@ struct Bench {
 /// An engine with its relay, whose policies change from file to file.
 struct Started {
     settings: EngineSettings,
-    relay: Arc<Relay<MemoryLog>>,
+    relay: Arc<Relay>,
     engine: Engine,
 }
 
@@ -124,7 +124,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
 
 impl Bench {
     /// Returns an engine with these settings, and its relay.
-    fn engine(&self, settings: &EngineSettings) -> (Arc<Relay<MemoryLog>>, Engine) {
+    fn engine(&self, settings: &EngineSettings) -> (Arc<Relay>, Engine) {
         let mut engines = self.engines.lock().unwrap();
         if let Some(known) = engines.iter().find(|known| known.settings == *settings) {
             return (Arc::clone(&known.relay), known.engine.clone());
@@ -132,7 +132,7 @@ impl Bench {
         let registry = RegistryId { chain_id: 31_337, address: [7; 20] };
         let policies = PolicyTable::new(registry, Vec::<Policy>::new()).unwrap();
         let (posts, badges) = (self.posts.clone(), self.badges.clone());
-        let relay = Arc::new(Relay::new(posts, badges, policies, RootHistory::new(), MemoryLog::new()));
+        let relay = Arc::new(Relay::new(posts, badges, policies, RootHistory::new(), Arc::new(MemoryLog::new())));
         let engine = Engine::start(Arc::clone(&relay), RelayContext::new(Arc::new(SystemClock)), settings).unwrap();
         engines.push(Started { settings: settings.clone(), relay: Arc::clone(&relay), engine: engine.clone() });
         // With extreme settings, each engine has hundreds of threads.

@@ -1,9 +1,6 @@
 //! The stored chat keys and restrictions of pseudonyms.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 use quotapass_circuits::{
     share::Pseudonym,
@@ -119,36 +116,6 @@ pub trait BadgeBook: Send + Sync {
     fn lift(&self, persona: Persona) -> Result<bool, LogError>;
 }
 
-/// Implements [`BadgeBook`] for a pointer to a book.
-macro_rules! pointer {
-    ($pointer:ident) => {
-        impl<B: BadgeBook + ?Sized> BadgeBook for $pointer<B> {
-            fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-                (**self).persona(persona)
-            }
-
-            fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-                (**self).bind_first(persona, key)
-            }
-
-            fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-                (**self).rebind(persona, key)
-            }
-
-            fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-                (**self).restrict(persona, restriction)
-            }
-
-            fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-                (**self).lift(persona)
-            }
-        }
-    };
-}
-
-pointer!(Box);
-pointer!(Arc);
-
 /// A book in memory.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryBook {
@@ -164,13 +131,13 @@ impl MemoryBook {
 
 impl BadgeBook for MemoryLog {
     fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-        let book = lock(self.book());
+        let book = lock(&self.book);
         let (bound, restriction) = (book.keys.get(&persona).cloned(), book.restrictions.get(&persona).cloned());
         Ok(PersonaRecord { bound, restriction })
     }
 
     fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        Ok(match lock(self.book()).keys.entry(persona) {
+        Ok(match lock(&self.book).keys.entry(persona) {
             Entry::Vacant(vacant) => {
                 vacant.insert(key.clone());
                 None
@@ -180,15 +147,15 @@ impl BadgeBook for MemoryLog {
     }
 
     fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        Ok(lock(self.book()).keys.insert(persona, key.clone()))
+        Ok(lock(&self.book).keys.insert(persona, key.clone()))
     }
 
     fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-        lock(self.book()).restrictions.insert(persona, restriction.clone());
+        lock(&self.book).restrictions.insert(persona, restriction.clone());
         Ok(())
     }
 
     fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-        Ok(lock(self.book()).restrictions.remove(&persona).is_some())
+        Ok(lock(&self.book).restrictions.remove(&persona).is_some())
     }
 }

@@ -15,7 +15,7 @@ pub use book::{BadgeBook, BoundKey, LATEST_END, Persona, PersonaRecord, Restrict
 pub(super) use cache::VerifiedBadges;
 pub use possession::{CHALLENGE_SECONDS, Challenger, KeyCheck};
 
-use super::{NullifierLog, Relay};
+use super::Relay;
 use quotapass_protocol::{LogError, PossessionError, UnlistedScope, Verdict};
 
 /// A badge to check.
@@ -83,7 +83,7 @@ pub enum PersonaError {
     Log(#[from] LogError),
 }
 
-impl<L: NullifierLog + BadgeBook> Relay<L> {
+impl Relay {
     /// Judges a badge at Unix second `now`.
     ///
     /// The order of checks: decoding, scope, requirement, root, slashed members, restrictions, possession of the chat
@@ -119,7 +119,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
         let pass = BadgePass::from_bytes(request.pass)?;
         let scope = self.check_badge(request.scope, &pass, now)?;
         let persona = Persona { scope, pseudonym: pass.pseudonym };
-        let known = self.log().persona(persona)?;
+        let known = self.log.badges().persona(persona)?;
         if let Some(restriction) = known.restriction.filter(|restriction| restriction.is_in_force(now)) {
             return Err(Verdict::Restricted { until: restriction.until });
         }
@@ -130,7 +130,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
         })?;
         let key = BoundKey::from(public.chat_key_hash);
         let bound = match known.bound {
-            None => self.log().bind_first(persona, &key)?,
+            None => self.log.badges().bind_first(persona, &key)?,
             bound => bound,
         };
         let chat_key = match bound {
@@ -165,7 +165,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
     /// [`PersonaError`].
     pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<u64>) -> Result<(), PersonaError> {
         let persona = self.persona(scope, pseudonym)?;
-        Ok(self.log().restrict(persona, &Restriction::new(until))?)
+        Ok(self.log.badges().restrict(persona, &Restriction::new(until))?)
     }
 
     /// Lifts a restriction; returns whether there was one.
@@ -173,7 +173,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
     /// # Errors
     /// [`PersonaError`].
     pub fn lift(&self, scope: &str, pseudonym: Pseudonym) -> Result<bool, PersonaError> {
-        Ok(self.log().lift(self.persona(scope, pseudonym)?)?)
+        Ok(self.log.badges().lift(self.persona(scope, pseudonym)?)?)
     }
 
     /// Binds a chat key to a pseudonym in place of the one bound before, and returns the replaced key. For callers that
@@ -187,7 +187,7 @@ impl<L: NullifierLog + BadgeBook> Relay<L> {
         pseudonym: Pseudonym,
         chat_key: ChatKeyHash,
     ) -> Result<Option<ChatKeyHash>, PersonaError> {
-        let former = self.log().rebind(self.persona(scope, pseudonym)?, &chat_key.into())?;
+        let former = self.log.badges().rebind(self.persona(scope, pseudonym)?, &chat_key.into())?;
         Ok(former.map(|former| former.chat_key))
     }
 

@@ -6,7 +6,7 @@ use quotapass_circuits::{identity::IdentityCommitment, membership::MemberTree};
 use quotapass_registry::{Change, FollowError, Follower, Registry, RegistryError, RegistryEvent, node::NodeError};
 use tracing::warn;
 
-use crate::{NullifierLog, Relay};
+use crate::Relay;
 
 /// The wait in addition to the longest root window, in seconds, in case a later policy has a longer window.
 const MARGIN: u64 = 86_400;
@@ -24,11 +24,7 @@ pub(super) struct Departures {
 impl Departures {
     /// Reads the departures of convicted members from before the start of this process. The relay must have learnt the
     /// convictions.
-    pub(super) fn of_convicted<L: NullifierLog>(
-        relay: &Relay<L>,
-        copy: &Follower,
-        registry: &dyn Registry,
-    ) -> Result<Self, FollowError> {
+    pub(super) fn of_convicted(relay: &Relay, copy: &Follower, registry: &dyn Registry) -> Result<Self, FollowError> {
         let mut departures = Vec::new();
         if !relay.slashed().is_empty() {
             for (commitment, block) in copy.departures()? {
@@ -46,7 +42,7 @@ impl Departures {
 
     /// Records the departures of a sync, also those of members without a conviction, because evidence may still follow.
     /// A convicted member that comes back is refused again.
-    pub(super) fn note<L: NullifierLog>(&mut self, relay: &Relay<L>, changes: &[Change]) {
+    pub(super) fn note(&mut self, relay: &Relay, changes: &[Change]) {
         for change in changes {
             match change.event.event {
                 RegistryEvent::SlotZeroed { commitment, .. } => {
@@ -60,7 +56,7 @@ impl Departures {
         }
     }
 
-    fn remember<L: NullifierLog>(&mut self, relay: &Relay<L>, commitment: IdentityCommitment) {
+    fn remember(&mut self, relay: &Relay, commitment: IdentityCommitment) {
         match relay.log().convictions(0) {
             Ok(convictions) => {
                 let secrets = convictions.iter().filter_map(|conviction| Some((conviction.secret()?, conviction.at)));
@@ -78,7 +74,7 @@ impl Departures {
     /// Forgets members that left long ago. A commitment with several deposits, also one that was copied before it was
     /// slashed, stays known while any of its members is in the tree. Otherwise a convicted member could continue to
     /// post with its other deposit.
-    pub(super) fn forget<L: NullifierLog>(&mut self, relay: &Relay<L>, members: &MemberTree, now: u64) {
+    pub(super) fn forget(&mut self, relay: &Relay, members: &MemberTree, now: u64) {
         let window = u64::from(relay.policies().longest_root_window()).saturating_add(MARGIN);
         while let Some((at, commitment)) = self.departed.front().copied() {
             if now.saturating_sub(at) <= window {

@@ -17,15 +17,15 @@ use super::{
     link::RegistryLink,
     saved::{Saved, SavedRoot, SavedRoots},
 };
-use crate::{NullifierLog, Relay, RelayContext, RelayEvent, StopSignal, read, write};
+use crate::{Relay, RelayContext, RelayEvent, StopSignal, read, write};
 
 /// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
 pub type RegistryCheck = Box<dyn Fn(&dyn Registry) -> Result<(), ChainError> + Send>;
 
 /// The parts that a chain follower works with.
-pub struct ChainParts<L> {
+pub struct ChainParts {
     /// The relay to update.
-    pub relay: Arc<Relay<L>>,
+    pub relay: Arc<Relay>,
     /// The registry.
     pub registry: Arc<RegistryLink>,
     /// The copy of the registry.
@@ -37,8 +37,8 @@ pub struct ChainParts<L> {
 }
 
 /// A follower that synchronizes a relay with its registry. See the [module](super).
-pub struct ChainFollower<L> {
-    parts: ChainParts<L>,
+pub struct ChainFollower {
+    parts: ChainParts,
     settings: ChainSettings,
     /// The tree that light wallets read, so that no reader waits for a sync.
     members: Arc<RwLock<MemberTree>>,
@@ -58,13 +58,13 @@ pub struct ChainFollower<L> {
     failures: u32,
 }
 
-impl<L: NullifierLog> ChainFollower<L> {
+impl ChainFollower {
     /// Creates a follower that has not polled the chain yet. If the copy is complete, the relay gets its root. With
     /// `file`, the path of the copy, it also gets the saved earlier roots.
     ///
     /// # Errors
     /// [`ChainError`] if the copy cannot be read.
-    pub fn new(parts: ChainParts<L>, settings: ChainSettings, file: Option<&Path>) -> Result<Self, ChainError> {
+    pub fn new(parts: ChainParts, settings: ChainSettings, file: Option<&Path>) -> Result<Self, ChainError> {
         let levels = quotapass_circuits::membership::Levels::STANDARD;
         let members = Arc::new(RwLock::new(MemberTree::new(levels)));
         let mut follower = Self {
@@ -337,7 +337,7 @@ impl<L: NullifierLog> ChainFollower<L> {
     }
 }
 
-impl<L> core::fmt::Debug for ChainFollower<L> {
+impl core::fmt::Debug for ChainFollower {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "ChainFollower({} members, {} failures)", self.occupied, self.failures)
     }

@@ -51,7 +51,7 @@ impl TreeLimits {
     }
 
     /// Reports the limits of new deposits to a relay, before their roots are accepted.
-    pub(super) fn tell_new<L>(&self, relay: &Relay<L>, changes: &[Change]) {
+    pub(super) fn tell_new(&self, relay: &Relay, changes: &[Change]) {
         for change in changes {
             if let RegistryEvent::MemberAdded { member, .. } = change.event.event
                 && relay.slashed.contains(member.commitment)
@@ -63,7 +63,7 @@ impl TreeLimits {
     }
 
     /// Reports the limits of all members whose secret is known to a relay, before the tree's root is accepted.
-    pub(super) fn tell_all<L>(&self, relay: &Relay<L>) {
+    pub(super) fn tell_all(&self, relay: &Relay) {
         let wanted: HashSet<_> = relay.slashed.commitments().into_iter().collect();
         if wanted.is_empty() {
             return;
@@ -88,7 +88,7 @@ impl TreeLimits {
 }
 
 /// Reports the limit of a deposit, and the greatest limit of its commitment if known.
-fn tell<L>(relay: &Relay<L>, commitment: IdentityCommitment, limit: NonZeroU16, greatest: Option<NonZeroU16>) {
+fn tell(relay: &Relay, commitment: IdentityCommitment, limit: NonZeroU16, greatest: Option<NonZeroU16>) {
     relay.slashed.learn_limit(commitment, limit);
     if let Some(greatest) = greatest {
         relay.slashed.bound_limit(commitment, greatest);

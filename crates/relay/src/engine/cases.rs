@@ -8,8 +8,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::LogError;
 
-use super::judge::Judge;
-use crate::{Conviction, EventBus, RelayEvent, Settlement, lock};
+use crate::{Conviction, EventBus, RelayEvent, RelayStore, Settlement, lock};
 
 /// The maximum number of open cases that are checked in one round.
 const LOOKED_AFTER: usize = 64;
@@ -58,13 +57,13 @@ impl Cases {
     /// checks some of the open cases. The lock is not held during log operations.
     pub(super) fn refresh(
         &self,
-        relay: &dyn Judge,
+        log: &dyn RelayStore,
         events: &EventBus,
         now: u64,
         looks_after_cases: bool,
     ) -> Result<(), LogError> {
         let from = lock(&self.0).read;
-        let news = relay.convictions(from)?;
+        let news = log.convictions(from)?;
         let open = {
             let state = &mut *lock(&self.0);
             state.read += news.len() as u64;
@@ -79,7 +78,7 @@ impl Cases {
             if looks_after_cases { state.open() } else { Vec::new() }
         };
         for (position, commitment) in open {
-            let Some(settlement) = relay.settlement(commitment)? else { continue };
+            let Some(settlement) = log.cases().settlement(commitment)? else { continue };
             let state = &mut *lock(&self.0);
             if let Some(member) = state.members.get_mut(position) {
                 member.settlement = Some(settlement.clone());

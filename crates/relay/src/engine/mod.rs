@@ -15,7 +15,6 @@
 
 mod cases;
 mod history;
-mod judge;
 mod metrics;
 mod schedule;
 mod source;
@@ -32,12 +31,11 @@ use tokio::sync::oneshot;
 
 pub use cases::ConvictedMember;
 pub use history::{SAMPLE_SECONDS, Sample};
-pub(crate) use judge::Judge;
 pub use metrics::EngineMetrics;
 pub use source::Source;
 pub use submission::{OwnedBadge, OwnedPost};
 
-use super::{BadgeAnswer, Clock, EventBus, Relay, RelayStatus, RelayStore};
+use super::{BadgeAnswer, Clock, EventBus, Relay, RelayStatus};
 use quotapass_protocol::{Overload, Verdict};
 use submission::Work;
 use worker::Shared;
@@ -145,11 +143,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`io::Error`] if the system cannot create a thread.
-    pub fn start<S: RelayStore + 'static>(
-        relay: Arc<Relay<S>>,
-        context: RelayContext,
-        settings: &EngineSettings,
-    ) -> io::Result<Self> {
+    pub fn start(relay: Arc<Relay>, context: RelayContext, settings: &EngineSettings) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(relay, context, settings));
         // The handle is created first, so that started threads stop if another thread cannot be started.
         let engine = Self(Arc::new(Handle(shared.clone())));
@@ -229,9 +223,9 @@ impl Engine {
         &self.shared().context
     }
 
-    /// Returns the relay, independent of the type of its store.
-    pub(crate) fn relay(&self) -> &dyn Judge {
-        &*self.shared().relay
+    /// Returns the relay.
+    pub fn relay(&self) -> &Relay {
+        &self.shared().relay
     }
 
     fn shared(&self) -> &Shared {

@@ -17,19 +17,18 @@ use super::{
     EngineMetrics, EngineSettings, Progress, RelayContext,
     cases::Cases,
     history::History,
-    judge::Judge,
     schedule::{Batch, Costs, Depth, Finished, Next, Portion, Scheduler},
     source::Source,
     submission::{Answer, OwnedBadge, Submission, Work},
 };
-use crate::{BadgeAnswer, BadgeRequest, PostRequest, lock};
+use crate::{BadgeAnswer, BadgeRequest, PostRequest, Relay, lock};
 
 /// The interval at which the log is polled.
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
 
 /// The state that the engine's handles and threads share.
 pub(super) struct Shared {
-    pub(super) relay: Arc<dyn Judge>,
+    pub(super) relay: Arc<Relay>,
     pub(super) context: RelayContext,
     pub(super) metrics: EngineMetrics,
     pub(super) history: History,
@@ -72,9 +71,9 @@ impl core::ops::Deref for Alive {
 }
 
 impl Shared {
-    pub(super) fn new(relay: Arc<dyn Judge>, context: RelayContext, settings: &EngineSettings) -> Self {
+    pub(super) fn new(relay: Arc<Relay>, context: RelayContext, settings: &EngineSettings) -> Self {
         let begun = Instant::now();
-        let costs = relay.measure_costs(&|| begun.elapsed());
+        let costs = relay.measure_costs(|| begun.elapsed());
         let schedule = Scheduler::new(settings, Costs::of(&costs, settings.max_batch));
         let history = History::new(context.status.clone());
         let metrics = EngineMetrics::new();
@@ -242,7 +241,7 @@ impl Shared {
         let mut judged = if requests.is_empty() {
             Vec::new()
         } else {
-            self.relay.verify_posts(batch.verification(), &requests, now)
+            self.relay.verify_posts_by(batch.verification(), &requests, now)
         }
         .into_iter();
         let mut verdicts = posts().map(|post| match &post.pass {
@@ -268,7 +267,10 @@ impl Shared {
         match &badge.pass {
             Ok(pass) => {
                 let request = BadgeRequest { scope: &badge.scope, pass };
-                self.relay.verify_badge(request, badge.key_check.as_ref(), now)
+                let has_chat_key = |scope, key: &[u8]| {
+                    badge.key_check.as_ref().map_or(Ok(false), |check| check.check(scope, key, now))
+                };
+                self.relay.verify_badge_of(request, has_chat_key, now)
             }
             Err(error) => Verdict::from(*error).into(),
         }
@@ -318,8 +320,8 @@ impl Shared {
             self.metrics.follow(&self.relay.policies());
             let read = self.relay.learn_convictions(now);
             let read =
-                read.and_then(|()| self.cases.refresh(&*self.relay, &self.context.events, now, looks_after_cases));
-            let read = read.and_then(|()| self.relay.probe());
+                read.and_then(|()| self.cases.refresh(self.relay.log(), &self.context.events, now, looks_after_cases));
+            let read = read.and_then(|()| self.relay.log().probe());
             match read {
                 Ok(()) => self.context.status.log_works(now),
                 Err(error) => self.context.status.log_failed(&error, now),

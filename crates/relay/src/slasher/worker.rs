@@ -112,7 +112,7 @@ impl Slasher {
         for conviction in self.parts.store.convictions(self.read)? {
             if let Some(secret) = conviction.secret() {
                 let case = Case::new(secret, conviction.at);
-                if self.parts.store.settlement(case.commitment)?.is_none() {
+                if self.parts.store.cases().settlement(case.commitment)?.is_none() {
                     self.cases.push(case);
                 }
             }
@@ -123,7 +123,7 @@ impl Slasher {
 
     /// Makes one attempt at a case. Returns whether the case is closed.
     fn work(&self, case: &mut Case) -> Result<bool, SlasherError> {
-        if self.parts.store.settlement(case.commitment)?.is_some() {
+        if self.parts.store.cases().settlement(case.commitment)?.is_some() {
             return Ok(true);
         }
         let registry = self.parts.registry.get()?;
@@ -167,11 +167,11 @@ impl Slasher {
     fn claim(&self, case: &Case) -> Result<bool, SlasherError> {
         let now = self.parts.context.clock.now();
         let until = now.saturating_add(self.settings.lease.as_secs());
-        Ok(self.parts.store.claim(case.commitment, &self.parts.worker, now, until)?)
+        Ok(self.parts.store.cases().claim(case.commitment, &self.parts.worker, now, until)?)
     }
 
     fn settle(&self, case: &Case, settlement: &Settlement) -> Result<bool, SlasherError> {
-        self.parts.store.settle(case.commitment, settlement)?;
+        self.parts.store.cases().settle(case.commitment, settlement)?;
         match settlement {
             Settlement::Slashed { transaction, block, reward } => {
                 info!(member = %case.commitment, %transaction, block, %reward, "slashed a member");

@@ -101,7 +101,7 @@ fn what_a_badge_must_state_and_prove() {
     assert_eq!(verdict(&unknown), Verdict::UnknownRoot);
     relay.advance_root(root(1), NOW - 3601);
     assert_eq!(verdict(&good), Verdict::StaleRoot { superseded_at: NOW - 3601 });
-    let empty = relay_with(vec![policy()], RootHistory::new(), MemoryLog::new());
+    let empty = relay_with(vec![policy()], RootHistory::new());
     assert_eq!(empty.verify_badge(badge_request(&good.to_bytes()), NOW).verdict, Verdict::UnknownRoot);
     // The forged badge bound nothing.
     let relay = super::world::relay();
@@ -155,7 +155,7 @@ fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
     let good = badge_pass(0, KEY, requirement()).to_bytes();
     let mut forged = badge_pass(0, KEY, requirement());
     forged.pseudonym = pseudonym(1);
-    let at = |relay: &Relay<MemoryLog>, now| relay.verify_badge(badge_request(&good), now).verdict;
+    let at = |relay: &Relay, now| relay.verify_badge(badge_request(&good), now).verdict;
     let shown = || {
         let relay = relay();
         assert_eq!(at(&relay, NOW), Verdict::Accepted);
@@ -184,7 +184,7 @@ fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
 #[test]
 fn chat_keys_and_restrictions_are_those_of_all_relays_of_a_log_and_outlive_them() {
     let log = Arc::new(MemoryLog::new());
-    let relay = || relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    let relay = || relay_on(log.clone());
     let first = badge_pass(0, KEY, requirement()).to_bytes();
     let second = badge_pass(0, b"another key", requirement()).to_bytes();
     let show = |pass: &[u8]| relay().verify_badge(badge_request(pass), NOW);

@@ -15,16 +15,15 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, PostPass, decode_text},
-    identity::IdentityCommitment,
     share::Nullifier,
 };
-use quotapass_protocol::{LogError, Malformed, Overload, RootHistory, Verdict};
+use quotapass_protocol::{LogError, Malformed, Overload, Verdict};
 
 use super::world::*;
 use crate::{
-    BadgeBook, BoundKey, Conviction, Engine, EngineSettings, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog,
-    Outcome, OwnedBadge, OwnedPost, Persona, PersonaRecord, Recorded, Relay, RelayContext, RelayEvent, RelayStore,
-    Restriction, SettableClock, Settlement, SlashClaims, Source, TroubleKind, WorkerId,
+    BadgeBook, Conviction, Engine, EngineSettings, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome,
+    OwnedBadge, OwnedPost, Recorded, RelayContext, RelayEvent, RelayStore, SettableClock, Settlement, SlashClaims,
+    Source, TroubleKind,
 };
 
 fn settings() -> EngineSettings {
@@ -36,10 +35,9 @@ fn settings() -> EngineSettings {
     }
 }
 
-fn engine_of<S: RelayStore + 'static>(log: S, settings: &EngineSettings) -> (Engine, Arc<Relay<S>>) {
-    let relay = Arc::new(relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), log));
-    let context = RelayContext::new(Arc::new(SettableClock::at(NOW)));
-    (Engine::start(relay.clone(), context, settings).unwrap(), relay)
+fn engine_of<S: RelayStore + Default + 'static>(settings: &EngineSettings) -> (Engine, Arc<S>) {
+    let (log, context) = (Arc::new(S::default()), RelayContext::new(Arc::new(SettableClock::at(NOW))));
+    (Engine::start(Arc::new(relay_on(log.clone())), context, settings).unwrap(), log)
 }
 
 fn owned(sent: &Sent) -> OwnedPost {
@@ -140,45 +138,19 @@ impl NullifierLog for Gated {
     }
 }
 
-impl BadgeBook for Gated {
-    fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-        self.inner.persona(persona)
+impl RelayStore for Gated {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.inner
     }
 
-    fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        self.inner.bind_first(persona, key)
-    }
-
-    fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        self.inner.rebind(persona, key)
-    }
-
-    fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-        self.inner.restrict(persona, restriction)
-    }
-
-    fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-        self.inner.lift(persona)
-    }
-}
-
-impl SlashClaims for Gated {
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
-        self.inner.claim(commitment, worker, now, until)
-    }
-
-    fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
-        self.inner.settle(commitment, settlement)
-    }
-
-    fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-        self.inner.settlement(commitment)
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
     }
 }
 
 #[test]
 fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
-    let (engine, relay) = engine_of(MemoryLog::new(), &settings());
+    let (engine, log) = engine_of::<MemoryLog>(&settings());
     let mut sent: Vec<Sent> = honest_posts().to_vec();
     sent.extend((0..3).map(forged));
     sent.extend([honest().clone(), second().clone(), honest_posts()[0].clone(), honest().clone()]);
@@ -188,7 +160,7 @@ fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
     // The submission needs two batches, so a part of it waits.
     let verdicts = wait(engine.submit(source("a"), sent.iter().map(owned).collect()));
     assert_eq!(verdicts, expected);
-    assert_eq!(relay.log().len(), 8);
+    assert_eq!(log.len(), 8);
     let counted = engine.metrics().verdicts();
     assert_eq!(counted.iter().sum::<u64>(), sent.len() as u64);
     assert_eq!((counted[0], counted[2], counted[9], counted[10]), (8, 1, 3, 1));
@@ -197,7 +169,7 @@ fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
 
 #[test]
 fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder() {
-    let (engine, _) = engine_of(MemoryLog::new(), &settings());
+    let (engine, _) = engine_of::<MemoryLog>(&settings());
     let error = decode_text("!").unwrap_err();
     let unreadable = OwnedPost { pass: Err(error), ..owned(honest()) };
     let verdicts = wait(engine.submit(source("a"), vec![unreadable, owned(honest())]));
@@ -214,7 +186,7 @@ fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder()
 
 #[test]
 fn a_double_post_across_two_submissions_is_caught_once() {
-    let (engine, relay) = engine_of(MemoryLog::new(), &settings());
+    let (engine, log) = engine_of::<MemoryLog>(&settings());
     let mut events = engine.context().events.subscribe();
     let halves: Vec<_> = [honest(), second(), honest(), second()]
         .into_iter()
@@ -225,7 +197,7 @@ fn a_double_post_across_two_submissions_is_caught_once() {
     let count = |name| names(&verdicts).into_iter().filter(|other| *other == name).count();
     assert_eq!((count("accepted"), count("quota_exceeded")), (1, 1), "{verdicts:?}");
     assert_eq!(count("accepted") + count("quota_exceeded") + count("replay") + count("slashed_member"), 4);
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(log.len(), 1);
 
     // The engine publishes the conviction and the outcome of the case.
     let commitment = world().secrets[0].commitment();
@@ -234,7 +206,7 @@ fn a_double_post_across_two_submissions_is_caught_once() {
         occurrence.event.clone()
     };
     assert_eq!(next(&mut events), RelayEvent::Convicted { commitment, at: NOW });
-    relay.log().settle(commitment, &Settlement::Gone).unwrap();
+    log.settle(commitment, &Settlement::Gone).unwrap();
     assert_eq!(next(&mut events), RelayEvent::Slashed { commitment, settlement: Settlement::Gone, at: NOW });
     let (convicted, total) = engine.convicted(0, 10);
     assert_eq!((convicted.len(), total), (1, 1));
@@ -247,13 +219,13 @@ fn a_double_post_across_two_submissions_is_caught_once() {
 fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
     // One worker is reserved for sources with good posts.
     let workers = NonZeroUsize::new(3).unwrap();
-    let (engine, relay) = engine_of(Gated::default(), &EngineSettings { max_queued: 4, workers, ..settings() });
-    relay.log().shut(true);
+    let (engine, log) = engine_of::<Gated>(&EngineSettings { max_queued: 4, workers, ..settings() });
+    log.shut(true);
     let posts = honest_posts();
     let mut taken = Vec::new();
     for (number, post) in posts[..2].iter().enumerate() {
         taken.push(engine.submit(source("a"), vec![owned(post)]));
-        relay.log().wait_for(number + 1);
+        log.wait_for(number + 1);
     }
     // The two other workers wait at the gate.
     taken.push(engine.submit(source("a"), posts[2..5].iter().map(owned).collect()));
@@ -261,10 +233,10 @@ fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
     let overloaded = Verdict::Overloaded(Overload::Queue);
     assert_eq!(refused.now_or_never(), Some(vec![overloaded.clone(), overloaded]));
     taken.push(engine.submit(source("c"), vec![owned(&posts[5])]));
-    relay.log().shut(false);
+    log.shut(false);
     let verdicts: Vec<_> = taken.into_iter().flat_map(wait).collect();
     assert_eq!(verdicts, vec![Verdict::Accepted; 6]);
-    assert_eq!(relay.log().inner.len(), 6);
+    assert_eq!(log.inner.len(), 6);
     assert_eq!(wait(engine.submit(source("b"), vec![owned(&posts[6])])), [Verdict::Accepted]);
     let counted = engine.metrics().verdicts();
     assert_eq!((counted[0], counted[11]), (7, 2));
@@ -272,10 +244,10 @@ fn what_the_queue_cannot_take_is_overloaded_at_once_and_recorded_nowhere() {
 
 #[test]
 fn stopping_answers_all_that_was_taken_and_takes_nothing_more() {
-    let (engine, relay) = engine_of(Gated::default(), &settings());
-    relay.log().shut(true);
+    let (engine, log) = engine_of::<Gated>(&settings());
+    log.shut(true);
     let taken: Vec<_> = honest_posts().iter().map(|post| engine.submit(source("a"), vec![owned(post)])).collect();
-    relay.log().wait_for(1);
+    log.wait_for(1);
     let stopping = thread::spawn({
         let engine = engine.clone();
         move || wait(engine.stop())
@@ -289,7 +261,7 @@ fn stopping_answers_all_that_was_taken_and_takes_nothing_more() {
         }
     };
     assert_eq!(refused, [Verdict::Overloaded(Overload::Stopping)]);
-    relay.log().shut(false);
+    log.shut(false);
     for answer in taken {
         assert_eq!(wait(answer), [Verdict::Accepted]);
     }
@@ -302,8 +274,7 @@ fn stopping_answers_all_that_was_taken_and_takes_nothing_more() {
 #[test]
 fn a_flood_of_forgeries_does_not_starve_the_honest() {
     for is_known in [true, false] {
-        let (engine, relay) = engine_of(Gated::default(), &settings());
-        let log = relay.log();
+        let (engine, log) = engine_of::<Gated>(&settings());
         if is_known {
             let posts = (0..8).map(|number| owned(&forged(number))).collect();
             assert_eq!(names(&wait(engine.submit(source("forger"), posts))), ["invalid_proof"; 8]);
@@ -338,8 +309,8 @@ fn a_flood_of_forgeries_does_not_starve_the_honest() {
 
 #[test]
 fn a_panic_loses_no_answer_and_stops_nothing() {
-    let (engine, relay) = engine_of(Gated::default(), &settings());
-    relay.log().panics.store(true, Ordering::Relaxed);
+    let (engine, log) = engine_of::<Gated>(&settings());
+    log.panics.store(true, Ordering::Relaxed);
     let posts: Vec<_> = honest_posts()[..3].iter().map(owned).collect();
     let failed = Verdict::Overloaded(Overload::Failure);
     assert_eq!(wait(engine.submit(source("a"), posts[..1].to_vec())), [failed]);
@@ -347,7 +318,7 @@ fn a_panic_loses_no_answer_and_stops_nothing() {
         let verdicts = wait(engine.submit(source("a"), posts.clone()));
         assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Accepted | Verdict::Replay)), "{verdicts:?}");
     }
-    assert_eq!(relay.log().inner.len(), 3);
+    assert_eq!(log.inner.len(), 3);
     wait(engine.stop());
 }
 
@@ -391,43 +362,17 @@ fn a_log_that_fails_is_seen_in_the_status() {
         }
     }
 
-    impl BadgeBook for Full {
-        fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-            self.0.persona(persona)
+    impl RelayStore for Full {
+        fn cases(&self) -> &dyn SlashClaims {
+            &self.0
         }
 
-        fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-            self.0.bind_first(persona, key)
-        }
-
-        fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-            self.0.rebind(persona, key)
-        }
-
-        fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-            self.0.restrict(persona, restriction)
-        }
-
-        fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-            self.0.lift(persona)
+        fn badges(&self) -> &dyn BadgeBook {
+            &self.0
         }
     }
 
-    impl SlashClaims for Full {
-        fn claim(&self, _: IdentityCommitment, _: &WorkerId, _: u64, _: u64) -> Result<bool, LogError> {
-            Ok(false)
-        }
-
-        fn settle(&self, _: IdentityCommitment, _: &Settlement) -> Result<(), LogError> {
-            Ok(())
-        }
-
-        fn settlement(&self, _: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-            Ok(None)
-        }
-    }
-
-    let (engine, _) = engine_of(Full::default(), &settings());
+    let (engine, _) = engine_of::<Full>(&settings());
     let status = engine.context().status.clone();
     let failing = || status.troubles().get(TroubleKind::LogFailing);
     assert_eq!(failing(), None);

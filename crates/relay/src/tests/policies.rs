@@ -10,7 +10,7 @@ use quotapass_protocol::{
 };
 
 use super::world::*;
-use crate::{LogEpoch, MemoryLog};
+use crate::LogEpoch;
 
 const MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 const HOUR: NonZeroU32 = NonZeroU32::new(3600).unwrap();
@@ -40,7 +40,7 @@ fn says(history: &PolicyHistory, policy: &Policy, now: u64) -> Result<(), Verdic
 #[test]
 fn a_longer_clock_difference_does_not_open_epochs_of_the_former_length() {
     let hours = Policy { epoch_seconds: HOUR, max_clock_skew: 600, ..policy() };
-    let relay = relay_with(vec![minutes()], RootHistory::starting_at(world().tree.root()), MemoryLog::new());
+    let relay = relay_with(vec![minutes()], RootHistory::starting_at(world().tree.root()));
     let now = NOW + 30;
     relay.change_policies([hours.clone()], now).unwrap();
     // One post for each epoch within the new clock difference. Each accepted epoch allows five posts.
@@ -54,7 +54,7 @@ fn a_longer_clock_difference_does_not_open_epochs_of_the_former_length() {
     let of_hour = posting_for(&hours, hours.epoch_at(now), 0, 0, MESSAGE).prove();
     assert_eq!(of_hour.to(&relay, now), Verdict::Accepted);
     // Five posts of one minute and five of one hour: the sum of both policies, and no more.
-    assert_eq!(relay.log().len(), 2);
+    assert_eq!(recorded(&relay), 2);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Tests of verdicts on posts, row by row of the protocol's table.
 
 use core::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, POST_BYTES, PostHead, PostPass},
@@ -16,7 +19,8 @@ use quotapass_protocol::{
 
 use super::world::*;
 use crate::{
-    Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded, Verification,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded,
+    RelayStore, SlashClaims, Verification,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -33,7 +37,7 @@ fn an_honest_post_is_accepted_once_and_then_a_replay() {
     let other = posting(0, 0, MESSAGE);
     again.pass = PostPass { proof: posting(1, 1, MESSAGE).pass().proof, ..other.pass() }.to_bytes().to_vec();
     assert_eq!(again.to(&relay, NOW), Verdict::Replay);
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
     assert!(relay.slashed().is_empty());
 }
 
@@ -43,7 +47,7 @@ fn every_message_id_below_the_cap_is_accepted() {
     let sent: Vec<_> = (0..5).map(|id| posting(1, id, &[id as u8]).prove()).collect();
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
     assert!(relay.verify_posts(&requests, NOW).iter().all(Verdict::is_accepted));
-    assert_eq!(relay.log().len(), 5);
+    assert_eq!(recorded(&relay), 5);
     assert_eq!(relay.verify_posts(&[], NOW), []);
 }
 
@@ -92,7 +96,7 @@ fn requirements_must_be_equal_neither_lower_nor_higher() {
 
     let elsewhere = PostRequest { scope: "elsewhere", ..honest().request() };
     assert_eq!(relay.verify_post(elsewhere, NOW), mismatch(RequirementMismatch::UnlistedScope));
-    assert!(relay.log().is_empty());
+    assert_eq!(recorded(&relay), 0);
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn after_a_change_of_policy_the_former_values_hold_for_the_window() {
     let mixed = Posting { limit_cap: cap(3), ..posting_for(&wide, epoch, 2, 0, MESSAGE) }.prove();
     let at = |sent: &Sent, now: u64| {
         let roots = RootHistory::starting_at(world().tree.root());
-        let relay = relay_with(vec![wide.clone()], roots, MemoryLog::new());
+        let relay = relay_with(vec![wide.clone()], roots);
         if now < NOW {
             return sent.to(&relay, now);
         }
@@ -170,9 +174,9 @@ fn a_policy_reads_back_from_json_and_refuses_what_it_does_not_know() {
 
 #[test]
 fn a_root_is_unknown_accepted_stale_by_time_since_superseded() {
-    let empty = relay_with(vec![policy()], RootHistory::new(), MemoryLog::new());
+    let empty = relay_with(vec![policy()], RootHistory::new());
     assert_eq!(honest().to(&empty, NOW), Verdict::UnknownRoot);
-    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)), MemoryLog::new());
+    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)));
     assert_eq!(honest().to(&behind, NOW), Verdict::UnknownRoot);
     behind.advance_root(world().tree.root(), NOW - 1_000_000);
     assert_eq!(honest().to(&behind, NOW), Verdict::Accepted);
@@ -199,7 +203,7 @@ fn a_forged_proof_changes_nothing() {
     assert_eq!(forged.to(&relay, NOW), Verdict::InvalidProof);
     let misattributed = Sent { message: b"another text".into(), ..honest().clone() };
     assert_eq!(misattributed.to(&relay, NOW), Verdict::InvalidProof);
-    assert!(relay.log().is_empty());
+    assert_eq!(recorded(&relay), 0);
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
 }
 
@@ -261,7 +265,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
         assert_eq!((error.offset, error.kind), (POST_BYTES - PROOF_BYTES, ProofError::Flags.into()));
     };
     malformed(broken.to(&relay, NOW));
-    assert!(relay.log().is_empty());
+    assert_eq!(recorded(&relay), 0);
 
     let unlisted = PostRequest { scope: "elsewhere", ..broken.request() };
     assert_eq!(relay.verify_post(unlisted, NOW), mismatch(RequirementMismatch::UnlistedScope));
@@ -270,7 +274,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
     let other_cap = without_points(&Posting { limit_cap: cap(4), ..posting(0, 0, MESSAGE) }.prove());
     let expected = mismatch(RequirementMismatch::LimitCap { stated: 4, expected: 5 });
     assert_eq!(other_cap.to(&relay, NOW), expected);
-    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)), MemoryLog::new());
+    let behind = relay_with(vec![policy()], RootHistory::starting_at(root(1)));
     assert_eq!(broken.to(&behind, NOW), Verdict::UnknownRoot);
 
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
@@ -280,7 +284,7 @@ fn points_are_decoded_only_where_nothing_else_decides() {
     assert!(relay.slashed().is_empty());
     assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
     assert_eq!(broken.to(&relay, NOW).name(), "slashed_member");
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
 }
 
 /// A log that fails on demand.
@@ -326,31 +330,41 @@ impl NullifierLog for Failing {
     }
 }
 
+impl RelayStore for Failing {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.inner
+    }
+
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
+    }
+}
+
 #[test]
 fn a_failing_log_means_overloaded_and_nothing_recorded() {
     for (on_lookup, on_record) in [(true, false), (false, true)] {
-        let log = Failing { on_lookup, on_record, ..Failing::default() };
-        let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), log);
+        let relay = relay_on(Arc::new(Failing { on_lookup, on_record, ..Failing::default() }));
         assert_eq!(honest().to(&relay, NOW), Verdict::Overloaded(Overload::Log(down())));
-        assert!(relay.log().inner.is_empty());
+        assert_eq!(recorded(&relay), 0);
     }
 }
 
 #[test]
 fn nothing_follows_from_evidence_that_cannot_be_kept() {
-    let log = Failing { on_convict: true.into(), ..Failing::default() };
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), log);
+    let log = Arc::new(Failing { on_convict: true.into(), ..Failing::default() });
+    let relay = relay_on(log.clone());
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     assert_eq!(second().to(&relay, NOW), Verdict::Overloaded(Overload::Log(down())));
     assert!(relay.slashed().is_empty());
     // The next attempt yields the evidence again.
-    relay.log().on_convict.store(false, Ordering::Relaxed);
+    log.on_convict.store(false, Ordering::Relaxed);
     assert_eq!(second().to(&relay, NOW).name(), "quota_exceeded");
 }
 
 #[test]
 fn a_log_that_answers_too_little_never_means_accepted() {
-    struct Silent;
+    struct Silent(MemoryLog);
+
     impl NullifierLog for Silent {
         fn record(&self, _: &Entry) -> Result<Outcome, LogError> {
             Err(down())
@@ -378,7 +392,18 @@ fn a_log_that_answers_too_little_never_means_accepted() {
             Err(down())
         }
     }
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Silent);
+
+    impl RelayStore for Silent {
+        fn cases(&self) -> &dyn SlashClaims {
+            &self.0
+        }
+
+        fn badges(&self) -> &dyn BadgeBook {
+            &self.0
+        }
+    }
+
+    let relay = relay_on(Arc::new(Silent(MemoryLog::new())));
     assert_eq!(honest().to(&relay, NOW).name(), "overloaded");
 }
 
@@ -387,9 +412,9 @@ fn an_expired_epoch_stays_closed_when_the_clock_goes_back() {
     let relay = relay();
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     relay.expire(NOW + 1199).unwrap();
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
     relay.expire(NOW + 1200).unwrap();
-    assert!(relay.log().is_empty());
+    assert_eq!(recorded(&relay), 0);
     assert_eq!(honest().to(&relay, NOW), Verdict::EpochOutOfRange { epoch: epoch(), now: NOW });
 }
 
@@ -419,7 +444,7 @@ fn a_batch_says_of_each_what_it_would_say_alone() {
                 "invalid_proof"
             ]
         );
-        assert_eq!(relay.log().len(), 2);
+        assert_eq!(recorded(&relay), 2);
     }
 }
 

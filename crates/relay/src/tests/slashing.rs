@@ -20,8 +20,8 @@ use quotapass_protocol::{Evidence, Gossip, LogError, Overload, Policy, QuotaExce
 
 use super::world::*;
 use crate::{
-    Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, NullifierLog, Outcome, Recorded, Relay,
-    Settlement, SlashClaims, WorkerId,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, NullifierLog, Outcome, Recorded,
+    Relay, RelayStore, Settlement, SlashClaims, WorkerId,
 };
 
 const fn slashed(within_grace: bool) -> Verdict {
@@ -49,7 +49,7 @@ fn two_messages_under_one_id_give_the_secret_away() {
     assert_eq!(recover(&evidence.recorded, &evidence.second), Ok(exceeded.secret));
 
     assert!(relay.slashed().contains(world().secrets[0].commitment()));
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_slashed_member_is_refused_in_every_epoch_whatever_the_root() {
     let later = posting_for(&policy(), next, 0, 0, MESSAGE).prove();
     assert_eq!(later.to(&relay, NOW + 600), slashed(false));
     assert_eq!(posting(1, 0, MESSAGE).prove().to(&relay, NOW), Verdict::Accepted);
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
 
     // The member is forgotten only after its roots are stale.
     let now = NOW + 3600 + 600;
@@ -119,11 +119,11 @@ fn of_many_threads_one_accepts_and_one_convicts() {
     assert_eq!(count("quota_exceeded"), 1);
     // The first thread may learn that the member was slashed before it can answer.
     assert!(count("accepted") <= 1);
-    assert_eq!(relay.log().len(), 1);
+    assert_eq!(recorded(&relay), 1);
 }
 
 /// A log that claims a conflict with a share that was never proved.
-struct Lying(Share);
+struct Lying(Share, MemoryLog);
 
 impl NullifierLog for Lying {
     fn record(&self, _: &Entry) -> Result<Outcome, LogError> {
@@ -155,6 +155,16 @@ impl NullifierLog for Lying {
     }
 }
 
+impl RelayStore for Lying {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.1
+    }
+
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.1
+    }
+}
+
 #[test]
 fn a_damaged_log_convicts_nobody() {
     let share = |sent: &Sent| {
@@ -162,7 +172,7 @@ fn a_damaged_log_convicts_nobody() {
         pass.public(scope(), &sent.message).unwrap().share
     };
     let invented = Share { x: share(second()).x, y: share(honest()).y };
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Lying(invented));
+    let relay = relay_on(Arc::new(Lying(invented, MemoryLog::new())));
     assert_eq!(honest().to(&relay, NOW), Verdict::Overloaded(Overload::Log(LogError::Damaged)));
     assert!(relay.slashed().is_empty());
 }
@@ -184,10 +194,7 @@ fn a_quota_is_per_epoch_and_nullifiers_do_not_repeat() {
 #[test]
 fn relays_that_share_a_log_catch_halves_sent_to_different_ones() {
     let log = Arc::new(MemoryLog::new());
-    let relay = || {
-        let roots = RootHistory::starting_at(world().tree.root());
-        relay_with(vec![policy()], roots, Arc::clone(&log))
-    };
+    let relay = || relay_on(log.clone());
     let (first, other) = (relay(), relay());
     assert_eq!(honest().to(&first, NOW), Verdict::Accepted);
     assert_eq!(honest().to(&other, NOW), Verdict::Replay);
@@ -233,7 +240,7 @@ fn one_worker_at_a_time_has_a_case_until_it_is_settled() {
     assert_eq!(log.claim(commitment, &two, 500, 510), Ok(false));
 }
 
-fn names(relay: &Relay<impl NullifierLog>, sent: &[&Sent], now: u64) -> Vec<&'static str> {
+fn names(relay: &Relay, sent: &[&Sent], now: u64) -> Vec<&'static str> {
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
     relay.verify_posts(&requests, now).iter().map(Verdict::name).collect()
 }
@@ -295,26 +302,38 @@ impl NullifierLog for Counting {
     }
 }
 
+impl RelayStore for Counting {
+    fn cases(&self) -> &dyn SlashClaims {
+        &self.inner
+    }
+
+    fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
+    }
+}
+
 /// Attack: many members double post at once, and each makes the batch wait for a separate write.
 #[test]
 fn the_evidence_of_a_batch_is_one_write() {
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Counting::default());
+    let log = Arc::new(Counting::default());
+    let relay = relay_on(log.clone());
     let posts: Vec<_> =
         (0..4).flat_map(|member| [b"first", b"other"].map(|text| posting(member, 0, text).prove())).collect();
     let verdicts = names(&relay, &posts.iter().collect::<Vec<_>>(), NOW);
     assert_eq!(verdicts, ["accepted", "quota_exceeded"].repeat(4));
-    assert_eq!(relay.log().writes.load(Ordering::Relaxed), 1);
-    assert_eq!(relay.log().convictions(0).unwrap().len(), 4);
+    assert_eq!(log.writes.load(Ordering::Relaxed), 1);
+    assert_eq!(log.convictions(0).unwrap().len(), 4);
 }
 
 #[test]
 fn nothing_follows_from_evidence_that_was_not_kept() {
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Counting::default());
-    relay.log().fails.store(true, Ordering::Relaxed);
+    let log = Arc::new(Counting::default());
+    let relay = relay_on(log.clone());
+    log.fails.store(true, Ordering::Relaxed);
     let later = posting(0, 1, b"an id after").prove();
     assert_eq!(names(&relay, &[honest(), second(), &later], NOW), ["accepted", "overloaded", "accepted"]);
     assert!(relay.slashed().is_empty());
-    relay.log().fails.store(false, Ordering::Relaxed);
+    log.fails.store(false, Ordering::Relaxed);
     assert_eq!(exceeded(second().to(&relay, NOW)).secret, world().secrets[0]);
 }
 
@@ -342,7 +361,7 @@ fn two_messages_at_two_relays_set_no_relay_against_the_other() {
 #[test]
 fn grace_begins_with_the_first_evidence_of_any_relay_and_a_fast_clock_does_not_prolong_it() {
     let log = Arc::new(MemoryLog::new());
-    let relay = || relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    let relay = || relay_on(log.clone());
     assert_eq!(honest().to(&relay(), NOW - 15), Verdict::Accepted);
     assert_eq!(second().to(&relay(), NOW - 15).name(), "quota_exceeded");
     let next = posting(0, 1, MESSAGE).prove();
@@ -350,7 +369,7 @@ fn grace_begins_with_the_first_evidence_of_any_relay_and_a_fast_clock_does_not_p
     assert_eq!(next.to(&relay(), NOW + 35), slashed(false));
 
     let log = Arc::new(MemoryLog::new());
-    let relay = relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), Arc::clone(&log));
+    let relay = relay_on(log.clone());
     log.convict(&Conviction::new(evidence(), NOW + 86_400)).unwrap();
     assert_eq!(next.to(&relay, NOW), slashed(true));
     assert_eq!(next.to(&relay, NOW + 50), slashed(false));
@@ -371,7 +390,7 @@ fn a_limit_that_the_registry_knows_bounds_what_is_computed() {
 
     for (limit_cap, asked) in [(1_023, 0), (1_024, 1)] {
         let policy = Policy { limit_cap: cap(limit_cap), ..policy() };
-        let relay = relay_with(vec![policy.clone()], RootHistory::starting_at(world().tree.root()), MemoryLog::new());
+        let relay = relay_with(vec![policy.clone()], RootHistory::starting_at(world().tree.root()));
         let limits = Arc::new(Three::default());
         relay.set_message_limits(Arc::clone(&limits) as _);
         let post = |id, message| posting_for(&policy, epoch(), 0, id, message).prove();

@@ -1,7 +1,7 @@
 //! Test data: members, their tree, provers, and passes made with them.
 
 use core::num::{NonZeroU16, NonZeroU32};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use quotapass_circuits::{
     badge::{Badge, badge},
@@ -17,7 +17,7 @@ use quotapass_circuits::{
 use quotapass_protocol::{Evidence, Policy, PolicyTable, RootHistory, Verdict};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-use crate::{BadgeRequest, MemoryLog, NullifierLog, PostRequest, Relay};
+use crate::{BadgeRequest, MemoryLog, PostRequest, Relay, RelayStore};
 
 pub const REGISTRY: RegistryId = RegistryId { chain_id: 31337, address: [0x51; 20] };
 
@@ -83,14 +83,28 @@ pub fn root(number: u8) -> Root {
     Root::from_be_bytes(&bytes).unwrap()
 }
 
-pub fn relay_with<L: NullifierLog>(policies: Vec<Policy>, roots: RootHistory, log: L) -> Relay<L> {
+/// Returns a relay with an empty log in memory.
+pub fn relay_with(policies: Vec<Policy>, roots: RootHistory) -> Relay {
     let table = PolicyTable::new(REGISTRY, policies).unwrap();
+    let log = Arc::new(MemoryLog::new());
     Relay::new(world().posts.verifier().unwrap(), world().badges.verifier().unwrap(), table, roots, log)
 }
 
 /// Returns a relay of one room that knows the current root.
-pub fn relay() -> Relay<MemoryLog> {
-    relay_with(vec![policy()], RootHistory::starting_at(world().tree.root()), MemoryLog::new())
+pub fn relay() -> Relay {
+    relay_on(Arc::new(MemoryLog::new()))
+}
+
+/// Returns a relay like [`relay`], on a log.
+pub fn relay_on(log: Arc<dyn RelayStore>) -> Relay {
+    let (roots, table) =
+        (RootHistory::starting_at(world().tree.root()), PolicyTable::new(REGISTRY, [policy()]).unwrap());
+    Relay::new(world().posts.verifier().unwrap(), world().badges.verifier().unwrap(), table, roots, log)
+}
+
+/// Returns the number of recorded nullifiers.
+pub fn recorded(relay: &Relay) -> u64 {
+    relay.log().statistics().unwrap().nullifiers
 }
 
 /// A post to prove; by default with the values of the room's policy.
@@ -148,7 +162,7 @@ impl Sent {
         PostRequest { scope: ROOM, message: &self.message, pass: &self.pass }
     }
 
-    pub fn to<L: NullifierLog>(&self, relay: &Relay<L>, now: u64) -> Verdict {
+    pub fn to(&self, relay: &Relay, now: u64) -> Verdict {
         relay.verify_post(self.request(), now)
     }
 }

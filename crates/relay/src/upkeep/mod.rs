@@ -4,7 +4,7 @@
 //! Expired epochs stay closed, so a wrong clock must not close future epochs: epochs are expired by the time on which
 //! two clocks [agree](AgreedTime). Verdicts use the relay's own clock. While it is wrong, honest posts get
 //! `epoch_out_of_range`, which lowers no sender's score. A log that is closed ahead of the agreed time anyway is
-//! [reported](super::TroubleKind::LogClosedAhead), and can be [reopened](NullifierLog::reopen).
+//! [reported](super::TroubleKind::LogClosedAhead), and can be [reopened](super::NullifierLog::reopen).
 
 mod agreed;
 mod sight;
@@ -20,7 +20,7 @@ use tracing::warn;
 pub use agreed::{AgreedTime, Clocks};
 pub use watch::ClockWatch;
 
-use super::{LogStatistics, NullifierLog, Relay, RelayContext, StopSignal, Trouble, TroubleKind};
+use super::{LogStatistics, Relay, RelayContext, StopSignal, Trouble, TroubleKind};
 use quotapass_protocol::LogError;
 
 /// Settings of the upkeep of a relay.
@@ -42,17 +42,17 @@ impl Default for UpkeepSettings {
 }
 
 /// The upkeep of a relay. See the [module](self).
-pub struct Upkeep<L> {
-    relay: Arc<Relay<L>>,
+pub struct Upkeep {
+    relay: Arc<Relay>,
     context: RelayContext,
     settings: UpkeepSettings,
     watch: ClockWatch,
     agreed: AgreedTime,
 }
 
-impl<L: NullifierLog> Upkeep<L> {
+impl Upkeep {
     /// Creates the upkeep of a relay.
-    pub fn new(relay: Arc<Relay<L>>, context: RelayContext, settings: UpkeepSettings) -> Self {
+    pub fn new(relay: Arc<Relay>, context: RelayContext, settings: UpkeepSettings) -> Self {
         let watch = ClockWatch::new(settings.tolerance);
         let agreed = AgreedTime::new(settings.tolerance, settings.settle);
         Self { relay, context, settings, watch, agreed }
@@ -119,7 +119,7 @@ impl<L: NullifierLog> Upkeep<L> {
     }
 }
 
-impl<L> core::fmt::Debug for Upkeep<L> {
+impl core::fmt::Debug for Upkeep {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Upkeep").field("settings", &self.settings).finish_non_exhaustive()
     }

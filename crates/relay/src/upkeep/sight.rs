@@ -2,14 +2,14 @@
 
 use quotapass_protocol::Horizon;
 
-use crate::{NullifierLog, Relay, Trouble, TroubleKind, Troubles};
+use crate::{Relay, Trouble, TroubleKind, Troubles};
 
 /// The age of the newest block, in seconds, from which on the relay reports when posts will be refused. It reports
 /// earlier if half of the time until then has passed.
 const AGING_SECONDS: u64 = 3_600;
 
 /// Reports, if the chain's newest block is old, that a scope accepts nothing, or when it will stop accepting.
-pub(super) fn watch<L: NullifierLog>(relay: &Relay<L>, troubles: &Troubles, now: u64) {
+pub(super) fn watch(relay: &Relay, troubles: &Troubles, now: u64) {
     let exposures = relay.policies().iter().map(|entry| entry.history().exposure(now)).max();
     let (aging, stale) = match (relay.horizon(), exposures) {
         (Some(horizon), Some(longest)) => assess(horizon, longest, now),
