@@ -1,10 +1,7 @@
 //! Convictions: from a double post to the refusal of its member.
 
 use core::num::NonZeroU16;
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
@@ -13,7 +10,7 @@ use quotapass_circuits::{
 use quotapass_protocol::{Evidence, LogError, QuotaExceeded, Verdict};
 
 use super::{
-    Conviction, LogEpoch, Outcome, Relay,
+    ConvictedMember, Conviction, LogEpoch, Outcome, Relay,
     pipeline::{Candidate, failed, unanswered},
     read,
     slashed::{Offender, Quota},
@@ -155,19 +152,22 @@ impl Relay {
     pub fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
         // Threads do not wait for each other's read of the log. Two threads may read the same convictions; each knows
         // them when it is done.
-        let from = self.convictions_seen.load(Ordering::Acquire);
-        let convictions = self.log.convictions(from)?;
+        let from = self.convicted.read();
+        let convictions = self.log.convictions(from as u64)?;
         if convictions.is_empty() {
             return Ok(());
         }
         let cap = self.highest_cap(now);
-        for conviction in &convictions {
-            if let Some(secret) = conviction.secret() {
-                // A relay with a fast clock does not extend the grace time.
-                self.refuse(secret, cap, conviction.at.min(now));
-            }
-        }
-        self.convictions_seen.fetch_max(from.saturating_add(convictions.len() as u64), Ordering::AcqRel);
+        let learn = |Conviction { evidence, at, .. }: Conviction| {
+            let secret = evidence.secret()?;
+            let (commitment, scope, epoch) = (secret.commitment(), evidence.scope, evidence.epoch);
+            // A relay with a fast clock does not extend the grace time.
+            self.refuse(secret, cap, at.min(now));
+            Some(ConvictedMember { commitment, scope, epoch, settlement: None })
+        };
+        // All are refused before they count as read.
+        let members: Vec<_> = convictions.into_iter().map(learn).collect();
+        self.convicted.add(from, members);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod badges;
 pub mod chain;
 mod claims;
 mod clock;
+mod convicted;
 mod conviction;
 mod convictions;
 pub mod engine;
@@ -41,6 +42,7 @@ pub use badges::{
 };
 pub use claims::{Case, RelayStore, Settlement, SlashClaims, WorkerId};
 pub use clock::{Clock, SettableClock, SystemClock};
+pub use convicted::ConvictedMember;
 pub use conviction::Conviction;
 pub use convictions::MessageLimits;
 pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, Progress, RelayContext, Source};

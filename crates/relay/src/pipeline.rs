@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU16;
 use std::{
-    sync::{Arc, RwLock, RwLockReadGuard, atomic::AtomicU64},
+    sync::{Arc, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -23,7 +23,8 @@ use quotapass_protocol::{
 use rayon::prelude::*;
 
 use super::{
-    Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers, badges::VerifiedBadges, read, slashed::Quota, write,
+    Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers, badges::VerifiedBadges, convicted::ConvictedMembers,
+    read, slashed::Quota, write,
 };
 
 /// A post to check.
@@ -61,8 +62,8 @@ pub struct Relay {
     horizon: RwLock<Option<Horizon>>,
     pub(super) log: Arc<dyn RelayStore>,
     pub(super) slashed: SlashedMembers,
-    /// The number of the log's convictions that are in `slashed`.
-    pub(super) convictions_seen: AtomicU64,
+    /// The members of the log's convictions; all of them are in `slashed`.
+    pub(super) convicted: ConvictedMembers,
     pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
     verified_badges: VerifiedBadges,
 }
@@ -114,7 +115,7 @@ impl Relay {
             horizon: RwLock::default(),
             log,
             slashed: SlashedMembers::new(),
-            convictions_seen: AtomicU64::default(),
+            convicted: ConvictedMembers::default(),
             limits: RwLock::default(),
             verified_badges: VerifiedBadges::default(),
         }

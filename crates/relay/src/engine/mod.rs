@@ -13,7 +13,6 @@
 //! A caller that no longer needs an answer drops the future: posts without a waiting caller are not verified, unless
 //! their verification has begun.
 
-mod cases;
 mod history;
 mod metrics;
 mod schedule;
@@ -29,13 +28,12 @@ use std::{io, sync::Arc, thread, time::Duration};
 
 use tokio::sync::oneshot;
 
-pub use cases::ConvictedMember;
 pub use history::{SAMPLE_SECONDS, Sample};
 pub use metrics::EngineMetrics;
 pub use source::Source;
 pub use submission::{OwnedBadge, OwnedPost};
 
-use super::{BadgeAnswer, Clock, EventBus, Relay, RelayStatus};
+use super::{BadgeAnswer, Clock, ConvictedMember, EventBus, Relay, RelayStatus};
 use quotapass_protocol::{Overload, Verdict};
 use submission::Work;
 use worker::Shared;
@@ -205,12 +203,12 @@ impl Engine {
     /// Returns the members that exceeded a quota, here or at a relay that shares the log, from a position on and at
     /// most `limit`, in the order of the log; and the total number.
     pub fn convicted(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
-        self.shared().cases.page(from, limit)
+        self.relay().convicted.page(from, limit)
     }
 
     /// Returns the latest convicted members, latest first.
     pub fn latest_convicted(&self, count: usize) -> Vec<ConvictedMember> {
-        self.shared().cases.latest(count)
+        self.relay().convicted.latest(count)
     }
 
     /// Returns the progress. Waits for the queue's lock.

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 
 use super::{
     EngineMetrics, EngineSettings, Progress, RelayContext,
-    cases::Cases,
     history::History,
     schedule::{Batch, Costs, Depth, Finished, Next, Portion, Scheduler},
     source::Source,
@@ -32,7 +31,6 @@ pub(super) struct Shared {
     pub(super) context: RelayContext,
     pub(super) metrics: EngineMetrics,
     pub(super) history: History,
-    pub(super) cases: Cases,
     state: Mutex<Pending>,
     /// Signals a new submission, a finished batch, or the stop of the engine.
     changed: Condvar,
@@ -83,7 +81,6 @@ impl Shared {
             context,
             metrics,
             history,
-            cases: Cases::default(),
             state: Mutex::new(Pending { schedule, is_look_due: false }),
             changed: Condvar::new(),
             look: Condvar::new(),
@@ -318,10 +315,11 @@ impl Shared {
                 looked_after = Some(Instant::now());
             }
             self.metrics.follow(&self.relay.policies());
-            let read = self.relay.learn_convictions(now);
-            let read =
-                read.and_then(|()| self.cases.refresh(self.relay.log(), &self.context.events, now, looks_after_cases));
-            let read = read.and_then(|()| self.relay.log().probe());
+            let (relay, events) = (&self.relay, &self.context.events);
+            let read = relay
+                .learn_convictions(now)
+                .and_then(|()| relay.convicted.publish(relay.log().cases(), events, now, looks_after_cases))
+                .and_then(|()| relay.log().probe());
             match read {
                 Ok(()) => self.context.status.log_works(now),
                 Err(error) => self.context.status.log_failed(&error, now),

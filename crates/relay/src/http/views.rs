@@ -15,7 +15,7 @@ use super::{
     Service,
     error::{ApiError, ErrorBody},
 };
-use crate::{Settlement, engine::ConvictedMember};
+use crate::{ConvictedMember, Settlement};
 
 /// Maximum number of superseded roots in an answer.
 const MAX_ROOTS: usize = 1_000;

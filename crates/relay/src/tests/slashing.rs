@@ -20,8 +20,8 @@ use quotapass_protocol::{Evidence, Gossip, LogError, Overload, Policy, QuotaExce
 
 use super::world::*;
 use crate::{
-    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, NullifierLog, Outcome, Recorded,
-    Relay, RelayStore, Settlement, SlashClaims, WorkerId,
+    BadgeBook, ConvictedMember, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, NullifierLog,
+    Outcome, Recorded, Relay, RelayStore, Settlement, SlashClaims, WorkerId,
 };
 
 const fn slashed(within_grace: bool) -> Verdict {
@@ -203,6 +203,22 @@ fn relays_that_share_a_log_catch_halves_sent_to_different_ones() {
     let next = posting(0, 1, MESSAGE).prove();
     assert_eq!(next.to(&first, NOW), slashed(true));
     assert_eq!(next.to(&relay(), NOW), slashed(true));
+}
+
+#[test]
+fn a_conviction_that_two_threads_read_is_listed_once() {
+    let convicted = relay().convicted;
+    let member = |number: usize| ConvictedMember {
+        commitment: world().secrets[number].commitment(),
+        scope: scope(),
+        epoch: epoch(),
+        settlement: None,
+    };
+    // No secret can be recovered from the second conviction. The last thread read one more conviction than the others.
+    convicted.add(0, [Some(member(0)), None]);
+    convicted.add(0, [Some(member(0)), None]);
+    convicted.add(0, [Some(member(0)), None, Some(member(1))]);
+    assert_eq!((convicted.read(), convicted.page(0, 9)), (3, (vec![member(0), member(1)], 2)));
 }
 
 #[test]

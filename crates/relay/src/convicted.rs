@@ -8,7 +8,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::LogError;
 
-use crate::{Conviction, EventBus, RelayEvent, RelayStore, Settlement, lock};
+use crate::{EventBus, RelayEvent, Settlement, SlashClaims, lock};
 
 /// The maximum number of open cases that are checked in one round.
 const LOOKED_AFTER: usize = 64;
@@ -26,22 +26,25 @@ pub struct ConvictedMember {
     pub settlement: Option<Settlement>,
 }
 
-/// All convicted members, in the order of the log.
+/// All convicted members, in the order of the log. The relay reads the convictions of the log once, refuses their
+/// members, and adds them here; events and lists of convicted members follow this list.
 #[derive(Debug, Default)]
-pub(super) struct Cases(Mutex<KnownCases>);
+pub(super) struct ConvictedMembers(Mutex<KnownMembers>);
 
 #[derive(Debug, Default)]
-struct KnownCases {
+struct KnownMembers {
     members: Vec<ConvictedMember>,
-    /// The number of convictions read. No secret can be recovered from some of them.
-    read: u64,
+    /// The number of convictions read from the log. No secret can be recovered from some of them.
+    read: usize,
+    /// The number of members whose conviction was published, or did not need to be.
+    published: usize,
     /// The position of the case to check next.
     next: usize,
     /// Whether the log and its cases were read completely once. Contents from before that are not published as events.
     is_begun: bool,
 }
 
-impl Cases {
+impl ConvictedMembers {
     /// Returns convicted members from a position on, at most `limit`, and the total number.
     pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
         let state = lock(&self.0);
@@ -53,32 +56,39 @@ impl Cases {
         lock(&self.0).members.iter().rev().take(count).cloned().collect()
     }
 
-    /// Reads new convictions from the log and publishes them, at Unix second `now`. With `looks_after_cases` it also
-    /// checks some of the open cases. The lock is not held during log operations.
-    pub(super) fn refresh(
+    /// Returns the number of convictions read from the log.
+    pub(super) fn read(&self) -> usize {
+        lock(&self.0).read
+    }
+
+    /// Adds the convictions that a thread read from the log from position `from` on: for each its member, or none if no
+    /// secret can be recovered. Other threads may have added some of them meanwhile.
+    pub(super) fn add(&self, from: usize, read: impl IntoIterator<Item = Option<ConvictedMember>>) {
+        let state = &mut *lock(&self.0);
+        for member in read.into_iter().skip(state.read.saturating_sub(from)) {
+            state.read += 1;
+            state.members.extend(member);
+        }
+    }
+
+    /// Publishes new convictions, at Unix second `now`. With `looks_after_cases` it also checks some of the open cases.
+    /// The lock is not held during log operations.
+    pub(super) fn publish(
         &self,
-        log: &dyn RelayStore,
+        cases: &dyn SlashClaims,
         events: &EventBus,
         now: u64,
         looks_after_cases: bool,
     ) -> Result<(), LogError> {
-        let from = lock(&self.0).read;
-        let news = log.convictions(from)?;
         let open = {
             let state = &mut *lock(&self.0);
-            state.read += news.len() as u64;
-            for Conviction { evidence, .. } in &news {
-                let Some(secret) = evidence.secret() else { continue };
-                let (commitment, scope, epoch) = (secret.commitment(), evidence.scope, evidence.epoch);
-                state.members.push(ConvictedMember { commitment, scope, epoch, settlement: None });
-                if state.is_begun {
-                    events.publish(RelayEvent::Convicted { commitment, at: now });
-                }
-            }
+            let news = state.members.iter().skip(state.published).filter(|_| state.is_begun);
+            news.for_each(|member| events.publish(RelayEvent::Convicted { commitment: member.commitment, at: now }));
+            state.published = state.members.len();
             if looks_after_cases { state.open() } else { Vec::new() }
         };
         for (position, commitment) in open {
-            let Some(settlement) = log.cases().settlement(commitment)? else { continue };
+            let Some(settlement) = cases.settlement(commitment)? else { continue };
             let state = &mut *lock(&self.0);
             if let Some(member) = state.members.get_mut(position) {
                 member.settlement = Some(settlement.clone());
@@ -94,7 +104,7 @@ impl Cases {
     }
 }
 
-impl KnownCases {
+impl KnownMembers {
     /// Returns some open cases; the next call returns others.
     fn open(&mut self) -> Vec<(usize, IdentityCommitment)> {
         let open = |(_, member): &(usize, &ConvictedMember)| member.settlement.is_none();
