@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
 use quotapass_registry::{
-    Registry, RegistryContract,
+    RegistryContract, RegistryReader,
     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
 use quotapass_wallet::{
@@ -216,7 +216,7 @@ impl Context {
 
     /// Refuses a registry whose contracts run unknown code, or which verifies slashes with another key than the one in
     /// force.
-    pub(super) fn require_trusted(&self, registry: &dyn Registry) -> Result<()> {
+    pub(super) fn require_trusted(&self, registry: &dyn RegistryReader) -> Result<()> {
         require_test_chain(&self.config, registry.id().chain_id)?;
         let provenance = registry.provenance()?;
         Ok(provenance.require(slash_key(&self.keys()?)?, &self.config.trusted_code()?)?)

@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{
-    MemberStatus, Permit, Receipt, Registry, RegistryError, RegistryInfo, TierNumber, rpc::AccountError,
+    MemberStatus, Permit, Receipt, RegistryError, RegistryInfo, RegistryReader, RegistryWriter, TierNumber,
+    rpc::AccountError,
 };
 use quotapass_wallet::ledger::{History, Ledger, LedgerError, LedgerOwner};
 use serde_json::json;

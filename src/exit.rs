@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use quotapass_registry::{MemberStatus, Registry};
+use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter};
 use serde_json::json;
 
 use super::{

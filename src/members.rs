@@ -10,7 +10,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     requirement::Requirement,
 };
-use quotapass_registry::{Follower, FollowerSettings, MemberRecord, MemberStatus, Registry, SyncedMembers};
+use quotapass_registry::{Follower, FollowerSettings, MemberRecord, MemberStatus, RegistryReader, SyncedMembers};
 use quotapass_wallet::{
     files::write_atomically,
     ledger::LedgerOwner,
@@ -89,7 +89,7 @@ impl Context {
     }
 
     /// Opens the local copy and brings it up to date. Roots within the longest root window are reported one by one.
-    pub(super) fn synced_copy(&self, registry: &dyn Registry) -> Result<(Follower, SyncedMembers)> {
+    pub(super) fn synced_copy(&self, registry: &dyn RegistryReader) -> Result<(Follower, SyncedMembers)> {
         let mut copy = self.copy(&registry.id())?;
         let synced = copy.sync(registry)?;
         Ok((copy, synced))
@@ -144,7 +144,7 @@ impl Context {
 
     fn locate_by_relay(
         &self,
-        registry: &dyn Registry,
+        registry: &dyn RegistryReader,
         owner: &LedgerOwner,
         relay: &str,
         index: Option<u32>,

@@ -9,7 +9,7 @@ use quotapass_circuits::{
     signal::Receiver,
     slash::{Slash, slash},
 };
-use quotapass_registry::{ContractRefusal, MemberStatus, Registry, RegistryError, RegistryEvent};
+use quotapass_registry::{ContractRefusal, MemberStatus, RegistryError, RegistryEvent, RegistryReader, RegistryWriter};
 use rand::rngs::OsRng;
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use quotapass_circuits::{membership::MemberIndex, signal::Scope};
 use quotapass_protocol::DatedPolicy;
-use quotapass_registry::{MemberRecord, MemberStatus, Registry};
+use quotapass_registry::{MemberRecord, MemberStatus, RegistryReader};
 use quotapass_wallet::ledger::{LedgerOwner, Quota};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_registry::Registry;
+use quotapass_registry::RegistryReader;
 use serde_json::json;
 
 use super::{context::Context, output::note};

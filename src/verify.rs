@@ -14,7 +14,7 @@ use quotapass_circuits::{
     prover::KeyOrigin,
 };
 use quotapass_protocol::{Malformed, PolicyTable, RootHistory, Verdict};
-use quotapass_registry::Registry;
+use quotapass_registry::RegistryReader;
 use quotapass_relay::{BadgeRequest, MemoryLog, PostRequest, Relay};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use alloy_primitives::U256;
 use anyhow::Result;
 use clap::Args;
-use quotapass_registry::{FollowError, Registry, RegistryError, RegistryEvent, TokenInfo};
+use quotapass_registry::{FollowError, RegistryError, RegistryEvent, RegistryReader, TokenInfo};
 use serde_json::json;
 
 use super::{amount, context::Context, output::note, time::moment};

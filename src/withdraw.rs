@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use anyhow::{Result, bail};
 use clap::Args;
-use quotapass_registry::{MemberStatus, Registry};
+use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter};
 use serde_json::json;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use quotapass_circuits::{membership::MemberIndex, signal::Receiver, slash::slash};
 use quotapass_registry::{
-    Registry,
+    RegistryReader,
     alloy_primitives::{B256, U256},
     bindings::RegistryAbi,
 };

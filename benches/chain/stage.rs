@@ -9,7 +9,7 @@ use quotapass_circuits::{
     slash::Slash,
 };
 use quotapass_registry::{
-    Registry, RegistryContract, Tier,
+    RegistryContract, RegistryReader, Tier,
     alloy_primitives::{Address, B256, U256},
     bindings::{RegistryAbi, sol_types::SolCall},
     deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use quotapass_circuits::membership::MemberIndex;
 use quotapass_registry::{
-    Follower, FollowerSettings, Registry, RegistryContract,
+    Follower, FollowerSettings, RegistryContract, RegistryReader,
     rpc::{JsonRpcNode, RpcSettings},
 };
 

@@ -14,7 +14,7 @@ use quotapass_circuits::{
     slash::slash,
 };
 use quotapass_protocol::{Gossip, Verdict};
-use quotapass_registry::{ContractRefusal, Registry, RegistryError};
+use quotapass_registry::{ContractRefusal, RegistryError, RegistryReader, RegistryWriter};
 use quotapass_relay::{BadgeRequest, ChatKey};
 use serde_json::{Value, json};
 

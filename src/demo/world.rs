@@ -20,7 +20,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{Policy, PolicyTable, RootHistory, Verdict};
 use quotapass_registry::{
-    Follower, FollowerSettings, Registry, Tier, TierNumber,
+    Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, U256},
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},

@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use anyhow::Result;
 use clap::Args;
-use quotapass_registry::Registry;
+use quotapass_registry::{RegistryReader, RegistryWriter};
 use serde_json::json;
 
 use crate::{amount, context::Context, prompt::confirm};

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use quotapass_circuits::slash::Slash;
 use quotapass_protocol::{HEAD_SECONDS, SLASH_SECONDS};
 use quotapass_registry::{
-    Gate, Registry, RegistryContract, Tier, TokenInfo,
+    Gate, RegistryContract, RegistryReader, Tier, TokenInfo,
     bindings::{TokenAbi, sol_types::SolCall},
     deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
     node::{Call, Node},

@@ -1,7 +1,7 @@
 //! `quotapass registry info`.
 
 use anyhow::Result;
-use quotapass_registry::{Provenance, Registry, provenance::ContractKind};
+use quotapass_registry::{Provenance, RegistryReader, provenance::ContractKind};
 use serde_json::json;
 
 use crate::{amount, context::Context, time::duration};
@@ -18,7 +18,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
     trusted
 }
 
-fn show(registry: &dyn Registry, provenance: &Provenance, is_trusted: bool, context: &Context) -> Result<()> {
+fn show(registry: &dyn RegistryReader, provenance: &Provenance, is_trusted: bool, context: &Context) -> Result<()> {
     let (info, head) = (registry.info()?, registry.head()?);
     let id = registry.id();
     if context.output().is_json() {

@@ -18,7 +18,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::Policy;
 use quotapass_registry::{
-    Follower, FollowerSettings, Registry, Tier, TierNumber,
+    Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
 };

@@ -94,7 +94,7 @@ fn export(store: &dyn RelayStore, out: &std::path::Path, member: Option<&str>, o
 }
 
 fn import(store: &dyn RelayStore, chain: &ChainAccess, files: &[PathBuf], output: Output) -> Result<()> {
-    let registry = chain.link.get().context("cannot look up members on the chain")?;
+    let registry = chain.link.reader().context("cannot look up members on the chain")?;
     for path in files {
         let evidence = evidence::read(path)?;
         let name = path.display();

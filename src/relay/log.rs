@@ -42,7 +42,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
         );
     }
     if !trust_clock {
-        let head = match chain.link.get().and_then(|registry| registry.latest_block()) {
+        let head = match chain.link.reader().and_then(|registry| registry.latest_block()) {
             Ok(block) => Some(block.timestamp),
             Err(error) => {
                 note(format!("the chain does not answer: {error}"));

@@ -77,7 +77,7 @@ impl Program {
         require_test_chain(&settings, chain.id.chain_id)?;
         let keys = folders.keys(fixed);
         let configuration = Arc::new(Configuration::new(path, settings.clone(), slash_key(&keys)?));
-        let answer = chain.link.get().map_err(ChainError::from);
+        let answer = chain.link.reader().map_err(ChainError::from);
         match answer.and_then(|registry| configuration.check(&*registry)) {
             Ok(()) => {}
             Err(unfit @ ChainError::Unfit(_)) => return Err(unfit.into()),
@@ -167,7 +167,7 @@ impl Program {
         if offline {
             return Ok((String::new(), key));
         }
-        let info = settings.fit(&*chain.link.get()?, slash_key(&folders.keys(fixed))?)?;
+        let info = settings.fit(&*chain.link.reader()?, slash_key(&folders.keys(fixed))?)?;
         let wallet = match &chain.account {
             Some(account) => format!("{} slashes", account.get()),
             None => "no wallet slashes".into(),

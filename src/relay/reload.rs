@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use quotapass_circuits::verifier::KeyHash;
-use quotapass_registry::{Registry, RegistryInfo};
+use quotapass_registry::{RegistryInfo, RegistryReader};
 use quotapass_relay::{
     Relay, RelayContext, RelayEvent,
     chain::{ChainError, RegistryCheck},
@@ -42,7 +42,7 @@ impl Configuration {
     }
 
     /// Checks the registry against the settings, and remembers its terms if they match.
-    pub(super) fn check(&self, registry: &dyn Registry) -> Result<(), ChainError> {
+    pub(super) fn check(&self, registry: &dyn RegistryReader) -> Result<(), ChainError> {
         let info = self.settings().fit(registry, self.slash_key)?;
         *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
         Ok(())

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quotapass_circuits::registry_id::RegistryId;
 use quotapass_protocol::{POLICY_KEY_NAME, note::NoteKey};
 use quotapass_registry::{
-    Registry, RegistryContract,
+    RegistryContract, RegistryWriter,
     embedded::EmbeddedChain,
     node::{Node, NodeError},
     rpc::{AccountKey, JsonRpcNode, RpcSettings, RpcTls},
@@ -262,7 +262,7 @@ impl ChainAccess {
                 );
             }
             let link = RegistryLink::new(move || {
-                let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node.clone(), address)?);
+                let registry: Arc<dyn RegistryWriter> = Arc::new(RegistryContract::connect(node.clone(), address)?);
                 Ok(registry)
             });
             let account = slashing.enabled.then(|| EMBEDDED_OPERATOR.into());
@@ -281,7 +281,7 @@ impl ChainAccess {
             let node = JsonRpcNode::connect(&endpoint.address()?, settings)?;
             let account = lock(&sender).clone();
             let node = account.into_iter().fold(node, JsonRpcNode::with_account);
-            let registry: Arc<dyn Registry> = Arc::new(RegistryContract::connect(node, address)?);
+            let registry: Arc<dyn RegistryWriter> = Arc::new(RegistryContract::connect(node, address)?);
             Ok(registry)
         });
         let id = RegistryId { chain_id, address: address.into_array() };

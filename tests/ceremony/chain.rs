@@ -8,7 +8,7 @@ use quotapass_circuits::{
     verifier::VerifyingKey,
 };
 use quotapass_registry::{
-    ContractRefusal, Distrust, Registry, RegistryEvent, Tier, TierNumber,
+    ContractRefusal, Distrust, RegistryEvent, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, Bytes, U256},
     deployment::{RegistryConfig, slash_verifier_init_code},
     embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},

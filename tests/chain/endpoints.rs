@@ -10,7 +10,7 @@ use std::{
 };
 
 use quotapass_registry::{
-    Follower, FollowerSettings, Observer, Registry, RegistryContract, RegistryError,
+    Follower, FollowerSettings, Observer, RegistryContract, RegistryError, RegistryReader,
     alloy_primitives::Address,
     node::{Call, Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},

@@ -13,7 +13,7 @@ use std::{
 };
 
 use quotapass_registry::{
-    FollowError, Follower, FollowerSettings, Registry, RegistryContract, RegistryError,
+    FollowError, Follower, FollowerSettings, RegistryContract, RegistryError, RegistryReader,
     node::NodeError,
     rpc::{JsonRpcNode, RpcSettings},
 };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use quotapass_circuits::membership::MemberIndex;
 use quotapass_protocol::{RootHistory, RootStatus};
 use quotapass_registry::{
-    FollowError, Follower, FollowerSettings, MemberStatus, Registry,
+    FollowError, Follower, FollowerSettings, MemberStatus, RegistryReader, RegistryWriter,
     node::Node,
     rpc::{JsonRpcNode, RpcSettings},
 };
@@ -24,13 +24,13 @@ use crate::{
 };
 
 /// A copy that reports every event and can undo only a few blocks.
-fn follower(registry: &dyn Registry) -> Follower {
+fn follower(registry: &dyn RegistryReader) -> Follower {
     let settings = FollowerSettings { history: Duration::MAX, reorganisation_limit: 12, ..FollowerSettings::default() };
     Follower::in_memory(registry.id(), settings).unwrap()
 }
 
 /// Checks that the copy equals the registry.
-fn compare(follower: &Follower, registry: &dyn Registry) {
+fn compare(follower: &Follower, registry: &dyn RegistryReader) {
     assert_eq!(follower.head(), Some(registry.head().unwrap()));
     for index in (0..follower.member_count().unwrap() as u32).map(MemberIndex) {
         assert_eq!(follower.member(index).unwrap(), registry.member_at(index).unwrap());

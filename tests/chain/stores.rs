@@ -6,7 +6,9 @@ use quotapass_circuits::{
     membership::{Levels, MemberIndex},
     registry_id::RegistryId,
 };
-use quotapass_registry::{FollowError, Follower, FollowerSettings, Registry, StoreError, embedded::EmbeddedChain};
+use quotapass_registry::{
+    FollowError, Follower, FollowerSettings, RegistryReader, RegistryWriter, StoreError, embedded::EmbeddedChain,
+};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore, SeedableRng},

@@ -8,8 +8,8 @@ use std::sync::{
 
 use quotapass_circuits::membership::MemberIndex;
 use quotapass_registry::{
-    FollowError, Follower, FollowerSettings, MemberStatus, Observer, Registry, RegistryContract, RegistryError,
-    SyncProgress,
+    FollowError, Follower, FollowerSettings, MemberStatus, Observer, RegistryContract, RegistryError, RegistryReader,
+    RegistryWriter, SyncProgress,
     node::NodeError,
     rpc::{JsonRpcNode, RpcSettings},
 };
@@ -33,7 +33,7 @@ pub fn through(bench: &AnvilBench, proxy: &Proxy) -> RegistryContract<JsonRpcNod
     RegistryContract::connect(JsonRpcNode::connect(&proxy.http(), hasty()).unwrap(), bench.address()).unwrap()
 }
 
-pub fn follower(registry: &dyn Registry) -> Follower {
+pub fn follower(registry: &dyn RegistryReader) -> Follower {
     Follower::in_memory(registry.id(), FollowerSettings::default()).unwrap()
 }
 

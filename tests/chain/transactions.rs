@@ -10,7 +10,7 @@ use std::{
 };
 
 use quotapass_registry::{
-    ContractRefusal, Observer, Registry, RegistryContract, RegistryError,
+    ContractRefusal, Observer, RegistryContract, RegistryError, RegistryReader, RegistryWriter,
     alloy_primitives::{Address, U256},
     node::{Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},

@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use quotapass_circuits::membership::{Levels, MemberTree};
 use quotapass_registry::{
-    Follower, FollowerSettings, Registry, RegistryContract,
+    Follower, FollowerSettings, RegistryContract, RegistryReader,
     rpc::{JsonRpcNode, RpcSettings},
 };
 use quotapass_relay::http::members_routes;

@@ -4,7 +4,7 @@ use std::fs;
 
 use quotapass_circuits::identity::IdentityCommitment;
 use quotapass_registry::{
-    Registry, RegistryContract, TierNumber,
+    RegistryContract, RegistryWriter, TierNumber,
     alloy_primitives::U256,
     bindings::{TokenAbi, sol_types::SolCall},
     node::{Call, Node},

@@ -1,7 +1,7 @@
 //! Runs the suite on a real node behind JSON-RPC.
 
 use quotapass_registry::{
-    Registry, RegistryContract,
+    RegistryContract, RegistryReader, RegistryWriter,
     alloy_primitives::{Address, Bytes, U256, hex},
     bindings::{TokenAbi, sol_types::SolCall},
     deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
@@ -85,7 +85,7 @@ pub fn node(anvil: &Anvil, url: &str, settings: RpcSettings) -> JsonRpcNode {
 }
 
 impl Bench for AnvilBench {
-    fn registry(&self) -> &dyn Registry {
+    fn registry(&self) -> &dyn RegistryWriter {
         &self.registry
     }
 

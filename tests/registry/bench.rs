@@ -12,7 +12,7 @@ use quotapass_circuits::{
     slash::{Slash, slash},
 };
 use quotapass_registry::{
-    PermitDigest, Registry, Tier, TierNumber,
+    PermitDigest, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, Bytes, Signature, U256},
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
@@ -31,7 +31,7 @@ pub const LARGE: TierNumber = TierNumber(2);
 
 /// A backend with a fresh registry, on a chain that the test controls.
 pub trait Bench {
-    fn registry(&self) -> &dyn Registry;
+    fn registry(&self) -> &dyn RegistryWriter;
 
     /// Moves the time of the next block forward.
     fn advance(&self, seconds: u64);
@@ -90,7 +90,7 @@ pub fn config(chain: &EmbeddedChain) -> RegistryConfig {
 }
 
 impl Bench for EmbeddedBench {
-    fn registry(&self) -> &dyn Registry {
+    fn registry(&self) -> &dyn RegistryWriter {
         &self.registry
     }
 
@@ -148,7 +148,7 @@ pub fn prover() -> &'static Prover<Slash> {
 }
 
 /// Proves that the secret is known, for a receiver at a registry.
-pub fn slash_proof(registry: &dyn Registry, secret: &IdentitySecret, receiver: Address) -> Proof {
+pub fn slash_proof(registry: &dyn RegistryReader, secret: &IdentitySecret, receiver: Address) -> Proof {
     let (public, witness) = slash(secret, Receiver::new(&registry.id(), &receiver.into_array()));
     prover().prove(&public, &witness, &mut ChaCha20Rng::seed_from_u64(7)).unwrap()
 }

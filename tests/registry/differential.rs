@@ -4,7 +4,9 @@ use std::sync::{Mutex, OnceLock};
 
 use proptest::prelude::*;
 use quotapass_circuits::membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms};
-use quotapass_registry::{MemberStatus, Registry, TierNumber, alloy_primitives::U256, embedded::Snapshot};
+use quotapass_registry::{
+    MemberStatus, RegistryReader, RegistryWriter, TierNumber, alloy_primitives::U256, embedded::Snapshot,
+};
 
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers};
 

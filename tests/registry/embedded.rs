@@ -6,7 +6,7 @@ use quotapass_circuits::{
     prover::development_setup,
 };
 use quotapass_registry::{
-    ContractRefusal, Distrust, Follower, FollowerSettings, Gate, Registry, RegistryError, Tier,
+    ContractRefusal, Distrust, Follower, FollowerSettings, Gate, RegistryError, RegistryReader, RegistryWriter, Tier,
     alloy_primitives::{Address, Bytes, U256},
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain},

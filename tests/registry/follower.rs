@@ -4,7 +4,8 @@ use core::{ops::RangeInclusive, time::Duration};
 
 use quotapass_circuits::membership::{Member, MemberIndex, MemberPath};
 use quotapass_registry::{
-    Block, ContractRefusal, FollowError, Follower, FollowerSettings, Registry, RegistryContract, RegistryError,
+    Block, ContractRefusal, FollowError, Follower, FollowerSettings, RegistryContract, RegistryError, RegistryReader,
+    RegistryWriter,
     alloy_primitives::{Address, Bytes, U256},
     embedded::EmbeddedChain,
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
@@ -13,7 +14,7 @@ use quotapass_registry::{
 use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
 
 /// A follower in memory that reports every event.
-fn follower(registry: &dyn Registry) -> Follower {
+fn follower(registry: &dyn RegistryReader) -> Follower {
     let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
     Follower::in_memory(registry.id(), settings).unwrap()
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use quotapass_circuits::{membership::Root, poseidon};
 use quotapass_registry::{
-    Registry,
+    RegistryReader,
     alloy_primitives::{Address, Bytes, keccak256},
     node::{Call, Node},
 };

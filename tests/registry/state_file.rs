@@ -9,7 +9,7 @@ use std::{
 
 use quotapass_circuits::membership::MemberIndex;
 use quotapass_registry::{
-    Registry,
+    RegistryReader, RegistryWriter,
     alloy_primitives::Address,
     embedded::{ChainSettings, EmbeddedChain, StateFileError},
     node::Node,

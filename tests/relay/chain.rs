@@ -9,7 +9,7 @@ use quotapass_circuits::{
     signal::{Epoch, ExternalNullifier, Scope},
 };
 use quotapass_protocol::{Horizon, Policy, RootStatus};
-use quotapass_registry::{Follower, FollowerSettings, Registry};
+use quotapass_registry::{Follower, FollowerSettings, RegistryReader, RegistryWriter};
 use quotapass_relay::{
     LogEpoch, MemoryLog, Relay, RelayContext, SettableClock, TroubleKind,
     chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
@@ -56,7 +56,7 @@ impl World {
         self.start_with(|_| Ok(()))
     }
 
-    fn start_with(&self, check: impl Fn(&dyn Registry) -> Result<(), ChainError> + Send + 'static) -> Run {
+    fn start_with(&self, check: impl Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send + 'static) -> Run {
         self.start_as(check, ChainSettings::default())
     }
 
@@ -66,7 +66,7 @@ impl World {
 
     fn start_as(
         &self,
-        check: impl Fn(&dyn Registry) -> Result<(), ChainError> + Send + 'static,
+        check: impl Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send + 'static,
         chain_settings: ChainSettings,
     ) -> Run {
         let id = self.bench.registry.id();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use quotapass_registry::{
-    Block, Registry, RegistryContract, RegistryError,
+    Block, RegistryContract, RegistryError, RegistryWriter,
     alloy_primitives::{Address, BlockNumber, Bytes, TxHash},
     embedded::EmbeddedChain,
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
@@ -63,7 +63,7 @@ impl Endpoint {
         let endpoint = self.clone();
         Arc::new(RegistryLink::new(move || {
             let registry = RegistryContract::connect(endpoint.clone(), registry.into())?;
-            Ok::<Arc<dyn Registry>, RegistryError>(Arc::new(registry))
+            Ok::<Arc<dyn RegistryWriter>, RegistryError>(Arc::new(registry))
         }))
     }
 

@@ -9,7 +9,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     slash::Slash,
 };
-use quotapass_registry::{MemberStatus, Registry, alloy_primitives::Address};
+use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter, alloy_primitives::Address};
 use quotapass_relay::{
     Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
     WorkerId,

@@ -1,6 +1,7 @@
 //! Bindings of the contracts, generated from their compiled artifacts, bytecode included.
 //!
-//! They use the contracts' raw integers. Prefer [`Registry`](super::Registry), which has typed values.
+//! They use the contracts' raw integers. Prefer [`RegistryReader`](super::RegistryReader) and [`RegistryWriter`](super::RegistryWriter), which
+//! have typed values.
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 pub use alloy_sol_types as sol_types;

@@ -1,4 +1,4 @@
-//! The registry contract behind the [`Registry`] trait, on any chain.
+//! The registry contract behind [`RegistryReader`] and [`RegistryWriter`], on any chain.
 
 use core::ops::{Range, RangeInclusive};
 
@@ -13,8 +13,9 @@ use quotapass_circuits::{
 };
 
 use super::{
-    Block, Gate, Head, LoggedEvent, MemberRecord, MemberStatus, Permit, PermitDigest, Provenance, Receipt, Registry,
-    RegistryError, RegistryEvent, RegistryInfo, Tier, TierNumber, TokenInfo, UnexpectedAnswer,
+    Block, Gate, Head, LoggedEvent, MemberRecord, MemberStatus, Permit, PermitDigest, Provenance, Receipt,
+    RegistryError, RegistryEvent, RegistryInfo, RegistryReader, RegistryWriter, Tier, TierNumber, TokenInfo,
+    UnexpectedAnswer,
     bindings::{RegistryAbi, SlashVerifierAbi, TokenAbi},
     convert,
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
@@ -107,7 +108,7 @@ fn logged(log: &ChainLog) -> Result<LoggedEvent, RegistryError> {
     Ok(LoggedEvent { block: log.block, log_index: log.index, transaction: log.transaction, event })
 }
 
-impl<N: Node> Registry for RegistryContract<N> {
+impl<N: Node> RegistryReader for RegistryContract<N> {
     fn id(&self) -> RegistryId {
         RegistryId { chain_id: self.node.chain_id(), address: self.address.into_array() }
     }
@@ -271,6 +272,12 @@ impl<N: Node> Registry for RegistryContract<N> {
         Ok(PermitDigest(keccak256([b"\x19\x01", &domain[..], &message[..]].concat())))
     }
 
+    fn claimable(&self, account: Address) -> Result<U256, RegistryError> {
+        self.view(RegistryAbi::claimableCall { account })
+    }
+}
+
+impl<N: Node> RegistryWriter for RegistryContract<N> {
     fn approve(&self, from: Address, amount: U256) -> Result<Receipt, RegistryError> {
         let call = TokenAbi::approveCall { spender: self.address, value: amount };
         self.receipt(self.node.send(from, &Call { to: self.token, data: call.abi_encode().into() })?)
@@ -331,10 +338,6 @@ impl<N: Node> Registry for RegistryContract<N> {
     ) -> Result<Receipt, RegistryError> {
         let proof = proof.to_evm_words().map(U256::from_be_bytes);
         self.send(from, RegistryAbi::slashCall { index: U256::from(index.0), receiver, proof })
-    }
-
-    fn claimable(&self, account: Address) -> Result<U256, RegistryError> {
-        self.view(RegistryAbi::claimableCall { account })
     }
 
     fn claim(&self, from: Address, account: Address, to: Address) -> Result<Receipt, RegistryError> {

@@ -1,8 +1,9 @@
 //! The membership registry on the chain: deposits, their terms, and exits.
 //!
-//! [`Registry`] is the interface that relays, wallets and the command line use. [`RegistryContract`] implements it over
-//! any EVM chain that is a [`Node`](node::Node); [`embedded`] is an in-process chain. [`Follower`] builds a copy of the
-//! member tree from the registry's events and checks it against the contract's root.
+//! [`RegistryReader`] is the interface that relays, wallets and the command line read with, and [`RegistryWriter`] the
+//! one that deposits, exits and slashes go through. [`RegistryContract`] implements both over any EVM chain that is a
+//! [`Node`](node::Node); [`embedded`] is an in-process chain. [`Follower`] builds a copy of the member tree from the
+//! registry's events and checks it against the contract's root.
 
 pub mod bindings;
 mod contract;
@@ -49,16 +50,13 @@ pub struct PermitDigest(pub B256);
 pub struct Permit {
     /// Time until which it may be used, in Unix seconds.
     pub deadline: u64,
-    /// The signature of [`Registry::permit_digest`].
+    /// The signature of [`RegistryReader::permit_digest`].
     pub signature: Signature,
 }
 
-/// A registry contract on some chain.
-///
-/// Transactions are sent from an account whose key the backend holds. The methods return once the transaction is
-/// included in a block. If the contract refuses, they fail with [`RegistryError::Refused`] and nothing is changed.
+/// The reading half of a registry: its terms, members, events and accounts. Followers, relays and wallets need no more.
 /// Amounts are in the token's smallest unit.
-pub trait Registry: Send + Sync {
+pub trait RegistryReader: Send + Sync {
     /// Identifies the registry.
     fn id(&self) -> RegistryId;
 
@@ -176,6 +174,20 @@ pub trait Registry: Send + Sync {
     /// [`RegistryError`] if the token does not support permits.
     fn permit_digest(&self, owner: Address, amount: U256, deadline: u64) -> Result<PermitDigest, RegistryError>;
 
+    /// Reads the amount that an account can claim: slash payments that the token refused, and the fees if the account
+    /// is the treasury.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the chain or the contract does not answer as expected.
+    fn claimable(&self, account: Address) -> Result<U256, RegistryError>;
+}
+
+/// The writing half of a registry: deposits, exits and slashes.
+///
+/// Transactions are sent from an account whose key the backend holds. The methods return once the transaction is
+/// included in a block. If the contract refuses, they fail with [`RegistryError::Refused`] and nothing is changed.
+/// Amounts are in the token's smallest unit.
+pub trait RegistryWriter: RegistryReader {
     /// Allows the registry to take an amount of the caller's tokens.
     ///
     /// # Errors
@@ -246,13 +258,6 @@ pub trait Registry: Send + Sync {
         receiver: Address,
         proof: &Proof,
     ) -> Result<Receipt, RegistryError>;
-
-    /// Reads the amount that an account can claim: slash payments that the token refused, and the fees if the account
-    /// is the treasury.
-    ///
-    /// # Errors
-    /// [`RegistryError`] if the chain or the contract does not answer as expected.
-    fn claimable(&self, account: Address) -> Result<U256, RegistryError>;
 
     /// Pays the claimable amount of an account to that account. If the caller is the account itself, it may choose
     /// another receiver.

@@ -18,7 +18,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::Policy;
 use quotapass_registry::{
-    Registry, Tier, TierNumber,
+    RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, U256},
     bindings::RegistryAbi,
     deployment::RegistryConfig,

@@ -26,7 +26,7 @@ use quotapass_circuits::{
     share::{Nullifier, ShareValue},
 };
 use quotapass_protocol::Verdict;
-use quotapass_registry::{Registry, RegistryError, TierNumber};
+use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -209,9 +209,9 @@ async fn join(
 
 async fn on_chain<T: Send + 'static>(
     chat: Arc<Chat>,
-    work: impl FnOnce(&dyn Registry) -> Result<T, RegistryError> + Send + 'static,
+    work: impl FnOnce(&dyn RegistryWriter) -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let worked = tokio::task::spawn_blocking(move || work(&*chat.registry.get()?)).await;
+    let worked = tokio::task::spawn_blocking(move || work(&*chat.registry.writer()?)).await;
     let worked = worked.map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     worked.map_err(|error| match error {
         RegistryError::Refused(_) => failure(StatusCode::CONFLICT, error),

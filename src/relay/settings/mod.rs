@@ -55,7 +55,7 @@ use crate::{
     time::moment,
 };
 use quotapass_protocol::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict};
-use quotapass_registry::{CodeHash, Distrust, Registry, RegistryInfo};
+use quotapass_registry::{CodeHash, Distrust, RegistryInfo, RegistryReader};
 use quotapass_relay::{
     EngineSettings,
     chain::ChainError,
@@ -285,7 +285,7 @@ fn say(text: &str, error: &toml::de::Error) -> String {
 impl Settings {
     /// Checks a registry against the settings, and returns its terms: its contracts must run known code, it must verify
     /// slashes with the key in force, and its exit delay must be long enough for the scopes.
-    pub(super) fn fit(&self, registry: &dyn Registry, slash_key: KeyHash) -> Result<RegistryInfo, ChainError> {
+    pub(super) fn fit(&self, registry: &dyn RegistryReader, slash_key: KeyHash) -> Result<RegistryInfo, ChainError> {
         let unfit = |distrust: Distrust| ChainError::Unfit(distrust.to_string());
         registry.provenance()?.require(slash_key, &self.fixed.trusted_code).map_err(unfit)?;
         let info = registry.info()?;

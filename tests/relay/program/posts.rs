@@ -14,7 +14,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::Policy;
 use quotapass_registry::{
-    Follower, FollowerSettings, Registry, RegistryEvent, alloy_primitives::Address, rpc::RpcSettings,
+    Follower, FollowerSettings, RegistryEvent, RegistryReader, alloy_primitives::Address, rpc::RpcSettings,
 };
 use quotapass_wallet::keys::KeyStore;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};

@@ -6,7 +6,7 @@ use alloy_primitives::BlockNumber;
 use quotapass_circuits::membership::{Member, MemberIndex, TreeChange};
 
 use super::{FollowError, Follower, RootChange};
-use crate::{Registry, RegistryError, node::NodeError};
+use crate::{RegistryError, RegistryReader, node::NodeError};
 
 /// The changes of the tree in recent blocks.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError::NotSynced`], and others if the store or the registry fails.
-    pub fn roots_since(&self, registry: &dyn Registry, since: u64) -> Result<Vec<RootChange>, FollowError> {
+    pub fn roots_since(&self, registry: &dyn RegistryReader, since: u64) -> Result<Vec<RootChange>, FollowError> {
         let mut tree = self.tree()?.clone();
         let mut blocks = BTreeMap::<BlockNumber, BlockChanges>::new();
         self.store.for_each_member(|index, stored| {
@@ -69,7 +69,7 @@ impl Follower {
     }
 }
 
-fn time_of(registry: &dyn Registry, number: BlockNumber) -> Result<u64, FollowError> {
+fn time_of(registry: &dyn RegistryReader, number: BlockNumber) -> Result<u64, FollowError> {
     let missing =
         || RegistryError::Node(NodeError::BadAnswer(format!("block {number} is missing, although it was read before")));
     Ok(registry.block(number)?.ok_or_else(missing)?.timestamp)

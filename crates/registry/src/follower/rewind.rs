@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use alloy_primitives::BlockNumber;
 
 use super::{FollowError, Follower, Undone, store::CopyState};
-use crate::Registry;
+use crate::RegistryReader;
 
 impl Follower {
     /// Whether the last block read is still in the chain.
-    pub(super) fn is_in_chain(&self, registry: &dyn Registry) -> Result<bool, FollowError> {
+    pub(super) fn is_in_chain(&self, registry: &dyn RegistryReader) -> Result<bool, FollowError> {
         let Some(read) = self.state.read else { return Ok(true) };
         Ok(registry.block(read.number)? == Some(read))
     }
 
     /// If the last block read is no longer in the chain, undoes everything after the latest block that still is.
-    pub(super) fn return_to_common_ancestor(&mut self, registry: &dyn Registry) -> Result<(), FollowError> {
+    pub(super) fn return_to_common_ancestor(&mut self, registry: &dyn RegistryReader) -> Result<(), FollowError> {
         let Some(read) = self.state.read else { return Ok(()) };
         if self.is_in_chain(registry)? {
             return Ok(());

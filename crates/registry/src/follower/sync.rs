@@ -16,7 +16,7 @@ use super::{
     record::{End, StoredMember},
     store::CopyState,
 };
-use crate::{Block, Head, LoggedEvent, Registry, RegistryError, RegistryEvent, node::NodeError};
+use crate::{Block, Head, LoggedEvent, RegistryError, RegistryEvent, RegistryReader, node::NodeError};
 
 /// Maximum number of reorganisations during a sync.
 const REORGANISATIONS: u32 = 8;
@@ -67,7 +67,7 @@ impl Follower {
     /// [`FollowError`]. The events that were read are kept, so the call can be repeated and continues from there. If
     /// events contradict each other or the root, they are read once more; if that does not help, everything read since
     /// the last matching root is discarded.
-    pub fn sync(&mut self, registry: &dyn Registry) -> Result<SyncedMembers, FollowError> {
+    pub fn sync(&mut self, registry: &dyn RegistryReader) -> Result<SyncedMembers, FollowError> {
         let given = registry.id();
         if given != self.registry {
             return Err(FollowError::WrongRegistry { followed: self.registry, given });
@@ -107,7 +107,7 @@ impl Follower {
         Err(FollowError::Unsteady(REORGANISATIONS))
     }
 
-    fn read_up_to(&mut self, registry: &dyn Registry, head: Head) -> Result<Step, FollowError> {
+    fn read_up_to(&mut self, registry: &dyn RegistryReader, head: Head) -> Result<Step, FollowError> {
         let first = self.first(registry)?;
         let begun = Instant::now();
         let (from, members) = (self.next_block(first), self.tree.len() as u64);
@@ -152,7 +152,7 @@ impl Follower {
     }
 
     /// The first block to read. It is determined once.
-    fn first(&mut self, registry: &dyn Registry) -> Result<BlockNumber, FollowError> {
+    fn first(&mut self, registry: &dyn RegistryReader) -> Result<BlockNumber, FollowError> {
         if let Some(first) = self.state.first {
             return Ok(first);
         }
@@ -175,7 +175,7 @@ impl Follower {
     }
 
     /// Compares the root with the contract's.
-    fn verify(&mut self, registry: &dyn Registry, head: Head) -> Result<Step, FollowError> {
+    fn verify(&mut self, registry: &dyn RegistryReader, head: Head) -> Result<Step, FollowError> {
         let computed = self.tree.root();
         let ahead = self.state.read.is_some_and(|read| read.number > head.block.number);
         let head = match self.head() {
@@ -205,7 +205,7 @@ impl Follower {
     /// Applies the events of a range and writes them in one transaction.
     fn take_in(
         &mut self,
-        registry: &dyn Registry,
+        registry: &dyn RegistryReader,
         start: BlockNumber,
         last: Block,
         head: &Head,
@@ -251,7 +251,7 @@ impl Follower {
     /// The position of the first event that is reported by itself.
     fn recent(
         &self,
-        registry: &dyn Registry,
+        registry: &dyn RegistryReader,
         start: BlockNumber,
         last: Block,
         head: &Head,
@@ -386,7 +386,12 @@ struct Times {
 
 impl Times {
     /// Reads the times of the events that are reported one by one.
-    fn read(registry: &dyn Registry, events: &[LoggedEvent], last: Block, since: u64) -> Result<Self, FollowError> {
+    fn read(
+        registry: &dyn RegistryReader,
+        events: &[LoggedEvent],
+        last: Block,
+        since: u64,
+    ) -> Result<Self, FollowError> {
         let mut blocks = BTreeMap::new();
         for event in events {
             if let Entry::Vacant(entry) = blocks.entry(event.block) {
@@ -396,7 +401,7 @@ impl Times {
         Ok(Self { blocks, older: since.min(last.timestamp) })
     }
 
-    fn of_block(registry: &dyn Registry, number: BlockNumber, last: Block) -> Result<u64, FollowError> {
+    fn of_block(registry: &dyn RegistryReader, number: BlockNumber, last: Block) -> Result<u64, FollowError> {
         if number == last.number {
             return Ok(last.timestamp);
         }

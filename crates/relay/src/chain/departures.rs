@@ -3,7 +3,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberTree};
-use quotapass_registry::{Change, FollowError, Follower, Registry, RegistryError, RegistryEvent, node::NodeError};
+use quotapass_registry::{
+    Change, FollowError, Follower, RegistryError, RegistryEvent, RegistryReader, node::NodeError,
+};
 use tracing::warn;
 
 use crate::Relay;
@@ -24,7 +26,11 @@ pub(super) struct Departures {
 impl Departures {
     /// Reads the departures of convicted members from before the start of this process. The relay must have learnt the
     /// convictions.
-    pub(super) fn of_convicted(relay: &Relay, copy: &Follower, registry: &dyn Registry) -> Result<Self, FollowError> {
+    pub(super) fn of_convicted(
+        relay: &Relay,
+        copy: &Follower,
+        registry: &dyn RegistryReader,
+    ) -> Result<Self, FollowError> {
         let mut departures = Vec::new();
         if !relay.slashed().is_empty() {
             for (commitment, block) in copy.departures()? {

@@ -7,7 +7,7 @@ use std::{
 
 use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
 use quotapass_protocol::Horizon;
-use quotapass_registry::{Follower, Head, Registry, RegistryEvent, SyncedMembers};
+use quotapass_registry::{Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{Relay, RelayContext, RelayEvent, StopSignal, read, write};
 
 /// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
-pub type RegistryCheck = Box<dyn Fn(&dyn Registry) -> Result<(), ChainError> + Send>;
+pub type RegistryCheck = Box<dyn Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send>;
 
 /// The parts that a chain follower works with.
 pub struct ChainParts {
@@ -161,7 +161,7 @@ impl ChainFollower {
     }
 
     fn sync(&mut self) -> Result<Head, ChainError> {
-        let registry = self.parts.registry.get()?;
+        let registry = self.parts.registry.reader()?;
         if !self.is_checked {
             (self.parts.check)(&*registry)?;
             self.exit_delay = Some(registry.info()?.exit_delay);
@@ -188,7 +188,7 @@ impl ChainFollower {
     }
 
     /// Reads all roots of the longest window, and replaces the known ones.
-    fn begin(&mut self, synced: &SyncedMembers, registry: &dyn Registry) -> Result<(), ChainError> {
+    fn begin(&mut self, synced: &SyncedMembers, registry: &dyn RegistryReader) -> Result<(), ChainError> {
         let relay = &self.parts.relay;
         let since = self.parts.context.clock.now().saturating_sub(relay.policies().longest_root_window().into());
         let roots = self.parts.copy.roots_since(registry, since)?;

@@ -2,21 +2,21 @@
 
 use std::sync::{Arc, Mutex};
 
-use quotapass_registry::{Registry, RegistryError};
+use quotapass_registry::{RegistryError, RegistryReader, RegistryWriter};
 
 use crate::lock;
 
-type Connect = dyn Fn() -> Result<Arc<dyn Registry>, RegistryError> + Send + Sync;
+type Connect = dyn Fn() -> Result<Arc<dyn RegistryWriter>, RegistryError> + Send + Sync;
 
 /// A shared link to the registry.
 pub struct RegistryLink {
     connect: Box<Connect>,
-    current: Mutex<Option<Arc<dyn Registry>>>,
+    current: Mutex<Option<Arc<dyn RegistryWriter>>>,
 }
 
 impl RegistryLink {
     /// Creates a link that connects with this function.
-    pub fn new(connect: impl Fn() -> Result<Arc<dyn Registry>, RegistryError> + Send + Sync + 'static) -> Self {
+    pub fn new(connect: impl Fn() -> Result<Arc<dyn RegistryWriter>, RegistryError> + Send + Sync + 'static) -> Self {
         Self { connect: Box::new(connect), current: Mutex::default() }
     }
 
@@ -24,7 +24,15 @@ impl RegistryLink {
     ///
     /// # Errors
     /// [`RegistryError`] if the connection fails.
-    pub fn get(&self) -> Result<Arc<dyn Registry>, RegistryError> {
+    pub fn reader(&self) -> Result<Arc<dyn RegistryReader>, RegistryError> {
+        Ok(self.writer()?)
+    }
+
+    /// Returns the registry like [`reader`](Self::reader), to send transactions to it.
+    ///
+    /// # Errors
+    /// As [`reader`](Self::reader).
+    pub fn writer(&self) -> Result<Arc<dyn RegistryWriter>, RegistryError> {
         let current = &mut *lock(&self.current);
         if let Some(registry) = current {
             return Ok(Arc::clone(registry));
@@ -33,7 +41,7 @@ impl RegistryLink {
         Ok(Arc::clone(current.insert(registry)))
     }
 
-    /// Drops the connection, so that the next call of [`get`](Self::get) reconnects.
+    /// Drops the connection, so that the next call of [`reader`](Self::reader) reconnects.
     pub fn reset(&self) {
         *lock(&self.current) = None;
     }

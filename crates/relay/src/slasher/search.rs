@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, BlockNumber, TxHash, U256};
 use quotapass_circuits::identity::IdentityCommitment;
-use quotapass_registry::{Registry, RegistryError, RegistryEvent, node::NodeError};
+use quotapass_registry::{RegistryError, RegistryEvent, RegistryReader, node::NodeError};
 
 /// The minimum number of blocks that are searched.
 const DEPTH: u64 = 4_096;
@@ -21,7 +21,7 @@ pub(super) struct FoundSlash {
 /// Searches for a slash, latest blocks first: back to `first` if given, and always through the latest 4,096 blocks.
 /// None if these blocks do not have it.
 pub(super) fn find_slash(
-    registry: &dyn Registry,
+    registry: &dyn RegistryReader,
     commitment: IdentityCommitment,
     head: BlockNumber,
     first: Option<BlockNumber>,

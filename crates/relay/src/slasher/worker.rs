@@ -8,7 +8,7 @@ use std::{
 
 use alloy_primitives::Address;
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, signal::Receiver, slash::slash};
-use quotapass_registry::{MemberStatus, Registry, RegistryError};
+use quotapass_registry::{MemberStatus, RegistryError, RegistryReader, RegistryWriter};
 use rand::rngs::OsRng;
 use tracing::{info, warn};
 
@@ -126,8 +126,8 @@ impl Slasher {
         if self.parts.store.cases().settlement(case.commitment)?.is_some() {
             return Ok(true);
         }
-        let registry = self.parts.registry.get()?;
-        let Some(sender) = &self.parts.sender else { return self.watch(case, &*registry) };
+        let Some(sender) = &self.parts.sender else { return self.watch(case, &*self.parts.registry.reader()?) };
+        let registry = self.parts.registry.writer()?;
         if !self.claim(case)? {
             return Ok(false);
         }
@@ -145,7 +145,7 @@ impl Slasher {
     }
 
     /// Watches a case without a sender: logs this once, and closes the case when another party has taken the deposit.
-    fn watch(&self, case: &mut Case, registry: &dyn Registry) -> Result<bool, SlasherError> {
+    fn watch(&self, case: &mut Case, registry: &dyn RegistryReader) -> Result<bool, SlasherError> {
         match self.standing(case, registry)? {
             Standing::Unsettled => Ok(false),
             // If another relay has the case, it settles it with more detail.
@@ -184,7 +184,7 @@ impl Slasher {
         Ok(true)
     }
 
-    fn standing(&self, case: &mut Case, registry: &dyn Registry) -> Result<Standing, RegistryError> {
+    fn standing(&self, case: &mut Case, registry: &dyn RegistryReader) -> Result<Standing, RegistryError> {
         // Before the slots, which are then at least as new.
         let head = registry.latest_block()?;
         // Other accounts can have deposited for the same commitment, also the member's own: with the secret all of
@@ -240,7 +240,7 @@ impl Slasher {
         case: &Case,
         sender: &SlashSender,
         index: MemberIndex,
-        registry: &dyn Registry,
+        registry: &dyn RegistryWriter,
     ) -> Result<(), SlasherError> {
         let done = StopSignal::new();
         thread::scope(|scope| {
@@ -262,7 +262,7 @@ fn prove_and_send(
     secret: &IdentitySecret,
     sender: &SlashSender,
     index: MemberIndex,
-    registry: &dyn Registry,
+    registry: &dyn RegistryWriter,
 ) -> Result<(), SlasherError> {
     let to = sender.receiver();
     let receiver = Receiver::new(&registry.id(), &to.into_array());
