@@ -18,7 +18,8 @@ use quotapass_circuits::{
     verifier::{Verifier, VerifierCosts},
 };
 use quotapass_protocol::{
-    DatedPolicy, Horizon, LogError, PolicyError, PolicyTable, RootHistory, UnlistedScope, UnlistedVerdict, Verdict,
+    DatedPolicy, Horizon, LogError, Overload, PolicyError, PolicyTable, RootHistory, UnlistedScope, UnlistedVerdict,
+    Verdict,
 };
 use rayon::prelude::*;
 
@@ -135,7 +136,7 @@ impl Relay {
     /// Judges one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
     pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
         // A batch of one has one verdict.
-        self.verify_posts(&[request], now).pop().unwrap_or(Verdict::InvalidProof)
+        self.verify_posts(&[request], now).pop().unwrap_or(Verdict::Overloaded(Overload::Failure))
     }
 
     /// Judges a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within the

@@ -1,11 +1,12 @@
 //! The state of an embedded chain: accounts, code, blocks and a clock.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, BlockNumber, Bytes, Log, TxHash, U256, keccak256, map::AddressMap};
 use revm::{
     DatabaseRef,
     bytecode::Bytecode,
+    database_interface::DBErrorMarker,
     primitives::KECCAK_EMPTY,
     state::{Account as EvmAccount, AccountInfo},
 };
@@ -191,10 +192,17 @@ impl FullBlock {
     }
 }
 
-impl DatabaseRef for ChainState {
-    type Error = Infallible;
+/// Error: the chain does not hold the code of an account. Only a file that was made by hand lacks it.
+#[derive(Debug, thiserror::Error)]
+#[error("the chain has no code with the hash {0}; restore its file")]
+pub(super) struct MissingCode(B256);
 
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Infallible> {
+impl DBErrorMarker for MissingCode {}
+
+impl DatabaseRef for ChainState {
+    type Error = MissingCode;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, MissingCode> {
         Ok(self.accounts.get(&address).map(|account| AccountInfo {
             balance: account.balance,
             nonce: account.nonce,
@@ -204,15 +212,18 @@ impl DatabaseRef for ChainState {
         }))
     }
 
-    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, Infallible> {
-        Ok(self.code.get(&code_hash).map(|code| Bytecode::new_legacy(code.clone())).unwrap_or_default())
+    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, MissingCode> {
+        let code = self.code.get(&code_hash).ok_or(MissingCode(code_hash))?;
+        Ok(Bytecode::new_legacy(code.clone()))
     }
 
-    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, Infallible> {
+    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, MissingCode> {
+        // A slot that was never written is zero.
         Ok(self.accounts.get(&address).and_then(|account| account.storage.get(&index)).copied().unwrap_or_default())
     }
 
-    fn block_hash_ref(&self, number: u64) -> Result<B256, Infallible> {
-        Ok(self.block(number).map(|block| block.hash).unwrap_or_default())
+    fn block_hash_ref(&self, number: u64) -> Result<B256, MissingCode> {
+        // The EVM's answer for a block that does not exist.
+        Ok(self.block(number).map_or(B256::ZERO, |block| block.hash))
     }
 }

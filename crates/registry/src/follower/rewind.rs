@@ -55,14 +55,11 @@ impl Follower {
         self.store.for_each_member(|index, stored| {
             let is_after = |number: BlockNumber| block.is_none_or(|block| number > block);
             let zeroed = stored.zeroed.is_some_and(is_after);
-            let added = is_after(stored.added);
-            undone += usize::from(added) + usize::from(zeroed);
-            if added {
-                return;
-            }
+            undone += usize::from(is_after(stored.added)) + usize::from(zeroed);
+            let Some(block) = block.filter(|block| stored.added <= *block) else { return };
             len = index.0 as usize + 1;
             let mut former = stored;
-            former.rewind(block.unwrap_or(0));
+            former.rewind(block);
             if former != stored {
                 rewound.insert(index, former);
             }

@@ -220,9 +220,10 @@ impl Store {
             .map(|entry| {
                 let (number, bytes) = entry.map_err(|error| self.damaged(&error))?;
                 let (number, bytes) = (number.value(), bytes.value());
-                let (hash, timestamp) = bytes.split_at(32);
-                let timestamp = timestamp.try_into().map(u64::from_be_bytes).unwrap_or_default();
-                Ok(Block { number, hash: B256::from_slice(hash), timestamp })
+                let (Some(hash), Some(timestamp)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+                    return Err(self.damaged(&format_args!("block {number} is not valid")));
+                };
+                Ok(Block { number, hash: B256::new(*hash), timestamp: u64::from_be_bytes(*timestamp) })
             })
             .collect()
     }

@@ -308,7 +308,7 @@ impl Follower {
             if let Some(update) = &update {
                 applied.nodes.extend(nodes_of(update).map(keyed));
             }
-            let change = Change { event: *event, timestamp: times.get(event.block), update };
+            let change = Change { event: *event, timestamp: times.get(event.block)?, update };
             if let Some(root) = change.root() {
                 let change = RootChange { root, since: change.timestamp, block: event.block };
                 applied.roots.push(PendingRoot { change, events: 1 });
@@ -410,8 +410,9 @@ impl Times {
         Ok(block.ok_or_else(missing)?.timestamp)
     }
 
-    fn get(&self, block: BlockNumber) -> u64 {
-        self.blocks.get(&block).copied().unwrap_or_default()
+    fn get(&self, block: BlockNumber) -> Result<u64, FollowError> {
+        let missing = || RegistryError::Node(NodeError::BadAnswer(format!("no time of block {block}")));
+        Ok(*self.blocks.get(&block).ok_or_else(missing)?)
     }
 }
 

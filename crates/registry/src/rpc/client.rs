@@ -162,10 +162,8 @@ impl Client {
                 answers
             }
         };
-        match answers.iter().position(|answer| answer.as_ref().is_err_and(error::is_passing)) {
-            Some(place) => Err(answers.into_iter().nth(place).and_then(Result::err).unwrap_or(NodeError::Unsteady)),
-            None => Ok(answers),
-        }
+        let passing = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|error| error::is_passing(error));
+        passing.cloned().map_or(Ok(answers), Err)
     }
 
     /// Sends one batch; `None` if the endpoint seems to refuse batches.
@@ -243,8 +241,8 @@ fn parse(url: &str) -> Result<BuiltInConnectionString, NodeError> {
 fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) if !matches!(scheme, "ipc" | "file") => {
-            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            format!("{scheme}://{}", authority.rsplit('@').next().unwrap_or_default())
+            let authority = rest.split_once(['/', '?', '#']).map_or(rest, |(authority, _)| authority);
+            format!("{scheme}://{}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
         }
         _ => url.into(),
     }

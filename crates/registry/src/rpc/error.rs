@@ -191,7 +191,7 @@ fn innermost(error: &(dyn Error + Send + Sync + 'static)) -> String {
     }
     // The address may contain a provider's key.
     let text = error.to_string();
-    text.split(" for url (").next().unwrap_or_default().into()
+    text.split_once(" for url (").map_or(&*text, |(reason, _)| reason).into()
 }
 
 fn shortened(text: &str) -> String {

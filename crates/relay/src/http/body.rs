@@ -30,7 +30,7 @@ const BINARY: &str = "application/octet-stream";
 
 /// Returns the media type of a header, without parameters.
 fn media_type(value: &str) -> String {
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    value.split_once(';').map_or(value, |(media, _)| media).trim().to_ascii_lowercase()
 }
 
 impl Format {
@@ -39,10 +39,10 @@ impl Format {
     /// # Errors
     /// 415 for any other content type.
     pub(super) fn of_request(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match media_type(stated).as_str() {
-            "application/json" => Ok(Self::Json),
-            BINARY => Ok(Self::Binary),
+        let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);
+        match stated.as_deref() {
+            Some("application/json") => Ok(Self::Json),
+            Some(BINARY) => Ok(Self::Binary),
             _ => Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported content type",

@@ -18,6 +18,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::{
     HttpSettings,
+    error::ApiError,
     settings::contains,
     shares::{Full, Limits, Owner, Place, Shares, Tenure},
 };
@@ -51,13 +52,19 @@ impl Peer {
     }
 
     /// Creates a peer without a connection.
+    #[cfg(test)]
     pub(super) fn at(address: IpAddr, door: Door) -> Self {
         Self { address, door, connection: None }
     }
 
-    /// Returns the peer of a request. A request that did not come through the service has the peer address 0.0.0.0.
-    pub(super) fn of(extensions: &Extensions) -> Self {
-        extensions.get().cloned().unwrap_or_else(|| Self::at(IpAddr::from([0, 0, 0, 0]), Door::Public))
+    /// Returns the peer of a request.
+    ///
+    /// # Errors
+    /// 500 for a request that did not come through the service, which sets the peer of each request.
+    pub(super) fn of(extensions: &Extensions) -> Result<Self, ApiError> {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let missing = || ApiError::new(status, "the client's address is unknown", "report it to the operator");
+        extensions.get().cloned().ok_or_else(missing)
     }
 
     /// Marks its connection as waiting for the client until the result is dropped. A waiting connection may be closed

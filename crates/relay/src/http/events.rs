@@ -20,7 +20,7 @@ use super::{
     shares::{Full, Limits, Place, Shares, Tenure},
     source::owner,
 };
-use crate::{EventId, Occurrence, Subscription};
+use crate::{EventId, EventIdError, Occurrence, Subscription};
 
 /// Time that a browser waits before it reconnects.
 const RETRY: Duration = Duration::from_secs(3);
@@ -65,7 +65,7 @@ pub(super) async fn events(
     if service.is_stopping() {
         return Err(ApiError::unavailable("the relay is stopping", "try another relay"));
     }
-    let (peer, headers) = (Peer::of(request.extensions()), request.headers());
+    let (peer, headers) = (Peer::of(request.extensions())?, request.headers());
     let limits = Limits { total: settings.max_listeners, of_source: settings.max_listeners_per_source };
     let owner = owner(&peer, headers, &settings);
     let listening = service.listeners.0.enter(owner, 1, Tenure::Waiting, limits).map_err(|full| {
@@ -85,7 +85,7 @@ pub(super) async fn events(
     let subscription = match headers.get("last-event-id") {
         None => Subscription { missed: Vec::new(), incomplete: false, next: bus.subscribe() },
         Some(id) => {
-            let id = id.to_str().unwrap_or_default().parse::<EventId>();
+            let id = id.to_str().map_err(|_| EventIdError).and_then(str::parse::<EventId>);
             bus.subscribe_after(id.map_err(|error| ApiError::bad_request("unknown Last-Event-ID", error.to_string()))?)
         }
     };

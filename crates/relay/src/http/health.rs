@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::{
     Service,
     connections::{Door, Peer},
+    error::ApiError,
 };
 use crate::{Trouble, TroubleKind};
 
@@ -105,8 +106,8 @@ impl ReadinessBody {
     tag = "operation",
     responses((status = 200, body = ReadinessBody), (status = 503, body = ReadinessBody))
 )]
-pub(super) async fn readyz(State(service): State<Arc<Service>>, request: Request) -> Response {
-    let readiness = ReadinessBody::of(&service).told_to(&Peer::of(request.extensions()), &service);
+pub(super) async fn readyz(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    let readiness = ReadinessBody::of(&service).told_to(&Peer::of(request.extensions())?, &service);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(readiness)).into_response()
+    Ok((status, Json(readiness)).into_response())
 }

@@ -33,7 +33,7 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
 }
 
 fn check(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
-    if Peer::of(request.extensions()).door == Door::AdminSocket {
+    if Peer::of(request.extensions())?.door == Door::AdminSocket {
         return Ok(());
     }
     // A host in the request target takes precedence over the header; both must be valid.
@@ -125,6 +125,9 @@ mod tests {
         let any = HttpSettings { hosts: vec!["*".into()], ..HttpSettings::default() };
         let mut request = Request::builder().uri("/").body(Body::empty()).unwrap();
         request.headers_mut().insert(header::HOST, "evil.example".parse().unwrap());
+        // Every request of the service has a peer.
+        assert!(check(&request, &any).is_err());
+        request.extensions_mut().insert(Peer::at([127, 0, 0, 1].into(), Door::Public));
         assert!(check(&request, &any).is_ok());
     }
 }

@@ -186,7 +186,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
 /// may read them: its client may be anyone.
 fn may_read(request: &Request, settings: &HttpSettings) -> Result<(), ApiError> {
     let forbidden = |error, hint| Err(ApiError::new(StatusCode::FORBIDDEN, error, hint));
-    let peer = Peer::of(request.extensions());
+    let peer = Peer::of(request.extensions())?;
     if peer.door == Door::AdminSocket {
         return Ok(());
     }

@@ -53,8 +53,7 @@ use std::{
 };
 
 use axum::{
-    Extension, Router,
-    body::Bytes,
+    Extension, Json, Router,
     extract::State,
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{from_fn_with_state, map_response_with_state},
@@ -235,9 +234,8 @@ fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
     let (own, mut document) = OpenApiRouter::with_openapi(Api::openapi()).merge(own).split_for_parts();
     document.merge(described);
     let router = own.merge(public);
-    let document = Bytes::from(document.to_json().unwrap_or_default());
     let router = router.layer(from_fn_with_state(service.clone(), rules::guard));
-    finished(router.layer(Extension(Document(document))), service)
+    finished(router.layer(Extension(Document(Arc::new(document)))), service)
 }
 
 /// Adds the answers for unknown paths and methods, and the headers of all answers.
@@ -277,7 +275,7 @@ struct Api;
 
 /// The OpenAPI document that [`openapi`] returns.
 #[derive(Clone)]
-struct Document(Bytes);
+struct Document(Arc<utoipa::openapi::OpenApi>);
 
 /// Returns the routes for apps, without the member tree.
 fn public() -> OpenApiRouter<Arc<Service>> {
@@ -312,5 +310,5 @@ fn own_page() -> OpenApiRouter<Arc<Service>> {
 /// This document
 #[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, body = Object)))]
 async fn openapi(Extension(Document(document)): Extension<Document>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+    Json(&*document).into_response()
 }

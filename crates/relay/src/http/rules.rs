@@ -115,7 +115,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Result<Response, ApiError> {
     let settings = service.settings();
-    let client = client(&Peer::of(request.extensions()), request.headers(), &settings);
+    let client = client(&Peer::of(request.extensions())?, request.headers(), &settings);
     if let Some((_, Allowance::Nothing)) = settings.sources.of(client.address) {
         service.refusals.count("blocked");
         return Err(ApiError::new(

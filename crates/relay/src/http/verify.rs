@@ -488,7 +488,7 @@ impl Received {
     async fn new(request: Request, service: &Service, settings: &HttpSettings) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let format = Format::of_request(&parts.headers)?;
-        let peer = Peer::of(&parts.extensions);
+        let peer = Peer::of(&parts.extensions)?;
         let source = source(&peer, &parts.headers, settings);
         let owner = owner(&peer, &parts.headers, settings);
         let client = client(&peer, &parts.headers, settings).address;

@@ -37,6 +37,8 @@
 mod error;
 mod manifest;
 mod store;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod witness;
 mod writer;
@@ -199,7 +201,9 @@ impl NullifierLog for EmbeddedLog {
     }
 
     fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
-        self.convict_all(core::slice::from_ref(conviction)).pop().unwrap_or(Err(LogError::Damaged))
+        let commitment = conviction.secret().ok_or(LogError::Damaged)?.commitment();
+        let conviction = conviction.clone();
+        self.writer.write(1, move |transaction| transaction.convict(commitment, &conviction))?
     }
 
     fn convict_all(&self, convictions: &[Conviction]) -> Vec<Result<bool, LogError>> {

@@ -50,7 +50,7 @@ use crate::{
 };
 
 const DATABASE: &str = "database";
-const RECORDS: &str = "records";
+pub(super) const RECORDS: &str = "records";
 const PARTITION: &str = "nullifiers-";
 
 /// Length of a partition in seconds. Epochs that may expire within it are dropped together, so that short epochs do not
@@ -244,7 +244,7 @@ impl Store {
 
     pub(super) fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
         let Some(bytes) = self.get(&Place::case(commitment))? else { return Ok(None) };
-        Ok(Case::from_bytes(&bytes)?.into_settlement())
+        Ok(Case::from_json(&bytes)?.into_settlement())
     }
 
     pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {
@@ -423,12 +423,21 @@ impl Store {
 impl Contents {
     /// Reads the state, and compares the database with the counts in it.
     fn read(database: &Database, records: &Keyspace) -> Result<Result<Self, String>, Error> {
-        let number = |key: &str| records.get(key).map(|found| found.and_then(|bytes| number_from(&bytes)));
-        let Some(commits) = number("c")? else { return Ok(Err("it has no count of its commits".into())) };
-        let watermark = number("w")?.unwrap_or_default();
-        let lost_until = number("l")?.unwrap_or_default();
-        let last_evidence = records.prefix("e").next_back().map(fjall::Guard::key).transpose()?;
-        let convictions = last_evidence.and_then(|key| number_from(key.get(1..)?)).map_or(0, |last| last + 1);
+        let (commits, watermark, lost_until) = (records.get("c")?, records.get("w")?, records.get("l")?);
+        let Some(commits) = commits.as_deref().and_then(number_from) else {
+            return Ok(Err("it has no count of its commits".into()));
+        };
+        // A time that was never stored is zero.
+        let time = |stored: Option<&[u8]>| stored.map_or(Some(0), number_from);
+        let times = time(watermark.as_deref()).zip(time(lost_until.as_deref()));
+        let Some((watermark, lost_until)) = times else {
+            return Ok(Err("the time until which epochs are expired is invalid".into()));
+        };
+        let convictions = match records.prefix("e").next_back() {
+            None => Some(0),
+            Some(last) => last.key()?.get(1..).and_then(number_from).and_then(|last| last.checked_add(1)),
+        };
+        let Some(convictions) = convictions else { return Ok(Err("the number of a conviction is invalid".into())) };
         let mut partitions = BTreeMap::new();
         for entry in records.prefix("p") {
             let (key, count) = entry.into_inner()?;
@@ -473,7 +482,7 @@ fn partition_name(end: u64) -> String {
     format!("{PARTITION}{end}")
 }
 
-fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Error> {
+pub(super) fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Error> {
     Database::builder(folder.join(DATABASE))
         .cache_size(settings.cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
@@ -482,7 +491,7 @@ fn database(folder: &Path, settings: &EmbeddedSettings) -> Result<Database, Erro
         .open()
 }
 
-fn options() -> KeyspaceCreateOptions {
+pub(super) fn options() -> KeyspaceCreateOptions {
     // Nearly all reads are for nullifiers that do not exist.
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(false)
 }

@@ -8,7 +8,7 @@ use quotapass_protocol::LogError;
 use super::store::{Store, key_of, numbered, partition_of};
 use crate::{
     BoundKey, Case, Conviction, Entry, LogEpoch, Outcome, Persona, Recorded, Restriction, Settlement, WorkerId,
-    log::Record,
+    log::{Record, RecordError},
 };
 
 /// A place in the database.
@@ -60,10 +60,18 @@ impl<'a> Transaction<'a> {
     }
 
     fn get<T: Record>(&self, place: &Place) -> Result<Option<T>, LogError> {
+        self.get_by(place, T::from_bytes)
+    }
+
+    fn get_by<T>(
+        &self,
+        place: &Place,
+        read: impl FnOnce(&[u8]) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, LogError> {
         let value = match self.writes.get(place) {
-            Some(bytes) => T::from_bytes(bytes),
+            Some(bytes) => read(bytes),
             None => match self.store.get(place)? {
-                Some(bytes) => T::from_bytes(&bytes),
+                Some(bytes) => read(&bytes),
                 None => return Ok(None),
             },
         };
@@ -150,17 +158,17 @@ impl<'a> Transaction<'a> {
         until: u64,
     ) -> Result<bool, LogError> {
         let place = Place::case(commitment);
-        let is_free = self.get::<Case>(&place)?.is_none_or(|case| case.is_free_for(worker, now, until));
+        let is_free = self.get_by(&place, Case::from_json)?.is_none_or(|case| case.is_free_for(worker, now, until));
         if is_free {
-            self.writes.insert(place, Case::Claimed { worker: worker.clone(), until }.to_bytes());
+            self.writes.insert(place, Case::Claimed { worker: worker.clone(), until }.to_json()?);
         }
         Ok(is_free)
     }
 
     pub(super) fn settle(&mut self, commitment: IdentityCommitment, settlement: Settlement) -> Result<(), LogError> {
         let place = Place::case(commitment);
-        if !matches!(self.get(&place)?, Some(Case::Settled(_))) {
-            self.writes.insert(place, Case::Settled(settlement).to_bytes());
+        if !matches!(self.get_by(&place, Case::from_json)?, Some(Case::Settled(_))) {
+            self.writes.insert(place, Case::Settled(settlement).to_json()?);
         }
         Ok(())
     }

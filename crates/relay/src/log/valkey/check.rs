@@ -20,8 +20,8 @@ pub(super) const CLOCK_DIFFERENCE: u64 = 30;
 pub(super) struct Server {
     /// Whether it is in cluster mode.
     pub(super) is_cluster: bool,
-    /// Run id, which changes with each start of the server.
-    pub(super) run: String,
+    /// Run id, which changes with each start of the server; `None` if it does not report it.
+    pub(super) run: Option<String>,
     /// Number of keys that it evicted since then because its memory was full; `None` if it does not report it.
     pub(super) evicted: Option<u64>,
 }
@@ -36,7 +36,7 @@ pub(super) async fn check(
         |error: redis::RedisError| ValkeyLogError::Unreachable { server: server.into(), reason: error.to_string() };
     let info: String = cmd("INFO").query_async(connection).await.map_err(unreachable)?;
     let info = fields(&info);
-    let version = info.get("redis_version").copied().unwrap_or_default();
+    let version = info.get("redis_version").copied().unwrap_or("unknown");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < OLDEST_MAJOR_VERSION) {
         return Err(ValkeyLogError::TooOld { server: server.into(), version: version.into() });
@@ -56,7 +56,7 @@ pub(super) async fn check(
     }
     Ok(Server {
         is_cluster: info.get("cluster_enabled") == Some(&"1"),
-        run: info.get("run_id").copied().unwrap_or_default().into(),
+        run: info.get("run_id").map(|run| (*run).into()),
         evicted: evicted_keys(&info),
     })
 }
@@ -66,18 +66,24 @@ fn check_settings(
     server: &str,
     durability: Durability,
 ) -> Result<(), ValkeyLogError> {
-    let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
-    let policy = setting("maxmemory-policy");
+    let setting = |name: &str| {
+        let missing = || ValkeyLogError::Untold { server: server.into(), reason: format!("`{name}` is missing") };
+        settings.get(name).cloned().ok_or_else(missing)
+    };
+    let policy = setting("maxmemory-policy")?;
     if policy != "noeviction" {
         return Err(ValkeyLogError::Evicts { server: server.into(), policy });
     }
     let forgets = |setting, value| Err(ValkeyLogError::Forgets { server: server.into(), setting, value });
-    match (durability, setting("appendonly"), setting("appendfsync")) {
-        (Durability::Volatile | Durability::Vouched, ..) => Ok(()),
-        (Durability::Checked, appendonly, _) if appendonly != "yes" => forgets("appendonly", appendonly),
-        (Durability::Checked, _, appendfsync) if !matches!(&*appendfsync, "always" | "everysec") => {
-            forgets("appendfsync", appendfsync)
-        }
-        (Durability::Checked, ..) => Ok(()),
+    if durability != Durability::Checked {
+        return Ok(());
     }
+    let (appendonly, appendfsync) = (setting("appendonly")?, setting("appendfsync")?);
+    if appendonly != "yes" {
+        return forgets("appendonly", appendonly);
+    }
+    if !matches!(&*appendfsync, "always" | "everysec") {
+        return forgets("appendfsync", appendfsync);
+    }
+    Ok(())
 }

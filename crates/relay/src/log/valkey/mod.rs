@@ -522,7 +522,7 @@ impl Log {
         let mut get = cmd("HGET");
         get.arg(&self.keys.cases).arg(commitment);
         let Some(bytes) = bytes_of(self.one(&self.keys.cases, get, Kind::Read).await?)? else { return Ok(None) };
-        let case = Case::from_bytes(&bytes)?;
+        let case = Case::from_json(&bytes)?;
         Ok(Some((bytes, case)))
     }
 
@@ -540,7 +540,7 @@ impl Log {
                 return Ok(false);
             }
             let mut replace = script(REPLACE, &[&self.keys.cases]);
-            replace.arg(&commitment[..]).arg(known.map_or_else(Vec::new, |(bytes, _)| bytes)).arg(next.to_bytes());
+            replace.arg(&commitment[..]).arg(known.map_or_else(Vec::new, |(bytes, _)| bytes)).arg(next.to_json()?);
             if self.one(&self.keys.cases, replace, Kind::Write).await? == Value::Int(1) {
                 return Ok(true);
             }

@@ -55,8 +55,8 @@ struct NodeConnection {
     failures: u32,
     /// Time of the next attempt, and the error of the last one.
     pause: Option<(Instant, LogError)>,
-    /// Run id of the server at the last connection.
-    run: String,
+    /// Run id of the server at the last connection, if the server reports it.
+    run: Option<String>,
 }
 
 impl NodeConnection {
@@ -179,7 +179,7 @@ impl Node {
     fn note(&self, state: &NodeConnection, server: &Server) -> Result<(), ValkeyLogError> {
         let Some(evicted) = server.evicted else { return Ok(()) };
         let is_other = state.run != server.run;
-        let known = if state.run.is_empty() {
+        let known = if state.made == 0 {
             evicted
         } else if is_other {
             0
