@@ -1,6 +1,9 @@
 //! Requests with a time limit. Reads are repeated after failures, and batched if the endpoint allows it.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use alloy::{
     network::AnyNetwork,
@@ -9,6 +12,7 @@ use alloy::{
     transports::{TransportError, TransportErrorKind},
 };
 use alloy_primitives::{B256, BlockNumber, U64};
+use backon::Retryable as _;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -107,31 +111,36 @@ impl Client {
     where
         T: DeserializeOwned + core::fmt::Debug + Send + Sync + Unpin + 'static,
     {
-        self.repeated(|| self.request(request.clone())).await
+        self.repeated(error::is_passing, || self.request(request.clone())).await
     }
 
-    /// Repeats a read operation while it fails in transit.
+    /// Repeats a read operation while its error may pass.
     pub(super) async fn repeated<T, F: Future<Output = Result<T, NodeError>>>(
         &self,
-        mut request: impl FnMut() -> F,
+        may_pass: impl FnMut(&NodeError) -> bool,
+        request: impl FnMut() -> F,
     ) -> Result<T, NodeError> {
         let mut attempt = 0;
-        loop {
-            match request().await {
-                Err(failed) if error::is_passing(&failed) && attempt < self.settings.retries => {
-                    attempt += 1;
-                    self.pause(attempt, &failed).await;
-                }
-                answer => return answer,
-            }
-        }
+        request
+            .retry(error::PAUSES.with_max_times(self.settings.retries as usize))
+            .when(may_pass)
+            .adjust(|reason, planned| planned.map(|planned| error::pause(planned, reason)))
+            .notify(|reason, after| {
+                attempt += 1;
+                self.notify(attempt, reason, after);
+            })
+            .await
     }
 
-    /// Waits before the n-th repetition.
-    pub(super) async fn pause(&self, attempt: u32, reason: &NodeError) {
-        let after = error::pause(attempt, reason);
-        self.settings.progress.notify(NodeProgress::Retrying { reason: reason.to_string(), after, attempt });
+    /// Waits before the n-th repetition, for the planned time or longer.
+    pub(super) async fn pause(&self, attempt: u32, planned: Duration, reason: &NodeError) {
+        let after = error::pause(planned, reason);
+        self.notify(attempt, reason, after);
         tokio::time::sleep(after).await;
+    }
+
+    fn notify(&self, attempt: u32, reason: &NodeError, after: Duration) {
+        self.settings.progress.notify(NodeProgress::Retrying { reason: reason.to_string(), after, attempt });
     }
 
     /// Sends several read requests, in as few batches as possible, or one by one if the endpoint refuses batches. Each
@@ -139,7 +148,7 @@ impl Client {
     pub(super) async fn read_all(&self, requests: &[Request]) -> Result<Vec<Result<Value, NodeError>>, NodeError> {
         let mut answers = Vec::with_capacity(requests.len());
         for chunk in requests.chunks(BATCH) {
-            answers.extend(self.repeated(|| self.chunk(chunk)).await?);
+            answers.extend(self.repeated(error::is_passing, || self.chunk(chunk)).await?);
         }
         Ok(answers)
     }

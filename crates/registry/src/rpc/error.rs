@@ -9,6 +9,7 @@ use std::error::Error;
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use alloy_primitives::{Address, Bytes, U256, hex};
 use alloy_sol_types::{Revert, SolError};
+use backon::ExponentialBuilder;
 use serde_json::Value;
 
 use crate::node::NodeError;
@@ -199,21 +200,25 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= SHOWN { text.into() } else { text.chars().take(SHOWN).chain(['…']).collect() }
 }
 
-/// Returns the pause before the n-th repetition, from 1. The pause doubles each time; if the endpoint asks for a longer
-/// one, that is used.
-pub(super) fn pause(attempt: u32, error: &NodeError) -> Duration {
-    const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(60);
-    let doubled = FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(8));
+/// The pauses before repetitions: each is twice as long as the one before it, up to a minute.
+pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(LONGEST_PAUSE)
+    .without_max_times();
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Returns the pause before a repetition: the planned one, or the longer one that the endpoint asks for.
+pub(super) fn pause(planned: Duration, error: &NodeError) -> Duration {
     let asked = match error {
         NodeError::RateLimited { retry_after: Some(delay) } => *delay,
         _ => Duration::ZERO,
     };
-    doubled.max(asked).min(LONGEST)
+    planned.max(asked).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
 mod tests {
+    use backon::BackoffBuilder as _;
     use serde_json::json;
 
     use super::*;
@@ -323,10 +328,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit_and_follow_the_server() {
         let lost = NodeError::Unreachable { endpoint: String::new(), reason: String::new() };
-        assert_eq!(pause(1, &lost), Duration::from_millis(250));
-        assert_eq!(pause(3, &lost), Duration::from_secs(1));
-        assert_eq!(pause(100, &lost), Duration::from_secs(60));
+        let pauses = |error| PAUSES.build().map(move |planned| pause(planned, error).as_millis()).take(100);
+        let all: Vec<_> = pauses(&lost).collect();
+        assert_eq!((&all[..3], all[99]), (&[250, 500, 1_000][..], 60_000));
         let asked = NodeError::RateLimited { retry_after: Some(Duration::from_secs(7)) };
-        assert_eq!(pause(1, &asked), Duration::from_secs(7));
+        assert_eq!(pauses(&asked).next(), Some(7_000));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy::rpc::types::Log;
 use alloy_primitives::{Address, BlockNumber, Bytes, U64, U256};
+use backon::BackoffBuilder as _;
 use serde_json::{Value, json};
 
 use super::{
@@ -170,7 +171,7 @@ impl Node for JsonRpcNode {
 /// Makes calls on the state of one block. They name the block by its number, which every server understands; the same
 /// batch also checks that the block is still the same.
 async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError> {
-    for attempt in 1..=STEADY_ATTEMPTS {
+    for (attempt, planned) in (1..=STEADY_ATTEMPTS).zip(error::PAUSES.build()) {
         let block = client.latest().await?;
         let number = U64::from(block.number);
         let mut requests: Vec<Request> = calls
@@ -181,7 +182,7 @@ async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), No
         let mut answers = match client.read_all(&requests).await {
             // One of the endpoint's servers does not have the block yet.
             Err(failed) if error::is_behind(&failed) => {
-                client.pause(attempt, &failed).await;
+                client.pause(attempt, planned, &failed).await;
                 continue;
             }
             answers => answers?,
@@ -214,17 +215,9 @@ async fn logs(
 ) -> Result<Vec<ChainLog>, NodeError> {
     let (from, to) = (U64::from(*blocks.start()), U64::from(*blocks.end()));
     let request = ("eth_getLogs", json!([{ "address": contract, "fromBlock": from, "toBlock": to }]));
-    let mut attempt = 0;
-    let logs: Vec<Log> = loop {
-        match client.request(request.clone()).await.map_err(error::of_logs) {
-            Err(failed @ NodeError::TimedOut { .. }) => return Err(failed),
-            Err(failed) if error::is_passing(&failed) && attempt < client.settings.retries => {
-                attempt += 1;
-                client.pause(attempt, &failed).await;
-            }
-            answer => break answer?,
-        }
-    };
+    let may_pass = |failed: &NodeError| error::is_passing(failed) && !matches!(failed, NodeError::TimedOut { .. });
+    let asked = || async { client.request::<Vec<Log>>(request.clone()).await.map_err(error::of_logs) };
+    let logs = client.repeated(may_pass, asked).await?;
     let mut logs = logs.into_iter().map(|log| chain_log(log, contract)).collect::<Result<Vec<_>, _>>()?;
     // Most servers sort the logs, but none guarantees it.
     logs.sort_by_key(|log| (log.block, log.index));

@@ -12,6 +12,7 @@ use alloy::{
     transports::RpcError,
 };
 use alloy_primitives::{Address, BlockNumber, Bytes, TxHash, TxKind, U64, U256};
+use backon::BackoffBuilder as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -104,7 +105,7 @@ async fn fees(client: &Client) -> Result<Eip1559Estimation, NodeError> {
             })
             .await
     };
-    client.repeated(estimate).await?.ok_or_else(|| {
+    client.repeated(error::is_passing, estimate).await?.ok_or_else(|| {
         NodeError::Rejected("it has no base fee, and this program sends only EIP-1559 transactions".into())
     })
 }
@@ -186,8 +187,8 @@ impl<'a> Intent<'a> {
     }
 
     async fn look_for(&self, hash: TxHash, failed: NodeError) -> Result<TxHash, NodeError> {
-        for attempt in 1..=LOOKS {
-            self.client.pause(attempt, &failed).await;
+        for (attempt, planned) in (1..=LOOKS).zip(error::PAUSES.build()) {
+            self.client.pause(attempt, planned, &failed).await;
             let found = self.client.request::<Option<Value>>(("eth_getTransactionByHash", json!([hash]))).await;
             if matches!(found, Ok(Some(_))) {
                 return Ok(hash);
