@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hdrhistogram::{CreationError, Histogram};
 use quotapass_protocol::Verdict;
 use serde::Serialize;
 
@@ -15,9 +16,10 @@ use crate::{RelayStatus, lock};
 pub const SAMPLE_SECONDS: u64 = 5;
 /// The number of samples that are kept.
 const KEPT: usize = 180;
-/// Bins of latencies in microseconds: four bins per power of two, up to half a minute.
-const BINS_PER_OCTAVE: f64 = 4.0;
-const BINS: usize = 100;
+/// The longest latency that is distinguished, in microseconds. A longer one counts as this one.
+const LONGEST_LATENCY: u64 = 30_000_000;
+/// Significant decimal digits of a latency.
+const LATENCY_DIGITS: u8 = 2;
 
 /// Verdicts and latencies of five seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
@@ -41,35 +43,19 @@ pub struct Sample {
 struct Open {
     number: u64,
     verdicts: [u32; Verdict::NAMES.len()],
-    latencies: [u32; BINS],
 }
 
 impl Open {
-    fn new(number: u64) -> Self {
-        Self { number, verdicts: Default::default(), latencies: [0; BINS] }
-    }
-
-    fn sample(&self, status: &RelayStatus) -> Sample {
+    fn sample(&self, latencies: &Histogram<u32>, status: &RelayStatus) -> Sample {
+        let milliseconds = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
         Sample {
             at: self.number * SAMPLE_SECONDS,
             verdicts: self.verdicts,
-            p50_ms: self.quantile(0.5),
-            p99_ms: self.quantile(0.99),
+            p50_ms: milliseconds(0.5),
+            p99_ms: milliseconds(0.99),
             members: status.chain().members,
             epochs: status.log().epochs,
         }
-    }
-
-    /// Returns the upper edge of the bin that contains a quantile, in milliseconds.
-    fn quantile(&self, quantile: f64) -> f64 {
-        let total: u64 = self.latencies.iter().copied().map(u64::from).sum();
-        let rank = (total as f64 * quantile).ceil() as u64;
-        let mut seen = 0;
-        let bin = self.latencies.iter().position(|count| {
-            seen += u64::from(*count);
-            seen >= rank && seen > 0
-        });
-        bin.map_or(0.0, |bin| ((bin + 1) as f64 / BINS_PER_OCTAVE).exp2() / 1000.0)
     }
 }
 
@@ -80,10 +66,12 @@ pub(super) struct History {
     status: Arc<RelayStatus>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Samples {
     closed: VecDeque<Sample>,
     open: Option<Open>,
+    /// The latencies of the open sample, in microseconds.
+    latencies: Histogram<u32>,
 }
 
 impl Samples {
@@ -95,15 +83,17 @@ impl Samples {
             if self.closed.len() == KEPT {
                 self.closed.pop_front();
             }
-            self.closed.push_back(over.sample(status));
+            self.closed.push_back(over.sample(&self.latencies, status));
+            self.latencies.reset();
         }
-        self.open.get_or_insert_with(|| Open::new(number))
+        self.open.get_or_insert_with(|| Open { number, verdicts: Default::default() })
     }
 }
 
 impl History {
-    pub(super) fn new(status: Arc<RelayStatus>) -> Self {
-        Self { state: Mutex::default(), status }
+    pub(super) fn new(status: Arc<RelayStatus>) -> Result<Self, CreationError> {
+        let latencies = Histogram::new_with_bounds(1, LONGEST_LATENCY, LATENCY_DIGITS)?;
+        Ok(Self { state: Mutex::new(Samples { closed: VecDeque::new(), open: None, latencies }), status })
     }
 
     /// Counts verdicts that were given at Unix second `now`; without verdicts it only advances the time.
@@ -118,10 +108,9 @@ impl History {
     /// Counts the latencies of submissions that were answered at Unix second `now`.
     pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
         let state = &mut *lock(&self.state);
-        let open = state.turn(now, &self.status);
+        state.turn(now, &self.status);
         for latency in latencies {
-            let bin = ((latency.as_micros() as f64).max(1.0).log2() * BINS_PER_OCTAVE) as usize;
-            open.latencies[bin.min(BINS - 1)] += 1;
+            state.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_LATENCY));
         }
     }
 
@@ -141,7 +130,7 @@ mod tests {
 
     #[test]
     fn samples_are_of_five_seconds_and_fifteen_minutes() {
-        let history = History::new(Arc::default());
+        let history = History::new(Arc::default()).unwrap();
         for second in 0..1000 {
             let latency = Duration::from_millis(if second % 5 == 0 { 40 } else { 10 });
             history.note(&[Verdict::Accepted, Verdict::Replay], 1_000_000 + second);
@@ -152,7 +141,7 @@ mod tests {
         assert_eq!((samples[0].at, samples[KEPT - 1].at), (1_000_100, 1_000_995));
         for sample in &samples {
             assert_eq!(sample.verdicts[..3], [5, 5, 0]);
-            assert!((10.0..12.0).contains(&sample.p50_ms) && (40.0..48.0).contains(&sample.p99_ms), "{sample:?}");
+            assert!((10.0..10.1).contains(&sample.p50_ms) && (40.0..40.4).contains(&sample.p99_ms), "{sample:?}");
         }
         assert_eq!(history.samples(0, 1_001_500).len(), 81);
         assert_eq!(history.samples(1_000_990, 1_001_500).len(), 3);
@@ -161,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_is_survived() {
-        let history = History::new(Arc::default());
+        let history = History::new(Arc::default()).unwrap();
         for now in [500, u64::MAX, 3, 499] {
             history.note(&[Verdict::InvalidProof], now);
         }

@@ -142,7 +142,7 @@ impl Engine {
     /// # Errors
     /// [`io::Error`] if the system cannot create a thread.
     pub fn start(relay: Arc<Relay>, context: RelayContext, settings: &EngineSettings) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(relay, context, settings));
+        let shared = Arc::new(Shared::new(relay, context, settings).map_err(io::Error::other)?);
         // The handle is created first, so that started threads stop if another thread cannot be started.
         let engine = Self(Arc::new(Handle(shared.clone())));
         let spawn = |name: String, run: fn(&Shared)| {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hdrhistogram::CreationError;
 use quotapass_protocol::{Overload, Verdict};
 use rayon::prelude::*;
 use tokio::sync::watch;
@@ -69,14 +70,18 @@ impl core::ops::Deref for Alive {
 }
 
 impl Shared {
-    pub(super) fn new(relay: Arc<Relay>, context: RelayContext, settings: &EngineSettings) -> Self {
+    pub(super) fn new(
+        relay: Arc<Relay>,
+        context: RelayContext,
+        settings: &EngineSettings,
+    ) -> Result<Self, CreationError> {
         let begun = Instant::now();
         let costs = relay.measure_costs(|| begun.elapsed());
         let schedule = Scheduler::new(settings, Costs::of(&costs, settings.max_batch));
-        let history = History::new(context.status.clone());
+        let history = History::new(context.status.clone())?;
         let metrics = EngineMetrics::new();
         metrics.follow(&relay.policies());
-        Self {
+        Ok(Self {
             relay,
             context,
             metrics,
@@ -88,7 +93,7 @@ impl Shared {
             begun: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             has_ended: watch::Sender::new(false),
-        }
+        })
     }
 
     /// Increments the number of threads, and returns the guard.
