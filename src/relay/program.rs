@@ -28,9 +28,10 @@ use quotapass_relay::{
 };
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
@@ -63,8 +64,8 @@ pub(crate) struct Program {
     routes: Option<MakeRoutes>,
 }
 
-/// Makes additional routes of a service from its engine, its registry, and a flag that becomes true when it stops.
-pub(crate) type MakeRoutes = Box<dyn FnOnce(Engine, Arc<RegistryLink>, watch::Receiver<bool>) -> Router + Send>;
+/// Makes additional routes of a service from its engine, its registry, and a token that is cancelled when it stops.
+pub(crate) type MakeRoutes = Box<dyn FnOnce(Engine, Arc<RegistryLink>, CancellationToken) -> Router + Send>;
 
 impl Program {
     /// Opens everything that the settings name, and checks the settings against the registry. If the chain does not

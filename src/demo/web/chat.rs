@@ -30,7 +30,8 @@ use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use crate::{relay::DEPOSITOR, time::now};
 
@@ -45,7 +46,7 @@ const TIER: TierNumber = TierNumber(1);
 pub(super) struct Chat {
     engine: Engine,
     registry: Arc<RegistryLink>,
-    stopping: watch::Receiver<bool>,
+    stopping: CancellationToken,
     lines: Mutex<Lines>,
 }
 
@@ -107,7 +108,7 @@ struct Joined {
 type Failure = (StatusCode, Json<ErrorBody>);
 
 impl Chat {
-    pub(super) fn new(engine: Engine, registry: Arc<RegistryLink>, stopping: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(engine: Engine, registry: Arc<RegistryLink>, stopping: CancellationToken) -> Self {
         let lines = Lines { kept: VecDeque::new(), said: 0, listeners: broadcast::Sender::new(KEPT) };
         Self { engine, registry, stopping, lines: Mutex::new(lines) }
     }
@@ -174,19 +175,18 @@ async fn listen(
         let first: VecDeque<_> = lines.kept.iter().filter(|line| line.number > last).cloned().collect();
         (first, lines.listeners.subscribe())
     };
-    let lines =
-        stream::unfold((first, next, chat.stopping.clone()), |(mut first, mut next, mut stopping)| async move {
-            let line = match first.pop_front() {
-                Some(line) => line,
-                None => tokio::select! {
-                    _ = stopping.wait_for(|stopping| *stopping) => return None,
-                    // A listener that is too slow is disconnected; it reconnects with the number of its last line.
-                    line = next.recv() => line.ok()?,
-                },
-            };
-            let event = Event::default().id(line.number.to_string()).json_data(&*line).unwrap_or_default();
-            Some((Ok(event), (first, next, stopping)))
-        });
+    let lines = stream::unfold((first, next, chat.stopping.clone()), |(mut first, mut next, stopping)| async move {
+        let line = match first.pop_front() {
+            Some(line) => line,
+            None => tokio::select! {
+                () = stopping.cancelled() => return None,
+                // A listener that is too slow is disconnected; it reconnects with the number of its last line.
+                line = next.recv() => line.ok()?,
+            },
+        };
+        let event = Event::default().id(line.number.to_string()).json_data(&*line).unwrap_or_default();
+        Some((Ok(event), (first, next, stopping)))
+    });
     Sse::new(lines).keep_alive(KeepAlive::default())
 }
 

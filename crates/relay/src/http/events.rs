@@ -11,7 +11,8 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Service,
@@ -97,7 +98,7 @@ pub(super) async fn events(
     let listener = Listener {
         first,
         next: subscription.next,
-        stopping: service.stopping.subscribe(),
+        stopping: service.stopping.clone(),
         listening,
         _waiting: peer.wait(),
     };
@@ -111,7 +112,7 @@ pub(super) async fn events(
 struct Listener {
     first: VecDeque<Event>,
     next: broadcast::Receiver<Arc<Occurrence>>,
-    stopping: watch::Receiver<bool>,
+    stopping: CancellationToken,
     listening: Place,
     _waiting: Waiting,
 }
@@ -123,7 +124,7 @@ impl Listener {
             return Some(event);
         }
         tokio::select! {
-            _ = self.stopping.wait_for(|stopping| *stopping) => None,
+            () = self.stopping.cancelled() => None,
             () = self.listening.evicted() => None,
             occurrence = self.next.recv() => match occurrence {
                 Ok(occurrence) => Some(event(&occurrence)),

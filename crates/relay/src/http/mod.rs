@@ -60,7 +60,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -93,7 +94,8 @@ struct Service {
     body_memory: body::BodyMemory,
     pending: verify::Pending,
     challenger: Challenger,
-    stopping: watch::Sender<bool>,
+    /// Cancelled when the service stops.
+    stopping: CancellationToken,
     signer: OnceLock<PolicySigner>,
     /// Whether the service is about to stop, which `/readyz` reports.
     draining: AtomicBool,
@@ -112,7 +114,7 @@ impl Service {
 
     /// Returns whether the service stops, or is about to stop.
     fn is_stopping(&self) -> bool {
-        self.draining.load(Ordering::Relaxed) || *self.stopping.borrow()
+        self.draining.load(Ordering::Relaxed) || self.stopping.is_cancelled()
     }
 }
 
@@ -151,7 +153,7 @@ impl HttpService {
             body_memory,
             pending: verify::Pending::default(),
             challenger: Challenger::new(rand::random()),
-            stopping: watch::Sender::new(false),
+            stopping: CancellationToken::new(),
             signer: OnceLock::new(),
             draining: AtomicBool::new(false),
             started,
@@ -172,9 +174,10 @@ impl HttpService {
         Self { router: self.router.merge(routes), ..self }
     }
 
-    /// Returns a value that becomes true when the service stops, so that endless answers can end.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.service.stopping.subscribe()
+    /// Returns a token that is cancelled when the service stops, so that endless answers can end. Cancelling it does not
+    /// stop the service.
+    pub fn stopping(&self) -> CancellationToken {
+        self.service.stopping.child_token()
     }
 
     /// Changes the settings.

@@ -19,11 +19,11 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,
-    sync::watch,
     task::JoinSet,
     time,
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
@@ -105,7 +105,7 @@ pub(super) async fn serve(
     let (listener, connections) = (Listener::Public(listener), service.connections.clone());
     let (graceful, mut tasks) = accept(&service, &router, &listener, &connections, stop).await;
     drop(listener);
-    service.stopping.send_replace(true);
+    service.stopping.cancel();
     // Requests that take longer are aborted.
     let _ = time::timeout(service.settings().stop_timeout, graceful.shutdown()).await;
     tasks.shutdown().await;
@@ -158,7 +158,7 @@ async fn accept(
                     router: router.clone(),
                     settings,
                     connection: Arc::new(connection),
-                    stopping: service.stopping.subscribe(),
+                    stopping: service.stopping.clone(),
                 };
                 tasks.spawn(attendant.attend(stream, address, door, graceful.watcher()));
             }
@@ -197,7 +197,7 @@ struct Attendant {
     router: Router,
     settings: Arc<HttpSettings>,
     connection: Arc<Connection>,
-    stopping: watch::Receiver<bool>,
+    stopping: CancellationToken,
 }
 
 impl Attendant {
@@ -230,10 +230,9 @@ impl Attendant {
         proxy: IpAddr,
     ) -> Result<(BoxedStream, IpAddr), (BoxedStream, RefusedConnection)> {
         let hint = "`proxy_protocol` is set in [listen]: let the proxy send the header, or unset it";
-        let mut stopping = self.stopping.clone();
         let received = tokio::select! {
             received = time::timeout(self.settings.header_timeout, receive(&mut stream)) => received,
-            _ = stopping.wait_for(|stopping| *stopping) => return Err((stream, RefusedConnection {
+            () = self.stopping.cancelled() => return Err((stream, RefusedConnection {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 error: "the relay is stopping".into(),
                 hint: "try another relay",
