@@ -1,8 +1,7 @@
 //! Progress on standard error.
 
-use std::sync::{Mutex, PoisonError};
-
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use quotapass_registry::{Observer, SyncProgress, rpc::NodeProgress};
 
 use super::{output::note, time::duration};
@@ -31,7 +30,7 @@ pub(super) fn transactions() -> Observer<NodeProgress> {
 pub(super) fn sync() -> Observer<SyncProgress> {
     let bar = Mutex::new(None::<ProgressBar>);
     Observer::new(move |progress: SyncProgress| {
-        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bar = bar.lock();
         let bar = bar.get_or_insert_with(|| {
             // The template is constant and valid; the fallback avoids a panic.
             let style = ProgressStyle::with_template("{wide_bar} block {pos} of {len}  {msg}");

@@ -1,11 +1,9 @@
 //! The configuration of a running relay, and its reload.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, anyhow, bail};
+use parking_lot::Mutex;
 use quotapass_circuits::verifier::KeyHash;
 use quotapass_registry::{RegistryInfo, RegistryReader};
 use quotapass_relay::{
@@ -38,13 +36,13 @@ impl Configuration {
     }
 
     pub(super) fn settings(&self) -> Settings {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings.lock().clone()
     }
 
     /// Checks the registry against the settings, and remembers its terms if they match.
     pub(super) fn check(&self, registry: &dyn RegistryReader) -> Result<(), ChainError> {
         let info = self.settings().fit(registry, self.slash_key)?;
-        *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
+        *self.info.lock() = Some(info);
         Ok(())
     }
 
@@ -82,7 +80,7 @@ impl Configuration {
         if let Some(section) = new.fixed.difference(&before.fixed) {
             bail!("{section} has changed, which needs a restart: restart the relay, or undo the change");
         }
-        if let Some(info) = &*self.info.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(info) = &*self.info.lock() {
             new.live.check(info).map_err(|reason| anyhow!(reason))?;
         }
         let LiveSettings { unlisted, scopes, shadow, http, log_level } = &new.live;
@@ -95,7 +93,7 @@ impl Configuration {
         relay.change_shadow(shadow.iter().cloned());
         service.change_settings(http.clone());
         logging::change_level(*log_level);
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        *self.settings.lock() = new;
         Ok(changes)
     }
 }

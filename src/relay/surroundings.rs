@@ -3,12 +3,13 @@
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quotapass_circuits::registry_id::RegistryId;
 use quotapass_protocol::{POLICY_KEY_NAME, note::NoteKey};
@@ -274,12 +275,12 @@ impl ChainAccess {
         endpoint.address()?;
         endpoint.tls()?;
         let wallet = Arc::new(Mutex::new(wallet(slashing)?));
-        let account = lock(&wallet).as_ref().map(|key| key.address().into());
+        let account = wallet.lock().as_ref().map(|key| key.address().into());
         let (settings, sender) = (endpoint.settings(chain_id), Arc::clone(&wallet));
         let link = RegistryLink::new(move || {
             let settings = RpcSettings { tls: endpoint.tls()?, ..settings.clone() };
             let node = JsonRpcNode::connect(&endpoint.address()?, settings)?;
-            let account = lock(&sender).clone();
+            let account = sender.lock().clone();
             let node = account.into_iter().fold(node, JsonRpcNode::with_account);
             let registry: Arc<dyn RegistryWriter> = Arc::new(RegistryContract::connect(node, address)?);
             Ok(registry)
@@ -307,7 +308,7 @@ impl ChainAccess {
             }
             _ => None,
         };
-        *lock(current) = wallet;
+        *current.lock() = wallet;
         self.link.reset();
         changed
     }
@@ -388,10 +389,6 @@ fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
         AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
     };
     key.map(read).transpose()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {

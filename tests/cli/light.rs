@@ -1,7 +1,8 @@
 //! Posting without a copy of the registry: with a relay's answers, checked against the chain.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use quotapass_circuits::membership::{Levels, MemberTree};
 use quotapass_registry::{
     Follower, FollowerSettings, RegistryContract, RegistryReader,

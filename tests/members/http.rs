@@ -1,11 +1,12 @@
 //! Tests of client and server over loopback TCP, with honest and dishonest servers.
 
 use std::{
-    sync::{Arc, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body, http::StatusCode, response::Redirect, routing::get};
+use parking_lot::RwLock;
 use quotapass_circuits::formats::wire::DecodeErrorKind;
 use quotapass_relay::http::members_routes;
 use quotapass_wallet::members::{ClientError, ClientOptions, RelayMembers, SyncError};
@@ -45,8 +46,8 @@ fn a_wallet_syncs_from_a_relay() {
     let mut wallet = wallet(8_200);
     wallet.sync(&server.client(), &head(&TREE)).unwrap();
     assert_eq!(wallet.membership().unwrap().1, TREE.path(MemberIndex(8_200)).unwrap());
-    tree.write().unwrap().append(member(MEMBERS)).unwrap();
-    let head = head(&tree.read().unwrap());
+    tree.write().append(member(MEMBERS)).unwrap();
+    let head = head(&tree.read());
     wallet.sync(&server.client(), &head).unwrap();
     assert_eq!(wallet.root(), Some(head.root));
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Arc, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -45,7 +45,7 @@ impl Server {
         let relay = relay(log.clone());
         let context = RelayContext::new(clock.clone());
         let engine = Engine::start(relay.clone(), context, &EngineSettings::default()).unwrap();
-        let members = Arc::new(RwLock::new(WORLD.tree.clone()));
+        let members = Arc::new(parking_lot::RwLock::new(WORLD.tree.clone()));
         let service = HttpService::new(engine.clone(), members, settings);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,16 +1,14 @@
 //! Claims on slashing cases: only one of the relays that share a log works on a case at a time.
 
 use core::fmt;
-use std::{
-    collections::{HashMap, hash_map},
-    sync::Mutex,
-};
+use std::collections::{HashMap, hash_map};
 
+use parking_lot::Mutex;
 use quotapass_circuits::identity::IdentityCommitment;
 use quotapass_protocol::LogError;
 use serde::{Deserialize, Serialize};
 
-use super::{BadgeBook, MemoryLog, NullifierLog, lock};
+use super::{BadgeBook, MemoryLog, NullifierLog};
 
 /// The name of a worker, unique among the relays that share a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,7 +110,7 @@ pub(super) struct Cases(Mutex<HashMap<IdentityCommitment, Case>>);
 impl SlashClaims for MemoryLog {
     fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
         let claimed = Case::Claimed { worker: worker.clone(), until };
-        Ok(match lock(&self.cases.0).entry(commitment) {
+        Ok(match self.cases.0.lock().entry(commitment) {
             hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(claimed);
                 true
@@ -128,7 +126,7 @@ impl SlashClaims for MemoryLog {
     }
 
     fn settle(&self, commitment: IdentityCommitment, settlement: &Settlement) -> Result<(), LogError> {
-        let mut cases = lock(&self.cases.0);
+        let mut cases = self.cases.0.lock();
         if !matches!(cases.get(&commitment), Some(Case::Settled(_))) {
             cases.insert(commitment, Case::Settled(settlement.clone()));
         }
@@ -136,7 +134,7 @@ impl SlashClaims for MemoryLog {
     }
 
     fn settlement(&self, commitment: IdentityCommitment) -> Result<Option<Settlement>, LogError> {
-        Ok(lock(&self.cases.0).get(&commitment).cloned().and_then(Case::into_settlement))
+        Ok(self.cases.0.lock().get(&commitment).cloned().and_then(Case::into_settlement))
     }
 }
 

@@ -1,14 +1,13 @@
 //! The convicted members, here or at a relay that shares the log, and the outcome of each case.
 
-use std::sync::Mutex;
-
+use parking_lot::Mutex;
 use quotapass_circuits::{
     identity::IdentityCommitment,
     signal::{Epoch, Scope},
 };
 use quotapass_protocol::LogError;
 
-use crate::{EventBus, RelayEvent, Settlement, SlashClaims, lock};
+use crate::{EventBus, RelayEvent, Settlement, SlashClaims};
 
 /// The maximum number of open cases that are checked in one round.
 const LOOKED_AFTER: usize = 64;
@@ -47,24 +46,24 @@ struct KnownMembers {
 impl ConvictedMembers {
     /// Returns convicted members from a position on, at most `limit`, and the total number.
     pub(super) fn page(&self, from: usize, limit: usize) -> (Vec<ConvictedMember>, usize) {
-        let state = lock(&self.0);
+        let state = self.0.lock();
         (state.members.iter().skip(from).take(limit).cloned().collect(), state.members.len())
     }
 
     /// Returns the latest convicted members, latest first.
     pub(super) fn latest(&self, count: usize) -> Vec<ConvictedMember> {
-        lock(&self.0).members.iter().rev().take(count).cloned().collect()
+        self.0.lock().members.iter().rev().take(count).cloned().collect()
     }
 
     /// Returns the number of convictions read from the log.
     pub(super) fn read(&self) -> usize {
-        lock(&self.0).read
+        self.0.lock().read
     }
 
     /// Adds the convictions that a thread read from the log from position `from` on: for each its member, or none if no
     /// secret can be recovered. Other threads may have added some of them meanwhile.
     pub(super) fn add(&self, from: usize, read: impl IntoIterator<Item = Option<ConvictedMember>>) {
-        let state = &mut *lock(&self.0);
+        let state = &mut *self.0.lock();
         for member in read.into_iter().skip(state.read.saturating_sub(from)) {
             state.read += 1;
             state.members.extend(member);
@@ -81,7 +80,7 @@ impl ConvictedMembers {
         looks_after_cases: bool,
     ) -> Result<(), LogError> {
         let open = {
-            let state = &mut *lock(&self.0);
+            let state = &mut *self.0.lock();
             let news = state.members.iter().skip(state.published).filter(|_| state.is_begun);
             news.for_each(|member| events.publish(RelayEvent::Convicted { commitment: member.commitment, at: now }));
             state.published = state.members.len();
@@ -89,7 +88,7 @@ impl ConvictedMembers {
         };
         for (position, commitment) in open {
             let Some(settlement) = cases.settlement(commitment)? else { continue };
-            let state = &mut *lock(&self.0);
+            let state = &mut *self.0.lock();
             if let Some(member) = state.members.get_mut(position) {
                 member.settlement = Some(settlement.clone());
             }
@@ -97,7 +96,7 @@ impl ConvictedMembers {
                 events.publish(RelayEvent::Slashed { commitment, settlement, at: now });
             }
         }
-        let state = &mut *lock(&self.0);
+        let state = &mut *self.0.lock();
         // Cases that were closed before this run are found over several rounds; they are not published either.
         state.is_begun |= state.next == 0;
         Ok(())

@@ -12,9 +12,7 @@ use quotapass_protocol::{Evidence, LogError, QuotaExceeded, Verdict};
 use super::{
     ConvictedMember, Conviction, LogEpoch, Outcome, Relay,
     pipeline::{Candidate, failed, unanswered},
-    read,
     slashed::{Offender, Quota},
-    write,
 };
 
 /// The cap from which on the relay looks up a member's own limit: the lookup scans all members.
@@ -131,7 +129,7 @@ impl Relay {
         let commitment = secret.commitment();
         let (number, is_news) = self.slashed.learn(secret, None, since);
         if is_news && cap.get() >= LOOK_UP_FROM {
-            let limits = read(&self.limits).as_ref().map(Arc::clone);
+            let limits = self.limits.read().as_ref().map(Arc::clone);
             if let Some(limit) = limits.and_then(|limits| limits.message_limit(commitment)) {
                 self.slashed.bound_limit(commitment, limit);
             }
@@ -141,7 +139,7 @@ impl Relay {
 
     /// Sets the source of members' message limits.
     pub fn set_message_limits(&self, limits: Arc<dyn MessageLimits>) {
-        *write(&self.limits) = Some(limits);
+        *self.limits.write() = Some(limits);
     }
 
     /// Refuses at Unix second `now` all further passes of members whose evidence was kept since the last call, here or

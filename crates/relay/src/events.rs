@@ -4,15 +4,16 @@ use std::{
     collections::VecDeque,
     fmt,
     str::FromStr,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::Mutex;
 use quotapass_circuits::{identity::IdentityCommitment, membership::Root};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::{Settlement, lock};
+use super::Settlement;
 
 /// The number of past events that are kept for listeners that reconnect.
 const KEPT: usize = 256;
@@ -178,7 +179,7 @@ impl EventBus {
 
     /// Publishes an event.
     pub fn publish(&self, event: RelayEvent) {
-        let mut kept = lock(&self.0.kept);
+        let mut kept = self.0.kept.lock();
         let occurrence = Arc::new(Occurrence { id: EventId { run: self.0.run, position: kept.next }, event });
         kept.next += 1;
         if kept.latest.len() == KEPT {
@@ -197,7 +198,7 @@ impl EventBus {
     /// Subscribes to all events after an event. After an event of another run, or one too long ago, it returns all kept
     /// events.
     pub fn subscribe_after(&self, last: EventId) -> Subscription {
-        let kept = lock(&self.0.kept);
+        let kept = self.0.kept.lock();
         let oldest = kept.latest.front().map_or(kept.next, |first| first.id.position);
         let known = last.run == self.0.run && last.position < kept.next;
         let after = if known { last.position + 1 } else { 0 };

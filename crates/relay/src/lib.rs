@@ -8,7 +8,9 @@
 //! The modules around it: [`engine`] batches incoming posts and badges, [`http`] answers over HTTP, and [`chain`],
 //! [`slasher`] and [`upkeep`] connect the relay to its registry and its clock.
 //!
-//! All methods take `&self`, so one relay serves many threads.
+//! All methods take `&self`, so one relay serves many threads. A thread that panics while it holds one of the locks
+//! leaves the data as it was before or after a whole change, so the locks are those of `parking_lot`, which other threads
+//! keep using after a panic.
 
 mod backoff;
 mod badges;
@@ -32,8 +34,6 @@ mod stop;
 mod tests;
 mod trouble;
 pub mod upkeep;
-
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use backoff::Backoff;
 pub use badges::{
@@ -59,18 +59,3 @@ pub use slashed::SlashedMembers;
 pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
 pub use stop::StopSignal;
 pub use trouble::{Trouble, TroubleKind, Troubles};
-
-// A thread that panics while it holds one of the relay's locks leaves the data as it was before or after a whole
-// change, so other threads keep using it.
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}

@@ -1,11 +1,9 @@
 //! The nullifier log: used nullifiers, recorded with one atomic operation per pass, and the convictions that follow
 //! from them.
 
-use std::{
-    collections::{HashMap, HashSet, hash_map},
-    sync::Mutex,
-};
+use std::collections::{HashMap, HashSet, hash_map};
 
+use parking_lot::Mutex;
 use quotapass_circuits::{
     identity::IdentityCommitment,
     share::{Nullifier, Share},
@@ -13,7 +11,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::LogError;
 
-use super::{Conviction, badges::MemoryBook, claims::Cases, lock, log::Fields};
+use super::{Conviction, badges::MemoryBook, claims::Cases, log::Fields};
 
 /// The part of a log for one epoch of one scope. It expires as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -267,7 +265,7 @@ impl MemoryLog {
 
     /// Returns the number of nullifiers.
     pub fn len(&self) -> usize {
-        lock(&self.state).epochs.values().map(HashMap::len).sum()
+        self.state.lock().epochs.values().map(HashMap::len).sum()
     }
 
     /// Returns whether the log is empty.
@@ -284,23 +282,23 @@ impl core::fmt::Debug for MemoryLog {
 
 impl NullifierLog for MemoryLog {
     fn record(&self, entry: &Entry) -> Result<Outcome, LogError> {
-        lock(&self.state).record(entry)
+        self.state.lock().record(entry)
     }
 
     fn record_all(&self, entries: &[Entry]) -> Vec<Result<Outcome, LogError>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         entries.iter().map(|entry| state.record(entry)).collect()
     }
 
     fn lookup(&self, epoch: &LogEpoch, nullifier: Nullifier) -> Result<Option<Recorded>, LogError> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         state.check(epoch)?;
         Ok(state.epochs.get(epoch).and_then(|kept| kept.get(&nullifier)).cloned())
     }
 
     fn convict(&self, conviction: &Conviction) -> Result<bool, LogError> {
         let commitment = conviction.secret().ok_or(LogError::Damaged)?.commitment();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let is_first = state.convicted.insert(commitment);
         if is_first {
             state.convictions.push(conviction.clone());
@@ -310,27 +308,27 @@ impl NullifierLog for MemoryLog {
 
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok(lock(&self.state).convictions.get(from..).unwrap_or_default().to_vec())
+        Ok(self.state.lock().convictions.get(from..).unwrap_or_default().to_vec())
     }
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let lost = state.epochs.keys().map(LogEpoch::keep_until).filter(|keep_until| *keep_until <= now).max();
         state.lost_until = state.lost_until.max(lost.unwrap_or(0));
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
-        lock(&self.book).expire(now);
+        self.book.lock().expire(now);
         Ok(())
     }
 
     fn reopen(&self, now: u64) -> Result<u64, LogError> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.expired_until = state.expired_until.min(now.max(state.lost_until));
         Ok(state.expired_until)
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         Ok(LogStatistics {
             nullifiers: state.epochs.values().map(HashMap::len).sum::<usize>() as u64,
             epochs: Some(state.epochs.len() as u64),

@@ -1,11 +1,9 @@
 //! The verification pipeline: from a pass to its verdict.
 
 use core::num::NonZeroU16;
-use std::{
-    sync::{Arc, RwLock, RwLockReadGuard},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use quotapass_circuits::{
     badge::Badge,
     formats::wire::{EncodedProof, PostHead},
@@ -25,7 +23,7 @@ use rayon::prelude::*;
 
 use super::{
     Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers, badges::VerifiedBadges, convicted::ConvictedMembers,
-    read, slashed::Quota, write,
+    slashed::Quota,
 };
 
 /// A post to check.
@@ -248,35 +246,35 @@ impl Relay {
     /// Sets the time of the chain's newest block and the registry's exit delay. After the first call, passes get
     /// `unknown_root` when that block is too old; see [`Horizon`].
     pub fn see(&self, horizon: Horizon) {
-        *write(&self.horizon) = Some(horizon);
+        *self.horizon.write() = Some(horizon);
     }
 
     /// Returns the relay's view of its chain; none if it was never set. The caller is then responsible for fresh roots.
     pub fn horizon(&self) -> Option<Horizon> {
-        *read(&self.horizon)
+        *self.horizon.read()
     }
 
     /// Checks a root under a root window in seconds.
     pub(super) fn check_root(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
-        read(&self.roots).status(root, now, window).check()
+        self.roots.read().status(root, now, window).check()
     }
 
     /// Records that the tree has a new root since Unix second `at`.
     pub fn advance_root(&self, root: Root, at: u64) {
         let window = self.policies().longest_root_window();
-        let mut roots = write(&self.roots);
+        let mut roots = self.roots.write();
         roots.advance(root, at);
         roots.prune(at, window);
     }
 
     /// Records a reorganisation of the chain; see [`RootHistory::reorganise`].
     pub fn reorganise_roots(&self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
-        write(&self.roots).reorganise(undone, branch);
+        self.roots.write().reorganise(undone, branch);
     }
 
     /// Returns the roots.
     pub fn roots(&self) -> RwLockReadGuard<'_, RootHistory> {
-        read(&self.roots)
+        self.roots.read()
     }
 
     /// Replaces the list of policies at Unix second `at`; see [`PolicyTable::change`].
@@ -288,22 +286,22 @@ impl Relay {
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
         at: u64,
     ) -> Result<(), PolicyError> {
-        write(&self.policies).change(policies, at)
+        self.policies.write().change(policies, at)
     }
 
     /// Changes the verdict on scopes without a policy.
     pub fn change_unlisted(&self, unlisted: UnlistedVerdict) {
-        write(&self.policies).set_unlisted(unlisted);
+        self.policies.write().set_unlisted(unlisted);
     }
 
     /// Changes which scopes are in shadow mode; see [`PolicyTable::is_shadow`].
     pub fn change_shadow(&self, names: impl IntoIterator<Item = String>) {
-        write(&self.policies).set_shadow(names);
+        self.policies.write().set_shadow(names);
     }
 
     /// Returns the policies.
     pub fn policies(&self) -> RwLockReadGuard<'_, PolicyTable> {
-        read(&self.policies)
+        self.policies.read()
     }
 
     /// Returns the scope of a name.

@@ -1,17 +1,12 @@
 //! The status of a relay: its chain, its log, its slashes. The relay's threads write it; `/readyz` and `/metrics` read
 //! it.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use quotapass_protocol::LogError;
 
-use super::{
-    lock,
-    trouble::{Trouble, TroubleKind, Troubles},
-};
+use super::trouble::{Trouble, TroubleKind, Troubles};
 
 /// The relay's view of the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,22 +73,22 @@ impl RelayStatus {
 
     /// Returns the status of the chain.
     pub fn chain(&self) -> ChainStatus {
-        lock(&self.chain).clone()
+        self.chain.lock().clone()
     }
 
     /// Updates the status of the chain.
     pub fn update_chain(&self, update: impl FnOnce(&mut ChainStatus)) {
-        update(&mut lock(&self.chain));
+        update(&mut self.chain.lock());
     }
 
     /// Returns the status of the nullifier log.
     pub fn log(&self) -> LogStatus {
-        lock(&self.log).clone()
+        self.log.lock().clone()
     }
 
     /// Updates the status of the log.
     pub fn update_log(&self, update: impl FnOnce(&mut LogStatus)) {
-        update(&mut lock(&self.log));
+        update(&mut self.log.lock());
     }
 
     /// Returns the current troubles.
@@ -113,12 +108,12 @@ impl RelayStatus {
 
     /// Returns the status of the slashing worker.
     pub fn slashing(&self) -> SlashingStatus {
-        lock(&self.slashing).clone()
+        self.slashing.lock().clone()
     }
 
     /// Updates the status of the slashing worker.
     pub fn update_slashing(&self, update: impl FnOnce(&mut SlashingStatus)) {
-        update(&mut lock(&self.slashing));
+        update(&mut self.slashing.lock());
     }
 
     /// Counts a reload of the configuration, which was accepted or refused.

@@ -1,11 +1,8 @@
 //! A signal that tells waiting threads to end.
 
-use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use super::lock;
+use parking_lot::{Condvar, Mutex};
 
 /// A signal that tells threads to end. A clone is the same signal.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +22,7 @@ impl StopSignal {
 
     /// Sets the signal; it cannot be unset.
     pub fn set(&self) {
-        *lock(&self.0.is_set) = true;
+        *self.0.is_set.lock() = true;
         self.0.changed.notify_all();
     }
 
@@ -36,13 +33,14 @@ impl StopSignal {
 
     /// Returns whether the signal is set.
     pub fn is_set(&self) -> bool {
-        *lock(&self.0.is_set)
+        *self.0.is_set.lock()
     }
 
     /// Waits until the signal is set, at most this long. Returns whether it is set.
     pub fn wait(&self, longest: Duration) -> bool {
-        let waited = self.0.changed.wait_timeout_while(lock(&self.0.is_set), longest, |is_set| !*is_set);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let mut is_set = self.0.is_set.lock();
+        self.0.changed.wait_while_for(&mut is_set, |is_set| !*is_set, longest);
+        *is_set
     }
 }
 

@@ -1,10 +1,9 @@
 //! Problem states, in which a relay accepts fewer passes than normal, or soon will.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::collections::BTreeMap;
 
+use parking_lot::Mutex;
 use tracing::warn;
-
-use super::lock;
 
 /// A kind of trouble. Its [code](Self::code) is stable: `/readyz` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +73,7 @@ pub struct Troubles(Mutex<BTreeMap<TroubleKind, Trouble>>);
 impl Troubles {
     /// Records that a trouble began or continues, perhaps for another cause.
     pub fn begin(&self, kind: TroubleKind, trouble: Trouble) {
-        let mut troubles = lock(&self.0);
+        let mut troubles = self.0.lock();
         match troubles.get_mut(&kind) {
             Some(known) => *known = Trouble { since: known.since, ..trouble },
             None => {
@@ -86,7 +85,7 @@ impl Troubles {
 
     /// Records that a trouble ended at Unix second `now`, if there was one.
     pub fn end(&self, kind: TroubleKind, now: u64) {
-        if let Some(trouble) = lock(&self.0).remove(&kind) {
+        if let Some(trouble) = self.0.lock().remove(&kind) {
             warn!(code = kind.code(), seconds = now.saturating_sub(trouble.since), "this trouble is over");
         }
     }
@@ -101,12 +100,12 @@ impl Troubles {
 
     /// Returns the trouble of a kind.
     pub fn get(&self, kind: TroubleKind) -> Option<Trouble> {
-        lock(&self.0).get(&kind).cloned()
+        self.0.lock().get(&kind).cloned()
     }
 
     /// Returns all troubles.
     pub fn all(&self) -> Vec<(TroubleKind, Trouble)> {
-        lock(&self.0).iter().map(|(kind, trouble)| (*kind, trouble.clone())).collect()
+        self.0.lock().iter().map(|(kind, trouble)| (*kind, trouble.clone())).collect()
     }
 }
 

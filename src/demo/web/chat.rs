@@ -1,10 +1,6 @@
 //! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -18,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{Stream, stream};
+use parking_lot::{Mutex, MutexGuard};
 use quotapass_circuits::{
     formats::wire::{PostPass, decode_text},
     identity::IdentityCommitment,
@@ -115,7 +112,7 @@ impl Chat {
 
     /// Locks the lines. No code panics under this lock, so a poisoned lock is still usable.
     fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock()
     }
 
     fn publish(&self, said: Said, verdict: Verdict, pass: Option<&[u8]>, at: u64) -> Arc<Line> {

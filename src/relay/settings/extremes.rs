@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    sync::{Arc, LazyLock, Mutex, RwLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -153,7 +153,7 @@ fn runs(settings: &Settings) {
     relay.change_policies(live.scopes.iter().cloned(), now).unwrap();
     relay.change_unlisted(live.unlisted);
     relay.change_shadow(live.shadow.iter().cloned());
-    let members = Arc::new(RwLock::new(MemberTree::build(Levels::new(1).unwrap(), []).unwrap()));
+    let members = Arc::new(parking_lot::RwLock::new(MemberTree::build(Levels::new(1).unwrap(), []).unwrap()));
     let service = HttpService::new(engine, members, live.http.clone());
     let listener = BENCH.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

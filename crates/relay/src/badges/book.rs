@@ -8,7 +8,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::LogError;
 
-use super::super::{MemoryLog, lock, log::Fields};
+use super::super::{MemoryLog, log::Fields};
 
 /// The latest end of a restriction, in Unix seconds: the last second of the year 9999. A later end counts as no end.
 pub const LATEST_END: u64 = 253_402_300_799;
@@ -131,13 +131,13 @@ impl MemoryBook {
 
 impl BadgeBook for MemoryLog {
     fn persona(&self, persona: Persona) -> Result<PersonaRecord, LogError> {
-        let book = lock(&self.book);
+        let book = self.book.lock();
         let (bound, restriction) = (book.keys.get(&persona).cloned(), book.restrictions.get(&persona).cloned());
         Ok(PersonaRecord { bound, restriction })
     }
 
     fn bind_first(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        Ok(match lock(&self.book).keys.entry(persona) {
+        Ok(match self.book.lock().keys.entry(persona) {
             Entry::Vacant(vacant) => {
                 vacant.insert(key.clone());
                 None
@@ -147,15 +147,15 @@ impl BadgeBook for MemoryLog {
     }
 
     fn rebind(&self, persona: Persona, key: &BoundKey) -> Result<Option<BoundKey>, LogError> {
-        Ok(lock(&self.book).keys.insert(persona, key.clone()))
+        Ok(self.book.lock().keys.insert(persona, key.clone()))
     }
 
     fn restrict(&self, persona: Persona, restriction: &Restriction) -> Result<(), LogError> {
-        lock(&self.book).restrictions.insert(persona, restriction.clone());
+        self.book.lock().restrictions.insert(persona, restriction.clone());
         Ok(())
     }
 
     fn lift(&self, persona: Persona) -> Result<bool, LogError> {
-        Ok(lock(&self.book).restrictions.remove(&persona).is_some())
+        Ok(self.book.lock().restrictions.remove(&persona).is_some())
     }
 }

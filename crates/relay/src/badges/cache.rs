@@ -1,14 +1,12 @@
 //! A cache of badges whose proof verified, so that a repeated badge costs no pairing.
 
 use core::num::NonZeroUsize;
-use std::sync::Mutex;
 
 use lru::LruCache;
+use parking_lot::Mutex;
 use quotapass_circuits::signal::Scope;
 use quotapass_protocol::Verdict;
 use sha2::{Digest, Sha256};
-
-use crate::lock;
 
 /// The capacity of the cache in badges, about 100 bytes each.
 const CAPACITY: NonZeroUsize = match NonZeroUsize::new(65_536) {
@@ -43,11 +41,11 @@ impl VerifiedBadges {
         verify: impl FnOnce() -> Result<(), Verdict>,
     ) -> Result<(), Verdict> {
         let hash = hash_of(scope, pass);
-        if lock(&self.0).get(&hash).is_some() {
+        if self.0.lock().get(&hash).is_some() {
             return Ok(());
         }
         verify()?;
-        lock(&self.0).put(hash, ());
+        self.0.lock().put(hash, ());
         Ok(())
     }
 }
@@ -59,7 +57,7 @@ fn hash_of(scope: Scope, pass: &[u8]) -> Hash {
 
 impl core::fmt::Debug for VerifiedBadges {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "VerifiedBadges({})", lock(&self.0).len())
+        write!(f, "VerifiedBadges({})", self.0.lock().len())
     }
 }
 

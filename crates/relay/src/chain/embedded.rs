@@ -1,9 +1,10 @@
 //! An embedded chain that follows a clock and is saved to its file.
 
 use core::ops::RangeInclusive;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use alloy_primitives::{Address, BlockNumber, Bytes};
+use parking_lot::Mutex;
 use quotapass_registry::{
     Block,
     embedded::EmbeddedChain,
@@ -11,7 +12,7 @@ use quotapass_registry::{
 };
 use tracing::error;
 
-use crate::{Clock, lock};
+use crate::Clock;
 
 /// An embedded chain for a relay without an endpoint. Each transaction is made at the clock's time, or at the chain's
 /// time if that is later, and then the chain's file is written. A clone is the same chain.
@@ -44,7 +45,7 @@ impl Node for ClockedChain {
     }
 
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
-        let _one_by_one = lock(&self.sending);
+        let _one_by_one = self.sending.lock();
         self.chain.advance(self.clock.now().saturating_sub(self.chain.now()?))?;
         let receipt = self.chain.send(from, call)?;
         if let Err(error) = self.chain.save() {

@@ -1,10 +1,8 @@
 //! The thread that follows the registry.
 
-use std::{
-    path::Path,
-    sync::{Arc, RwLock},
-};
+use std::{path::Path, sync::Arc};
 
+use parking_lot::RwLock;
 use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
 use quotapass_protocol::Horizon;
 use quotapass_registry::{Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
@@ -17,7 +15,7 @@ use super::{
     link::RegistryLink,
     saved::{Saved, SavedRoot, SavedRoots},
 };
-use crate::{Relay, RelayContext, RelayEvent, StopSignal, read, write};
+use crate::{Relay, RelayContext, RelayEvent, StopSignal};
 
 /// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
 pub type RegistryCheck = Box<dyn Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send>;
@@ -156,7 +154,7 @@ impl ChainFollower {
                 return Err(error);
             }
         }
-        self.departures.forget(&self.parts.relay, &read(&self.members), self.parts.context.clock.now());
+        self.departures.forget(&self.parts.relay, &self.members.read(), self.parts.context.clock.now());
         Ok(())
     }
 
@@ -273,7 +271,7 @@ impl ChainFollower {
         let root = self.parts.copy.root()?;
         self.limits.note_departed(&synced.changes);
         let fits = {
-            let tree = &mut *write(&self.members);
+            let tree = &mut *self.members.write();
             tree.extend(changes).is_ok() && tree.root() == root
         };
         if !fits {
@@ -291,7 +289,7 @@ impl ChainFollower {
             (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count() as u64;
         let departures = self.parts.copy.departures()?;
         self.limits.set_departed(departures.into_iter().map(|(commitment, _)| commitment));
-        *write(&self.members) = tree;
+        *self.members.write() = tree;
         self.limits.tell_all(&self.parts.relay);
         Ok(())
     }

@@ -11,16 +11,17 @@
 use core::num::NonZeroU16;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{MemberIndex, MemberTree},
 };
 use quotapass_registry::{Change, RegistryEvent};
 
-use crate::{MessageLimits, Relay, read, write};
+use crate::{MessageLimits, Relay};
 
 /// A lookup of limits in the tree of the last sync. A clone has the same tree.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl TreeLimits {
 
     /// Replaces the departed members. Call it before the tree without them is set.
     pub(super) fn set_departed(&self, departed: impl IntoIterator<Item = IdentityCommitment>) {
-        *write(&self.departed) = departed.into_iter().collect();
+        *self.departed.write() = departed.into_iter().collect();
     }
 
     /// Adds the departed members of a sync. Call it before the tree without them is set.
@@ -47,7 +48,7 @@ impl TreeLimits {
             RegistryEvent::SlotZeroed { commitment, .. } => Some(commitment),
             _ => None,
         });
-        write(&self.departed).extend(departed);
+        self.departed.write().extend(departed);
     }
 
     /// Reports the limits of new deposits to a relay, before their roots are accepted.
@@ -70,7 +71,7 @@ impl TreeLimits {
         }
         let mut limits: HashMap<IdentityCommitment, NonZeroU16> = HashMap::new();
         {
-            let tree = read(&self.members);
+            let tree = self.members.read();
             for member in (0..tree.len() as u32).filter_map(|index| tree.member(MemberIndex(index))) {
                 if wanted.contains(&member.commitment)
                     && let Some(limit) = NonZeroU16::new(member.terms.message_limit)
@@ -81,7 +82,7 @@ impl TreeLimits {
             }
         }
         for (commitment, limit) in limits {
-            let is_greatest = !read(&self.departed).contains(&commitment);
+            let is_greatest = !self.departed.read().contains(&commitment);
             tell(relay, commitment, limit, is_greatest.then_some(limit));
         }
     }
@@ -98,11 +99,11 @@ fn tell(relay: &Relay, commitment: IdentityCommitment, limit: NonZeroU16, greate
 impl MessageLimits for TreeLimits {
     fn message_limit(&self, commitment: IdentityCommitment) -> Option<NonZeroU16> {
         let greatest = {
-            let tree = read(&self.members);
+            let tree = self.members.read();
             let limit = |index| NonZeroU16::new(tree.member(index)?.terms.message_limit);
             tree.indices_of(commitment).filter_map(limit).max()
         };
         // After the tree: a member that is not in it any more is here.
-        greatest.filter(|_| !read(&self.departed).contains(&commitment))
+        greatest.filter(|_| !self.departed.read().contains(&commitment))
     }
 }

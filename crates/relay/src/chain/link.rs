@@ -1,10 +1,9 @@
 //! A link that connects to the registry on demand, and reconnects after a lost connection.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use quotapass_registry::{RegistryError, RegistryReader, RegistryWriter};
-
-use crate::lock;
 
 type Connect = dyn Fn() -> Result<Arc<dyn RegistryWriter>, RegistryError> + Send + Sync;
 
@@ -33,7 +32,7 @@ impl RegistryLink {
     /// # Errors
     /// As [`reader`](Self::reader).
     pub fn writer(&self) -> Result<Arc<dyn RegistryWriter>, RegistryError> {
-        let current = &mut *lock(&self.current);
+        let current = &mut *self.current.lock();
         if let Some(registry) = current {
             return Ok(Arc::clone(registry));
         }
@@ -43,12 +42,12 @@ impl RegistryLink {
 
     /// Drops the connection, so that the next call of [`reader`](Self::reader) reconnects.
     pub fn reset(&self) {
-        *lock(&self.current) = None;
+        *self.current.lock() = None;
     }
 }
 
 impl core::fmt::Debug for RegistryLink {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(if lock(&self.current).is_some() { "RegistryLink(connected)" } else { "RegistryLink" })
+        f.write_str(if self.current.lock().is_some() { "RegistryLink(connected)" } else { "RegistryLink" })
     }
 }

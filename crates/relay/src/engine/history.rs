@@ -1,16 +1,13 @@
 //! The history of the last fifteen minutes: verdicts and latencies.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hdrhistogram::{CreationError, Histogram};
+use parking_lot::Mutex;
 use quotapass_protocol::Verdict;
 use serde::Serialize;
 
-use crate::{RelayStatus, lock};
+use crate::RelayStatus;
 
 /// The length of a sample, in seconds.
 pub const SAMPLE_SECONDS: u64 = 5;
@@ -98,7 +95,7 @@ impl History {
 
     /// Counts verdicts that were given at Unix second `now`; without verdicts it only advances the time.
     pub(super) fn note(&self, verdicts: &[Verdict], now: u64) {
-        let state = &mut *lock(&self.state);
+        let state = &mut *self.state.lock();
         let open = state.turn(now, &self.status);
         for verdict in verdicts {
             open.verdicts[usize::from(verdict.number())] += 1;
@@ -107,7 +104,7 @@ impl History {
 
     /// Counts the latencies of submissions that were answered at Unix second `now`.
     pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
-        let state = &mut *lock(&self.state);
+        let state = &mut *self.state.lock();
         state.turn(now, &self.status);
         for latency in latencies {
             state.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_LATENCY));
@@ -117,7 +114,7 @@ impl History {
     /// Returns the samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first, without
     /// the sample that contains `now`.
     pub(super) fn samples(&self, since: u64, now: u64) -> Vec<Sample> {
-        let state = &mut *lock(&self.state);
+        let state = &mut *self.state.lock();
         state.turn(now, &self.status);
         let since = since.max(now.saturating_sub(KEPT as u64 * SAMPLE_SECONDS));
         state.closed.iter().filter(|sample| (since..now).contains(&sample.at)).cloned().collect()

@@ -1,10 +1,8 @@
 //! Metrics of the engine.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -16,8 +14,6 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use quotapass_protocol::{PolicyTable, ScopePolicy, Verdict};
-
-use crate::lock;
 
 /// The label of scopes that are not listed. A listed scope of this name shares it.
 const OTHER: &str = "other";
@@ -103,7 +99,7 @@ impl EngineMetrics {
     pub(super) fn follow(&self, policies: &PolicyTable) {
         let listed = policies.iter().map(ScopePolicy::name);
         let now: BTreeSet<_> = listed.map(|name| (name.to_owned(), policies.is_shadow(name))).collect();
-        let mut known = lock(&self.scopes);
+        let mut known = self.scopes.lock();
         if *known == now {
             return;
         }

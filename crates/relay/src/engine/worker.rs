@@ -3,13 +3,14 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use hdrhistogram::CreationError;
+use parking_lot::{Condvar, Mutex};
 use quotapass_protocol::{Overload, Verdict};
 use rayon::prelude::*;
 use tokio::sync::watch;
@@ -21,7 +22,7 @@ use super::{
     source::Source,
     submission::{Answer, OwnedBadge, Submission, Work},
 };
-use crate::{BadgeAnswer, BadgeRequest, PostRequest, Relay, lock};
+use crate::{BadgeAnswer, BadgeRequest, PostRequest, Relay};
 
 /// The interval at which the log is polled.
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
@@ -111,7 +112,7 @@ impl Shared {
     pub(super) fn submit(&self, source: Source, work: Work) {
         let now = Instant::now();
         let submission = Submission { source, work, queued_at: now };
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.schedule.is_stopping() {
             drop(state);
             return self.refuse(submission, Overload::Stopping);
@@ -145,7 +146,7 @@ impl Shared {
 
     /// Refuses new submissions; the threads end when the queue is empty.
     pub(super) fn stop(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.schedule.stop();
         state.is_look_due = true;
         drop(state);
@@ -161,22 +162,22 @@ impl Shared {
     }
 
     fn next_batch(&self) -> Option<Batch> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         loop {
             let next = state.schedule.next(Instant::now());
             self.gauge(&state);
-            state = match next {
+            match next {
                 Next::Verify(batch) => return Some(batch),
                 Next::End => {
                     // Another worker may also wait for the end.
                     self.changed.notify_one();
                     return None;
                 }
-                Next::Wait(None) => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Next::Wait(None) => self.changed.wait(&mut state),
                 Next::Wait(Some(time)) => {
-                    self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_for(&mut state, time);
                 }
-            };
+            }
         }
     }
 
@@ -191,7 +192,7 @@ impl Shared {
 
     /// Returns the progress.
     pub(super) fn progress(&self) -> Progress {
-        let Depth { proven, unproven, suspicious } = lock(&self.state).schedule.depth();
+        let Depth { proven, unproven, suspicious } = self.state.lock().schedule.depth();
         let finished = self.finished.load(Ordering::Relaxed);
         let running = self.begun.load(Ordering::Relaxed).saturating_sub(finished);
         let waiting = proven + unproven + suspicious;
@@ -290,7 +291,7 @@ impl Shared {
             self.context.status.log_failed(error, now);
         }
         if verdicts().any(|verdict| matches!(verdict, Verdict::QuotaExceeded(_))) {
-            lock(&self.state).is_look_due = true;
+            self.state.lock().is_look_due = true;
             self.look.notify_all();
         }
     }
@@ -298,7 +299,7 @@ impl Shared {
     /// Adds the answers to their submissions and updates the sources. Returns the finished submissions. The caller
     /// replies to them afterwards, so that a source is already updated when its client has the answer.
     fn finish(&self, batch: Batch, answers: Vec<Answer>, end: Instant) -> Vec<Submission> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let Finished { done, was_forging } = state.schedule.finish(batch, answers, end);
         if was_forging {
             self.metrics.forging_batches.inc();
@@ -330,13 +331,13 @@ impl Shared {
                 Err(error) => self.context.status.log_failed(&error, now),
             }
             self.relay.prepare(now);
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             if state.schedule.is_stopping() {
                 return;
             }
             state.schedule.expire(Instant::now());
             if !state.is_look_due {
-                state = self.look.wait_timeout(state, LOOK_AT_LOG).unwrap_or_else(PoisonError::into_inner).0;
+                self.look.wait_for(&mut state, LOOK_AT_LOG);
             }
             state.is_look_due = false;
         }

@@ -6,7 +6,7 @@ use core::{
     task::{Context, Poll},
 };
 use std::sync::{
-    Arc, Mutex,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -15,6 +15,7 @@ use axum::{
     http::{Extensions, StatusCode},
 };
 use hyper::body::{Frame, SizeHint};
+use parking_lot::Mutex;
 
 use super::{
     HttpSettings,
@@ -22,7 +23,6 @@ use super::{
     settings::contains,
     shares::{Full, Limits, Owner, Place, Shares, Tenure},
 };
-use crate::lock;
 
 /// Maximum number of refusals that are sent at the same time; further connections are closed without an answer.
 const REFUSALS: usize = 64;
@@ -135,7 +135,7 @@ impl Connections {
     /// Registers a refusal to send; returns `None` if there are too many.
     pub(super) fn refuse(&self) -> Option<OpenRefusal> {
         self.refusals.ever.fetch_add(1, Ordering::Relaxed);
-        let open = &mut *lock(&self.refusals.open);
+        let open = &mut *self.refusals.open.lock();
         (*open < REFUSALS).then(|| {
             *open += 1;
             OpenRefusal(Arc::clone(&self.refusals))
@@ -163,7 +163,7 @@ pub(super) struct OpenRefusal(Arc<Refusals>);
 
 impl Drop for OpenRefusal {
     fn drop(&mut self) {
-        *lock(&self.0.open) -= 1;
+        *self.0.open.lock() -= 1;
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Every answer is the same for all clients, so that caches may store it and revalidate it with `If-None-Match`.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -15,11 +15,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use parking_lot::RwLock;
 use quotapass_circuits::membership::{Bucket, BucketNumber, MemberTree, Root, UpperNodes};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::error::{ApiError, ErrorBody};
-use crate::read;
 
 /// The source of the member tree for the routes.
 pub trait Members: Send + Sync + 'static {
@@ -32,12 +32,12 @@ pub trait Members: Send + Sync + 'static {
 
 impl Members for RwLock<MemberTree> {
     fn upper_nodes(&self) -> (UpperNodes, Root) {
-        let tree = read(self);
+        let tree = self.read();
         (tree.upper_nodes(), tree.root())
     }
 
     fn bucket(&self, number: BucketNumber) -> Option<(Bucket, Root)> {
-        let tree = read(self);
+        let tree = self.read();
         Some((tree.bucket(number)?, tree.bucket_root(number)?))
     }
 }

@@ -46,7 +46,7 @@ mod views;
 
 use std::{
     sync::{
-        Arc, OnceLock, RwLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -59,6 +59,7 @@ use axum::{
     middleware::{from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
 };
+use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +73,7 @@ pub use members::{Members, members_routes};
 pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Challenger, Engine, read, write};
+use super::{Challenger, Engine};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
@@ -105,7 +106,7 @@ struct Service {
 
 impl Service {
     fn settings(&self) -> Arc<HttpSettings> {
-        read(&self.settings).clone()
+        self.settings.read().clone()
     }
 
     fn now(&self) -> u64 {
@@ -183,7 +184,7 @@ impl HttpService {
     /// Changes the settings.
     pub fn change_settings(&self, settings: HttpSettings) {
         self.service.buckets.retain(&settings.sources);
-        *write(&self.service.settings) = Arc::new(settings);
+        *self.service.settings.write() = Arc::new(settings);
     }
 
     /// Serves on a listener until `stop`. Then `/readyz` reports that the relay stops, and the service continues for

@@ -1,8 +1,9 @@
 //! `GET /v1/policy`: the relay's policies, signed.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use parking_lot::Mutex;
 use quotapass_circuits::{membership::Day, registry_id::RegistryId, signal::Scope};
 use quotapass_protocol::{
     DatedPolicy, POLICY_CONTEXT, PoliciesStatement, Policy, PolicyHash, PolicyTable, ScopePolicy, UnlistedVerdict,
@@ -15,7 +16,6 @@ use super::{
     Service,
     error::{ApiError, ErrorBody},
 };
-use crate::lock;
 
 /// Signs the policies, once per change.
 pub(super) struct PolicySigner {
@@ -31,7 +31,7 @@ impl PolicySigner {
 
     fn note(&self, policies: &PolicyTable) -> Result<String, NoteError> {
         let json = PoliciesStatement::new(policies).to_json()?;
-        let mut latest = lock(&self.latest);
+        let mut latest = self.latest.lock();
         if let Some((_, note)) = latest.as_ref().filter(|(signed, _)| *signed == json) {
             return Ok(note.clone());
         }

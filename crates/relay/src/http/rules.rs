@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use std::{
     collections::{BTreeSet, HashMap},
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,9 +15,9 @@ use axum::{
     response::Response,
 };
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 use super::{Service, connections::Peer, error::ApiError, source::client};
-use crate::lock;
 
 /// What the clients of a network may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Buckets {
     /// The time after which the bucket is positive again.
     pub(super) fn take(&self, network: IpNet, limit: NonZeroU32, posts: usize, now: Instant) -> Result<(), Duration> {
         let limit = f64::from(limit.get());
-        let mut buckets = lock(&self.0);
+        let mut buckets = self.0.lock();
         let bucket = buckets.entry(network).or_insert(Bucket { posts: limit, at: now });
         let gained = now.saturating_duration_since(bucket.at).as_secs_f64() * limit;
         *bucket = Bucket { posts: (bucket.posts + gained).min(limit), at: now };
@@ -104,7 +104,7 @@ impl Buckets {
 
     /// Removes the buckets of networks without a limit.
     pub(super) fn retain(&self, rules: &SourceRules) {
-        lock(&self.0).retain(|network, _| rules.limit(network).is_some());
+        self.0.lock().retain(|network, _| rules.limit(network).is_some());
     }
 }
 
@@ -201,6 +201,6 @@ mod tests {
         // Another network has its own bucket.
         assert_eq!(buckets.take(network("192.0.3.0/24"), limit(10), 1, begin), Ok(()));
         buckets.retain(&[(home, Allowance::PostsPerSecond(limit(5)))].into_iter().collect());
-        assert_eq!(lock(&buckets.0).len(), 1);
+        assert_eq!(buckets.0.lock().len(), 1);
     }
 }

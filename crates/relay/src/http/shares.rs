@@ -13,14 +13,15 @@ use core::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{Source, lock};
+use crate::Source;
 
 /// Number of networks of a source, widest first; the last one is the source itself.
 const LEVELS: usize = 3;
@@ -219,7 +220,7 @@ impl Table {
 impl Shares {
     /// Takes a place.
     pub(super) fn enter(&self, owner: Owner, amount: usize, tenure: Tenure, limits: Limits) -> Result<Place, Full> {
-        let table = &mut *lock(&self.0.table);
+        let table = &mut *self.0.table.lock();
         let evicted = table.make_room(&owner, amount, limits)?;
         self.0.evicted.fetch_add(evicted, Ordering::Relaxed);
         table.change(owner.source(), 0, amount);
@@ -230,7 +231,7 @@ impl Shares {
 
     /// Returns the amount in use.
     pub(super) fn taken(&self) -> usize {
-        lock(&self.0.table).total
+        self.0.table.lock().total
     }
 
     /// Returns how many places were given to other owners, since the start.
@@ -254,7 +255,7 @@ impl Place {
     }
 
     pub(super) fn hold(&self, tenure: Tenure) {
-        let table = &mut *lock(&self.shares.0.table);
+        let table = &mut *self.shares.0.table.lock();
         let now = table.next();
         if let Some(entry) = table.places.get_mut(&self.id) {
             (entry.tenure, entry.since) = (tenure, now);
@@ -263,7 +264,7 @@ impl Place {
 
     /// Takes an additional amount. A place that was given to another owner is full.
     pub(super) fn grow(&self, amount: usize, limits: Limits) -> Result<(), Full> {
-        let table = &mut *lock(&self.shares.0.table);
+        let table = &mut *self.shares.0.table.lock();
         let Some(owner) = table.places.get(&self.id).map(|entry| entry.owner.clone()) else { return Err(Full::Total) };
         let evicted = table.make_room(&owner, amount, limits)?;
         self.shares.0.evicted.fetch_add(evicted, Ordering::Relaxed);
@@ -276,7 +277,7 @@ impl Place {
 
     /// Passes it to its real owner, who was unknown until now.
     pub(super) fn pass_to(&self, owner: Owner, limits: Limits) -> Result<(), Full> {
-        let table = &mut *lock(&self.shares.0.table);
+        let table = &mut *self.shares.0.table.lock();
         let own = table.of.get(owner.source()).copied().unwrap_or(0);
         let Some(entry) = table.places.get_mut(&self.id) else { return Err(Full::Total) };
         let amount = entry.amount;
@@ -292,7 +293,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.shares.0.table).remove(self.id);
+        self.shares.0.table.lock().remove(self.id);
     }
 }
 
@@ -314,7 +315,7 @@ mod tests {
 
     /// Returns whether a place was given to another owner.
     fn is_gone(place: &Place) -> bool {
-        !lock(&place.shares.0.table).places.contains_key(&place.id)
+        !place.shares.0.table.lock().places.contains_key(&place.id)
     }
 
     #[test]
@@ -327,7 +328,7 @@ mod tests {
         drop(shares.enter(proxy, 1, Tenure::Idle, LIMITS).unwrap());
         assert!(held.iter().all(|place| !is_gone(place)));
         drop(held);
-        assert_eq!((shares.taken(), lock(&shares.0.table).of.len()), (0, 0));
+        assert_eq!((shares.taken(), shares.0.table.lock().of.len()), (0, 0));
     }
 
     #[test]
@@ -420,7 +421,7 @@ mod tests {
                 let place = places.len().checked_sub(1).map(|last| which.min(last));
                 let tenure = [Tenure::Idle, Tenure::Waiting, Tenure::Working][which % 3];
                 let working = |shares: &Shares| {
-                    let table = lock(&shares.0.table);
+                    let table = shares.0.table.lock();
                     let working = table.places.iter().filter(|(_, entry)| entry.tenure == Tenure::Working);
                     working.map(|(id, _)| *id).collect::<Vec<_>>()
                 };
@@ -436,7 +437,7 @@ mod tests {
                     let after = working(&shares);
                     prop_assert!(before.iter().all(|id| after.contains(id)));
                 }
-                let table = lock(&shares.0.table);
+                let table = shares.0.table.lock();
                 let sum: usize = table.places.values().map(|entry| entry.amount).sum();
                 prop_assert_eq!((sum, table.of.values().sum::<usize>()), (table.total, table.total));
                 prop_assert!(table.total <= LIMITS.total && table.of.values().all(|own| *own <= LIMITS.of_source));

@@ -5,11 +5,9 @@ mod offenders;
 mod tests;
 
 use core::num::NonZeroU16;
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, RwLock, RwLockReadGuard},
-};
+use std::{collections::HashSet, sync::Arc};
 
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
     share::{Nullifier, Pseudonym},
@@ -18,7 +16,7 @@ use quotapass_circuits::{
 
 pub(super) use self::offenders::{Offender, Quota};
 use self::offenders::{Offenders, Slashed, nullifiers_of};
-use super::{LogEpoch, lock, read, write};
+use super::LogEpoch;
 
 /// The known secrets, zeroized on drop, and their nullifiers in the queried epochs.
 ///
@@ -66,7 +64,7 @@ impl SlashedMembers {
     /// Adds a secret like [`insert`](Self::insert), and also returns the member's number.
     pub(super) fn learn(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> (u64, bool) {
         let commitment = secret.commitment();
-        let state = &mut *write(&self.state);
+        let state = &mut *self.state.write();
         match state.numbers.get(&commitment).copied() {
             None => {
                 let secret = Arc::new(secret);
@@ -102,7 +100,7 @@ impl SlashedMembers {
         if !self.contains(commitment) {
             return;
         }
-        let state = &mut *write(&self.state);
+        let state = &mut *self.state.write();
         let Some(number) = state.numbers.get(&commitment).copied() else { return };
         let Some(member) = state.members.get_mut(&number) else { return };
         match member.message_limit {
@@ -124,7 +122,7 @@ impl SlashedMembers {
 
     /// Returns all known members: those without a known message limit, and the others, whose limit may have grown.
     pub fn commitments(&self) -> Vec<IdentityCommitment> {
-        read(&self.state).numbers.keys().copied().collect()
+        self.state.read().numbers.keys().copied().collect()
     }
 
     /// Forgets a member. This is safe when its slot of the tree was zeroed longer ago than the longest root window: its
@@ -132,7 +130,7 @@ impl SlashedMembers {
     ///
     /// Computed nullifiers stay refused until their epoch expires.
     pub fn forget(&self, commitment: IdentityCommitment) -> bool {
-        let state = &mut *write(&self.state);
+        let state = &mut *self.state.write();
         let Some(number) = state.numbers.get(&commitment).copied() else { return false };
         let Some(member) = state.remove(number) else { return false };
         for (scope, known) in &mut state.pseudonyms {
@@ -145,12 +143,12 @@ impl SlashedMembers {
 
     /// Returns whether a member's secret is known.
     pub fn contains(&self, commitment: IdentityCommitment) -> bool {
-        read(&self.state).numbers.contains_key(&commitment)
+        self.state.read().numbers.contains_key(&commitment)
     }
 
     /// Returns the number of known secrets.
     pub fn len(&self) -> usize {
-        read(&self.state).members.len()
+        self.state.read().members.len()
     }
 
     /// Returns whether no secret is known.
@@ -169,16 +167,16 @@ impl SlashedMembers {
     /// Returns the refused nullifiers of these quotas, complete for all members that are known at the time of the call.
     pub(super) fn refused(&self, quotas: impl IntoIterator<Item = Quota>) -> Refused<'_> {
         let quotas: HashSet<Quota> = quotas.into_iter().collect();
-        let state = read(&self.state);
+        let state = self.state.read();
         let below = state.next;
         if quotas.iter().all(|quota| state.is_complete(quota, below)) {
             return Refused(state);
         }
         drop(state);
-        let _alone = lock(&self.computing);
+        let _alone = self.computing.lock();
         loop {
             let missing: Vec<_> = {
-                let state = read(&self.state);
+                let state = self.state.read();
                 let behind: Vec<_> = quotas.iter().filter(|quota| !state.is_complete(quota, below)).collect();
                 if behind.is_empty() {
                     return Refused(state);
@@ -191,7 +189,7 @@ impl SlashedMembers {
             };
             for (quota, complete, next, members) in missing {
                 let nullifiers = nullifiers_of(&quota, &members);
-                let state = &mut *write(&self.state);
+                let state = &mut *self.state.write();
                 let known = state.nullifiers.entry(quota).or_default();
                 // No other thread adds, but the set may have expired meanwhile: then it is computed again.
                 if known.complete == complete {
@@ -206,7 +204,7 @@ impl SlashedMembers {
     /// next quota of one scope. Without it, the first post of an epoch waits for this computation.
     pub(super) fn prepare(&self, quotas: impl IntoIterator<Item = (Quota, Quota)>) {
         let next: Vec<Quota> = {
-            let state = read(&self.state);
+            let state = self.state.read();
             let is_used = |(now, _): &(Quota, Quota)| state.nullifiers.contains_key(now);
             quotas.into_iter().filter(is_used).map(|(_, next)| next).collect()
         };
@@ -222,28 +220,28 @@ impl SlashedMembers {
     pub(super) fn pseudonym_offender(&self, scope: Scope, pseudonym: Pseudonym) -> Option<Offender> {
         // One hash per member, once: a thread computes the missing ones, and other threads may do the same meanwhile.
         let (complete, missing) = {
-            let state = read(&self.state);
+            let state = self.state.read();
             let complete = state.pseudonyms.get(&scope).map_or(0, |known| known.complete);
             (complete, state.missing(complete))
         };
         if let Some((last, _)) = missing.last() {
             let computed: Vec<_> =
                 (missing.iter()).map(|(number, member)| (Pseudonym::new(&member.secret, scope), *number)).collect();
-            let state = &mut *write(&self.state);
+            let state = &mut *self.state.write();
             let known = state.pseudonyms.entry(scope).or_default();
             // Another thread may have added more; its values are the same.
             known.complete = known.complete.max(last + 1);
             let is_known = |(_, number): &(Pseudonym, u64)| *number >= complete && state.members.contains_key(number);
             known.of.extend(computed.into_iter().filter(is_known));
         }
-        let state = read(&self.state);
+        let state = self.state.read();
         let number = *state.pseudonyms.get(&scope)?.of.get(&pseudonym)?;
         Some(state.offender(number))
     }
 
     /// Drops the nullifiers of epochs that no policy accepts any more at `now`.
     pub fn expire(&self, now: u64) {
-        write(&self.state).nullifiers.retain(|(epoch, _), _| epoch.keep_until() > now);
+        self.state.write().nullifiers.retain(|(epoch, _), _| epoch.keep_until() > now);
     }
 }
 

@@ -67,7 +67,7 @@ fn epochs_expire_and_come_back_if_asked_for() {
         assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret(1), &epoch, 2)));
     }
     slashed.expire(old.keep_until());
-    assert_eq!(read(&slashed.state).nullifiers.len(), 1);
+    assert_eq!(slashed.state.read().nullifiers.len(), 1);
     assert!(slashed.has_nullifier(&old, cap(3), nullifier(&secret(1), &old, 2)));
 }
 
@@ -140,7 +140,7 @@ fn those_who_miss_nothing_wait_for_nobody_who_computes() {
     let known =
         |slashed: &SlashedMembers| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(1), &epoch(1), 2));
     assert!(known(&slashed));
-    let computing = lock(&slashed.computing);
+    let computing = slashed.computing.lock();
     // Checks, convictions and everything else continue meanwhile.
     assert!(known(&slashed));
     assert!(!slashed.insert(secret(1), None, 0) && slashed.contains(secret(1).commitment()));
@@ -223,10 +223,10 @@ fn epochs_to_come_are_computed_for_scopes_in_use() {
     slashed.insert(secret(1), None, 0);
     let quota = |number| (epoch(number), cap(3));
     slashed.prepare([(quota(1), quota(2))]);
-    assert!(read(&slashed.state).nullifiers.is_empty(), "nobody posts there");
+    assert!(slashed.state.read().nullifiers.is_empty(), "nobody posts there");
     assert!(!slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 0)));
     slashed.prepare([(quota(1), quota(2))]);
-    assert!(read(&slashed.state).is_complete(&quota(2), 1));
+    assert!(slashed.state.read().is_complete(&quota(2), 1));
 }
 
 #[test]

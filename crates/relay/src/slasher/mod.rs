@@ -13,12 +13,10 @@ mod case;
 mod search;
 mod worker;
 
-use std::{
-    sync::{Arc, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
+use parking_lot::RwLock;
 use quotapass_circuits::{
     prover::{ProveError, Prover},
     slash::Slash,
@@ -26,7 +24,7 @@ use quotapass_circuits::{
 use quotapass_protocol::LogError;
 use quotapass_registry::RegistryError;
 
-use super::{Backoff, RelayContext, RelayStore, WorkerId, chain::RegistryLink, read, write};
+use super::{Backoff, RelayContext, RelayStore, WorkerId, chain::RegistryLink};
 
 pub use worker::Slasher;
 
@@ -55,12 +53,12 @@ pub struct SlashAccount(Arc<RwLock<Address>>);
 impl SlashAccount {
     /// Returns the current account.
     pub fn get(&self) -> Address {
-        *read(&self.0)
+        *self.0.read()
     }
 
     /// Changes the sending account from now on. The registry's backend must have its key.
     pub fn change(&self, account: Address) {
-        *write(&self.0) = account;
+        *self.0.write() = account;
     }
 }
 

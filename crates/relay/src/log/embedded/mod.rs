@@ -46,10 +46,11 @@ mod writer;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
 pub use error::EmbeddedLogError;
+use parking_lot::RwLock;
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 
 use self::{
@@ -59,7 +60,7 @@ use self::{
 };
 use super::super::{
     BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogStatistics, NullifierLog, Outcome, Persona, PersonaRecord,
-    Recorded, Restriction, Settlement, SlashClaims, WorkerId, read,
+    Recorded, Restriction, Settlement, SlashClaims, WorkerId,
 };
 use crate::log::{LogChoice, LogIdentity};
 use quotapass_protocol::LogError;
@@ -169,7 +170,7 @@ impl EmbeddedLog {
     }
 
     fn reading<T>(&self, ask: impl FnOnce(&Store) -> Result<T, LogError>) -> Result<T, LogError> {
-        read(&self.store).as_ref().map_err(Clone::clone).and_then(ask)
+        self.store.read().as_ref().map_err(Clone::clone).and_then(ask)
     }
 }
 

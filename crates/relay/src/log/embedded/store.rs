@@ -28,10 +28,10 @@ use std::{
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Mutex, RwLock},
 };
 
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
+use parking_lot::{Mutex, RwLock};
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
 use quotapass_protocol::LogError;
 
@@ -44,9 +44,7 @@ use super::{
 };
 use crate::{
     BoundKey, Case, Conviction, LogEpoch, LogStatistics, Persona, PersonaRecord, Recorded, Restriction, Settlement,
-    lock,
     log::{LogIdentity, Record},
-    read, write,
 };
 
 const DATABASE: &str = "database";
@@ -169,11 +167,11 @@ impl Store {
     }
 
     pub(super) fn watermark(&self) -> u64 {
-        read(&self.state).watermark
+        self.state.read().watermark
     }
 
     pub(super) fn conviction_count(&self) -> u64 {
-        read(&self.state).convictions
+        self.state.read().convictions
     }
 
     /// Returns the bytes at a place.
@@ -181,7 +179,7 @@ impl Store {
         let found = match place {
             Place::Record(key) => guarded(|| self.records.get(key)),
             Place::Nullifier { partition, key } => {
-                let keyspace = read(&self.state).partitions.get(partition).map(|found| found.keyspace.clone());
+                let keyspace = self.state.read().partitions.get(partition).map(|found| found.keyspace.clone());
                 let Some(keyspace) = keyspace else { return Ok(None) };
                 guarded(|| keyspace.get(key))
             }
@@ -249,7 +247,7 @@ impl Store {
 
     pub(super) fn statistics(&self) -> Result<LogStatistics, LogError> {
         let bytes = guarded(|| self.database.disk_space())?;
-        let state = read(&self.state);
+        let state = self.state.read();
         Ok(LogStatistics {
             nullifiers: state.partitions.values().map(|partition| partition.count).sum(),
             epochs: Some(state.partitions.len() as u64),
@@ -262,11 +260,11 @@ impl Store {
 
     /// Creates the partition with this end if it does not exist. Only the thread that commits may call it.
     pub(super) fn ensure_partition(&self, end: u64) -> Result<(), LogError> {
-        if read(&self.state).partitions.contains_key(&end) {
+        if self.state.read().partitions.contains_key(&end) {
             return Ok(());
         }
         let keyspace = guarded(|| self.database.keyspace(&partition_name(end), options))?;
-        write(&self.state).partitions.insert(end, Partition { keyspace, count: 0 });
+        self.state.write().partitions.insert(end, Partition { keyspace, count: 0 });
         Ok(())
     }
 
@@ -288,10 +286,10 @@ impl Store {
                 Place::Record(key) => convictions += u64::from(key.first() == Some(&b'e')),
             }
         }
-        let commit = read(&self.state).commits + 1;
+        let commit = self.state.read().commits + 1;
         let mut batch = self.batch(commit);
         let counts: Vec<(u64, u64)> = {
-            let state = read(&self.state);
+            let state = self.state.read();
             for (place, value) in writes {
                 match place {
                     Place::Record(key) => batch.insert(&self.records, key, value),
@@ -311,7 +309,7 @@ impl Store {
         if let Err(error) = guarded(|| batch.commit()) {
             return Err((error.into(), InDoubt { commit, nullifiers }));
         }
-        let mut state = write(&self.state);
+        let mut state = self.state.write();
         state.convictions += convictions;
         for (end, count) in counts {
             if let Some(partition) = state.partitions.get_mut(&end) {
@@ -332,7 +330,7 @@ impl Store {
             return Ok(());
         }
         let (commit, ended, lost_until) = {
-            let state = read(&self.state);
+            let state = self.state.read();
             let ended: Vec<u64> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
             let lost = state.partitions.range(..=now).rev().find(|(_, partition)| partition.count > 0);
             (state.commits + 1, ended, lost.map_or(0, |(end, _)| *end).max(state.lost_until))
@@ -348,7 +346,7 @@ impl Store {
         }
         guarded(|| batch.commit())?;
         let dropped: Vec<Partition> = {
-            let mut state = write(&self.state);
+            let mut state = self.state.write();
             state.watermark = now;
             state.lost_until = lost_until;
             self.committed(&mut state, commit);
@@ -362,7 +360,7 @@ impl Store {
     /// Reopens epochs that were closed ahead of `now`, except those whose nullifiers may have been dropped.
     pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
         let (commit, watermark, known) = {
-            let state = read(&self.state);
+            let state = self.state.read();
             (state.commits + 1, now.max(state.lost_until), state.watermark)
         };
         if watermark >= known {
@@ -371,7 +369,7 @@ impl Store {
         let mut batch = self.batch(commit);
         batch.insert(&self.records, "w", watermark.to_be_bytes());
         guarded(|| batch.commit())?;
-        let mut state = write(&self.state);
+        let mut state = self.state.write();
         state.watermark = watermark;
         self.committed(&mut state, commit);
         Ok(())
@@ -379,17 +377,17 @@ impl Store {
 
     /// Writes as much as a batch of posts, to test whether the disk accepts it.
     pub(super) fn try_disk(&self) -> Result<(), LogError> {
-        let commit = read(&self.state).commits + 1;
+        let commit = self.state.read().commits + 1;
         let mut batch = self.batch(commit);
         batch.insert(&self.records, "t", vec![0; TRIAL_BYTES]);
         guarded(|| batch.commit())?;
-        self.committed(&mut write(&self.state), commit);
+        self.committed(&mut self.state.write(), commit);
         Ok(())
     }
 
     /// Undoes a commit that was answered with an error, if it is on disk after all.
     pub(super) fn undo(&self, in_doubt: &InDoubt) -> Result<(), LogError> {
-        let mut state = write(&self.state);
+        let mut state = self.state.write();
         if state.commits != in_doubt.commit {
             return Ok(());
         }
@@ -416,7 +414,7 @@ impl Store {
     fn committed(&self, state: &mut Contents, commit: u64) {
         state.commits = commit;
         // A witness that cannot be written stays behind the database: it then detects less, but no data is lost.
-        let _ = lock(&self.witness).write(commit);
+        let _ = self.witness.lock().write(commit);
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, RwLock,
+        Arc,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::RwLock;
 use quotapass_circuits::registry_id::RegistryId;
 use quotapass_protocol::LogError;
 
@@ -19,7 +20,7 @@ use super::{
     store::{InDoubt, Store},
     transaction::Transaction,
 };
-use crate::{log::LogIdentity, read, write};
+use crate::log::LogIdentity;
 
 /// Number of entries after which a group is flushed, even if more callers wait.
 const GROUP_ENTRIES: usize = 4096;
@@ -170,7 +171,7 @@ impl Worker {
     fn write(&mut self, group: Vec<Decide>) {
         let recovered = self.recover();
         let (answers, written) = {
-            let store = read(&self.store);
+            let store = self.store.read();
             let mut transaction = match (recovered, store.as_ref()) {
                 (Ok(()), Ok(store)) => Ok((store, Transaction::new(store))),
                 (Err(error), _) => Err(error),
@@ -203,7 +204,7 @@ impl Worker {
             Watermark::Expire(now) => store.expire(now),
             Watermark::Reopen(now) => store.reopen(now),
         };
-        let changed = read(&self.store).as_ref().map_err(Clone::clone).and_then(change);
+        let changed = self.store.read().as_ref().map_err(Clone::clone).and_then(change);
         if let Err(reason) = &changed {
             self.give_up(reason.clone(), None);
         }
@@ -214,18 +215,18 @@ impl Worker {
     fn give_up(&mut self, reason: LogError, in_doubt: Option<InDoubt>) {
         self.broken = Some(Broken { tried_at: Instant::now(), in_doubt });
         // This closes the database, which holds the lock of its folder.
-        *write(&self.store) = Err(reason);
+        *self.store.write() = Err(reason);
     }
 
     /// Reopens a database that refuses further writes, once the pause is over.
     fn recover(&mut self) -> Result<(), LogError> {
         let Some(broken) = &self.broken else { return Ok(()) };
         if broken.tried_at.elapsed() < REOPEN_AFTER {
-            return read(&self.store).as_ref().map(drop).map_err(Clone::clone);
+            return self.store.read().as_ref().map(drop).map_err(Clone::clone);
         }
         let opened = self.open(broken.in_doubt.as_ref());
         let recovered = opened.as_ref().map(drop).map_err(Clone::clone);
-        *write(&self.store) = opened;
+        *self.store.write() = opened;
         self.broken = match (&recovered, self.broken.take()) {
             (Err(_), Some(broken)) => Some(Broken { tried_at: Instant::now(), ..broken }),
             _ => None,

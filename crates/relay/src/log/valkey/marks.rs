@@ -14,10 +14,7 @@ use super::{
     servers::{Kind, Request},
     vitals::{EMPTIED, IN_PARTS},
 };
-use crate::{
-    log::{LogChoice, LogIdentity},
-    read, write,
-};
+use crate::log::{LogChoice, LogIdentity};
 
 /// Maximum number of times that marks are read while another relay may be writing them.
 const ATTEMPTS: u32 = 40;
@@ -45,7 +42,7 @@ enum Found {
 
 impl Log {
     pub(super) fn identity(&self) -> Option<LogIdentity> {
-        *read(&self.identity)
+        *self.identity.read()
     }
 
     /// Takes the existing log or creates a new one, as the choice allows.
@@ -60,7 +57,7 @@ impl Log {
                     return Err(LogError::Lost(EMPTIED));
                 }
                 (Found::Whole(found), _) => {
-                    *write(&self.identity) = Some(found);
+                    *self.identity.write() = Some(found);
                     self.servers.expect(Some(found).filter(|_| !self.is_volatile));
                     return Ok(());
                 }

@@ -88,11 +88,12 @@ mod vitals;
 
 use std::{
     future::Future,
-    sync::{Arc, RwLock, atomic::AtomicU64, mpsc},
+    sync::{Arc, atomic::AtomicU64, mpsc},
 };
 
 pub use error::ValkeyLogError;
 pub use files::ValkeyFiles;
+use parking_lot::RwLock;
 use quotapass_circuits::registry_id::RegistryId;
 use quotapass_protocol::LogError;
 use redis::{Cmd, Value, cmd};

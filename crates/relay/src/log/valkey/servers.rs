@@ -1,11 +1,8 @@
 //! The server of a log, or the servers of a cluster: which server has which key, and what to do when that changes.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, RwLock};
 use quotapass_protocol::LogError;
 use redis::{
     Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisResult,
@@ -22,7 +19,7 @@ use super::{
     slot::{SLOTS, slot_of},
     vitals::{Questions, Vitals, check_mark},
 };
-use crate::{lock, log::LogIdentity, read, write};
+use crate::log::LogIdentity;
 
 /// Maximum number of attempts for a command whose key has moved, or whose answer was lost.
 const ATTEMPTS: u32 = 3;
@@ -140,7 +137,7 @@ impl Servers {
 
     /// Sets the identity that every request checks from now on; `None` turns the check off.
     pub(super) fn expect(&self, identity: Option<LogIdentity>) {
-        *write(&self.identity) = identity;
+        *self.identity.write() = identity;
     }
 
     fn deadline(&self) -> Instant {
@@ -150,7 +147,7 @@ impl Servers {
     /// Returns every server that has slots.
     fn primaries(&self) -> Vec<Arc<Node>> {
         let mut primaries: Vec<Arc<Node>> = Vec::new();
-        for (_, node) in read(&self.slots).iter() {
+        for (_, node) in self.slots.read().iter() {
             if !primaries.iter().any(|known| Arc::ptr_eq(known, node)) {
                 primaries.push(Arc::clone(node));
             }
@@ -159,14 +156,14 @@ impl Servers {
     }
 
     fn node_of(&self, slot: u16) -> Option<Arc<Node>> {
-        let slots = Arc::clone(&read(&self.slots));
+        let slots = Arc::clone(&self.slots.read());
         let range = slots.partition_point(|(last, _)| *last < slot);
         slots.get(range).map(|(_, node)| Arc::clone(node))
     }
 
     /// Returns the server at an address that the cluster gave.
     fn node_at(&self, host: &str, port: u16) -> Option<Arc<Node>> {
-        let mut nodes = lock(&self.nodes);
+        let mut nodes = self.nodes.lock();
         if let Some(node) = nodes.get(&format!("{host}:{port}")) {
             return Some(Arc::clone(node));
         }
@@ -184,7 +181,7 @@ impl Servers {
 
     /// Asks the cluster which server has which slots.
     async fn refresh(&self, deadline: Instant) {
-        *lock(&self.refreshed) = Instant::now();
+        *self.refreshed.lock() = Instant::now();
         let mut ask = pipe();
         ask.ignore_errors().cmd("CLUSTER").arg("SLOTS");
         let mut asked = self.primaries();
@@ -201,7 +198,7 @@ impl Servers {
                 slots.extend(self.node_at(host, port).map(|node| (last, node)));
             }
             slots.sort_unstable_by_key(|(last, _)| *last);
-            *write(&self.slots) = Arc::new(slots);
+            *self.slots.write() = Arc::new(slots);
             return;
         }
     }
@@ -230,7 +227,7 @@ impl Servers {
             }
             let replicas = if kind == Kind::Write { self.settings.replicas } else { 0 };
             let patience = self.settings.timeout / 2;
-            let identity = *read(&self.identity);
+            let identity = *self.identity.read();
             let mut asked = JoinSet::new();
             for group in groups {
                 let mut commands = group.commands(&requests);
@@ -254,7 +251,7 @@ impl Servers {
                             Failure::Paused(error) => (error, false),
                             Failure::Broken(error) => (error, true),
                         };
-                        is_stale |= is_open || lock(&self.refreshed).elapsed() > REFRESH_AFTER;
+                        is_stale |= is_open || self.refreshed.lock().elapsed() > REFRESH_AFTER;
                         for index in group.indices {
                             answers[index] = Err(error.clone());
                             open.extend(is_open.then_some((index, None)));
