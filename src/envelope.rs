@@ -28,11 +28,6 @@ pub(super) struct Envelope {
 
 impl Envelope {
     pub(super) fn new(scope: &str, message: &[u8], pass: &PostPass, origin: KeyOrigin) -> Self {
-        Self::with_text(scope, message, pass.to_text(), origin)
-    }
-
-    /// The same with the pass in its text form.
-    pub(super) fn with_text(scope: &str, message: &[u8], pass: String, origin: KeyOrigin) -> Self {
         let (message, message_hex) = match std::str::from_utf8(message) {
             Ok(text) => (Some(text.into()), None),
             Err(_) => (None, Some(hex::encode(message))),
@@ -41,7 +36,7 @@ impl Envelope {
             KeyOrigin::Ceremony(_) => None,
             origin => Some(origin.to_string()),
         };
-        Self { scope: scope.into(), message, message_hex, pass, keys }
+        Self { scope: scope.into(), message, message_hex, pass: pass.to_text(), keys }
     }
 
     /// Returns the bytes of the message.

@@ -1,10 +1,13 @@
 //! Progress on standard error.
 
+use std::sync::OnceLock;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
+use quotapass_load::LoadProgress;
 use quotapass_registry::{Observer, SyncProgress, rpc::NodeProgress};
 
-use super::{output::note, time::duration};
+use super::{keys, output::note, time::duration};
 
 /// Reports transactions and repeated requests.
 pub(super) fn transactions() -> Observer<NodeProgress> {
@@ -31,11 +34,7 @@ pub(super) fn sync() -> Observer<SyncProgress> {
     let bar = Mutex::new(None::<ProgressBar>);
     Observer::new(move |progress: SyncProgress| {
         let mut bar = bar.lock();
-        let bar = bar.get_or_insert_with(|| {
-            // The template is constant and valid; the fallback avoids a panic.
-            let style = ProgressStyle::with_template("{wide_bar} block {pos} of {len}  {msg}");
-            ProgressBar::new(progress.head).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
+        let bar = bar.get_or_insert_with(|| bar_of(progress.head, "{wide_bar} block {pos} of {len}  {msg}"));
         let left = progress.remaining().map_or_else(String::new, |left| format!(", {} left", duration(left.as_secs())));
         bar.set_length(progress.head);
         bar.set_position(progress.block);
@@ -44,4 +43,32 @@ pub(super) fn sync() -> Observer<SyncProgress> {
             bar.finish_and_clear();
         }
     })
+}
+
+/// Returns a function that shows the progress of a load.
+pub(super) fn load() -> impl Fn(LoadProgress) + Sync {
+    let bar = OnceLock::new();
+    move |progress| {
+        let (template, done, all) = match progress {
+            LoadProgress::Registry { members } => return note(format!("Creating a registry with {members} members.")),
+            LoadProgress::Key(progress) => return keys::show(progress),
+            LoadProgress::Passes { done, all } => {
+                ("{wide_bar} {pos} of {len} proofs, {per_sec}, {eta} left", done, all)
+            }
+            LoadProgress::Posts { done, all } => ("{wide_bar} {pos} of {len} posts, {per_sec}", done, all),
+            _ => return,
+        };
+        let bar = bar.get_or_init(|| bar_of(all, template));
+        bar.set_length(all);
+        bar.set_position(done);
+        if done >= all {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar_of(length: u64, template: &str) -> ProgressBar {
+    // The templates are constant and valid; the fallback avoids a panic.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
 }

@@ -35,7 +35,7 @@ pub(crate) fn development_prover_with_tables<C: Circuit>(store: &KeyStore, level
     Ok(store.development_prover_with_tables(levels, show)?)
 }
 
-fn show(progress: KeyProgress) {
+pub(crate) fn show(progress: KeyProgress) {
     let mut out = io::stderr();
     // A failure to show progress does not stop the program.
     let _ = match progress {

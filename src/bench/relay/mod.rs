@@ -1,50 +1,18 @@
-//! `quotapass bench relay`: real posts at a planned rate, and every verdict checked.
-//!
-//! The modules in the order of use: the [`registry`] whose members post, the [`plan`] of the requests, the [`material`]
-//! (messages, and passes made in advance), the benchmark's [own](own) relay unless one is given, the [driver](drive)
-//! that sends from many [sources], the [`accounts`] that check whether the answers are consistent, and the [`report`].
+//! `quotapass bench relay`: a [load](quotapass_load) of real posts, on the benchmark's [own](own) relay unless one is given.
 
-mod accounts;
-mod client;
-mod drive;
-mod journal;
-mod material;
 mod own;
-mod passes;
-mod plan;
-mod registry;
-mod report;
-mod sources;
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::{Args, ValueEnum};
+use quotapass_load::{Forgers, Load, LoadSettings, Mix, Percentage, Shape, Sources};
 use reqwest::Url;
 use serde_json::json;
 
-use self::{
-    accounts::Accounts,
-    client::{Format, RelayClient},
-    drive::{Driver, Pace},
-    journal::Journal,
-    material::Material,
-    own::{LogPlace, OwnRelay},
-    plan::{Item, Mix, Percentage, Plan, Shape},
-    registry::BenchRegistry,
-    report::Report,
-    sources::{Forgers, Sources},
-};
-use crate::{context::Context, time::parse_duration};
+use self::own::{LogPlace, OwnRelay};
+use crate::{context::Context, progress, time::parse_duration};
 
-/// The local address of forgeries if the relay is on this machine and does not trust the stated source of a request.
-const FORGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// The number of posts in a measurement of the highest rate.
 const POSTS_AT_MOST: u32 = 4_096;
 
@@ -125,25 +93,21 @@ pub(crate) struct Arguments {
     log_may_lose_answers: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
-    let posts_per_request = arguments.posts_per_request.unwrap_or(if arguments.max { 64 } else { 1 });
-    let forgeries_per_request = arguments.forgeries_per_request.unwrap_or(posts_per_request);
-    ensure!(
-        posts_per_request.min(forgeries_per_request).min(arguments.connections) > 0,
-        "--posts-per-request, --forgeries-per-request and --connections must be above zero"
-    );
-    ensure!(arguments.rate.is_finite() && arguments.rate > 0.0, "--rate must be above zero");
-    let (registry, lock) = BenchRegistry::open(context, arguments.seed)?;
-    let mut accounts = Accounts::new(arguments.log_may_lose_answers);
-    let open = |path: &PathBuf| Journal::open(path, &registry.origin(), &mut accounts);
-    let mut journal = arguments.journal.as_ref().map(open).transpose()?;
-    let plan = arguments.plan(posts_per_request, forgeries_per_request, &accounts)?;
-    let material = Arc::new(Material::for_plan(context, &registry, &plan)?);
-    drop(lock);
+/// The encoding of posts and verdicts.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Length-prefixed bytes; one byte per verdict
+    Binary,
+    /// JSON, as `quotapass post` writes it
+    Json,
+}
 
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let folder = context.config().data_folder()?.join("bench");
+    let load = Load::prepare(&folder, &context.development_keys()?, arguments.settings()?, &progress::load())?;
     let log = arguments.valkey.clone().map_or(LogPlace::Embedded, LogPlace::Valkey);
     if let Some(folder) = &arguments.prepare {
-        let config = own::prepare(context, folder, &registry, &log, arguments.listen)?;
+        let config = own::prepare(context, folder, load.registry(), &log, arguments.listen)?;
         return context.output().result(
             &format!(
                 "Start the relay with `quotapass relay --config {}`, and load it with the same arguments and --url \
@@ -155,73 +119,47 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     let own = match &arguments.url {
         Some(_) => None,
-        None => Some(OwnRelay::start(context, &registry, &log)?),
+        None => Some(OwnRelay::start(context, load.registry(), &log)?),
     };
     let url = arguments.url.as_ref().or(own.as_ref().map(OwnRelay::url)).context("there is no relay")?;
-    let clients = arguments.clients(url)?;
-    let pace = Pace {
-        connections: arguments.connections,
-        is_closed: arguments.max || arguments.resend,
-        retry: arguments.retry.map(Duration::from_secs),
-    };
-    let warm_up: Vec<_> = (0..arguments.warm_up).map(Item::Honest).collect();
-    let warm_up = Plan::of(&warm_up, posts_per_request, arguments.honest_and_forgers());
-    let (bar, honest) = (bar(plan.posts() + u64::from(arguments.warm_up)), plan.honest);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut driver = Driver { material, pace, clients, accounts: &mut accounts, journal: journal.as_mut(), bar };
-    if warm_up.posts() > 0 {
-        let is_closed = core::mem::replace(&mut driver.pace.is_closed, true);
-        runtime.block_on(driver.run(warm_up))?;
-        driver.pace.is_closed = is_closed;
-    }
-    let measured = runtime.block_on(driver.run(plan))?;
-    driver.bar.finish_and_clear();
-    if let Some(journal) = journal {
-        journal.end()?;
-    }
-    let report = Report::new(&accounts, &measured, honest, arguments.warm_up);
+    let report = runtime.block_on(load.run(url, &progress::load()))?;
     context.output().result(&report.text(), report.json())?;
-    report.verdict()
+    Ok(report.verdict()?)
 }
 
 impl Arguments {
-    fn plan(&self, posts_per_request: usize, forgeries_per_request: usize, accounts: &Accounts) -> Result<Plan> {
-        let sources = self.honest_and_forgers();
-        if self.resend {
-            let items = accounts.items();
-            ensure!(!items.is_empty(), "the journal is empty; there is nothing to send again");
-            return Ok(Plan::of(&items, posts_per_request, sources));
-        }
+    fn settings(&self) -> Result<LoadSettings> {
+        let Self { replays, forgeries, conflicts, rate, seed, warm_up, connections, .. } = *self;
+        let posts_per_request = self.posts_per_request.unwrap_or(if self.max { 64 } else { 1 });
+        let per_request = [posts_per_request, self.forgeries_per_request.unwrap_or(posts_per_request)];
+        let ([Some(posts_per_request), Some(forgeries_per_request)], 1..) =
+            (per_request.map(NonZeroUsize::new), connections)
+        else {
+            bail!("--posts-per-request, --forgeries-per-request and --connections must be above zero");
+        };
+        ensure!(rate.is_finite() && rate > 0.0, "--rate must be above zero");
         let posts = match self.posts {
             Some(posts) => posts,
             None if self.max => POSTS_AT_MOST,
-            None => (self.rate * self.duration as f64).ceil() as u32,
+            None => (rate * self.duration as f64).ceil() as u32,
         };
-        if posts == 0 {
-            bail!("the load has no posts; raise --posts, --rate or --duration");
-        }
-        let Self { replays, forgeries, conflicts, rate, seed, warm_up, .. } = *self;
-        let mix = Mix { replays, forgeries, conflicts }.check()?;
-        Ok(Plan::draw(&Shape { warm_up, posts, rate, posts_per_request, forgeries_per_request, sources, mix, seed }))
+        ensure!(posts > 0 || self.resend, "the load has no posts; raise --posts, --rate or --duration");
+        let (sources, mix) =
+            (Sources { honest: self.sources, forgers: self.forgers }, Mix { replays, forgeries, conflicts });
+        Ok(LoadSettings {
+            shape: Shape { warm_up, posts, rate, posts_per_request, forgeries_per_request, sources, mix, seed },
+            connections,
+            is_closed: self.max,
+            retry: self.retry.map(Duration::from_secs),
+            format: match self.format {
+                Format::Binary => quotapass_load::Format::Binary,
+                Format::Json => quotapass_load::Format::Json,
+            },
+            timeout: Duration::from_secs(self.timeout),
+            journal: self.journal.clone(),
+            resend: self.resend,
+            log_may_lose_answers: self.log_may_lose_answers,
+        })
     }
-
-    fn honest_and_forgers(&self) -> Sources {
-        Sources { honest: self.sources, forgers: self.forgers }
-    }
-
-    /// Returns the clients for honest posts and for forgeries.
-    fn clients(&self, url: &Url) -> Result<[RelayClient; 2]> {
-        let timeout = Duration::from_secs(self.timeout);
-        let address = url.host_str().and_then(|host| host.parse::<Ipv4Addr>().ok());
-        let is_here = address.is_some_and(|address| address.is_loopback());
-        // Other systems have only one loopback address.
-        let forger = (cfg!(target_os = "linux") && is_here).then_some(FORGER);
-        Ok([RelayClient::new(url, self.format, timeout, None)?, RelayClient::new(url, self.format, timeout, forger)?])
-    }
-}
-
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} posts, {per_sec}");
-    // The template is constant and valid; the fallback avoids a panic.
-    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use quotapass_circuits::{badge::Badge, membership::Levels};
+use quotapass_load::LoadRegistry;
 use quotapass_protocol::Policy;
 use quotapass_registry::alloy_primitives::Address;
 use reqwest::Url;
@@ -17,7 +18,6 @@ use serde::Serialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::registry::BenchRegistry;
 use crate::{context::Context, keys::development_prover};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -41,7 +41,7 @@ pub(super) struct OwnRelay {
 }
 
 impl OwnRelay {
-    pub(super) fn start(context: &Context, registry: &BenchRegistry, log: &LogPlace) -> Result<Self> {
+    pub(super) fn start(context: &Context, registry: &LoadRegistry, log: &LogPlace) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
         let config = write(context, folder.path(), registry, log, ANY_PORT)?;
         let errors = folder.path().join("relay.log");
@@ -87,7 +87,7 @@ impl Drop for OwnRelay {
 pub(super) fn prepare(
     context: &Context,
     folder: &Path,
-    registry: &BenchRegistry,
+    registry: &LoadRegistry,
     log: &LogPlace,
     listen: SocketAddr,
 ) -> Result<PathBuf> {
@@ -104,7 +104,7 @@ struct Scopes<'a> {
 fn write(
     context: &Context,
     folder: &Path,
-    registry: &BenchRegistry,
+    registry: &LoadRegistry,
     log: &LogPlace,
     listen: SocketAddr,
 ) -> Result<PathBuf> {
@@ -114,7 +114,7 @@ fn write(
         LogPlace::Embedded => String::new(),
         LogPlace::Valkey(url) => format!("[log]\nvalkey = [{}]\n\n", toml::Value::from(url.as_str())),
     };
-    let scopes = toml::to_string(&Scopes { scopes: [&registry.policy] }).context("cannot write the scope")?;
+    let scopes = toml::to_string(&Scopes { scopes: [registry.policy()] }).context("cannot write the scope")?;
     let content = format!(
         "# The relay that `quotapass bench relay` loads: development keys, and its own chain.\n\
          data_dir = \"{DATA_FOLDER}\"\n\n\
@@ -125,7 +125,7 @@ fn write(
          [chain]\nstate = \"chain.state\"\nregistry = \"{}\"\n\n\
          # A slash changes the root, but the passes were made in advance with the current root.\n\
          [slashing]\nenabled = false\n\n{log}{scopes}",
-        Address::from(registry.id.address)
+        Address::from(registry.id().address)
     );
     let path = folder.join(CONFIG_FILE);
     fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -9,19 +9,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
 use quotapass_circuits::formats::wire::POST_BYTES;
 use sha2::{Digest, Sha256};
+
+use crate::LoadError;
 
 const ORIGIN_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 8;
 const RECORD_BYTES: usize = POST_BYTES + CHECKSUM_BYTES;
 
+/// Fault of a file of passes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PassFault {
+    /// The passes are of another registry or another kind.
+    #[error("it holds other passes")]
+    Origin,
+    /// A record does not match its checksum.
+    #[error("record {0} is damaged")]
+    Record(usize),
+}
+
 /// The encoding of a pass on the wire.
-pub(super) type PassBytes = [u8; POST_BYTES];
+pub(crate) type PassBytes = [u8; POST_BYTES];
 
 /// A file of passes, which are all in memory as well.
-pub(super) struct PassFile {
+pub(crate) struct PassFile {
     path: PathBuf,
     file: File,
     origin: [u8; ORIGIN_BYTES],
@@ -30,51 +43,53 @@ pub(super) struct PassFile {
 
 impl PassFile {
     /// Opens or creates the file of passes that are made from `origin`.
-    pub(super) fn open(path: &Path, origin: &str) -> Result<Self> {
-        let about = || format!("cannot use {}", path.display());
+    pub(crate) fn open(path: &Path, origin: &str) -> Result<Self, LoadError> {
+        let about = || LoadError::file("use", path);
         let origin: [u8; ORIGIN_BYTES] = Sha256::digest(origin).into();
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path).with_context(about)?;
+        let options = File::options().read(true).write(true).create(true).truncate(false).clone();
+        let mut file = options.open(path).map_err(about())?;
         let mut content = Vec::new();
-        file.read_to_end(&mut content).with_context(about)?;
-        let passes = decode(&origin, &content)
-            .with_context(|| format!("cannot use {}; delete it, and its passes are made again", path.display()))?;
+        file.read_to_end(&mut content).map_err(about())?;
+        let passes =
+            decode(&origin, &content).map_err(|source| LoadError::Passes { path: path.to_path_buf(), source })?;
         let whole = ORIGIN_BYTES + passes.len() * RECORD_BYTES;
         if content.len() < ORIGIN_BYTES {
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&origin)).with_context(about)?;
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&origin)).map_err(about())?;
         } else {
-            file.set_len(whole as u64).with_context(about)?;
+            file.set_len(whole as u64).map_err(about())?;
         }
-        file.seek(SeekFrom::End(0)).with_context(about)?;
+        file.seek(SeekFrom::End(0)).map_err(about())?;
         Ok(Self { path: path.into(), file, origin, passes })
     }
 
-    pub(super) fn passes(&self) -> &[PassBytes] {
+    pub(crate) fn passes(&self) -> &[PassBytes] {
         &self.passes
     }
 
     /// Appends passes, so that they survive if this program is killed.
-    pub(super) fn append(&mut self, passes: &[PassBytes]) -> Result<()> {
+    pub(crate) fn append(&mut self, passes: &[PassBytes]) -> Result<(), LoadError> {
         let mut records = Vec::with_capacity(passes.len() * RECORD_BYTES);
         for (number, pass) in (self.passes.len()..).zip(passes) {
             records.extend_from_slice(pass);
             records.extend_from_slice(&checksum(&self.origin, number, pass));
         }
-        self.file.write_all(&records).with_context(|| format!("cannot write to {}", self.path.display()))?;
+        self.file.write_all(&records).map_err(LoadError::file("write to", &self.path))?;
         self.passes.extend_from_slice(passes);
         Ok(())
     }
 }
 
-fn decode(origin: &[u8; ORIGIN_BYTES], content: &[u8]) -> Result<Vec<PassBytes>> {
+fn decode(origin: &[u8; ORIGIN_BYTES], content: &[u8]) -> Result<Vec<PassBytes>, PassFault> {
     let Some((found, records)) = content.split_first_chunk::<ORIGIN_BYTES>() else { return Ok(Vec::new()) };
-    ensure!(found == origin, "it holds other passes");
+    if found != origin {
+        return Err(PassFault::Origin);
+    }
     let mut passes = Vec::with_capacity(records.len() / RECORD_BYTES);
     for (number, record) in records.chunks_exact(RECORD_BYTES).enumerate() {
-        let (pass, check) = record.split_at(POST_BYTES);
-        let pass: PassBytes = pass.try_into()?;
-        ensure!(check == checksum(origin, number, &pass), "record {number} is damaged");
-        passes.push(pass);
+        match record.split_first_chunk::<POST_BYTES>() {
+            Some((pass, check)) if check == checksum(origin, number, pass) => passes.push(*pass),
+            _ => return Err(PassFault::Record(number)),
+        }
     }
     Ok(passes)
 }
@@ -140,7 +155,7 @@ mod tests {
             damaged[position] ^= 1;
             fs::write(&path, &damaged).unwrap();
             let error = PassFile::open(&path, "origin").err().unwrap();
-            assert!(format!("{error:#}").contains("delete it"), "{error:#}");
+            assert!(error.to_string().contains("delete it"), "{error}");
             assert_eq!(fs::read(&path).unwrap(), damaged);
         }
         // Whole records in another place are damage too.

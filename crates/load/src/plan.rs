@@ -1,15 +1,14 @@
 //! The plan of all requests, with their order and times. A seed fixes it before the first request is sent.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, ops::Range, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, num::NonZeroUsize, ops::Range, str::FromStr, time::Duration};
 
-use anyhow::{Result, bail};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::sources::Sources;
+use crate::{LoadError, Sources};
 
 /// A share of all posts, written as `5%` or `0.05`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-pub(super) struct Percentage(f64);
+pub struct Percentage(f64);
 
 impl FromStr for Percentage {
     type Err = String;
@@ -30,7 +29,7 @@ impl fmt::Display for Percentage {
 
 /// One post. Equal values have the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// The honest post of this number. The second time it is sent, it is a replay.
     Honest(u32),
     /// One of the two posts that a spammer makes under one message id.
@@ -46,85 +45,83 @@ pub(super) enum Item {
 
 /// The shares of posts that are not new honest posts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mix {
+pub struct Mix {
     /// Share of replays.
-    pub(super) replays: Percentage,
+    pub replays: Percentage,
     /// Share of posts with an invalid proof.
-    pub(super) forgeries: Percentage,
+    pub forgeries: Percentage,
     /// Share of second posts under a used message id.
-    pub(super) conflicts: Percentage,
+    pub conflicts: Percentage,
 }
 
 impl Mix {
     /// Checks that the shares fit into all posts. Each conflict needs a first post too.
-    pub(super) fn check(self) -> Result<Self> {
-        let taken = self.replays.0 + self.forgeries.0 + 2.0 * self.conflicts.0;
-        if taken > 1.0 {
-            bail!(
-                "replays of {}, forgeries of {} and twice the conflicts of {} are more than 100%; lower one of them",
-                self.replays,
-                self.forgeries,
-                self.conflicts
-            );
-        }
-        Ok(self)
+    pub(crate) fn check(self) -> Result<(), LoadError> {
+        let Self { replays, forgeries, conflicts } = self;
+        let taken = replays.0 + forgeries.0 + 2.0 * conflicts.0;
+        if taken > 1.0 { Err(LoadError::Shares { replays, forgeries, conflicts }) } else { Ok(()) }
     }
 }
 
 /// Posts that are sent together.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The planned time, from the start of the run. Latencies count from here, even if it is sent later.
-    pub(super) due: Duration,
-    pub(super) items: Vec<Item>,
+    pub(crate) due: Duration,
+    pub(crate) items: Vec<Item>,
     /// Whether it contains forgeries, and nothing else: forgers have separate connections.
-    pub(super) is_forged: bool,
+    pub(crate) is_forged: bool,
     /// The source address that it states.
-    pub(super) from: IpAddr,
+    pub(crate) from: IpAddr,
 }
 
 /// All requests, in the order of their planned times.
 #[derive(Debug, PartialEq)]
-pub(super) struct Plan {
-    pub(super) requests: Vec<Request>,
+pub(crate) struct Plan {
+    pub(crate) requests: Vec<Request>,
     /// The number of honest posts that it needs, from number 0 on.
-    pub(super) honest: u32,
+    pub(crate) honest: u32,
     /// The number of spammers.
-    pub(super) pairs: u32,
+    pub(crate) pairs: u32,
 }
 
 /// The parameters of a plan.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    /// Number of honest posts that were sent before, from number 0 on.
-    pub(super) warm_up: u32,
+pub struct Shape {
+    /// Number of honest posts that are sent before the measurement, from number 0 on.
+    pub warm_up: u32,
     /// Number of posts.
-    pub(super) posts: u32,
+    pub posts: u32,
     /// Posts per second.
-    pub(super) rate: f64,
-    pub(super) posts_per_request: usize,
-    pub(super) forgeries_per_request: usize,
-    pub(super) sources: Sources,
-    pub(super) mix: Mix,
-    pub(super) seed: u64,
+    pub rate: f64,
+    /// Number of posts in a request.
+    pub posts_per_request: NonZeroUsize,
+    /// Number of forgeries in a request.
+    pub forgeries_per_request: NonZeroUsize,
+    /// Source addresses.
+    pub sources: Sources,
+    /// Shares of posts that are not new honest posts.
+    pub mix: Mix,
+    /// Seed of the members, and of the posts and their order.
+    pub seed: u64,
 }
 
 impl Plan {
     /// Draws a random plan from the seed.
-    pub(super) fn draw(shape: &Shape) -> Self {
+    pub(crate) fn draw(shape: &Shape) -> Self {
         let (items, honest, pairs) = draw_items(shape);
         Self { requests: gather(shape, &items), honest, pairs }
     }
 
     /// Returns a plan that sends these items as fast as possible.
-    pub(super) fn of(items: &[Item], posts_per_request: usize, sources: Sources) -> Self {
+    pub(crate) fn of(items: &[Item], posts_per_request: NonZeroUsize, sources: Sources) -> Self {
         let request = |(number, items): (u32, &[Item])| Request {
             due: Duration::ZERO,
             items: items.to_vec(),
             is_forged: false,
             from: sources.honest(number),
         };
-        let requests = (0..).zip(items.chunks(posts_per_request.max(1))).map(request).collect();
+        let requests = (0..).zip(items.chunks(posts_per_request.get())).map(request).collect();
         let (mut honest, mut pairs) = (0, 0);
         for item in items {
             match *item {
@@ -136,7 +133,7 @@ impl Plan {
     }
 
     /// Returns the number of posts.
-    pub(super) fn posts(&self) -> u64 {
+    pub(crate) fn posts(&self) -> u64 {
         self.requests.iter().map(|request| request.items.len() as u64).sum()
     }
 }
@@ -187,14 +184,14 @@ fn draw_items(shape: &Shape) -> (Vec<Item>, u32, u32) {
 /// The request of one kind of poster that is being filled.
 struct Filling {
     is_forged: bool,
-    size: usize,
+    size: NonZeroUsize,
     items: Vec<Item>,
     /// The number of requests so far.
     count: u32,
 }
 
 impl Filling {
-    fn new(is_forged: bool, size: usize) -> Self {
+    fn new(is_forged: bool, size: NonZeroUsize) -> Self {
         Self { is_forged, size, items: Vec::new(), count: 0 }
     }
 
@@ -215,7 +212,7 @@ fn gather(shape: &Shape, items: &[Item]) -> Vec<Request> {
     for (position, item) in items.iter().enumerate() {
         let filling = &mut kinds[usize::from(matches!(item, Item::Forgery(_)))];
         filling.items.push(*item);
-        if filling.items.len() >= filling.size {
+        if filling.items.len() >= filling.size.get() {
             requests.push(filling.request(due(position), &shape.sources));
         }
     }
@@ -234,7 +231,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bench::relay::sources::Forgers;
+    use crate::Forgers;
 
     fn percent(number: u32) -> Percentage {
         format!("{number}%").parse().unwrap()
@@ -244,7 +241,8 @@ mod tests {
         let [replays, forgeries, conflicts] = [replays, forgeries, conflicts].map(percent);
         let mix = Mix { replays, forgeries, conflicts };
         let sources = Sources { honest: 64, forgers: Forgers::Addresses(16) };
-        let forgeries_per_request = posts_per_request + 1;
+        let [posts_per_request, forgeries_per_request] =
+            [posts_per_request, posts_per_request + 1].map(|count| NonZeroUsize::new(count).unwrap());
         Shape { warm_up: 0, posts, rate: 100.0, posts_per_request, forgeries_per_request, sources, mix, seed }
     }
 

@@ -8,11 +8,11 @@ use std::{collections::HashMap, fmt};
 
 use quotapass_protocol::Verdict;
 
-use super::plan::Item;
+use crate::plan::Item;
 
 /// The answer to a post that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Accepted,
     Replay,
     QuotaExceeded,
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// All answers: the verdicts in the order of [`Verdict::NAMES`], then [`Answer::Lost`].
-    pub(super) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Accepted,
         Self::Replay,
         Self::QuotaExceeded,
@@ -48,20 +48,20 @@ impl Answer {
     ];
 
     /// Returns the verdict of this number.
-    pub(super) fn from_number(number: u8) -> Option<Self> {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|answer| *answer as u8 == number && *answer != Self::Lost)
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|answer| answer.name() == name)
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Verdict::NAMES.get(self as usize).copied().unwrap_or("lost")
     }
 
     /// Whether the relay decided about the post.
-    pub(super) fn is_decided(self) -> bool {
+    pub(crate) fn is_decided(self) -> bool {
         !matches!(self, Self::Overloaded | Self::Lost)
     }
 }
@@ -104,9 +104,9 @@ impl Answers {
 
 /// An inconsistent answer, which a relay must never give.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub(super) item: Item,
-    pub(super) what: String,
+pub(crate) struct Complaint {
+    pub(crate) item: Item,
+    pub(crate) what: String,
 }
 
 impl fmt::Display for Complaint {
@@ -122,7 +122,7 @@ impl fmt::Display for Complaint {
 
 /// All answers to all posts.
 #[derive(Debug, Default)]
-pub(super) struct Accounts {
+pub(crate) struct Accounts {
     answers: HashMap<Item, Answers>,
     /// Spammers that were caught before this run, and whether they could post again in this run.
     caught_before: HashMap<u32, bool>,
@@ -134,12 +134,12 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    pub(super) fn new(overloaded_is_open: bool) -> Self {
+    pub(crate) fn new(overloaded_is_open: bool) -> Self {
         Self { overloaded_is_open, ..Self::default() }
     }
 
     /// Records an answer of this run.
-    pub(super) fn add(&mut self, item: Item, answer: Answer) {
+    pub(crate) fn add(&mut self, item: Item, answer: Answer) {
         self.counts[answer as usize] += 1;
         if let Item::Half { pair, .. } = item
             && self.caught_before.contains_key(&pair)
@@ -151,13 +151,13 @@ impl Accounts {
     }
 
     /// Records an answer of an earlier run.
-    pub(super) fn remember(&mut self, item: Item, answer: Answer) {
+    pub(crate) fn remember(&mut self, item: Item, answer: Answer) {
         let open = self.overloaded_is_open && answer == Answer::Overloaded;
         self.answers.entry(item).or_default().add(if open { Answer::Lost } else { answer });
     }
 
     /// Begins a new run; the answers recorded so far belong to earlier runs.
-    pub(super) fn begin_run(&mut self) {
+    pub(crate) fn begin_run(&mut self) {
         for (item, answers) in &self.answers {
             if let Item::Half { pair, .. } = *item
                 && answers.quota_exceeded > 0
@@ -168,24 +168,24 @@ impl Accounts {
     }
 
     /// Notes that an earlier run was cut off, so that any post may have been sent.
-    pub(super) fn forget_what_was_sent(&mut self) {
+    pub(crate) fn forget_what_was_sent(&mut self) {
         self.all_open = true;
     }
 
     /// Returns how often an answer was given in this run.
-    pub(super) fn count(&self, answer: Answer) -> u64 {
+    pub(crate) fn count(&self, answer: Answer) -> u64 {
         self.counts[answer as usize]
     }
 
     /// Returns all posts that were sent in any run, in order.
-    pub(super) fn items(&self) -> Vec<Item> {
+    pub(crate) fn items(&self) -> Vec<Item> {
         let mut items: Vec<_> = self.answers.keys().copied().collect();
         items.sort_unstable();
         items
     }
 
     /// Returns all inconsistencies, in the order of the posts.
-    pub(super) fn complaints(&self) -> Vec<Complaint> {
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         for item in self.items() {
             let complaint = match item {

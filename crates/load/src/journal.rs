@@ -7,12 +7,11 @@
 use std::{
     fs::File,
     io::{BufWriter, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
-
-use super::{
+use crate::{
+    LoadError,
     accounts::{Accounts, Answer},
     plan::Item,
 };
@@ -21,26 +20,48 @@ const TITLE: &str = "quotapass-bench-journal 1";
 const END: &str = "end";
 const CUT_OFF: &str = "cut off";
 
+/// Fault of a journal.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalFault {
+    /// The posts have another seed, or are of another version.
+    #[error("it belongs to other posts: use the seed and the folder that it was created with")]
+    OtherPosts,
+    /// The file has another format.
+    #[error("it is not the journal of a load")]
+    Format,
+    /// A line cannot be read.
+    #[error("line {number} is damaged: {line}")]
+    Line {
+        /// The number of the line, from 1.
+        number: usize,
+        /// The line.
+        line: String,
+    },
+}
+
 /// A journal that is open for writing.
-pub(super) struct Journal {
+pub(crate) struct Journal {
+    path: PathBuf,
     file: BufWriter<File>,
 }
 
 impl Journal {
     /// Opens or creates a journal for posts that are made from `origin`, and records its answers in `accounts`.
-    pub(super) fn open(path: &Path, origin: &str, accounts: &mut Accounts) -> Result<Self> {
-        let about = || format!("cannot use the journal {}", path.display());
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path).with_context(about)?;
+    pub(crate) fn open(path: &Path, origin: &str, accounts: &mut Accounts) -> Result<Self, LoadError> {
+        let about = || LoadError::file("use the journal", path);
+        let options = File::options().read(true).write(true).create(true).truncate(false).clone();
+        let mut file = options.open(path).map_err(about())?;
         let mut text = String::new();
-        file.read_to_string(&mut text).with_context(about)?;
+        file.read_to_string(&mut text).map_err(about())?;
         // Removes a truncated line, so that the next line starts at the start of a line.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let content = &text[..whole];
-        let is_whole_run = read(content, origin, accounts).with_context(about)?;
-        file.set_len(whole as u64).with_context(about)?;
-        file.seek(SeekFrom::End(0)).with_context(about)?;
-        let mut journal = Self { file: BufWriter::new(file) };
+        let is_whole_run = read(content, origin, accounts)
+            .map_err(|source| LoadError::Journal { path: path.to_path_buf(), source })?;
+        file.set_len(whole as u64).map_err(about())?;
+        file.seek(SeekFrom::End(0)).map_err(about())?;
+        let mut journal = Self { path: path.to_path_buf(), file: BufWriter::new(file) };
         if content.is_empty() {
             journal.line(&format!("{TITLE} {origin}"))?;
         } else if !is_whole_run {
@@ -52,7 +73,7 @@ impl Journal {
     }
 
     /// Writes an answer. Forgeries are not written, because they have no effect on later answers.
-    pub(super) fn add(&mut self, item: Item, answer: Answer) -> Result<()> {
+    pub(crate) fn add(&mut self, item: Item, answer: Answer) -> Result<(), LoadError> {
         let (kind, number) = match item {
             Item::Honest(number) => ("honest", number),
             Item::Half { pair, second: false } => ("first", pair),
@@ -63,29 +84,29 @@ impl Journal {
     }
 
     /// Passes all lines to the operating system, so that they survive if this program is killed.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        self.file.flush().context("cannot write to the journal")
+    pub(crate) fn flush(&mut self) -> Result<(), LoadError> {
+        self.file.flush().map_err(LoadError::file("write to the journal", &self.path))
     }
 
     /// Ends the run: every post that was sent has its line.
-    pub(super) fn end(mut self) -> Result<()> {
+    pub(crate) fn end(mut self) -> Result<(), LoadError> {
         self.line(END)?;
         self.flush()
     }
 
-    fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.file, "{text}").context("cannot write to the journal")
+    fn line(&mut self, text: &str) -> Result<(), LoadError> {
+        writeln!(self.file, "{text}").map_err(LoadError::file("write to the journal", &self.path))
     }
 }
 
 /// Records the answers of complete lines. Returns whether the last run is complete.
-fn read(content: &str, origin: &str, accounts: &mut Accounts) -> Result<bool> {
+fn read(content: &str, origin: &str, accounts: &mut Accounts) -> Result<bool, JournalFault> {
     let mut lines = content.lines();
     let Some(title) = lines.next() else { return Ok(true) };
     match title.strip_prefix(TITLE).map(str::trim) {
         Some(found) if found == origin => {}
-        Some(_) => bail!("it belongs to other posts: use the seed and the folder that it was created with"),
-        None => bail!("it is not the journal of a load"),
+        Some(_) => return Err(JournalFault::OtherPosts),
+        None => return Err(JournalFault::Format),
     }
     let mut is_whole_run = false;
     for (number, line) in lines.enumerate() {
@@ -93,7 +114,8 @@ fn read(content: &str, origin: &str, accounts: &mut Accounts) -> Result<bool> {
         if line == CUT_OFF {
             accounts.forget_what_was_sent();
         } else if !is_whole_run {
-            let (item, answer) = parse(line).with_context(|| format!("line {} is damaged: {line}", number + 2))?;
+            let (item, answer) =
+                parse(line).ok_or_else(|| JournalFault::Line { number: number + 2, line: line.into() })?;
             accounts.remember(item, answer);
         }
     }
@@ -126,7 +148,7 @@ mod tests {
 
     const HONEST: Item = Item::Honest(7);
 
-    fn open(path: &Path) -> Result<(Journal, Accounts)> {
+    fn open(path: &Path) -> Result<(Journal, Accounts), LoadError> {
         let mut accounts = Accounts::default();
         Ok((Journal::open(path, "origin", &mut accounts)?, accounts))
     }
@@ -149,7 +171,7 @@ mod tests {
         assert_eq!(accounts.complaints().len(), 1);
         let mut accounts = Accounts::default();
         let other = Journal::open(&path, "elsewhere", &mut accounts).err().unwrap();
-        assert!(format!("{other:#}").contains("other posts"), "{other:#}");
+        assert!(matches!(other, LoadError::Journal { source: JournalFault::OtherPosts, .. }), "{other:?}");
     }
 
     #[test]
@@ -184,7 +206,8 @@ mod tests {
         ] {
             fs::write(&path, content).unwrap();
             let error = open(&path).err().unwrap();
-            assert!(format!("{error:#}").contains(words), "{error:#}");
+            let LoadError::Journal { source, .. } = error else { panic!("{error:?}") };
+            assert!(source.to_string().contains(words), "{source}");
             assert_eq!(fs::read_to_string(&path).unwrap(), content, "what is not understood stays as it is");
         }
     }

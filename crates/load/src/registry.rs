@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, ensure};
 use quotapass_circuits::{
     constraints::CircuitKind,
     identity::IdentitySecret,
@@ -24,18 +23,19 @@ use quotapass_registry::{
     deployment::RegistryConfig,
     embedded::{ChainSettings, EmbeddedChain, EmbeddedRegistry},
 };
+use quotapass_wallet::keys::KeyStore;
 use sha2::{Digest, Sha256};
 
-use crate::{context::Context, keys::development_prover, output::note};
+use crate::{LoadError, LoadProgress, Observe};
 
 /// The name of the scope of all posts.
-pub(super) const SCOPE: &str = "bench";
+pub(crate) const SCOPE: &str = "bench";
 /// Number of messages that a member may send in the epoch.
-pub(super) const MESSAGE_LIMIT: u16 = 128;
+pub(crate) const MESSAGE_LIMIT: u16 = 128;
 /// Number of members who keep to their quota; the members after them are spammers.
-pub(super) const HONEST_MEMBERS: u32 = 1_024;
+pub(crate) const HONEST_MEMBERS: u32 = 1_024;
 /// Number of members who exceed their quota once.
-pub(super) const SPAMMERS: u32 = 1_024;
+pub(crate) const SPAMMERS: u32 = 1_024;
 
 const CHAIN_ID: u64 = 31_337;
 const STAKE: u32 = 10;
@@ -46,71 +46,87 @@ const EXIT_DELAY: u32 = 1 << 31;
 const STATE_FILE: &str = "chain.state";
 
 /// The members, and the folder of their chain and their passes.
-pub(super) struct BenchRegistry {
-    pub(super) id: RegistryId,
-    pub(super) seed: u64,
-    pub(super) folder: PathBuf,
-    pub(super) policy: Policy,
-    pub(super) epoch: Epoch,
-    pub(super) tree: MemberTree,
+pub struct LoadRegistry {
+    pub(crate) id: RegistryId,
+    pub(crate) seed: u64,
+    pub(crate) folder: PathBuf,
+    pub(crate) policy: Policy,
+    pub(crate) epoch: Epoch,
+    pub(crate) tree: MemberTree,
 }
 
 /// A lock: while it is held, no other program writes to the folder.
 #[must_use = "another program may write the same passes when this is dropped"]
-pub(super) struct FolderLock {
+pub(crate) struct FolderLock {
     _file: File,
 }
 
-impl BenchRegistry {
-    /// Opens the chain, or creates it if it does not exist. Waits for other programs that create it.
-    pub(super) fn open(context: &Context, seed: u64) -> Result<(Self, FolderLock)> {
+impl LoadRegistry {
+    /// Opens the chain in `folder`, or creates it if it does not exist. Waits for other programs that create it.
+    pub(crate) fn open(
+        folder: &Path,
+        keys: &KeyStore,
+        seed: u64,
+        progress: Observe<'_>,
+    ) -> Result<(Self, FolderLock), LoadError> {
         let policy = Policy {
             name: SCOPE.into(),
-            epoch_seconds: NonZeroU32::new(EPOCH_SECONDS).context("an epoch has zero seconds")?,
-            limit_cap: NonZeroU16::new(MESSAGE_LIMIT).context("the limit cap is zero")?,
+            epoch_seconds: NonZeroU32::MIN.saturating_add(EPOCH_SECONDS - 1),
+            limit_cap: NonZeroU16::MIN.saturating_add(MESSAGE_LIMIT - 1),
             min_stake: STAKE,
             min_age_days: 0,
             root_window: 3_600,
             max_clock_skew: 60,
         };
-        let folder = context.config().data_folder()?.join("bench").join(&digest(seed)[..16]);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let folder = folder.join(&digest(seed)[..16]);
+        fs::create_dir_all(&folder).map_err(LoadError::file("create", &folder))?;
         let lock = File::create(folder.join("lock")).and_then(|file| file.lock().map(|()| file));
-        let lock = lock.with_context(|| format!("cannot lock {}", folder.display()))?;
+        let lock = lock.map_err(LoadError::file("lock", &folder))?;
         let state = folder.join(STATE_FILE);
         if !state.exists() {
-            create(context, seed, &state)?;
+            create(keys, seed, &state, progress)?;
         }
         let chain = EmbeddedChain::open(&state)?;
         let registry = chain.registry(registry_address())?;
         let id = registry.id();
-        let tree = MemberTree::build(Levels::STANDARD, members(&id, seed)?.into_iter().map(Some))?;
-        ensure!(
-            registry.root()? == tree.root(),
-            "{} holds other members than this version of the program makes; delete its folder and run again",
-            state.display()
-        );
+        let tree =
+            MemberTree::build(Levels::STANDARD, members(&id, seed)?.into_iter().map(Some)).map_err(LoadError::post)?;
+        if registry.root()? != tree.root() {
+            return Err(LoadError::OtherMembers(state));
+        }
         let epoch = Epoch::new(policy.epoch_seconds, 1);
         Ok((Self { id, seed, folder, policy, epoch, tree }, FolderLock { _file: lock }))
     }
 
-    pub(super) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         Scope::new(&self.id, SCOPE)
     }
 
-    pub(super) fn secret(&self, member: MemberIndex) -> Result<IdentitySecret> {
+    pub(crate) fn secret(&self, member: MemberIndex) -> Result<IdentitySecret, LoadError> {
         secret(&self.id, self.seed, member.0)
     }
 
     /// Returns the origin of all passes, in hexadecimal. A different value means different passes.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         digest(self.seed)
     }
 
+    /// Returns the registry's id.
+    pub fn id(&self) -> RegistryId {
+        self.id
+    }
+
+    /// Returns the policy of the scope of all posts.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Copies the chain's state for a relay, which keeps its copy open.
-    pub(super) fn copy_chain(&self, to: &Path) -> Result<()> {
-        let from = self.folder.join(STATE_FILE);
-        fs::copy(&from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    ///
+    /// # Errors
+    /// [`LoadError::File`].
+    pub fn copy_chain(&self, to: &Path) -> Result<(), LoadError> {
+        fs::copy(self.folder.join(STATE_FILE), to).map_err(LoadError::file("copy the chain to", to))?;
         Ok(())
     }
 }
@@ -141,8 +157,8 @@ fn registry_address() -> Address {
     account().create(2)
 }
 
-fn secret(registry: &RegistryId, seed: u64, number: u32) -> Result<IdentitySecret> {
-    Ok(IdentitySecret::from_seed(&seed.to_be_bytes(), registry, number)?)
+fn secret(registry: &RegistryId, seed: u64, number: u32) -> Result<IdentitySecret, LoadError> {
+    IdentitySecret::from_seed(&seed.to_be_bytes(), registry, number).map_err(LoadError::post)
 }
 
 /// Returns the time of all deposits, which is a day before the epoch begins.
@@ -150,19 +166,19 @@ fn deposit_time() -> u64 {
     u64::from(EPOCH_SECONDS) - 86_400
 }
 
-fn members(registry: &RegistryId, seed: u64) -> Result<Vec<Member>> {
-    let terms = Terms::new(STAKE, MESSAGE_LIMIT, Day::at(deposit_time()))?;
+fn members(registry: &RegistryId, seed: u64) -> Result<Vec<Member>, LoadError> {
+    let terms = Terms::new(STAKE, MESSAGE_LIMIT, Day::at(deposit_time())).map_err(LoadError::post)?;
     let member = |number| Ok(Member { commitment: secret(registry, seed, number)?.commitment(), terms });
     (0..HONEST_MEMBERS + SPAMMERS).map(member).collect()
 }
 
 /// Deploys the contracts, makes all deposits, and renames the state file to its final name at the end.
-fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
+fn create(keys: &KeyStore, seed: u64, path: &Path, progress: Observe<'_>) -> Result<(), LoadError> {
     let draft = path.with_extension("draft");
     if draft.exists() {
-        fs::remove_file(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
+        fs::remove_file(&draft).map_err(LoadError::file("remove", &draft))?;
     }
-    let slashes = development_prover::<Slash>(&context.development_keys()?, Levels::STANDARD)?;
+    let slashes = keys.development_prover::<Slash>(Levels::STANDARD, |made| progress(LoadProgress::Key(made)))?;
     let chain = EmbeddedChain::create(&draft, ChainSettings { chain_id: CHAIN_ID, timestamp: deposit_time() })?;
     let account = account();
     let token = chain.deploy_token(account)?;
@@ -181,18 +197,18 @@ fn create(context: &Context, seed: u64, path: &Path) -> Result<()> {
     };
     let registry = chain.deploy_registry(account, &config)?;
     let members = members(&registry.id(), seed)?;
-    note(format!("Creating a registry with {} members.", members.len()));
+    progress(LoadProgress::Registry { members: members.len() });
     let all = amount * U256::from(members.len());
     chain.mint(token, account, all)?;
     registry.approve(account, all)?;
     deposit(&chain, &registry, &members)?;
     chain.save()?;
     drop((registry, chain));
-    fs::rename(&draft, path).with_context(|| format!("cannot rename {}", draft.display()))
+    fs::rename(&draft, path).map_err(LoadError::file("rename", draft))
 }
 
 /// Makes all deposits in one block, so that relays have one root instead of thousands.
-fn deposit(chain: &EmbeddedChain, registry: &EmbeddedRegistry, members: &[Member]) -> Result<()> {
+fn deposit(chain: &EmbeddedChain, registry: &EmbeddedRegistry, members: &[Member]) -> Result<(), LoadError> {
     let _block = chain.open_block()?;
     for member in members {
         registry.deposit(account(), member.commitment, TierNumber(0))?;

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use super::{
+use crate::{
     accounts::{Accounts, Answer, Complaint},
     drive::Measured,
 };
@@ -14,10 +13,28 @@ use super::{
 /// Number of complaints that are shown; the others are only counted.
 const SHOWN: usize = 20;
 
+/// Error: the verdicts of a run are not all as they must be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Verdicts contradict each other or the sent posts.
+    #[error("the verdicts on {0} posts are inconsistent with the sent posts")]
+    Inconsistent(usize),
+    /// The same, and some verdicts suggest that the relay has another registry or policy.
+    #[error("the verdicts on {0} posts are inconsistent with the sent posts; was the relay prepared with --prepare?")]
+    OtherRelay(usize),
+    /// The relay did not understand a request, or its answer is invalid.
+    #[error("the relay did not understand a request, or sent an invalid answer")]
+    Misunderstood,
+    /// Posts have no final verdict.
+    #[error("{0} posts were never decided; use --retry to send such posts again")]
+    Undecided(u64),
+}
+
 /// The figures of a run.
-pub(super) struct Report<'a> {
-    accounts: &'a Accounts,
-    measured: &'a Measured,
+pub struct Report {
+    accounts: Accounts,
+    measured: Measured,
     /// The number of honest posts in the plan.
     honest: u32,
     /// How many of them were sent before the measurement.
@@ -28,9 +45,10 @@ pub(super) struct Report<'a> {
 /// The quantiles that are reported, by name.
 const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
-impl<'a> Report<'a> {
-    pub(super) fn new(accounts: &'a Accounts, measured: &'a Measured, honest: u32, warm_up: u32) -> Self {
-        Self { accounts, measured, honest, warm_up: warm_up.into(), complaints: accounts.complaints() }
+impl Report {
+    pub(crate) fn new(accounts: Accounts, measured: Measured, honest: u32, warm_up: u32) -> Self {
+        let complaints = accounts.complaints();
+        Self { accounts, measured, honest, warm_up: warm_up.into(), complaints }
     }
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -52,8 +70,9 @@ impl<'a> Report<'a> {
         self.accounts.count(Answer::Accepted).saturating_sub(self.warm_up)
     }
 
-    pub(super) fn text(&self) -> String {
-        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+    /// Formats the figures for people.
+    pub fn text(&self) -> String {
+        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = &self.measured;
         let accepted = self.accepted();
         let mut text = format!(
             "{} verdicts in {:.2} s: {:.0} per second, of which {:.0} accepted\n",
@@ -86,8 +105,9 @@ impl<'a> Report<'a> {
         text.trim_end().into()
     }
 
-    pub(super) fn json(&self) -> Value {
-        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = self.measured;
+    /// Formats the figures for scripts.
+    pub fn json(&self) -> Value {
+        let Measured { time, honest_time, latencies, forged_latencies, retries, failures, .. } = &self.measured;
         let accepted = self.accepted();
         let counts: Map<_, _> = self.counts().map(|(name, count)| (name.to_owned(), count.into())).collect();
         json!({
@@ -112,18 +132,18 @@ impl<'a> Report<'a> {
     ///
     /// # Errors
     /// If verdicts are inconsistent, not understood, or missing.
-    pub(super) fn verdict(&self) -> Result<()> {
+    pub fn verdict(&self) -> Result<(), Failure> {
         if !self.complaints.is_empty() {
-            let is_elsewhere =
-                [Answer::UnknownRoot, Answer::RequirementMismatch].map(|answer| self.accounts.count(answer));
-            let hint = if is_elsewhere == [0, 0] { "" } else { "; was the relay prepared with --prepare?" };
-            bail!("the verdicts on {} posts are inconsistent with the sent posts{hint}", self.complaints.len());
+            let signs = [Answer::UnknownRoot, Answer::RequirementMismatch];
+            let is_elsewhere = signs.iter().any(|answer| self.accounts.count(*answer) > 0);
+            let failure = if is_elsewhere { Failure::OtherRelay } else { Failure::Inconsistent };
+            return Err(failure(self.complaints.len()));
         }
         if self.measured.misunderstood {
-            bail!("the relay did not understand a request, or sent an invalid answer");
+            return Err(Failure::Misunderstood);
         }
         if self.measured.undecided > 0 {
-            bail!("{} posts were never decided; use --retry to send such posts again", self.measured.undecided);
+            return Err(Failure::Undecided(self.measured.undecided));
         }
         Ok(())
     }

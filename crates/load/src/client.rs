@@ -1,28 +1,26 @@
 //! The HTTP client for posts and verdicts.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use clap::ValueEnum;
 use quotapass_circuits::prover::KeyOrigin;
 use quotapass_relay::{PostRequest, http::frames::write_post};
 use reqwest::{
     Client, StatusCode, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderName},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{accounts::Answer, material::Material, passes::PassBytes, plan::Item, registry::SCOPE};
-use crate::envelope::Envelope;
+use crate::{LoadError, accounts::Answer, material::Material, plan::Item, registry::SCOPE};
 
 const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The encoding of posts and verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
     /// Length-prefixed bytes; one byte per verdict
     Binary,
     /// JSON, as `quotapass post` writes it
@@ -31,7 +29,7 @@ pub(super) enum Format {
 
 /// Error: a request got no verdicts.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoVerdicts {
+pub(crate) enum NoVerdicts {
     /// The relay is unreachable, or the connection broke; the relay may have recorded the posts.
     #[error("no answer: {0}")]
     Lost(reqwest::Error),
@@ -45,7 +43,7 @@ pub(super) enum NoVerdicts {
 
 /// Sends requests to one relay.
 #[derive(Clone)]
-pub(super) struct RelayClient {
+pub(crate) struct RelayClient {
     client: Client,
     url: Url,
     format: Format,
@@ -53,13 +51,14 @@ pub(super) struct RelayClient {
 
 impl RelayClient {
     /// Creates a client. With `from`, all connections come from this local address.
-    pub(super) fn new(base: &Url, format: Format, timeout: Duration, from: Option<IpAddr>) -> Result<Self> {
+    pub(crate) fn new(base: &Url, format: Format, timeout: Duration, from: Option<IpAddr>) -> Result<Self, LoadError> {
         let client = Client::builder().http1_only().no_proxy().timeout(timeout).tcp_nodelay(true).local_address(from);
-        Ok(Self { client: client.build()?, url: base.join("v1/verify")?, format })
+        let url = base.join("v1/verify").map_err(LoadError::client)?;
+        Ok(Self { client: client.build().map_err(LoadError::client)?, url, format })
     }
 
     /// Sends a request that states `from` as its source, and returns the verdicts on its posts in order.
-    pub(super) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
+    pub(crate) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
         let kind = match self.format {
             Format::Binary => OCTETS,
             Format::Json => JSON,
@@ -76,35 +75,37 @@ impl RelayClient {
             }
             _ => return Err(NoVerdicts::Wrong(format!("{status}: {}", String::from_utf8_lossy(&answer)))),
         }
-        read(self.format, &answer, posts).map_err(|error| NoVerdicts::Wrong(format!("{error:#}")))
+        read(self.format, &answer, posts).map_err(NoVerdicts::Wrong)
     }
 
     /// Encodes the body of a request with these posts.
-    pub(super) fn body(&self, material: &Material, items: &[Item]) -> Result<Vec<u8>> {
-        let posts = items.iter().map(|item| material.post(*item).context("a pass was not made in advance"));
+    pub(crate) fn body(&self, material: &Material, items: &[Item]) -> Result<Vec<u8>, NoVerdicts> {
+        let wrong = |error: &dyn fmt::Display| NoVerdicts::Wrong(error.to_string());
+        let posts = items
+            .iter()
+            .map(|item| material.post(*item).ok_or_else(|| NoVerdicts::Wrong("a pass was not made in advance".into())));
         match self.format {
             Format::Binary => {
                 let mut body = Vec::new();
                 for post in posts {
                     let (message, pass) = post?;
-                    write_post(&mut body, &PostRequest { scope: SCOPE, message: &message, pass })?;
+                    let post = PostRequest { scope: SCOPE, message: message.as_bytes(), pass };
+                    write_post(&mut body, &post).map_err(|error| wrong(&error))?;
                 }
                 Ok(body)
             }
             Format::Json => {
-                let envelope = |post: Result<(Vec<u8>, &PassBytes)>| {
-                    let (message, pass) = post?;
-                    Ok(Envelope::with_text(SCOPE, &message, URL_SAFE_NO_PAD.encode(pass), KeyOrigin::Development))
-                };
-                Ok(serde_json::to_vec(&Posts { posts: posts.map(envelope).collect::<Result<_>>()? })?)
+                let posts: Vec<_> = posts
+                    .map(|post| {
+                        let (message, pass) = post?;
+                        let (pass, keys) = (URL_SAFE_NO_PAD.encode(pass), KeyOrigin::Development.to_string());
+                        Ok(json!({ "scope": SCOPE, "message": message, "pass": pass, "keys": keys }))
+                    })
+                    .collect::<Result<_, _>>()?;
+                Ok(json!({ "posts": posts }).to_string().into_bytes())
             }
         }
     }
-}
-
-#[derive(Serialize)]
-struct Posts {
-    posts: Vec<Envelope>,
 }
 
 #[derive(Deserialize)]
@@ -117,17 +118,20 @@ struct Verdict {
     verdict: String,
 }
 
-fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>> {
+/// Reads the verdicts on a number of posts; otherwise returns what is wrong with the answer.
+fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>, String> {
     let verdicts: Vec<_> = match format {
         Format::Binary => answer.iter().map(|byte| Answer::from_number(*byte)).collect(),
         Format::Json => {
-            let answer: Verdicts = serde_json::from_slice(answer).context("the answer contains no verdicts")?;
+            let answer: Verdicts =
+                serde_json::from_slice(answer).map_err(|error| format!("the answer contains no verdicts: {error}"))?;
             answer.verdicts.iter().map(|verdict| Answer::from_name(&verdict.verdict)).collect()
         }
     };
-    ensure!(verdicts.len() == posts, "the relay gave {} verdicts on {posts} posts", verdicts.len());
-    let Some(verdicts) = verdicts.into_iter().collect() else { bail!("the relay gave an unknown verdict") };
-    Ok(verdicts)
+    if verdicts.len() != posts {
+        return Err(format!("the relay gave {} verdicts on {posts} posts", verdicts.len()));
+    }
+    verdicts.into_iter().collect::<Option<_>>().ok_or_else(|| "the relay gave an unknown verdict".into())
 }
 
 #[cfg(test)]

@@ -7,15 +7,14 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
-use indicatif::ProgressBar;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{
+use crate::{
+    LoadError, LoadProgress, Observe,
     accounts::{Accounts, Answer},
     client::{NoVerdicts, RelayClient},
     journal::Journal,
@@ -31,33 +30,33 @@ const LONGEST_LATENCY: u64 = 3_600_000_000;
 
 /// The settings for sending requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Number of concurrent requests; requests with forgeries have the same number separately.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// Whether to send as fast as the connections allow, instead of when due.
-    pub(super) is_closed: bool,
+    pub(crate) is_closed: bool,
     /// Send undecided posts again, until this time after the last request was due.
-    pub(super) retry: Option<Duration>,
+    pub(crate) retry: Option<Duration>,
 }
 
 /// The measurements of a run.
-pub(super) struct Measured {
+pub(crate) struct Measured {
     /// Time from the first request to the last answer.
-    pub(super) time: Duration,
+    pub(crate) time: Duration,
     /// Time from the first request to the last answer to a post that is not forged.
-    pub(super) honest_time: Duration,
+    pub(crate) honest_time: Duration,
     /// Latencies of posts that are not forged, from their due time to their verdict.
-    pub(super) latencies: Histogram<u64>,
+    pub(crate) latencies: Histogram<u64>,
     /// Latencies of forged posts.
-    pub(super) forged_latencies: Histogram<u64>,
+    pub(crate) forged_latencies: Histogram<u64>,
     /// Number of posts that were sent again.
-    pub(super) retries: u64,
+    pub(crate) retries: u64,
     /// Number of posts without a final answer. `overloaded` counts as an answer, unless such posts are sent again.
-    pub(super) undecided: u64,
+    pub(crate) undecided: u64,
     /// Number of requests without verdicts, by reason.
-    pub(super) failures: BTreeMap<String, u64>,
+    pub(crate) failures: BTreeMap<String, u64>,
     /// Whether the relay or this program did not understand the other in one of them.
-    pub(super) misunderstood: bool,
+    pub(crate) misunderstood: bool,
 }
 
 /// A request that is being sent.
@@ -128,7 +127,7 @@ impl Sender {
         let client = &self.lane(&sending).client;
         let verdicts = match client.body(&self.material, &sending.items) {
             Ok(body) => client.send(body, sending.items.len(), sending.from).await,
-            Err(error) => Err(NoVerdicts::Wrong(format!("{error:#}"))),
+            Err(error) => Err(error),
         };
         // Fails only if the run was aborted.
         let _ = self.replies.send(Reply { sending, verdicts, at: Instant::now() });
@@ -136,18 +135,21 @@ impl Sender {
 }
 
 /// Sends a plan, and records all answers.
-pub(super) struct Driver<'a> {
-    pub(super) material: Arc<Material>,
-    pub(super) pace: Pace,
+pub(crate) struct Driver<'a> {
+    pub(crate) material: Arc<Material>,
+    pub(crate) pace: Pace,
     /// The clients for honest posts and for forged posts.
-    pub(super) clients: [RelayClient; 2],
-    pub(super) accounts: &'a mut Accounts,
-    pub(super) journal: Option<&'a mut Journal>,
-    pub(super) bar: ProgressBar,
+    pub(crate) clients: [RelayClient; 2],
+    pub(crate) accounts: &'a mut Accounts,
+    pub(crate) journal: Option<&'a mut Journal>,
+    pub(crate) progress: Observe<'a>,
+    /// Number of answered posts, and of all posts.
+    pub(crate) answered: u64,
+    pub(crate) all: u64,
 }
 
 impl Driver<'_> {
-    pub(super) async fn run(&mut self, plan: Plan) -> Result<Measured> {
+    pub(crate) async fn run(&mut self, plan: Plan) -> Result<Measured, LoadError> {
         let lane = |client| Lane { client, connections: Arc::new(Semaphore::new(self.pace.connections)) };
         let (replies, mut replied) = mpsc::unbounded_channel();
         let sender = Sender { material: self.material.clone(), lanes: self.clients.clone().map(lane), replies };
@@ -161,19 +163,19 @@ impl Driver<'_> {
         let dispatchers = [honest, forged]
             .map(|requests| tokio::spawn(sender.clone().dispatch(requests, self.pace.is_closed, begun)));
         while waiting > 0 {
-            let reply = replied.recv().await.context("the requests ended before their answers")?;
+            let reply = replied.recv().await.ok_or(LoadError::Interrupted)?;
             measured.time = reply.at - begun;
             if !reply.sending.is_forged {
                 measured.honest_time = measured.time;
             }
             let answered = reply.sending.items.len() as u64;
             waiting -= answered;
-            self.bar.inc(answered);
+            self.answered += answered;
             if let Some(again) = self.note(reply, deadline, &mut measured)? {
                 let count = again.items.len() as u64;
                 waiting += count;
                 measured.retries += count;
-                self.bar.inc_length(count);
+                self.all += count;
                 let sender = sender.clone();
                 // In a closed loop, the last retries must not sleep long while nothing else is sent.
                 let pause = if self.pace.is_closed { FIRST_PAUSE } else { pause(again.attempt) };
@@ -182,15 +184,21 @@ impl Driver<'_> {
                     sender.send(again).await;
                 });
             }
+            (self.progress)(LoadProgress::Posts { done: self.answered, all: self.all });
         }
         for dispatcher in dispatchers {
-            dispatcher.await.context("the requests were not all sent")?;
+            dispatcher.await.map_err(|_| LoadError::Interrupted)?;
         }
         Ok(measured)
     }
 
     /// Records the answers of a reply, and returns the posts to send again.
-    fn note(&mut self, reply: Reply, deadline: Option<Instant>, measured: &mut Measured) -> Result<Option<Sending>> {
+    fn note(
+        &mut self,
+        reply: Reply,
+        deadline: Option<Instant>,
+        measured: &mut Measured,
+    ) -> Result<Option<Sending>, LoadError> {
         let Reply { sending, verdicts, at } = reply;
         let latency = (at - sending.due).as_micros() as u64;
         let count = sending.items.len();
@@ -225,8 +233,8 @@ impl Driver<'_> {
 }
 
 impl Measured {
-    fn new() -> Result<Self> {
-        let histogram = || Histogram::new_with_bounds(1, LONGEST_LATENCY, 3).context("cannot count latencies");
+    fn new() -> Result<Self, LoadError> {
+        let histogram = || Histogram::new_with_bounds(1, LONGEST_LATENCY, 3);
         Ok(Self {
             time: Duration::ZERO,
             honest_time: Duration::ZERO,

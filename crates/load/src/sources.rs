@@ -11,7 +11,7 @@ use std::{
 
 /// The source addresses of forgeries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Forgers {
+pub enum Forgers {
     /// This number of addresses in turn, each in a different /24.
     Addresses(u32),
     /// The 256 prefixes of 64 bits of one home line's /56.
@@ -44,20 +44,21 @@ const HOME: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0x100, 0, 0, 0, 1);
 
 /// The source addresses of all posts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sources {
+pub struct Sources {
     /// The number of addresses of honest posts, each in a different /24.
-    pub(super) honest: u16,
-    pub(super) forgers: Forgers,
+    pub honest: u16,
+    /// The addresses of forgeries.
+    pub forgers: Forgers,
 }
 
 impl Sources {
     /// Returns the address of the honest request of this number.
-    pub(super) fn honest(&self, number: u32) -> IpAddr {
+    pub(crate) fn honest(&self, number: u32) -> IpAddr {
         network(HONEST, number % u32::from(self.honest.max(1)))
     }
 
     /// Returns the address of the forged request of this number.
-    pub(super) fn forged(&self, number: u32) -> IpAddr {
+    pub(crate) fn forged(&self, number: u32) -> IpAddr {
         match self.forgers {
             Forgers::Addresses(count) => network(FORGERS, number % count.max(1)),
             Forgers::Home => Ipv6Addr::from_bits(HOME.to_bits() + (u128::from(number % 256) << 64)).into(),
