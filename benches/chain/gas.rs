@@ -6,13 +6,14 @@ use quotapass_registry::{
     alloy_primitives::{B256, U256},
     bindings::RegistryAbi,
 };
+use quotapass_testkit::{
+    anvil::post,
+    bench::{EXIT_DELAY, prover},
+};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-use crate::{
-    common::anvil::post,
-    stage::{EXIT_DELAY, Stage},
-};
+use crate::stage::Stage;
 
 /// Gas of operations at a given number of members.
 pub struct Costs {
@@ -50,7 +51,7 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
             stage.anvil.rpc("evm_setAutomine", json!([true]));
             let index = U256::from(index);
             let exit = stage.send(RegistryAbi::requestExitCall { index });
-            stage.anvil.advance(EXIT_DELAY);
+            stage.anvil.advance(EXIT_DELAY.into());
             let withdraw = stage.send(RegistryAbi::withdrawCall { index, to: stage.crowd.account });
             gas_of(stage, &[exit, withdraw])
         });
@@ -60,7 +61,7 @@ pub fn measure(stage: &mut Stage, sample: u64) -> Costs {
     let slashed = undone(stage, &mut |stage| {
         let receiver = stage.crowd.account;
         let (public, witness) = slash(&stage.secret, Receiver::new(&stage.registry.id(), &receiver.into_array()));
-        let proof = stage.prover.prove(&public, &witness, &mut StdRng::seed_from_u64(1)).unwrap();
+        let proof = prover().prove(&public, &witness, &mut StdRng::seed_from_u64(1)).unwrap();
         let proof = proof.to_evm_words().map(U256::from_be_bytes);
         let hash = stage.send(RegistryAbi::slashCall { index: U256::ZERO, receiver, proof });
         assert_eq!(stage.registry.member_at(MemberIndex(0)).unwrap(), None);

@@ -6,8 +6,6 @@
 //! nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
 mod gas;
 #[path = "../page/mod.rs"]
 mod page;

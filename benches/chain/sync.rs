@@ -7,11 +7,9 @@ use quotapass_registry::{
     Follower, FollowerSettings, RegistryContract, RegistryReader,
     rpc::{JsonRpcNode, RpcSettings},
 };
+use quotapass_testkit::proxy::{Answer, Proxy};
 
-use crate::{
-    common::proxy::{Answer, Proxy},
-    stage::Stage,
-};
+use crate::stage::Stage;
 
 pub struct Sync {
     pub members: u64,

@@ -15,16 +15,12 @@ use quotapass_registry::{
     node::{Call, Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},
 };
-use serde_json::{Value, json};
-
-use crate::{
-    anvil::AnvilBench,
-    bench::{SMALL, START, join},
-    common::{
-        anvil::Anvil,
-        proxy::{Answer, Proxy},
-    },
+use quotapass_testkit::{
+    anvil::Anvil,
+    bench::{AnvilBench, SMALL, START, join},
+    proxy::{Answer, Proxy},
 };
+use serde_json::{Value, json};
 
 fn hasty() -> RpcSettings {
     RpcSettings { timeout: Duration::from_millis(400), retries: 1, ..RpcSettings::default() }
@@ -128,7 +124,7 @@ fn what_is_read_together_is_of_one_block() {
         }
         Answer::Pass
     });
-    let node = crate::anvil::node(&anvil, &proxy.http(), RpcSettings::default());
+    let node = quotapass_testkit::bench::node(&anvil, &proxy.http(), RpcSettings::default());
     let bench = AnvilBench::on(anvil, node);
     join(&bench, 0, 0, SMALL);
     let head = bench.registry.head().unwrap();
@@ -138,7 +134,7 @@ fn what_is_read_together_is_of_one_block() {
 
 fn mine(port: u16) {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": [] });
-    crate::common::anvil::post(port, &serde_json::to_vec(&request).unwrap());
+    quotapass_testkit::anvil::post(port, &serde_json::to_vec(&request).unwrap());
 }
 
 #[test]
@@ -177,7 +173,7 @@ fn what_is_no_registry_is_refused() {
 fn the_block_of_the_deployment_is_found() {
     let anvil = Anvil::start(START);
     anvil.mine(77);
-    let node = crate::anvil::node(&anvil, &anvil.http(), RpcSettings::default());
+    let node = quotapass_testkit::bench::node(&anvil, &anvil.http(), RpcSettings::default());
     let bench = AnvilBench::on(anvil, node);
     let deployed = bench.registry.latest_block().unwrap().number;
     for depth in [0, 1, 50, 500] {

@@ -3,7 +3,7 @@
 use std::{
     env,
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -17,15 +17,14 @@ use quotapass_registry::{
     node::NodeError,
     rpc::{JsonRpcNode, RpcSettings},
 };
-
-use crate::{
-    anvil::AnvilBench,
-    common::{
-        crowd::Crowd,
-        proxy::{Answer, Proxy},
-    },
-    sync::{follower, range, through},
+use quotapass_testkit::{
+    bench::AnvilBench,
+    crowd::Crowd,
+    process::child,
+    proxy::{Answer, Proxy},
 };
+
+use crate::sync::{follower, range, through};
 
 /// Environment variable that tells a second process of the test what to sync.
 const URL: &str = "QUOTAPASS_TEST_URL";
@@ -92,8 +91,7 @@ fn a_process_that_is_killed_goes_on_where_it_was() {
     let store = folder.path().join("members.redb");
     let mut read = None;
     for kill in 1..=10u64 {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "interruptions::sync_in_a_process_of_its_own", "--ignored"])
+        let mut child = child("interruptions::sync_in_a_process_of_its_own")
             .env(URL, proxy.http())
             .env(REGISTRY, bench.address().to_string())
             .env(STORE, &store)

@@ -10,18 +10,15 @@ use quotapass_registry::{
     node::Node,
     rpc::{JsonRpcNode, RpcSettings},
 };
+use quotapass_testkit::{
+    anvil::post,
+    bench::{AnvilBench, Bench, SMALL, join, secret},
+    crowd::Crowd,
+    proxy::{Answer, Proxy},
+};
 use serde_json::json;
 
-use crate::{
-    anvil::AnvilBench,
-    bench::{Bench, SMALL, join, secret},
-    common::{
-        anvil::post,
-        crowd::Crowd,
-        proxy::{Answer, Proxy},
-    },
-    sync::through,
-};
+use crate::sync::through;
 
 /// A copy that reports every event and can undo only a few blocks.
 fn follower(registry: &dyn RegistryReader) -> Follower {

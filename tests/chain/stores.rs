@@ -9,12 +9,11 @@ use quotapass_circuits::{
 use quotapass_registry::{
     FollowError, Follower, FollowerSettings, RegistryReader, RegistryWriter, StoreError, embedded::EmbeddedChain,
 };
+use quotapass_testkit::bench::{Bench, EmbeddedBench, SMALL, join};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore, SeedableRng},
 };
-
-use crate::bench::{Bench, EmbeddedBench, SMALL, join};
 
 fn open(path: &Path, id: RegistryId) -> Result<Follower, FollowError> {
     Follower::open(path, id, FollowerSettings::default())

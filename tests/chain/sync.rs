@@ -13,16 +13,12 @@ use quotapass_registry::{
     node::NodeError,
     rpc::{JsonRpcNode, RpcSettings},
 };
-use serde_json::Value;
-
-use crate::{
-    anvil::AnvilBench,
-    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, join, secret, slash_proof},
-    common::{
-        crowd::Crowd,
-        proxy::{Answer, Proxy},
-    },
+use quotapass_testkit::{
+    bench::{AnvilBench, Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, join, secret, slash_proof},
+    crowd::Crowd,
+    proxy::{Answer, Proxy},
 };
+use serde_json::Value;
 
 pub fn hasty() -> RpcSettings {
     RpcSettings { timeout: Duration::from_millis(500), retries: 0, ..RpcSettings::default() }

@@ -15,13 +15,11 @@ use quotapass_registry::{
     node::{Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},
 };
-use serde_json::json;
-
-use crate::{
-    anvil::{AnvilBench, key},
-    bench::{Bench, SMALL, join, secret, slash_proof, tokens},
-    common::proxy::{Answer, Proxy},
+use quotapass_testkit::{
+    bench::{AnvilBench, Bench, SMALL, join, key, secret, slash_proof, tokens},
+    proxy::{Answer, Proxy},
 };
+use serde_json::json;
 
 /// All progress reports, in order.
 #[derive(Clone, Default)]

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use crate::{
-    common::anvil::Anvil,
-    world::{Device, WALLETS, configure, deploy, now},
-};
+use quotapass_testkit::{anvil::Anvil, process::now};
+
+use crate::world::{Device, WALLETS, configure, deploy};
 
 #[test]
 fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {

@@ -9,11 +9,9 @@ use quotapass_registry::{
     rpc::{JsonRpcNode, RpcSettings},
 };
 use quotapass_relay::http::members_routes;
+use quotapass_testkit::{anvil::Anvil, process::now};
 
-use crate::{
-    common::anvil::Anvil,
-    world::{Device, WALLETS, configure, deploy, now},
-};
+use crate::world::{Device, WALLETS, configure, deploy};
 
 /// Serves a tree on a port of this machine for as long as the runtime lives.
 fn serve(runtime: &tokio::runtime::Runtime, tree: MemberTree) -> String {

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    common::anvil::Anvil,
-    world::{Device, WALLETS, configure, deploy, now},
-};
+use quotapass_testkit::{anvil::Anvil, process::now};
+
+use crate::world::{Device, WALLETS, configure, deploy};
 
 /// Waits if the day is about to end, because the test must run within one day.
 fn stay_within_a_day() {

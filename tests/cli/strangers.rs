@@ -10,14 +10,13 @@ use quotapass_registry::{
     node::{Call, Node},
     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
-
-use crate::{
-    common::{
-        anvil::Anvil,
-        proxy::{Answer, Proxy},
-    },
-    world::{Device, WALLETS, configure, deploy, now},
+use quotapass_testkit::{
+    anvil::Anvil,
+    process::now,
+    proxy::{Answer, Proxy},
 };
+
+use crate::world::{Device, WALLETS, configure, deploy};
 
 /// An attacker sees a commitment in a pending transaction and deposits for it first. Its owner still gets a membership,
 /// and uses no other.

@@ -5,13 +5,11 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use quotapass_testkit::anvil::Anvil;
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::common::anvil::Anvil;
 
 /// Private keys of accounts that have ether on anvil.
 pub const WALLETS: [&str; 3] = [
@@ -19,11 +17,6 @@ pub const WALLETS: [&str; 3] = [
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
     "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 ];
-
-/// Returns the time of the system clock in Unix seconds.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
 
 /// The output of a run of the program, and its exit code.
 pub struct Answer {

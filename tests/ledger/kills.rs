@@ -3,13 +3,12 @@
 use std::{
     collections::HashSet,
     env,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use quotapass_testkit::process::{child, kill_after_begin, say};
 use quotapass_wallet::ledger::{LedgerError, LedgerFiles, LedgerRefusal};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -101,19 +100,9 @@ fn used(files: &LedgerFiles, now: u64) -> u16 {
 /// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first output. Returns the ids
 /// it gave, and whether it refused.
 fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "kills::child_that_reserves_until_killed", "--ignored", "--test-threads=1"])
-        .env(FOLDER, folder)
-        .env(NOW, now.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.ends_with("begin")));
-    thread::sleep(Duration::from_micros(rng.gen_range(0..20_000)));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut child = child("kills::child_that_reserves_until_killed");
+    child.env(FOLDER, folder).env(NOW, now.to_string());
+    let lines = kill_after_begin(child, Duration::from_micros(rng.gen_range(0..20_000)));
     let mut ids = Vec::new();
     for line in lines {
         match line.split_once(' ') {

@@ -6,7 +6,6 @@ mod kills;
 mod processes;
 
 use std::{
-    io::{Write, stdout},
     num::{NonZeroU16, NonZeroU32},
     path::Path,
 };
@@ -45,11 +44,4 @@ fn open(files: &LedgerFiles) -> Result<Ledger, LedgerError> {
 
 fn reserve(ledger: &mut Ledger, now: u64) -> Result<u16, LedgerError> {
     ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id())
-}
-
-/// Prints a line for the parent process, bypassing the capture of test output.
-fn say(line: &str) {
-    let mut stdout = stdout().lock();
-    stdout.write_all(format!("{line}\n").as_bytes()).unwrap();
-    stdout.flush().unwrap();
 }

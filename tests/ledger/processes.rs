@@ -1,13 +1,8 @@
 //! Tests with several processes and devices at the same time.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, env, io::Write, path::Path, process::Stdio, time::Duration};
 
+use quotapass_testkit::process::{child, child_on_full_disk, say};
 use quotapass_wallet::ledger::LedgerRefusal;
 
 use crate::*;
@@ -16,18 +11,14 @@ const FOLDER: &str = "QUOTAPASS_TEST_LEDGER_OF_PROCESSES";
 const PROCESSES: u16 = 3;
 const IDS_A_PROCESS: u16 = 40;
 
-fn child(test: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored"]).env(FOLDER, folder).stdout(Stdio::piped());
-    command
-}
-
 #[test]
 fn processes_that_take_turns_get_different_ids() {
     let folder = tempfile::tempdir().unwrap();
     drop(create(&files(folder.path())));
     let name = "processes::child_that_opens_for_each_id";
-    let children: Vec<_> = (0..PROCESSES).map(|_| child(name, folder.path()).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..PROCESSES)
+        .map(|_| child(name).env(FOLDER, folder.path()).stdout(Stdio::piped()).spawn().unwrap())
+        .collect();
     let mut ids = Vec::new();
     for child in children {
         let output = child.wait_with_output().unwrap();
@@ -121,7 +112,6 @@ fn a_device_keeps_the_share_it_was_enrolled_with() {
     assert!(matches!(Ledger::open(&files, &owner(), other), Err(LedgerError::OtherShare { .. })));
 }
 
-/// A file size limit needs no privileges, and makes a write fail like a full disk, with another error number.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_takes_no_more_gives_no_id_and_keeps_the_ledger() {
@@ -129,13 +119,8 @@ fn a_disk_that_takes_no_more_gives_no_id_and_keeps_the_ledger() {
     let files = files(folder.path());
     reserve(&mut create(&files), NOON).unwrap();
     let before = std::fs::read(files.ledger()).unwrap();
-    let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
-        .arg(env::current_exe().unwrap())
-        .args(["--exact", "processes::child_that_cannot_write", "--ignored"])
-        .env(FOLDER, folder.path())
-        .output()
-        .unwrap();
+    let mut child = child_on_full_disk("processes::child_that_cannot_write", 0);
+    let output = child.env(FOLDER, folder.path()).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     assert!(output.contains("refused: cannot write"), "{output}");
     assert_eq!(std::fs::read(files.ledger()).unwrap(), before);

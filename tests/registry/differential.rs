@@ -7,8 +7,7 @@ use quotapass_circuits::membership::{Day, Levels, Member, MemberIndex, MemberTre
 use quotapass_registry::{
     MemberStatus, RegistryReader, RegistryWriter, TierNumber, alloy_primitives::U256, embedded::Snapshot,
 };
-
-use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers};
+use quotapass_testkit::bench::{Bench, EXIT_DELAY, EmbeddedBench, secret, slash_proof, tiers};
 
 /// The next operation. Members are chosen by a number modulo the number of members.
 #[derive(Clone, Debug)]

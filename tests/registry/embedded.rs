@@ -13,14 +13,12 @@ use quotapass_registry::{
     node::NodeError,
     provenance::ContractKind,
 };
-
-use crate::{
-    bench::{
-        Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, config, deployer, fee, join, prover, secret,
-        slash_proof, tiers, tokens,
-    },
-    suite_on,
+use quotapass_testkit::bench::{
+    Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, config, deployer, fee, join, prover, secret, slash_proof,
+    tiers, tokens,
 };
+
+use crate::suite_on;
 
 suite_on!(EmbeddedBench::new());
 

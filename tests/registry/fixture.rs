@@ -3,14 +3,8 @@
 use std::{fs, path::Path};
 
 use alloy_primitives::{Address, U256};
-use quotapass_circuits::{
-    identity::IdentitySecret,
-    membership::Levels,
-    prover::{Prover, development_setup},
-    registry_id::RegistryId,
-    signal::Receiver,
-    slash::{Slash, slash},
-};
+use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Receiver, slash::slash};
+use quotapass_testkit::bench::prover;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::json;
 
@@ -18,16 +12,15 @@ use serde_json::json;
 #[test]
 fn the_contracts_test_a_proof_of_the_circuit_as_it_is() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let prover = Prover::<Slash>::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
     let id = RegistryId { chain_id: 31_337, address: [0x42; 20] };
     let receiver_address = Address::repeat_byte(0x99);
     let secret = IdentitySecret::generate(&mut rng);
     let (public, witness) = slash(&secret, Receiver::new(&id, &receiver_address.into_array()));
-    let proof = prover.prove(&public, &witness, &mut rng).unwrap();
+    let proof = prover().prove(&public, &witness, &mut rng).unwrap();
 
     let word = |bytes: &[u8; 32]| U256::from_be_bytes(*bytes).to_string();
     let fixture = json!({
-        "vk": prover.verifying_key().to_evm_words().iter().map(word).collect::<Vec<_>>(),
+        "vk": prover().verifying_key().to_evm_words().iter().map(word).collect::<Vec<_>>(),
         "proof": proof.to_evm_words().iter().map(word).collect::<Vec<_>>(),
         "idc": word(&public.commitment.to_be_bytes()),
         "receiver": word(&public.receiver.to_be_bytes()),

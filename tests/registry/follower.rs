@@ -10,8 +10,7 @@ use quotapass_registry::{
     embedded::EmbeddedChain,
     node::{Call, ChainLog, Node, NodeError, NodeReceipt},
 };
-
-use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
+use quotapass_testkit::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, MIDDLE, SMALL, join, secret, slash_proof};
 
 /// A follower in memory that reports every event.
 fn follower(registry: &dyn RegistryReader) -> Follower {

@@ -9,8 +9,7 @@ use quotapass_registry::{
     alloy_primitives::{Address, Bytes, keccak256},
     node::{Call, Node},
 };
-
-use crate::bench::EmbeddedBench;
+use quotapass_testkit::bench::EmbeddedBench;
 
 /// The field's order minus one.
 const LARGEST: [u8; 32] = [

@@ -3,10 +3,6 @@
 //! `suite` is written against the trait and a `Bench`, and runs on every backend.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod anvil;
-mod bench;
-#[path = "../common/mod.rs"]
-mod common;
 mod differential;
 mod embedded;
 mod fixture;
@@ -18,18 +14,18 @@ mod suite;
 use quotapass_registry::deployment::RegistryConfig;
 
 mod over_http {
-    crate::suite_on!(crate::anvil::AnvilBench::http());
+    crate::suite_on!(quotapass_testkit::bench::AnvilBench::http());
 }
 
 mod over_ws {
-    crate::suite_on!(crate::anvil::AnvilBench::ws();
+    crate::suite_on!(quotapass_testkit::bench::AnvilBench::ws();
         the_terms_are_those_of_the_deployment, deposits_in_several_tiers_show_everywhere,
         a_deposit_is_refused_for_a_reason, blocks_follow_one_another);
 }
 
 #[cfg(unix)]
 mod over_ipc {
-    crate::suite_on!(crate::anvil::AnvilBench::ipc();
+    crate::suite_on!(quotapass_testkit::bench::AnvilBench::ipc();
         deposits_in_several_tiers_show_everywhere, a_deposit_is_refused_for_a_reason, an_exit_waits_for_its_delay);
 }
 

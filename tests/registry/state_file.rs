@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -14,9 +14,11 @@ use quotapass_registry::{
     embedded::{ChainSettings, EmbeddedChain, StateFileError},
     node::Node,
 };
+use quotapass_testkit::{
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, SMALL, START, join},
+    process::child,
+};
 use tempfile::TempDir;
-
-use crate::bench::{Bench, EXIT_DELAY, EmbeddedBench, LARGE, SMALL, START, join};
 
 const SETTINGS: ChainSettings = ChainSettings { chain_id: 31_337, timestamp: START };
 const CHILD: &str = "QUOTAPASS_TEST_CHAIN_OF_CHILD";
@@ -149,12 +151,8 @@ fn a_process_killed_while_saving_leaves_a_whole_state() {
     saved(&path);
     let mut height = 0;
     for round in 0..20u64 {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "state_file::child_that_saves_until_killed", "--ignored"])
-            .env(CHILD, &path)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = child("state_file::child_that_saves_until_killed");
+        let mut child = child.env(CHILD, &path).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(20 + 7 * round));
         child.kill().unwrap();
         child.wait().unwrap();

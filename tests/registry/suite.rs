@@ -9,8 +9,7 @@ use quotapass_registry::{
     alloy_primitives::{Address, B256, Bytes, U256},
     bindings::TokenAbi,
 };
-
-use crate::bench::{
+use quotapass_testkit::bench::{
     Bench, EXIT_DELAY, LARGE, MIDDLE, REWARD_BPS, SMALL, START, fee, join, price, prover, secret, slash_proof, tiers,
     tokens, treasury,
 };

@@ -15,15 +15,13 @@ use quotapass_relay::{
     chain::{ChainError, ChainFollower, ChainParts, ChainSettings},
     upkeep::{Upkeep, UpkeepSettings},
 };
+use quotapass_testkit::{
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, SMALL, START, join, secret, slash_proof},
+    world::evidence,
+};
 use tempfile::TempDir;
 
-use crate::{
-    ROOM, WINDOW,
-    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
-    evidence,
-    node::Endpoint,
-    policy, relay_on,
-};
+use crate::{WINDOW, node::Endpoint, policy, relay_on};
 
 struct World {
     bench: EmbeddedBench,

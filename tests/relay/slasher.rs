@@ -2,25 +2,19 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use quotapass_circuits::{
-    identity::IdentitySecret,
-    membership::Levels,
-    prover::{Prover, development_setup},
-    registry_id::RegistryId,
-    slash::Slash,
-};
+use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId};
 use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter, alloy_primitives::Address};
 use quotapass_relay::{
     Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
     WorkerId,
     slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
 };
-
-use crate::{
-    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
-    evidence,
-    node::{Endpoint, Fault},
+use quotapass_testkit::{
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, prover, secret, slash_proof},
+    world::evidence,
 };
+
+use crate::node::{Endpoint, Fault};
 
 const RECEIVER: Address = Address::repeat_byte(0x4e);
 
@@ -55,11 +49,10 @@ impl World {
     }
 
     fn worker(&self, name: &str, confirmations: u64, sends: bool) -> Slasher {
-        let prover = || Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
         let sender = sends.then(|| SlashSender {
             account: Address::repeat_byte(0x0f).into(),
             receiver: Some(RECEIVER),
-            prover: prover(),
+            prover: prover().clone(),
         });
         let parts = SlasherParts {
             store: self.log.clone(),

@@ -8,11 +8,12 @@ use quotapass_relay::{
     Entry, LogEpoch, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock, TroubleKind,
     upkeep::{Upkeep, UpkeepSettings},
 };
-
-use crate::{
+use quotapass_testkit::{
     bench::{START, secret},
-    evidence, relay_on,
+    world::evidence,
 };
+
+use crate::relay_on;
 
 #[test]
 fn a_jump_closes_no_epoch_before_it_has_lasted() {

@@ -62,7 +62,7 @@ fn listeners_hear_what_happens_and_what_they_missed() {
     let server = Server::start();
     let mut listener = Listener::start(&server, None);
     reloaded(&server, 1);
-    let root = WORLD.tree.root();
+    let root = world().tree.root();
     server.engine.context().events.publish(RelayEvent::RootChanged { root, since: 7, members: 8 });
     let first = listener.next().unwrap();
     assert_eq!((first.name.as_str(), &first.data), ("reloaded", &json!({ "at": 1 })));
@@ -92,7 +92,7 @@ fn a_double_post_is_told_once() {
     assert_eq!(names(&server.verify(&HALVES.clone())), ["accepted", "quota_exceeded"]);
     let event = listener.next().unwrap();
     assert_eq!(event.name, "convicted");
-    assert_eq!(event.data, json!({ "commitment": WORLD.secrets[0].commitment(), "at": NOW }));
+    assert_eq!(event.data, json!({ "commitment": world().secrets[0].commitment(), "at": NOW }));
     reloaded(&server, 1);
     assert_eq!(listener.next().unwrap().name, "reloaded");
 }

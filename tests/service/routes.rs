@@ -78,7 +78,7 @@ fn json_and_binary_one_and_many_agree() {
 fn no_answer_gives_away_a_share_or_a_secret() {
     let server = Server::start();
     server.verify(&HALVES.clone());
-    let secret: String = WORLD.secrets[0].to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret: String = world().secrets[0].to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let shares: Vec<String> =
         HALVES.iter().map(|half| PostPass::from_bytes(&half.pass).unwrap().y.to_string()[2..].to_owned()).collect();
     // The engine reads the log by itself.
@@ -169,7 +169,7 @@ fn policy_and_roots_are_those_of_now() {
     assert_eq!(room["since_max"], NOW / 86_400 - 7);
     assert_eq!((&room["scope"], &policy["unlisted"]), (&json!(scope()), &json!("reject")));
 
-    let root = WORLD.tree.root();
+    let root = world().tree.root();
     assert_eq!(server.get("/v1/roots").json()["current"], json!(root));
     let next = quotapass_circuits::membership::Root::from_be_bytes(&[1; 32]).unwrap();
     server.relay.advance_root(next, NOW + 5);
@@ -188,7 +188,7 @@ fn the_slashed_are_listed_with_how_their_case_ended() {
     let server = Server::start();
     assert_eq!(server.get("/v1/slashed").json(), json!({ "total": 0, "members": [] }));
     server.verify(&HALVES.clone());
-    let commitment = WORLD.secrets[0].commitment();
+    let commitment = world().secrets[0].commitment();
     server.log.inner.settle(commitment, &Settlement::NoMember).unwrap();
     let settled = loop {
         let answer = server.get("/v1/slashed?from=0&limit=5").json();
@@ -211,8 +211,8 @@ fn the_slashed_are_listed_with_how_their_case_ended() {
 fn the_tree_is_served_to_light_wallets() {
     let server = Server::start();
     let upper = server.get("/v1/members/upper");
-    assert_eq!(upper.body, WORLD.tree.upper_nodes().to_bytes());
-    assert_eq!(server.get("/v1/members/buckets/0").body, WORLD.tree.bucket(BucketNumber(0)).unwrap().to_bytes());
+    assert_eq!(upper.body, world().tree.upper_nodes().to_bytes());
+    assert_eq!(server.get("/v1/members/buckets/0").body, world().tree.bucket(BucketNumber(0)).unwrap().to_bytes());
     let known = [("if-none-match", upper.headers["etag"].as_str())];
     assert_eq!(server.ask("GET", "/v1/members/upper", &known, &[]).status, 304);
     server.get("/v1/members/buckets/7").error(404);

@@ -5,13 +5,14 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use quotapass_relay::{
     Engine, EngineSettings, Relay, RelayContext, SettableClock,
     http::{HttpService, HttpSettings},
 };
+use quotapass_testkit::process::until;
 use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -45,7 +46,7 @@ impl Server {
         let relay = relay(log.clone());
         let context = RelayContext::new(clock.clone());
         let engine = Engine::start(relay.clone(), context, &EngineSettings::default()).unwrap();
-        let members = Arc::new(parking_lot::RwLock::new(WORLD.tree.clone()));
+        let members = Arc::new(parking_lot::RwLock::new(world().tree.clone()));
         let service = HttpService::new(engine.clone(), members, settings);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,11 +59,7 @@ impl Server {
     /// Waits until a condition holds, with a timeout that is long enough for a busy machine.
     #[track_caller]
     pub fn until(&self, holds: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the condition does not hold in time");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("the condition does not hold", holds);
     }
 
     /// Tells the service to stop.

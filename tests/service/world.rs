@@ -1,127 +1,35 @@
-//! Members, their tree, provers, a room, and posts to it.
+//! The members of `quotapass_testkit`, a room with epochs of an hour, and posts to it.
 
-use core::num::{NonZeroU16, NonZeroU32};
+use core::num::NonZeroU32;
 use std::sync::{
     Arc, Condvar, LazyLock, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use quotapass_circuits::{
-    badge::{Badge, badge},
-    formats::wire::{BadgePass, PostPass},
-    identity::IdentitySecret,
-    membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
-    post::{Post, post},
-    prover::{Prover, development_setup},
-    registry_id::RegistryId,
-    share::Nullifier,
-    signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
-};
+use quotapass_circuits::{formats::wire::BadgePass, share::Nullifier, signal::Epoch};
 use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory};
 use quotapass_relay::{
     BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded, Relay,
     RelayStore, SlashClaims,
 };
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-pub const REGISTRY: RegistryId = RegistryId { chain_id: 31337, address: [0x51; 20] };
-/// Noon of 20 November 2026 (UTC), at which an epoch of an hour begins.
-pub const NOW: u64 = 1_795_176_000;
-pub const ROOM: &str = "room";
+pub use quotapass_testkit::world::*;
 
-pub struct World {
-    pub tree: MemberTree,
-    pub secrets: Vec<IdentitySecret>,
-    posts: Prover<Post>,
-    badges: Prover<Badge>,
-}
-
-/// Eight members with deposits 30 days old.
-pub static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let levels = Levels::new(4).unwrap();
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let secrets: Vec<_> = (0..8).map(|_| IdentitySecret::generate(&mut rng)).collect();
-    let terms = Terms::new(100, 8, Day(Day::at(NOW).0 - 30)).unwrap();
-    let member = |secret: &IdentitySecret| Some(Member { commitment: secret.commitment(), terms });
-    World {
-        tree: MemberTree::build(levels, secrets.iter().map(member)).unwrap(),
-        secrets,
-        posts: Prover::new(development_setup::<Post>(levels).unwrap()).unwrap(),
-        badges: Prover::new(development_setup::<Badge>(levels).unwrap()).unwrap(),
-    }
-});
-
+/// The room, with epochs of an hour.
 pub fn policy() -> Policy {
-    Policy {
-        name: ROOM.into(),
-        epoch_seconds: NonZeroU32::new(3600).unwrap(),
-        limit_cap: NonZeroU16::new(5).unwrap(),
-        min_stake: 10,
-        min_age_days: 7,
-        root_window: 3600,
-        max_clock_skew: 20,
-    }
+    Policy { epoch_seconds: NonZeroU32::new(3600).unwrap(), ..quotapass_testkit::world::policy() }
 }
 
 pub fn epoch() -> Epoch {
     policy().epoch_at(NOW)
 }
 
-pub fn scope() -> Scope {
-    Scope::new(&REGISTRY, ROOM)
-}
-
-/// A message with its pass.
-#[derive(Clone, Debug)]
-pub struct Sent {
-    pub scope: String,
-    pub message: Vec<u8>,
-    pub pass: Vec<u8>,
-}
-
-impl Sent {
-    /// Returns the post as `quotapass post` writes it.
-    pub fn json(&self) -> serde_json::Value {
-        let pass = PostPass::from_bytes(&self.pass).map_or_else(|_| "AQID".into(), |pass| pass.to_text());
-        match str::from_utf8(&self.message) {
-            Ok(text) => serde_json::json!({ "scope": self.scope, "message": text, "pass": pass }),
-            Err(_) => {
-                let digits: String = self.message.iter().map(|byte| format!("{byte:02x}")).collect();
-                serde_json::json!({ "scope": self.scope, "message_hex": digits, "pass": pass })
-            }
-        }
-    }
-}
-
-fn membership<T>(member: usize, run: impl FnOnce(Membership<'_>) -> T) -> T {
-    let index = MemberIndex(member as u32);
-    let (record, path) = (WORLD.tree.member(index).unwrap(), WORLD.tree.path(index).unwrap());
-    run(Membership { secret: &WORLD.secrets[member], member: &record, path: &path })
-}
-
 pub fn prove(member: usize, message_id: u16, message: &[u8]) -> Sent {
-    let (public, witness) = membership(member, |membership| {
-        post(
-            membership,
-            ExternalNullifier::new(scope(), epoch()),
-            SignalHash::new(scope(), epoch(), message).unwrap(),
-            policy().requirement(epoch()),
-            policy().limit_cap,
-            message_id,
-        )
-        .unwrap()
-    });
-    let mut rng = ChaCha20Rng::seed_from_u64(u64::from(message_id));
-    let pass = PostPass::new(epoch(), &public, WORLD.posts.prove(&public, &witness, &mut rng).unwrap());
-    Sent { scope: ROOM.into(), message: message.into(), pass: pass.to_bytes().to_vec() }
+    posting_for(&policy(), epoch(), member, message_id, message).prove()
 }
 
 pub fn prove_badge(member: usize, chat_key: &[u8]) -> BadgePass {
-    let requirement = policy().requirement_on(Day::at(NOW));
-    let (public, witness) =
-        membership(member, |membership| badge(membership, scope(), ChatKeyHash::new(chat_key), requirement).unwrap());
-    let mut rng = ChaCha20Rng::seed_from_u64(2);
-    BadgePass::new(&public, chat_key.into(), WORLD.badges.prove(&public, &witness, &mut rng).unwrap()).unwrap()
+    badge_pass(member, chat_key, policy().requirement_on(TODAY))
 }
 
 /// Seven honest posts of members 1 to 7; the first message is not text.
@@ -131,7 +39,7 @@ pub static HONEST: LazyLock<Vec<Sent>> = LazyLock::new(|| {
 });
 
 /// Two messages of member 0 under one message id.
-pub static HALVES: LazyLock<[Sent; 2]> = LazyLock::new(|| [prove(0, 0, b"good morning"), prove(0, 0, b"good evening")]);
+pub static HALVES: LazyLock<[Sent; 2]> = LazyLock::new(|| [prove(0, 0, MESSAGE), prove(0, 0, SECOND_MESSAGE)]);
 
 /// Returns a post whose proof is for another message.
 pub fn forged() -> Sent {
@@ -221,11 +129,8 @@ impl RelayStore for Gated {
 
 /// Creates a relay of one room that knows the tree's root.
 pub fn relay(log: Arc<Gated>) -> Arc<Relay> {
-    Arc::new(Relay::new(
-        WORLD.posts.verifier().unwrap(),
-        WORLD.badges.verifier().unwrap(),
-        PolicyTable::new(REGISTRY, [policy()]).unwrap(),
-        RootHistory::starting_at(WORLD.tree.root()),
-        log,
-    ))
+    let (table, roots) =
+        (PolicyTable::new(REGISTRY, [policy()]).unwrap(), RootHistory::starting_at(world().tree.root()));
+    let (posts, badges) = world().verifiers();
+    Arc::new(Relay::new(posts, badges, table, roots, log))
 }

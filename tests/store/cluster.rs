@@ -9,11 +9,12 @@ use std::{
 
 use quotapass_protocol::LogError;
 use quotapass_relay::{Entry, NullifierLog, Outcome};
+use quotapass_testkit::process::until;
 use redis::Value;
 
 use crate::{
     inputs::*,
-    server::{Cluster, connect, settings, until},
+    server::{Cluster, connect, settings},
 };
 
 const BATCH: u64 = 30;

@@ -11,6 +11,7 @@ use std::{
 
 use quotapass_protocol::LogError;
 use quotapass_relay::{EmbeddedLog, NullifierLog, Outcome};
+use quotapass_testkit::process::{child, child_on_full_disk, say};
 
 use crate::{create, inputs::*, open};
 
@@ -34,20 +35,13 @@ fn check(log: &EmbeddedLog, failed: u64) {
     assert_eq!(record(log, failed), vec![Ok(Outcome::New); BATCH as usize]);
 }
 
-/// A limit on the file size needs no privileges, and fails a write as a full disk does, with a different error number.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_takes_no_more_records_nothing_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     drop(create(&path).unwrap());
-    let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"])
-        .arg(env::current_exe().unwrap())
-        .args(["--exact", "disk::child_that_cannot_write", "--ignored"])
-        .env(FOLDER, &path)
-        .output()
-        .unwrap();
+    let output = child_on_full_disk("disk::child_that_cannot_write", 1024).env(FOLDER, &path).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let failed = output.lines().find_map(|line| line.strip_prefix("failed at ")).unwrap_or_else(|| panic!("{output}"));
     check(&open(&path).unwrap(), failed.parse().unwrap());
@@ -102,8 +96,7 @@ fn a_log_opens_again_by_itself_when_the_disk_works_again() {
     assert!(compile.status().unwrap().success());
     let path = folder.path().join("log");
     drop(create(&path).unwrap());
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "disk::child_on_a_faulty_disk", "--ignored"])
+    let output = child("disk::child_on_a_faulty_disk")
         .env(FOLDER, &path)
         .env(FAULT, folder.path().join("fault"))
         .env("LD_PRELOAD", &library)

@@ -1,10 +1,6 @@
 //! Inputs for the logs.
 
-use std::{
-    io::{Write, stdout},
-    num::NonZeroU32,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::num::NonZeroU32;
 
 use quotapass_circuits::{
     identity::IdentitySecret,
@@ -13,6 +9,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::Evidence;
 use quotapass_relay::{BoundKey, Conviction, Entry, LogEpoch, Persona};
+use quotapass_testkit::process::now;
 
 use crate::REGISTRY;
 
@@ -30,9 +27,8 @@ pub fn scope(name: &str) -> Scope {
 
 /// Returns the epoch that is `ahead` epochs after a future one: a server that expires by its own clock must keep it.
 pub fn epoch(ahead: u64) -> Epoch {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     // At least an hour ahead, so that no epoch of a test ends while it runs.
-    let hour = (now / 3600 + 2) * 3600;
+    let hour = (now() / 3600 + 2) * 3600;
     Epoch::at(NonZeroU32::new(EPOCH_SECONDS as u32).unwrap(), hour + ahead * EPOCH_SECONDS)
 }
 
@@ -91,11 +87,4 @@ pub fn persona(number: u64) -> Persona {
 /// Returns a chat key.
 pub fn key(number: u64) -> BoundKey {
     ChatKeyHash::new(&number.to_be_bytes()).into()
-}
-
-/// Writes a line for the parent process; the test's output capture does not catch it.
-pub fn say(line: &str) {
-    let mut stdout = stdout().lock();
-    stdout.write_all(format!("{line}\n").as_bytes()).unwrap();
-    stdout.flush().unwrap();
 }

@@ -1,15 +1,9 @@
 //! Kills at random moments: every answered write is kept.
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{env, path::Path, thread, time::Duration};
 
 use quotapass_relay::{NullifierLog, Outcome};
+use quotapass_testkit::process::{child, kill_after_begin, say};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{create, inputs::*, open};
@@ -52,21 +46,11 @@ fn no_kill_loses_an_answer() {
 }
 
 fn run_and_kill(path: &Path, begin: u64, rng: &mut StdRng) -> Vec<String> {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "kills::child_that_records_until_killed", "--ignored", "--test-threads=1"])
-        .env(FOLDER, path)
-        .env(FIRST, begin.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.ends_with("begin")));
-    thread::sleep(Duration::from_micros(rng.gen_range(0..60_000)));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut child = child("kills::child_that_records_until_killed");
+    child.env(FOLDER, path).env(FIRST, begin.to_string());
+    let lines = kill_after_begin(child, Duration::from_micros(rng.gen_range(0..60_000)));
     // The last line may be cut off.
-    lines.filter_map(|line| line.strip_suffix('.').map(Into::into)).collect()
+    lines.iter().filter_map(|line| line.strip_suffix('.').map(Into::into)).collect()
 }
 
 #[test]

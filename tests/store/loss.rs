@@ -2,11 +2,12 @@
 
 use quotapass_protocol::LogError;
 use quotapass_relay::{Entry, LogChoice, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
+use quotapass_testkit::process::until;
 
 use crate::{
     REGISTRY,
     inputs::*,
-    server::{Cluster, Server, settings, until},
+    server::{Cluster, Server, settings},
 };
 
 fn batch(from: u64, count: u64) -> Vec<Entry> {

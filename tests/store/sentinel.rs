@@ -4,11 +4,12 @@ use std::cell::RefCell;
 
 use quotapass_protocol::LogError;
 use quotapass_relay::{Entry, LogChoice, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
+use quotapass_testkit::process::until;
 
 use crate::{
     REGISTRY,
     inputs::*,
-    server::{Server, settings, until},
+    server::{Server, settings},
 };
 
 const NAME: &str = "quotapass";

@@ -15,6 +15,7 @@ use std::{
 };
 
 use quotapass_relay::{LogChoice, ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass_testkit::process::until;
 use redis::{Value, cmd};
 use tempfile::TempDir;
 
@@ -205,15 +206,6 @@ pub fn settings(addresses: &[String]) -> ValkeySettings {
 
 pub fn connect(settings: &ValkeySettings) -> Result<ValkeyLog, ValkeyLogError> {
     ValkeyLog::connect(&REGISTRY, settings, LogChoice::First)
-}
-
-/// Waits until a condition holds; otherwise panics with `what`.
-pub fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// A cluster of three servers, each with a third of the slots and no replica.

@@ -4,11 +4,12 @@ use std::{thread, time::Duration};
 
 use quotapass_protocol::LogError;
 use quotapass_relay::{Durability, Entry, NullifierLog, Outcome, ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass_testkit::process::until;
 use redis::Value;
 
 use crate::{
     inputs::*,
-    server::{DURABLE, Server, Wire, connect, settings, until},
+    server::{DURABLE, Server, Wire, connect, settings},
 };
 
 fn batch(from: u64, count: u64) -> Vec<Entry> {

@@ -7,16 +7,13 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
+use quotapass_testkit::process::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::process::Operator;
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn contrib(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(path)
@@ -52,7 +49,7 @@ impl Prometheus {
             .spawn()
             .expect("prometheus is not installed (`apt-get install prometheus`)");
         let prometheus = Self { process, port, _folder: folder };
-        wait("Prometheus listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        until("Prometheus listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         prometheus
     }
 
@@ -72,7 +69,7 @@ impl Prometheus {
     /// Waits until a query has a result. Some metrics are updated only every few seconds.
     #[track_caller]
     fn find(&self, query: &str) {
-        wait(query, || !self.query(query).unwrap_or_else(|error| panic!("{query}: {error}")).is_empty());
+        until(query, || !self.query(query).unwrap_or_else(|error| panic!("{query}: {error}")).is_empty());
     }
 
     /// Returns the groups of rules, with their health.
@@ -90,15 +87,6 @@ impl Drop for Prometheus {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-#[track_caller]
-fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

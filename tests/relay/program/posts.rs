@@ -1,9 +1,6 @@
 //! Members of a registry on anvil, and their posts.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::OnceLock, time::Duration};
 
 use quotapass_circuits::{
     formats::wire::PostPass,
@@ -16,24 +13,20 @@ use quotapass_protocol::Policy;
 use quotapass_registry::{
     Follower, FollowerSettings, RegistryEvent, RegistryReader, alloy_primitives::Address, rpc::RpcSettings,
 };
+use quotapass_testkit::{
+    anvil::Anvil,
+    bench::{AnvilBench, SMALL, join, node, secret},
+    process::now,
+};
 use quotapass_wallet::keys::KeyStore;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::json;
 
 use super::process::keys;
-use crate::{
-    anvil::{AnvilBench, node},
-    bench::{SMALL, join, secret},
-    common::anvil::Anvil,
-    policy,
-};
+use crate::policy;
 
 /// A day, so that a test sees the end of an epoch only at midnight.
 const EPOCH: u32 = 86_400;
-
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
 
 /// Waits if the day is about to end, because a test must run within one day.
 pub fn stay_within_a_day() {

@@ -11,10 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quotapass_testkit::anvil::read_body;
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::common::anvil::read_body;
 
 /// The timeout of all waits, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -8,9 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quotapass_testkit::certificates::Certificates;
 use tempfile::TempDir;
-
-use crate::common::certificates::Certificates;
 
 /// A server with persistent storage; killed when dropped.
 pub struct Redis {

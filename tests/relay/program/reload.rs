@@ -8,11 +8,12 @@ use std::{
     },
 };
 
+use quotapass_testkit::proxy::{Answer, Proxy};
+
 use super::{
     posts::{Members, daily, toml_of},
     process::{Operator, RelayProcess},
 };
-use crate::common::proxy::{Answer, Proxy};
 
 #[test]
 fn policies_change_and_the_chain_goes_and_comes_back() {

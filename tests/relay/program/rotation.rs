@@ -9,6 +9,7 @@ use std::{
 };
 
 use quotapass_registry::rpc::AccountKey;
+use quotapass_testkit::{anvil::post, certificates::Certificates};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs::default_provider,
@@ -18,7 +19,6 @@ use rustls::{
 use serde_json::json;
 
 use super::{posts::Members, process::Operator, redis::Redis};
-use crate::common::{anvil::post, certificates::Certificates};
 
 /// An endpoint in front of anvil that answers over TLS, to clients with a certificate of its authority and the
 /// password.

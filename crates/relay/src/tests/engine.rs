@@ -154,7 +154,7 @@ fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
     let mut sent: Vec<Sent> = honest_posts().to_vec();
     sent.extend((0..3).map(forged));
     sent.extend([honest().clone(), second().clone(), honest_posts()[0].clone(), honest().clone()]);
-    sent.push(Sent { message: MESSAGE.into(), pass: vec![7; 40] });
+    sent.push(Sent::new(MESSAGE, vec![7; 40]));
     let alone = super::world::relay();
     let expected: Vec<_> = sent.iter().map(|sent| sent.to(&alone, NOW)).collect();
     // The submission needs two batches, so a part of it waits.

@@ -199,7 +199,7 @@ fn a_forged_proof_changes_nothing() {
     let relay = relay();
     let mut pass = posting(0, 0, MESSAGE).pass();
     pass.proof = posting(1, 1, MESSAGE).pass().proof;
-    let forged = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
+    let forged = Sent::new(MESSAGE, pass.to_bytes().to_vec());
     assert_eq!(forged.to(&relay, NOW), Verdict::InvalidProof);
     let misattributed = Sent { message: b"another text".into(), ..honest().clone() };
     assert_eq!(misattributed.to(&relay, NOW), Verdict::InvalidProof);
@@ -218,10 +218,10 @@ fn a_copied_nullifier_with_an_invented_share_convicts_nobody() {
         let victim = PostPass::from_bytes(&honest().pass).unwrap();
         let own = posting(1, 0, b"framed").pass();
         for pass in [PostPass { y: own.y, ..victim.clone() }, PostPass { nullifier: victim.nullifier, ..own.clone() }] {
-            let framed = Sent { message: b"framed".into(), pass: pass.to_bytes().to_vec() };
+            let framed = Sent::new(b"framed", pass.to_bytes().to_vec());
             assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
             // The victim's own message with an invented y is also not a replay.
-            let framed = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
+            let framed = Sent::new(MESSAGE, pass.to_bytes().to_vec());
             assert_eq!(framed.to(&relay, NOW), Verdict::InvalidProof);
         }
         assert!(relay.slashed().is_empty());
@@ -422,7 +422,7 @@ fn an_expired_epoch_stays_closed_when_the_clock_goes_back() {
 fn a_batch_says_of_each_what_it_would_say_alone() {
     let other = posting(3, 2, b"third member").prove();
     let forged = Sent { message: b"forged".into(), ..other.clone() };
-    let garbage = Sent { message: MESSAGE.into(), pass: vec![7; 40] };
+    let garbage = Sent::new(MESSAGE, vec![7; 40]);
     let pointless = without_points(&posting(2, 1, MESSAGE).prove());
     let strict = Posting { limit_cap: cap(1), ..posting(4, 0, MESSAGE) }.prove();
     let sent = [&forged, honest(), &garbage, &other, &pointless, honest(), &strict, &other, &forged];

@@ -186,7 +186,7 @@ fn a_quota_is_per_epoch_and_nullifiers_do_not_repeat() {
         let epoch = policy().epoch_at(now);
         let pass = posting_for(&policy(), epoch, 5, 0, MESSAGE).pass();
         assert!(nullifiers.insert(pass.nullifier));
-        let sent = Sent { message: MESSAGE.into(), pass: pass.to_bytes().to_vec() };
+        let sent = Sent::new(MESSAGE, pass.to_bytes().to_vec());
         assert_eq!(sent.to(&relay, now), Verdict::Accepted);
     }
 }
@@ -224,7 +224,7 @@ fn a_conviction_that_two_threads_read_is_listed_once() {
 #[test]
 fn imported_evidence_counts_like_our_own() {
     let relay = relay();
-    let evidence = evidence();
+    let evidence = evidence(&REGISTRY, &world().secrets[0]);
     assert_eq!(evidence.secret_below(cap(1)), Some(world().secrets[0].clone()));
     assert_eq!(relay.import(&evidence, NOW), Ok(true));
     assert_eq!(relay.import(&evidence, NOW), Ok(false));
@@ -386,7 +386,7 @@ fn grace_begins_with_the_first_evidence_of_any_relay_and_a_fast_clock_does_not_p
 
     let log = Arc::new(MemoryLog::new());
     let relay = relay_on(log.clone());
-    log.convict(&Conviction::new(evidence(), NOW + 86_400)).unwrap();
+    log.convict(&Conviction::new(evidence(&REGISTRY, &world().secrets[0]), NOW + 86_400)).unwrap();
     assert_eq!(next.to(&relay, NOW), slashed(true));
     assert_eq!(next.to(&relay, NOW + 50), slashed(false));
 }

@@ -1,5 +1,4 @@
 //! A server between client and anvil, which counts requests and answers as the test specifies.
-#![allow(dead_code)]
 
 use std::{
     io::{BufReader, Write},
@@ -14,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::anvil::{post, read_body};
+use crate::anvil::{post, read_body};
 
 /// Treatment of one call.
 pub enum Answer {

@@ -1,7 +1,7 @@
-//! Runs the suite on a real node behind JSON-RPC.
+//! A registry on a real node behind JSON-RPC.
 
 use quotapass_registry::{
-    RegistryContract, RegistryReader, RegistryWriter,
+    RegistryContract, RegistryReader, RegistryWriter, Tier,
     alloy_primitives::{Address, Bytes, U256, hex},
     bindings::{TokenAbi, sol_types::SolCall},
     deployment::{RegistryConfig, development_token_init_code, slash_verifier_init_code},
@@ -9,10 +9,8 @@ use quotapass_registry::{
     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
 
-use crate::{
-    bench::{Bench, EXIT_DELAY, REWARD_BPS, START, fee, prover, tiers, treasury},
-    common::anvil::Anvil,
-};
+use super::{Bench, EXIT_DELAY, REWARD_BPS, START, fee, prover, tiers, treasury};
+use crate::anvil::Anvil;
 
 /// Number of accounts with keys and ether.
 const ACCOUNTS: u8 = 10;
@@ -45,29 +43,30 @@ impl AnvilBench {
 
     /// Deploys a registry.
     pub fn on(anvil: Anvil, node: JsonRpcNode) -> Self {
-        let from = node.account().unwrap();
-        let token = node.deploy(from, development_token_init_code()).unwrap().0;
-        let verifier = slash_verifier_init_code(&prover().verifying_key()).unwrap();
-        let config = RegistryConfig {
-            token,
-            tiers: tiers(),
-            fee: fee(),
-            exit_delay: EXIT_DELAY,
-            reward_bps: REWARD_BPS,
-            treasury: Some(treasury()),
-            verifier: node.deploy(from, verifier).unwrap().0,
-            gate: None,
-        };
-        let address = node.deploy(from, config.init_code()).unwrap().0;
-        let registry = RegistryContract::connect(node.clone(), address).unwrap();
+        let registry = deploy(&node, tiers(), fee());
         Self { anvil, node, registry }
     }
 
     /// The registry's address.
-    #[allow(dead_code)]
     pub fn address(&self) -> Address {
         self.registry.id().address.into()
     }
+}
+
+/// Deploys a token, a verifier and a registry with these tiers and this fee.
+pub fn deploy(node: &JsonRpcNode, tiers: Vec<Tier>, fee: U256) -> RegistryContract<JsonRpcNode> {
+    let deploy = |code| node.deploy(node.account().unwrap(), code).unwrap().0;
+    let config = RegistryConfig {
+        token: deploy(development_token_init_code()),
+        tiers,
+        fee,
+        exit_delay: EXIT_DELAY,
+        reward_bps: REWARD_BPS,
+        treasury: Some(treasury()),
+        verifier: deploy(slash_verifier_init_code(&prover().verifying_key()).unwrap()),
+        gate: None,
+    };
+    RegistryContract::connect(node.clone(), deploy(config.init_code())).unwrap()
 }
 
 /// The key of the n-th account.

@@ -1,5 +1,4 @@
 //! A development chain for a test: foundry's anvil on a separate port, killed when dropped.
-#![allow(dead_code)]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -174,7 +173,7 @@ fn program() -> PathBuf {
         "aarch64" => "arm64",
         other => other,
     };
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts/node_modules/@foundry-rs");
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules/@foundry-rs");
     let program = packages.join(format!("anvil-{system}-{processor}/bin/anvil{EXE_SUFFIX}"));
     if program.exists() { program } else { PathBuf::from("anvil") }
 }

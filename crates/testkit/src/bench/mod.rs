@@ -1,4 +1,6 @@
-//! Test bench for registry tests.
+//! Registries with a token and tiers, on chains that a test controls.
+
+mod anvil;
 
 use std::sync::OnceLock;
 
@@ -20,8 +22,12 @@ use quotapass_registry::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-/// Noon of 2026-11-20.
-pub const START: u64 = 1_795_176_000;
+pub use anvil::{AnvilBench, deploy, key, node};
+
+use crate::world::NOW;
+
+/// The time of the first block.
+pub const START: u64 = NOW;
 pub const EXIT_DELAY: u32 = 7 * 86_400;
 pub const REWARD_BPS: u16 = 2_500;
 
@@ -44,18 +50,18 @@ pub trait Bench {
 
     /// The address of the n-th account.
     fn account(&self, n: u8) -> Address {
-        Address::from_raw_public_key(&key(n).verifying_key().to_encoded_point(false).as_bytes()[1..])
+        Address::from_raw_public_key(&signing_key(n).verifying_key().to_encoded_point(false).as_bytes()[1..])
     }
 
     /// A signature of the n-th account.
     fn sign(&self, n: u8, digest: PermitDigest) -> Signature {
-        let (signature, parity) = key(n).sign_prehash_recoverable(&digest.0[..]).unwrap();
+        let (signature, parity) = signing_key(n).sign_prehash_recoverable(&digest.0[..]).unwrap();
         let (r, s) = signature.split_bytes();
         Signature::new(U256::from_be_slice(&r), U256::from_be_slice(&s), parity.is_y_odd())
     }
 }
 
-fn key(n: u8) -> SigningKey {
+fn signing_key(n: u8) -> SigningKey {
     SigningKey::from_slice(&[n + 1; 32]).unwrap()
 }
 
@@ -142,6 +148,7 @@ pub fn secret(n: u64) -> IdentitySecret {
     IdentitySecret::from_be_bytes(&bytes).unwrap()
 }
 
+/// The prover of slashes, which is made once in a process.
 pub fn prover() -> &'static Prover<Slash> {
     static PROVER: OnceLock<Prover<Slash>> = OnceLock::new();
     PROVER.get_or_init(|| Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap())

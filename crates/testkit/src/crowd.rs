@@ -1,5 +1,4 @@
 //! Many depositors at once: one unlocked account of anvil deposits for whole blocks of commitments.
-#![allow(dead_code)]
 
 use quotapass_registry::{
     alloy_primitives::{Address, B256, U256, hex},
@@ -7,7 +6,7 @@ use quotapass_registry::{
 };
 use serde_json::{Value, json};
 
-use super::anvil::{Anvil, post};
+use crate::anvil::{Anvil, post};
 
 /// Gas limit of a transaction; a slash uses much less.
 const GAS: u64 = 1_000_000;

@@ -1,5 +1,4 @@
 //! A private certificate authority and certificates that it signs, made with openssl.
-#![allow(dead_code)]
 
 use std::{
     fs,

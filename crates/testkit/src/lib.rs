@@ -1,0 +1,20 @@
+//! What the test suites share. Only tests and benchmarks depend on this crate.
+//!
+//! - [`world`]: members, their tree, provers, and the policy of a room, with posts and badges of the members.
+//! - [`bench`]: registries with a token and tiers, on the embedded chain and on [`anvil`].
+//! - [`proxy`]: an endpoint that fails as a test says; [`crowd`]: many deposits at once; [`certificates`] of an authority
+//!   of a test.
+//! - [`process`]: tests in child processes, which can be killed, and waits.
+//!
+//! It does not depend on the relay or the wallet, so that the unit tests of these crates can use it: a crate that depends
+//! on the tested one brings a second copy of its types.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "only tests use this crate")]
+#![allow(clippy::new_without_default, reason = "a new chain is no default value")]
+
+pub mod anvil;
+pub mod bench;
+pub mod certificates;
+pub mod crowd;
+pub mod process;
+pub mod proxy;
+pub mod world;
