@@ -46,7 +46,7 @@ impl Relay {
     /// Returns the verdicts on posts whose proof verified, given the log's outcome for each.
     ///
     /// First all evidence of the batch is kept, in one write; then its members are refused; then all posts are
-    /// answered. In [shadow mode](super::PolicyTable::is_shadow) a double post gets its verdict, but no evidence is
+    /// answered. In [shadow mode](quotapass_protocol::PolicyTable::is_shadow) a double post gets its verdict, but no evidence is
     /// kept.
     pub(super) fn conclude(
         &self,

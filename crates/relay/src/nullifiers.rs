@@ -43,7 +43,7 @@ impl LogEpoch {
     /// Returns the Unix second from which on no policy accepts the epoch, so its nullifiers may be dropped: one epoch
     /// length after its end.
     ///
-    /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](super::PolicyHistory)): its epoch
+    /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](quotapass_protocol::PolicyHistory)): its epoch
     /// has the length of a policy that holds, and lies within the clock difference of the same policy. A valid policy
     /// allows no clock difference above its own epoch. An epoch is therefore out of range from this second on for all
     /// policies of its length, and always for policies of other lengths, whatever policies follow. If the range were

@@ -235,7 +235,7 @@ impl Relay {
         Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry, is_shadow }, public, proof })
     }
 
-    /// Checks that the newest known block is recent enough for passes of an [exposure](super::Policy::exposure).
+    /// Checks that the newest known block is recent enough for passes of an [exposure](quotapass_protocol::Policy::exposure).
     pub(super) fn check_horizon(&self, exposure: u64, now: u64) -> Result<(), Verdict> {
         match self.horizon() {
             Some(horizon) if now > horizon.accepts_until(exposure) => Err(Verdict::UnknownRoot),

@@ -6,9 +6,10 @@
 //! the longest window are kept in a file beside the copy, so that a relay that starts while the chain's endpoint is
 //! unreachable serves the same roots as before. While the endpoint is unreachable, the relay continues to judge with
 //! the known roots, and the status says so. This ends when members who left meanwhile may have their deposits back: see
-//! [`Horizon`](super::Horizon).
+//! [`Horizon`](quotapass_protocol::Horizon).
 
 mod departures;
+#[cfg(feature = "embedded-chain")]
 mod embedded;
 mod follow;
 mod limits;
@@ -17,6 +18,7 @@ mod saved;
 
 use std::time::Duration;
 
+#[cfg(feature = "embedded-chain")]
 pub use embedded::ClockedChain;
 pub use follow::{ChainFollower, ChainParts, RegistryCheck};
 pub use link::RegistryLink;
@@ -32,7 +34,7 @@ pub struct ChainSettings {
     /// The pause after a failure.
     pub backoff: Backoff,
     /// Whether the chain is in this process. Nobody can hide its blocks, so its newest block is never [too
-    /// old](super::Horizon), whatever its age.
+    /// old](quotapass_protocol::Horizon), whatever its age.
     pub is_own: bool,
 }
 
