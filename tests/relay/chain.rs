@@ -16,8 +16,8 @@ use quotapass_relay::{
     upkeep::{Upkeep, UpkeepSettings},
 };
 use quotapass_testkit::{
-    bench::{Bench, EXIT_DELAY, EmbeddedBench, SMALL, START, join, secret, slash_proof},
-    world::evidence,
+    bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
+    world::{ROOM, evidence},
 };
 use tempfile::TempDir;
 
@@ -109,7 +109,7 @@ impl Run {
     /// Checks that relay, routes and chain have the same root.
     fn is_in_step(&self, world: &World) {
         let members = self.follower.members();
-        let tree: MemberTree = members.read().unwrap().clone();
+        let tree: MemberTree = members.read().clone();
         assert_eq!((self.relay.roots().current(), tree.root()), (Some(world.root()), world.root()));
         assert_eq!(self.follower.root(), Some(world.root()));
         let occupied = (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count();

@@ -201,7 +201,7 @@ fn posts_that_wait_for_verdicts_do_not_take_all_connections() {
     let proxy = HttpSettings { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..few.clone() };
     for (settings, is_proxied) in [(few, false), (proxy, true)] {
         let server = Server::with(settings);
-        server.relay.log().shut(true);
+        server.log.shut(true);
         let network = |number: usize| [127, 1 + number as u8 / 8, 0, 1];
         let named = |address: [u8; 4]| address.map(|byte| byte.to_string()).join(".");
         let connect = |address| if is_proxied { server.connect() } else { server.connect_from(address) };
@@ -240,7 +240,7 @@ fn posts_that_wait_for_verdicts_do_not_take_all_connections() {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(told.iter().any(|error| error == expected), "{told:?}");
-        server.relay.log().shut(false);
+        server.log.shut(false);
         assert_eq!(answer(honest).json()["verdict"], "accepted");
     }
 }
@@ -254,7 +254,7 @@ fn posts_that_wait_for_verdicts_do_not_take_all_memory() {
         max_body_memory_per_source: 32_768,
         ..HttpSettings::default()
     });
-    server.relay.log().shut(true);
+    server.log.shut(true);
     let held: Vec<_> =
         [1, 1, 2, 2].map(|number| posting(server.connect_from(attacker(number)), &[], &forged(), 16_384)).into();
     server.until(|| server.metric("quotapass_http_body_bytes") >= 65_536.0);
@@ -274,7 +274,7 @@ fn posts_that_wait_for_verdicts_do_not_take_all_memory() {
             std::thread::sleep(Duration::from_millis(20));
         }
         let evicted = server.metric("quotapass_http_evicted_bodies_total");
-        server.relay.log().shut(false);
+        server.log.shut(false);
         assert_eq!(honest.join().unwrap().json()["verdict"], "accepted");
         assert_eq!(evicted, 1.0);
     });

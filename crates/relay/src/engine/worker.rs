@@ -121,7 +121,9 @@ impl Shared {
         self.gauge(&state);
         drop(state);
         match refused {
-            None => self.changed.notify_one(),
+            None => {
+                self.changed.notify_one();
+            }
             Some(submission) => self.refuse(*submission, Overload::Queue),
         }
     }

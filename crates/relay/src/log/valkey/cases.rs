@@ -5,7 +5,7 @@ use quotapass_protocol::LogError;
 use redis::{Value, cmd};
 
 use super::{Log, ValkeyLog, bytes_of, script, servers::Kind};
-use crate::{Case, Settlement, SlashClaims, WorkerId, log::record::Record};
+use crate::{Case, Settlement, SlashClaims, WorkerId};
 
 /// Maximum number of attempts to replace a case that others write at the same time.
 const CASE_ATTEMPTS: u32 = 16;
