@@ -95,14 +95,10 @@
 pub mod badge;
 pub mod ceremony;
 pub mod constraints;
-mod digits;
 pub mod field;
 pub mod formats;
 pub mod identity;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod lanes;
 pub mod membership;
-mod pairing;
 pub mod poseidon;
 pub mod post;
 pub mod proof;
@@ -114,6 +110,4 @@ pub mod signal;
 pub mod slash;
 #[cfg(test)]
 mod soundness;
-mod subgroup;
-mod threads;
 pub mod verifier;

@@ -1,4 +1,4 @@
-//! Tests and benchmarks of the circuits on aarch64, the processor of phones, under qemu.
+//! Tests and benchmarks of the arithmetic and the circuits on aarch64, the processor of phones, under qemu.
 
 use std::{
     path::Path,
@@ -26,7 +26,8 @@ pub fn test() -> Result<()> {
     }
     let mut cargo = cargo()?;
     // Examples in the documentation run only on this machine's processor, with the other suites.
-    cargo.args(["test", "--package", "quotapass-circuits", "--lib", "--tests", "--target", TARGET]);
+    cargo.args(["test", "--package", "quotapass-bn254", "--package", "quotapass-circuits"]);
+    cargo.args(["--lib", "--tests", "--target", TARGET]);
     check(&mut cargo, "the tests of the circuits on aarch64")
 }
 

@@ -5,6 +5,7 @@ use ark_ec::CurveGroup;
 use ark_ff::{Field, UniformRand, Zero};
 use ark_std::rand::{CryptoRng, RngCore, SeedableRng};
 use blake2::{Blake2b512, Digest};
+use quotapass_bn254::threads;
 use rand_chacha::ChaCha20Rng;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -13,10 +14,7 @@ use super::{
     generator::Generator,
     transcript::{transcript_hash, verify_transcript},
 };
-use crate::{
-    formats::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey},
-    threads,
-};
+use crate::formats::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey};
 
 /// Maximum length of a contributor's name, in UTF-16 code units, as in snarkjs.
 pub const MOST_NAME_CHARACTERS: usize = 64;

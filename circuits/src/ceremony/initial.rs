@@ -5,12 +5,12 @@ use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{One, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
 use blake2::{Blake2b512, Digest};
+use quotapass_bn254::threads;
 
 use super::{CeremonyError, powers};
 use crate::{
     constraints::shape::Shape,
     formats::iden3::{Coefficient, Lagrange, Powers, Ptau, Zkey, uncompressed_g1, uncompressed_g2},
-    threads,
 };
 
 /// For larger domains snarkjs hashes a part of the points twice, so its hash cannot be reproduced.

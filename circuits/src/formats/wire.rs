@@ -6,6 +6,7 @@ use core::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use quotapass_bn254::threads;
 
 use crate::{
     badge::BadgePublic,
@@ -16,7 +17,6 @@ use crate::{
     requirement::Requirement,
     share::{Nullifier, Pseudonym, Share, ShareValue},
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash, ZeroSignal},
-    threads,
 };
 
 /// The version of the format.

@@ -9,7 +9,7 @@
 //! round. This is cheaper than the sparse matrices of the paper's appendix B, and gives the same hash. The native
 //! permutation and the gadget share the constants. [`crh`] offers both through the traits of ark-crypto-primitives.
 //!
-//! Batches of hashes, as in a tree, are computed eight at a time on processors with AVX-512 IFMA (`eights`).
+//! Batches of hashes, as in a tree, are computed eight at a time on processors with AVX-512 IFMA (`simd`).
 //!
 //! The control flow and the memory addresses of the native permutation do not depend on its inputs, which may be
 //! secret.
@@ -17,11 +17,11 @@
 mod arithmetic;
 mod constants;
 pub mod crh;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod eights;
 mod gadget;
 mod linear;
 mod native;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod simd;
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 use std::sync::LazyLock;
@@ -86,11 +86,11 @@ macro_rules! widths {
             }
             #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             fn eight_at_a_time() -> Option<impl Fn(&[[Fr; $inputs]; 8]) -> [Fr; 8]> {
-                static CONSTANTS: LazyLock<eights::Constants<$inputs, $width>> =
-                    LazyLock::new(|| eights::Constants::new(&constants::$parameters));
-                let simd = crate::lanes::Ifma::try_new()?;
+                static CONSTANTS: LazyLock<simd::Constants<$inputs, $width>> =
+                    LazyLock::new(|| simd::Constants::new(&constants::$parameters));
+                let simd = quotapass_bn254::lanes::Ifma::try_new()?;
                 let constants = &*CONSTANTS;
-                Some(move |inputs: &_| eights::hash_with(simd, constants, inputs))
+                Some(move |inputs: &_| simd::hash_with(simd, constants, inputs))
             }
             #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
             fn eight_at_a_time() -> Option<impl Fn(&[[Fr; $inputs]; 8]) -> [Fr; 8]> {

@@ -1,14 +1,13 @@
 //! Groth16 proofs and their encoding of 128 bytes.
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod eights;
+mod simd;
 
 use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine, g1, g2};
 use ark_ec::{AffineRepr, short_weierstrass::SWCurveConfig};
 use ark_ff::{BigInteger, Field, PrimeField};
-
-use crate::{
-    pairing::{sqrt, sqrt_fq2},
+use quotapass_bn254::{
+    powers::{sqrt, sqrt_fq2},
     subgroup::is_in_g2,
 };
 
@@ -109,8 +108,8 @@ impl Proof {
     /// Reads many proofs, each as [`from_bytes`](Self::from_bytes) does, eight at a time if the processor supports it.
     pub(crate) fn from_bytes_many(proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<Self, ProofDecodeError>> {
         #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-        if let Some(simd) = crate::lanes::Ifma::try_new() {
-            return eights::read_all(simd, proofs);
+        if let Some(simd) = quotapass_bn254::lanes::Ifma::try_new() {
+            return simd::read_all(simd, proofs);
         }
         proofs.iter().map(Self::from_bytes).collect()
     }

@@ -28,6 +28,7 @@ use ark_ec::{CurveGroup, PrimeGroup};
 use ark_ff::{BitIteratorBE, PrimeField};
 use ark_ff::{Field, UniformRand, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
+use quotapass_bn254::threads;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::proof::{Proof, ProofError};
@@ -79,7 +80,7 @@ impl Blinding {
         if sums.a.is_zero() {
             return Err(ProofError::Infinity);
         }
-        let (a, b) = super::threads::join(|| times(sums.a, self.rho), || times(sums.b, self.inverse));
+        let (a, b) = threads::join(|| times(sums.a, self.rho), || times(sums.b, self.inverse));
         let c = sums.c + times(a, self.sigma);
         let points = G1Projective::normalize_batch(&[a, c]);
         let [a, c] = points[..] else { return Err(ProofError::Infinity) };

@@ -4,24 +4,21 @@
 //!
 //! 1. The [assignment](crate::constraints::assignment) computes all variables, and the values of the factors of each
 //!    constraint.
-//! 2. `transform` and `quotient` evaluate these on the odd coset, which gives the quotient's scalars.
-//! 3. `msm` sums the key's points over the variables and the quotient, with [`Tables`] if they are loaded.
+//! 2. `quotient` evaluates these on the odd coset, which gives the quotient's scalars.
+//! 3. [`quotapass_bn254::msm`] sums the key's points over the variables and the quotient, with [`Tables`] if they are
+//!    loaded.
 //! 4. `blinding` turns the sums into a zero-knowledge proof.
 //!
 //! A [`PreparedProver`] does most of this work in advance for a member and a root. Each message then needs only the
 //! rest.
 //!
-//! Proving is not constant-time: see the note in `msm`.
+//! Proving is not constant-time: see the note in [`quotapass_bn254::msm`].
 
-mod arithmetic;
 mod blinding;
 mod development;
 mod file;
 mod import;
 mod key;
-mod msm;
-#[cfg(any(test, target_arch = "wasm32"))]
-mod narrow;
 mod pinned;
 mod prepared;
 mod prove;
@@ -29,7 +26,6 @@ mod quotient;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod transform;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
 pub use file::VERSION as KEY_VERSION;
@@ -40,5 +36,3 @@ pub use pinned::{PINS, Pin, pin};
 pub use prepared::PreparedProver;
 pub use prove::{ProveError, Prover};
 pub use tables::{Tables, TablesError};
-
-use crate::threads;

@@ -5,6 +5,7 @@ use core::num::NonZeroU16;
 use ark_bn254::Fr;
 use ark_ff::{One, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
+use quotapass_bn254::threads;
 use zeroize::Zeroizing;
 
 use super::{
@@ -60,7 +61,7 @@ impl Prover<Post> {
     ) -> Result<PreparedProver, ProveError> {
         let Membership { secret, member, path } = membership;
         let state = MemberState::compute(self, secret, member, path, requirement, limit_cap)?;
-        let (mut sums, evaluations) = super::threads::join(
+        let (mut sums, evaluations) = threads::join(
             || self.sum(Part::All, &state.values, Vec::new, Fr::zero()),
             || Evaluations::new(&self.coset, &state.rows, 0),
         );
@@ -148,7 +149,7 @@ impl PreparedProver {
             MemberState::compute(&self.prover, &self.secret, &self.member, path, self.requirement, self.limit_cap)?;
         let differences = state.values.iter().zip(&*self.values).map(|(new, old)| *new - old);
         let differences = Zeroizing::new(differences.collect::<Vec<_>>());
-        let (sums, evaluations) = super::threads::join(
+        let (sums, evaluations) = threads::join(
             || self.prover.sum(Part::All, &differences, Vec::new, Fr::zero()),
             || Evaluations::new(&self.prover.coset, &state.rows, 0),
         );

@@ -7,15 +7,13 @@ use ark_bn254::{Fr, G1Projective};
 use ark_ff::Zero;
 use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::{CryptoRng, RngCore};
+use quotapass_bn254::{msm, threads, transform::OddCoset};
 use zeroize::Zeroizing;
 
 use super::{
     KeyOrigin, ProvingKey, Tables, TablesError,
     blinding::{Blinding, Sums},
-    msm,
     quotient::Evaluations,
-    threads,
-    transform::OddCoset,
 };
 use crate::{
     constraints::{
@@ -91,7 +89,7 @@ impl<C: Circuit> Prover<C> {
         if found != C::KIND {
             return Err(ProveError::WrongCircuit { found, expected: C::KIND });
         }
-        let coset = OddCoset::new(key.circuit.domain()).map_err(SynthesisError::from)?;
+        let coset = OddCoset::new(key.circuit.domain()).map_err(|_| SynthesisError::PolynomialDegreeTooLarge)?;
         if key.quotient.len() != coset.size() {
             return Err(ProveError::WrongSize);
         }

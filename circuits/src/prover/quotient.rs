@@ -12,13 +12,9 @@ use ark_bn254::Fr;
 use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
 use ark_poly::EvaluationDomain;
 use ark_relations::gr1cs::{ConstraintSystemRef, Matrix, SynthesisError};
+use quotapass_bn254::{arithmetic::Arithmetic, threads, transform::OddCoset};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{
-    arithmetic::Arithmetic,
-    threads,
-    transform::{NoDomain, OddCoset},
-};
 use crate::constraints::assignment::Rows;
 
 /// The values of a, b and c on the odd coset. They are linear in the rows: the values of all rows are the sum of the
@@ -73,12 +69,6 @@ impl Evaluations {
 
 /// A reduction for arkworks, so that its setup makes the quotient points in this basis and its prover uses them.
 pub(super) struct OddCosetReduction;
-
-impl From<NoDomain> for SynthesisError {
-    fn from(_: NoDomain) -> Self {
-        Self::PolynomialDegreeTooLarge
-    }
-}
 
 impl R1CSToQAP for OddCosetReduction {
     fn instance_map_with_evaluation<F: ark_ff::PrimeField, D: EvaluationDomain<F>>(

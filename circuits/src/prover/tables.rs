@@ -3,13 +3,10 @@
 use ark_bn254::{Fq, G2Affine, g1, g2};
 use ark_ec::short_weierstrass::Affine;
 use ark_ff::{BigInt, Field, PrimeField};
+use quotapass_bn254::msm::{Curve, FixedBases, Point};
 use sha2::{Digest, Sha256};
 
-use super::{
-    ProvingKey,
-    key::Query,
-    msm::{Curve, FixedBases, Point},
-};
+use super::{ProvingKey, key::Query};
 use crate::{constraints::CircuitKind, post};
 
 const MAGIC: &[u8; 8] = b"QUOTATAB";

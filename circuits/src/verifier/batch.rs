@@ -5,20 +5,19 @@ use core::ops::Range;
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ff::AdditiveGroup;
 use ark_std::rand::{RngCore, SeedableRng};
+use quotapass_bn254::{
+    glv::{Coefficient, Multiples},
+    pairing::{Evaluation, Target, miller_loop, miller_products, mul_fq12},
+    threads,
+};
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 
 use super::{
     Verifier,
-    coefficient::{Coefficient, Multiples},
     search::{Search, Suspects, Term},
 };
-use crate::{
-    constraints::Circuit,
-    pairing::{Evaluation, Target, miller_loop, miller_products, tower::mul_fq12},
-    proof::Proof,
-    threads,
-};
+use crate::{constraints::Circuit, proof::Proof};
 
 /// Maximum number of proofs that pass through Miller's loop together: enough to make the shared cost small, and few
 /// enough to stay in the L2 cache.

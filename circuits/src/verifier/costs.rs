@@ -6,12 +6,12 @@ use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::PrimeField;
 use ark_std::rand::{RngCore, SeedableRng};
+use quotapass_bn254::glv::Coefficient;
 use rand_chacha::ChaCha20Rng;
 
 use super::{
     Verifier,
     batch::{Chunk, GROUP, Item, each_term},
-    coefficient::Coefficient,
     search::Term,
 };
 use crate::{constraints::Circuit, proof::Proof};

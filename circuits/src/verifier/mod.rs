@@ -1,8 +1,6 @@
 //! Verification of single proofs and of batches.
 
 mod batch;
-mod coefficient;
-mod combination;
 mod costs;
 mod key;
 mod search;

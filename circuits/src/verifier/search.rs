@@ -4,9 +4,8 @@ use core::ops::Range;
 
 use ark_bn254::{Fq12, Fr, G1Projective};
 use ark_ff::{AdditiveGroup, Field};
-
-use crate::{
-    pairing::{Target, tower::mul_fq12},
+use quotapass_bn254::{
+    pairing::{Target, mul_fq12},
     threads,
 };
 

@@ -4,11 +4,14 @@ use core::{iter, marker::PhantomData};
 
 use ark_bn254::Fr;
 use ark_ff::One;
+use quotapass_bn254::{
+    combination::Combination,
+    pairing::{Evaluation, Lines, Target, miller_loop},
+};
 
-use super::{VerifyingKey, combination::InputCombination};
+use super::VerifyingKey;
 use crate::{
     constraints::{Circuit, CircuitKind},
-    pairing::{Evaluation, Lines, Target, miller_loop},
     proof::Proof,
 };
 
@@ -35,11 +38,11 @@ pub struct Verifier<C> {
     /// `e(alpha, beta)`.
     alpha_beta: Target,
     /// Multiples of alpha, and the lines of beta, for batches.
-    pub(super) alpha: InputCombination,
+    pub(super) alpha: Combination,
     pub(super) beta: Lines,
     pub(super) minus_gamma: Lines,
     pub(super) minus_delta: Lines,
-    pub(super) combination: InputCombination,
+    pub(super) combination: Combination,
     key: VerifyingKey,
     circuit: PhantomData<fn() -> C>,
 }
@@ -59,11 +62,11 @@ impl<C: Circuit> Verifier<C> {
         let pairs: Vec<_> = iter::once(&beta).zip(Evaluation::of(&[groth16.alpha_g1.into()])).collect();
         Ok(Self {
             alpha_beta: Target::of(&miller_loop(&pairs)),
-            alpha: InputCombination::new(&[groth16.alpha_g1]),
+            alpha: Combination::new(&[groth16.alpha_g1]),
             beta,
             minus_gamma: Lines::of(&-groth16.gamma_g2),
             minus_delta: Lines::of(&-groth16.delta_g2),
-            combination: InputCombination::new(&groth16.gamma_abc_g1),
+            combination: Combination::new(&groth16.gamma_abc_g1),
             key,
             circuit: PhantomData,
         })

@@ -5,8 +5,7 @@
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{BigInt, BigInteger, PrimeField};
-
-use crate::subgroup::is_in_g2;
+use quotapass_bn254::subgroup::is_in_g2;
 
 /// Bytes of a field element.
 pub(super) const FIELD_BYTES: usize = 32;
