@@ -2,7 +2,7 @@
 //! verify calls in the same run; the same under each attack, in turns; latency at half that load, also with as many
 //! forgeries on top; and the cost of ten million nullifiers.
 //!
-//! `cargo bench --bench relay` writes the tables and the plots of docs/load.md, in about a quarter of an hour on two cores.
+//! `cargo bench --bench relay` writes the tables and the plots of docs/load.md, in about ten minutes on two cores.
 //! The first run makes 27,000 real proofs, which takes ten minutes more, and keeps them in the target folder. `-- --test`
 //! does everything once with few posts and writes nothing. `-- --skip-log` leaves out the ten million nullifiers, and
 //! writes nothing either.
