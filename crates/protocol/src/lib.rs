@@ -8,10 +8,11 @@
 //! - [`Verdict`] is the answer to a pass, with its name, number, JSON form and effect on gossip.
 //! - [`Evidence`] is two shares of one nullifier, which give away the member's secret.
 //! - [`BadgeChallenge`] is what the owner of a badge's chat key signs.
-//! - [`note`] signs statements, such as a relay's policies.
+//! - `note` (feature `notes`) signs statements, such as a relay's policies.
 
 mod challenge;
 mod evidence;
+#[cfg(feature = "notes")]
 pub mod note;
 mod overload;
 mod policy;
@@ -24,9 +25,13 @@ pub use challenge::{BadgeChallenge, Possession, PossessionError};
 pub use evidence::{Evidence, EvidenceRecord};
 pub use overload::{LogError, Overload};
 pub use policy::{
-    DatedPolicy, HEAD_SECONDS, NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyError,
-    PolicyHash, PolicyHistory, PolicyStatement, PolicyTable, RegistryStatement, SLASH_SECONDS, ScopePolicy,
-    StatedPoliciesError, StatedTerms, UnlistedScope, UnlistedVerdict,
+    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy,
+    StatedTerms, UnlistedScope, UnlistedVerdict,
+};
+#[cfg(feature = "notes")]
+pub use policy::{
+    NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
+    StatedPoliciesError,
 };
 pub use roots::{Horizon, RootHistory, RootStatus};
 pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict};

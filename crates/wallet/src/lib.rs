@@ -16,6 +16,7 @@
 //!
 //! - `files`: the ledger, copies of paths, and proving keys in files.
 //! - `desktop`: also identities in encrypted files, and seeds that an Ethereum wallet derives by a signature.
+//! - `notes`: pins of policies by hash, and signed policies.
 //! - `http`: path sync from a relay over HTTP.
 
 mod badge;

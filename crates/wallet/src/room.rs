@@ -3,7 +3,9 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement::Requirement, signal::Scope};
-use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHash, PolicyHistory, note::NoteError};
+use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHistory};
+#[cfg(feature = "notes")]
+use quotapass_protocol::{PolicyHash, note::NoteError};
 use serde::Deserialize;
 
 use crate::ledger::Quota;
@@ -25,6 +27,7 @@ pub enum RoomError {
     #[error("the relay has no scope `{0}`; choose one that it lists")]
     NoSuchScope(String),
     /// The app does not pin the policy.
+    #[cfg(feature = "notes")]
     #[error(
         "the policy of `{name}` has the hash {found}, which this app does not pin; do not post under it: the relay \
          that serves it may recognise your posts by its values. Ask another relay, or get a newer version of the app"
@@ -36,6 +39,7 @@ pub enum RoomError {
         found: PolicyHash,
     },
     /// The policy has no canonical form.
+    #[cfg(feature = "notes")]
     #[error(transparent)]
     Note(#[from] NoteError),
     /// Two relays state different policies.
@@ -152,6 +156,7 @@ impl Room {
     ///
     /// # Errors
     /// [`RoomError::NotPinned`].
+    #[cfg(feature = "notes")]
     pub fn pinned(self, pins: &[PolicyHash]) -> Result<Self, RoomError> {
         let found = self.policy_hash()?;
         match pins.contains(&found) {
@@ -164,6 +169,7 @@ impl Room {
     ///
     /// # Errors
     /// [`RoomError::Note`] if the policy has no canonical form. Policies that relays publish have one.
+    #[cfg(feature = "notes")]
     pub fn policy_hash(&self) -> Result<PolicyHash, RoomError> {
         Ok(PolicyHash::of(&self.registry, &self.policy)?)
     }
@@ -277,6 +283,7 @@ mod tests {
         assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, 99));
     }
 
+    #[cfg(feature = "notes")]
     #[test]
     fn a_policy_for_one_member_alone_is_caught_by_a_pin_and_by_another_relay() {
         let read = |json: &str| Room::from_policy_document(json, "lobby").unwrap();

@@ -1,5 +1,6 @@
 //! The requirements of a scope on its posts, and how a change of them takes effect.
 
+#[cfg(feature = "notes")]
 mod document;
 mod history;
 mod table;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RequirementMismatch;
 
+#[cfg(feature = "notes")]
 pub use document::{
     NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
     StatedPoliciesError,
