@@ -1,4 +1,4 @@
-//! The program `quotapass`: one file a verb, dispatched here.
+//! The program `quotapass`: one file per subcommand, dispatched here.
 
 mod amount;
 mod badge;
@@ -50,7 +50,7 @@ use output::Output;
 struct Arguments {
     #[command(flatten)]
     settings: config::Flags,
-    /// Print JSON for scripts, an object a line
+    /// Print JSON for scripts, one object per line
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -59,63 +59,63 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the whole system once: deposits, posts, a relay, a spammer caught and slashed
+    /// Run the whole system once: deposits, posts, a relay, and a spammer who is caught and slashed
     Demo(demo::Arguments),
-    /// Make, restore, show and export identities
+    /// Create, restore, show and export identities
     #[command(subcommand)]
     Identity(identity::Verb),
-    /// Deploy a registry, or show one
+    /// Deploy a registry, show one, or claim what it owes an account
     #[command(subcommand)]
     Registry(registry::Verb),
     /// Lock a deposit for an identity, which makes it a member
     Deposit(deposit::Arguments),
-    /// Show the membership of an identity, and what is left of its quotas
+    /// Show the membership of an identity and its remaining quotas
     Status(status::Arguments),
     /// Bring the local copy of the registry up to date
     Sync(sync::Arguments),
-    /// Show the hashes of policies, and compare them with pins and with what relays publish
+    /// Show the hashes of policies, and compare them with pinned hashes and with the policies of relays
     Policy(policy::Arguments),
     /// Prove that a message is within quota, and write its pass
     Post(post::Arguments),
     /// Prove that a chat key belongs to a member
     Badge(badge::Arguments),
-    /// Judge posts or a badge, as a relay would
+    /// Verify posts or a badge, as a relay does
     Verify(verify::Arguments),
-    /// Follow roots, members and slashes as they come
+    /// Follow roots, members and slashes as they happen
     Watch(watch::Arguments),
-    /// End a membership and start the delay before its deposit can be withdrawn
+    /// End a membership, and start the delay after which its deposit can be withdrawn
     Exit(exit::Arguments),
-    /// Take back the deposit of a membership that was ended
+    /// Withdraw the deposit of a membership that was ended
     Withdraw(withdraw::Arguments),
-    /// Take the deposit of somebody who exceeded a quota
+    /// Slash the deposit of a member who exceeded a quota
     Slash(slash::Arguments),
     Relay(relay::Arguments),
-    /// Measure what a relay bears, and what posting costs on this device
+    /// Measure the capacity of a relay, or the cost of posting on this device
     #[command(subcommand)]
     Bench(bench::Verb),
-    /// Show what is set, or write a configuration file
+    /// Show the settings, or write a configuration file
     #[command(subcommand)]
     Config(config::verbs::Verb),
-    /// Make keys in a ceremony, check them, install them, show them
+    /// Create keys in a ceremony, and check, install, show and export them
     #[command(subcommand)]
     Keys(keys::Verb),
-    /// Look into the circuits, or export them for other tools
+    /// Show the circuits, or export them for other tools
     #[command(subcommand)]
     Circuit(circuit::Verb),
-    /// Print a script that completes commands in a shell
+    /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page
     Man(completions::Man),
 }
 
-/// Runs a verb. Exit code 0 is success; for the others see `quotapass --help`. The reason goes to standard error.
+/// Runs a subcommand. Exit code 0 is success; `quotapass --help` lists the others. An error goes to standard error.
 fn main() -> ExitCode {
     match dispatch(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads our output has read enough.
+        // A closed pipe counts as success.
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell when standard error fails.
+            // If standard error fails, there is nowhere left to report.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             failure::code(&error)
         }
