@@ -46,7 +46,7 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
     let (code, _, error) = operator.run(&["--config", "none.toml"]);
     assert!(code == 1 && error.contains("cannot read the configuration none.toml"), "{error}");
     let (code, _, error) = operator.run(&["--config", "relay.toml", "--rpc-url", "http://x"]);
-    assert!(code == 1 && error.contains("takes --rpc-url from its configuration alone"), "{error}");
+    assert!(code == 1 && error.contains("does not support --rpc-url"), "{error}");
 }
 
 #[test]
