@@ -7,7 +7,7 @@
 //! ```
 //! use quotapass_circuits::{identity::IdentitySecret, membership::Levels, prover::development_setup, slash::Slash};
 //! use quotapass_registry::{
-//!     Follower, FollowerSettings, Registry, Tier, TierNumber,
+//!     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
 //!     alloy_primitives::{Address, U256},
 //!     deployment::RegistryConfig,
 //!     embedded::{ChainSettings, EmbeddedChain},

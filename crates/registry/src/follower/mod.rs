@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! use quotapass_registry::{
-//!     Follower, FollowerSettings, Observer, Registry, RegistryContract,
+//!     Follower, FollowerSettings, Observer, RegistryContract, RegistryReader,
 //!     rpc::{JsonRpcNode, RpcSettings},
 //! };
 //!

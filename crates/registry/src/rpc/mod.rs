@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use quotapass_registry::{
-//!     Observer, Registry, RegistryContract, TierNumber,
+//!     Observer, RegistryContract, RegistryReader, RegistryWriter, TierNumber,
 //!     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 //! };
 //! # let commitment = quotapass_circuits::identity::IdentitySecret::from_seed(b"a seed", &quotapass_circuits::
