@@ -1,4 +1,4 @@
-//! `quotapass bench relay`: a [load](quotapass_load) of real posts, on the benchmark's [own](own) relay unless one is given.
+//! `quotapass bench relay`: a [load](quotapass_load) of real posts, on the benchmark's [own] relay unless one is given.
 
 mod own;
 

@@ -4,7 +4,7 @@
 //! ([`FixedBases`]). A scalar's signed digits then select among these multiples, and all windows share one set of
 //! buckets. This needs no doublings, and one reduction of the buckets instead of one per window (Brickell, Gordon,
 //! McCurley, Wilson: EUROCRYPT '92; Pippenger's buckets). Points are added in affine coordinates, in batches that share
-//! one inversion ([`affine`]), with about six multiplications per addition, and eight at a time on processors with
+//! one inversion (`affine`), with about six multiplications per addition, and eight at a time on processors with
 //! AVX-512 IFMA (`simd`).
 //!
 //! Without tables (`plain`), each window has its own buckets. The additions are the same.
