@@ -5,9 +5,9 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use libfuzzer_sys::fuzz_target;
-use sha2::{Digest, Sha256};
 use quotapass_circuits::signal::Scope;
 use quotapass_wallet::ledger::{Book, Quota};
+use sha2::{Digest, Sha256};
 
 fuzz_target!(|content: &[u8]| {
     let _ = Book::from_bytes(content);
@@ -17,7 +17,7 @@ fuzz_target!(|content: &[u8]| {
         let scope = Scope::from_field(1u8.into());
         let quota = Quota { scope, epoch_seconds: NonZeroU32::MIN, limit: NonZeroU16::MAX };
         if let (Ok(first), Ok(second)) = (book.reserve(1_800_000_000, &quota), book.reserve(1_800_000_000, &quota)) {
-            assert_ne!(first.message_id, second.message_id);
+            assert_ne!(first.message_id(), second.message_id());
         }
         assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book));
     }

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sha2::{Digest, Sha256};
 use quotapass_circuits::membership::Levels;
 use quotapass_wallet::members::LightMembers;
+use sha2::{Digest, Sha256};
 
 fuzz_target!(|content: &[u8]| {
     let bytes = [content, &Sha256::digest(content)].concat();

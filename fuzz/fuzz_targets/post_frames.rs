@@ -2,7 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass_relay::{OwnedPost, PostRequest, http::frames::{read_posts, write_post}};
+use quotapass_relay::{
+    OwnedPost, PostRequest,
+    http::frames::{read_posts, write_post},
+};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(posts) = read_posts(&bytes.to_vec().into(), 1_000) {

@@ -2,8 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use quotapass_protocol::{
+    POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement,
+    note::{NoteKey, NotePublicKey, canonical_json},
+};
 use serde_json::Value;
-use quotapass_protocol::{note::{NoteKey, NotePublicKey, canonical_json}, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement};
 
 fuzz_target!(|text: &str| {
     if let Ok(key) = text.parse::<NotePublicKey>() {
