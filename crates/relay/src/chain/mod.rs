@@ -33,7 +33,7 @@ pub struct ChainSettings {
     pub poll: Duration,
     /// The pause after a failure.
     pub backoff: Backoff,
-    /// Whether the chain is in this process. Nobody can hide its blocks, so its newest block is never [too
+    /// Whether the chain is in this process. Its blocks cannot be hidden, so its newest block is never [too
     /// old](quotapass_protocol::Horizon), whatever its age.
     pub is_own: bool,
 }

@@ -223,7 +223,7 @@ fn epochs_to_come_are_computed_for_scopes_in_use() {
     slashed.insert(secret(1), None, 0);
     let quota = |number| (epoch(number), cap(3));
     slashed.prepare([(quota(1), quota(2))]);
-    assert!(slashed.state.read().nullifiers.is_empty(), "nobody posts there");
+    assert!(slashed.state.read().nullifiers.is_empty(), "no post was checked in this epoch");
     assert!(!slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 0)));
     slashed.prepare([(quota(1), quota(2))]);
     assert!(slashed.state.read().is_complete(&quota(2), 1));
