@@ -26,9 +26,11 @@ impl Costs {
     pub(in crate::engine) fn of(costs: &VerifierCosts, max_batch: NonZeroUsize) -> Self {
         let post = costs.batch(max_batch.get()).as_secs_f64() / max_batch.get() as f64;
         let forgery = costs.each(1).as_secs_f64() / post;
-        let each_from = (1..100).map(|percent| f64::from(percent) / 100.0).find(|share| costs.prefers_each(*share));
+        // A disturbed measurement does not make few forgeries a reason to verify each proof alone.
+        let each_from = (10..100).map(|percent| f64::from(percent) / 100.0).find(|share| costs.prefers_each(*share));
         Self {
             forgery: if forgery.is_finite() { forgery.clamp(2.0, 32.0) } else { 8.0 },
+            // Without such a share, only proofs of which all are forged are verified alone.
             each_from: each_from.unwrap_or(1.0),
         }
     }

@@ -13,9 +13,12 @@ use super::{
     queue::{BatchKind, Queue},
     *,
 };
-use crate::engine::{
-    Source,
-    submission::{OwnedPost, Work},
+use crate::{
+    Verification,
+    engine::{
+        Source,
+        submission::{OwnedPost, Work},
+    },
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -64,6 +67,28 @@ fn a_forgery_costs_what_was_measured() {
     assert!((8.0..9.0).contains(&cost(costs)), "{}", cost(costs));
     assert_eq!(cost(VerifierCosts { single: Duration::from_secs(1), ..costs }), 32.0);
     assert_eq!(cost(VerifierCosts { single: Duration::ZERO, ..costs }), 2.0);
+    let each_from = |costs: VerifierCosts| Costs::of(&costs, NonZeroUsize::new(256).unwrap()).each_from;
+    let each = each_from(VerifierCosts { single: Duration::from_micros(600), ..costs });
+    assert!((0.2..0.9).contains(&each), "{each}");
+    assert_eq!(each_from(VerifierCosts { single: Duration::ZERO, ..costs }), 0.1);
+    assert_eq!(each_from(VerifierCosts { single: Duration::from_secs(1), ..costs }), 1.0);
+}
+
+/// Attack: each forgery comes from a new address, so that all of them wait in the lane of unproven sources, and a search
+/// for them takes longer than verifying each proof alone.
+#[test]
+fn proofs_of_unproven_sources_are_verified_alone_while_most_are_forged() {
+    let mut waiting = Waiting::new(settings());
+    let mut verification = |good, forged| {
+        waiting.queue.note_unproven(good, forged);
+        waiting.push(UNPROVEN, "new", 1).unwrap();
+        let batch = waiting.take();
+        waiting.finish(&batch);
+        batch.verification()
+    };
+    assert_eq!(verification(0, 0), Verification::Together);
+    assert_eq!(verification(0, 100), Verification::Each);
+    assert_eq!(verification(3, 0), Verification::Together);
 }
 
 #[test]
@@ -421,7 +446,7 @@ fn a_forger_is_moved_and_whoever_left_is_dropped() {
         let answers = batch.portions.iter().map(verdicts).collect();
         schedule.finish(batch, answers, now);
     }
-    // Posts that nobody waits for are dropped.
+    // Posts whose sender has gone are dropped.
     assert_eq!((left, schedule.depth()), (3, Depth::default()));
 }
 
