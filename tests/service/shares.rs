@@ -288,3 +288,32 @@ fn posts_that_wait_for_verdicts_do_not_take_all_memory() {
         .collect();
     assert_eq!(errors, ["the relay gave the memory of this request to another source"]);
 }
+
+/// Attack: forgeries that find no place in the queue are sent again at once, as fast as the relay can refuse them.
+#[test]
+fn a_refusal_for_a_full_queue_takes_a_while() {
+    let server = Server::with(HttpSettings { max_connections: 256, ..HttpSettings::default() });
+    server.log.shut(true);
+    let posts = vec![forged().json(); HttpSettings::default().max_posts];
+    let body = serde_json::json!({ "posts": posts }).to_string();
+    let begun = std::time::Instant::now();
+    let mut held: Vec<_> = (0..32)
+        .map(|_| {
+            let mut stream = server.connect_from(attacker(1));
+            stream.write_all(&request("POST", "/v1/verify", &[JSON], body.as_bytes())).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            stream
+        })
+        .collect();
+    let refused = loop {
+        match held.iter().position(|stream| stream.peek(&mut [0]).is_ok()) {
+            Some(place) => break held.swap_remove(place),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    refused.set_nonblocking(false).unwrap();
+    let answer = Answer::read(&mut BufReader::new(refused)).json();
+    assert_eq!(answer["verdicts"][0]["verdict"], "overloaded");
+    server.log.shut(false);
+}

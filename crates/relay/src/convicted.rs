@@ -1,5 +1,7 @@
 //! The convicted members, here or at a relay that shares the log, and the outcome of each case.
 
+use std::collections::HashSet;
+
 use parking_lot::Mutex;
 use quotapass_circuits::{
     identity::IdentityCommitment,
@@ -7,7 +9,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::LogError;
 
-use crate::{EventBus, RelayEvent, Settlement, SlashClaims};
+use crate::{EventBus, RelayEvent, Settlement, SlashClaims, conviction::ConvictionPosition};
 
 /// The maximum number of open cases that are checked in one round.
 const LOOKED_AFTER: usize = 64;
@@ -33,8 +35,10 @@ pub(super) struct ConvictedMembers(Mutex<KnownMembers>);
 #[derive(Debug, Default)]
 struct KnownMembers {
     members: Vec<ConvictedMember>,
-    /// The number of convictions read from the log. No secret can be recovered from some of them.
-    read: usize,
+    /// The same members' commitments.
+    commitments: HashSet<IdentityCommitment>,
+    /// The position in the log after the convictions of these members.
+    position: ConvictionPosition,
     /// The number of members whose conviction was published, or did not need to be.
     published: usize,
     /// The position of the case to check next.
@@ -55,19 +59,21 @@ impl ConvictedMembers {
         self.0.lock().members.iter().rev().take(count).cloned().collect()
     }
 
-    /// Returns the number of convictions read from the log.
-    pub(super) fn read(&self) -> usize {
-        self.0.lock().read
+    /// Returns the position in the log after the convictions that were read.
+    pub(super) fn position(&self) -> ConvictionPosition {
+        self.0.lock().position
     }
 
-    /// Adds the convictions that a thread read from the log from position `from` on: for each its member, or none if no
-    /// secret can be recovered. Other threads may have added some of them meanwhile.
-    pub(super) fn add(&self, from: usize, read: impl IntoIterator<Item = Option<ConvictedMember>>) {
+    /// Adds the members of convictions that a thread read from the log, up to `position`. Other threads may have added
+    /// some of them meanwhile.
+    pub(super) fn add(&self, position: ConvictionPosition, read: impl IntoIterator<Item = ConvictedMember>) {
         let state = &mut *self.0.lock();
-        for member in read.into_iter().skip(state.read.saturating_sub(from)) {
-            state.read += 1;
-            state.members.extend(member);
+        for member in read {
+            if state.commitments.insert(member.commitment) {
+                state.members.push(member);
+            }
         }
+        state.position = position;
     }
 
     /// Publishes new convictions, at Unix second `now`. With `looks_after_cases` it also checks some of the open cases.

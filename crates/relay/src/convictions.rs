@@ -150,9 +150,9 @@ impl Relay {
     pub fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
         // Threads do not wait for each other's read of the log. Two threads may read the same convictions; each knows
         // them when it is done.
-        let from = self.convicted.read();
-        let convictions = self.log.convictions(from as u64)?;
-        if convictions.is_empty() {
+        let before = self.convicted.position();
+        let (position, convictions) = before.read_on(&*self.log)?;
+        if position == before {
             return Ok(());
         }
         let cap = self.highest_cap(now);
@@ -164,8 +164,8 @@ impl Relay {
             Some(ConvictedMember { commitment, scope, epoch, settlement: None })
         };
         // All are refused before they count as read.
-        let members: Vec<_> = convictions.into_iter().map(learn).collect();
-        self.convicted.add(from, members);
+        let members: Vec<_> = convictions.into_iter().filter_map(learn).collect();
+        self.convicted.add(position, members);
         Ok(())
     }
 

@@ -10,6 +10,9 @@ use tokio::sync::oneshot;
 use super::Source;
 use crate::{BadgeAnswer, KeyCheck};
 
+/// The work on a badge, in posts of a large batch.
+const BADGE_PLACES: usize = 8;
+
 /// A post to check, as owned data. If the pass came as text, the decode error may already be known.
 #[derive(Clone, Debug)]
 pub struct OwnedPost {
@@ -75,6 +78,20 @@ impl Submission {
             Work::Posts { posts, verdicts, .. } => posts.len() - verdicts.len(),
             Work::Badge { answer, .. } => usize::from(answer.is_none()),
         }
+    }
+
+    /// Returns the number of places that it takes in a queue and in a batch: one for each missing verdict on a post, and
+    /// more for a badge, which is verified alone.
+    pub(super) fn places(&self) -> usize {
+        match self.work {
+            Work::Posts { .. } => self.open(),
+            Work::Badge { .. } => BADGE_PLACES * self.open(),
+        }
+    }
+
+    /// Returns whether it is a badge.
+    pub(super) fn is_badge(&self) -> bool {
+        matches!(self.work, Work::Badge { .. })
     }
 
     /// Returns the memory that it occupies, in bytes.

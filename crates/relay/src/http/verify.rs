@@ -1,6 +1,6 @@
 //! `POST /v1/verify` and `POST /v1/badges`.
 
-use core::{net::IpAddr, pin::pin, time::Duration};
+use core::{net::IpAddr, pin::pin, slice, time::Duration};
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{BadgeChallenge, Possession, ScopePolicy, Verdict};
+use quotapass_protocol::{BadgeChallenge, Overload, Possession, ScopePolicy, Verdict};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use tokio::time::timeout;
 use utoipa::{
@@ -34,6 +34,14 @@ use crate::{BadgeAnswer, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, Owne
 /// Time for which a request that waits for verdicts keeps its place and its memory, whatever other sources need. Verdicts
 /// on honest posts take less, also under attack.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Time after which a request that found the queue full is answered.
+///
+/// **Attack.** A forger whose posts find no place in the queue sends them again at once, and the relay reads and refuses
+/// them as fast as it can.
+///
+/// **Defence.** With this pause, the number of connections that a source may have limits the refusals. The request keeps
+/// its connection, which it loses as soon as another source needs it, and no memory.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -354,6 +362,7 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     let answer = service.engine.submit(received.source.clone(), posts);
     let verdicts = in_time(&received, answer, &settings).await?;
     drop(received.share);
+    pause_if_refused(&received.place, &verdicts).await;
     let verdicts = verdicts.into_iter().zip(shadows).map(|(verdict, is_shadow)| Judged { verdict, is_shadow });
     Ok(match received.answer {
         Format::Binary => {
@@ -415,6 +424,8 @@ pub(super) async fn badges(
     let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
     let answer = service.engine.submit_badge(received.source.clone(), badge);
     let answer = in_time(&received, answer, &settings).await?;
+    drop(received.share);
+    pause_if_refused(&received.place, slice::from_ref(&answer.verdict)).await;
     Ok(Json(BadgeAnswerBody::new(answer, is_shadow)))
 }
 
@@ -560,4 +571,13 @@ async fn in_time<T>(
         () = received.share.evicted() => "the relay gave the memory of this request to another source".into(),
     };
     Err(ApiError::unavailable(error, "send it again: `replay` then means that it was recorded"))
+}
+
+/// Waits for the [pause](PAUSE) if the queue had no room for the posts.
+async fn pause_if_refused(place: &Place, verdicts: &[Verdict]) {
+    if matches!(verdicts.first(), Some(Verdict::Overloaded(Overload::Queue))) {
+        place.hold(Tenure::Waiting);
+        // A time-out is the normal end.
+        let _ = timeout(PAUSE, place.evicted()).await;
+    }
 }

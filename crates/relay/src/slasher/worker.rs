@@ -17,14 +17,14 @@ use super::{
     case::Case,
     search::{FoundSlash, find_slash},
 };
-use crate::{Settlement, StopSignal};
+use crate::{Settlement, StopSignal, conviction::ConvictionPosition};
 
 /// A worker for the convictions of a log. See the [module](super).
 pub struct Slasher {
     parts: SlasherParts,
     settings: SlasherSettings,
-    /// The number of the log's convictions that were read.
-    read: u64,
+    /// The position in the log's convictions.
+    position: ConvictionPosition,
     cases: Vec<Case>,
 }
 
@@ -41,7 +41,7 @@ enum Standing {
 impl Slasher {
     /// Creates a slasher that has read nothing yet.
     pub fn new(parts: SlasherParts, settings: SlasherSettings) -> Self {
-        Self { parts, settings, read: 0, cases: Vec::new() }
+        Self { parts, settings, position: ConvictionPosition::default(), cases: Vec::new() }
     }
 
     /// Works until `stop` is set. Waiting for a transaction delays the return; the process may be ended meanwhile.
@@ -109,15 +109,16 @@ impl Slasher {
     }
 
     fn read_log(&mut self) -> Result<(), SlasherError> {
-        for conviction in self.parts.store.convictions(self.read)? {
-            if let Some(secret) = conviction.secret() {
-                let case = Case::new(secret, conviction.at);
-                if self.parts.store.cases().settlement(case.commitment)?.is_none() {
-                    self.cases.push(case);
-                }
+        let (position, convictions) = self.position.read_on(&*self.parts.store)?;
+        for conviction in convictions {
+            let Some(secret) = conviction.secret() else { continue };
+            let case = Case::new(secret, conviction.at);
+            let is_known = self.cases.iter().any(|known| known.commitment == case.commitment);
+            if !is_known && self.parts.store.cases().settlement(case.commitment)?.is_none() {
+                self.cases.push(case);
             }
-            self.read += 1;
         }
+        self.position = position;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -214,11 +214,12 @@ fn a_conviction_that_two_threads_read_is_listed_once() {
         epoch: epoch(),
         settlement: None,
     };
-    // No secret can be recovered from the second conviction. The last thread read one more conviction than the others.
-    convicted.add(0, [Some(member(0)), None]);
-    convicted.add(0, [Some(member(0)), None]);
-    convicted.add(0, [Some(member(0)), None, Some(member(1))]);
-    assert_eq!((convicted.read(), convicted.page(0, 9)), (3, (vec![member(0), member(1)], 2)));
+    let position = convicted.position();
+    convicted.add(position, [member(0)]);
+    // The last thread read one more conviction than the others.
+    convicted.add(position, [member(0), member(1)]);
+    convicted.add(position, [member(0)]);
+    assert_eq!(convicted.page(0, 9), (vec![member(0), member(1)], 2));
 }
 
 #[test]
@@ -272,12 +273,14 @@ fn what_a_member_sent_before_it_was_caught_stands_in_a_batch_too() {
     assert_eq!(names(&relay(), &sent, NOW), one_by_one);
 }
 
-/// A log in memory that counts writes of evidence, and can refuse them.
+/// A log in memory that counts writes of evidence, can refuse them, and can lose them to a successor.
 #[derive(Default)]
 struct Counting {
     inner: MemoryLog,
     writes: AtomicUsize,
     fails: AtomicBool,
+    /// The server that took over, once the first one is lost.
+    successor: OnceLock<Arc<MemoryLog>>,
 }
 
 impl NullifierLog for Counting {
@@ -302,7 +305,7 @@ impl NullifierLog for Counting {
     }
 
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError> {
-        self.inner.convictions(from)
+        self.successor.get().map_or(&self.inner, |successor| successor).convictions(from)
     }
 
     fn expire(&self, now: u64) -> Result<(), LogError> {
@@ -339,6 +342,27 @@ fn the_evidence_of_a_batch_is_one_write() {
     assert_eq!(verdicts, ["accepted", "quota_exceeded"].repeat(4));
     assert_eq!(log.writes.load(Ordering::Relaxed), 1);
     assert_eq!(log.convictions(0).unwrap().len(), 4);
+}
+
+/// A server that takes over lacks the last conviction, and the next one takes its position in the list.
+#[test]
+fn convictions_in_the_place_of_lost_ones_are_learned() {
+    let (log, successor) = (Arc::new(Counting::default()), Arc::new(MemoryLog::default()));
+    let double = |member| [b"first", b"other"].map(|text| posting(member, 0, text).prove());
+    let (relay, other) = (relay_on(log.clone()), relay_on(successor.clone()));
+    names(&relay, &double(0).each_ref(), NOW);
+    let later = [posting(0, 1, MESSAGE).prove(), posting(1, 1, MESSAGE).prove(), posting(2, 1, MESSAGE).prove()];
+    assert_eq!(names(&relay, &later.each_ref(), NOW), ["slashed_member", "accepted", "accepted"]);
+    log.successor.set(successor).unwrap();
+    let later = [posting(0, 2, MESSAGE).prove(), posting(1, 2, MESSAGE).prove(), posting(2, 2, MESSAGE).prove()];
+    // The successor's list is shorter than what the relay has read, then as long, then longer.
+    assert_eq!(names(&relay, &later.each_ref(), NOW), ["slashed_member", "accepted", "accepted"]);
+    names(&other, &double(1).each_ref(), NOW);
+    assert_eq!(names(&relay, &later.each_ref(), NOW), ["slashed_member", "slashed_member", "replay"]);
+    names(&other, &double(2).each_ref(), NOW);
+    assert_eq!(names(&relay, &later.each_ref(), NOW), ["slashed_member"; 3]);
+    let all = [0, 1, 2].map(|member| world().secrets[member].commitment());
+    assert_eq!(relay.convicted.page(0, 10).0.iter().map(|member| member.commitment).collect::<Vec<_>>(), all);
 }
 
 #[test]

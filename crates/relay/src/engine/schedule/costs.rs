@@ -13,7 +13,7 @@ const REFUSAL_COST: f64 = 1.0 / 16.0;
 /// The cost of wasted work, in posts: one is the work of a good post in a large batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::engine) struct Costs {
-    /// The cost of finding one forgery.
+    /// The cost of finding one forgery, in addition to that of a post.
     pub(in crate::engine) forgery: f64,
     /// The part of a batch that is forged from which on its proofs take less time each by itself than together.
     pub(in crate::engine) each_from: f64,

@@ -21,7 +21,7 @@ pub(in crate::engine) struct Portion {
 #[derive(Debug, Default)]
 struct Flow {
     waiting: VecDeque<Submission>,
-    /// The number of missing verdicts.
+    /// The places that they take.
     open: usize,
     bytes: usize,
     /// Wasted work for which it has not skipped turns yet, in posts.
@@ -46,7 +46,7 @@ pub(super) struct Lane {
     flows: HashMap<Source, Flow>,
     /// The same flows in order of turns, the next one in front.
     turns: VecDeque<Source>,
-    /// The number of missing verdicts.
+    /// The places that the waiting submissions take.
     open: usize,
     bytes: usize,
 }
@@ -57,7 +57,7 @@ impl Lane {
         Self { name, max_posts, max_bytes, flows, turns, open: 0, bytes: 0 }
     }
 
-    /// Returns the number of waiting posts.
+    /// Returns the number of waiting posts. A badge counts as several.
     pub(super) fn open(&self) -> usize {
         self.open
     }
@@ -76,7 +76,7 @@ impl Lane {
     /// free.
     pub(super) fn has_room(&self, flow: &Source, submission: &Submission) -> bool {
         let (held, bytes) = self.flows.get(flow).map_or((0, 0), |flow| (flow.open, flow.bytes));
-        held + submission.open() + self.open <= self.max_posts
+        held + submission.places() + self.open <= self.max_posts
             && bytes + submission.bytes() + self.bytes <= self.max_bytes
     }
 
@@ -91,7 +91,7 @@ impl Lane {
     }
 
     fn enter(&mut self, name: Source, submission: &Submission) -> &mut VecDeque<Submission> {
-        let (open, bytes) = (submission.open(), submission.bytes());
+        let (open, bytes) = (submission.places(), submission.bytes());
         self.open += open;
         self.bytes += bytes;
         let turns = &mut self.turns;
@@ -111,21 +111,23 @@ impl Lane {
         }
     }
 
-    /// Takes out at most `room` posts: first some of each flow in turn, and then more of the same flows, up to `most`
-    /// of each, if room remains.
-    pub(super) fn take(&mut self, room: usize, most: usize, portions: &mut Vec<Portion>) {
+    /// Takes out at most `room` posts, or a few more if the last one is a badge: first some of each flow in turn, and then more of the same flows, up to `most`
+    /// of each, if room remains. Returns the places that they take.
+    pub(super) fn take(&mut self, room: usize, most: usize, portions: &mut Vec<Portion>) -> usize {
         let turn = room.div_ceil(4).min(most);
-        let mut left = room;
+        let (mut left, mut all) = (room, 0);
         while left > 0 && !self.turns.is_empty() {
             let shares = self.shares(left, turn, most);
             let expected: usize = shares.iter().map(|(_, count)| count).sum();
             let taken: usize = shares.into_iter().map(|(name, count)| self.take_of(name, count, portions)).sum();
-            left -= taken;
+            left = left.saturating_sub(taken);
+            all += taken;
             // Abandoned submissions leave room, and debts may block all flows; then other flows have a turn.
-            if taken == expected && taken > 0 {
+            if taken >= expected && taken > 0 {
                 break;
             }
         }
+        all
     }
 
     /// Removes the next flows from the order of turns, and returns them with the number of posts to take from each.
@@ -140,8 +142,10 @@ impl Lane {
                 in_debt.push(name);
                 continue;
             }
-            let count = flow.open.min(turn).min(left);
-            left -= count;
+            // The first one counts in full if it is a badge.
+            let least = flow.waiting.front().filter(|first| first.is_badge()).map_or(0, Submission::places);
+            let count = flow.open.min(turn).min(left).max(least);
+            left = left.saturating_sub(count);
             shares.push((name, count));
         }
         let is_served = !shares.is_empty();
@@ -171,7 +175,7 @@ impl Lane {
         while taken < count
             && let Some(submission) = flow.waiting.pop_front()
         {
-            let (open, bytes) = (submission.open(), submission.bytes());
+            let (open, bytes) = (submission.places(), submission.bytes());
             flow.open -= open;
             flow.bytes -= bytes;
             self.open -= open;
@@ -180,8 +184,10 @@ impl Lane {
             if submission.is_abandoned() {
                 continue;
             }
-            let count = open.min(count - taken);
-            taken += count;
+            // A badge is never divided, so it may exceed the count.
+            let places = if submission.is_badge() { open } else { open.min(count - taken) };
+            taken += places;
+            let count = places.min(submission.open());
             portions.push(Portion { submission, count, lane: self.name });
         }
         if flow.waiting.is_empty() {
@@ -211,7 +217,7 @@ impl Lane {
                     flow.waiting.push_back(submission);
                     continue;
                 }
-                let (open, bytes) = (submission.open(), submission.bytes());
+                let (open, bytes) = (submission.places(), submission.bytes());
                 flow.open -= open;
                 flow.bytes -= bytes;
                 self.open -= open;

@@ -61,7 +61,7 @@ pub(in crate::engine) enum Next {
     End,
 }
 
-/// The number of waiting posts, by lane.
+/// The number of waiting posts, by lane. A badge counts as several, because it is as much work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Depth {
     pub(in crate::engine) proven: usize,
@@ -205,10 +205,9 @@ impl Queue {
         if self.trust.is_merged() {
             // A few posts of each unproven source go in each large batch: one good post proves a source. Their part is small
             // while other posts wait, because each large batch may contain as many forgeries until the attack is noticed.
-            let kept = self.unproven.open().min(room.div_ceil(16));
-            self.proven.take(room - kept, room, &mut portions);
-            let taken: usize = portions.iter().map(|portion| portion.count).sum();
-            self.unproven.take((room - taken).min(room.div_ceil(4)), room.div_ceil(128), &mut portions);
+            let kept = self.unproven.open().min(room.div_ceil(32));
+            let taken = self.proven.take(room - kept, room, &mut portions);
+            self.unproven.take(room.saturating_sub(taken).min(room.div_ceil(4)), room.div_ceil(128), &mut portions);
         } else {
             self.proven.take(room, room, &mut portions);
         }

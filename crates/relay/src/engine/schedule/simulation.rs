@@ -305,7 +305,7 @@ fn a_badge_in_ever_new_forms_costs_little() {
         let with_forgeries = kept_from([badges(source), forgeries()]);
         assert!(with_forgeries >= 0.85, "{with_forgeries} with forgeries");
     }
-    for source in [one_address, home_line] {
+    for source in [one_address, home_line, many_addresses] {
         let alone = kept(badges(source));
         assert!(alone >= 0.9, "{alone} alone");
     }
