@@ -14,6 +14,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     requirement::Requirement,
     signal::{Epoch, ExternalNullifier, Scope, SignalHash},
+    time::UnixSeconds,
 };
 
 pub const MESSAGE: &[u8] = b"hello";
@@ -69,7 +70,7 @@ impl Ours {
             prover = prover.with_tables(tables).unwrap();
         }
         let scope = Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, "bench");
-        let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), 1_800_000_000);
+        let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000));
         Self { prover, scope, epoch, secret, member, tree, path, rng, message_id: 0 }
     }
 

@@ -37,9 +37,10 @@
 //! // A room at a registry, and the epoch of ten minutes that the quota applies to.
 //! use quotapass_circuits::registry_id::RegistryId;
 //! use quotapass_circuits::signal::{Epoch, ExternalNullifier, Scope, SignalHash};
+//! use quotapass_circuits::time::UnixSeconds;
 //! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
 //! let scope = Scope::new(&registry, "lobby");
-//! let epoch = Epoch::at(600.try_into()?, 1_800_000_000);
+//! let epoch = Epoch::at(600.try_into()?, UnixSeconds(1_800_000_000));
 //! let message = b"hello";
 //!
 //! // The room's requirement, and the number of this message in the epoch. Never use a number twice: the second message
@@ -75,7 +76,7 @@
 //!
 //! # Modules
 //!
-//! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`]: types of the protocol's values.
+//! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`], [`time`]: types of the protocol's values.
 //! - [`poseidon`]: the hash function, native and as constraints.
 //! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
@@ -110,4 +111,5 @@ pub mod signal;
 pub mod slash;
 #[cfg(test)]
 mod soundness;
+pub mod time;
 pub mod verifier;

@@ -150,14 +150,14 @@ mod tests {
     use core::num::NonZeroU32;
 
     use super::*;
-    use crate::{registry_id::RegistryId, signal::Epoch};
+    use crate::{registry_id::RegistryId, signal::Epoch, time::UnixSeconds};
 
     #[test]
     fn two_shares_of_one_message_id_give_the_secret() {
         let secret = IdentitySecret::from_field(Fr::from(42)).unwrap();
         let registry = RegistryId { chain_id: 1, address: [7; 20] };
         let scope = Scope::new(&registry, "room");
-        let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), 1_800_000_000);
+        let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000));
         let line = Line::new(&secret, ExternalNullifier::new(scope, epoch), 3);
         let share = |message: &[u8]| line.share(SignalHash::new(scope, epoch, message).unwrap());
         assert_eq!(recover(&share(b"one"), &share(b"two")), Ok(secret));
@@ -169,7 +169,7 @@ mod tests {
         let secret = IdentitySecret::from_field(Fr::from(42)).unwrap();
         let external = ExternalNullifier::new(
             Scope::new(&RegistryId { chain_id: 1, address: [7; 20] }, "room"),
-            Epoch::at(NonZeroU32::new(600).unwrap(), 1_800_000_000),
+            Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000)),
         );
         for ids in [0..0, 0..1, 3..20, 100..167, 65_530..65_535] {
             let each: Vec<_> = ids.clone().map(|id| Line::new(&secret, external, id).nullifier()).collect();

@@ -6,7 +6,7 @@ use ark_bn254::Fr;
 use ark_ff::{PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 
-use crate::{field::field_type, poseidon, registry_id::RegistryId};
+use crate::{field::field_type, poseidon, registry_id::RegistryId, time::UnixSeconds};
 
 /// Returns `int_be(keccak256(tag || 0x00 || data)) >> 8`: 248 bits, unbiased and always below the field's order.
 pub fn hash_to_field(tag: &str, data: &[&[u8]]) -> Fr {
@@ -45,9 +45,9 @@ impl Epoch {
         Self { seconds, number }
     }
 
-    /// Returns the epoch of a time. Its number is `floor(unix_seconds / seconds)`.
-    pub const fn at(seconds: core::num::NonZeroU32, unix_seconds: u64) -> Self {
-        Self { seconds, number: unix_seconds / seconds.get() as u64 }
+    /// Returns the epoch of a time. Its number is `floor(time / seconds)`.
+    pub const fn at(seconds: core::num::NonZeroU32, time: UnixSeconds) -> Self {
+        Self { seconds, number: time.0 / seconds.get() as u64 }
     }
 
     /// The epoch's length in seconds.
@@ -60,13 +60,13 @@ impl Epoch {
         self.number
     }
 
-    /// The first Unix second of the epoch. It saturates for numbers that no clock reaches.
-    pub const fn begins(self) -> u64 {
-        self.number.saturating_mul(self.seconds.get() as u64)
+    /// The first second of the epoch. It saturates for numbers that no clock reaches.
+    pub const fn begins(self) -> UnixSeconds {
+        UnixSeconds(self.number.saturating_mul(self.seconds.get() as u64))
     }
 
-    /// The first Unix second after the epoch. It saturates in the same way.
-    pub const fn ends(self) -> u64 {
+    /// The first second after the epoch. It saturates in the same way.
+    pub const fn ends(self) -> UnixSeconds {
         self.begins().saturating_add(self.seconds.get() as u64)
     }
 }
@@ -176,10 +176,11 @@ mod tests {
     fn an_epoch_is_the_floor_of_time() {
         let ten_minutes = core::num::NonZeroU32::new(600).unwrap();
         for (time, number) in [(0, 0), (599, 0), (600, 1), (1_800_000_599, 3_000_000)] {
+            let time = UnixSeconds(time);
             let epoch = Epoch::at(ten_minutes, time);
             assert_eq!(epoch.number(), number);
             assert!(epoch.begins() <= time && time < epoch.ends());
         }
-        assert_eq!(Epoch::new(ten_minutes, u64::MAX).ends(), u64::MAX, "no overflow");
+        assert_eq!(Epoch::new(ten_minutes, u64::MAX).ends(), UnixSeconds::MAX, "no overflow");
     }
 }

@@ -13,6 +13,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     share::{Line, Pseudonym, recover},
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash, hash_to_field},
+    time::UnixSeconds,
 };
 use serde::Deserialize;
 
@@ -82,7 +83,7 @@ struct ScopeVector {
 struct PostVector {
     member: usize,
     epoch_seconds: NonZeroU32,
-    time: u64,
+    time: UnixSeconds,
     epoch: u64,
     message_id: u16,
     external_nullifier: String,

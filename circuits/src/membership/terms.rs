@@ -2,7 +2,7 @@
 
 use ark_bn254::Fr;
 
-use crate::field::field_type;
+use crate::{field::field_type, time::UnixSeconds};
 
 /// A day: whole days since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -10,9 +10,9 @@ use crate::field::field_type;
 pub struct Day(pub u16);
 
 impl Day {
-    /// Returns the day of a Unix time in seconds. It saturates in the year 2149.
-    pub fn at(unix_seconds: u64) -> Self {
-        Self(u16::try_from(unix_seconds / 86_400).unwrap_or(u16::MAX))
+    /// Returns the day of a time. It saturates in the year 2149.
+    pub fn at(time: UnixSeconds) -> Self {
+        Self(u16::try_from(time.0 / 86_400).unwrap_or(u16::MAX))
     }
 }
 

@@ -21,6 +21,7 @@ use quotapass_circuits::{
     requirement::Requirement,
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
     slash::{Slash, SlashPublic, slash},
+    time::UnixSeconds,
 };
 
 pub const REGISTRY: RegistryId = RegistryId { chain_id: 31_337, address: [0x11; 20] };
@@ -36,7 +37,7 @@ pub fn scope() -> Scope {
 }
 
 pub fn epoch() -> Epoch {
-    Epoch::at(NonZeroU32::new(600).unwrap(), 1_800_000_000)
+    Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000))
 }
 
 pub fn secret(number: u64) -> IdentitySecret {

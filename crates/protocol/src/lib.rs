@@ -1,6 +1,6 @@
 //! The rules that relays, wallets and apps must agree on: scopes and policies, roots in time, verdicts, and evidence.
 //!
-//! This crate has no clock, file, socket or chain: time is an argument, in Unix seconds.
+//! This crate has no clock, file, socket or chain: time is an argument, in [`UnixSeconds`].
 //!
 //! - [`Policy`] is what a scope asks of its posters. [`PolicyHistory`] decides which policies of a scope hold at a moment,
 //!   and [`PolicyTable`] holds the scopes of one relay.
@@ -33,5 +33,6 @@ pub use policy::{
     NotAPolicyHash, POLICY_CONTEXT, POLICY_KEY_NAME, PoliciesStatement, PolicyHash, PolicyStatement, RegistryStatement,
     StatedPoliciesError,
 };
+pub use quotapass_circuits::time::UnixSeconds;
 pub use roots::{Horizon, RootHistory, RootStatus};
 pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict};

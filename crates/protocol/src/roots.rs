@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use quotapass_circuits::membership::Root;
+use quotapass_circuits::{membership::Root, time::UnixSeconds};
 
 use super::Verdict;
 
@@ -14,15 +14,15 @@ const REMEMBERED: usize = 16_384;
 pub enum RootStatus {
     /// This is the tree's current root.
     Current,
-    /// Superseded at this Unix second, within the root window.
+    /// Superseded at this time, within the root window.
     Recent {
         /// When it was superseded.
-        superseded_at: u64,
+        superseded_at: UnixSeconds,
     },
-    /// Superseded at this Unix second, longer ago than the root window.
+    /// Superseded at this time, longer ago than the root window.
     Stale {
         /// When it was superseded.
-        superseded_at: u64,
+        superseded_at: UnixSeconds,
     },
     /// Never seen, undone by a reorganisation, or stale for so long that it was forgotten.
     Unknown,
@@ -53,10 +53,10 @@ impl RootStatus {
 #[derive(Clone, Debug, Default)]
 pub struct RootHistory {
     /// All roots except the current one, oldest first, each with the time at which it was superseded.
-    superseded: VecDeque<(Root, u64)>,
+    superseded: VecDeque<(Root, UnixSeconds)>,
     current: Option<Root>,
     /// The latest time at which each root in `superseded` was superseded.
-    latest: HashMap<Root, u64>,
+    latest: HashMap<Root, UnixSeconds>,
 }
 
 impl RootHistory {
@@ -75,9 +75,9 @@ impl RootHistory {
         self.current
     }
 
-    /// Returns the remembered superseded roots, latest first, each with the Unix second at which it was superseded. A
-    /// root that was current several times appears as many times.
-    pub fn superseded(&self) -> impl Iterator<Item = (Root, u64)> + '_ {
+    /// Returns the remembered superseded roots, latest first, each with the time at which it was superseded. A root
+    /// that was current several times appears as many times.
+    pub fn superseded(&self) -> impl Iterator<Item = (Root, UnixSeconds)> + '_ {
         self.superseded.iter().rev().copied()
     }
 
@@ -91,9 +91,9 @@ impl RootHistory {
         self.current.is_none()
     }
 
-    /// Records that the tree has a new root since Unix second `at`, which supersedes the previous one. The same root
+    /// Records that the tree has a new root since time `at`, which supersedes the previous one. The same root
     /// again changes nothing; a root that was current before becomes current again.
-    pub fn advance(&mut self, root: Root, at: u64) {
+    pub fn advance(&mut self, root: Root, at: UnixSeconds) {
         if self.current == Some(root) {
             return;
         }
@@ -104,11 +104,11 @@ impl RootHistory {
     }
 
     /// Records a reorganisation of the chain: removes the last `undone` roots, and adds the roots of the other branch,
-    /// each with the Unix second since when it is current. Passes on undone roots are refused from now on, because a
+    /// each with the time since when it is current. Passes on undone roots are refused from now on, because a
     /// deposit on the abandoned branch may not exist.
     ///
     /// If more roots are undone than are remembered, only the new branch remains.
-    pub fn reorganise(&mut self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
+    pub fn reorganise(&mut self, undone: usize, branch: impl IntoIterator<Item = (Root, UnixSeconds)>) {
         if undone > 0 {
             // The root before the first undone one is current again, so its supersession is also undone.
             let kept = (self.superseded.len() + 1).saturating_sub(undone);
@@ -122,7 +122,7 @@ impl RootHistory {
     }
 
     /// Returns the status of a root at `now`, under a root window in seconds.
-    pub fn status(&self, root: Root, now: u64, window: u32) -> RootStatus {
+    pub fn status(&self, root: Root, now: UnixSeconds, window: u32) -> RootStatus {
         if self.current == Some(root) {
             return RootStatus::Current;
         }
@@ -135,11 +135,11 @@ impl RootHistory {
 
     /// Forgets the oldest roots that are stale under a window of this many seconds, while the history has more
     /// superseded roots than it must remember. `window` is the longest root window of all scopes.
-    pub fn prune(&mut self, now: u64, window: u32) {
+    pub fn prune(&mut self, now: UnixSeconds, window: u32) {
         self.prune_to(REMEMBERED, now, window);
     }
 
-    fn prune_to(&mut self, remembered: usize, now: u64, window: u32) {
+    fn prune_to(&mut self, remembered: usize, now: UnixSeconds, window: u32) {
         while self.superseded.len() > remembered {
             match self.superseded.front() {
                 Some(&(root, at)) if is_over(at, now, window) => {
@@ -162,23 +162,23 @@ impl RootHistory {
 /// right after the newest block that the relay knows. That member has its deposit back one exit delay later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Horizon {
-    /// The time of the newest block that the relay knows, in Unix seconds.
-    pub head_time: u64,
+    /// The time of the newest block that the relay knows.
+    pub head_time: UnixSeconds,
     /// The registry's exit delay in seconds.
     pub exit_delay: u32,
 }
 
 impl Horizon {
-    /// Returns the last Unix second at which passes with this [exposure](super::Policy::exposure) in seconds are
+    /// Returns the last second at which passes with this [exposure](super::Policy::exposure) in seconds are
     /// accepted, unless a newer block becomes known.
-    pub fn accepts_until(&self, exposure: u64) -> u64 {
+    pub fn accepts_until(&self, exposure: u64) -> UnixSeconds {
         self.head_time.saturating_add(u64::from(self.exit_delay).saturating_sub(exposure))
     }
 }
 
 /// Returns whether `ended` is more than `window` seconds before `now`.
-pub(super) fn is_over(ended: u64, now: u64, window: u32) -> bool {
-    now.saturating_sub(ended) > u64::from(window)
+pub(super) fn is_over(ended: UnixSeconds, now: UnixSeconds, window: u32) -> bool {
+    now.since(ended) > u64::from(window)
 }
 
 #[cfg(test)]
@@ -186,6 +186,19 @@ mod tests {
     use super::*;
 
     const WINDOW: u32 = 100;
+
+    /// The status of a root at a Unix second.
+    fn status(history: &RootHistory, number: u8, now: u64) -> RootStatus {
+        history.status(root(number), UnixSeconds(now), WINDOW)
+    }
+
+    fn recent(superseded_at: u64) -> RootStatus {
+        RootStatus::Recent { superseded_at: UnixSeconds(superseded_at) }
+    }
+
+    fn stale(superseded_at: u64) -> RootStatus {
+        RootStatus::Stale { superseded_at: UnixSeconds(superseded_at) }
+    }
 
     fn root(number: u8) -> Root {
         let mut bytes = [0; 32];
@@ -197,7 +210,7 @@ mod tests {
     fn an_empty_history_accepts_nothing() {
         let history = RootHistory::new();
         assert!(history.is_empty());
-        assert_eq!(history.status(root(0), 0, u32::MAX), RootStatus::Unknown);
+        assert_eq!(history.status(root(0), UnixSeconds(0), u32::MAX), RootStatus::Unknown);
     }
 
     #[test]
@@ -205,78 +218,78 @@ mod tests {
         let mut history = RootHistory::starting_at(root(1));
         // Current for a year, then superseded: it still has its whole window.
         let year = 31_536_000;
-        assert_eq!(history.status(root(1), year, WINDOW), RootStatus::Current);
-        history.advance(root(2), year);
-        let at = |now| history.status(root(1), now, WINDOW);
-        assert_eq!(at(year), RootStatus::Recent { superseded_at: year });
-        assert_eq!(at(year + 100), RootStatus::Recent { superseded_at: year });
-        assert_eq!(at(year + 101), RootStatus::Stale { superseded_at: year });
-        assert_eq!(history.status(root(2), year + 101, WINDOW), RootStatus::Current);
-        assert_eq!(history.status(root(3), year, WINDOW), RootStatus::Unknown);
+        assert_eq!(status(&history, 1, year), RootStatus::Current);
+        history.advance(root(2), UnixSeconds(year));
+        let at = |now| status(&history, 1, now);
+        assert_eq!(at(year), recent(year));
+        assert_eq!(at(year + 100), recent(year));
+        assert_eq!(at(year + 101), stale(year));
+        assert_eq!(status(&history, 2, year + 101), RootStatus::Current);
+        assert_eq!(status(&history, 3, year), RootStatus::Unknown);
     }
 
     #[test]
     fn a_burst_of_deposits_does_not_shorten_the_window() {
         let mut history = RootHistory::starting_at(root(0));
         for number in 1..=200 {
-            history.advance(root(number), 1000);
+            history.advance(root(number), UnixSeconds(1000));
         }
         for number in 0..200 {
-            assert_eq!(history.status(root(number), 1100, WINDOW), RootStatus::Recent { superseded_at: 1000 });
+            assert_eq!(status(&history, number, 1100), recent(1000));
         }
     }
 
     #[test]
     fn a_root_may_become_current_again() {
         let mut history = RootHistory::starting_at(root(1));
-        history.advance(root(2), 10);
-        history.advance(root(2), 15);
-        history.advance(root(1), 500);
-        assert_eq!(history.status(root(1), 9999, WINDOW), RootStatus::Current);
-        assert_eq!(history.status(root(2), 501, WINDOW), RootStatus::Recent { superseded_at: 500 });
-        history.advance(root(3), 600);
-        assert_eq!(history.status(root(1), 700, WINDOW), RootStatus::Recent { superseded_at: 600 });
+        history.advance(root(2), UnixSeconds(10));
+        history.advance(root(2), UnixSeconds(15));
+        history.advance(root(1), UnixSeconds(500));
+        assert_eq!(status(&history, 1, 9999), RootStatus::Current);
+        assert_eq!(status(&history, 2, 501), recent(500));
+        history.advance(root(3), UnixSeconds(600));
+        assert_eq!(status(&history, 1, 700), recent(600));
         // Its first supersession is long over and may be forgotten without forgetting the second.
-        history.prune_to(1, 700, WINDOW);
-        assert_eq!(history.status(root(1), 700, WINDOW), RootStatus::Recent { superseded_at: 600 });
+        history.prune_to(1, UnixSeconds(700), WINDOW);
+        assert_eq!(status(&history, 1, 700), recent(600));
     }
 
     #[test]
     fn only_what_is_stale_is_forgotten_and_the_oldest_first() {
         let mut history = RootHistory::starting_at(root(0));
         for number in 1..=10 {
-            history.advance(root(number), u64::from(number) * 100);
+            history.advance(root(number), UnixSeconds(u64::from(number) * 100));
         }
-        history.prune_to(4, 500, WINDOW);
+        history.prune_to(4, UnixSeconds(500), WINDOW);
         // Roots 0 to 2 were superseded by 300 and are stale at 500; root 3 is not.
-        assert_eq!(history.status(root(2), 500, WINDOW), RootStatus::Unknown);
-        assert_eq!(history.status(root(3), 500, WINDOW), RootStatus::Recent { superseded_at: 400 });
+        assert_eq!(status(&history, 2, 500), RootStatus::Unknown);
+        assert_eq!(status(&history, 3, 500), recent(400));
         assert_eq!(history.len(), 8);
-        history.prune_to(4, 2000, WINDOW);
+        history.prune_to(4, UnixSeconds(2000), WINDOW);
         assert_eq!(history.len(), 5);
-        assert_eq!(history.status(root(6), 2000, WINDOW), RootStatus::Stale { superseded_at: 700 });
-        assert_eq!(history.status(root(10), 2000, WINDOW), RootStatus::Current);
+        assert_eq!(status(&history, 6, 2000), stale(700));
+        assert_eq!(status(&history, 10, 2000), RootStatus::Current);
     }
 
     #[test]
     fn a_reorganisation_undoes_roots_and_supersessions() {
         let mut history = RootHistory::starting_at(root(1));
-        history.advance(root(2), 10);
-        history.advance(root(3), 20);
-        history.reorganise(2, [(root(4), 300)]);
+        history.advance(root(2), UnixSeconds(10));
+        history.advance(root(3), UnixSeconds(20));
+        history.reorganise(2, [(root(4), UnixSeconds(300))]);
         for undone in [2, 3] {
-            assert_eq!(history.status(root(undone), 300, WINDOW), RootStatus::Unknown);
+            assert_eq!(status(&history, undone, 300), RootStatus::Unknown);
         }
         // It was current until 300 on the branch that holds.
-        assert_eq!(history.status(root(1), 400, WINDOW), RootStatus::Recent { superseded_at: 300 });
-        assert_eq!(history.status(root(4), 400, WINDOW), RootStatus::Current);
+        assert_eq!(status(&history, 1, 400), recent(300));
+        assert_eq!(status(&history, 4, 400), RootStatus::Current);
         history.reorganise(0, []);
         assert_eq!(history.current(), Some(root(4)));
         history.reorganise(1, []);
         assert_eq!(history.current(), Some(root(1)));
         history.reorganise(1, []);
         assert!(history.is_empty());
-        history.reorganise(5, [(root(9), 1000)]);
+        history.reorganise(5, [(root(9), UnixSeconds(1000))]);
         assert_eq!((history.current(), history.len()), (Some(root(9)), 1));
     }
 }

@@ -7,6 +7,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     share::Line,
     signal::{ExternalNullifier, Scope, SignalHash},
+    time::UnixSeconds,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -29,7 +30,7 @@ pub fn policy() -> Policy {
 /// Two messages of one member under one message id.
 pub fn evidence() -> Evidence {
     let secret = IdentitySecret::generate(&mut StdRng::seed_from_u64(1));
-    let (scope, epoch) = (Scope::new(&REGISTRY, "room"), policy().epoch_at(1_795_176_000));
+    let (scope, epoch) = (Scope::new(&REGISTRY, "room"), policy().epoch_at(UnixSeconds(1_795_176_000)));
     let line = Line::new(&secret, ExternalNullifier::new(scope, epoch), 0);
     let share = |message: &[u8]| line.share(SignalHash::new(scope, epoch, message).unwrap());
     Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(b"first"), second: share(b"second") }

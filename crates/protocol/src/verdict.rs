@@ -7,6 +7,7 @@ use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
     membership::Day,
     signal::{Epoch, ZeroSignal},
+    time::UnixSeconds,
 };
 use serde::{
     Serialize, Serializer,
@@ -49,15 +50,15 @@ pub enum Verdict {
     UnknownRoot,
     /// A root superseded longer ago than the window.
     StaleRoot {
-        /// The time at which it was superseded, in Unix seconds.
-        superseded_at: u64,
+        /// The time at which it was superseded.
+        superseded_at: UnixSeconds,
     },
     /// The epoch is outside the allowed clock difference.
     EpochOutOfRange {
         /// The epoch stated.
         epoch: Epoch,
-        /// The verifier's time, in Unix seconds.
-        now: u64,
+        /// The verifier's time.
+        now: UnixSeconds,
     },
     /// Stated values differ from the scope's values.
     RequirementMismatch {
@@ -69,8 +70,8 @@ pub enum Verdict {
     },
     /// A restriction of this pseudonym is in force.
     Restricted {
-        /// The last Unix second at which it is in force; none means without end.
-        until: Option<u64>,
+        /// The last second at which it is in force; none means without end.
+        until: Option<UnixSeconds>,
     },
     /// The proof does not prove the statement.
     InvalidProof,

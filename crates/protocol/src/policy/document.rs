@@ -2,7 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
-use quotapass_circuits::{registry_id::RegistryId, signal::Scope};
+use quotapass_circuits::{registry_id::RegistryId, signal::Scope, time::UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use super::{DatedPolicy, Policy, PolicyTable, UnlistedVerdict};
@@ -98,9 +98,8 @@ impl PolicyStatement {
 
     /// Returns the policy if the statement is for the scope of this registry and this name.
     fn read(self, registry: &RegistryId) -> Result<DatedPolicy, StatedPoliciesError> {
-        let from = humantime::parse_rfc3339(&self.from).ok();
-        let from = from.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let from = from.ok_or_else(|| StatedPoliciesError::Time(self.from.clone()))?.as_secs();
+        let from = humantime::parse_rfc3339(&self.from).ok().and_then(|time| UnixSeconds::try_from(time).ok());
+        let from = from.ok_or_else(|| StatedPoliciesError::Time(self.from.clone()))?;
         let dated = DatedPolicy {
             version: self.version,
             from,
@@ -206,10 +205,10 @@ impl PoliciesStatement {
     }
 }
 
-/// Returns a Unix second as RFC 3339. Times of policies are in its range of years; see
+/// Returns a time as RFC 3339. Times of policies are in its range of years; see
 /// [`PolicyError::Time`](super::PolicyError::Time).
-fn moment(unix_seconds: u64) -> String {
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix_seconds.min(super::history::LAST_MOMENT));
+fn moment(time: UnixSeconds) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time.min(super::history::LAST_MOMENT).0);
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
@@ -219,7 +218,7 @@ mod tests {
     use crate::samples::{REGISTRY, policy};
 
     fn dated() -> DatedPolicy {
-        DatedPolicy { policy: policy(), version: 3, from: 1_795_176_000 }
+        DatedPolicy { policy: policy(), version: 3, from: UnixSeconds(1_795_176_000) }
     }
 
     fn key() -> NoteKey {
@@ -228,13 +227,13 @@ mod tests {
 
     #[test]
     fn relays_with_one_list_state_one_text_whatever_their_clocks_and_pasts() {
-        let next = DatedPolicy { version: 4, from: 1_795_176_600, ..dated() };
+        let next = DatedPolicy { version: 4, from: UnixSeconds(1_795_176_600), ..dated() };
         let list = [dated(), next];
         let fresh = PolicyTable::new(REGISTRY, list.clone()).unwrap();
         // This table had other lists before the same list.
         let mut other = PolicyTable::new(REGISTRY, [Policy { min_stake: 9, ..policy() }]).unwrap();
-        other.change([dated()], 1_795_176_100).unwrap();
-        other.change([list[1].clone(), list[0].clone()], 1_795_190_000).unwrap();
+        other.change([dated()], UnixSeconds(1_795_176_100)).unwrap();
+        other.change([list[1].clone(), list[0].clone()], UnixSeconds(1_795_190_000)).unwrap();
         let [first, second] = [&fresh, &other].map(|table| PoliciesStatement::new(table).sign(&key()).unwrap());
         assert_eq!(first, second);
         let opened = PoliciesStatement::open(&key().public(), &first).unwrap();
@@ -266,7 +265,7 @@ mod tests {
         let others = [
             hash(RegistryId { chain_id: 1, ..REGISTRY }, dated()),
             hash(REGISTRY, DatedPolicy { version: 4, ..dated() }),
-            hash(REGISTRY, DatedPolicy { from: 0, ..dated() }),
+            hash(REGISTRY, DatedPolicy { from: UnixSeconds(0), ..dated() }),
             of(Policy { name: "hall".into(), ..base.clone() }),
             of(Policy { epoch_seconds: 601.try_into().unwrap(), ..base.clone() }),
             of(Policy { limit_cap: 6.try_into().unwrap(), ..base.clone() }),

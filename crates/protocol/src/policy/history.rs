@@ -2,7 +2,9 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass_circuits::{formats::wire::PostHead, membership::Day, requirement::Requirement, signal::Epoch};
+use quotapass_circuits::{
+    formats::wire::PostHead, membership::Day, requirement::Requirement, signal::Epoch, time::UnixSeconds,
+};
 
 use super::{Policy, PolicyError, compare_requirement};
 use crate::{RequirementMismatch, Verdict};
@@ -10,8 +12,8 @@ use crate::{RequirementMismatch, Verdict};
 /// The part of the grace time that is added to the clock difference, in seconds.
 const GRACE: u64 = 30;
 
-/// The last Unix second of the year 9999. RFC 3339 cannot express later times.
-pub(super) const LAST_MOMENT: u64 = 253_402_300_799;
+/// The last second of the year 9999. RFC 3339 cannot express later times.
+pub(super) const LAST_MOMENT: UnixSeconds = UnixSeconds(253_402_300_799);
 
 /// Returns the time before and after a change in which a forwarder is not blamed for it, in seconds: one clock
 /// difference plus 30 s (protocol, section 7).
@@ -19,20 +21,20 @@ pub(super) fn grace(policy: &Policy) -> u64 {
     u64::from(policy.max_clock_skew).saturating_add(GRACE)
 }
 
-/// A policy with its version and start time. A [`Policy`] alone has version 1 and starts at Unix second zero.
+/// A policy with its version and start time. A [`Policy`] alone has version 1 and starts at time zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatedPolicy {
     /// The policy.
     pub policy: Policy,
     /// The version number within the scope; a later policy has a higher one.
     pub version: u32,
-    /// The Unix second from which it is in force; zero if none is stated.
-    pub from: u64,
+    /// The time from which it is in force; zero if none is stated.
+    pub from: UnixSeconds,
 }
 
 impl From<Policy> for DatedPolicy {
     fn from(policy: Policy) -> Self {
-        Self { policy, version: 1, from: 0 }
+        Self { policy, version: 1, from: UnixSeconds(0) }
     }
 }
 
@@ -57,15 +59,14 @@ impl From<&PostHead> for StatedTerms {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     dated: DatedPolicy,
-    /// The Unix second from which it is in force.
-    begins: u64,
-    /// The last Unix second at which it is accepted: one root window after it was replaced. None while no policy
-    /// follows it.
-    until: Option<u64>,
+    /// The time from which it is in force.
+    begins: UnixSeconds,
+    /// The last second at which it is accepted: one root window after it was replaced. None while no policy follows it.
+    until: Option<UnixSeconds>,
 }
 
 impl Term {
-    fn new(dated: DatedPolicy, begins: u64) -> Self {
+    fn new(dated: DatedPolicy, begins: UnixSeconds) -> Self {
         Self { dated, begins, until: None }
     }
 
@@ -73,13 +74,13 @@ impl Term {
         &self.dated.policy
     }
 
-    fn holds(&self, now: u64) -> bool {
+    fn holds(&self, now: UnixSeconds) -> bool {
         self.begins <= now && self.until.is_none_or(|until| now <= until)
     }
 
     /// Returns whether the policy is accepted now, or begins or ends so close to `now` that an honest neighbour may
     /// judge differently.
-    fn nearly_holds(&self, now: u64) -> bool {
+    fn nearly_holds(&self, now: UnixSeconds) -> bool {
         let grace = grace(self.policy());
         self.begins <= now.saturating_add(grace) && self.until.is_none_or(|until| now <= until.saturating_add(grace))
     }
@@ -142,7 +143,7 @@ impl PolicyHistory {
             }
         }
         let mut listed = listed.into_iter();
-        let first = Term::new(listed.next().ok_or(PolicyError::NoPolicy)?, 0);
+        let first = Term::new(listed.next().ok_or(PolicyError::NoPolicy)?, UnixSeconds(0));
         let mut history = Self { first, rest: listed.map(|dated| Term::new(dated.clone(), dated.from)).collect() };
         history.set_ends();
         Ok(history)
@@ -150,7 +151,7 @@ impl PolicyHistory {
 
     /// Fixes the end of each policy that has a successor.
     fn set_ends(&mut self) {
-        let followers: Vec<u64> = self.rest.iter().map(|term| term.begins).collect();
+        let followers: Vec<UnixSeconds> = self.rest.iter().map(|term| term.begins).collect();
         let terms = core::iter::once(&mut self.first).chain(&mut self.rest);
         for (term, follower) in terms.zip(followers) {
             let window = u64::from(term.dated.policy.root_window);
@@ -163,21 +164,21 @@ impl PolicyHistory {
         core::iter::once(&self.first).chain(&self.rest)
     }
 
-    fn in_force(&self, now: u64) -> &Term {
+    fn in_force(&self, now: UnixSeconds) -> &Term {
         self.rest.iter().rfind(|term| term.begins <= now).unwrap_or(&self.first)
     }
 
     /// Returns the policy in force at `now`.
-    pub fn current(&self, now: u64) -> &DatedPolicy {
+    pub fn current(&self, now: UnixSeconds) -> &DatedPolicy {
         &self.in_force(now).dated
     }
 
-    /// Returns the Unix second after `now` at which the next policy starts, if one is listed.
-    pub fn next_change(&self, now: u64) -> Option<u64> {
+    /// Returns the time after `now` at which the next policy starts, if one is listed.
+    pub fn next_change(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         self.rest.iter().map(|term| term.begins).find(|begins| *begins > now)
     }
 
-    /// Replaces the listed policies of a scope at Unix second `at`. Policies that were in force until then stay in the
+    /// Replaces the listed policies of a scope at time `at`. Policies that were in force until then stay in the
     /// history, and end as the [type](Self) describes. Policies that had not started and are no longer listed are
     /// dropped.
     ///
@@ -191,7 +192,7 @@ impl PolicyHistory {
     pub fn change(
         &mut self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
-        at: u64,
+        at: UnixSeconds,
     ) -> Result<(), PolicyError> {
         let listed = Self::new(policies)?;
         // Its successors have not begun; they are listed again or dropped.
@@ -216,14 +217,14 @@ impl PolicyHistory {
     }
 
     /// Returns the policies that hold at `now`: the one in force first, then the former ones, latest first.
-    pub fn holding(&self, now: u64) -> impl Iterator<Item = &Policy> {
+    pub fn holding(&self, now: UnixSeconds) -> impl Iterator<Item = &Policy> {
         let in_force = self.in_force(now);
         let others = self.terms().rev().filter(move |term| !core::ptr::eq(*term, in_force) && term.holds(now));
         core::iter::once(in_force).chain(others).map(Term::policy)
     }
 
     /// Returns the longest [exposure](Policy::exposure) among the policies that hold at `now`.
-    pub fn exposure(&self, now: u64) -> u64 {
+    pub fn exposure(&self, now: UnixSeconds) -> u64 {
         self.holding(now).map(Policy::exposure).fold(0, u64::max)
     }
 
@@ -244,7 +245,7 @@ impl PolicyHistory {
     pub fn check_post(
         &self,
         stated: &StatedTerms,
-        now: u64,
+        now: UnixSeconds,
         check_root: impl Fn(u32) -> Result<(), Verdict>,
     ) -> Result<(), Verdict> {
         let (mut of_root, mut fits_out_of_range, mut of_length, mut in_range) = (None, false, false, false);
@@ -281,7 +282,7 @@ impl PolicyHistory {
     pub fn check_badge(
         &self,
         stated: &Requirement,
-        now: u64,
+        now: UnixSeconds,
         check_root: impl Fn(u32) -> Result<(), Verdict>,
     ) -> Result<(), Verdict> {
         let fits = |policy: &Policy| {
@@ -310,18 +311,18 @@ impl PolicyHistory {
     ///
     /// Without this, one deposit sets honest relays against each other: one relay accepts a pass that is sent at the
     /// moment of a change, and the other relay lowers the score of its forwarder.
-    fn nearly_holds(&self, now: u64, is_kind: impl Fn(&Policy) -> bool) -> bool {
+    fn nearly_holds(&self, now: UnixSeconds, is_kind: impl Fn(&Policy) -> bool) -> bool {
         self.terms().any(|term| term.nearly_holds(now) && is_kind(term.policy()))
     }
 
     /// Returns the time after the first evidence against a member in which a forwarder of its posts may be honest, in
     /// seconds: the longest grace time of the policies that hold at `now`.
-    pub fn grace(&self, now: u64) -> u64 {
+    pub fn grace(&self, now: UnixSeconds) -> u64 {
         self.holding(now).map(grace).fold(0, u64::max)
     }
 
     /// Returns the highest cap on messages among the policies that hold at `now`.
-    pub fn highest_cap(&self, now: u64) -> NonZeroU16 {
+    pub fn highest_cap(&self, now: UnixSeconds) -> NonZeroU16 {
         self.holding(now).map(|policy| policy.limit_cap).fold(self.current(now).policy.limit_cap, NonZeroU16::max)
     }
 }

@@ -7,7 +7,7 @@ mod table;
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass_circuits::{membership::Day, requirement::Requirement, signal::Epoch};
+use quotapass_circuits::{membership::Day, requirement::Requirement, signal::Epoch, time::UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use super::RequirementMismatch;
@@ -96,8 +96,8 @@ pub enum PolicyError {
     Time {
         /// The scope's name.
         name: String,
-        /// The Unix second.
-        from: u64,
+        /// The start time.
+        from: UnixSeconds,
     },
     /// A later policy without a higher version.
     #[error(
@@ -152,9 +152,9 @@ impl Policy {
         self.exposure() + u64::from(HEAD_SECONDS)
     }
 
-    /// Returns the epoch that contains a Unix second.
-    pub fn epoch_at(&self, unix_seconds: u64) -> Epoch {
-        Epoch::at(self.epoch_seconds, unix_seconds)
+    /// Returns the epoch of a time.
+    pub fn epoch_at(&self, time: UnixSeconds) -> Epoch {
+        Epoch::at(self.epoch_seconds, time)
     }
 
     /// Returns the requirement that a post of this epoch must state: `since_max` is the day on which the epoch begins
@@ -170,7 +170,7 @@ impl Policy {
 
     /// Returns whether an epoch is in range at `now`: from `max_clock_skew` before its beginning (inclusive) to
     /// `max_clock_skew` after its end (exclusive, like the end itself).
-    pub fn is_in_range(&self, epoch: Epoch, now: u64) -> bool {
+    pub fn is_in_range(&self, epoch: Epoch, now: UnixSeconds) -> bool {
         let skew = u64::from(self.max_clock_skew);
         epoch.begins() <= now.saturating_add(skew) && now < epoch.ends().saturating_add(skew)
     }

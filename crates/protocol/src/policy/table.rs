@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quotapass_circuits::{registry_id::RegistryId, signal::Scope};
+use quotapass_circuits::{registry_id::RegistryId, signal::Scope, time::UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use super::{DatedPolicy, PolicyError, PolicyHistory, history::grace};
@@ -74,8 +74,8 @@ pub struct PolicyTable {
     scopes: BTreeMap<String, ScopePolicy>,
     unlisted: UnlistedVerdict,
     shadow: BTreeSet<String>,
-    /// Dropped scopes: the last Unix second at which a neighbour may still serve each.
-    dropped: BTreeMap<String, u64>,
+    /// Dropped scopes: the last second at which a neighbour may still serve each.
+    dropped: BTreeMap<String, UnixSeconds>,
 }
 
 impl PolicyTable {
@@ -89,11 +89,11 @@ impl PolicyTable {
     ) -> Result<Self, PolicyError> {
         let (unlisted, shadow) = (UnlistedVerdict::default(), BTreeSet::new());
         let mut table = Self { registry, scopes: BTreeMap::new(), unlisted, shadow, dropped: BTreeMap::new() };
-        table.change(policies, 0)?;
+        table.change(policies, UnixSeconds(0))?;
         Ok(table)
     }
 
-    /// Replaces the list of policies at Unix second `at`; see [`PolicyHistory::change`]. Scopes that are no longer
+    /// Replaces the list of policies at time `at`; see [`PolicyHistory::change`]. Scopes that are no longer
     /// listed are dropped at once, with all their policies.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl PolicyTable {
     pub fn change(
         &mut self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
-        at: u64,
+        at: UnixSeconds,
     ) -> Result<(), PolicyError> {
         let mut lists: BTreeMap<String, Vec<DatedPolicy>> = BTreeMap::new();
         for dated in policies.into_iter().map(Into::into) {
@@ -129,7 +129,7 @@ impl PolicyTable {
 
     /// Returns the verdict at `now` on a scope that is not listed. An honest neighbour may still serve a scope that was
     /// dropped a moment ago.
-    pub fn unlisted_verdict(&self, name: &str, now: u64) -> Verdict {
+    pub fn unlisted_verdict(&self, name: &str, now: UnixSeconds) -> Verdict {
         match self.unlisted.verdict() {
             Verdict::RequirementMismatch { mismatch, .. } => {
                 let within_grace = self.dropped.get(name).is_some_and(|until| now <= *until);
