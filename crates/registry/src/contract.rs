@@ -9,6 +9,7 @@ use quotapass_circuits::{
     membership::{Day, Levels, Member, MemberIndex},
     proof::Proof,
     registry_id::RegistryId,
+    time::UnixSeconds,
     verifier::KeyHash,
 };
 
@@ -187,7 +188,7 @@ impl<N: Node> RegistryReader for RegistryContract<N> {
         // The variants of the contract's enum, in order; its ABI has only their numbers.
         let status = match member.status {
             0 => MemberStatus::Active,
-            1 => MemberStatus::Exiting { withdrawable_at: member.withdrawableAt.to::<u64>() },
+            1 => MemberStatus::Exiting { withdrawable_at: UnixSeconds(member.withdrawableAt.to()) },
             2 => MemberStatus::Withdrawn,
             3 => MemberStatus::Slashed,
             other => return Err(UnexpectedAnswer(format!("status {other} of a member")).into()),
@@ -264,10 +265,15 @@ impl<N: Node> RegistryReader for RegistryContract<N> {
         self.view_token(TokenAbi::allowanceCall { owner, spender: self.address })
     }
 
-    fn permit_digest(&self, owner: Address, amount: U256, deadline: u64) -> Result<PermitDigest, RegistryError> {
+    fn permit_digest(
+        &self,
+        owner: Address,
+        amount: U256,
+        deadline: UnixSeconds,
+    ) -> Result<PermitDigest, RegistryError> {
         let nonce = self.view_token(TokenAbi::noncesCall { owner })?;
         let domain: B256 = self.view_token(TokenAbi::DOMAIN_SEPARATORCall {})?;
-        let fields = (keccak256(PERMIT_TYPE), owner, self.address, amount, nonce, U256::from(deadline));
+        let fields = (keccak256(PERMIT_TYPE), owner, self.address, amount, nonce, U256::from(deadline.0));
         let message = keccak256(fields.abi_encode());
         Ok(PermitDigest(keccak256([b"\x19\x01", &domain[..], &message[..]].concat())))
     }
@@ -302,7 +308,7 @@ impl<N: Node> RegistryWriter for RegistryContract<N> {
         let call = RegistryAbi::depositWithPermitCall {
             idc: convert::to_u256(commitment),
             tierNumber: tier.0,
-            deadline: U256::from(permit.deadline),
+            deadline: U256::from(permit.deadline.0),
             v: 27 + u8::from(permit.signature.v()),
             r: permit.signature.r().into(),
             s: permit.signature.s().into(),

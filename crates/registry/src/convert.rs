@@ -4,6 +4,7 @@ use alloy_primitives::U256;
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Member, MemberIndex, Root, Terms, Word},
+    time::UnixSeconds,
 };
 
 /// An answer that a registry of this version never gives.
@@ -15,8 +16,8 @@ pub(super) fn index(value: U256) -> Result<MemberIndex, UnexpectedAnswer> {
     u32::try_from(value).map(MemberIndex).map_err(|_| UnexpectedAnswer(format!("a member index of {value}")))
 }
 
-pub(super) fn seconds(value: U256) -> Result<u64, UnexpectedAnswer> {
-    u64::try_from(value).map_err(|_| UnexpectedAnswer(format!("a time of {value} seconds")))
+pub(super) fn time(value: U256) -> Result<UnixSeconds, UnexpectedAnswer> {
+    u64::try_from(value).map(UnixSeconds).map_err(|_| UnexpectedAnswer(format!("a time of {value} seconds")))
 }
 
 pub(super) fn count(value: U256) -> Result<u64, UnexpectedAnswer> {

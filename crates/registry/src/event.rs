@@ -5,6 +5,7 @@ use alloy_sol_types::SolEventInterface;
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Member, MemberIndex},
+    time::UnixSeconds,
 };
 
 use super::{
@@ -38,8 +39,8 @@ pub enum RegistryEvent {
     ExitRequested {
         /// The member's position.
         index: MemberIndex,
-        /// When the deposit can be withdrawn, in Unix seconds.
-        withdrawable_at: u64,
+        /// When the deposit can be withdrawn.
+        withdrawable_at: UnixSeconds,
     },
     /// The deposit was paid back.
     Withdrawn {
@@ -111,7 +112,7 @@ impl RegistryEvent {
             }
             RegistryAbiEvents::ExitRequested(exit) => Self::ExitRequested {
                 index: convert::index(exit.index)?,
-                withdrawable_at: convert::seconds(exit.withdrawableAt)?,
+                withdrawable_at: convert::time(exit.withdrawableAt)?,
             },
             RegistryAbiEvents::Withdrawn(withdrawn) => {
                 Self::Withdrawn { index: convert::index(withdrawn.index)?, to: withdrawn.to, amount: withdrawn.amount }

@@ -29,6 +29,7 @@ use quotapass_circuits::{
     membership::{Member, MemberIndex, Root},
     proof::Proof,
     registry_id::RegistryId,
+    time::UnixSeconds,
 };
 
 pub use alloy_primitives;
@@ -48,8 +49,8 @@ pub struct PermitDigest(pub B256);
 /// An ERC-2612 permit for the tier's amount and the fee, signed by the depositor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// Time until which it may be used, in Unix seconds.
-    pub deadline: u64,
+    /// Time until which it may be used.
+    pub deadline: UnixSeconds,
     /// The signature of [`RegistryReader::permit_digest`].
     pub signature: Signature,
 }
@@ -167,12 +168,13 @@ pub trait RegistryReader: Send + Sync {
     /// As [`info`](Self::info).
     fn allowance(&self, owner: Address) -> Result<U256, RegistryError>;
 
-    /// Returns the digest that an owner signs to permit the registry to take an amount until a deadline (Unix seconds),
+    /// Returns the digest that an owner signs to permit the registry to take an amount until a deadline,
     /// with the owner's current nonce at the token (ERC-2612).
     ///
     /// # Errors
     /// [`RegistryError`] if the token does not support permits.
-    fn permit_digest(&self, owner: Address, amount: U256, deadline: u64) -> Result<PermitDigest, RegistryError>;
+    fn permit_digest(&self, owner: Address, amount: U256, deadline: UnixSeconds)
+    -> Result<PermitDigest, RegistryError>;
 
     /// Reads the amount that an account can claim: slash payments that the token refused, and the fees if the account
     /// is the treasury.

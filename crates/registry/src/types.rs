@@ -4,6 +4,7 @@ use alloy_primitives::{Address, BlockHash, BlockNumber, TxHash, U256};
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Day, MemberIndex, Root},
+    time::UnixSeconds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,8 +100,8 @@ pub enum MemberStatus {
     Active,
     /// Out of the tree; the deposit is still locked and can still be slashed.
     Exiting {
-        /// When the deposit can be withdrawn, in Unix seconds.
-        withdrawable_at: u64,
+        /// When the deposit can be withdrawn.
+        withdrawable_at: UnixSeconds,
     },
     /// Out of the tree; the deposit was paid back.
     Withdrawn,
@@ -134,8 +135,8 @@ pub struct Block {
     pub number: BlockNumber,
     /// Its hash.
     pub hash: BlockHash,
-    /// Its time in Unix seconds.
-    pub timestamp: u64,
+    /// Its time.
+    pub timestamp: UnixSeconds,
 }
 
 /// The state of the tree at the latest block, all read at that block.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use quotapass_protocol::UnixSeconds;
 use serde_json::{Value, json};
 
 /// A running anvil.
@@ -19,13 +20,13 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts one whose first block has this timestamp in Unix seconds. Every transaction immediately makes a block.
-    pub fn start(timestamp: u64) -> Self {
+    /// Starts one whose first block has this timestamp. Every transaction immediately makes a block.
+    pub fn start(timestamp: UnixSeconds) -> Self {
         Self::with(timestamp, &[])
     }
 
     /// Starts one with additional arguments.
-    pub fn with(timestamp: u64, arguments: &[&str]) -> Self {
+    pub fn with(timestamp: UnixSeconds, arguments: &[&str]) -> Self {
         let mut process = Command::new(program())
             .args(["--port", "0", "--timestamp", &timestamp.to_string()])
             .args(arguments)
@@ -47,7 +48,7 @@ impl Anvil {
     }
 
     /// Starts one that also listens on an IPC socket.
-    pub fn with_ipc(timestamp: u64) -> Self {
+    pub fn with_ipc(timestamp: UnixSeconds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("anvil.ipc");
         let mut anvil = Self::with(timestamp, &["--ipc", socket.to_str().unwrap()]);

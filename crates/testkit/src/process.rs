@@ -5,8 +5,10 @@ use std::{
     io::{BufRead, BufReader, Write, stdout},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
+
+use quotapass_protocol::UnixSeconds;
 
 /// The timeout of waits, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,7 +58,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Returns the time of the system clock in Unix seconds.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+/// Returns the time of the system clock.
+pub fn now() -> UnixSeconds {
+    SystemTime::now().try_into().unwrap()
 }

@@ -16,13 +16,13 @@ use quotapass_circuits::{
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
     verifier::Verifier,
 };
-use quotapass_protocol::{Evidence, Policy};
+use quotapass_protocol::{Evidence, Policy, UnixSeconds};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
 
 pub const REGISTRY: RegistryId = RegistryId { chain_id: 31337, address: [0x51; 20] };
 /// Noon of 20 November 2026 (UTC), at which an epoch of ten minutes or of an hour begins.
-pub const NOW: u64 = 1_795_176_000;
+pub const NOW: UnixSeconds = UnixSeconds(1_795_176_000);
 pub const TODAY: Day = Day(20_777);
 pub const ROOM: &str = "room";
 pub const MESSAGE: &[u8] = b"good morning";

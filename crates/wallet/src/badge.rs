@@ -8,6 +8,7 @@ use quotapass_circuits::{
     requirement::Ineligible,
     signal::ChatKeyHash,
 };
+use quotapass_protocol::UnixSeconds;
 use rand::{CryptoRng, RngCore};
 
 use super::Room;
@@ -27,8 +28,8 @@ pub enum BadgeError {
     ChatKey(#[from] ChatKeyTooLong),
 }
 
-/// Makes a badge for a chat key of any kind at `now` (Unix seconds). The badge shows the pseudonym of the member in the
-/// room; a member has only one there.
+/// Makes a badge for a chat key of any kind at `now`. The badge shows the pseudonym of the member in the room; a member
+/// has only one there.
 ///
 /// # Errors
 /// [`BadgeError`].
@@ -37,7 +38,7 @@ pub fn make_badge(
     room: &Room,
     membership: Membership<'_>,
     chat_key: &[u8],
-    now: u64,
+    now: UnixSeconds,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<BadgePass, BadgeError> {
     if chat_key.len() > usize::from(u16::MAX) {

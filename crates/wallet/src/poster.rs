@@ -9,6 +9,7 @@ use quotapass_circuits::{
     requirement::Requirement,
     signal::{ExternalNullifier, SignalHash, ZeroSignal},
 };
+use quotapass_protocol::UnixSeconds;
 use rand::{CryptoRng, RngCore};
 
 use super::Room;
@@ -44,14 +45,19 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// Prepares for messages at `now` (Unix seconds).
+    /// Prepares for messages at `now`.
     ///
     /// The caller must check first that the path leads to a root of the chain;
     /// [`LightMembers`](crate::members::LightMembers) does this.
     ///
     /// # Errors
     /// [`PosterError::Prove`] if the member does not meet the room's requirement.
-    pub fn new(prover: &Prover<Post>, room: Room, membership: Membership<'_>, now: u64) -> Result<Self, PosterError> {
+    pub fn new(
+        prover: &Prover<Post>,
+        room: Room,
+        membership: Membership<'_>,
+        now: UnixSeconds,
+    ) -> Result<Self, PosterError> {
         let requirement = room.requirement_at(now);
         let prepared = prover.prepare(membership, requirement, room.policy().limit_cap)?;
         let Membership { secret, member, path } = membership;
@@ -79,17 +85,17 @@ impl Poster {
         self.room.quota(&self.member.terms)
     }
 
-    /// Whether the preparation is valid at `now` (Unix seconds), so that [`ready`](Self::ready) has nothing to do.
-    pub fn is_ready(&self, now: u64) -> bool {
+    /// Whether the preparation is valid at `now`, so that [`ready`](Self::ready) has nothing to do.
+    pub fn is_ready(&self, now: UnixSeconds) -> bool {
         self.room.requirement_at(now) == self.requirement
     }
 
-    /// Prepares again if the room's requirement at `now` (Unix seconds) differs from the prepared one. Call it before
-    /// an id is reserved: everything that can fail fails here, before an id is used up.
+    /// Prepares again if the room's requirement at `now` differs from the prepared one. Call it before an id is
+    /// reserved: everything that can fail fails here, before an id is used up.
     ///
     /// # Errors
     /// [`PosterError::Prove`] if the member does not meet the room's requirement; nothing changes then.
-    pub fn ready(&mut self, now: u64) -> Result<(), PosterError> {
+    pub fn ready(&mut self, now: UnixSeconds) -> Result<(), PosterError> {
         self.prepare(self.room.requirement_at(now))
     }
 
@@ -152,7 +158,7 @@ mod tests {
     };
     use quotapass_protocol::{Evidence, Policy, RootHistory, Verdict};
 
-    const NOW: u64 = 1_800_000_000;
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
     fn room() -> Room {
         let policy = Policy {

@@ -3,7 +3,7 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement::Requirement, signal::Scope};
-use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHistory};
+use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHistory, UnixSeconds};
 #[cfg(feature = "notes")]
 use quotapass_protocol::{PolicyHash, note::NoteError};
 use serde::Deserialize;
@@ -105,7 +105,7 @@ struct ScopeDocument {
     #[serde(default = "first_version")]
     version: u32,
     #[serde(default)]
-    from: u64,
+    from: UnixSeconds,
 }
 
 fn first_version() -> u32 {
@@ -232,8 +232,8 @@ impl Room {
         Quota::new(self.scope, policy.epoch_seconds, terms, policy.limit_cap)
     }
 
-    /// The requirement that a post made at `now` (Unix seconds) must state.
-    pub fn requirement_at(&self, now: u64) -> Requirement {
+    /// The requirement that a post made at `now` must state.
+    pub fn requirement_at(&self, now: UnixSeconds) -> Requirement {
         self.policy().requirement(self.policy().epoch_at(now))
     }
 }
@@ -277,10 +277,10 @@ mod tests {
     #[test]
     fn versions_and_times_are_read_where_they_are_stated() {
         let old = Room::from_policy_document(&document(), "lobby").unwrap();
-        assert_eq!((old.dated_policy().version, old.dated_policy().from), (1, 0));
+        assert_eq!((old.dated_policy().version, old.dated_policy().from), (1, UnixSeconds(0)));
         let document = document().replace(r#""epoch": 1"#, r#""version": 4, "from": 99, "epoch": 1"#);
         let new = Room::from_policy_document(&document, "lobby").unwrap();
-        assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, 99));
+        assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, UnixSeconds(99)));
     }
 
     #[cfg(feature = "notes")]

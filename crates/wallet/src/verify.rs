@@ -12,7 +12,7 @@ use quotapass_circuits::{
     signal::Epoch,
     verifier::Verifier,
 };
-use quotapass_protocol::{Evidence, RootHistory, Verdict};
+use quotapass_protocol::{Evidence, RootHistory, UnixSeconds, Verdict};
 
 use super::Room;
 
@@ -21,21 +21,21 @@ use super::Room;
 /// A list of roots accepts the roots in it; an empty list accepts none. A [`RootHistory`] accepts its current root, and
 /// each earlier root for the room's window after it was superseded.
 pub trait AcceptedRoots {
-    /// Checks that a root is accepted at `now` (Unix seconds) in a room with a window of `window` seconds.
+    /// Checks that a root is accepted at `now` in a room with a window of `window` seconds.
     ///
     /// # Errors
     /// The verdict on passes that are proved against the root: [`Verdict::UnknownRoot`] or [`Verdict::StaleRoot`].
-    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict>;
+    fn check(&self, root: Root, window: u32, now: UnixSeconds) -> Result<(), Verdict>;
 }
 
 impl AcceptedRoots for [Root] {
-    fn check(&self, root: Root, _window: u32, _now: u64) -> Result<(), Verdict> {
+    fn check(&self, root: Root, _window: u32, _now: UnixSeconds) -> Result<(), Verdict> {
         if self.contains(&root) { Ok(()) } else { Err(Verdict::UnknownRoot) }
     }
 }
 
 impl AcceptedRoots for RootHistory {
-    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict> {
+    fn check(&self, root: Root, window: u32, now: UnixSeconds) -> Result<(), Verdict> {
         self.status(root, now, window).check()
     }
 }
@@ -49,8 +49,8 @@ pub struct VerifiedPost {
     pub public: PostPublic,
 }
 
-/// Checks a post at `now` (Unix seconds), in the order of a relay: head, epoch, requirement, root, signal, the
-/// proof's points, the proof.
+/// Checks a post at `now`, in the order of a relay: head, epoch, requirement, root, signal, the proof's points, the
+/// proof.
 ///
 /// # Errors
 /// A verdict other than [`Verdict::Accepted`]. Verdicts that need a record of earlier posts, such as
@@ -61,7 +61,7 @@ pub fn verify_post(
     message: &[u8],
     pass: &[u8],
     accepted_roots: &(impl AcceptedRoots + ?Sized),
-    now: u64,
+    now: UnixSeconds,
 ) -> Result<VerifiedPost, Verdict> {
     let (pass, proof) = PostHead::from_bytes(pass)?;
     let epoch = pass.epoch;
@@ -71,7 +71,7 @@ pub fn verify_post(
     Ok(VerifiedPost { epoch, public })
 }
 
-/// Checks a badge at `now` (Unix seconds): decoding, requirement, root, proof.
+/// Checks a badge at `now`: decoding, requirement, root, proof.
 ///
 /// # Errors
 /// A verdict other than [`Verdict::Accepted`].
@@ -80,7 +80,7 @@ pub fn verify_badge(
     room: &Room,
     pass: &[u8],
     accepted_roots: &(impl AcceptedRoots + ?Sized),
-    now: u64,
+    now: UnixSeconds,
 ) -> Result<BadgePass, Verdict> {
     let pass = BadgePass::from_bytes(pass)?;
     let check_root = |window| accepted_roots.check(pass.root, window, now);
@@ -123,17 +123,17 @@ mod tests {
             Root::from_be_bytes(&bytes).unwrap()
         });
         let list: &[Root] = &[first, second];
-        assert_eq!(list.check(second, 0, 0), Ok(()));
-        assert_eq!(list.check(third, u32::MAX, 0), Err(Verdict::UnknownRoot));
-        assert_eq!(list[..0].check(first, u32::MAX, 0), Err(Verdict::UnknownRoot));
+        assert_eq!(list.check(second, 0, UnixSeconds(0)), Ok(()));
+        assert_eq!(list.check(third, u32::MAX, UnixSeconds(0)), Err(Verdict::UnknownRoot));
+        assert_eq!(list[..0].check(first, u32::MAX, UnixSeconds(0)), Err(Verdict::UnknownRoot));
 
         let mut history = RootHistory::starting_at(first);
-        history.advance(second, 1_000);
-        let at = |root, now| history.check(root, 100, now);
+        history.advance(second, UnixSeconds(1_000));
+        let at = |root, now| history.check(root, 100, UnixSeconds(now));
         assert_eq!(at(second, 9_999), Ok(()));
         assert_eq!(at(first, 1_100), Ok(()));
-        assert_eq!(at(first, 1_101), Err(Verdict::StaleRoot { superseded_at: 1_000 }));
+        assert_eq!(at(first, 1_101), Err(Verdict::StaleRoot { superseded_at: UnixSeconds(1_000) }));
         assert_eq!(at(third, 1_000), Err(Verdict::UnknownRoot));
-        assert_eq!(RootHistory::new().check(first, 100, 0), Err(Verdict::UnknownRoot));
+        assert_eq!(RootHistory::new().check(first, 100, UnixSeconds(0)), Err(Verdict::UnknownRoot));
     }
 }

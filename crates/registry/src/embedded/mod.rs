@@ -5,7 +5,9 @@
 //! run can be repeated exactly.
 //!
 //! ```
-//! use quotapass_circuits::{identity::IdentitySecret, membership::Levels, prover::development_setup, slash::Slash};
+//! use quotapass_circuits::{
+//!     identity::IdentitySecret, membership::Levels, prover::development_setup, slash::Slash, time::UnixSeconds,
+//! };
 //! use quotapass_registry::{
 //!     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
 //!     alloy_primitives::{Address, U256},
@@ -13,7 +15,7 @@
 //!     embedded::{ChainSettings, EmbeddedChain},
 //! };
 //!
-//! let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: 1_795_176_000 });
+//! let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: UnixSeconds(1_795_176_000) });
 //! let alice = Address::repeat_byte(0xa1);
 //! let token = chain.deploy_token(alice)?;
 //! let key = development_setup::<Slash>(Levels::STANDARD)?.verifying_key();
@@ -58,7 +60,10 @@ use std::{
 
 use alloy_primitives::{Address, BlockNumber, Bytes, TxHash, TxKind, U256, keccak256};
 use alloy_sol_types::SolCall;
-use quotapass_circuits::verifier::{VerifyingKey, WrongKey};
+use quotapass_circuits::{
+    time::UnixSeconds,
+    verifier::{VerifyingKey, WrongKey},
+};
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext,
     context::{
@@ -92,8 +97,8 @@ pub type EmbeddedRegistry = RegistryContract<EmbeddedChain>;
 pub struct ChainSettings {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The time of the first block, in Unix seconds.
-    pub timestamp: u64,
+    /// The time of the first block.
+    pub timestamp: UnixSeconds,
 }
 
 /// An in-process chain. Clones are handles of the same chain.
@@ -172,11 +177,11 @@ impl EmbeddedChain {
         Ok(())
     }
 
-    /// The chain's time, in Unix seconds. The next block gets this time.
+    /// The chain's time. The next block gets this time.
     ///
     /// # Errors
     /// [`NodeError::Failed`] if an earlier operation on the chain panicked.
-    pub fn now(&self) -> Result<u64, NodeError> {
+    pub fn now(&self) -> Result<UnixSeconds, NodeError> {
         Ok(self.lock()?.state.clock())
     }
 
@@ -350,14 +355,14 @@ impl Node for EmbeddedChain {
 fn execute(
     state: &ChainState,
     number: BlockNumber,
-    timestamp: u64,
+    timestamp: UnixSeconds,
     from: Address,
     to: TxKind,
     data: Bytes,
 ) -> Result<ResultAndState, NodeError> {
     let block = BlockEnv {
         number: U256::from(number),
-        timestamp: U256::from(timestamp),
+        timestamp: U256::from(timestamp.0),
         gas_limit: GAS_LIMIT,
         basefee: 0,
         ..BlockEnv::default()

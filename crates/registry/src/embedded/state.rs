@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, BlockNumber, Bytes, Log, TxHash, U256, keccak256, map::AddressMap};
+use quotapass_circuits::time::UnixSeconds;
 use revm::{
     DatabaseRef,
     bytecode::Bytecode,
@@ -43,8 +44,8 @@ struct FullBlock {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ChainState {
     chain_id: u64,
-    /// The time of the next block, in Unix seconds.
-    clock: u64,
+    /// The time of the next block.
+    clock: UnixSeconds,
     accounts: BTreeMap<Address, Account>,
     code: BTreeMap<B256, Bytes>,
     /// From block 0, the genesis block, without gaps.
@@ -68,7 +69,7 @@ impl ChainState {
         self.chain_id
     }
 
-    pub(super) fn clock(&self) -> u64 {
+    pub(super) fn clock(&self) -> UnixSeconds {
         self.clock
     }
 
@@ -98,7 +99,7 @@ impl ChainState {
     }
 
     /// Number and time of the next block.
-    pub(super) fn next(&self) -> (BlockNumber, u64) {
+    pub(super) fn next(&self) -> (BlockNumber, UnixSeconds) {
         (self.blocks.len() as u64, self.clock)
     }
 
@@ -135,7 +136,7 @@ impl ChainState {
         preimage.extend(self.chain_id.to_be_bytes());
         preimage.extend(parent);
         preimage.extend(full.block.number.to_be_bytes());
-        preimage.extend(full.block.timestamp.to_be_bytes());
+        preimage.extend(full.block.timestamp.0.to_be_bytes());
         full.transactions.iter().for_each(|transaction| preimage.extend(transaction));
         keccak256(preimage)
     }

@@ -3,7 +3,10 @@
 use core::time::Duration;
 
 use alloy_primitives::BlockNumber;
-use quotapass_circuits::membership::{Root, Update};
+use quotapass_circuits::{
+    membership::{Root, Update},
+    time::UnixSeconds,
+};
 
 use crate::{Block, Head, LoggedEvent};
 
@@ -12,8 +15,8 @@ use crate::{Block, Head, LoggedEvent};
 pub struct Change {
     /// The event.
     pub event: LoggedEvent,
-    /// The time of its block, in Unix seconds.
-    pub timestamp: u64,
+    /// The time of its block.
+    pub timestamp: UnixSeconds,
     /// The change of the tree, for events that change it.
     pub update: Option<Update>,
 }
@@ -30,10 +33,9 @@ impl Change {
 pub struct RootChange {
     /// The root.
     pub root: Root,
-    /// Time from which this root is current and the earlier one superseded, in Unix seconds. It is the time of the
-    /// block. For events that were applied in bulk, it is a time before the history and not earlier than the times of
-    /// the events.
-    pub since: u64,
+    /// Time from which this root is current and the earlier one superseded. It is the time of the block. For events
+    /// that were applied in bulk, it is a time before the history and not earlier than the times of the events.
+    pub since: UnixSeconds,
     /// The block.
     pub block: BlockNumber,
 }

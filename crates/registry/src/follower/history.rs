@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::BlockNumber;
-use quotapass_circuits::membership::{Member, MemberIndex, TreeChange};
+use quotapass_circuits::{
+    membership::{Member, MemberIndex, TreeChange},
+    time::UnixSeconds,
+};
 
 use super::{FollowError, Follower, RootChange};
 use crate::{RegistryError, RegistryReader, node::NodeError};
@@ -16,15 +19,19 @@ struct BlockChanges {
 }
 
 impl Follower {
-    /// Returns the root at [`head`](Self::head) and the earlier roots that were current at `since` (Unix seconds) or
-    /// later, oldest first. Each is the root at the end of a block. The registry is only asked for the times of blocks.
+    /// Returns the root at [`head`](Self::head) and the earlier roots that were current at `since` or later, oldest
+    /// first. Each is the root at the end of a block. The registry is only asked for the times of blocks.
     ///
     /// The first one was current at `since`; its [`RootChange::since`] is unknown and set to zero. A relay or reader
     /// fills its root history with this list when it starts.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`], and others if the store or the registry fails.
-    pub fn roots_since(&self, registry: &dyn RegistryReader, since: u64) -> Result<Vec<RootChange>, FollowError> {
+    pub fn roots_since(
+        &self,
+        registry: &dyn RegistryReader,
+        since: UnixSeconds,
+    ) -> Result<Vec<RootChange>, FollowError> {
         let mut tree = self.tree()?.clone();
         let mut blocks = BTreeMap::<BlockNumber, BlockChanges>::new();
         self.store.for_each_member(|index, stored| {
@@ -46,7 +53,7 @@ impl Follower {
         }
         let Some(first) = numbers.get(low) else {
             let block = numbers.last().copied().unwrap_or_default();
-            return Ok(vec![RootChange { root: tree.root(), since: 0, block }]);
+            return Ok(vec![RootChange { root: tree.root(), since: UnixSeconds(0), block }]);
         };
         let recent = blocks.split_off(first);
         let added = recent.values().map(|changes| changes.added.len()).sum::<usize>();
@@ -58,7 +65,7 @@ impl Follower {
             .collect();
         tree.rewind(before, &restored)?;
         let last = blocks.last_key_value().map_or(0, |(number, _)| *number);
-        let mut roots = vec![RootChange { root: tree.root(), since: 0, block: last }];
+        let mut roots = vec![RootChange { root: tree.root(), since: UnixSeconds(0), block: last }];
         for (number, BlockChanges { mut added, zeroed }) in recent {
             added.sort_unstable_by_key(|(index, _)| *index);
             let appended = added.into_iter().map(|(_, member)| TreeChange::Append(member));
@@ -69,7 +76,7 @@ impl Follower {
     }
 }
 
-fn time_of(registry: &dyn RegistryReader, number: BlockNumber) -> Result<u64, FollowError> {
+fn time_of(registry: &dyn RegistryReader, number: BlockNumber) -> Result<UnixSeconds, FollowError> {
     let missing =
         || RegistryError::Node(NodeError::BadAnswer(format!("block {number} is missing, although it was read before")));
     Ok(registry.block(number)?.ok_or_else(missing)?.timestamp)

@@ -4,6 +4,7 @@ use alloy_primitives::{Address, BlockNumber};
 use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Day, Member, Terms},
+    time::UnixSeconds,
 };
 
 use crate::{MemberRecord, MemberStatus, TierNumber};
@@ -22,7 +23,7 @@ pub(super) struct StoredMember {
     /// The block that zeroed its slot.
     pub(super) zeroed: Option<BlockNumber>,
     /// The block of the request to exit, and when the deposit can be withdrawn.
-    pub(super) exit: Option<(BlockNumber, u64)>,
+    pub(super) exit: Option<(BlockNumber, UnixSeconds)>,
     /// The block in which the deposit left the registry, and the way it left.
     pub(super) end: Option<(BlockNumber, End)>,
 }
@@ -80,7 +81,7 @@ impl StoredMember {
         bytes.extend(self.added.to_be_bytes());
         bytes.extend(number(self.zeroed));
         bytes.extend(number(self.exit.map(|(block, _)| block)));
-        bytes.extend(self.exit.map_or(0, |(_, at)| at).to_be_bytes());
+        bytes.extend(self.exit.map_or(0, |(_, at)| at.0).to_be_bytes());
         bytes.extend(number(self.end.map(|(block, _)| block)));
         bytes.push(match self.end {
             None => 0,
@@ -117,7 +118,7 @@ impl StoredMember {
             tier: TierNumber(tier),
             added,
             zeroed: some(zeroed),
-            exit: some(exit).map(|block| (block, withdrawable_at)),
+            exit: some(exit).map(|block| (block, UnixSeconds(withdrawable_at))),
             end,
         })
     }
@@ -159,7 +160,7 @@ mod tests {
                 tier: TierNumber(tier),
                 added,
                 zeroed,
-                exit: exit.map(|block| (block, at)),
+                exit: exit.map(|block| (block, UnixSeconds(at))),
                 end: end.map(|block| (block, kind)),
             };
             prop_assert_eq!(StoredMember::from_bytes(&member.to_bytes()), Some(member));

@@ -21,6 +21,7 @@ use alloy_primitives::{B256, BlockNumber};
 use quotapass_circuits::{
     membership::{Levels, MemberIndex, MemberTree, Root, TreeNode},
     registry_id::RegistryId,
+    time::UnixSeconds,
 };
 use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, Table,
@@ -223,7 +224,7 @@ impl Store {
                 let (Some(hash), Some(timestamp)) = (bytes.first_chunk(), bytes.last_chunk()) else {
                     return Err(self.damaged(&format_args!("block {number} is not valid")));
                 };
-                Ok(Block { number, hash: B256::new(*hash), timestamp: u64::from_be_bytes(*timestamp) })
+                Ok(Block { number, hash: B256::new(*hash), timestamp: UnixSeconds(u64::from_be_bytes(*timestamp)) })
             })
             .collect()
     }
@@ -290,7 +291,7 @@ impl Writing<'_> {
         let mut blocks = self.table(BLOCKS)?;
         let mut bytes = [0; 40];
         bytes[..32].copy_from_slice(&block.hash[..]);
-        bytes[32..].copy_from_slice(&block.timestamp.to_be_bytes());
+        bytes[32..].copy_from_slice(&block.timestamp.0.to_be_bytes());
         blocks.insert(block.number, bytes).map_err(|error| self.failed(&error))?;
         let kept = {
             let mut before = blocks.range(..=oldest).map_err(|error| self.failed(&error))?;

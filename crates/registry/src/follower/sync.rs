@@ -8,7 +8,10 @@ use std::{
 };
 
 use alloy_primitives::BlockNumber;
-use quotapass_circuits::membership::{MemberIndex, Root, TreeChange, TreeNode, Update};
+use quotapass_circuits::{
+    membership::{MemberIndex, Root, TreeChange, TreeNode, Update},
+    time::UnixSeconds,
+};
 
 use super::{
     Change, FollowError, Follower, RootChange, SyncProgress, SyncedMembers, Undone,
@@ -244,7 +247,7 @@ impl Follower {
     }
 
     /// Time from which events are reported one by one, in Unix seconds.
-    fn history_since(&self, head: &Head) -> u64 {
+    fn history_since(&self, head: &Head) -> UnixSeconds {
         head.block.timestamp.saturating_sub(self.settings.history.as_secs())
     }
 
@@ -262,7 +265,7 @@ impl Follower {
             return Ok(events.len());
         }
         let before = self.state.read.filter(|read| read.number < start);
-        if since == 0 || before.is_some_and(|read| read.timestamp >= since) {
+        if since == UnixSeconds(0) || before.is_some_and(|read| read.timestamp >= since) {
             return Ok(0);
         }
         // The times of blocks grow with their numbers.
@@ -379,9 +382,9 @@ fn check_order(from: BlockNumber, to: BlockNumber, events: &[LoggedEvent]) -> Re
 
 /// The times of blocks.
 struct Times {
-    blocks: BTreeMap<BlockNumber, u64>,
+    blocks: BTreeMap<BlockNumber, UnixSeconds>,
     /// A time for events that are applied in bulk: none of them is later.
-    older: u64,
+    older: UnixSeconds,
 }
 
 impl Times {
@@ -390,7 +393,7 @@ impl Times {
         registry: &dyn RegistryReader,
         events: &[LoggedEvent],
         last: Block,
-        since: u64,
+        since: UnixSeconds,
     ) -> Result<Self, FollowError> {
         let mut blocks = BTreeMap::new();
         for event in events {
@@ -401,7 +404,7 @@ impl Times {
         Ok(Self { blocks, older: since.min(last.timestamp) })
     }
 
-    fn of_block(registry: &dyn RegistryReader, number: BlockNumber, last: Block) -> Result<u64, FollowError> {
+    fn of_block(registry: &dyn RegistryReader, number: BlockNumber, last: Block) -> Result<UnixSeconds, FollowError> {
         if number == last.number {
             return Ok(last.timestamp);
         }
@@ -410,7 +413,7 @@ impl Times {
         Ok(block.ok_or_else(missing)?.timestamp)
     }
 
-    fn get(&self, block: BlockNumber) -> Result<u64, FollowError> {
+    fn get(&self, block: BlockNumber) -> Result<UnixSeconds, FollowError> {
         let missing = || RegistryError::Node(NodeError::BadAnswer(format!("no time of block {block}")));
         Ok(*self.blocks.get(&block).ok_or_else(missing)?)
     }

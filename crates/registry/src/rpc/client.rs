@@ -13,6 +13,7 @@ use alloy::{
 };
 use alloy_primitives::{B256, BlockNumber, U64};
 use backon::Retryable as _;
+use quotapass_circuits::time::UnixSeconds;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -46,7 +47,7 @@ struct RpcBlock {
 
 impl From<RpcBlock> for Block {
     fn from(block: RpcBlock) -> Self {
-        Self { number: block.number.to(), hash: block.hash, timestamp: block.timestamp.to() }
+        Self { number: block.number.to(), hash: block.hash, timestamp: UnixSeconds(block.timestamp.to()) }
     }
 }
 

@@ -13,6 +13,7 @@ use quotapass_circuits::{
     signal::Receiver,
     slash::{Slash, slash},
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     PermitDigest, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, Bytes, Signature, U256},
@@ -27,7 +28,7 @@ pub use anvil::{AnvilBench, deploy, key, node};
 use crate::world::NOW;
 
 /// The time of the first block.
-pub const START: u64 = NOW;
+pub const START: UnixSeconds = NOW;
 pub const EXIT_DELAY: u32 = 7 * 86_400;
 pub const REWARD_BPS: u16 = 2_500;
 

@@ -4,6 +4,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use std::collections::BTreeMap;
 
 use quotapass_circuits::signal::{Epoch, Scope};
+use quotapass_protocol::UnixSeconds;
 
 use super::{
     epochs::EnteredEpochs,
@@ -15,7 +16,7 @@ const KEPT_SECONDS: u64 = 30 * 86_400;
 /// Maximum number of scopes that are stored one by one.
 pub(super) const MAX_ENTRIES: usize = 1_024;
 
-/// Reason why no message id was reserved. Nothing changes then. Times are in Unix seconds.
+/// Reason why no message id was reserved. Nothing changes then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerRefusal {
@@ -32,7 +33,7 @@ pub enum LedgerRefusal {
         /// This device.
         share: DeviceShare,
         /// When ids can be reserved again.
-        next_begins: u64,
+        next_begins: UnixSeconds,
     },
     /// The limit is so low that this device has no ids in any epoch.
     #[error(
@@ -54,7 +55,7 @@ pub enum LedgerRefusal {
         /// The epoch that the clock shows.
         epoch: Epoch,
         /// When ids can be reserved again.
-        next_begins: u64,
+        next_begins: UnixSeconds,
     },
     /// Ids of this epoch may have been used without the ledger's knowledge.
     #[error(
@@ -64,7 +65,7 @@ pub enum LedgerRefusal {
     )]
     MayBeStale {
         /// When ids can be reserved again.
-        resumes_at: u64,
+        resumes_at: UnixSeconds,
     },
 }
 
@@ -94,27 +95,33 @@ pub(super) type EntryKey = (Scope, NonZeroU32);
 pub struct Book {
     pub(super) owner: LedgerOwner,
     pub(super) share: DeviceShare,
-    /// Time of the last reservation, in Unix seconds; zero if there was none.
-    pub(super) last_use: u64,
-    /// Epochs up to the one after the epoch of this Unix second may have been used without the book's knowledge.
-    pub(super) suspect_until: Option<u64>,
-    /// For scopes without an entry, epochs that begin at this Unix second or before may have been entered and
-    /// forgotten.
-    pub(super) forgotten_until: Option<u64>,
+    /// Time of the last reservation; zero if there was none.
+    pub(super) last_use: UnixSeconds,
+    /// Epochs up to the one after the epoch of this time may have been used without the book's knowledge.
+    pub(super) suspect_until: Option<UnixSeconds>,
+    /// For scopes without an entry, epochs that begin at this time or before may have been entered and forgotten.
+    pub(super) forgotten_until: Option<UnixSeconds>,
     pub(super) entries: BTreeMap<EntryKey, Entry>,
 }
 
 impl Book {
     /// A book without entries. It does not know what its owner did before: see [`suspect`](Self::suspect).
     pub fn new(owner: LedgerOwner, share: DeviceShare) -> Self {
-        Self { owner, share, last_use: 0, suspect_until: None, forgotten_until: None, entries: BTreeMap::new() }
+        Self {
+            owner,
+            share,
+            last_use: UnixSeconds(0),
+            suspect_until: None,
+            forgotten_until: None,
+            entries: BTreeMap::new(),
+        }
     }
 
-    /// Returns a book that replaces this one at `now` (Unix seconds). Ids may have been used elsewhere up to now, or up
-    /// to the last use that this book knows of if the clock went back since then. The epochs that this book has entered
-    /// stay entered, with all ids used, because the new share may contain ids of the old one.
+    /// Returns a book that replaces this one at `now`. Ids may have been used elsewhere up to now, or up to the last
+    /// use that this book knows of if the clock went back since then. The epochs that this book has entered stay
+    /// entered, with all ids used, because the new share may contain ids of the old one.
     #[must_use]
-    pub fn replaced(&self, share: DeviceShare, now: u64) -> Self {
+    pub fn replaced(&self, share: DeviceShare, now: UnixSeconds) -> Self {
         let mut book = Self { share, ..self.clone() };
         for entry in book.entries.values_mut() {
             entry.used = share.ids_below(NonZeroU16::MAX);
@@ -133,21 +140,21 @@ impl Book {
         self.share
     }
 
-    /// Time of the last reservation, in Unix seconds; `None` if there was none.
-    pub fn last_use(&self) -> Option<u64> {
-        (self.last_use != 0).then_some(self.last_use)
+    /// Time of the last reservation; `None` if there was none.
+    pub fn last_use(&self) -> Option<UnixSeconds> {
+        (self.last_use != UnixSeconds(0)).then_some(self.last_use)
     }
 
-    /// Time up to which ids may have been used without the book's knowledge, in Unix seconds.
-    pub fn suspect_until(&self) -> Option<u64> {
+    /// Time up to which ids may have been used without the book's knowledge.
+    pub fn suspect_until(&self) -> Option<UnixSeconds> {
         self.suspect_until
     }
 
-    /// Reserves the next free id of the epoch at `now` (Unix seconds).
+    /// Reserves the next free id of the epoch at `now`.
     ///
     /// # Errors
     /// [`LedgerRefusal`]; the book is then unchanged.
-    pub fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerRefusal> {
+    pub fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerRefusal> {
         let epoch = Epoch::at(quota.epoch_seconds, now);
         let own = self.share.ids_below(quota.limit);
         if own == 0 {
@@ -165,8 +172,8 @@ impl Book {
         Ok(Reservation { epoch, message_id, left: own - used - 1 })
     }
 
-    /// Status of a quota at `now` (Unix seconds).
-    pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
+    /// Status of a quota at `now`.
+    pub fn status(&self, now: UnixSeconds, quota: &Quota) -> QuotaStatus {
         let epoch = Epoch::at(quota.epoch_seconds, now);
         let used = self.used(epoch, quota);
         let known = self.entry(quota).filter(|entry| entry.current == epoch.number()).map_or(0, |entry| entry.used);
@@ -178,12 +185,12 @@ impl Book {
         }
     }
 
-    /// Refuses every epoch up to the one after the epoch of `until` (Unix seconds), because ids may have been used in
-    /// them without the book's knowledge.
+    /// Refuses every epoch up to the one after the epoch of `until`, because ids may have been used in them without the
+    /// book's knowledge.
     ///
     /// The epoch after is included because `until` is the time of a clock. A slow clock shows the last seconds of an
     /// epoch when the devices that used the ids are already in the next one.
-    pub fn suspect(&mut self, until: u64) {
+    pub fn suspect(&mut self, until: UnixSeconds) {
         self.suspect_until = self.suspect_until.max(Some(until));
     }
 
@@ -212,8 +219,9 @@ impl Book {
     }
 
     /// Start of the first epoch after `epoch` in which ids can be reserved.
-    fn next_begins(&self, epoch: Epoch, quota: &Quota) -> u64 {
-        let after = |until: Option<u64>| until.map_or(0, |until| number_after(Epoch::at(quota.epoch_seconds, until)));
+    fn next_begins(&self, epoch: Epoch, quota: &Quota) -> UnixSeconds {
+        let after =
+            |until: Option<UnixSeconds>| until.map_or(0, |until| number_after(Epoch::at(quota.epoch_seconds, until)));
         let next =
             number_after(epoch).max(after(self.suspect_until).saturating_add(self.suspect_until.is_some().into()));
         let next = match self.entry(quota) {
@@ -239,7 +247,7 @@ impl Book {
 
     /// Drops entries that are long past, and the oldest ones if there are too many. They are summarised by one time: a
     /// scope without an entry cannot enter epochs up to that time.
-    fn forget(&mut self, now: u64, kept: EntryKey) {
+    fn forget(&mut self, now: UnixSeconds, kept: EntryKey) {
         let last = |(key, entry): (&EntryKey, &Entry)| (Epoch::new(key.1, entry.entered.last()), *key);
         while let Some((epoch, key)) =
             self.entries.iter().filter(|(key, _)| **key != kept).map(last).min_by_key(|(epoch, _)| epoch.begins())

@@ -1,5 +1,7 @@
 //! The byte format of the ledger's files: a book, and the data that links each state to the previous one.
 
+use quotapass_protocol::UnixSeconds;
+
 use super::{
     book::Book,
     disk::Stamp,
@@ -52,8 +54,8 @@ pub(super) struct Witness {
     /// The checksum of the ledger's bytes.
     pub(super) ledger: Checksum,
     pub(super) generation: u64,
-    /// Time of the last reservation, in Unix seconds; zero if there was none.
-    pub(super) last_use: u64,
+    /// Time of the last reservation; zero if there was none.
+    pub(super) last_use: UnixSeconds,
 }
 
 impl Witness {
@@ -62,13 +64,14 @@ impl Witness {
         let mut bytes = [WITNESS_MAGIC, &[VERSION]].concat();
         bytes.extend(self.ledger.0);
         bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.last_use.to_be_bytes());
+        bytes.extend(self.last_use.0.to_be_bytes());
         seal(bytes)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::unseal(bytes, WITNESS_MAGIC, VERSION)?;
-        let witness = Self { ledger: Checksum(reader.array()?), generation: reader.u64()?, last_use: reader.u64()? };
+        let witness =
+            Self { ledger: Checksum(reader.array()?), generation: reader.u64()?, last_use: UnixSeconds(reader.u64()?) };
         reader.end()?;
         Ok(witness)
     }

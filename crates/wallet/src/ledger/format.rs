@@ -4,6 +4,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use std::collections::BTreeMap;
 
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, signal::Scope};
+use quotapass_protocol::UnixSeconds;
 
 use super::{
     book::{Book, Entry, EntryKey, MAX_ENTRIES},
@@ -44,9 +45,9 @@ pub(super) fn put_book(bytes: &mut Vec<u8>, book: &Book) {
     bytes.extend(book.owner.commitment.to_be_bytes());
     bytes.extend(book.share.device().to_be_bytes());
     bytes.extend(book.share.devices().get().to_be_bytes());
-    bytes.extend(book.last_use.to_be_bytes());
-    put_option(bytes, book.suspect_until.map(|until| [until]));
-    put_option(bytes, book.forgotten_until.map(|until| [until]));
+    bytes.extend(book.last_use.0.to_be_bytes());
+    put_option(bytes, book.suspect_until.map(|until| [until.0]));
+    put_option(bytes, book.forgotten_until.map(|until| [until.0]));
     // A book has at most MAX_ENTRIES entries, and an entry has at most MAX_SPANS spans.
     bytes.extend((book.entries.len() as u16).to_be_bytes());
     for ((scope, epoch_seconds), entry) in &book.entries {
@@ -72,9 +73,9 @@ pub(super) fn read_book(reader: &mut Reader<'_>) -> Result<Book, FormatError> {
     let share = NonZeroU16::new(devices)
         .and_then(|devices| DeviceShare::new(device, devices).ok())
         .ok_or_else(|| invalid(reader, 4, "the device number is not below the number of devices"))?;
-    let last_use = reader.u64()?;
-    let suspect_until = read_option(reader)?.map(|[until]| until);
-    let forgotten_until = read_option(reader)?.map(|[until]| until);
+    let last_use = UnixSeconds(reader.u64()?);
+    let suspect_until = read_option(reader)?.map(|[until]| UnixSeconds(until));
+    let forgotten_until = read_option(reader)?.map(|[until]| UnixSeconds(until));
     let count = usize::from(reader.u16()?);
     if count > MAX_ENTRIES {
         return Err(invalid(reader, 2, "there are too many entries"));

@@ -8,6 +8,7 @@
 //! # use std::{error::Error, num::{NonZeroU16, NonZeroU32}};
 //! # use quotapass_circuits::{identity::IdentitySecret, membership::{Day, Terms}, registry_id::RegistryId, signal::Scope};
 //! use quotapass_wallet::ledger::{DeviceShare, History, Ledger, LedgerError, LedgerFiles, LedgerOwner, Quota, LedgerRefusal};
+//! use quotapass_protocol::UnixSeconds;
 //!
 //! # fn main() -> Result<(), Box<dyn Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -18,7 +19,7 @@
 //! let files = LedgerFiles::in_folders(&folder.path().join("data"), &folder.path().join("state"), &owner);
 //! // Or in this user's folders: LedgerFiles::of_user(&owner)?
 //!
-//! let now = 1_800_000_000; // the clock's Unix seconds
+//! let now = UnixSeconds(1_800_000_000); // the time of the clock
 //! let mut ledger = Ledger::create(&files, &owner, DeviceShare::SOLE, now, History::None)?;
 //!
 //! // The room's epochs are ten minutes long, and a member may send at most five messages in one. This member's own
@@ -31,7 +32,9 @@
 //! assert_eq!((reservation.message_id(), reservation.left()), (0, 0));
 //!
 //! match ledger.reserve(now, &quota) {
-//!     Err(LedgerError::Refused(LedgerRefusal::QuotaUsed { next_begins, .. })) => assert_eq!(next_begins, 1_800_000_600),
+//!     Err(LedgerError::Refused(LedgerRefusal::QuotaUsed { next_begins, .. })) => {
+//!         assert_eq!(next_begins, UnixSeconds(1_800_000_600));
+//!     }
 //!     other => panic!("{other:?}"),
 //! }
 //! # Ok(())

@@ -9,6 +9,7 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, choose_base_strategy};
+use quotapass_protocol::UnixSeconds;
 
 use super::{
     Book, DeviceShare, Gap, History, LedgerError, LedgerOwner, Quota, QuotaStatus, Reservation,
@@ -158,7 +159,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Creates a ledger at `now` (Unix seconds). Its share cannot change later.
+    /// Creates a ledger at `now`. Its share cannot change later.
     ///
     /// # Errors
     /// [`LedgerError::Exists`]; [`LedgerError::AnotherLedger`] if `history` is [`History::None`] and a witness of
@@ -167,7 +168,7 @@ impl Ledger {
         files: &LedgerFiles,
         owner: &LedgerOwner,
         share: DeviceShare,
-        now: u64,
+        now: UnixSeconds,
         history: History,
     ) -> Result<Self, LedgerError> {
         let locks = files.lock()?;
@@ -189,19 +190,19 @@ impl Ledger {
         Ok(Self { store, _locks: locks })
     }
 
-    /// Reserves the next free id of the epoch at `now` (Unix seconds). On return, the reservation is on the disk.
+    /// Reserves the next free id of the epoch at `now`. On return, the reservation is on the disk.
     ///
     /// If the ledger was opened with a [`gap`](Self::gap), the first call records it and is refused with
     /// [`LedgerRefusal::MayBeStale`](super::LedgerRefusal::MayBeStale).
     ///
     /// # Errors
     /// [`LedgerError::Refused`] says when an id can be reserved; [`LedgerError::Io`] if the disk cannot be written.
-    pub fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
+    pub fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
         self.store.reserve(now, quota)
     }
 
-    /// Status of a quota at `now` (Unix seconds).
-    pub fn status(&self, now: u64, quota: &Quota) -> QuotaStatus {
+    /// Status of a quota at `now`.
+    pub fn status(&self, now: UnixSeconds, quota: &Quota) -> QuotaStatus {
         self.store.book().status(now, quota)
     }
 

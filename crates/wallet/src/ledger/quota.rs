@@ -8,6 +8,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     signal::{Epoch, Scope},
 };
+use quotapass_protocol::UnixSeconds;
 
 use crate::bytes::Checksum;
 
@@ -150,8 +151,8 @@ pub struct QuotaStatus {
     pub used: u16,
     /// Number of ids that it can still reserve in it.
     pub left: u16,
-    /// Start of the next epoch in which ids can be reserved, in Unix seconds.
-    pub next_begins: u64,
+    /// Start of the next epoch in which ids can be reserved.
+    pub next_begins: UnixSeconds,
 }
 
 #[cfg(test)]

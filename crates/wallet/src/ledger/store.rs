@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use quotapass_protocol::UnixSeconds;
+
 use super::{
     book::Book,
     disk::{Disk, Stored, replace},
@@ -65,8 +67,8 @@ pub(super) struct Store<D> {
     is_witnessed: bool,
     /// The gap found at opening and not yet recorded in the book.
     gap: Option<Gap>,
-    /// Time of the last use of the ledger that the witness records, in Unix seconds.
-    witnessed_use: u64,
+    /// Time of the last use of the ledger that the witness records.
+    witnessed_use: UnixSeconds,
     /// Whether this value created the ledger, with no other ledger here before.
     is_first: bool,
 }
@@ -78,7 +80,7 @@ impl<D: Disk> Store<D> {
         ledger: &Path,
         witness: &Path,
         mut book: Book,
-        now: u64,
+        now: UnixSeconds,
         history: History,
     ) -> Result<Self, LedgerError> {
         if read(&disk, ledger)?.is_some() {
@@ -92,7 +94,7 @@ impl<D: Disk> Store<D> {
         }
         if history == History::Unknown {
             // Stored, so that the next ledger in this place knows of it too.
-            book.last_use = seen.flatten().map_or(0, |seen| seen.last_use);
+            book.last_use = seen.flatten().map_or(UnixSeconds(0), |seen| seen.last_use);
             book.suspect(now.max(book.last_use));
         }
         let mut store = Self {
@@ -105,7 +107,7 @@ impl<D: Disk> Store<D> {
             // Before the first ledger, a witness of no ledger is written, so that a crash between the two is not a gap.
             is_witnessed: !is_first,
             gap: None,
-            witnessed_use: 0,
+            witnessed_use: UnixSeconds(0),
             is_first,
         };
         store.commit(book)?;
@@ -156,7 +158,7 @@ impl<D: Disk> Store<D> {
             checksum,
             is_witnessed: seen.is_some_and(|seen| seen.ledger == checksum),
             gap,
-            witnessed_use: seen.map_or(0, |seen| seen.last_use),
+            witnessed_use: seen.map_or(UnixSeconds(0), |seen| seen.last_use),
             is_first: false,
         })
     }
@@ -170,7 +172,7 @@ impl<D: Disk> Store<D> {
     }
 
     /// Reserves an id; on return, the reservation is on the disk.
-    pub(super) fn reserve(&mut self, now: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
+    pub(super) fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
         let mut book = self.book.clone();
         if self.gap.is_some() {
             book.suspect(now.max(book.last_use).max(self.witnessed_use));

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ledger::{Book, LedgerRefusal, book::MAX_ENTRIES};
 
-const NOON: u64 = 1_800_000_000;
+const NOON: UnixSeconds = UnixSeconds(1_800_000_000);
 
 fn book() -> Book {
     Book::new(owner(0), DeviceShare::SOLE)
@@ -17,7 +17,10 @@ fn ids_are_counted_up_and_the_end_says_when_it_goes_on() {
     }
     let before = book.clone();
     let refusal = book.reserve(NOON + 599, &room).unwrap_err();
-    assert!(matches!(refusal, LedgerRefusal::QuotaUsed { used: 3, next_begins: 1_800_000_600, .. }), "{refusal}");
+    assert!(
+        matches!(refusal, LedgerRefusal::QuotaUsed { used: 3, next_begins: UnixSeconds(1_800_000_600), .. }),
+        "{refusal}"
+    );
     assert_eq!(book, before);
     assert_eq!(book.reserve(NOON + 600, &room).unwrap().message_id, 0);
 }
@@ -76,12 +79,12 @@ fn an_epoch_that_was_left_is_not_entered_again() {
 fn a_clock_once_in_the_year_2100_does_not_lock_the_wallet() {
     let (mut book, room) = (book(), quota("room", 600, 9));
     book.reserve(NOON, &room).unwrap();
-    book.reserve(4_102_444_800, &room).unwrap();
+    book.reserve(UnixSeconds(4_102_444_800), &room).unwrap();
     assert!(matches!(book.reserve(NOON, &room), Err(LedgerRefusal::EpochLeft { .. })));
     for epoch in 1..200 {
         assert_eq!(book.reserve(NOON + 600 * epoch, &room).unwrap().message_id, 0);
     }
-    assert!(matches!(book.reserve(4_102_444_800, &room), Err(LedgerRefusal::EpochLeft { .. })));
+    assert!(matches!(book.reserve(UnixSeconds(4_102_444_800), &room), Err(LedgerRefusal::EpochLeft { .. })));
 }
 
 #[test]
@@ -179,15 +182,15 @@ fn the_book_stays_small_however_many_scopes_there_are() {
 #[test]
 fn the_ends_of_the_number_range_do_not_overflow() {
     let mut book = book();
-    for now in [0, u64::MAX] {
+    for now in [UnixSeconds(0), UnixSeconds::MAX] {
         for seconds in [1, u32::MAX] {
             let room = quota("room", seconds, u16::MAX);
             book.reserve(now, &room).unwrap();
             book.status(now, &room);
         }
     }
-    book.suspect(u64::MAX);
-    assert!(matches!(book.reserve(u64::MAX, &quota("room", 1, 1)), Err(LedgerRefusal::MayBeStale { .. })));
+    book.suspect(UnixSeconds::MAX);
+    assert!(matches!(book.reserve(UnixSeconds::MAX, &quota("room", 1, 1)), Err(LedgerRefusal::MayBeStale { .. })));
 }
 
 #[test]

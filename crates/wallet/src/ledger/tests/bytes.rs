@@ -15,9 +15,9 @@ fn any_book() -> impl Strategy<Value = Book> {
     (uses, 0..3u16, any::<Option<u64>>()).prop_map(|(uses, device, suspect)| {
         let mut book = Book::new(owner(1), share(device, 3));
         for (scope, seconds, now, limit) in uses {
-            let _ = book.reserve(now * 1_000, &quota(&scope.to_string(), seconds * 60, limit));
+            let _ = book.reserve(UnixSeconds(now * 1_000), &quota(&scope.to_string(), seconds * 60, limit));
         }
-        suspect.into_iter().for_each(|until| book.suspect(until));
+        suspect.into_iter().for_each(|until| book.suspect(UnixSeconds(until)));
         book
     })
 }
@@ -82,7 +82,7 @@ proptest! {
         let bytes = resealed(&file.book.to_bytes(), &changes, cut);
         if let Ok(mut read) = Book::from_bytes(&bytes) {
             prop_assert_eq!(read.to_bytes(), bytes);
-            let _ = read.reserve(1_000_000, &quota("1", 60, 100));
+            let _ = read.reserve(UnixSeconds(1_000_000), &quota("1", 60, 100));
         }
     }
 }

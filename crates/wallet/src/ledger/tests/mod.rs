@@ -9,6 +9,7 @@ mod store;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Scope};
+use quotapass_protocol::UnixSeconds;
 
 use super::{DeviceShare, LedgerOwner, Quota};
 

@@ -15,7 +15,7 @@ use crate::ledger::{Book, History, LedgerError, LedgerRefusal, Reservation, stor
 
 const LEDGER: &str = "data/ledger";
 const WITNESS: &str = "state/witness";
-const START: u64 = 1_800_000_000;
+const START: UnixSeconds = UnixSeconds(1_800_000_000);
 /// Maximum delay of the clock when a restored ledger is first used: less than the shortest epoch here.
 const SLOW: u64 = 59;
 
@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(device, backup, kind)| Step::Restore { device, backup, kind }),
         3 => prop_oneof![1..100u64, 500..2_000u64].prop_map(Step::Wait),
         1 => prop_oneof![Just(2_400_000_000u64), Just(3 * 86_400)].prop_map(Step::Wait),
-        2 => prop_oneof![1..2_000u64, Just(START), Just(2_400_000_000)].prop_map(Step::ClockBack),
+        2 => prop_oneof![1..2_000u64, Just(START.0), Just(2_400_000_000)].prop_map(Step::ClockBack),
     ]
 }
 
@@ -107,7 +107,7 @@ struct Device {
     store: Option<Store<SimulatedDisk>>,
     backups: Vec<Backup>,
     /// The latest time at which an id was given.
-    latest_use: u64,
+    latest_use: UnixSeconds,
     /// Whether no ledger was ever opened here.
     is_new: bool,
     /// Whether a file was restored and not used since.
@@ -121,14 +121,14 @@ impl Device {
             disk: SimulatedDisk::default(),
             store: None,
             backups: Vec::new(),
-            latest_use: 0,
+            latest_use: UnixSeconds(0),
             is_new: true,
             is_restored: false,
         }
     }
 
     /// The store, opened or created if it is not open.
-    fn store(&mut self, now: u64) -> Result<&mut Store<SimulatedDisk>, LedgerError> {
+    fn store(&mut self, now: UnixSeconds) -> Result<&mut Store<SimulatedDisk>, LedgerError> {
         if self.store.is_none() {
             let (disk, ledger, witness) = (self.disk.clone(), Path::new(LEDGER), Path::new(WITNESS));
             let opened = match Store::open(disk.clone(), ledger, witness, &owner(0), self.share) {
@@ -150,7 +150,7 @@ impl Device {
         Ok(self.store.as_mut().unwrap())
     }
 
-    fn reserve(&mut self, clock: u64, quota: &Quota) -> Result<Reservation, LedgerError> {
+    fn reserve(&mut self, clock: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
         let now = if self.is_restored { clock.max(self.latest_use.saturating_sub(SLOW)) } else { clock };
         let result = self.store(now).and_then(|store| store.reserve(now, quota));
         match &result {
@@ -208,7 +208,7 @@ impl Device {
 struct Given(HashSet<(Scope, Epoch, u16)>);
 
 impl Given {
-    fn take(&mut self, device: &mut Device, clock: u64, quota: &Quota) -> Result<(), LedgerError> {
+    fn take(&mut self, device: &mut Device, clock: UnixSeconds, quota: &Quota) -> Result<(), LedgerError> {
         let reservation = device.reserve(clock, quota)?;
         let id = reservation.message_id;
         assert!(id < quota.limit.get() && id % 2 == device.share.device());
@@ -269,7 +269,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Restore { device, backup, kind } => devices[device].restore(backup, kind),
             Step::Wait(seconds) => {
-                clock += seconds;
+                clock = clock + seconds;
                 latest = latest.max(clock);
             }
             Step::ClockBack(seconds) => clock = clock.saturating_sub(seconds),

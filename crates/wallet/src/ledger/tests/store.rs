@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{disk::SimulatedDisk, *};
 use crate::ledger::{Book, Gap, History, LedgerError, LedgerRefusal, store::Store};
 
-const NOON: u64 = 1_800_000_000;
+const NOON: UnixSeconds = UnixSeconds(1_800_000_000);
 
 struct Bench {
     disk: SimulatedDisk,
