@@ -34,6 +34,11 @@ impl UnixSeconds {
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// Returns the seconds between two moments, in either order.
+    pub const fn abs_diff(self, other: Self) -> u64 {
+        self.0.abs_diff(other.0)
+    }
 }
 
 impl Add<u64> for UnixSeconds {
@@ -79,6 +84,7 @@ mod tests {
         let time = UnixSeconds(1_800_000_000);
         assert_eq!((time + 60).since(time), 60);
         assert_eq!(time.since(time + 60), 0);
+        assert_eq!(time.abs_diff(time + 60), 60);
         assert_eq!((UnixSeconds::MAX + 1, UnixSeconds(1) - 2), (UnixSeconds::MAX, UnixSeconds(0)));
         assert_eq!(time.to_string(), "1800000000");
         assert_eq!(serde_json::to_string(&time).unwrap(), "1800000000");

@@ -5,7 +5,7 @@ use std::collections::{HashMap, hash_map};
 
 use parking_lot::Mutex;
 use quotapass_circuits::identity::IdentityCommitment;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 use super::{BadgeBook, MemoryLog, NullifierLog};
@@ -43,12 +43,18 @@ pub enum Settlement {
 
 /// The cases of convicted members, worked on by one relay at a time.
 pub trait SlashClaims: Send + Sync {
-    /// Claims a case until Unix second `until`, or extends this worker's claim. Returns false if another worker has the
-    /// case at `now`, or if it is settled. See [`Case::is_free_for`].
+    /// Claims a case until `until`, or extends this worker's claim. Returns false if another worker has the case at
+    /// `now`, or if it is settled. See [`Case::is_free_for`].
     ///
     /// # Errors
     /// [`LogError`]; the case is then not claimed.
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError>;
+    fn claim(
+        &self,
+        commitment: IdentityCommitment,
+        worker: &WorkerId,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Result<bool, LogError>;
 
     /// Closes a case for good. A case that is already closed stays unchanged.
     ///
@@ -71,21 +77,21 @@ pub enum Case {
     Claimed {
         /// The worker.
         worker: WorkerId,
-        /// The Unix second until which no other worker may take it.
-        until: u64,
+        /// The time until which no other worker may take it.
+        until: UnixSeconds,
     },
     /// It is closed.
     Settled(Settlement),
 }
 
 impl Case {
-    /// Returns whether a worker may take the case at Unix second `now`, until the Unix second `end`.
+    /// Returns whether a worker may take the case at `now`, until `end`.
     ///
     /// A claim that lasts for more than twice that time comes from a clock that is ahead, and does not count. Otherwise
     /// the case of a relay that ends after its clock was days ahead would wait for days, and the member would have its
     /// deposit back.
-    pub fn is_free_for(&self, worker: &WorkerId, now: u64, end: u64) -> bool {
-        let longest = end.saturating_sub(now).saturating_mul(2);
+    pub fn is_free_for(&self, worker: &WorkerId, now: UnixSeconds, end: UnixSeconds) -> bool {
+        let longest = end.since(now).saturating_mul(2);
         match self {
             Self::Settled(_) => false,
             Self::Claimed { worker: holder, until } => {
@@ -108,7 +114,13 @@ impl Case {
 pub(super) struct Cases(Mutex<HashMap<IdentityCommitment, Case>>);
 
 impl SlashClaims for MemoryLog {
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
+    fn claim(
+        &self,
+        commitment: IdentityCommitment,
+        worker: &WorkerId,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Result<bool, LogError> {
         let claimed = Case::Claimed { worker: worker.clone(), until };
         Ok(match self.cases.0.lock().entry(commitment) {
             hash_map::Entry::Vacant(vacant) => {

@@ -2,13 +2,15 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
-/// A clock in Unix seconds.
+use quotapass_protocol::UnixSeconds;
+
+/// A clock in Unix time.
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time.
-    fn now(&self) -> u64;
+    fn now(&self) -> UnixSeconds;
 }
 
 /// The system's clock. It may jump in either direction when it is set.
@@ -17,8 +19,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     /// Returns zero if the system's clock shows a time before 1970; no epoch is in range then.
-    fn now(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    fn now(&self) -> UnixSeconds {
+        SystemTime::now().try_into().unwrap_or_default()
     }
 }
 
@@ -27,14 +29,14 @@ impl Clock for SystemClock {
 pub struct SettableClock(AtomicU64);
 
 impl SettableClock {
-    /// Creates a clock that stands at a Unix second.
-    pub const fn at(unix_seconds: u64) -> Self {
-        Self(AtomicU64::new(unix_seconds))
+    /// Creates a clock that stands at a time.
+    pub const fn at(time: UnixSeconds) -> Self {
+        Self(AtomicU64::new(time.0))
     }
 
     /// Sets the clock, forwards or backwards.
-    pub fn set(&self, unix_seconds: u64) {
-        self.0.store(unix_seconds, Ordering::Relaxed);
+    pub fn set(&self, time: UnixSeconds) {
+        self.0.store(time.0, Ordering::Relaxed);
     }
 
     /// Moves the clock forwards.
@@ -44,7 +46,7 @@ impl SettableClock {
 }
 
 impl Clock for SettableClock {
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn now(&self) -> UnixSeconds {
+        UnixSeconds(self.0.load(Ordering::Relaxed))
     }
 }

@@ -7,7 +7,7 @@ use quotapass_circuits::{
     identity::IdentityCommitment,
     signal::{Epoch, Scope},
 };
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use crate::{EventBus, RelayEvent, Settlement, SlashClaims, conviction::ConvictionPosition};
 
@@ -76,13 +76,13 @@ impl ConvictedMembers {
         state.position = position;
     }
 
-    /// Publishes new convictions, at Unix second `now`. With `looks_after_cases` it also checks some of the open cases.
+    /// Publishes new convictions, at `now`. With `looks_after_cases` it also checks some of the open cases.
     /// The lock is not held during log operations.
     pub(super) fn publish(
         &self,
         cases: &dyn SlashClaims,
         events: &EventBus,
-        now: u64,
+        now: UnixSeconds,
         looks_after_cases: bool,
     ) -> Result<(), LogError> {
         let open = {

@@ -1,7 +1,7 @@
 //! The evidence of a double post as a log keeps it.
 
 use quotapass_circuits::{identity::IdentitySecret, share::Nullifier};
-use quotapass_protocol::{Evidence, LogError};
+use quotapass_protocol::{Evidence, LogError, UnixSeconds};
 
 use crate::{NullifierLog, log::Fields};
 
@@ -10,15 +10,15 @@ use crate::{NullifierLog, log::Fields};
 pub struct Conviction {
     /// The two shares.
     pub evidence: Evidence,
-    /// The time at which a relay first had both shares, in Unix seconds.
-    pub at: u64,
+    /// The time at which a relay first had both shares.
+    pub at: UnixSeconds,
     /// Optional fields, which the log keeps as they are.
     pub fields: Fields,
 }
 
 impl Conviction {
-    /// Creates a conviction at Unix second `at`, without optional fields.
-    pub fn new(evidence: Evidence, at: u64) -> Self {
+    /// Creates a conviction at time `at`, without optional fields.
+    pub fn new(evidence: Evidence, at: UnixSeconds) -> Self {
         Self { evidence, at, fields: Fields::new() }
     }
 

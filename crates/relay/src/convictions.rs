@@ -7,7 +7,7 @@ use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
     share::{Share, recover_line},
 };
-use quotapass_protocol::{Evidence, LogError, QuotaExceeded, Verdict};
+use quotapass_protocol::{Evidence, LogError, QuotaExceeded, UnixSeconds, Verdict};
 
 use super::{
     ConvictedMember, Conviction, LogEpoch, Outcome, Relay,
@@ -52,7 +52,7 @@ impl Relay {
         &self,
         candidates: &[Candidate],
         outcomes: Vec<Result<Outcome, LogError>>,
-        now: u64,
+        now: UnixSeconds,
     ) -> Vec<Verdict> {
         // Another secret may have become known since the cheap checks.
         let before = self.offenders(candidates);
@@ -122,10 +122,10 @@ impl Relay {
         candidates.iter().map(|candidate| refused.offender(&candidate.quota(), candidate.entry.nullifier)).collect()
     }
 
-    /// Refuses all further passes of a member whose secret is known since Unix second `since`. If it makes a
-    /// difference, the member's message limit is looked up afterwards; for the order see
+    /// Refuses all further passes of a member whose secret is known since the time `since`. If it makes a difference,
+    /// the member's message limit is looked up afterwards; for the order see
     /// [`SlashedMembers::learn_limit`](super::SlashedMembers::learn_limit).
-    fn refuse(&self, secret: IdentitySecret, cap: NonZeroU16, since: u64) -> u64 {
+    fn refuse(&self, secret: IdentitySecret, cap: NonZeroU16, since: UnixSeconds) -> u64 {
         let commitment = secret.commitment();
         let (number, is_news) = self.slashed.learn(secret, None, since);
         if is_news && cap.get() >= LOOK_UP_FROM {
@@ -142,12 +142,12 @@ impl Relay {
         *self.limits.write() = Some(limits);
     }
 
-    /// Refuses at Unix second `now` all further passes of members whose evidence was kept since the last call, here or
-    /// by another relay that shares the log. Every batch begins with this call.
+    /// Refuses at `now` all further passes of members whose evidence was kept since the last call, here or by another
+    /// relay that shares the log. Every batch begins with this call.
     ///
     /// # Errors
     /// [`LogError`].
-    pub fn learn_convictions(&self, now: u64) -> Result<(), LogError> {
+    pub fn learn_convictions(&self, now: UnixSeconds) -> Result<(), LogError> {
         // Threads do not wait for each other's read of the log. Two threads may read the same convictions; each knows
         // them when it is done.
         let before = self.convicted.position();
@@ -169,31 +169,31 @@ impl Relay {
         Ok(())
     }
 
-    /// Keeps evidence that was found elsewhere, at Unix second `now`, and refuses all further passes of the member.
-    /// Returns whether it is the first evidence against this member.
+    /// Keeps evidence that was found elsewhere, at `now`, and refuses all further passes of the member. Returns whether
+    /// it is the first evidence against this member.
     ///
     /// The caller checks by the commitment that the secret belongs to a member: see [`Evidence::secret_below`].
     ///
     /// # Errors
     /// [`LogError`]; [`LogError::Damaged`] if no secret can be recovered from the shares.
-    pub fn import(&self, evidence: &Evidence, now: u64) -> Result<bool, LogError> {
+    pub fn import(&self, evidence: &Evidence, now: UnixSeconds) -> Result<bool, LogError> {
         let secret = evidence.secret().ok_or(LogError::Damaged)?;
         let is_first = self.log.convict(&Conviction::new(evidence.clone(), now))?;
         self.refuse(secret, self.highest_cap(now), now);
         Ok(is_first)
     }
 
-    /// Slashes a member whose secret became known elsewhere, at Unix second `now`. It takes effect at once, under every
-    /// root. Secrets recovered here have already taken effect. Returns whether the secret was unknown before.
+    /// Slashes a member whose secret became known elsewhere, at `now`. It takes effect at once, under every root.
+    /// Secrets recovered here have already taken effect. Returns whether the secret was unknown before.
     ///
     /// The caller checks by the commitment that the secret belongs to a member.
-    pub fn slash(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, now: u64) -> bool {
+    pub fn slash(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, now: UnixSeconds) -> bool {
         self.slashed.insert(secret, message_limit, now)
     }
 
-    /// Computes at Unix second `now` the refused nullifiers of epochs that begin soon, so that the first posts of these
-    /// epochs do not wait for them. Call it every few seconds, on a background thread.
-    pub fn prepare(&self, now: u64) {
+    /// Computes at `now` the refused nullifiers of epochs that begin soon, so that the first posts of these epochs do
+    /// not wait for them. Call it every few seconds, on a background thread.
+    pub fn prepare(&self, now: UnixSeconds) {
         if self.slashed.is_empty() {
             return;
         }
@@ -214,7 +214,7 @@ impl Relay {
     }
 
     /// Returns the highest cap of all scopes.
-    fn highest_cap(&self, now: u64) -> NonZeroU16 {
+    fn highest_cap(&self, now: UnixSeconds) -> NonZeroU16 {
         let policies = self.policies();
         policies.iter().map(|entry| entry.history().highest_cap(now)).max().unwrap_or(NonZeroU16::MIN)
     }
@@ -222,7 +222,7 @@ impl Relay {
 
 impl Candidate {
     /// Returns the verdict on a post of a member whose secret is known.
-    pub(super) fn slashed(&self, offender: Offender, now: u64) -> Verdict {
+    pub(super) fn slashed(&self, offender: Offender, now: UnixSeconds) -> Verdict {
         Verdict::SlashedMember { within_grace: offender.is_within(self.grace, now) }
     }
 
@@ -231,7 +231,7 @@ impl Candidate {
     /// # Errors
     /// [`LogError::Damaged`] if no line of this nullifier goes through both shares: the recorded share then never had a
     /// valid proof, because this post has one. [`recover_line`] explains why the nullifier is enough.
-    fn catch(&self, recorded: Share, place: usize, now: u64) -> Result<Caught, LogError> {
+    fn catch(&self, recorded: Share, place: usize, now: UnixSeconds) -> Result<Caught, LogError> {
         let (nullifier, second) = (self.entry.nullifier, self.entry.share);
         let (secret, line) = recover_line(&recorded, &second).map_err(|_| LogError::Damaged)?;
         if line.nullifier() != nullifier {

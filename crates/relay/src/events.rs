@@ -10,6 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use quotapass_circuits::{identity::IdentityCommitment, membership::Root};
+use quotapass_protocol::UnixSeconds;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -18,7 +19,7 @@ use super::Settlement;
 /// The number of past events that are kept for listeners that reconnect.
 const KEPT: usize = 256;
 
-/// An event of a relay. It contains no secrets; times are Unix seconds.
+/// An event of a relay. It contains no secrets.
 ///
 /// As JSON: only the fields; the name is [`name`](Self::name).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +31,7 @@ pub enum RelayEvent {
         /// The current root.
         root: Root,
         /// The time since when it is current.
-        since: u64,
+        since: UnixSeconds,
         /// Members with a deposit.
         members: u64,
     },
@@ -46,7 +47,7 @@ pub enum RelayEvent {
         /// The member's commitment.
         commitment: IdentityCommitment,
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
     /// The case of a convicted member was closed.
     Slashed {
@@ -55,27 +56,27 @@ pub enum RelayEvent {
         /// The outcome of the case.
         settlement: Settlement,
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
     /// The configuration was reloaded and is in force.
     Reloaded {
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
     /// A reload failed because the configuration is not valid; the previous one stays in force.
     ReloadRefused {
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
     /// The chain's endpoint no longer answers.
     ChainLost {
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
     /// The chain's endpoint answers again.
     ChainBack {
         /// The time of the event.
-        at: u64,
+        at: UnixSeconds,
     },
 }
 
@@ -213,12 +214,12 @@ mod tests {
     use super::*;
 
     fn publish(bus: &EventBus, times: core::ops::Range<u64>) {
-        times.for_each(|at| bus.publish(RelayEvent::Reloaded { at }));
+        times.for_each(|at| bus.publish(RelayEvent::Reloaded { at: UnixSeconds(at) }));
     }
 
     fn times(subscription: &Subscription) -> Vec<u64> {
         let time = |occurrence: &Arc<Occurrence>| match occurrence.event {
-            RelayEvent::Reloaded { at } => at,
+            RelayEvent::Reloaded { at } => at.0,
             _ => panic!("{occurrence:?}"),
         };
         subscription.missed.iter().map(time).collect()
@@ -235,7 +236,7 @@ mod tests {
         let mut back = bus.subscribe_after(second);
         assert_eq!((times(&back), back.incomplete), (vec![2, 3, 4], false));
         publish(&bus, 5..6);
-        assert_eq!(back.next.try_recv().unwrap().event, RelayEvent::Reloaded { at: 5 });
+        assert_eq!(back.next.try_recv().unwrap().event, RelayEvent::Reloaded { at: UnixSeconds(5) });
         let all = bus.subscribe_after(first);
         assert_eq!((times(&all).len(), all.incomplete), (5, false));
     }

@@ -1,9 +1,9 @@
 //! The relay: the verdict on every pass (protocol, sections 7 and 8).
 //!
 //! A [`Relay`] takes a pass and its message and answers with a [`Verdict`](quotapass_protocol::Verdict). The order of
-//! checks: decode, scope, epoch, requirement, root, signal, slashed members, known replay (all cheap), then the pairing,
-//! then the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an argument, in
-//! Unix seconds, and a log that needs a disk or a network implements the trait.
+//! checks: decode, scope, epoch, requirement, root, signal, slashed members, known replay (all cheap), then the
+//! pairing, then the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an
+//! argument, and a log that needs a disk or a network implements the trait.
 //!
 //! The modules around it: [`engine`] batches incoming posts and badges, [`http`] answers over HTTP, and [`chain`],
 //! [`slasher`] and [`upkeep`] connect the relay to its registry and its clock.

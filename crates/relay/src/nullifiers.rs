@@ -9,7 +9,7 @@ use quotapass_circuits::{
     share::{Nullifier, Share},
     signal::{Epoch, ExternalNullifier, Scope},
 };
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::{Conviction, badges::MemoryBook, claims::Cases, log::Fields};
 
@@ -17,7 +17,7 @@ use super::{Conviction, badges::MemoryBook, claims::Cases, log::Fields};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogEpoch {
     external_nullifier: ExternalNullifier,
-    keep_until: u64,
+    keep_until: UnixSeconds,
 }
 
 impl LogEpoch {
@@ -40,15 +40,15 @@ impl LogEpoch {
         self.external_nullifier
     }
 
-    /// Returns the Unix second from which on no policy accepts the epoch, so its nullifiers may be dropped: one epoch
-    /// length after its end.
+    /// Returns the time from which on no policy accepts the epoch, so its nullifiers may be dropped: one epoch length
+    /// after its end.
     ///
     /// A post is accepted only if *one* policy accepts it whole ([`PolicyHistory`](quotapass_protocol::PolicyHistory)): its epoch
     /// has the length of a policy that holds, and lies within the clock difference of the same policy. A valid policy
     /// allows no clock difference above its own epoch. An epoch is therefore out of range from this second on for all
     /// policies of its length, and always for policies of other lengths, whatever policies follow. If the range were
     /// judged by another policy's clock difference, a log would forget nullifiers of epochs that are still accepted.
-    pub const fn keep_until(&self) -> u64 {
+    pub const fn keep_until(&self) -> UnixSeconds {
         self.keep_until
     }
 }
@@ -133,10 +133,10 @@ pub struct LogStatistics {
     pub convictions: u64,
     /// Bytes on disk, or in the memory of a server; none if they are not counted.
     pub bytes: Option<u64>,
-    /// The Unix second until which epochs are [expired](NullifierLog::expire), by any relay.
-    pub closed_until: u64,
-    /// The Unix second that the log server's clock shows; none if the log has no server clock.
-    pub time: Option<u64>,
+    /// The time until which epochs are [expired](NullifierLog::expire), by any relay.
+    pub closed_until: UnixSeconds,
+    /// The time that the log server's clock shows; none if the log has no server clock.
+    pub time: Option<UnixSeconds>,
 }
 
 /// A log of the nullifiers of the epochs in range.
@@ -195,15 +195,15 @@ pub trait NullifierLog: Send + Sync {
     ///
     /// # Errors
     /// [`LogError`].
-    fn expire(&self, now: u64) -> Result<(), LogError>;
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError>;
 
     /// Reopens epochs that were expired too early by a wrong clock: all whose [`keep_until`](LogEpoch::keep_until) is
     /// after `now`. Epochs whose nullifiers may have been dropped stay closed, so that no recorded nullifier can be
-    /// recorded a second time. Returns the Unix second until which epochs stay expired.
+    /// recorded a second time. Returns the time until which epochs stay expired.
     ///
     /// # Errors
     /// [`LogError`].
-    fn reopen(&self, now: u64) -> Result<u64, LogError>;
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError>;
 
     /// Returns the size and state of the log, for metrics; cheap enough to call every few seconds.
     ///
@@ -233,9 +233,9 @@ pub struct MemoryLog {
 #[derive(Default)]
 struct MemoryContents {
     epochs: HashMap<LogEpoch, HashMap<Nullifier, Recorded>>,
-    expired_until: u64,
+    expired_until: UnixSeconds,
     /// No nullifiers of epochs with a later `keep_until` were dropped.
-    lost_until: u64,
+    lost_until: UnixSeconds,
     convicted: HashSet<IdentityCommitment>,
     convictions: Vec<Conviction>,
 }
@@ -311,17 +311,17 @@ impl NullifierLog for MemoryLog {
         Ok(self.state.lock().convictions.get(from..).unwrap_or_default().to_vec())
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         let mut state = self.state.lock();
         let lost = state.epochs.keys().map(LogEpoch::keep_until).filter(|keep_until| *keep_until <= now).max();
-        state.lost_until = state.lost_until.max(lost.unwrap_or(0));
+        state.lost_until = state.lost_until.max(lost.unwrap_or_default());
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
         self.book.lock().expire(now);
         Ok(())
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         let mut state = self.state.lock();
         state.expired_until = state.expired_until.min(now.max(state.lost_until));
         Ok(state.expired_until)
@@ -392,14 +392,14 @@ mod tests {
     fn whole_epochs_expire_and_stay_expired() {
         let log = MemoryLog::new();
         let (old, young) = (entry(1, 7, 1), entry(2, 7, 1));
-        assert_eq!(old.epoch.keep_until(), 180);
+        assert_eq!(old.epoch.keep_until(), UnixSeconds(180));
         assert!(log.record(&old).is_ok() && log.record(&young).is_ok());
-        log.expire(179).unwrap();
+        log.expire(UnixSeconds(179)).unwrap();
         assert_eq!(log.len(), 2);
-        log.expire(180).unwrap();
+        log.expire(UnixSeconds(180)).unwrap();
         assert_eq!(log.len(), 1);
         // A clock that goes back does not open the epoch again.
-        log.expire(10).unwrap();
+        log.expire(UnixSeconds(10)).unwrap();
         assert_eq!(log.record(&old), Err(LogError::Expired));
         assert_eq!(log.lookup(&old.epoch, old.nullifier), Err(LogError::Expired));
         assert_eq!(log.record(&young), Ok(Outcome::Replay));

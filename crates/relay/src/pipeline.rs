@@ -16,8 +16,8 @@ use quotapass_circuits::{
     verifier::{Verifier, VerifierCosts},
 };
 use quotapass_protocol::{
-    DatedPolicy, Horizon, LogError, Overload, PolicyError, PolicyTable, RootHistory, UnlistedScope, UnlistedVerdict,
-    Verdict,
+    DatedPolicy, Horizon, LogError, Overload, PolicyError, PolicyTable, RootHistory, UnixSeconds, UnlistedScope,
+    UnlistedVerdict, Verdict,
 };
 use rayon::prelude::*;
 
@@ -131,14 +131,14 @@ impl Relay {
         VerifierCosts::measure(&self.posts, elapsed)
     }
 
-    /// Judges one post at Unix second `now`. See [`verify_posts`](Self::verify_posts).
-    pub fn verify_post(&self, request: PostRequest<'_>, now: u64) -> Verdict {
+    /// Judges one post at `now`. See [`verify_posts`](Self::verify_posts).
+    pub fn verify_post(&self, request: PostRequest<'_>, now: UnixSeconds) -> Verdict {
         // A batch of one has one verdict.
         self.verify_posts(&[request], now).pop().unwrap_or(Verdict::Overloaded(Overload::Failure))
     }
 
-    /// Judges a batch of posts at Unix second `now`, in order, as if each had come alone: a double post within the
-    /// batch gives an acceptance and a quota conflict, a duplicate gives an acceptance and a replay.
+    /// Judges a batch of posts at `now`, in order, as if each had come alone: a double post within the batch gives an
+    /// acceptance and a quota conflict, a duplicate gives an acceptance and a replay.
     ///
     /// The checks go from cheap to costly, and each is made only for posts that passed the checks before: decoding of
     /// the head, scope, epoch, requirement, root and signal; then slashed members and known replays; then decoding of
@@ -149,12 +149,12 @@ impl Relay {
     /// A known replay needs no proof: the same nullifier with exactly the same share *was* proved before, and the
     /// verdict has no consequence, whatever bytes are in place of the proof. For any other share of a known nullifier
     /// the proof decides, because anybody can copy a nullifier and invent a share.
-    pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+    pub fn verify_posts(&self, requests: &[PostRequest<'_>], now: UnixSeconds) -> Vec<Verdict> {
         self.verify_posts_by(Verification::Together, requests, now)
     }
 
     /// Returns the same verdicts, with a choice of how the proofs are verified.
-    pub fn verify_posts_by(&self, how: Verification, requests: &[PostRequest<'_>], now: u64) -> Vec<Verdict> {
+    pub fn verify_posts_by(&self, how: Verification, requests: &[PostRequest<'_>], now: UnixSeconds) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; requests.len()];
         let checked: Vec<_> = requests.par_iter().map(|request| self.check_post(request, now)).collect();
         let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
@@ -218,7 +218,7 @@ impl Relay {
     }
 
     /// Makes the checks that need neither the log nor the decoding of points.
-    fn check_post(&self, request: &PostRequest<'_>, now: u64) -> Result<Stated, Verdict> {
+    fn check_post(&self, request: &PostRequest<'_>, now: UnixSeconds) -> Result<Stated, Verdict> {
         let (head, proof) = PostHead::from_bytes(request.pass)?;
         let epoch = head.epoch;
         let (scope, cap, grace, is_shadow) = {
@@ -236,7 +236,7 @@ impl Relay {
     }
 
     /// Checks that the newest known block is recent enough for passes of an [exposure](quotapass_protocol::Policy::exposure).
-    pub(super) fn check_horizon(&self, exposure: u64, now: u64) -> Result<(), Verdict> {
+    pub(super) fn check_horizon(&self, exposure: u64, now: UnixSeconds) -> Result<(), Verdict> {
         match self.horizon() {
             Some(horizon) if now > horizon.accepts_until(exposure) => Err(Verdict::UnknownRoot),
             _ => Ok(()),
@@ -255,12 +255,12 @@ impl Relay {
     }
 
     /// Checks a root under a root window in seconds.
-    pub(super) fn check_root(&self, root: Root, now: u64, window: u32) -> Result<(), Verdict> {
+    pub(super) fn check_root(&self, root: Root, now: UnixSeconds, window: u32) -> Result<(), Verdict> {
         self.roots.read().status(root, now, window).check()
     }
 
-    /// Records that the tree has a new root since Unix second `at`.
-    pub fn advance_root(&self, root: Root, at: u64) {
+    /// Records that the tree has a new root since time `at`.
+    pub fn advance_root(&self, root: Root, at: UnixSeconds) {
         let window = self.policies().longest_root_window();
         let mut roots = self.roots.write();
         roots.advance(root, at);
@@ -268,7 +268,7 @@ impl Relay {
     }
 
     /// Records a reorganisation of the chain; see [`RootHistory::reorganise`].
-    pub fn reorganise_roots(&self, undone: usize, branch: impl IntoIterator<Item = (Root, u64)>) {
+    pub fn reorganise_roots(&self, undone: usize, branch: impl IntoIterator<Item = (Root, UnixSeconds)>) {
         self.roots.write().reorganise(undone, branch);
     }
 
@@ -277,14 +277,14 @@ impl Relay {
         self.roots.read()
     }
 
-    /// Replaces the list of policies at Unix second `at`; see [`PolicyTable::change`].
+    /// Replaces the list of policies at time `at`; see [`PolicyTable::change`].
     ///
     /// # Errors
     /// [`PolicyError`]; the policies then stay unchanged.
     pub fn change_policies(
         &self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
-        at: u64,
+        at: UnixSeconds,
     ) -> Result<(), PolicyError> {
         self.policies.write().change(policies, at)
     }
@@ -340,7 +340,7 @@ impl Relay {
     ///
     /// # Errors
     /// [`LogError`] if the log fails.
-    pub fn expire(&self, now: u64) -> Result<(), LogError> {
+    pub fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.slashed.expire(now);
         self.log.expire(now)
     }
@@ -352,7 +352,7 @@ pub(super) fn unanswered() -> LogError {
 }
 
 /// Returns the verdict for a failure of the log.
-pub(super) fn failed(error: LogError, epoch: Epoch, now: u64) -> Verdict {
+pub(super) fn failed(error: LogError, epoch: Epoch, now: UnixSeconds) -> Verdict {
     match error {
         LogError::Expired => Verdict::EpochOutOfRange { epoch, now },
         error => error.into(),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::trouble::{Trouble, TroubleKind, Troubles};
 
@@ -13,14 +13,14 @@ use super::trouble::{Trouble, TroubleKind, Troubles};
 pub struct ChainStatus {
     /// The chain's latest block; none before the chain answered for the first time.
     pub head: Option<u64>,
-    /// The time of that block, in Unix seconds.
-    pub head_time: Option<u64>,
+    /// The time of that block.
+    pub head_time: Option<UnixSeconds>,
     /// The block up to which the copy of the members is synchronized.
     pub synced: Option<u64>,
     /// Members with a deposit.
     pub members: u64,
-    /// The time of the chain's last answer, in Unix seconds.
-    pub answered_at: Option<u64>,
+    /// The time of the chain's last answer.
+    pub answered_at: Option<UnixSeconds>,
     /// The number of consecutive failures since then.
     pub failures: u32,
     /// The last error. It may name the endpoint, so it is only for the operator.
@@ -96,13 +96,13 @@ impl RelayStatus {
         &self.troubles
     }
 
-    /// Records that the log failed at Unix second `now`.
-    pub fn log_failed(&self, error: &LogError, now: u64) {
+    /// Records that the log failed at `now`.
+    pub fn log_failed(&self, error: &LogError, now: UnixSeconds) {
         self.troubles.begin(TroubleKind::LogFailing, Trouble::new(error.to_string(), now));
     }
 
-    /// Records that the log worked at Unix second `now`.
-    pub fn log_works(&self, now: u64) {
+    /// Records that the log worked at `now`.
+    pub fn log_works(&self, now: UnixSeconds) {
         self.troubles.end(TroubleKind::LogFailing, now);
     }
 

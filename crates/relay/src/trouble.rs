@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use quotapass_protocol::UnixSeconds;
 use tracing::warn;
 
 /// A kind of trouble. Its [code](Self::code) is stable: `/readyz` reports it.
@@ -53,15 +54,15 @@ impl TroubleKind {
 pub struct Trouble {
     /// The cause, without addresses, users or secrets: it is public.
     pub cause: String,
-    /// The beginning of the trouble, in Unix seconds.
-    pub since: u64,
-    /// The Unix second at which the trouble gets worse, if known.
-    pub worse_at: Option<u64>,
+    /// The beginning of the trouble.
+    pub since: UnixSeconds,
+    /// The time at which the trouble gets worse, if known.
+    pub worse_at: Option<UnixSeconds>,
 }
 
 impl Trouble {
-    /// Creates a trouble that begins at Unix second `now`.
-    pub fn new(cause: impl Into<String>, now: u64) -> Self {
+    /// Creates a trouble that begins at `now`.
+    pub fn new(cause: impl Into<String>, now: UnixSeconds) -> Self {
         Self { cause: cause.into(), since: now, worse_at: None }
     }
 }
@@ -83,15 +84,15 @@ impl Troubles {
         }
     }
 
-    /// Records that a trouble ended at Unix second `now`, if there was one.
-    pub fn end(&self, kind: TroubleKind, now: u64) {
+    /// Records that a trouble ended at `now`, if there was one.
+    pub fn end(&self, kind: TroubleKind, now: UnixSeconds) {
         if let Some(trouble) = self.0.lock().remove(&kind) {
-            warn!(code = kind.code(), seconds = now.saturating_sub(trouble.since), "this trouble is over");
+            warn!(code = kind.code(), seconds = now.since(trouble.since), "this trouble is over");
         }
     }
 
     /// Begins, updates or ends a trouble.
-    pub fn set(&self, kind: TroubleKind, trouble: Option<Trouble>, now: u64) {
+    pub fn set(&self, kind: TroubleKind, trouble: Option<Trouble>, now: UnixSeconds) {
         match trouble {
             Some(trouble) => self.begin(kind, trouble),
             None => self.end(kind, now),
@@ -117,14 +118,17 @@ mod tests {
     fn a_trouble_keeps_its_beginning_until_it_ends() {
         let troubles = Troubles::default();
         let kind = TroubleKind::LogFailing;
-        troubles.begin(kind, Trouble::new("disk full", 100));
-        troubles.begin(kind, Trouble::new("damaged", 108));
-        assert_eq!(troubles.get(kind), Some(Trouble { since: 100, ..Trouble::new("damaged", 108) }));
-        troubles.begin(TroubleKind::ChainStale, Trouble::new("old", 110));
+        troubles.begin(kind, Trouble::new("disk full", UnixSeconds(100)));
+        troubles.begin(kind, Trouble::new("damaged", UnixSeconds(108)));
+        assert_eq!(
+            troubles.get(kind),
+            Some(Trouble { since: UnixSeconds(100), ..Trouble::new("damaged", UnixSeconds(108)) })
+        );
+        troubles.begin(TroubleKind::ChainStale, Trouble::new("old", UnixSeconds(110)));
         assert_eq!(troubles.all().len(), 2);
-        troubles.end(kind, 120);
+        troubles.end(kind, UnixSeconds(120));
         assert_eq!(troubles.get(kind), None);
-        troubles.set(kind, Some(Trouble::new("disk full", 130)), 130);
-        assert_eq!(troubles.get(kind).map(|trouble| trouble.since), Some(130));
+        troubles.set(kind, Some(Trouble::new("disk full", UnixSeconds(130))), UnixSeconds(130));
+        assert_eq!(troubles.get(kind).map(|trouble| trouble.since), Some(UnixSeconds(130)));
     }
 }

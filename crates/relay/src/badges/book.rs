@@ -6,12 +6,12 @@ use quotapass_circuits::{
     share::Pseudonym,
     signal::{ChatKeyHash, Scope},
 };
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::super::{MemoryLog, log::Fields};
 
-/// The latest end of a restriction, in Unix seconds: the last second of the year 9999. A later end counts as no end.
-pub const LATEST_END: u64 = 253_402_300_799;
+/// The latest end of a restriction: the last second of the year 9999. A later end counts as no end.
+pub const LATEST_END: UnixSeconds = UnixSeconds(253_402_300_799);
 
 /// A pseudonym in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,20 +50,20 @@ impl From<ChatKeyHash> for BoundKey {
 /// The stored restriction of a pseudonym.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
-    /// The last Unix second at which it is in force; none means without end. At most [`LATEST_END`].
-    pub until: Option<u64>,
+    /// The last second at which it is in force; none means without end. At most [`LATEST_END`].
+    pub until: Option<UnixSeconds>,
     /// Optional fields, which the store keeps as they are.
     pub fields: Fields,
 }
 
 impl Restriction {
     /// Creates a restriction without optional fields. An end after the year 9999 counts as no end.
-    pub fn new(until: Option<u64>) -> Self {
+    pub fn new(until: Option<UnixSeconds>) -> Self {
         Self { until: until.filter(|until| *until <= LATEST_END), fields: Fields::new() }
     }
 
-    /// Returns whether it is in force at Unix second `now`.
-    pub fn is_in_force(&self, now: u64) -> bool {
+    /// Returns whether it is in force at `now`.
+    pub fn is_in_force(&self, now: UnixSeconds) -> bool {
         self.until.is_none_or(|until| now <= until)
     }
 }
@@ -124,7 +124,7 @@ pub(crate) struct MemoryBook {
 }
 
 impl MemoryBook {
-    pub(crate) fn expire(&mut self, now: u64) {
+    pub(crate) fn expire(&mut self, now: UnixSeconds) {
         self.restrictions.retain(|_, restriction| restriction.is_in_force(now));
     }
 }

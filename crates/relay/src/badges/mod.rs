@@ -16,7 +16,7 @@ pub(super) use cache::VerifiedBadges;
 pub use possession::{CHALLENGE_SECONDS, Challenger, KeyCheck};
 
 use super::Relay;
-use quotapass_protocol::{LogError, PossessionError, UnlistedScope, Verdict};
+use quotapass_protocol::{LogError, PossessionError, UnixSeconds, UnlistedScope, Verdict};
 
 /// A badge to check.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ pub enum PersonaError {
 }
 
 impl Relay {
-    /// Judges a badge at Unix second `now`.
+    /// Judges a badge at `now`.
     ///
     /// The order of checks: decoding, scope, requirement, root, slashed members, restrictions, possession of the chat
     /// key, proof of the statement. A chat key is bound only after the proof verified. A repeated badge is accepted
@@ -92,7 +92,7 @@ impl Relay {
     /// verdict is `overloaded` if the log cannot tell which members are slashed or restricted.
     ///
     /// A badge is public, and anybody can send a copy: see [`verify_badge_of`](Self::verify_badge_of).
-    pub fn verify_badge(&self, request: BadgeRequest<'_>, now: u64) -> BadgeAnswer {
+    pub fn verify_badge(&self, request: BadgeRequest<'_>, now: UnixSeconds) -> BadgeAnswer {
         self.verify_badge_of(request, |_, _| Ok(false), now)
     }
 
@@ -102,7 +102,7 @@ impl Relay {
         &self,
         request: BadgeRequest<'_>,
         has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
-        now: u64,
+        now: UnixSeconds,
     ) -> BadgeAnswer {
         match self.judge_badge(&request, has_chat_key, now) {
             Ok(holder) => BadgeAnswer { verdict: Verdict::Accepted, holder: Some(holder) },
@@ -114,7 +114,7 @@ impl Relay {
         &self,
         request: &BadgeRequest<'_>,
         has_chat_key: impl FnOnce(Scope, &[u8]) -> Result<bool, PossessionError>,
-        now: u64,
+        now: UnixSeconds,
     ) -> Result<BadgeHolder, Verdict> {
         let pass = BadgePass::from_bytes(request.pass)?;
         let scope = self.check_badge(request.scope, &pass, now)?;
@@ -142,7 +142,7 @@ impl Relay {
     }
 
     /// Makes the checks that need neither the book nor a pairing.
-    fn check_badge(&self, scope: &str, pass: &BadgePass, now: u64) -> Result<Scope, Verdict> {
+    fn check_badge(&self, scope: &str, pass: &BadgePass, now: UnixSeconds) -> Result<Scope, Verdict> {
         let (scope, grace) = {
             let policies = self.policies();
             let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
@@ -158,12 +158,12 @@ impl Relay {
         }
     }
 
-    /// Restricts a pseudonym in a scope, up to and including the Unix second `until`, or without end. An end after the
-    /// year 9999 counts as no end.
+    /// Restricts a pseudonym in a scope, up to and including `until`, or without end. An end after the year 9999 counts
+    /// as no end.
     ///
     /// # Errors
     /// [`PersonaError`].
-    pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<u64>) -> Result<(), PersonaError> {
+    pub fn restrict(&self, scope: &str, pseudonym: Pseudonym, until: Option<UnixSeconds>) -> Result<(), PersonaError> {
         let persona = self.persona(scope, pseudonym)?;
         Ok(self.log.badges().restrict(persona, &Restriction::new(until))?)
     }

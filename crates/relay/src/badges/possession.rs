@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use quotapass_circuits::signal::Scope;
-use quotapass_protocol::{BadgeChallenge, Possession, PossessionError};
+use quotapass_protocol::{BadgeChallenge, Possession, PossessionError, UnixSeconds};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -54,24 +54,24 @@ impl Challenger {
         Self(Arc::new(block))
     }
 
-    /// Makes a challenge for a scope at Unix second `now`.
-    pub fn challenge(&self, scope: Scope, now: u64) -> BadgeChallenge {
+    /// Makes a challenge for a scope at `now`.
+    pub fn challenge(&self, scope: Scope, now: UnixSeconds) -> BadgeChallenge {
         let mut bytes = [0; 32];
-        bytes[..TIME_BYTES].copy_from_slice(&now.to_be_bytes());
+        bytes[..TIME_BYTES].copy_from_slice(&now.0.to_be_bytes());
         let code = self.code(scope, now).finalize().into_bytes();
         bytes[TIME_BYTES..].copy_from_slice(&code[..32 - TIME_BYTES]);
         BadgeChallenge(bytes)
     }
 
-    fn code(&self, scope: Scope, at: u64) -> Hmac<Sha256> {
+    fn code(&self, scope: Scope, at: UnixSeconds) -> Hmac<Sha256> {
         let mut code = Hmac::<Sha256>::new(&(**self.0).into());
         code.update(b"quotapass.badge-challenge.v1\0");
         code.update(&scope.to_be_bytes());
-        code.update(&at.to_be_bytes());
+        code.update(&at.0.to_be_bytes());
         code
     }
 
-    /// Checks an answer at Unix second `now`: whether it proves possession of a chat key.
+    /// Checks an answer at `now`: whether it proves possession of a chat key.
     ///
     /// # Errors
     /// [`PossessionError`].
@@ -80,11 +80,11 @@ impl Challenger {
         scope: Scope,
         chat_key: &[u8],
         possession: &Possession,
-        now: u64,
+        now: UnixSeconds,
     ) -> Result<(), PossessionError> {
         let BadgeChallenge(bytes) = &possession.challenge;
         let (time, code) = bytes.split_at(TIME_BYTES);
-        let at = time.try_into().map(u64::from_be_bytes).map_err(|_| PossessionError::Unknown)?;
+        let at = time.try_into().map(u64::from_be_bytes).map(UnixSeconds).map_err(|_| PossessionError::Unknown)?;
         // First the code, in constant time: a time without a valid code has no meaning.
         self.code(scope, at).verify_truncated_left(code).map_err(|_| PossessionError::Unknown)?;
         if now.abs_diff(at) > CHALLENGE_SECONDS {
@@ -107,11 +107,11 @@ pub struct KeyCheck {
 }
 
 impl KeyCheck {
-    /// Returns whether possession of a chat key is proved at Unix second `now`.
+    /// Returns whether possession of a chat key is proved at `now`.
     ///
     /// # Errors
     /// [`PossessionError`] for a wrong answer, and for a missing answer if one is required.
-    pub fn check(&self, scope: Scope, chat_key: &[u8], now: u64) -> Result<bool, PossessionError> {
+    pub fn check(&self, scope: Scope, chat_key: &[u8], now: UnixSeconds) -> Result<bool, PossessionError> {
         match &self.possession {
             Some(possession) => self.challenger.check(scope, chat_key, possession, now).map(|()| true),
             None if self.is_required => Err(PossessionError::Missing),
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    const NOW: u64 = 1_800_000_000;
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
     fn scope(name: &str) -> Scope {
         Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, name)

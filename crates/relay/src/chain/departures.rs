@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberTree};
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     Change, FollowError, Follower, RegistryError, RegistryEvent, RegistryReader, node::NodeError,
 };
@@ -17,7 +18,7 @@ const MARGIN: u64 = 86_400;
 #[derive(Debug, Default)]
 pub(super) struct Departures {
     /// Time and commitment, oldest first.
-    departed: VecDeque<(u64, IdentityCommitment)>,
+    departed: VecDeque<(UnixSeconds, IdentityCommitment)>,
     /// Convicted members that were forgotten. A member that left before it was slashed can come back with its
     /// commitment.
     forgotten: HashSet<IdentityCommitment>,
@@ -80,10 +81,10 @@ impl Departures {
     /// Forgets members that left long ago. A commitment with several deposits, also one that was copied before it was
     /// slashed, stays known while any of its members is in the tree. Otherwise a convicted member could continue to
     /// post with its other deposit.
-    pub(super) fn forget(&mut self, relay: &Relay, members: &MemberTree, now: u64) {
+    pub(super) fn forget(&mut self, relay: &Relay, members: &MemberTree, now: UnixSeconds) {
         let window = u64::from(relay.policies().longest_root_window()).saturating_add(MARGIN);
         while let Some((at, commitment)) = self.departed.front().copied() {
-            if now.saturating_sub(at) <= window {
+            if now.since(at) <= window {
                 return;
             }
             self.departed.pop_front();

@@ -46,7 +46,7 @@ impl Node for ClockedChain {
 
     fn send(&self, from: Address, call: &Call) -> Result<NodeReceipt, NodeError> {
         let _one_by_one = self.sending.lock();
-        self.chain.advance(self.clock.now().saturating_sub(self.chain.now()?))?;
+        self.chain.advance(self.clock.now().since(self.chain.now()?))?;
         let receipt = self.chain.send(from, call)?;
         if let Err(error) = self.chain.save() {
             // The transaction is valid nevertheless, and the next one writes both.

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
-use quotapass_protocol::Horizon;
+use quotapass_protocol::{Horizon, UnixSeconds};
 use quotapass_registry::{Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
 use tracing::{debug, info, warn};
 
@@ -100,7 +100,7 @@ impl ChainFollower {
         });
         self.exit_delay = exit_delay;
         if roots.is_empty() {
-            roots.push(SavedRoot { root: head.root, since: 0 });
+            roots.push(SavedRoot { root: head.root, since: UnixSeconds(0) });
         }
         self.see(head);
         self.copy_tree()?;

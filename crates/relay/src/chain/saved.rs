@@ -9,6 +9,7 @@ use std::{
 };
 
 use quotapass_circuits::membership::Root;
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::files::write_atomically;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ const VERSION: u32 = 2;
 #[serde(deny_unknown_fields)]
 pub(super) struct SavedRoot {
     pub(super) root: Root,
-    pub(super) since: u64,
+    pub(super) since: UnixSeconds,
 }
 
 /// The chain data that a start without the chain needs.
@@ -87,7 +88,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let saved = SavedRoots::beside(&folder.path().join("members.redb"));
         assert_eq!(saved.load(root(1)).unwrap(), Saved::default());
-        let roots = vec![SavedRoot { root: root(1), since: 0 }, SavedRoot { root: root(2), since: 50 }];
+        let roots = vec![
+            SavedRoot { root: root(1), since: UnixSeconds(0) },
+            SavedRoot { root: root(2), since: UnixSeconds(50) },
+        ];
         let known = Saved { exit_delay: Some(7_200), roots };
         saved.save(known.clone()).unwrap();
         assert_eq!(saved.load(root(2)).unwrap(), known);

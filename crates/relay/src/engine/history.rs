@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hdrhistogram::{CreationError, Histogram};
 use parking_lot::Mutex;
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{UnixSeconds, Verdict};
 use serde::Serialize;
 
 use crate::RelayStatus;
@@ -21,8 +21,9 @@ const LATENCY_DIGITS: u8 = 2;
 /// Verdicts and latencies of five seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Sample {
-    /// The Unix second at which it begins.
-    pub at: u64,
+    /// The time at which it begins.
+    #[schema(value_type = u64)]
+    pub at: UnixSeconds,
     /// Verdicts by [number](Verdict::number), on posts and badges.
     #[schema(value_type = Vec<u32>)]
     pub verdicts: [u32; Verdict::NAMES.len()],
@@ -46,7 +47,7 @@ impl Open {
     fn sample(&self, latencies: &Histogram<u32>, status: &RelayStatus) -> Sample {
         let milliseconds = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
         Sample {
-            at: self.number * SAMPLE_SECONDS,
+            at: UnixSeconds(self.number * SAMPLE_SECONDS),
             verdicts: self.verdicts,
             p50_ms: milliseconds(0.5),
             p99_ms: milliseconds(0.99),
@@ -74,8 +75,8 @@ struct Samples {
 impl Samples {
     /// Returns the open sample for a moment, and closes the previous one. A clock that goes back also begins a new
     /// sample.
-    fn turn(&mut self, now: u64, status: &RelayStatus) -> &mut Open {
-        let number = now / SAMPLE_SECONDS;
+    fn turn(&mut self, now: UnixSeconds, status: &RelayStatus) -> &mut Open {
+        let number = now.0 / SAMPLE_SECONDS;
         if let Some(over) = self.open.take_if(|open| open.number != number) {
             if self.closed.len() == KEPT {
                 self.closed.pop_front();
@@ -93,8 +94,8 @@ impl History {
         Ok(Self { state: Mutex::new(Samples { closed: VecDeque::new(), open: None, latencies }), status })
     }
 
-    /// Counts verdicts that were given at Unix second `now`; without verdicts it only advances the time.
-    pub(super) fn note(&self, verdicts: &[Verdict], now: u64) {
+    /// Counts verdicts that were given at `now`; without verdicts it only advances the time.
+    pub(super) fn note(&self, verdicts: &[Verdict], now: UnixSeconds) {
         let state = &mut *self.state.lock();
         let open = state.turn(now, &self.status);
         for verdict in verdicts {
@@ -102,8 +103,8 @@ impl History {
         }
     }
 
-    /// Counts the latencies of submissions that were answered at Unix second `now`.
-    pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: u64) {
+    /// Counts the latencies of submissions that were answered at `now`.
+    pub(super) fn note_answers(&self, latencies: impl Iterator<Item = Duration>, now: UnixSeconds) {
         let state = &mut *self.state.lock();
         state.turn(now, &self.status);
         for latency in latencies {
@@ -113,7 +114,7 @@ impl History {
 
     /// Returns the samples that begin at `since` or later, of the fifteen minutes before `now`, oldest first, without
     /// the sample that contains `now`.
-    pub(super) fn samples(&self, since: u64, now: u64) -> Vec<Sample> {
+    pub(super) fn samples(&self, since: UnixSeconds, now: UnixSeconds) -> Vec<Sample> {
         let state = &mut *self.state.lock();
         state.turn(now, &self.status);
         let since = since.max(now.saturating_sub(KEPT as u64 * SAMPLE_SECONDS));
@@ -129,30 +130,31 @@ mod tests {
     fn samples_are_of_five_seconds_and_fifteen_minutes() {
         let history = History::new(Arc::default()).unwrap();
         for second in 0..1000 {
+            let now = UnixSeconds(1_000_000 + second);
             let latency = Duration::from_millis(if second % 5 == 0 { 40 } else { 10 });
-            history.note(&[Verdict::Accepted, Verdict::Replay], 1_000_000 + second);
-            history.note_answers([latency].into_iter(), 1_000_000 + second);
+            history.note(&[Verdict::Accepted, Verdict::Replay], now);
+            history.note_answers([latency].into_iter(), now);
         }
-        let samples = history.samples(0, 1_001_000);
+        let samples = history.samples(UnixSeconds(0), UnixSeconds(1_001_000));
         assert_eq!(samples.len(), KEPT);
-        assert_eq!((samples[0].at, samples[KEPT - 1].at), (1_000_100, 1_000_995));
+        assert_eq!((samples[0].at, samples[KEPT - 1].at), (UnixSeconds(1_000_100), UnixSeconds(1_000_995)));
         for sample in &samples {
             assert_eq!(sample.verdicts[..3], [5, 5, 0]);
             assert!((10.0..10.1).contains(&sample.p50_ms) && (40.0..40.4).contains(&sample.p99_ms), "{sample:?}");
         }
-        assert_eq!(history.samples(0, 1_001_500).len(), 81);
-        assert_eq!(history.samples(1_000_990, 1_001_500).len(), 3);
-        assert_eq!(history.samples(0, 2_000_000), []);
+        assert_eq!(history.samples(UnixSeconds(0), UnixSeconds(1_001_500)).len(), 81);
+        assert_eq!(history.samples(UnixSeconds(1_000_990), UnixSeconds(1_001_500)).len(), 3);
+        assert_eq!(history.samples(UnixSeconds(0), UnixSeconds(2_000_000)), []);
     }
 
     #[test]
     fn a_clock_that_jumps_is_survived() {
         let history = History::new(Arc::default()).unwrap();
         for now in [500, u64::MAX, 3, 499] {
-            history.note(&[Verdict::InvalidProof], now);
+            history.note(&[Verdict::InvalidProof], UnixSeconds(now));
         }
-        let samples = history.samples(0, 510);
-        assert_eq!(samples.iter().map(|sample| sample.at).collect::<Vec<_>>(), [500, 0, 495]);
+        let samples = history.samples(UnixSeconds(0), UnixSeconds(510));
+        assert_eq!(samples.iter().map(|sample| sample.at.0).collect::<Vec<_>>(), [500, 0, 495]);
         assert_eq!((samples[0].p50_ms, samples[0].p99_ms), (0.0, 0.0));
     }
 }

@@ -34,7 +34,7 @@ pub use source::Source;
 pub use submission::{OwnedBadge, OwnedPost};
 
 use super::{BadgeAnswer, Clock, ConvictedMember, EventBus, Relay, RelayStatus};
-use quotapass_protocol::{Overload, Verdict};
+use quotapass_protocol::{Overload, UnixSeconds, Verdict};
 use submission::Work;
 use worker::Shared;
 
@@ -194,9 +194,9 @@ impl Engine {
         &self.shared().metrics
     }
 
-    /// Returns the verdicts of the last fifteen minutes, in samples of five seconds that begin at Unix second `since`
-    /// or later, oldest first, without the sample that is still open.
-    pub fn history(&self, since: u64) -> Vec<Sample> {
+    /// Returns the verdicts of the last fifteen minutes, in samples of five seconds that begin at `since` or later,
+    /// oldest first, without the sample that is still open.
+    pub fn history(&self, since: UnixSeconds) -> Vec<Sample> {
         self.shared().history.samples(since, self.context().clock.now())
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use hdrhistogram::CreationError;
 use parking_lot::{Condvar, Mutex};
-use quotapass_protocol::{Overload, Verdict};
+use quotapass_protocol::{Overload, UnixSeconds, Verdict};
 use rayon::prelude::*;
 use tokio::sync::watch;
 
@@ -136,7 +136,7 @@ impl Shared {
     }
 
     /// Counts verdicts on the next posts of a submission, or on its badge.
-    fn count(&self, submission: &Submission, verdicts: &[Verdict], now: u64) {
+    fn count(&self, submission: &Submission, verdicts: &[Verdict], now: UnixSeconds) {
         {
             let policies = self.relay.policies();
             for (scope, verdict) in submission.next_scopes(verdicts.len()).into_iter().zip(verdicts) {
@@ -235,7 +235,7 @@ impl Shared {
     }
 
     /// Returns the answers to a batch's portions, in order.
-    fn judge(&self, batch: &Batch, now: u64) -> Vec<Answer> {
+    fn judge(&self, batch: &Batch, now: UnixSeconds) -> Vec<Answer> {
         let portions = &batch.portions;
         let posts = || portions.iter().flat_map(|portion| portion.submission.next_posts(portion.count));
         let requests: Vec<PostRequest<'_>> = posts()
@@ -268,7 +268,7 @@ impl Shared {
         portions.iter().zip(badges).map(answer).collect()
     }
 
-    fn judge_badge(&self, badge: &OwnedBadge, now: u64) -> BadgeAnswer {
+    fn judge_badge(&self, badge: &OwnedBadge, now: UnixSeconds) -> BadgeAnswer {
         match &badge.pass {
             Ok(pass) => {
                 let request = BadgeRequest { scope: &badge.scope, pass };
@@ -282,7 +282,7 @@ impl Shared {
     }
 
     /// Updates the status of the log from the answers.
-    fn watch_log(&self, answers: &[Answer], now: u64) {
+    fn watch_log(&self, answers: &[Answer], now: UnixSeconds) {
         let verdicts = || answers.iter().flat_map(Answer::verdicts);
         let failure = verdicts().find_map(|verdict| match verdict {
             Verdict::Overloaded(Overload::Log(error)) => Some(error),

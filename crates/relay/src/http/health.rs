@@ -8,6 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use quotapass_protocol::UnixSeconds;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -41,20 +42,21 @@ pub(super) struct ReasonBody {
     /// The cause that the relay found; null if it found none.
     cause: Option<String>,
     /// Unix second since which the reason holds; null if unknown.
-    since: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    since: Option<UnixSeconds>,
     /// Seconds until it gets worse; null if unknown.
     seconds_left: Option<u64>,
 }
 
 impl ReasonBody {
-    fn new(code: &'static str, detail: &'static str, since: Option<u64>) -> Self {
+    fn new(code: &'static str, detail: &'static str, since: Option<UnixSeconds>) -> Self {
         Self { code, detail, cause: None, since, seconds_left: None }
     }
 
-    fn of((kind, trouble): (TroubleKind, Trouble), now: u64) -> Self {
+    fn of((kind, trouble): (TroubleKind, Trouble), now: UnixSeconds) -> Self {
         Self {
             cause: Some(trouble.cause),
-            seconds_left: trouble.worse_at.map(|at| at.saturating_sub(now)),
+            seconds_left: trouble.worse_at.map(|at| at.since(now)),
             ..Self::new(kind.code(), kind.detail(), Some(trouble.since))
         }
     }
@@ -80,7 +82,7 @@ impl ReadinessBody {
         let has_no_roots = service.engine.relay().roots().is_empty();
         let roots =
             has_no_roots.then(|| ReasonBody::new("no_roots", "no root is known yet; the relay accepts nothing", None));
-        let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.saturating_sub(at) > patience);
+        let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.since(at) > patience);
         let lost = is_lost.then(|| {
             let detail = "the chain does not answer; the relay judges posts by the known roots";
             ReasonBody::new("chain_lost", detail, chain.answered_at)

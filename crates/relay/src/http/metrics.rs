@@ -19,6 +19,7 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use quotapass_protocol::UnixSeconds;
 
 use super::{
     HttpSettings, Service,
@@ -92,7 +93,7 @@ impl Collector for Gauges {
         let (chain, log, slashing) = (self.status.chain(), self.status.log(), self.status.slashing());
         let now = self.clock.now();
         let has = |kind| u64::from(self.status.troubles().get(kind).is_some());
-        let since = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
+        let since = |at: Option<UnixSeconds>| at.map(|at| now.since(at));
         let lag = chain.head.zip(chain.synced).map(|(head, synced)| head.saturating_sub(synced));
         let gauges = [
             ("chain_head_block", "Latest block of the chain", chain.head),

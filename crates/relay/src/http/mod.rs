@@ -77,7 +77,7 @@ use super::{Challenger, Engine};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
-use quotapass_protocol::note::NoteKey;
+use quotapass_protocol::{UnixSeconds, note::NoteKey};
 
 /// Time for which a browser may cache the answer to a CORS preflight request.
 const CORS_MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -100,8 +100,8 @@ struct Service {
     signer: OnceLock<PolicySigner>,
     /// Whether the service is about to stop, which `/readyz` reports.
     draining: AtomicBool,
-    /// Start time in Unix seconds.
-    started: u64,
+    /// Start time.
+    started: UnixSeconds,
 }
 
 impl Service {
@@ -109,7 +109,7 @@ impl Service {
         self.settings.read().clone()
     }
 
-    fn now(&self) -> u64 {
+    fn now(&self) -> UnixSeconds {
         self.engine.context().clock.now()
     }
 

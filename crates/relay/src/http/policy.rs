@@ -6,7 +6,8 @@ use axum::{Json, extract::State};
 use parking_lot::Mutex;
 use quotapass_circuits::{membership::Day, registry_id::RegistryId, signal::Scope};
 use quotapass_protocol::{
-    DatedPolicy, POLICY_CONTEXT, PoliciesStatement, Policy, PolicyHash, PolicyTable, ScopePolicy, UnlistedVerdict,
+    DatedPolicy, POLICY_CONTEXT, PoliciesStatement, Policy, PolicyHash, PolicyTable, ScopePolicy, UnixSeconds,
+    UnlistedVerdict,
     note::{NoteError, NoteKey},
 };
 use serde::Serialize;
@@ -61,12 +62,14 @@ struct ScopeBody {
     /// The version of the policy in force; a later policy of the scope has a higher one.
     version: u32,
     /// The Unix second from which it is in force; zero if none is stated.
-    from: u64,
+    #[schema(value_type = u64)]
+    from: UnixSeconds,
     /// SHA-256 of the canonical JSON of the policy in force, as in the note: compare it with the hash that an app pins,
     /// or with the hashes of other relays.
     policy_hash: String,
     /// The Unix second from which another policy is in force; null if none is announced.
-    next_from: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    next_from: Option<UnixSeconds>,
     /// Length of an epoch in seconds.
     epoch_seconds: u32,
     /// Cap on messages per epoch.
@@ -82,13 +85,14 @@ struct ScopeBody {
     /// The number of the current epoch.
     epoch: u64,
     /// The Unix second at which the current epoch ends.
-    epoch_ends: u64,
+    #[schema(value_type = u64)]
+    epoch_ends: UnixSeconds,
     /// The latest day of a deposit that a post of this epoch may state, in days since the Unix epoch.
     since_max: u16,
 }
 
 impl ScopeBody {
-    fn new(registry: &RegistryId, entry: &ScopePolicy, now: u64) -> Result<Self, NoteError> {
+    fn new(registry: &RegistryId, entry: &ScopePolicy, now: UnixSeconds) -> Result<Self, NoteError> {
         let dated @ DatedPolicy { policy, version, from } = entry.history().current(now);
         let Policy { name, epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew } = policy;
         let epoch = policy.epoch_at(now);
@@ -117,7 +121,8 @@ impl ScopeBody {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyBody {
     /// The relay's time, in Unix seconds.
-    now: u64,
+    #[schema(value_type = u64)]
+    now: UnixSeconds,
     registry: RegistryBody,
     /// Whether the relay verifies with development keys: anyone can forge passes for them.
     development_keys: bool,
@@ -134,7 +139,7 @@ pub(super) struct PolicyBody {
 }
 
 impl PolicyBody {
-    pub(super) fn new(service: &Service, now: u64) -> Result<Self, ApiError> {
+    pub(super) fn new(service: &Service, now: UnixSeconds) -> Result<Self, ApiError> {
         Self::sign(service, now).map_err(|error| {
             ApiError::new(
                 axum::http::StatusCode::INTERNAL_SERVER_ERROR,
@@ -144,7 +149,7 @@ impl PolicyBody {
         })
     }
 
-    fn sign(service: &Service, now: u64) -> Result<Self, NoteError> {
+    fn sign(service: &Service, now: UnixSeconds) -> Result<Self, NoteError> {
         let relay = service.engine.relay();
         let policies = relay.policies();
         let (registry, signer) = (policies.registry(), service.signer.get());

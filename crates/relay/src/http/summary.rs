@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, Request, State, rejection::QueryRejection},
 };
 use quotapass_circuits::membership::Root;
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{UnixSeconds, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,7 +30,8 @@ const LATEST: usize = 10;
 pub(super) struct Since {
     /// Leave out samples that began before this Unix second.
     #[serde(default)]
-    since: u64,
+    #[param(value_type = u64)]
+    since: UnixSeconds,
 }
 
 /// The chain as the relay sees it.
@@ -39,7 +40,8 @@ struct ChainBody {
     /// Number of the latest block; null before the first answer of the chain.
     head: Option<u64>,
     /// Time of the latest block in Unix seconds.
-    head_time: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    head_time: Option<UnixSeconds>,
     /// The block up to which the copy of the members is synced.
     synced: Option<u64>,
 }
@@ -59,9 +61,11 @@ pub(super) struct SummaryBody {
     /// The program's version.
     version: &'static str,
     /// The relay's time, in Unix seconds.
-    now: u64,
+    #[schema(value_type = u64)]
+    now: UnixSeconds,
     /// Start time of the relay in Unix seconds.
-    started: u64,
+    #[schema(value_type = u64)]
+    started: UnixSeconds,
     readiness: ReadinessBody,
     policy: PolicyBody,
     /// The current root; null if there is none yet.

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{BadgeChallenge, Overload, Possession, ScopePolicy, Verdict};
+use quotapass_protocol::{BadgeChallenge, Overload, Possession, ScopePolicy, UnixSeconds, Verdict};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use tokio::time::timeout;
 use utoipa::{
@@ -443,7 +443,8 @@ pub(super) struct ChallengeBody {
     /// The challenge, 64 hexadecimal digits.
     challenge: String,
     /// The last Unix second at which the answer is accepted.
-    expires: u64,
+    #[schema(value_type = u64)]
+    expires: UnixSeconds,
     /// Whether badges are accepted only with an answer.
     required: bool,
 }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
 };
 use quotapass_circuits::{identity::IdentityCommitment, membership::Root};
-use quotapass_protocol::PolicyTable;
+use quotapass_protocol::{PolicyTable, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,14 +29,16 @@ struct SupersededBody {
     #[schema(value_type = String)]
     root: Root,
     /// The Unix second at which it was superseded.
-    superseded_at: u64,
+    #[schema(value_type = u64)]
+    superseded_at: UnixSeconds,
 }
 
 /// The roots that are accepted.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RootsBody {
     /// The relay's time, in Unix seconds.
-    now: u64,
+    #[schema(value_type = u64)]
+    now: UnixSeconds,
     /// The current root; null if there is none yet.
     #[schema(value_type = Option<String>)]
     current: Option<Root>,
@@ -54,7 +56,7 @@ pub(super) async fn roots(State(service): State<Arc<Service>>) -> Json<RootsBody
     let roots = service.engine.relay().roots();
     let recent = roots
         .superseded()
-        .take_while(|(_, at)| now.saturating_sub(*at) <= window.into())
+        .take_while(|(_, at)| now.since(*at) <= window.into())
         .take(MAX_ROOTS)
         .map(|(root, superseded_at)| SupersededBody { root, superseded_at })
         .collect();
@@ -107,7 +109,8 @@ pub(super) struct SlashedBody {
     /// The number of the epoch of the exceeded quota.
     epoch: u64,
     /// The Unix second at which the epoch began.
-    epoch_begins: u64,
+    #[schema(value_type = u64)]
+    epoch_begins: UnixSeconds,
     /// How the case ended; null if it is open.
     #[schema(value_type = Option<SettlementBody>)]
     settlement: Option<Settlement>,

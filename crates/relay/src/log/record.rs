@@ -6,7 +6,7 @@ use quotapass_circuits::{
     share::{Nullifier, Share, ShareValue},
     signal::{ChatKeyHash, Epoch, Scope, SignalHash},
 };
-use quotapass_protocol::{Evidence, LogError};
+use quotapass_protocol::{Evidence, LogError, UnixSeconds};
 
 use super::Fields;
 use crate::{BoundKey, Case, Conviction, LATEST_END, Recorded, Restriction};
@@ -83,7 +83,7 @@ impl Record for Conviction {
         bytes.extend(nullifier.to_be_bytes());
         write_share(&mut bytes, recorded);
         write_share(&mut bytes, second);
-        bytes.extend(at.to_be_bytes());
+        bytes.extend(at.0.to_be_bytes());
         fields.write(&mut bytes);
         bytes
     }
@@ -100,7 +100,7 @@ fn read_conviction(mut bytes: &[u8]) -> Option<Conviction> {
     let epoch = Epoch::new(seconds, u64::from_be_bytes(take(rest)?));
     let nullifier = Nullifier::from_be_bytes(&take(rest)?).ok()?;
     let (recorded, second) = (take_share(rest)?, take_share(rest)?);
-    let at = u64::from_be_bytes(take(rest)?);
+    let at = UnixSeconds(u64::from_be_bytes(take(rest)?));
     let evidence = Evidence { scope, epoch, nullifier, recorded, second };
     Some(Conviction { evidence, at, fields: Fields::read(rest)? })
 }
@@ -129,14 +129,15 @@ impl Record for Restriction {
     fn to_bytes(&self) -> Vec<u8> {
         let Self { until, fields } = self;
         let mut bytes = vec![VERSION];
-        bytes.extend(until.unwrap_or(u64::MAX).to_be_bytes());
+        bytes.extend(until.unwrap_or(UnixSeconds::MAX).0.to_be_bytes());
         fields.write(&mut bytes);
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let read = |mut rest: &[u8]| {
-            let until = Some(u64::from_be_bytes(take(&mut rest)?)).filter(|until| *until != u64::MAX);
+            let until =
+                Some(UnixSeconds(u64::from_be_bytes(take(&mut rest)?))).filter(|until| *until != UnixSeconds::MAX);
             let fields = Fields::read(rest)?;
             until.is_none_or(|until| until <= LATEST_END).then_some(Self { until, fields })
         };
@@ -217,7 +218,7 @@ mod tests {
     fn case() -> impl Strategy<Value = Case> {
         prop_oneof![
             (any::<String>(), any::<u64>())
-                .prop_map(|(worker, until)| Case::Claimed { worker: WorkerId(worker), until }),
+                .prop_map(|(worker, until)| Case::Claimed { worker: WorkerId(worker), until: UnixSeconds(until) }),
             (any::<String>(), any::<u64>(), any::<String>()).prop_map(|(transaction, block, reward)| {
                 Case::Settled(Settlement::Slashed { transaction, block, reward })
             }),
@@ -279,7 +280,7 @@ mod tests {
 
         #[test]
         fn convictions_return(evidence in evidence(), at: u64, fields in fields()) {
-            is_versioned(&Conviction { evidence, at, fields }, 213)?;
+            is_versioned(&Conviction { evidence, at: UnixSeconds(at), fields }, 213)?;
         }
 
         #[test]
@@ -290,7 +291,7 @@ mod tests {
             let mut former = Vec::new();
             write_share(&mut former, &Share { x, ..share });
             prop_assert_eq!(Recorded::from_bytes(&former), Err(RecordError::Version(0)));
-            let recorded = Conviction { evidence: Evidence { scope, ..evidence }, at: 0, fields: Fields::new() };
+            let recorded = Conviction { evidence: Evidence { scope, ..evidence }, at: UnixSeconds(0), fields: Fields::new() };
             let bytes = recorded.to_bytes();
             let former = &bytes[1..bytes.len() - 8];
             prop_assert_eq!(Conviction::from_bytes(former), Err(RecordError::Version(0)));
@@ -303,7 +304,7 @@ mod tests {
 
         #[test]
         fn restrictions_return(until: Option<u64>, fields in fields()) {
-            is_versioned(&Restriction { fields, ..Restriction::new(until) }, 9)?;
+            is_versioned(&Restriction { fields, ..Restriction::new(until.map(UnixSeconds)) }, 9)?;
         }
 
         #[test]

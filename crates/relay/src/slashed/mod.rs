@@ -13,6 +13,7 @@ use quotapass_circuits::{
     share::{Nullifier, Pseudonym},
     signal::Scope,
 };
+use quotapass_protocol::UnixSeconds;
 
 pub(super) use self::offenders::{Offender, Quota};
 use self::offenders::{Offenders, Slashed, nullifiers_of};
@@ -52,17 +53,21 @@ impl SlashedMembers {
         Self::default()
     }
 
-    /// Adds a secret that became known at Unix second `since`, recovered here or imported, with the member's message
-    /// limit if known. Without the limit, nullifiers are computed up to the scope's cap. Returns whether the secret is
-    /// new.
+    /// Adds a secret that became known at time `since`, recovered here or imported, with the member's message limit if
+    /// known. Without the limit, nullifiers are computed up to the scope's cap. Returns whether the secret is new.
     ///
     /// For a member that is already known, the earliest time and the greatest limit count.
-    pub fn insert(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> bool {
+    pub fn insert(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: UnixSeconds) -> bool {
         self.learn(secret, message_limit, since).1
     }
 
     /// Adds a secret like [`insert`](Self::insert), and also returns the member's number.
-    pub(super) fn learn(&self, secret: IdentitySecret, message_limit: Option<NonZeroU16>, since: u64) -> (u64, bool) {
+    pub(super) fn learn(
+        &self,
+        secret: IdentitySecret,
+        message_limit: Option<NonZeroU16>,
+        since: UnixSeconds,
+    ) -> (u64, bool) {
         let commitment = secret.commitment();
         let state = &mut *self.state.write();
         match state.numbers.get(&commitment).copied() {
@@ -240,7 +245,7 @@ impl SlashedMembers {
     }
 
     /// Drops the nullifiers of epochs that no policy accepts any more at `now`.
-    pub fn expire(&self, now: u64) {
+    pub fn expire(&self, now: UnixSeconds) {
         self.state.write().nullifiers.retain(|(epoch, _), _| epoch.keep_until() > now);
     }
 }

@@ -12,6 +12,7 @@ use quotapass_circuits::{
     share::{Line, Nullifier, Pseudonym},
     signal::Scope,
 };
+use quotapass_protocol::UnixSeconds;
 
 use crate::LogEpoch;
 
@@ -26,14 +27,14 @@ pub(crate) type Quota = (LogEpoch, NonZeroU16);
 pub(crate) struct Offender {
     /// Its number; members that became known later have greater numbers.
     pub(crate) number: u64,
-    /// The time since when its secret is known, in Unix seconds; zero if the member was forgotten.
-    pub(crate) since: u64,
+    /// The time since when its secret is known; zero if the member was forgotten.
+    pub(crate) since: UnixSeconds,
 }
 
 impl Offender {
-    /// Returns whether the evidence is so recent at Unix second `now` that honest relays may not have it yet.
-    pub(crate) fn is_within(&self, grace: u64, now: u64) -> bool {
-        now.saturating_sub(self.since) < grace
+    /// Returns whether the evidence is so recent at `now` that honest relays may not have it yet.
+    pub(crate) fn is_within(&self, grace: u64, now: UnixSeconds) -> bool {
+        now.since(self.since) < grace
     }
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Slashed {
     pub(super) message_limit: Option<NonZeroU16>,
     /// The greatest limit of a deposit that was reported while the limit was unknown.
     pub(super) at_least: Option<NonZeroU16>,
-    pub(super) since: u64,
+    pub(super) since: UnixSeconds,
 }
 
 impl Slashed {
@@ -83,7 +84,7 @@ impl<T> Default for Known<T> {
 impl Offenders {
     /// Returns the member with a number, which may be forgotten.
     pub(super) fn offender(&self, number: u64) -> Offender {
-        Offender { number, since: self.members.get(&number).map_or(0, |member| member.since) }
+        Offender { number, since: self.members.get(&number).map_or(UnixSeconds(0), |member| member.since) }
     }
 
     /// Returns whether a set of nullifiers is complete for all member numbers below `below`.

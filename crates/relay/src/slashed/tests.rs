@@ -12,6 +12,7 @@ use quotapass_circuits::{
     share::Line,
     signal::{Epoch, Scope},
 };
+use quotapass_protocol::UnixSeconds;
 
 use super::{offenders::on_all_cores, *};
 
@@ -47,13 +48,13 @@ fn all_ids_below_cap_and_limit_are_known_in_every_epoch() {
         slashed.has_nullifier(&epoch, cap(below), nullifier(&secret(number), &epoch, id))
     };
     assert!(!knows(1, 1, 5, 0));
-    assert!(slashed.insert(secret(1), None, 0));
-    assert!(!slashed.insert(secret(1), None, 0));
+    assert!(slashed.insert(secret(1), None, UnixSeconds(0)));
+    assert!(!slashed.insert(secret(1), None, UnixSeconds(0)));
     assert!((0..5).all(|id| knows(1, 1, 5, id) && knows(1, 2, 5, id)));
     assert!(!knows(1, 1, 5, 5) && !knows(2, 1, 5, 0));
     // A raised cap and a new member are computed on the next query.
     assert!(knows(1, 1, 7, 6) && !knows(1, 1, 5, 6));
-    assert!(slashed.insert(secret(2), Some(cap(2)), 0));
+    assert!(slashed.insert(secret(2), Some(cap(2)), UnixSeconds(0)));
     assert!(knows(2, 1, 5, 1) && !knows(2, 1, 5, 2));
     assert!(knows(1, 1, 9, 8) && !knows(2, 1, 9, 2));
 }
@@ -61,7 +62,7 @@ fn all_ids_below_cap_and_limit_are_known_in_every_epoch() {
 #[test]
 fn epochs_expire_and_come_back_if_asked_for() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     let (old, young) = (epoch(1), epoch(9));
     for epoch in [old, young] {
         assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret(1), &epoch, 2)));
@@ -77,14 +78,14 @@ fn whoever_is_forgotten_leaves_the_others_known() {
     let scope = Scope::new(&REGISTRY, "room");
     let pseudonym = |number| Pseudonym::new(&secret(number), scope);
     for number in [1, 2] {
-        slashed.insert(secret(number), None, 0);
+        slashed.insert(secret(number), None, UnixSeconds(0));
         assert!(slashed.has_pseudonym(scope, pseudonym(number)));
         assert!(slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(number), &epoch(1), 0)));
     }
     assert!(slashed.forget(secret(1).commitment()));
     assert!(!slashed.forget(secret(1).commitment()));
     assert!(!slashed.contains(secret(1).commitment()) && slashed.contains(secret(2).commitment()));
-    slashed.insert(secret(3), None, 0);
+    slashed.insert(secret(3), None, UnixSeconds(0));
     for number in [2, 3] {
         assert!(slashed.has_pseudonym(scope, pseudonym(number)));
         assert!(slashed.has_nullifier(&epoch(2), cap(3), nullifier(&secret(number), &epoch(2), 0)));
@@ -104,7 +105,7 @@ fn a_member_is_refused_from_the_moment_it_is_known_whatever_others_do() {
             scope.spawn(move || {
                 for number in (1..200).filter(|number| number % THREADS == thread) {
                     let (secret, epoch) = (secret(number), epoch(u64::from(number % 3)));
-                    slashed.insert(secret.clone(), NonZeroU16::new(u16::from(number % 3)), 0);
+                    slashed.insert(secret.clone(), NonZeroU16::new(u16::from(number % 3)), UnixSeconds(0));
                     assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret, &epoch, 0)), "{number}");
                     assert!(slashed.has_pseudonym(room(), Pseudonym::new(&secret, room())), "{number}");
                     if number % 5 == 0 {
@@ -136,17 +137,17 @@ fn a_member_is_refused_from_the_moment_it_is_known_whatever_others_do() {
 #[test]
 fn those_who_miss_nothing_wait_for_nobody_who_computes() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     let known =
         |slashed: &SlashedMembers| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(1), &epoch(1), 2));
     assert!(known(&slashed));
     let computing = slashed.computing.lock();
     // Checks, convictions and everything else continue meanwhile.
     assert!(known(&slashed));
-    assert!(!slashed.insert(secret(1), None, 0) && slashed.contains(secret(1).commitment()));
-    slashed.expire(0);
+    assert!(!slashed.insert(secret(1), None, UnixSeconds(0)) && slashed.contains(secret(1).commitment()));
+    slashed.expire(UnixSeconds(0));
     // A check with missing nullifiers waits, and then gets them.
-    slashed.insert(secret(2), None, 0);
+    slashed.insert(secret(2), None, UnixSeconds(0));
     thread::scope(|scope| {
         let waiting = scope.spawn(|| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 2)));
         drop(computing);
@@ -161,7 +162,7 @@ fn a_large_cap_is_computed_on_many_threads_alike() {
         assert_eq!(on_all_cores(ids.clone(), compute), compute(ids));
     }
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     let knows = |id| slashed.has_nullifier(&epoch(1), cap(5_000), nullifier(&secret(1), &epoch(1), id));
     assert!(knows(0) && knows(4_095) && knows(4_096) && knows(4_999) && !knows(5_000));
 }
@@ -174,14 +175,14 @@ fn a_greater_limit_of_a_new_deposit_counts_and_a_lower_one_does_not() {
     let knows = |id| slashed.has_nullifier(&epoch, cap(9), nullifier(&secret(1), &epoch, id));
     slashed.learn_limit(commitment, cap(9));
     assert!(slashed.is_empty() && !knows(0));
-    slashed.insert(secret(1), Some(cap(2)), 7);
+    slashed.insert(secret(1), Some(cap(2)), UnixSeconds(7));
     assert!(knows(1) && !knows(2));
     slashed.learn_limit(commitment, cap(4));
     assert!(knows(1) && knows(3) && !knows(4));
     slashed.learn_limit(commitment, cap(1));
     assert!(knows(3));
     let offender = slashed.refused([(epoch, cap(9))]).offender(&(epoch, cap(9)), nullifier(&secret(1), &epoch, 3));
-    assert_eq!(offender.unwrap().since, 7);
+    assert_eq!(offender.unwrap().since, UnixSeconds(7));
     assert_eq!(slashed.len(), 1);
     assert!(slashed.forget(commitment) && slashed.is_empty());
 }
@@ -191,7 +192,7 @@ fn a_greater_limit_of_a_new_deposit_counts_and_a_lower_one_does_not() {
 #[test]
 fn a_deposit_for_a_lower_limit_frees_no_message_ids() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     let commitment = secret(1).commitment();
     let knows = |at, id| slashed.has_nullifier(&epoch(at), cap(9), nullifier(&secret(1), &epoch(at), id));
     slashed.learn_limit(commitment, cap(2));
@@ -209,18 +210,18 @@ fn a_deposit_for_a_lower_limit_frees_no_message_ids() {
 #[test]
 fn the_first_evidence_counts_and_its_grace_ends() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 100);
-    slashed.insert(secret(1), None, 90);
-    slashed.insert(secret(1), None, 95);
+    slashed.insert(secret(1), None, UnixSeconds(100));
+    slashed.insert(secret(1), None, UnixSeconds(90));
+    slashed.insert(secret(1), None, UnixSeconds(95));
     let offender = slashed.pseudonym_offender(room(), Pseudonym::new(&secret(1), room())).unwrap();
-    assert_eq!(offender.since, 90);
-    assert!(offender.is_within(50, 139) && !offender.is_within(50, 140));
+    assert_eq!(offender.since, UnixSeconds(90));
+    assert!(offender.is_within(50, UnixSeconds(139)) && !offender.is_within(50, UnixSeconds(140)));
 }
 
 #[test]
 fn epochs_to_come_are_computed_for_scopes_in_use() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     let quota = |number| (epoch(number), cap(3));
     slashed.prepare([(quota(1), quota(2))]);
     assert!(slashed.state.read().nullifiers.is_empty(), "no post was checked in this epoch");
@@ -232,6 +233,6 @@ fn epochs_to_come_are_computed_for_scopes_in_use() {
 #[test]
 fn secrets_are_not_printed() {
     let slashed = SlashedMembers::new();
-    slashed.insert(secret(1), None, 0);
+    slashed.insert(secret(1), None, UnixSeconds(0));
     assert_eq!(format!("{slashed:?}"), "SlashedMembers(1)");
 }

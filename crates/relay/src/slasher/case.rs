@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use alloy_primitives::BlockNumber;
 use quotapass_circuits::identity::{IdentityCommitment, IdentitySecret};
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{RegistryError, node::NodeError};
 
 use super::{SlasherError, SlasherSettings};
@@ -15,8 +16,8 @@ const LOOKS: u32 = 3;
 pub(super) struct Case {
     pub(super) secret: IdentitySecret,
     pub(super) commitment: IdentityCommitment,
-    /// The Unix second at which a relay had the evidence.
-    convicted_at: u64,
+    /// The time at which a relay had the evidence.
+    convicted_at: UnixSeconds,
     /// The time of the next attempt.
     pub(super) due: Instant,
     /// Failures in a row.
@@ -33,7 +34,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub(super) fn new(secret: IdentitySecret, convicted_at: u64) -> Self {
+    pub(super) fn new(secret: IdentitySecret, convicted_at: UnixSeconds) -> Self {
         let commitment = secret.commitment();
         Self {
             secret,
@@ -52,7 +53,7 @@ impl Case {
     ///
     /// Attack prevented: a member deposits and posts twice at once. Another relay, whose endpoint is behind, takes the
     /// case, finds no such member, and closes it for good. A block from before the evidence therefore shows nothing.
-    pub(super) fn is_absent(&mut self, block_time: u64) -> bool {
+    pub(super) fn is_absent(&mut self, block_time: UnixSeconds) -> bool {
         self.is_behind = block_time < self.convicted_at;
         self.absences += u32::from(!self.is_behind);
         self.absences >= LOOKS

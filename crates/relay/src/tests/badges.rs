@@ -9,7 +9,7 @@ use quotapass_circuits::{
     share::Pseudonym,
     signal::ChatKeyHash,
 };
-use quotapass_protocol::{Policy, RequirementMismatch, RootHistory, UnlistedScope, Verdict};
+use quotapass_protocol::{Policy, RequirementMismatch, RootHistory, UnixSeconds, UnlistedScope, Verdict};
 
 use super::world::*;
 use crate::{BadgeRequest, ChatKey, MemoryLog, Relay};
@@ -113,7 +113,7 @@ fn what_a_badge_must_state_and_prove() {
 #[test]
 fn the_day_of_a_badge_may_differ_by_the_clock_difference_at_midnight() {
     let relay = relay();
-    let midnight = (NOW / 86_400 + 1) * 86_400;
+    let midnight = UnixSeconds((NOW.0 / 86_400 + 1) * 86_400);
     let (today, tomorrow) = (requirement(), policy().requirement_on(Day(TODAY.0 + 1)));
     let at = |requirement, now| {
         let pass = badge_pass(0, KEY, requirement).to_bytes();

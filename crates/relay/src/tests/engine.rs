@@ -17,7 +17,7 @@ use quotapass_circuits::{
     formats::wire::{DecodeErrorKind, PostPass, decode_text},
     share::Nullifier,
 };
-use quotapass_protocol::{LogError, Malformed, Overload, Verdict};
+use quotapass_protocol::{LogError, Malformed, Overload, UnixSeconds, Verdict};
 
 use super::world::*;
 use crate::{
@@ -125,11 +125,11 @@ impl NullifierLog for Gated {
         self.inner.convictions(from)
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.inner.expire(now)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.inner.reopen(now)
     }
 
@@ -350,10 +350,10 @@ fn a_log_that_fails_is_seen_in_the_status() {
             self.0.convictions(from)
         }
 
-        fn expire(&self, now: u64) -> Result<(), LogError> {
+        fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
             self.0.expire(now)
         }
-        fn reopen(&self, now: u64) -> Result<u64, LogError> {
+        fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
             self.0.reopen(now)
         }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{UnixSeconds, Verdict};
 
 use super::world::*;
 use crate::{PostRequest, Relay};
@@ -24,9 +24,9 @@ proptest! {
 
     #[test]
     fn random_bytes_are_malformed(bytes in proptest::collection::vec(any::<u8>(), 0..400), now: u64) {
-        let verdict = target().verify_post(PostRequest { pass: &bytes, ..honest().request() }, now);
+        let verdict = target().verify_post(PostRequest { pass: &bytes, ..honest().request() }, UnixSeconds(now));
         prop_assert_eq!(verdict.name(), "malformed");
-        prop_assert_eq!(target().verify_badge(badge_request(&bytes), now).verdict.name(), "malformed");
+        prop_assert_eq!(target().verify_badge(badge_request(&bytes), UnixSeconds(now)).verdict.name(), "malformed");
     }
 
     #[test]
@@ -60,7 +60,7 @@ proptest! {
         let mut sent = honest().clone();
         sent.pass[2..6].copy_from_slice(&seconds.to_be_bytes());
         sent.pass[6..14].copy_from_slice(&number.to_be_bytes());
-        let verdict = sent.to(target(), now);
+        let verdict = sent.to(target(), UnixSeconds(now));
         prop_assert!(matches!(verdict.name(), "epoch_out_of_range" | "requirement_mismatch"), "{}", verdict);
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quotapass_circuits::{membership::Day, requirement::Requirement, signal::Epoch};
 use quotapass_protocol::{
     DatedPolicy, Gossip, Policy, PolicyError, PolicyHistory, PolicyTable, RequirementMismatch, RootHistory,
-    StatedTerms, UnlistedVerdict, Verdict,
+    StatedTerms, UnixSeconds, UnlistedVerdict, Verdict,
 };
 
 use super::world::*;
@@ -19,7 +19,7 @@ fn minutes() -> Policy {
     Policy { epoch_seconds: MINUTE, ..policy() }
 }
 
-fn dated(policy: Policy, version: u32, from: u64) -> DatedPolicy {
+fn dated(policy: Policy, version: u32, from: UnixSeconds) -> DatedPolicy {
     DatedPolicy { policy, version, from }
 }
 
@@ -33,7 +33,7 @@ fn stated(policy: &Policy, epoch: Epoch) -> StatedTerms {
 }
 
 /// Judges at `now` a post that is made for a policy at that moment.
-fn says(history: &PolicyHistory, policy: &Policy, now: u64) -> Result<(), Verdict> {
+fn says(history: &PolicyHistory, policy: &Policy, now: UnixSeconds) -> Result<(), Verdict> {
     history.check_post(&stated(policy, policy.epoch_at(now)), now, any_root)
 }
 
@@ -44,7 +44,7 @@ fn a_longer_clock_difference_does_not_open_epochs_of_the_former_length() {
     let now = NOW + 30;
     relay.change_policies([hours.clone()], now).unwrap();
     // One post for each epoch within the new clock difference. Each accepted epoch allows five posts.
-    let around = (now - 600) / 60..=(now + 600) / 60;
+    let around = now.0 / 60 - 10..=now.0 / 60 + 10;
     let verdicts: Vec<Verdict> = around
         .map(|number| posting_for(&minutes(), Epoch::new(MINUTE, number), 0, 0, MESSAGE).prove().to(&relay, now))
         .collect();
@@ -72,7 +72,7 @@ fn a_root_is_judged_by_the_window_of_the_policy_that_accepts_the_rest() {
 #[test]
 fn the_verdict_that_helps_most_is_said() {
     let hours = Policy { epoch_seconds: HOUR, min_stake: 20, ..policy() };
-    let history = PolicyHistory::new([dated(minutes(), 1, 0), dated(hours.clone(), 2, NOW)]).unwrap();
+    let history = PolicyHistory::new([dated(minutes(), 1, UnixSeconds(0)), dated(hours.clone(), 2, NOW)]).unwrap();
     let judge = |terms: &StatedTerms| history.check_post(terms, NOW, |_| Err(Verdict::UnknownRoot)).unwrap_err();
     let minute = minutes().epoch_at(NOW);
     assert_eq!(judge(&stated(&minutes(), minute)), Verdict::UnknownRoot);
@@ -89,7 +89,7 @@ fn the_verdict_that_helps_most_is_said() {
 #[test]
 fn a_policy_holds_from_its_time_and_for_its_own_window_after_it() {
     let (old, new) = (policy(), Policy { min_stake: 20, root_window: 60, ..policy() });
-    let file = [dated(old.clone(), 1, 0), dated(new.clone(), 2, NOW)];
+    let file = [dated(old.clone(), 1, UnixSeconds(0)), dated(new.clone(), 2, NOW)];
     let history = PolicyHistory::new(file.clone()).unwrap();
     let mut reloaded = PolicyHistory::new([file[0].clone()]).unwrap();
     reloaded.change(file.clone(), NOW - 100).unwrap();
@@ -107,7 +107,8 @@ fn a_policy_holds_from_its_time_and_for_its_own_window_after_it() {
 fn a_reload_without_times_changes_at_once_and_drops_what_was_to_come() {
     let policies: Vec<Policy> = (1..=3).map(|min_stake| Policy { min_stake, ..policy() }).collect();
     let mut history =
-        PolicyHistory::new([dated(policies[0].clone(), 1, 0), dated(policies[1].clone(), 2, NOW)]).unwrap();
+        PolicyHistory::new([dated(policies[0].clone(), 1, UnixSeconds(0)), dated(policies[1].clone(), 2, NOW)])
+            .unwrap();
     history.change([policies[2].clone()], NOW - 50).unwrap();
     assert_eq!(history.current(NOW + 10).policy, policies[2]);
     assert!(says(&history, &policies[1], NOW + 10).is_err());
@@ -132,7 +133,7 @@ fn a_longer_window_does_not_revive_a_policy() {
 fn a_forwarder_is_not_blamed_around_a_change() {
     let (old, new) = (policy(), Policy { min_stake: 20, root_window: 60, ..policy() });
     let unknown = Policy { min_stake: 30, ..policy() };
-    let history = PolicyHistory::new([dated(old.clone(), 1, 0), dated(new.clone(), 2, NOW)]).unwrap();
+    let history = PolicyHistory::new([dated(old.clone(), 1, UnixSeconds(0)), dated(new.clone(), 2, NOW)]).unwrap();
     let gossip =
         |policy: &Policy, now| says(&history, policy, now).map_or_else(|verdict| verdict.gossip(), |()| Gossip::Accept);
     // One clock difference of 20 s plus 30 s.
@@ -163,13 +164,13 @@ fn a_scope_that_was_dropped_is_ignored_for_the_grace_time() {
 fn times_and_versions_ascend_together() {
     let error = |list: Vec<DatedPolicy>| PolicyHistory::new(list).unwrap_err();
     assert_eq!(error(Vec::new()), PolicyError::NoPolicy);
-    let equal = vec![dated(policy(), 1, 5), dated(policy(), 2, 5)];
+    let equal = vec![dated(policy(), 1, UnixSeconds(5)), dated(policy(), 2, UnixSeconds(5))];
     assert_eq!(error(equal), PolicyError::Duplicate(ROOM.into()));
-    let falling = vec![dated(policy(), 1, 9), dated(policy(), 1, 5)];
+    let falling = vec![dated(policy(), 1, UnixSeconds(9)), dated(policy(), 1, UnixSeconds(5))];
     assert_eq!(error(falling), PolicyError::Version { name: ROOM.into(), earlier: 1, later: 1 });
     let other = Policy { name: "attic".into(), ..policy() };
     let expected = PolicyError::OtherScope { expected: ROOM.into(), found: "attic".into() };
-    assert_eq!(error(vec![dated(policy(), 1, 0), dated(other, 2, 5)]), expected);
+    assert_eq!(error(vec![dated(policy(), 1, UnixSeconds(0)), dated(other, 2, UnixSeconds(5))]), expected);
 }
 
 prop_compose! {
@@ -190,7 +191,7 @@ proptest! {
     ) {
         let mut history = PolicyHistory::new([policies[0].0.clone()]).unwrap();
         for (policy, at) in &policies[1..] {
-            history.change([policy.clone()], NOW + at).unwrap();
+            history.change([policy.clone()], NOW + *at).unwrap();
         }
         let (now, made_for) = (NOW + after, &which.get(&policies).0);
         let number = made_for.epoch_at(now).number().saturating_add_signed(off);
@@ -209,20 +210,20 @@ proptest! {
         changes in prop::collection::vec((0..5_000u64, 0..3_000u32, -4_000..4_000i64, any::<bool>(), 0..3usize), 1..12)
     ) {
         let policy_of = |number: u32, root_window| Policy { min_stake: number, root_window, ..policy() };
-        let mut listed = vec![dated(policy_of(0, 1_000), 1, 0)];
+        let mut listed = vec![dated(policy_of(0, 1_000), 1, UnixSeconds(0))];
         let mut history = PolicyHistory::new(listed.clone()).unwrap();
         let (mut now, mut number) = (NOW, 0);
         let (mut held, mut ended) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         for (pause, root_window, shift, has_time, kept) in changes {
             for _ in 0..8 {
-                now += pause / 8;
+                now = now + pause / 8;
                 let holds: std::collections::BTreeSet<u32> = history.holding(now).map(|policy| policy.min_stake).collect();
-                prop_assert!(holds.is_disjoint(&ended), "{:?} of {:?} at {}", holds, ended, now - NOW);
+                prop_assert!(holds.is_disjoint(&ended), "{:?} of {:?} at {}", holds, ended, now.since(NOW));
                 ended.extend(held.difference(&holds).copied());
                 held.extend(holds);
             }
             number += 1;
-            let from = if has_time { now.saturating_add_signed(shift) } else { 0 };
+            let from = if has_time { UnixSeconds(now.0.saturating_add_signed(shift)) } else { UnixSeconds(0) };
             let version = number + 1;
             // Former policies may stay listed before it, with their own times.
             let mut next: Vec<DatedPolicy> = listed.iter().filter(|other| other.from < from).cloned().collect();
@@ -239,13 +240,13 @@ proptest! {
         first in some_policy(), second in some_policy(), passed in 0..12_000u64, skew in -4_000..4_000i64,
     ) {
         let (second, at) = (Policy { min_stake: 7, ..second }, NOW + 6_000);
-        let history = PolicyHistory::new([dated(first.clone(), 1, 0), dated(second.clone(), 2, at)]).unwrap();
+        let history = PolicyHistory::new([dated(first.clone(), 1, UnixSeconds(0)), dated(second.clone(), 2, at)]).unwrap();
         for policy in [&first, &second] {
             let now = NOW + passed;
             let skew = skew.clamp(-i64::from(policy.max_clock_skew), policy.max_clock_skew.into());
             let post = stated(policy, policy.epoch_at(now));
             if history.check_post(&post, now, any_root).is_ok()
-                && let Err(verdict) = history.check_post(&post, now.saturating_add_signed(skew), any_root)
+                && let Err(verdict) = history.check_post(&post, UnixSeconds(now.0.saturating_add_signed(skew)), any_root)
             {
                 prop_assert_eq!(verdict.gossip(), Gossip::Ignore);
             }
@@ -255,9 +256,10 @@ proptest! {
 
 #[test]
 fn a_badge_is_accepted_by_one_policy_whole() {
-    let midnight = (NOW / 86_400 + 1) * 86_400;
+    let midnight = UnixSeconds((NOW.0 / 86_400 + 1) * 86_400);
     let wide = Policy { min_stake: 20, epoch_seconds: HOUR, max_clock_skew: 3_600, ..policy() };
-    let history = PolicyHistory::new([dated(policy(), 1, 0), dated(wide.clone(), 2, midnight - 1)]).unwrap();
+    let history =
+        PolicyHistory::new([dated(policy(), 1, UnixSeconds(0)), dated(wide.clone(), 2, midnight - 1)]).unwrap();
     let tomorrow = Day::at(midnight);
     let says = |requirement: Requirement, now| history.check_badge(&requirement, now, any_root).is_ok();
     // The day of the former policy is judged by its own 20 s, whatever the policy in force allows.

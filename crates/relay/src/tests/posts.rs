@@ -14,7 +14,8 @@ use quotapass_circuits::{
     share::Nullifier,
 };
 use quotapass_protocol::{
-    Horizon, LogError, Malformed, Overload, Policy, PolicyError, PolicyTable, RequirementMismatch, RootHistory, Verdict,
+    Horizon, LogError, Malformed, Overload, Policy, PolicyError, PolicyTable, RequirementMismatch, RootHistory,
+    UnixSeconds, Verdict,
 };
 
 use super::world::*;
@@ -62,8 +63,8 @@ fn epoch_edges_are_exact_to_the_second() {
         (ends, true),
         (ends + 19, true),
         (ends + 20, false),
-        (0, false),
-        (u64::MAX, false),
+        (UnixSeconds(0), false),
+        (UnixSeconds::MAX, false),
     ] {
         let expected = if in_range { Verdict::Accepted } else { Verdict::EpochOutOfRange { epoch: epoch(), now } };
         assert_eq!(honest().to(&relay(), now), expected, "at {now}");
@@ -104,7 +105,7 @@ fn since_max_is_of_the_day_on_which_the_epoch_begins() {
     let young = Policy { min_age_days: u16::MAX, ..policy() };
     assert_eq!(young.requirement(epoch()).since_max, Day(0));
     // An epoch that begins before midnight keeps its day after midnight.
-    let midnight = (NOW / 86_400 + 1) * 86_400;
+    let midnight = UnixSeconds((NOW.0 / 86_400 + 1) * 86_400);
     let odd = Policy { epoch_seconds: NonZeroU32::new(7000).unwrap(), ..policy() };
     let across = odd.epoch_at(midnight);
     assert!(across.begins() < midnight && across.ends() > midnight);
@@ -122,7 +123,7 @@ fn after_a_change_of_policy_the_former_values_hold_for_the_window() {
     let old = posting_for(&wide, epoch, 0, 0, MESSAGE).prove();
     let new = posting_for(&stricter, epoch, 1, 0, MESSAGE).prove();
     let mixed = Posting { limit_cap: cap(3), ..posting_for(&wide, epoch, 2, 0, MESSAGE) }.prove();
-    let at = |sent: &Sent, now: u64| {
+    let at = |sent: &Sent, now: UnixSeconds| {
         let roots = RootHistory::starting_at(world().tree.root());
         let relay = relay_with(vec![wide.clone()], roots);
         if now < NOW {
@@ -317,11 +318,11 @@ impl NullifierLog for Failing {
         if self.on_lookup { Err(down()) } else { self.inner.convictions(from) }
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.inner.expire(now)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.inner.reopen(now)
     }
 
@@ -381,10 +382,10 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         fn convictions(&self, _: u64) -> Result<Vec<Conviction>, LogError> {
             Ok(Vec::new())
         }
-        fn expire(&self, _: u64) -> Result<(), LogError> {
+        fn expire(&self, _: UnixSeconds) -> Result<(), LogError> {
             Ok(())
         }
-        fn reopen(&self, _: u64) -> Result<u64, LogError> {
+        fn reopen(&self, _: UnixSeconds) -> Result<UnixSeconds, LogError> {
             Err(down())
         }
 

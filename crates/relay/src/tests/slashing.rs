@@ -16,7 +16,9 @@ use quotapass_circuits::{
     share::{Line, Nullifier, Share, recover},
     signal::ExternalNullifier,
 };
-use quotapass_protocol::{Evidence, Gossip, LogError, Overload, Policy, QuotaExceeded, RootHistory, Verdict};
+use quotapass_protocol::{
+    Evidence, Gossip, LogError, Overload, Policy, QuotaExceeded, RootHistory, UnixSeconds, Verdict,
+};
 
 use super::world::*;
 use crate::{
@@ -142,12 +144,12 @@ impl NullifierLog for Lying {
         Ok(Vec::new())
     }
 
-    fn expire(&self, _: u64) -> Result<(), LogError> {
+    fn expire(&self, _: UnixSeconds) -> Result<(), LogError> {
         Ok(())
     }
 
-    fn reopen(&self, _: u64) -> Result<u64, LogError> {
-        Ok(0)
+    fn reopen(&self, _: UnixSeconds) -> Result<UnixSeconds, LogError> {
+        Ok(UnixSeconds(0))
     }
 
     fn statistics(&self) -> Result<LogStatistics, LogError> {
@@ -246,18 +248,19 @@ fn one_worker_at_a_time_has_a_case_until_it_is_settled() {
     let commitment = world().secrets[0].commitment();
     let [one, two] = ["one", "two"].map(|name| WorkerId(name.into()));
     let settlement = Settlement::Gone;
-    assert_eq!(log.claim(commitment, &one, 100, 110), Ok(true));
-    assert_eq!(log.claim(commitment, &two, 109, 120), Ok(false));
-    assert_eq!(log.claim(commitment, &one, 109, 120), Ok(true));
-    assert_eq!(log.claim(commitment, &two, 120, 130), Ok(true));
+    let claim = |worker, now, until| log.claim(commitment, worker, UnixSeconds(now), UnixSeconds(until));
+    assert_eq!(claim(&one, 100, 110), Ok(true));
+    assert_eq!(claim(&two, 109, 120), Ok(false));
+    assert_eq!(claim(&one, 109, 120), Ok(true));
+    assert_eq!(claim(&two, 120, 130), Ok(true));
     assert_eq!(log.settlement(commitment), Ok(None));
     log.settle(commitment, &settlement).unwrap();
     log.settle(commitment, &Settlement::NoMember).unwrap();
     assert_eq!(log.settlement(commitment), Ok(Some(settlement)));
-    assert_eq!(log.claim(commitment, &two, 500, 510), Ok(false));
+    assert_eq!(claim(&two, 500, 510), Ok(false));
 }
 
-fn names(relay: &Relay, sent: &[&Sent], now: u64) -> Vec<&'static str> {
+fn names(relay: &Relay, sent: &[&Sent], now: UnixSeconds) -> Vec<&'static str> {
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
     relay.verify_posts(&requests, now).iter().map(Verdict::name).collect()
 }
@@ -308,11 +311,11 @@ impl NullifierLog for Counting {
         self.successor.get().map_or(&self.inner, |successor| successor).convictions(from)
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.inner.expire(now)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.inner.reopen(now)
     }
 

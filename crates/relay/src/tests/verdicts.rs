@@ -4,7 +4,7 @@ use quotapass_circuits::{
     formats::wire::{DecodeError, DecodeErrorKind},
     signal::ZeroSignal,
 };
-use quotapass_protocol::{Gossip, LogError, QuotaExceeded, RequirementMismatch, Verdict};
+use quotapass_protocol::{Gossip, LogError, QuotaExceeded, RequirementMismatch, UnixSeconds, Verdict};
 use serde_json::json;
 
 use super::world::*;
@@ -30,8 +30,8 @@ fn the_table_of_the_protocol() {
         (Verdict::SlashedMember { within_grace: true }, "slashed_member", Ignore),
         (Verdict::SlashedMember { within_grace: false }, "slashed_member", Reject),
         (Verdict::UnknownRoot, "unknown_root", Ignore),
-        (Verdict::StaleRoot { superseded_at: 1 }, "stale_root", Ignore),
-        (Verdict::EpochOutOfRange { epoch: epoch(), now: 1 }, "epoch_out_of_range", Ignore),
+        (Verdict::StaleRoot { superseded_at: UnixSeconds(1) }, "stale_root", Ignore),
+        (Verdict::EpochOutOfRange { epoch: epoch(), now: UnixSeconds(1) }, "epoch_out_of_range", Ignore),
         (mismatch.into(), "requirement_mismatch", Reject),
         (Verdict::RequirementMismatch { mismatch, within_grace: true }, "requirement_mismatch", Ignore),
         (Verdict::Restricted { until: None }, "restricted", Reject),
@@ -64,12 +64,12 @@ fn details_in_json() {
         json!({"field": "limit_cap", "stated": 6, "expected": 5})
     );
     assert_eq!(json(RequirementMismatch::UnlistedScope.into())["detail"], json!({"field": "scope"}));
-    assert_eq!(json(Verdict::StaleRoot { superseded_at: 9 })["detail"], json!({"superseded_at": 9}));
+    assert_eq!(json(Verdict::StaleRoot { superseded_at: UnixSeconds(9) })["detail"], json!({"superseded_at": 9}));
     assert_eq!(
-        json(Verdict::EpochOutOfRange { epoch: epoch(), now: 9 })["detail"],
+        json(Verdict::EpochOutOfRange { epoch: epoch(), now: UnixSeconds(9) })["detail"],
         json!({"epoch_seconds": 600, "epoch": epoch().number(), "now": 9})
     );
-    assert_eq!(json(Verdict::Restricted { until: Some(9) })["detail"], json!({"until": 9}));
+    assert_eq!(json(Verdict::Restricted { until: Some(UnixSeconds(9)) })["detail"], json!({"until": 9}));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quotapass_circuits::membership::Root;
-use quotapass_protocol::{Policy, PolicyTable, RootHistory, Verdict};
+use quotapass_protocol::{Policy, PolicyTable, RootHistory, UnixSeconds, Verdict};
 
 pub use quotapass_testkit::world::*;
 
@@ -43,7 +43,7 @@ pub fn recorded(relay: &Relay) -> u64 {
 pub trait Request {
     fn request(&self) -> PostRequest<'_>;
 
-    fn to(&self, relay: &Relay, now: u64) -> Verdict {
+    fn to(&self, relay: &Relay, now: UnixSeconds) -> Verdict {
         relay.verify_post(self.request(), now)
     }
 }

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use quotapass_protocol::UnixSeconds;
+
 /// The maximum time after its last new block for which a chain counts as a clock.
 const CHAIN_LASTS: Duration = Duration::from_secs(600);
 
-/// The times that a relay's clocks show, in Unix seconds.
+/// The times that a relay's clocks show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     /// The system's clock.
-    pub own: u64,
+    pub own: UnixSeconds,
     /// The clock of the log server, if there is one.
-    pub server: Option<u64>,
+    pub server: Option<UnixSeconds>,
     /// The time of the chain's newest block, if known.
-    pub head: Option<u64>,
+    pub head: Option<UnixSeconds>,
 }
 
 /// The time on which a relay's clocks agree.
@@ -40,7 +42,7 @@ pub struct AgreedTime {
 /// The newest block of a chain.
 #[derive(Clone, Copy, Debug)]
 struct SeenHead {
-    time: u64,
+    time: UnixSeconds,
     /// The elapsed time at which it was first seen.
     at: Duration,
     /// Whether it arrived while the relay was running.
@@ -55,24 +57,24 @@ impl AgreedTime {
 
     /// Returns the agreed time; none if it is not known yet. `elapsed` is the time since the start by a monotonic
     /// clock; the system's clock has run steadily for the last `steady` of it.
-    pub fn agree(&mut self, clocks: &Clocks, elapsed: Duration, steady: Duration) -> Option<u64> {
+    pub fn agree(&mut self, clocks: &Clocks, elapsed: Duration, steady: Duration) -> Option<UnixSeconds> {
         let chain = self.chain_time(clocks.head, elapsed);
-        let mut witnesses: Vec<u64> = [Some(clocks.own), clocks.server, chain].into_iter().flatten().collect();
+        let mut witnesses: Vec<UnixSeconds> = [Some(clocks.own), clocks.server, chain].into_iter().flatten().collect();
         witnesses.sort_unstable();
         let passed = i128::from(elapsed.as_secs());
         if let [.., agreed, _] = witnesses[..] {
-            self.base = Some(i128::from(agreed) - passed);
+            self.base = Some(i128::from(agreed.0) - passed);
             return Some(agreed);
         }
         if self.base.is_none() && steady >= self.settle {
-            self.base = Some(i128::from(clocks.own) - passed);
+            self.base = Some(i128::from(clocks.own.0) - passed);
         }
         let latest = u64::try_from(self.base? + passed + i128::from(self.tolerance)).unwrap_or(0);
-        Some(clocks.own.min(latest))
+        Some(clocks.own.min(UnixSeconds(latest)))
     }
 
     /// Returns the time by the chain.
-    fn chain_time(&mut self, head: Option<u64>, elapsed: Duration) -> Option<u64> {
+    fn chain_time(&mut self, head: Option<UnixSeconds>, elapsed: Duration) -> Option<UnixSeconds> {
         let time = head?;
         match self.head {
             Some(seen) if seen.time == time => {}
@@ -104,12 +106,12 @@ mod tests {
         fn at(&mut self, passed: u64, own: i64, server: Option<i64>, head: Option<i64>, steady: u64) -> Option<i64> {
             let now = (START + passed) as i64;
             let clocks = Clocks {
-                own: (now + own) as u64,
-                server: server.map(|server| (now + server) as u64),
-                head: head.map(|head| (now + head) as u64),
+                own: UnixSeconds((now + own) as u64),
+                server: server.map(|server| UnixSeconds((now + server) as u64)),
+                head: head.map(|head| UnixSeconds((now + head) as u64)),
             };
             let agreed = self.0.agree(&clocks, Duration::from_secs(passed), Duration::from_secs(steady));
-            agreed.map(|agreed| agreed as i64 - now)
+            agreed.map(|agreed| agreed.0 as i64 - now)
         }
     }
 

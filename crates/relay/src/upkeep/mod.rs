@@ -21,7 +21,7 @@ pub use agreed::{AgreedTime, Clocks};
 pub use watch::ClockWatch;
 
 use super::{LogStatistics, Relay, RelayContext, StopSignal, Trouble, TroubleKind};
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 /// Settings of the upkeep of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +105,8 @@ impl Upkeep {
     }
 
     /// Reports a log that is closed ahead of time.
-    fn compare(&self, closed_until: u64, agreed: u64, now: u64) {
-        let ahead = closed_until.saturating_sub(agreed);
+    fn compare(&self, closed_until: UnixSeconds, agreed: UnixSeconds, now: UnixSeconds) {
+        let ahead = closed_until.since(agreed);
         self.context.status.update_log(|log| log.closed_ahead = ahead);
         let trouble = (ahead > self.settings.tolerance).then(|| {
             let cause = format!(

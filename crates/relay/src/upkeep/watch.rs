@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use quotapass_protocol::UnixSeconds;
+
 /// A comparison of a clock that can be set with a monotonic clock.
 #[derive(Clone, Debug)]
 pub struct ClockWatch {
@@ -18,10 +20,10 @@ impl ClockWatch {
         Self { tolerance, offset: None, steady_since: Duration::ZERO }
     }
 
-    /// Checks the clock, which shows Unix second `now`, after the time `elapsed`. If the clock jumped since the last
-    /// check, returns by how many seconds, forwards or backwards.
-    pub fn observe(&mut self, now: u64, elapsed: Duration) -> Option<i64> {
-        let offset = i128::from(now) - i128::from(elapsed.as_secs());
+    /// Checks the clock, which shows `now`, after the time `elapsed`. If the clock jumped since the last check, returns
+    /// by how many seconds, forwards or backwards.
+    pub fn observe(&mut self, now: UnixSeconds, elapsed: Duration) -> Option<i64> {
+        let offset = i128::from(now.0) - i128::from(elapsed.as_secs());
         let jump = self.offset.map_or(0, |former| offset - former);
         let jumped = jump.unsigned_abs() > u128::from(self.tolerance);
         if jumped || self.offset.is_none() {
@@ -48,7 +50,7 @@ mod tests {
         let mut watch = ClockWatch::new(30);
         let mut look = |now: u64, passed: u64| {
             let elapsed = Duration::from_secs(passed);
-            (watch.observe(now, elapsed), watch.steady(elapsed).as_secs())
+            (watch.observe(UnixSeconds(now), elapsed), watch.steady(elapsed).as_secs())
         };
         for passed in (0..=660).step_by(5) {
             assert_eq!(look(START + passed, passed), (None, passed));

@@ -63,7 +63,7 @@ use super::super::{
     Recorded, Restriction, Settlement, SlashClaims, WorkerId,
 };
 use crate::log::{LogChoice, LogIdentity};
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use quotapass_wallet::files;
 
 /// Settings of an embedded log.
@@ -228,7 +228,7 @@ impl NullifierLog for EmbeddedLog {
         self.reading(|store| store.convictions(from))
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.writer.expire(now)
     }
 
@@ -236,7 +236,7 @@ impl NullifierLog for EmbeddedLog {
         self.reading(Store::statistics)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.writer.reopen(now)?;
         self.reading(|store| Ok(store.watermark()))
     }
@@ -276,7 +276,13 @@ impl BadgeBook for EmbeddedLog {
 }
 
 impl SlashClaims for EmbeddedLog {
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
+    fn claim(
+        &self,
+        commitment: IdentityCommitment,
+        worker: &WorkerId,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Result<bool, LogError> {
         let worker = worker.clone();
         self.writer.write(1, move |transaction| transaction.claim(commitment, &worker, now, until))?
     }

@@ -33,7 +33,7 @@ use std::{
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
 use parking_lot::{Mutex, RwLock};
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::{
     EmbeddedLogError, EmbeddedSettings,
@@ -66,9 +66,9 @@ const ENDED_AT_ONCE: usize = 4_096;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
-/// Returns the end of the partition of an epoch's nullifiers, in Unix seconds.
-pub(super) fn partition_of(epoch: &LogEpoch) -> u64 {
-    epoch.keep_until().checked_next_multiple_of(PARTITION_SECONDS).unwrap_or(u64::MAX)
+/// Returns the end of the partition of an epoch's nullifiers.
+pub(super) fn partition_of(epoch: &LogEpoch) -> UnixSeconds {
+    epoch.keep_until().0.checked_next_multiple_of(PARTITION_SECONDS).map_or(UnixSeconds::MAX, UnixSeconds)
 }
 
 /// Returns the key of a nullifier in its partition.
@@ -89,11 +89,11 @@ pub(super) struct Store {
 }
 
 struct Contents {
-    partitions: BTreeMap<u64, Partition>,
+    partitions: BTreeMap<UnixSeconds, Partition>,
     commits: u64,
-    watermark: u64,
+    watermark: UnixSeconds,
     /// Nullifiers of epochs that end later were never dropped.
-    lost_until: u64,
+    lost_until: UnixSeconds,
     convictions: u64,
 }
 
@@ -106,7 +106,7 @@ struct Partition {
 /// A failed commit that may still be on disk.
 pub(super) struct InDoubt {
     commit: u64,
-    nullifiers: Vec<(u64, [u8; 64])>,
+    nullifiers: Vec<(UnixSeconds, [u8; 64])>,
 }
 
 impl Store {
@@ -166,7 +166,7 @@ impl Store {
         self.identity
     }
 
-    pub(super) fn watermark(&self) -> u64 {
+    pub(super) fn watermark(&self) -> UnixSeconds {
         self.state.read().watermark
     }
 
@@ -213,14 +213,17 @@ impl Store {
         let restriction = self.get(&Place::restriction(persona))?;
         let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
         // A lifted restriction counts as none.
-        Ok(PersonaRecord { bound, restriction: restriction.filter(|restriction| restriction.until != Some(0)) })
+        Ok(PersonaRecord {
+            bound,
+            restriction: restriction.filter(|restriction| restriction.until != Some(UnixSeconds(0))),
+        })
     }
 
     /// Returns the keys of restrictions that are over at `now`.
-    fn ended_restrictions(&self, now: u64) -> Result<Vec<Vec<u8>>, LogError> {
+    fn ended_restrictions(&self, now: UnixSeconds) -> Result<Vec<Vec<u8>>, LogError> {
         let ends = guarded(|| {
             // Ends before `now`: a restriction that ends at `now` is still in force.
-            let ends = self.records.range(numbered(b'u', 0)..numbered(b'u', now));
+            let ends = self.records.range(numbered(b'u', 0)..numbered(b'u', now.0));
             ends.take(ENDED_AT_ONCE).map(fjall::Guard::key).collect::<Result<Vec<_>, _>>()
         })?;
         let mut keys = Vec::new();
@@ -232,7 +235,8 @@ impl Store {
             let restriction = self.get(&Place::Record(key.clone()))?;
             let restriction = restriction.map(|bytes| Restriction::from_bytes(&bytes)).transpose()?;
             // The restriction may have another end by now.
-            if restriction.is_some_and(|restriction| restriction.until == Some(u64::from_be_bytes(*until))) {
+            if restriction.is_some_and(|restriction| restriction.until == Some(UnixSeconds(u64::from_be_bytes(*until))))
+            {
                 keys.push(key);
             }
             keys.push(end.to_vec());
@@ -259,7 +263,7 @@ impl Store {
     }
 
     /// Creates the partition with this end if it does not exist. Only the thread that commits may call it.
-    pub(super) fn ensure_partition(&self, end: u64) -> Result<(), LogError> {
+    pub(super) fn ensure_partition(&self, end: UnixSeconds) -> Result<(), LogError> {
         if self.state.read().partitions.contains_key(&end) {
             return Ok(());
         }
@@ -274,7 +278,7 @@ impl Store {
         if writes.is_empty() {
             return Ok(());
         }
-        let mut added: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut added: BTreeMap<UnixSeconds, u64> = BTreeMap::new();
         let mut nullifiers = Vec::new();
         let mut convictions = 0;
         for place in writes.keys() {
@@ -288,7 +292,7 @@ impl Store {
         }
         let commit = self.state.read().commits + 1;
         let mut batch = self.batch(commit);
-        let counts: Vec<(u64, u64)> = {
+        let counts: Vec<(UnixSeconds, u64)> = {
             let state = self.state.read();
             for (place, value) in writes {
                 match place {
@@ -304,7 +308,7 @@ impl Store {
             added.iter().map(|(end, added)| (*end, count(end) + added)).collect()
         };
         for (end, count) in &counts {
-            batch.insert(&self.records, numbered(b'p', *end), count.to_be_bytes());
+            batch.insert(&self.records, numbered(b'p', end.0), count.to_be_bytes());
         }
         if let Err(error) = guarded(|| batch.commit()) {
             return Err((error.into(), InDoubt { commit, nullifiers }));
@@ -321,7 +325,7 @@ impl Store {
     }
 
     /// Drops everything that is expired at `now`, and stores the watermark.
-    pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
+    pub(super) fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
         let restrictions = self.ended_restrictions(now)?;
         let was = self.watermark();
@@ -331,18 +335,18 @@ impl Store {
         }
         let (commit, ended, lost_until) = {
             let state = self.state.read();
-            let ended: Vec<u64> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
+            let ended: Vec<UnixSeconds> = state.partitions.range(..=now).map(|(end, _)| *end).collect();
             let lost = state.partitions.range(..=now).rev().find(|(_, partition)| partition.count > 0);
-            (state.commits + 1, ended, lost.map_or(0, |(end, _)| *end).max(state.lost_until))
+            (state.commits + 1, ended, lost.map_or(UnixSeconds(0), |(end, _)| *end).max(state.lost_until))
         };
         let mut batch = self.batch(commit);
-        batch.insert(&self.records, "w", now.to_be_bytes());
-        batch.insert(&self.records, "l", lost_until.to_be_bytes());
+        batch.insert(&self.records, "w", now.0.to_be_bytes());
+        batch.insert(&self.records, "l", lost_until.0.to_be_bytes());
         for key in restrictions {
             batch.remove(&self.records, key);
         }
         for end in &ended {
-            batch.remove(&self.records, numbered(b'p', *end));
+            batch.remove(&self.records, numbered(b'p', end.0));
         }
         guarded(|| batch.commit())?;
         let dropped: Vec<Partition> = {
@@ -358,7 +362,7 @@ impl Store {
     }
 
     /// Reopens epochs that were closed ahead of `now`, except those whose nullifiers may have been dropped.
-    pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
+    pub(super) fn reopen(&self, now: UnixSeconds) -> Result<(), LogError> {
         let (commit, watermark, known) = {
             let state = self.state.read();
             (state.commits + 1, now.max(state.lost_until), state.watermark)
@@ -367,7 +371,7 @@ impl Store {
             return Ok(());
         }
         let mut batch = self.batch(commit);
-        batch.insert(&self.records, "w", watermark.to_be_bytes());
+        batch.insert(&self.records, "w", watermark.0.to_be_bytes());
         guarded(|| batch.commit())?;
         let mut state = self.state.write();
         state.watermark = watermark;
@@ -397,7 +401,7 @@ impl Store {
             if let Some(partition) = state.partitions.get_mut(end) {
                 batch.remove(&partition.keyspace, *key);
                 partition.count = partition.count.saturating_sub(1);
-                batch.insert(&self.records, numbered(b'p', *end), partition.count.to_be_bytes());
+                batch.insert(&self.records, numbered(b'p', end.0), partition.count.to_be_bytes());
             }
         }
         guarded(|| batch.commit())?;
@@ -426,7 +430,7 @@ impl Contents {
             return Ok(Err("it has no count of its commits".into()));
         };
         // A time that was never stored is zero.
-        let time = |stored: Option<&[u8]>| stored.map_or(Some(0), number_from);
+        let time = |stored: Option<&[u8]>| stored.map_or(Some(0), number_from).map(UnixSeconds);
         let times = time(watermark.as_deref()).zip(time(lost_until.as_deref()));
         let Some((watermark, lost_until)) = times else {
             return Ok(Err("the time until which epochs are expired is invalid".into()));
@@ -439,7 +443,7 @@ impl Contents {
         let mut partitions = BTreeMap::new();
         for entry in records.prefix("p") {
             let (key, count) = entry.into_inner()?;
-            let entry = key.get(1..).and_then(number_from).zip(number_from(&count));
+            let entry = key.get(1..).and_then(number_from).map(UnixSeconds).zip(number_from(&count));
             let Some((end, count)) = entry else { return Ok(Err("the entry of a partition is invalid".into())) };
             let name = partition_name(end);
             if !database.keyspace_exists(&name) {
@@ -453,7 +457,7 @@ impl Contents {
             partitions.insert(end, Partition { keyspace, count });
         }
         for name in database.list_keyspace_names() {
-            let end = name.strip_prefix(PARTITION).and_then(|end| end.parse::<u64>().ok());
+            let end = name.strip_prefix(PARTITION).and_then(|end| end.parse().ok()).map(UnixSeconds);
             let Some(end) = end.filter(|end| !partitions.contains_key(end)) else { continue };
             let keyspace = database.keyspace(&name, options)?;
             if end <= watermark {
@@ -476,7 +480,7 @@ fn number_from(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
-fn partition_name(end: u64) -> String {
+fn partition_name(end: UnixSeconds) -> String {
     format!("{PARTITION}{end}")
 }
 

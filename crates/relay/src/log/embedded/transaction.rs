@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quotapass_circuits::{identity::IdentityCommitment, share::Nullifier};
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::store::{Store, key_of, numbered, partition_of};
 use crate::{
@@ -17,7 +17,7 @@ pub(super) enum Place {
     /// In the table of records.
     Record(Vec<u8>),
     /// In a partition, by its end.
-    Nullifier { partition: u64, key: [u8; 64] },
+    Nullifier { partition: UnixSeconds, key: [u8; 64] },
 }
 
 impl Place {
@@ -34,8 +34,8 @@ impl Place {
     }
 
     /// Returns the place in the index by end, which finds ended restrictions.
-    fn end(until: u64, persona: Persona) -> Self {
-        Self::Record([&numbered(b'u', until)[..], &persona.to_bytes()].concat())
+    fn end(until: UnixSeconds, persona: Persona) -> Self {
+        Self::Record([&numbered(b'u', until.0)[..], &persona.to_bytes()].concat())
     }
 
     pub(super) fn case(commitment: IdentityCommitment) -> Self {
@@ -142,20 +142,20 @@ impl<'a> Transaction<'a> {
     /// Lifts a restriction: its end moves to a time long ago, so that the next expiry drops it. Returns whether there
     /// was one.
     pub(super) fn lift(&mut self, persona: Persona) -> Result<bool, LogError> {
-        let is_lifted = |restriction: &Restriction| restriction.until == Some(0);
+        let is_lifted = |restriction: &Restriction| restriction.until == Some(UnixSeconds(0));
         let known = self.get::<Restriction>(&Place::restriction(persona))?;
         if known.as_ref().is_none_or(is_lifted) {
             return Ok(false);
         }
-        self.restrict(persona, &Restriction::new(Some(0))).map(|_| true)
+        self.restrict(persona, &Restriction::new(Some(UnixSeconds(0)))).map(|_| true)
     }
 
     pub(super) fn claim(
         &mut self,
         commitment: IdentityCommitment,
         worker: &WorkerId,
-        now: u64,
-        until: u64,
+        now: UnixSeconds,
+        until: UnixSeconds,
     ) -> Result<bool, LogError> {
         let place = Place::case(commitment);
         let is_free = self.get_by(&place, Case::from_json)?.is_none_or(|case| case.is_free_for(worker, now, until));

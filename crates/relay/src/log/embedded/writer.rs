@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::RwLock;
 use quotapass_circuits::registry_id::RegistryId;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::{
     EmbeddedLogError, EmbeddedSettings,
@@ -40,9 +40,9 @@ enum Command {
 /// A change of the watermark.
 enum Watermark {
     /// Drops epochs that are over at this time.
-    Expire(u64),
+    Expire(UnixSeconds),
     /// Reopens epochs that end after this time.
-    Reopen(u64),
+    Reopen(UnixSeconds),
 }
 
 /// The open database, or the error until it is reopened.
@@ -85,12 +85,12 @@ impl Writer {
     }
 
     /// Drops everything that is expired.
-    pub(super) fn expire(&self, now: u64) -> Result<(), LogError> {
+    pub(super) fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.ask(|reply| Command::Move { watermark: Watermark::Expire(now), answer: Box::new(reply) })
     }
 
     /// Reopens epochs that were closed ahead of their time.
-    pub(super) fn reopen(&self, now: u64) -> Result<(), LogError> {
+    pub(super) fn reopen(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.ask(|reply| Command::Move { watermark: Watermark::Reopen(now), answer: Box::new(reply) })
     }
 

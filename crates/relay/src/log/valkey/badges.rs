@@ -1,6 +1,6 @@
 //! The chat keys bound to pseudonyms, and the restrictions of pseudonyms.
 
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use redis::{Value, cmd};
 
 use super::{
@@ -61,9 +61,9 @@ impl Log {
     }
 
     /// Drops ended restrictions of pseudonyms.
-    pub(super) async fn end_restrictions(&self, now: u64) -> Result<(), LogError> {
+    pub(super) async fn end_restrictions(&self, now: UnixSeconds) -> Result<(), LogError> {
         let mut end = script(END, &[&self.keys.restrictions, &self.keys.restriction_ends]);
-        end.arg(now);
+        end.arg(now.0);
         self.one(&self.keys.restrictions, end, Kind::Write).await.map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! The cases of convicted members.
 
 use quotapass_circuits::identity::IdentityCommitment;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use redis::{Value, cmd};
 
 use super::{Log, ValkeyLog, bytes_of, script, servers::Kind};
@@ -49,7 +49,13 @@ impl Log {
 }
 
 impl SlashClaims for ValkeyLog {
-    fn claim(&self, commitment: IdentityCommitment, worker: &WorkerId, now: u64, until: u64) -> Result<bool, LogError> {
+    fn claim(
+        &self,
+        commitment: IdentityCommitment,
+        worker: &WorkerId,
+        now: UnixSeconds,
+        until: UnixSeconds,
+    ) -> Result<bool, LogError> {
         let worker = worker.clone();
         self.run(move |log| async move {
             let claimed = Case::Claimed { worker: worker.clone(), until };

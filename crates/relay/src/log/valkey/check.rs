@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use quotapass_protocol::UnixSeconds;
 use redis::{aio::MultiplexedConnection, cmd};
 
 use super::{
@@ -45,7 +46,7 @@ pub(super) async fn check(
         return Err(ValkeyLogError::Replica(server.into()));
     }
     let (seconds, _): (u64, u64) = cmd("TIME").query_async(connection).await.map_err(unreachable)?;
-    check_clock(seconds, server)?;
+    check_clock(UnixSeconds(seconds), server)?;
     if durability != Durability::Vouched {
         let mut get = cmd("CONFIG");
         get.arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync");

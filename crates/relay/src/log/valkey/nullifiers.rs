@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use quotapass_circuits::share::Nullifier;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use redis::{Cmd, Value, cmd};
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
 /// Seconds by which a server keeps nullifiers longer than it must, because its clock may be fast.
 const GRACE: u64 = 60;
 /// The last second of the year 9999: servers refuse times that are much later.
-const LATEST: u64 = 253_402_300_799;
+const LATEST: UnixSeconds = UnixSeconds(253_402_300_799);
 /// Bytes of the token that ends the value of a nullifier.
 const TOKEN_BYTES: usize = 16;
 /// Raises a number, and returns it.
@@ -56,7 +56,7 @@ impl Log {
     }
 
     fn check(&self, epoch: &LogEpoch) -> Result<(), LogError> {
-        if epoch.keep_until() <= self.watermark.load(Ordering::Relaxed) { Err(LogError::Expired) } else { Ok(()) }
+        if epoch.keep_until().0 <= self.watermark.load(Ordering::Relaxed) { Err(LogError::Expired) } else { Ok(()) }
     }
 
     /// Sends commands about the items that are not expired.
@@ -83,7 +83,7 @@ impl Log {
             let expires = entry.epoch.keep_until().saturating_add(GRACE).min(LATEST);
             let mut set = cmd("SET");
             let value = [&entry.recorded().to_bytes()[..], token].concat();
-            set.arg(&key).arg(value).arg("NX").arg("GET").arg("EXAT").arg(expires);
+            set.arg(&key).arg(value).arg("NX").arg("GET").arg("EXAT").arg(expires.0);
             Request::new(&key, set)
         };
         let answers = self.run(&entries, Kind::Write, |(entry, _)| &entry.epoch, command).await;
@@ -153,26 +153,26 @@ impl Log {
         convictions.into_iter().map(conviction).collect()
     }
 
-    async fn expire(&self, now: u64) -> Result<(), LogError> {
+    async fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         let mut raise = script(RAISE, &[&self.keys.expired]);
-        raise.arg(now.min(LATEST));
+        raise.arg(now.min(LATEST).0);
         self.move_watermark(raise).await?;
         // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
         self.end_restrictions(now).await
     }
 
-    async fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    async fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         let mut lower = script(LOWER, &[&self.keys.expired]);
-        lower.arg(now.min(LATEST)).arg(GRACE);
+        lower.arg(now.min(LATEST).0).arg(GRACE);
         self.move_watermark(lower).await
     }
 
-    async fn move_watermark(&self, script: Cmd) -> Result<u64, LogError> {
+    async fn move_watermark(&self, script: Cmd) -> Result<UnixSeconds, LogError> {
         let Value::Int(expired) = self.one(&self.keys.expired, script, Kind::Write).await? else {
             return Err(LogError::Damaged);
         };
         self.watermark.store(expired.unsigned_abs(), Ordering::Relaxed);
-        Ok(expired.unsigned_abs())
+        Ok(UnixSeconds(expired.unsigned_abs()))
     }
 
     async fn statistics(&self) -> Result<LogStatistics, LogError> {
@@ -199,8 +199,8 @@ impl Log {
             epochs: None,
             convictions: count_of(&convicted_count),
             bytes: Some(bytes.sum()),
-            closed_until: closed_until.map_or(Ok(0), |time| time.ok_or(LogError::Damaged))?,
-            time: Some(time),
+            closed_until: UnixSeconds(closed_until.map_or(Ok(0), |time| time.ok_or(LogError::Damaged))?),
+            time: Some(UnixSeconds(time)),
         })
     }
 
@@ -266,7 +266,7 @@ impl NullifierLog for ValkeyLog {
         self.run(move |log| async move { log.convictions(from).await })
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.run(move |log| async move { log.expire(now).await })
     }
 
@@ -274,7 +274,7 @@ impl NullifierLog for ValkeyLog {
         self.run(|log| async move { log.statistics().await })
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.run(move |log| async move { log.reopen(now).await })
     }
 

@@ -4,16 +4,13 @@
 //! before a write. If the server was emptied or evicted keys, the write does not count: a nullifier that is recorded
 //! twice for this reason is never answered as new.
 
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::HashMap;
 
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use redis::{Pipeline, RedisResult, Value, cmd, from_redis_value};
 
 use super::{ValkeyLogError, check::CLOCK_DIFFERENCE};
-use crate::log::LogIdentity;
+use crate::{Clock, SystemClock, log::LogIdentity};
 
 /// Reason for [`LogError::Lost`]: a server does not have the log any more.
 pub(super) const EMPTIED: &str = "emptied, or replaced by another";
@@ -66,7 +63,7 @@ impl Vitals<'_> {
     pub(super) fn check(&self, evicted: u64) -> Result<(), LogError> {
         if let Some(Ok(time)) = self.time {
             let (seconds, _): (u64, u64) = from_redis_value(time.clone()).map_err(|_| LogError::Damaged)?;
-            check_clock(seconds, "the server").map_err(|error| LogError::Unfit(error.to_string()))?;
+            check_clock(UnixSeconds(seconds), "the server").map_err(|error| LogError::Unfit(error.to_string()))?;
         }
         if let Some(Ok(stats)) = self.stats {
             let stats: String = from_redis_value(stats.clone()).map_err(|_| LogError::Damaged)?;
@@ -85,10 +82,10 @@ pub(super) fn check_mark(answer: &Value, identity: LogIdentity) -> Result<(), Lo
 }
 
 /// Compares a server's clock with this machine's.
-pub(super) fn check_clock(seconds: u64, server: &str) -> Result<(), ValkeyLogError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if now.abs_diff(seconds) > CLOCK_DIFFERENCE {
-        return Err(ValkeyLogError::Clock { server: server.into(), seconds: now.abs_diff(seconds) });
+pub(super) fn check_clock(time: UnixSeconds, server: &str) -> Result<(), ValkeyLogError> {
+    let seconds = SystemClock.now().abs_diff(time);
+    if seconds > CLOCK_DIFFERENCE {
+        return Err(ValkeyLogError::Clock { server: server.into(), seconds });
     }
     Ok(())
 }
