@@ -11,7 +11,7 @@ use std::{
 };
 
 use quotapass_circuits::share::Nullifier;
-use quotapass_protocol::{LogError, RootHistory, Verdict};
+use quotapass_protocol::{LogError, RootHistory, UnixSeconds, Verdict};
 use quotapass_relay::{
     BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded,
     Relay, RelayStore, SlashClaims,
@@ -46,11 +46,11 @@ impl NullifierLog for CountingLog {
         self.inner.convictions(from)
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.inner.expire(now)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.inner.reopen(now)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_circuits::{membership::Levels, registry_id::RegistryId};
-use quotapass_protocol::{DatedPolicy, PoliciesStatement, PolicyHash, PolicyHistory, note::NotePublicKey};
+use quotapass_protocol::{DatedPolicy, PoliciesStatement, PolicyHash, PolicyHistory, UnixSeconds, note::NotePublicKey};
 use quotapass_wallet::members::{ClientOptions, RelayMembers};
 use serde::Deserialize;
 use serde_json::json;
@@ -132,7 +132,7 @@ fn compare(
     scope: &str,
     (first, one): (&Source, &PolicyHistory),
     (second, other): (&Source, &PolicyHistory),
-    now: u64,
+    now: UnixSeconds,
 ) -> Result<()> {
     let (scope, names) = (scope.to_owned(), (first.name.clone(), second.name.clone()));
     let (mine, theirs) = (one.current(now), other.current(now));
@@ -155,7 +155,7 @@ fn describe(
     registry: &RegistryId,
     scope: &str,
     history: &PolicyHistory,
-    now: u64,
+    now: UnixSeconds,
 ) -> Result<(String, serde_json::Value)> {
     let of = |dated: &DatedPolicy| -> Result<serde_json::Value> {
         let hash = PolicyHash::of(registry, dated)?.to_string();

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         left_ids,
         policy.name,
         moment(epoch.ends()),
-        duration(epoch.ends().saturating_sub(now()?)),
+        duration(epoch.ends().since(now()?)),
     );
     if context.output().is_json() {
         if let Some(path) = &arguments.out {

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 use anyhow::Result;
 use clap::Args;
 use quotapass_circuits::{membership::MemberIndex, signal::Scope};
-use quotapass_protocol::DatedPolicy;
+use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_registry::{MemberRecord, MemberStatus, RegistryReader};
 use quotapass_wallet::ledger::{LedgerOwner, Quota};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         record.stake,
         record.message_limit
     ))?;
-    output.line(format!("since       {}", &moment(u64::from(record.since.0) * 86_400)[..10]))?;
+    output.line(format!("since       {}", &moment(UnixSeconds(u64::from(record.since.0) * 86_400))[..10]))?;
     output.line(format!("depositor   {}", record.depositor))?;
     for quota in quotas {
         output.line(format!("quota       {}", quota.text))?;
@@ -134,7 +134,7 @@ fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Resu
                     status.left,
                     status.left + status.used,
                     moment(status.next_begins),
-                    duration(status.next_begins.saturating_sub(now))
+                    duration(status.next_begins.since(now))
                 ),
                 json: json!({
                     "scope": policy.name,

@@ -3,18 +3,18 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use quotapass_protocol::UnixSeconds;
 
-/// Returns the time of the system clock in Unix seconds.
-pub(super) fn now() -> Result<u64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system clock is before 1970; set it")?;
-    Ok(since.as_secs())
+/// Returns the time of the system clock.
+pub(super) fn now() -> Result<UnixSeconds> {
+    SystemTime::now().try_into().context("the system clock is before 1970; set it")
 }
 
-/// Formats a Unix second in UTC, for example `2026-11-20 12:00:00Z`.
-pub(super) fn moment(unix_seconds: u64) -> String {
+/// Formats a time in UTC, for example `2026-11-20 12:00:00Z`.
+pub(super) fn moment(time: UnixSeconds) -> String {
     // The formatter does not support years with five digits.
-    const LAST: u64 = 253_402_300_799;
-    let time = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(LAST));
+    const LAST: UnixSeconds = UnixSeconds(253_402_300_799);
+    let time = UNIX_EPOCH + Duration::from_secs(time.min(LAST).0);
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ")
 }
 
@@ -37,8 +37,8 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        assert_eq!(moment(1_795_176_000), "2026-11-20 12:00:00Z");
-        assert_eq!(moment(u64::MAX), "9999-12-31 23:59:59Z");
+        assert_eq!(moment(UnixSeconds(1_795_176_000)), "2026-11-20 12:00:00Z");
+        assert_eq!(moment(UnixSeconds::MAX), "9999-12-31 23:59:59Z");
         assert_eq!(duration(5_400), "1h 30m");
         assert_eq!(parse_duration("7d").unwrap(), 604_800);
         assert_eq!(parse_duration("90").unwrap(), 90);

@@ -13,7 +13,7 @@ use quotapass_circuits::{
     post::Post,
     prover::KeyOrigin,
 };
-use quotapass_protocol::{Malformed, PolicyTable, RootHistory, Verdict};
+use quotapass_protocol::{Malformed, PolicyTable, RootHistory, UnixSeconds, Verdict};
 use quotapass_registry::RegistryReader;
 use quotapass_relay::{BadgeRequest, MemoryLog, PostRequest, Relay};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if refused == 0 { Ok(()) } else { Err(NotAccepted(refused).into()) }
 }
 
-fn judge(post: &Envelope, relay: &Relay, now: u64) -> Result<Verdict> {
+fn judge(post: &Envelope, relay: &Relay, now: UnixSeconds) -> Result<Verdict> {
     Ok(match PostPass::from_text(&post.pass) {
         Err(error) => Verdict::Malformed(Malformed::Pass(error)),
         Ok(pass) => {
@@ -101,7 +101,14 @@ fn judge(post: &Envelope, relay: &Relay, now: u64) -> Result<Verdict> {
     })
 }
 
-fn badge(path: &Path, scope: &str, relay: &Relay, now: u64, context: &Context, origin: KeyOrigin) -> Result<()> {
+fn badge(
+    path: &Path,
+    scope: &str,
+    relay: &Relay,
+    now: UnixSeconds,
+    context: &Context,
+    origin: KeyOrigin,
+) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (verdict, holder) = match BadgePass::from_text(text.trim()) {
         Err(error) => (Verdict::Malformed(Malformed::Pass(error)), None),

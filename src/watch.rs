@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use alloy_primitives::U256;
 use anyhow::Result;
 use clap::Args;
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{FollowError, RegistryError, RegistryEvent, RegistryReader, TokenInfo};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
 }
 
-fn show(event: &RegistryEvent, block: u64, timestamp: u64, token: &TokenInfo, context: &Context) -> Result<()> {
+fn show(event: &RegistryEvent, block: u64, timestamp: UnixSeconds, token: &TokenInfo, context: &Context) -> Result<()> {
     let tokens = |amount: U256| amount::show(amount, token);
     let (name, text, mut value) = match event {
         RegistryEvent::MemberAdded { index, member, depositor, tier } => (
@@ -111,7 +112,7 @@ fn show(event: &RegistryEvent, block: u64, timestamp: u64, token: &TokenInfo, co
     if let Some(fields) = value.as_object_mut() {
         fields.insert("event".into(), name.into());
         fields.insert("block".into(), block.into());
-        fields.insert("timestamp".into(), timestamp.into());
+        fields.insert("timestamp".into(), timestamp.0.into());
     }
     context.output().result(&format!("{name:<15}{text} (block {block}, {})", moment(timestamp)), value)
 }

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             bail!(
                 "member {index} can withdraw from {} on, which is in {} by the chain's clock",
                 moment(withdrawable_at),
-                duration(withdrawable_at - time)
+                duration(withdrawable_at.since(time))
             );
         }
     }

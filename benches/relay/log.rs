@@ -13,12 +13,13 @@ use quotapass_circuits::{
     share::{Nullifier, Share, ShareValue},
     signal::{Epoch, Scope, SignalHash},
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_relay::{EmbeddedLog, EmbeddedSettings, Entry, LogEpoch, NullifierLog, Outcome};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [1; 20] };
-const NOW: u64 = 1_800_000_000;
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 /// Number of scopes of the nullifiers, each with a live epoch.
 const SCOPES: u64 = 20;
 /// Number of nullifiers recorded at a time.

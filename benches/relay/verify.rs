@@ -15,6 +15,7 @@ use quotapass_circuits::{
     requirement::Requirement,
     signal::{Epoch, ExternalNullifier, Scope, SignalHash},
 };
+use quotapass_protocol::UnixSeconds;
 use rand::{SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
 use rln::prelude::{Fr, IdentityKeys, PoseidonHash, RLNBuilder, RLNMerkleProof, RLNWitnessInput};
@@ -82,7 +83,7 @@ fn ours(batch_size: u16) -> Work {
     tree.append(member).unwrap();
     let path = tree.path(MemberIndex(0)).unwrap();
     let scope = Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, "bench");
-    let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), 1_800_000_000);
+    let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000));
     let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap();
     let membership = Membership { secret: &secret, member: &member, path: &path };
     let requirement = Requirement { min_stake: 1, since_max: Day(20_001) };

@@ -11,15 +11,15 @@ use quotapass_circuits::{
     prover::{Prover, development_setup},
     registry_id::RegistryId,
 };
-use quotapass_protocol::{Policy, PolicyTable};
+use quotapass_protocol::{Policy, PolicyTable, UnixSeconds};
 use quotapass_wallet::{
     Poster, Room,
     ledger::{Book, DeviceShare},
 };
 use rand::rngs::OsRng;
 
-/// Unix seconds.
-pub const NOW: u64 = 1_800_000_000;
+/// The time of all examples.
+pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
 pub struct Scene {
     pub registry: RegistryId,
@@ -34,7 +34,7 @@ impl Scene {
         let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
         let secret = IdentitySecret::generate(&mut OsRng);
         // A stake of 100, 20 messages an epoch, a deposit 30 days old.
-        let terms = Terms::new(100, 20, Day((NOW / 86_400) as u16 - 30))?;
+        let terms = Terms::new(100, 20, Day(Day::at(NOW).0 - 30))?;
         let member = Member { commitment: secret.commitment(), terms };
         let mut tree = MemberTree::new(Levels::STANDARD);
         tree.append(member)?;

@@ -6,6 +6,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 
 use libfuzzer_sys::fuzz_target;
 use quotapass_circuits::signal::Scope;
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::ledger::{Book, Quota};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,8 @@ fuzz_target!(|content: &[u8]| {
         assert_eq!(book.to_bytes(), bytes);
         let scope = Scope::from_field(1u8.into());
         let quota = Quota { scope, epoch_seconds: NonZeroU32::MIN, limit: NonZeroU16::MAX };
-        if let (Ok(first), Ok(second)) = (book.reserve(1_800_000_000, &quota), book.reserve(1_800_000_000, &quota)) {
+        let now = UnixSeconds(1_800_000_000);
+        if let (Ok(first), Ok(second)) = (book.reserve(now, &quota), book.reserve(now, &quota)) {
             assert_ne!(first.message_id(), second.message_id());
         }
         assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book));

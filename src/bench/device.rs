@@ -20,6 +20,7 @@ use quotapass_circuits::{
     requirement::Requirement,
     signal::{Epoch, ExternalNullifier, Scope, SignalHash},
 };
+use quotapass_protocol::UnixSeconds;
 use rand::rngs::OsRng;
 use serde_json::{Value, json};
 
@@ -160,7 +161,7 @@ impl Poster {
             secret,
             tree,
             scope: Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, "bench"),
-            epoch: Epoch::at(epoch_seconds, 1_800_000_000),
+            epoch: Epoch::at(epoch_seconds, UnixSeconds(1_800_000_000)),
             requirement: Requirement { min_stake: 1, since_max: Day(20_001) },
             limit_cap: NonZeroU16::MAX,
         })

@@ -20,6 +20,7 @@ use quotapass_circuits::{
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
     slash::{Slash, slash},
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::files::write_atomically;
 use rand::rngs::OsRng;
 
@@ -38,7 +39,7 @@ pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     let path = tree.path(MemberIndex(0))?;
     let membership = Membership { secret: &secret, member: &member, path: &path };
 
-    let epoch = Epoch::at(NonZeroU32::MIN, 0);
+    let epoch = Epoch::at(NonZeroU32::MIN, UnixSeconds(0));
     let x = SignalHash::new(scope, epoch, b"a message")?;
     let external = ExternalNullifier::new(scope, epoch);
     let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;

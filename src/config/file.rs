@@ -104,6 +104,8 @@ fn parse(text: &str) -> Result<Content> {
 
 #[cfg(test)]
 mod tests {
+    use quotapass_protocol::UnixSeconds;
+
     use super::*;
 
     const SCOPE: &str = "[[scopes]]\nname = \"lobby\"\nepoch_seconds = 3600\nlimit_cap = 10\nmin_stake = 1\n\
@@ -151,7 +153,7 @@ mod tests {
         let next = format!("{}from = 2026-12-01T00:00:00Z\nversion = 2\n", SCOPE.replace("= 10", "= 11"));
         let content = parse(&format!("{next}{SCOPE}")).unwrap();
         let times: Vec<_> = content.scopes.iter().map(|dated| (dated.version, dated.from)).collect();
-        assert_eq!(times, [(2, 1_796_083_200), (1, 0)]);
+        assert_eq!(times, [(2, UnixSeconds(1_796_083_200)), (1, UnixSeconds(0))]);
         assert_eq!(content.scopes[0].policy.limit_cap.get(), 11);
     }
 }

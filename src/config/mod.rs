@@ -17,7 +17,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::prover::CeremonyHash;
 
 pub(crate) use self::scope::{ScopeSection, read_scopes};
-use quotapass_protocol::DatedPolicy;
+use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_registry::CodeHash;
 
 /// Environment variable that names the configuration file, instead of the platform's default.
@@ -334,7 +334,7 @@ impl Config {
     }
 
     /// Returns the policy of a scope that is in force at `now`.
-    pub(super) fn scope(&self, name: &str, now: u64) -> Result<&DatedPolicy> {
+    pub(super) fn scope(&self, name: &str, now: UnixSeconds) -> Result<&DatedPolicy> {
         if let Some(dated) = self.in_force(now).into_iter().find(|dated| dated.policy.name == name) {
             return Ok(dated);
         }
@@ -356,15 +356,15 @@ impl Config {
 
     /// Returns the policy of each scope that is in force at `now`: the latest that has begun, or the first one if none
     /// has.
-    pub(super) fn in_force(&self, now: u64) -> Vec<&DatedPolicy> {
+    pub(super) fn in_force(&self, now: UnixSeconds) -> Vec<&DatedPolicy> {
         let mut latest: Vec<&DatedPolicy> = Vec::new();
         for dated in &self.scopes {
             match latest.iter_mut().find(|other| other.policy.name == dated.policy.name) {
                 None => latest.push(dated),
                 Some(other) => {
                     let rank = |dated: &DatedPolicy| match dated.from <= now {
-                        true => (1, i128::from(dated.from)),
-                        false => (0, -i128::from(dated.from)),
+                        true => (1, i128::from(dated.from.0)),
+                        false => (0, -i128::from(dated.from.0)),
                     };
                     if rank(dated) > rank(other) {
                         *other = dated;

@@ -4,7 +4,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result};
-use quotapass_protocol::{DatedPolicy, Policy, PolicyHistory};
+use quotapass_protocol::{DatedPolicy, Policy, PolicyHistory, UnixSeconds};
 use serde::Deserialize;
 use toml::{Spanned, value::Datetime};
 
@@ -32,7 +32,7 @@ fn first_version() -> u32 {
 impl ScopeSection {
     fn read(self) -> Result<DatedPolicy> {
         let from = match self.from {
-            None => 0,
+            None => UnixSeconds(0),
             Some(from) => {
                 let time = humantime::parse_rfc3339(&from.to_string()).ok();
                 let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -43,7 +43,7 @@ impl ScopeSection {
                         self.name
                     )
                 })?;
-                whole.as_secs()
+                UnixSeconds(whole.as_secs())
             }
         };
         Ok(DatedPolicy {

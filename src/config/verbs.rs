@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use quotapass_protocol::DatedPolicy;
+use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_wallet::files::create_new;
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn show(config: &Config, output: &Output) -> Result<()> {
     }
     for DatedPolicy { policy, version, from } in &config.scopes {
         let dated = match *from {
-            0 => String::new(),
+            UnixSeconds(0) => String::new(),
             from => format!(", version {version} from {} on", moment(from)),
         };
         output.line(format!(

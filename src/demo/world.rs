@@ -18,7 +18,7 @@ use quotapass_circuits::{
     signal::{ExternalNullifier, Scope, SignalHash},
     slash::Slash,
 };
-use quotapass_protocol::{Policy, PolicyTable, RootHistory, Verdict};
+use quotapass_protocol::{Policy, PolicyTable, RootHistory, UnixSeconds, Verdict};
 use quotapass_registry::{
     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, U256},
@@ -35,7 +35,7 @@ use crate::keys::{development_prover, development_prover_with_tables};
 
 pub(super) const ROOM: &str = "lobby";
 /// The start of the demo's clock: a Friday in January 2027, on the hour.
-const BEGINNING: u64 = 1_800_000_000;
+const BEGINNING: UnixSeconds = UnixSeconds(1_800_000_000);
 pub(super) const HOUR: u64 = 3_600;
 pub(super) const DAY: u64 = 24 * HOUR;
 const EXIT_DELAY: u32 = 7 * DAY as u32;
@@ -145,7 +145,7 @@ impl World {
     }
 
     /// Returns the time of the chain's clock, which all parts of the demo use.
-    pub(super) fn now(&self) -> Result<u64> {
+    pub(super) fn now(&self) -> Result<UnixSeconds> {
         Ok(self.chain.now()?)
     }
 

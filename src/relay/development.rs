@@ -88,7 +88,7 @@ impl Stage {
         }
         let settings = Settings::read(&configuration)?;
         let chain = EmbeddedChain::open(&state)?;
-        chain.advance(SystemClock.now().saturating_sub(chain.now()?))?;
+        chain.advance(SystemClock.now().since(chain.now()?))?;
         let registry = chain.registry(settings.fixed.chain.registry)?;
         Ok(Self { configuration, settings, chain, registry })
     }

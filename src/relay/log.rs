@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use quotapass_protocol::HEAD_SECONDS;
+use quotapass_protocol::{HEAD_SECONDS, UnixSeconds};
 use quotapass_relay::{Clock, LogStatistics, SystemClock};
 use serde_json::json;
 
@@ -71,14 +71,14 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
 }
 
 /// Whether a second clock agrees with this machine's clock.
-fn is_right(own: u64, server: Option<u64>, head: Option<u64>, tolerance: u64) -> bool {
+fn is_right(own: UnixSeconds, server: Option<UnixSeconds>, head: Option<UnixSeconds>, tolerance: u64) -> bool {
     let by_server = server.is_some_and(|server| own.abs_diff(server) <= tolerance);
     let by_chain =
         head.is_some_and(|head| own.saturating_add(tolerance) >= head && own <= head + u64::from(HEAD_SECONDS));
     by_server || by_chain
 }
 
-fn shown(time: Option<u64>) -> String {
+fn shown(time: Option<UnixSeconds>) -> String {
     time.map_or_else(|| "nothing".into(), |time| time.to_string())
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_second_clock_must_agree() {
-        const NOW: u64 = 1_795_176_000;
+        const NOW: UnixSeconds = UnixSeconds(1_795_176_000);
         assert!(!is_right(NOW, None, None, 30));
         assert!(is_right(NOW, Some(NOW + 30), None, 30) && !is_right(NOW, Some(NOW + 31), None, 30));
         assert!(is_right(NOW, None, Some(NOW - 600), 30) && !is_right(NOW, None, Some(NOW - 601), 30));

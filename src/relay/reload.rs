@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::{Result, anyhow, bail};
 use parking_lot::Mutex;
 use quotapass_circuits::verifier::KeyHash;
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{RegistryInfo, RegistryReader};
 use quotapass_relay::{
     Relay, RelayContext, RelayEvent,
@@ -73,7 +74,13 @@ impl Configuration {
         }
     }
 
-    fn try_reload(&self, relay: &Relay, service: &HttpService, chain: &ChainAccess, at: u64) -> Result<Vec<String>> {
+    fn try_reload(
+        &self,
+        relay: &Relay,
+        service: &HttpService,
+        chain: &ChainAccess,
+        at: UnixSeconds,
+    ) -> Result<Vec<String>> {
         let new = Settings::read(&self.path)?;
         new.live.require_begun(at)?;
         let before = self.settings();

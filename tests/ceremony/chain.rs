@@ -7,6 +7,7 @@ use quotapass_circuits::{
     slash::{SlashPublic, SlashWitness, slash},
     verifier::VerifyingKey,
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     ContractRefusal, Distrust, RegistryEvent, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, Bytes, U256},
@@ -30,7 +31,7 @@ pub fn registry_of(key: &VerifyingKey) -> Bench {
 
 /// Deploys a registry with any verifier, given by its deployment code.
 pub fn registry_with(verifier: Bytes) -> Bench {
-    let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: 1_795_176_000 });
+    let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: UnixSeconds(1_795_176_000) });
     let config = RegistryConfig {
         token: chain.deploy_token(DEPLOYER).unwrap(),
         tiers: vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }],

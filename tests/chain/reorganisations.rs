@@ -265,7 +265,7 @@ fn a_server_behind_the_others_does_not_undo_anything() {
     let block = bench.node.block(behind).unwrap().unwrap();
     let proxy = Proxy::start(bench.anvil.port(), move |method, params| match method {
         "eth_getBlockByNumber" if params[0] == "latest" => Answer::Result(json!({
-            "number": format!("{:#x}", block.number), "hash": block.hash, "timestamp": format!("{:#x}", block.timestamp)
+            "number": format!("{:#x}", block.number), "hash": block.hash, "timestamp": format!("{:#x}", block.timestamp.0)
         })),
         _ => Answer::Pass,
     });

@@ -6,6 +6,7 @@ use quotapass_circuits::{
     membership::{Levels, MemberIndex},
     registry_id::RegistryId,
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     FollowError, Follower, FollowerSettings, RegistryReader, RegistryWriter, StoreError, embedded::EmbeddedChain,
 };
@@ -183,7 +184,10 @@ fn nodes_that_do_not_fit_their_members_are_noticed_by_the_path() {
 
 #[test]
 fn an_empty_registry_is_synced() {
-    let chain = EmbeddedChain::in_memory(quotapass_registry::embedded::ChainSettings { chain_id: 5, timestamp: 1 });
+    let chain = EmbeddedChain::in_memory(quotapass_registry::embedded::ChainSettings {
+        chain_id: 5,
+        timestamp: UnixSeconds(1),
+    });
     let bench = EmbeddedBench::on(chain);
     let mut follower = Follower::in_memory(bench.registry.id(), FollowerSettings::default()).unwrap();
     let synced = follower.sync(&bench.registry).unwrap();

@@ -9,7 +9,7 @@ use crate::world::{Device, WALLETS, configure, deploy};
 /// Waits if the day is about to end, because the test must run within one day.
 fn stay_within_a_day() {
     const DAY: u64 = 86_400;
-    let left = DAY - now() % DAY;
+    let left = DAY - now().0 % DAY;
     if left < 240 {
         std::thread::sleep(Duration::from_secs(left + 1));
     }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quotapass_protocol::UnixSeconds;
 use quotapass_testkit::process::{child, kill_after_begin, say};
 use quotapass_wallet::ledger::{LedgerError, LedgerFiles, LedgerRefusal};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -65,9 +66,9 @@ fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
     let mut given = HashSet::new();
     counts.wallets += 1;
     for kill in 0..KILLS_A_WALLET {
-        let epoch = NOON / EPOCH_SECONDS + kill / KILLS_AN_EPOCH;
+        let epoch = NOON.0 / EPOCH_SECONDS + kill / KILLS_AN_EPOCH;
         let is_back = kill >= KILLS_AN_EPOCH && rng.gen_ratio(1, 50);
-        let now = (epoch - u64::from(is_back)) * EPOCH_SECONDS;
+        let now = UnixSeconds((epoch - u64::from(is_back)) * EPOCH_SECONDS);
         let before = used(&files, now);
         let (ids, refused) = run_and_kill(folder.path(), now, rng);
         counts.kills += 1;
@@ -89,7 +90,7 @@ fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
 }
 
 /// Number of used ids of the epoch according to the file.
-fn used(files: &LedgerFiles, now: u64) -> u16 {
+fn used(files: &LedgerFiles, now: UnixSeconds) -> u16 {
     match files.read_book() {
         Ok(book) => book.status(now, &quota(u16::MAX)).used,
         Err(LedgerError::Missing(_)) => 0,
@@ -99,7 +100,7 @@ fn used(files: &LedgerFiles, now: u64) -> u16 {
 
 /// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first output. Returns the ids
 /// it gave, and whether it refused.
-fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
+fn run_and_kill(folder: &Path, now: UnixSeconds, rng: &mut StdRng) -> (Vec<u16>, bool) {
     let mut child = child("kills::child_that_reserves_until_killed");
     child.env(FOLDER, folder).env(NOW, now.to_string());
     let lines = kill_after_begin(child, Duration::from_micros(rng.gen_range(0..20_000)));
@@ -120,7 +121,7 @@ fn run_and_kill(folder: &Path, now: u64, rng: &mut StdRng) -> (Vec<u16>, bool) {
 #[ignore = "run by no_kill_makes_the_ledger_give_an_id_twice, which kills it"]
 fn child_that_reserves_until_killed() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    let now = env::var(NOW).unwrap().parse().unwrap();
+    let now = UnixSeconds(env::var(NOW).unwrap().parse().unwrap());
     say("begin");
     let files = files(Path::new(&folder));
     let ledger = if files.exists().unwrap() { open(&files) } else { Ok(create(&files)) };

@@ -11,10 +11,11 @@ use std::{
 };
 
 use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId, signal::Scope};
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::ledger::{DeviceShare, History, Ledger, LedgerError, LedgerFiles, LedgerOwner, Quota};
 
 const REGISTRY: RegistryId = RegistryId { chain_id: 1, address: [0x11; 20] };
-const NOON: u64 = 1_800_000_000;
+const NOON: UnixSeconds = UnixSeconds(1_800_000_000);
 const EPOCH_SECONDS: u64 = 600;
 
 fn owner() -> LedgerOwner {
@@ -42,6 +43,6 @@ fn open(files: &LedgerFiles) -> Result<Ledger, LedgerError> {
     Ledger::open(files, &owner(), DeviceShare::SOLE)
 }
 
-fn reserve(ledger: &mut Ledger, now: u64) -> Result<u16, LedgerError> {
+fn reserve(ledger: &mut Ledger, now: UnixSeconds) -> Result<u16, LedgerError> {
     ledger.reserve(now, &quota(u16::MAX)).map(|reservation| reservation.message_id())
 }

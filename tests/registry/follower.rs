@@ -3,6 +3,7 @@
 use core::{ops::RangeInclusive, time::Duration};
 
 use quotapass_circuits::membership::{Member, MemberIndex, MemberPath};
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     Block, ContractRefusal, FollowError, Follower, FollowerSettings, RegistryContract, RegistryError, RegistryReader,
     RegistryWriter,
@@ -77,7 +78,7 @@ fn it_has_the_contracts_root_after_every_operation() {
 fn the_roots_of_some_time_are_recomputed() {
     let bench = EmbeddedBench::new();
     let registry = &bench.registry;
-    let mut roots = vec![(registry.root().unwrap(), 0)];
+    let mut roots = vec![(registry.root().unwrap(), UnixSeconds(0))];
     let now = || (registry.root().unwrap(), registry.latest_block().unwrap().timestamp);
     for n in 0..5 {
         bench.advance(1_000);
@@ -93,13 +94,13 @@ fn the_roots_of_some_time_are_recomputed() {
         let recent = follower.roots_since(registry, time).unwrap();
         recent.iter().map(|change| (change.root, change.since)).collect()
     };
-    assert_eq!(since(0), roots);
+    assert_eq!(since(UnixSeconds(0)), roots);
     for n in 1..roots.len() {
         let recent = since(roots[n].1);
-        assert_eq!(recent[0], (roots[n - 1].0, 0), "what was current before counts from then");
+        assert_eq!(recent[0], (roots[n - 1].0, UnixSeconds(0)), "what was current before counts from then");
         assert_eq!(recent[1..], roots[n..]);
     }
-    assert_eq!(since(u64::MAX), [(registry.root().unwrap(), 0)]);
+    assert_eq!(since(UnixSeconds::MAX), [(registry.root().unwrap(), UnixSeconds(0))]);
 }
 
 #[test]

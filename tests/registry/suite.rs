@@ -4,6 +4,7 @@ use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::{Day, Levels, Member, MemberIndex, Terms},
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     ContractRefusal, MemberRecord, MemberStatus, Permit, Receipt, RegistryError, RegistryEvent, TierNumber,
     alloy_primitives::{Address, B256, Bytes, U256},
@@ -117,7 +118,7 @@ struct Tierwise {
     terms: Terms,
 }
 
-fn tierwise(tier: TierNumber, now: u64) -> Tierwise {
+fn tierwise(tier: TierNumber, now: UnixSeconds) -> Tierwise {
     let tier = tiers()[usize::from(tier.0)];
     Tierwise { amount: tier.amount, terms: Terms::new(tier.stake, tier.message_limit, Day::at(now)).unwrap() }
 }
@@ -199,7 +200,7 @@ pub fn a_permit_that_somebody_else_sent_does_no_harm(bench: &dyn Bench) {
         owner: from,
         spender: registry.id().address.into(),
         value: price(MIDDLE),
-        deadline: U256::from(permit.deadline),
+        deadline: U256::from(permit.deadline.0),
         v: 27 + u8::from(permit.signature.v()),
         r: B256::from(permit.signature.r()),
         s: B256::from(permit.signature.s()),
@@ -248,7 +249,7 @@ pub fn an_exit_waits_for_its_delay(bench: &dyn Bench) {
     assert_eq!(registry.record(index).unwrap().status, MemberStatus::Exiting { withdrawable_at });
     assert_eq!(refusal(registry.request_exit(from, index)), ContractRefusal::ExitAlreadyRequested(U256::ZERO));
 
-    let pending = ContractRefusal::ExitPending { index: U256::ZERO, withdrawable_at: U256::from(withdrawable_at) };
+    let pending = ContractRefusal::ExitPending { index: U256::ZERO, withdrawable_at: U256::from(withdrawable_at.0) };
     assert_eq!(refusal(registry.withdraw(from, index, to)), pending);
     bench.advance(u64::from(EXIT_DELAY) - 60);
     assert_eq!(refusal(registry.withdraw(from, index, to)), pending);

@@ -8,7 +8,7 @@ use quotapass_circuits::{
     share::Line,
     signal::{Epoch, ExternalNullifier, Scope},
 };
-use quotapass_protocol::{Horizon, Policy, RootStatus};
+use quotapass_protocol::{Horizon, Policy, RootStatus, UnixSeconds};
 use quotapass_registry::{Follower, FollowerSettings, RegistryReader, RegistryWriter};
 use quotapass_relay::{
     LogEpoch, MemoryLog, Relay, RelayContext, SettableClock, TroubleKind,
@@ -370,12 +370,12 @@ fn a_relay_that_is_cut_off_says_when_it_stops() {
     assert_eq!(run.relay.horizon(), Some(horizon));
     let until = horizon.accepts_until(policy().exposure());
     assert_eq!(until, head_time + u64::from(EXIT_DELAY - WINDOW - 600 - 20 - 3_600));
-    let troubles = |run: &Run, now: u64| {
+    let troubles = |run: &Run, now: UnixSeconds| {
         world.clock.set(now);
         let upkeep = UpkeepSettings::default();
         Upkeep::new(run.relay.clone(), run.context.clone(), upkeep).round(Duration::ZERO).unwrap();
         let troubles = run.context.status.troubles();
-        let aging = troubles.get(TroubleKind::ChainAging).map(|trouble| trouble.worse_at.unwrap() - now);
+        let aging = troubles.get(TroubleKind::ChainAging).map(|trouble| trouble.worse_at.unwrap().since(now));
         (aging, troubles.get(TroubleKind::ChainStale).is_some())
     };
     world.endpoint.set_down(true);
@@ -393,7 +393,7 @@ fn a_relay_that_is_cut_off_says_when_it_stops() {
     world.endpoint.set_down(false);
     run.follower.step().unwrap();
     assert_eq!(troubles(&run, until + 1), (None, true));
-    world.bench.advance(until - head_time);
+    world.bench.advance(until.since(head_time));
     world.bench.chain.mine().unwrap();
     run.follower.step().unwrap();
     assert_eq!(troubles(&run, until + 1), (None, false));

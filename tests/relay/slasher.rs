@@ -3,6 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use quotapass_circuits::{identity::IdentitySecret, registry_id::RegistryId};
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter, alloy_primitives::Address};
 use quotapass_relay::{
     Backoff, Conviction, MemoryLog, NullifierLog, RelayContext, SettableClock, Settlement, SlashClaims, StopSignal,
@@ -44,7 +45,7 @@ impl World {
         self.convict_at(secret, START);
     }
 
-    fn convict_at(&self, secret: &IdentitySecret, at: u64) {
+    fn convict_at(&self, secret: &IdentitySecret, at: UnixSeconds) {
         assert_eq!(self.log.convict(&Conviction::new(evidence(&self.id(), secret), at)), Ok(true));
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use quotapass_circuits::registry_id::RegistryId;
-use quotapass_protocol::LogError;
+use quotapass_protocol::{LogError, UnixSeconds};
 use quotapass_relay::{
     Entry, LogEpoch, MemoryLog, NullifierLog, Outcome, RelayContext, SettableClock, TroubleKind,
     upkeep::{Upkeep, UpkeepSettings},
@@ -90,7 +90,9 @@ fn one_wrong_clock_closes_no_epoch_for_others() {
         clocks[0].set(START + passed);
         clocks[1].set(START + passed + ahead);
         for context in &contexts {
-            context.status.update_chain(|chain| chain.head_time = Some((START + passed) / BLOCK * BLOCK));
+            context
+                .status
+                .update_chain(|chain| chain.head_time = Some(UnixSeconds((START.0 + passed) / BLOCK * BLOCK)));
         }
         a.round(Duration::from_secs(passed)).unwrap();
         b.round(Duration::from_secs(passed)).unwrap();
@@ -128,6 +130,6 @@ fn one_wrong_clock_closes_no_epoch_for_others() {
     assert_eq!(until, entry_at(4_310).epoch.keep_until());
     assert_eq!(log.record(&entry_at(4_310)), Err(LogError::Expired));
     assert_eq!(log.record(&entry_at(4_310 + 600)), Ok(Outcome::New));
-    round(until - START, 0);
+    round(until.since(START), 0);
     assert_eq!(contexts.each_ref().map(ahead), [None, None]);
 }

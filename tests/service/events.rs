@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use quotapass_protocol::UnixSeconds;
 use quotapass_relay::{RelayEvent, http::HttpSettings};
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ impl Listener {
 }
 
 fn reloaded(server: &Server, at: u64) {
-    server.engine.context().events.publish(RelayEvent::Reloaded { at });
+    server.engine.context().events.publish(RelayEvent::Reloaded { at: UnixSeconds(at) });
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn listeners_hear_what_happens_and_what_they_missed() {
     let mut listener = Listener::start(&server, None);
     reloaded(&server, 1);
     let root = world().tree.root();
-    server.engine.context().events.publish(RelayEvent::RootChanged { root, since: 7, members: 8 });
+    server.engine.context().events.publish(RelayEvent::RootChanged { root, since: UnixSeconds(7), members: 8 });
     let first = listener.next().unwrap();
     assert_eq!((first.name.as_str(), &first.data), ("reloaded", &json!({ "at": 1 })));
     let second = listener.next().unwrap();

@@ -116,7 +116,7 @@ fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
     let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
     let pass = prove_badge(0, key.verifying_key().as_bytes()).to_text();
     let asked = server.get("/v1/badges/challenge?scope=room").json();
-    assert_eq!((&asked["required"], asked["expires"].as_u64()), (&json!(true), Some(NOW + 120)));
+    assert_eq!((&asked["required"], asked["expires"].as_u64()), (&json!(true), Some(NOW.0 + 120)));
     let challenge = asked["challenge"].as_str().unwrap().to_owned();
     let bytes = <[u8; 32]>::try_from(hex::decode(&challenge).unwrap()).unwrap();
     let sign =
@@ -166,7 +166,7 @@ fn policy_and_roots_are_those_of_now() {
     assert_eq!(policy["registry"]["address"], format!("0x{}", "51".repeat(20)));
     let room = &policy["scopes"][0];
     assert_eq!((&room["name"], &room["epoch"]), (&json!(ROOM), &json!(epoch().number())));
-    assert_eq!(room["since_max"], NOW / 86_400 - 7);
+    assert_eq!(room["since_max"], NOW.0 / 86_400 - 7);
     assert_eq!((&room["scope"], &policy["unlisted"]), (&json!(scope()), &json!("reject")));
 
     let root = world().tree.root();
@@ -291,7 +291,7 @@ fn the_summary_has_what_was_said_of_late() {
     assert_eq!((&summary["members"], &summary["verdicts"]["accepted"]), (&json!(8), &json!(3)));
     assert_eq!(summary["policy"]["scopes"][0]["name"], ROOM);
     let samples = summary["samples"].as_array().unwrap();
-    let sample = samples.iter().find(|sample| sample["at"] == NOW).unwrap();
+    let sample = samples.iter().find(|sample| sample["at"] == NOW.0).unwrap();
     assert_eq!(sample["verdicts"], json!([3, 1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0]));
     assert!(sample["p99_ms"].as_f64().unwrap() > 0.0);
     let later = server.get(&format!("/v1/summary?since={}", NOW + 1)).json();

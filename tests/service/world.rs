@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use quotapass_circuits::{formats::wire::BadgePass, share::Nullifier, signal::Epoch};
-use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory};
+use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory, UnixSeconds};
 use quotapass_relay::{
     BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded, Relay,
     RelayStore, SlashClaims,
@@ -104,11 +104,11 @@ impl NullifierLog for Gated {
         self.inner.convictions(from)
     }
 
-    fn expire(&self, now: u64) -> Result<(), LogError> {
+    fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.inner.expire(now)
     }
 
-    fn reopen(&self, now: u64) -> Result<u64, LogError> {
+    fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
         self.inner.reopen(now)
     }
 

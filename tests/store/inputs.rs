@@ -7,7 +7,7 @@ use quotapass_circuits::{
     share::{Line, Nullifier, Pseudonym, Share, ShareValue},
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Scope, SignalHash},
 };
-use quotapass_protocol::Evidence;
+use quotapass_protocol::{Evidence, UnixSeconds};
 use quotapass_relay::{BoundKey, Conviction, Entry, LogEpoch, Persona};
 use quotapass_testkit::process::now;
 
@@ -28,7 +28,7 @@ pub fn scope(name: &str) -> Scope {
 /// Returns the epoch that is `ahead` epochs after a future one: a server that expires by its own clock must keep it.
 pub fn epoch(ahead: u64) -> Epoch {
     // At least an hour ahead, so that no epoch of a test ends while it runs.
-    let hour = (now() / 3600 + 2) * 3600;
+    let hour = UnixSeconds((now().0 / 3600 + 2) * 3600);
     Epoch::at(NonZeroU32::new(EPOCH_SECONDS as u32).unwrap(), hour + ahead * EPOCH_SECONDS)
 }
 
@@ -76,7 +76,7 @@ pub fn conviction(member: u64, x: u64) -> Conviction {
     let line = Line::new(&secret(member), ExternalNullifier::new(scope, epoch), 0);
     let share = |x| line.share(share(x).x);
     let evidence = Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(x), second: share(x + 1) };
-    Conviction::new(evidence, 1_800_000_000 + x)
+    Conviction::new(evidence, UnixSeconds(1_800_000_000 + x))
 }
 
 /// Returns a pseudonym in a room.

@@ -1,6 +1,7 @@
 //! Random sequences of calls, compared with the log in memory.
 
 use proptest::{prelude::*, test_runner::TestRunner};
+use quotapass_protocol::UnixSeconds;
 use quotapass_relay::{BadgeBook, MemoryLog, NullifierLog, Restriction, SlashClaims, WorkerId};
 
 use crate::{Fixture, inputs::*};
@@ -59,7 +60,8 @@ pub fn any_sequence_gives_what_the_model_gives(store: &dyn Fixture) {
                 Call::Convictions(from) => prop_assert_eq!(log.convictions(*from), model.convictions(*from)),
                 Call::Claim { member, worker, now } => {
                     let (commitment, worker) = (secret(*member).commitment(), WorkerId(worker.to_string()));
-                    let claim = |log: &dyn SlashClaims| log.claim(commitment, &worker, *now, now + 3);
+                    let claim =
+                        |log: &dyn SlashClaims| log.claim(commitment, &worker, UnixSeconds(*now), UnixSeconds(now + 3));
                     prop_assert_eq!(claim(log.cases()), claim(&model), "{:?}", call);
                 }
                 Call::Bind { persona: of, key: number, first } => {

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use quotapass_protocol::{Evidence, LogError};
+use quotapass_protocol::{Evidence, LogError, UnixSeconds};
 use quotapass_relay::{
     Conviction, Entry, Outcome, PersonaRecord, RelayStore, Restriction, Settlement, WorkerId, log::Fields,
 };
@@ -117,7 +117,7 @@ pub fn evidence_of_a_batch_is_kept_at_once(store: &dyn Fixture) {
     let log = store.handle();
     assert_eq!(log.convict_all(&[]), []);
     let replay = conviction(9, 1);
-    let replay = Conviction::new(Evidence { second: replay.evidence.recorded, ..replay.evidence }, 0);
+    let replay = Conviction::new(Evidence { second: replay.evidence.recorded, ..replay.evidence }, UnixSeconds(0));
     let batch = [conviction(0, 1), conviction(1, 1), conviction(0, 5), replay, conviction(2, 1)];
     let expected = [Ok(true), Ok(true), Ok(false), Err(LogError::Damaged), Ok(true)];
     assert_eq!(log.convict_all(&batch), expected);
@@ -165,8 +165,8 @@ pub fn epochs_expire_as_a_whole_and_stay_expired(store: &dyn Fixture) {
     assert_eq!(log.record(&old), Ok(Outcome::Replay));
     log.expire(old.epoch.keep_until()).unwrap();
     // A clock that goes back, here or elsewhere, does not open the epoch again.
-    log.expire(10).unwrap();
-    other.expire(10).unwrap();
+    log.expire(UnixSeconds(10)).unwrap();
+    other.expire(UnixSeconds(10)).unwrap();
     for log in [log, other, store.handle()] {
         assert_eq!(log.record(&old), Err(LogError::Expired));
         assert_eq!(log.lookup(&old.epoch, old.nullifier), Err(LogError::Expired));
@@ -218,7 +218,7 @@ pub fn evidence_is_kept_once_and_in_order(store: &dyn Fixture) {
     // Two shares of one message are not evidence.
     let replay = conviction(3, 1);
     let evidence = Evidence { second: replay.evidence.recorded, ..replay.evidence };
-    let replay = Conviction::new(evidence, 0);
+    let replay = Conviction::new(evidence, UnixSeconds(0));
     assert_eq!(log.convict(&replay), Err(LogError::Damaged));
 }
 
@@ -238,20 +238,22 @@ pub fn of_many_threads_one_convicts(store: &dyn Fixture) {
 pub fn a_case_is_one_workers_at_a_time_until_it_is_settled(store: &dyn Fixture) {
     let commitment = secret(0).commitment();
     let worker = |index: u64| WorkerId(format!("relay {index}"));
-    let taken = at_once(store, |thread, log| log.cases().claim(commitment, &worker(thread), 100, 110).unwrap());
+    let taken = at_once(store, |thread, log| {
+        log.cases().claim(commitment, &worker(thread), UnixSeconds(100), UnixSeconds(110)).unwrap()
+    });
     let holders: Vec<_> = (0..).zip(taken).filter(|(_, taken)| *taken).map(|(index, _)| index).collect();
     let [holder] = holders[..] else { panic!("{holders:?} hold it") };
     let (log, stranger) = (store.handle(), worker(99));
-    assert_eq!(log.cases().claim(commitment, &stranger, 109, 120), Ok(false));
-    assert_eq!(log.cases().claim(commitment, &worker(holder), 109, 120), Ok(true));
-    assert_eq!(log.cases().claim(commitment, &stranger, 119, 130), Ok(false));
-    assert_eq!(log.cases().claim(commitment, &stranger, 120, 130), Ok(true));
+    assert_eq!(log.cases().claim(commitment, &stranger, UnixSeconds(109), UnixSeconds(120)), Ok(false));
+    assert_eq!(log.cases().claim(commitment, &worker(holder), UnixSeconds(109), UnixSeconds(120)), Ok(true));
+    assert_eq!(log.cases().claim(commitment, &stranger, UnixSeconds(119), UnixSeconds(130)), Ok(false));
+    assert_eq!(log.cases().claim(commitment, &stranger, UnixSeconds(120), UnixSeconds(130)), Ok(true));
     assert_eq!(log.cases().settlement(commitment), Ok(None));
     let slashed = Settlement::Slashed { transaction: "0xab".into(), block: 7, reward: "500".into() };
     log.cases().settle(commitment, &slashed).unwrap();
     store.handle().cases().settle(commitment, &Settlement::Gone).unwrap();
     assert_eq!(store.handle().cases().settlement(commitment), Ok(Some(slashed)));
-    assert_eq!(log.cases().claim(commitment, &stranger, 500, 510), Ok(false));
+    assert_eq!(log.cases().claim(commitment, &stranger, UnixSeconds(500), UnixSeconds(510)), Ok(false));
     // A case that no worker claimed can be settled, too.
     assert_eq!(log.cases().settlement(secret(1).commitment()), Ok(None));
     log.cases().settle(secret(1).commitment(), &Settlement::NoMember).unwrap();
@@ -299,21 +301,21 @@ pub fn chat_keys_and_restrictions_are_shared_and_last(store: &dyn Fixture) {
     fields.set(200, b"of a later program".to_vec()).unwrap();
     let endless = Restriction { fields: fields.clone(), ..Restriction::new(None) };
     log.badges().restrict(persona(1), &endless).unwrap();
-    log.badges().restrict(persona(3), &Restriction::new(Some(5))).unwrap();
-    log.badges().restrict(persona(3), &Restriction::new(Some(7_000))).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(UnixSeconds(5)))).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(UnixSeconds(7_000)))).unwrap();
     for log in [&log, &other, &store.handle()] {
         let expected = PersonaRecord { bound: Some(key(2)), restriction: Some(endless.clone()) };
         assert_eq!(log.badges().persona(persona(1)), Ok(expected));
         assert_eq!(log.badges().persona(persona(2)).unwrap(), PersonaRecord { bound: Some(key(3)), restriction: None });
         let until = log.badges().persona(persona(3)).unwrap().restriction.unwrap().until;
-        assert_eq!(until, Some(7_000));
+        assert_eq!(until, Some(UnixSeconds(7_000)));
     }
     assert_eq!(log.badges().lift(persona(1)), Ok(true));
     assert_eq!(other.badges().lift(persona(1)), Ok(false));
     assert_eq!(other.badges().persona(persona(1)).unwrap().restriction, None);
     // A restriction can follow one that was lifted.
-    other.badges().restrict(persona(1), &Restriction::new(Some(6_000))).unwrap();
-    assert_eq!(log.badges().persona(persona(1)).unwrap().restriction, Some(Restriction::new(Some(6_000))));
+    other.badges().restrict(persona(1), &Restriction::new(Some(UnixSeconds(6_000)))).unwrap();
+    assert_eq!(log.badges().persona(persona(1)).unwrap().restriction, Some(Restriction::new(Some(UnixSeconds(6_000)))));
     assert_eq!(log.badges().lift(persona(9)), Ok(false));
 }
 
@@ -322,27 +324,27 @@ pub fn restrictions_that_are_over_are_dropped(store: &dyn Fixture) {
     let log = store.handle();
     for number in 0..20 {
         log.badges().bind_first(persona(number), &key(number)).unwrap();
-        log.badges().restrict(persona(number), &Restriction::new(Some(1_000 + number))).unwrap();
+        log.badges().restrict(persona(number), &Restriction::new(Some(UnixSeconds(1_000 + number)))).unwrap();
     }
     log.badges().restrict(persona(20), &Restriction::new(None)).unwrap();
     // By the time of their first end, pseudonym 3 has a later end, and pseudonym 4 has none.
-    log.badges().restrict(persona(3), &Restriction::new(Some(2_000))).unwrap();
+    log.badges().restrict(persona(3), &Restriction::new(Some(UnixSeconds(2_000)))).unwrap();
     log.badges().restrict(persona(4), &Restriction::new(None)).unwrap();
-    log.expire(1_010).unwrap();
+    log.expire(UnixSeconds(1_010)).unwrap();
     let restricted = |log: &dyn RelayStore| -> Vec<u64> {
         (0..=20).filter(|number| log.badges().persona(persona(*number)).unwrap().restriction.is_some()).collect()
     };
     let mut expected = vec![3, 4];
     expected.extend(10..=20);
     assert_eq!(restricted(&*log), expected);
-    store.handle().expire(3_000).unwrap();
+    store.handle().expire(UnixSeconds(3_000)).unwrap();
     assert_eq!(restricted(&*log), [4, 20]);
     // Attack: a clock that was ahead has closed epochs, and would end restrictions that are in force by the correct
     // clock.
-    log.badges().restrict(persona(5), &Restriction::new(Some(2_500))).unwrap();
-    log.expire(2_500).unwrap();
+    log.badges().restrict(persona(5), &Restriction::new(Some(UnixSeconds(2_500)))).unwrap();
+    log.expire(UnixSeconds(2_500)).unwrap();
     assert_eq!(restricted(&*log), [4, 5, 20]);
-    log.expire(2_501).unwrap();
+    log.expire(UnixSeconds(2_501)).unwrap();
     assert_eq!(restricted(&*log), [4, 20]);
     assert!((0..20).all(|number| log.badges().persona(persona(number)).unwrap().bound == Some(key(number))));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quotapass_circuits::membership;
-use quotapass_protocol::BadgeChallenge;
+use quotapass_protocol::{BadgeChallenge, UnixSeconds};
 use rand::rngs::OsRng;
 
 use crate::{
@@ -67,7 +67,7 @@ impl Prover {
         let (secret, member, path) = together(account, membership, room)?;
         progress.begin(Step::Prove)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let pass = quotapass_wallet::make_badge(prover, room.client(), own, &chat_key, now, &mut OsRng)?;
+        let pass = quotapass_wallet::make_badge(prover, room.client(), own, &chat_key, UnixSeconds(now), &mut OsRng)?;
         Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: pass.pseudonym.to_string() })
     }
 }

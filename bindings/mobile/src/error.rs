@@ -243,10 +243,10 @@ impl From<LedgerError> for QuotapassError {
         let reason = error.to_string();
         match error {
             LedgerError::Refused(refusal) => match refusal {
-                LedgerRefusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins, reason },
+                LedgerRefusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins: next_begins.0, reason },
                 LedgerRefusal::NothingForDevice { .. } => Self::NothingForDevice { reason },
-                LedgerRefusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins, reason },
-                LedgerRefusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at, reason },
+                LedgerRefusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins: next_begins.0, reason },
+                LedgerRefusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at: resumes_at.0, reason },
                 _ => Self::Ledger { reason },
             },
             LedgerError::Missing(_) => Self::LedgerMissing { reason },

@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::ledger::{self, DeviceShare, LedgerFiles, LedgerOwner};
 
 use crate::{Account, EpochTimes, Membership, QuotapassError, Room, lock};
@@ -86,7 +87,7 @@ impl Ledger {
             History::None => ledger::History::None,
             History::Unknown => ledger::History::Unknown,
         };
-        let ledger = ledger::Ledger::create(&files(&folders, &owner), &owner, share, now, history)?;
+        let ledger = ledger::Ledger::create(&files(&folders, &owner), &owner, share, UnixSeconds(now), history)?;
         Ok(Self { owner, ledger: Mutex::new(Some(ledger)) })
     }
 
@@ -135,9 +136,9 @@ impl Ledger {
         if *room.registry() != self.owner.registry {
             return Err(QuotapassError::mismatch("the room and the ledger's account are at different registries"));
         }
-        let status = self.with(|ledger| Ok(ledger.status(now, &room.quota(&member.terms))))?;
+        let status = self.with(|ledger| Ok(ledger.status(UnixSeconds(now), &room.quota(&member.terms))))?;
         let ledger::QuotaStatus { epoch, used, left, next_begins } = status;
-        Ok(QuotaStatus { epoch: epoch.into(), used, left, next_begins })
+        Ok(QuotaStatus { epoch: epoch.into(), used, left, next_begins: next_begins.0 })
     }
 
     /// Closes the files now, even if the handle is still in use, so that they can be opened again.

@@ -6,6 +6,7 @@ use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{self, Member, MemberPath},
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::Poster;
 use rand::rngs::OsRng;
 
@@ -57,7 +58,7 @@ impl Prover {
         let (secret, member, path) = together(account, membership, room)?;
         progress.begin(Step::Prepare)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let poster = Poster::new(&self.post(), room.client().clone(), own, now)?;
+        let poster = Poster::new(&self.post(), room.client().clone(), own, UnixSeconds(now))?;
         Ok(PreparedProver { poster: Mutex::new(Some(poster)) })
     }
 }
@@ -105,7 +106,7 @@ impl PreparedProver {
         now: u64,
         token: Option<Arc<CancelToken>>,
     ) -> Result<PostPass, QuotapassError> {
-        let progress = Progress::of(token);
+        let (progress, now) = (Progress::of(token), UnixSeconds(now));
         self.with(|poster| {
             if *ledger.owner() != poster.owner() {
                 return Err(QuotapassError::mismatch("this ledger does not belong to the prepared account"));

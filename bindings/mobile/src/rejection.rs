@@ -122,9 +122,11 @@ impl From<Verdict> for Rejection {
         let name = verdict.name().to_owned();
         match verdict {
             Verdict::UnknownRoot => Self::UnknownRoot { verdict: name, gossip, reason },
-            Verdict::StaleRoot { superseded_at } => Self::StaleRoot { verdict: name, gossip, reason, superseded_at },
+            Verdict::StaleRoot { superseded_at } => {
+                Self::StaleRoot { verdict: name, gossip, reason, superseded_at: superseded_at.0 }
+            }
             Verdict::EpochOutOfRange { epoch, .. } => {
-                let (begins, ends) = (epoch.begins(), epoch.ends());
+                let (begins, ends) = (epoch.begins().0, epoch.ends().0);
                 Self::EpochOutOfRange { verdict: name, gossip, reason, begins, ends }
             }
             Verdict::RequirementMismatch { mismatch, .. } => {

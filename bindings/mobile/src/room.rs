@@ -3,7 +3,7 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass_circuits::signal::Epoch;
-use quotapass_protocol::{DatedPolicy, Policy, PolicyHash};
+use quotapass_protocol::{DatedPolicy, Policy, PolicyHash, UnixSeconds};
 
 use crate::{QuotapassError, Registry};
 
@@ -45,7 +45,7 @@ pub struct EpochTimes {
 
 impl From<Epoch> for EpochTimes {
     fn from(epoch: Epoch) -> Self {
-        Self { number: epoch.number(), begins: epoch.begins(), ends: epoch.ends() }
+        Self { number: epoch.number(), begins: epoch.begins().0, ends: epoch.ends().0 }
     }
 }
 
@@ -64,7 +64,7 @@ impl Room {
     #[uniffi::constructor]
     pub fn new(registry: Registry, policy: RoomPolicy) -> Result<Self, QuotapassError> {
         let zero = |value| QuotapassError::bad_input(value, "must not be zero");
-        let (version, from) = (policy.version, policy.holds_from);
+        let (version, from) = (policy.version, UnixSeconds(policy.holds_from));
         let policy = Policy {
             name: policy.name,
             epoch_seconds: NonZeroU32::new(policy.epoch_seconds).ok_or_else(|| zero("policy.epoch_seconds"))?,
@@ -143,7 +143,7 @@ impl Room {
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
             version: *version,
-            holds_from: *from,
+            holds_from: from.0,
         }
     }
 
@@ -154,7 +154,7 @@ impl Room {
 
     /// The epoch at `now`.
     pub fn epoch_at(&self, now: u64) -> EpochTimes {
-        self.room.policy().epoch_at(now).into()
+        self.room.policy().epoch_at(UnixSeconds(now)).into()
     }
 }
 

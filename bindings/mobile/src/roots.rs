@@ -3,7 +3,7 @@
 use std::sync::RwLock;
 
 use quotapass_circuits::membership::Root;
-use quotapass_protocol::{RootHistory, Verdict};
+use quotapass_protocol::{RootHistory, UnixSeconds, Verdict};
 use quotapass_wallet::AcceptedRoots;
 use serde::Deserialize;
 
@@ -35,7 +35,7 @@ impl Roots {
     pub fn new(current: String, superseded: Vec<SupersededRoot>) -> Result<Self, QuotapassError> {
         let superseded = superseded
             .iter()
-            .map(|entry| Ok((field("superseded.root", &entry.root)?, entry.superseded_at)))
+            .map(|entry| Ok((field("superseded.root", &entry.root)?, UnixSeconds(entry.superseded_at))))
             .collect::<Result<Vec<_>, QuotapassError>>()?;
         Ok(Self::of(Some(field("current", &current)?), superseded))
     }
@@ -59,7 +59,7 @@ impl Roots {
     /// `BadInput` if it is not a root.
     pub fn advance(&self, root: String, at: u64) -> Result<(), QuotapassError> {
         let root = field("root", &root)?;
-        write(&self.history).advance(root, at);
+        write(&self.history).advance(root, UnixSeconds(at));
         Ok(())
     }
 
@@ -70,12 +70,12 @@ impl Roots {
 }
 
 impl Roots {
-    fn of(current: Option<Root>, mut superseded: Vec<(Root, u64)>) -> Self {
+    fn of(current: Option<Root>, mut superseded: Vec<(Root, UnixSeconds)>) -> Self {
         let mut history = RootHistory::new();
         if let Some(current) = current {
             superseded.sort_by_key(|(_, at)| *at);
             // Each root became current when the one before it was superseded.
-            let mut since = 0;
+            let mut since = UnixSeconds(0);
             for (root, superseded_at) in superseded {
                 history.advance(root, since);
                 since = superseded_at;
@@ -87,7 +87,7 @@ impl Roots {
 }
 
 impl AcceptedRoots for Roots {
-    fn check(&self, root: Root, window: u32, now: u64) -> Result<(), Verdict> {
+    fn check(&self, root: Root, window: u32, now: UnixSeconds) -> Result<(), Verdict> {
         read(&self.history).check(root, window, now)
     }
 }
@@ -101,5 +101,5 @@ struct RootsBody {
 #[derive(Deserialize)]
 struct SupersededBody {
     root: Root,
-    superseded_at: u64,
+    superseded_at: UnixSeconds,
 }

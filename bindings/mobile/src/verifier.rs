@@ -1,6 +1,7 @@
 //! Verification of posts and badges.
 
 use quotapass_circuits::{badge::Badge, post::Post, verifier};
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::VerifiedPost;
 
 use crate::{Rejection, Room, Roots};
@@ -75,7 +76,7 @@ impl Verifier {
         now: u64,
     ) -> Result<PostFacts, Rejection> {
         let VerifiedPost { epoch, public } =
-            quotapass_wallet::verify_post(&self.posts, room.client(), &message, &pass, roots, now)?;
+            quotapass_wallet::verify_post(&self.posts, room.client(), &message, &pass, roots, UnixSeconds(now))?;
         Ok(PostFacts {
             scope: room.scope(),
             epoch_seconds: epoch.seconds().get(),
@@ -98,7 +99,7 @@ impl Verifier {
         let verifier = self.badges.as_ref().ok_or_else(|| Rejection::NoKey {
             reason: "no verdict: load the prover with the badge key, and use its verifier".into(),
         })?;
-        let pass = quotapass_wallet::verify_badge(verifier, room.client(), &badge, roots, now)?;
+        let pass = quotapass_wallet::verify_badge(verifier, room.client(), &badge, roots, UnixSeconds(now))?;
         Ok(BadgeFacts {
             pseudonym: pass.pseudonym.to_string(),
             chat_key: pass.chat_key().to_vec(),

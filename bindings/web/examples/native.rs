@@ -19,7 +19,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     signal::{ExternalNullifier, SignalHash},
 };
-use quotapass_protocol::{Policy, Verdict};
+use quotapass_protocol::{Policy, UnixSeconds, Verdict};
 use quotapass_wallet::{
     Poster, Room,
     identity::Seed,
@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
                      abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon art";
 const REGISTRY: RegistryId = RegistryId { chain_id: 31_337, address: [0x11; 20] };
-const NOW: u64 = 1_800_000_000;
+const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 /// Enough members for a tree with two buckets.
 const MEMBERS: u32 = 2_100;
 const OWN: MemberIndex = MemberIndex(2_077);
@@ -137,7 +137,7 @@ fn verify(folder: &Path) {
         let text = |name: &str| post[name].as_str().unwrap().to_owned();
         let pass = wire::decode_text(&text("pass")).unwrap();
         let roots = [text("root").parse::<Root>().unwrap()];
-        let now = post["now"].as_u64().unwrap();
+        let now = UnixSeconds(post["now"].as_u64().unwrap());
         let verdict = verify_post(&verifier, &room(), text("message").as_bytes(), &pass, roots.as_slice(), now);
         println!("{}", verdict.err().unwrap_or(Verdict::Accepted).name());
     }

@@ -8,7 +8,7 @@ use quotapass_circuits::{
     membership::{Day, Member, Root, Terms},
     registry_id::RegistryId,
 };
-use quotapass_protocol::Policy;
+use quotapass_protocol::{Policy, UnixSeconds};
 use quotapass_wallet::Room;
 use serde::Deserialize;
 
@@ -108,6 +108,6 @@ pub(crate) fn whole<T: TryFrom<u64>>(what: &str, number: f64) -> Result<T, Failu
 }
 
 /// Converts a time in Unix seconds.
-pub(crate) fn moment(seconds: f64) -> Result<u64, Failure> {
-    whole("time", seconds)
+pub(crate) fn moment(seconds: f64) -> Result<UnixSeconds, Failure> {
+    whole("time", seconds).map(UnixSeconds)
 }

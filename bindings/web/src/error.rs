@@ -9,6 +9,7 @@ use quotapass_circuits::{
     prover::ProveError,
     verifier::WrongKey,
 };
+use quotapass_protocol::UnixSeconds;
 use quotapass_wallet::{
     BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError,
     identity::SeedError,
@@ -144,8 +145,8 @@ impl Failure {
         }
     }
 
-    /// The Unix second from which the call may work.
-    fn next_begins(&self) -> Option<u64> {
+    /// The time from which the call may work.
+    fn next_begins(&self) -> Option<UnixSeconds> {
         match self {
             Self::Refused(
                 LedgerRefusal::QuotaUsed { next_begins, .. } | LedgerRefusal::EpochLeft { next_begins, .. },
@@ -174,7 +175,7 @@ impl From<Failure> for JsValue {
         // Setting a property of a new object cannot fail.
         let set = |name: &str, value: JsValue| Reflect::set(&error, &name.into(), &value).is_ok();
         set("code", failure.code().into());
-        if let Some(second) = failure.next_begins() {
+        if let Some(UnixSeconds(second)) = failure.next_begins() {
             set("nextBegins", (second as f64).into());
         }
         error.into()

@@ -15,7 +15,7 @@ use quotapass_circuits::{
     signal::{Epoch, Scope},
     slash::Slash,
 };
-use quotapass_protocol::Policy;
+use quotapass_protocol::{Policy, UnixSeconds};
 use quotapass_registry::{
     RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, U256},
@@ -162,8 +162,8 @@ fn secret(registry: &RegistryId, seed: u64, number: u32) -> Result<IdentitySecre
 }
 
 /// Returns the time of all deposits, which is a day before the epoch begins.
-fn deposit_time() -> u64 {
-    u64::from(EPOCH_SECONDS) - 86_400
+fn deposit_time() -> UnixSeconds {
+    UnixSeconds(u64::from(EPOCH_SECONDS) - 86_400)
 }
 
 fn members(registry: &RegistryId, seed: u64) -> Result<Vec<Member>, LoadError> {

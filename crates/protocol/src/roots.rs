@@ -169,8 +169,8 @@ pub struct Horizon {
 }
 
 impl Horizon {
-    /// Returns the last second at which passes with this [exposure](super::Policy::exposure) in seconds are
-    /// accepted, unless a newer block becomes known.
+    /// Returns the last second at which passes with this [exposure](super::Policy::exposure) in seconds are accepted,
+    /// unless a newer block becomes known.
     pub fn accepts_until(&self, exposure: u64) -> UnixSeconds {
         self.head_time.saturating_add(u64::from(self.exit_delay).saturating_sub(exposure))
     }
@@ -187,6 +187,12 @@ mod tests {
 
     const WINDOW: u32 = 100;
 
+    fn root(number: u8) -> Root {
+        let mut bytes = [0; 32];
+        bytes[31] = number;
+        Root::from_be_bytes(&bytes).unwrap()
+    }
+
     /// The status of a root at a Unix second.
     fn status(history: &RootHistory, number: u8, now: u64) -> RootStatus {
         history.status(root(number), UnixSeconds(now), WINDOW)
@@ -198,12 +204,6 @@ mod tests {
 
     fn stale(superseded_at: u64) -> RootStatus {
         RootStatus::Stale { superseded_at: UnixSeconds(superseded_at) }
-    }
-
-    fn root(number: u8) -> Root {
-        let mut bytes = [0; 32];
-        bytes[31] = number;
-        Root::from_be_bytes(&bytes).unwrap()
     }
 
     #[test]

@@ -22,7 +22,7 @@ use quotapass_circuits::{
     requirement::Requirement,
     share::{Nullifier, ShareValue},
 };
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{UnixSeconds, Verdict};
 use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
@@ -57,8 +57,7 @@ struct Lines {
 #[derive(Debug, Serialize)]
 struct Line {
     number: u64,
-    /// In Unix seconds.
-    at: u64,
+    at: UnixSeconds,
     scope: String,
     message: String,
     #[serde(flatten)]
@@ -115,7 +114,7 @@ impl Chat {
         self.lines.lock()
     }
 
-    fn publish(&self, said: Said, verdict: Verdict, pass: Option<&[u8]>, at: u64) -> Arc<Line> {
+    fn publish(&self, said: Said, verdict: Verdict, pass: Option<&[u8]>, at: UnixSeconds) -> Arc<Line> {
         let seen = pass.and_then(|bytes| Some((bytes.len(), PostPass::from_bytes(bytes).ok()?)));
         let seen = seen.map(|(bytes, pass)| Seen {
             nullifier: pass.nullifier,

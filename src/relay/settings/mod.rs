@@ -54,7 +54,7 @@ use crate::{
     config::{ScopeSection, read_scopes},
     time::moment,
 };
-use quotapass_protocol::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnlistedVerdict};
+use quotapass_protocol::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnixSeconds, UnlistedVerdict};
 use quotapass_registry::{CodeHash, Distrust, RegistryInfo, RegistryReader};
 use quotapass_relay::{
     EngineSettings,
@@ -315,7 +315,7 @@ impl LiveSettings {
 
     /// Refuses scopes without a policy that has begun. Such a file was written for the time after a policy change, and
     /// lacks the previous policy, which holds until then and for its root window afterwards.
-    pub(super) fn require_begun(&self, now: u64) -> Result<()> {
+    pub(super) fn require_begun(&self, now: UnixSeconds) -> Result<()> {
         for dated in &self.scopes {
             let mut of_scope = self.scopes.iter().filter(|other| other.policy.name == dated.policy.name);
             if of_scope.all(|other| other.from > now) {

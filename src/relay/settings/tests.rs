@@ -164,7 +164,7 @@ fn a_file_for_the_time_after_a_change_is_refused_before_it() {
         (format!("{early}{late}"), begins - 1, false),
         (SCOPES.to_owned(), 0, true),
     ] {
-        assert_eq!(live(&scopes).require_begun(now).is_ok(), begun, "{scopes} at {now}");
+        assert_eq!(live(&scopes).require_begun(UnixSeconds(now)).is_ok(), begun, "{scopes} at {now}");
     }
     assert_eq!(live(&format!("{early}{late}")).scope_count(), 1);
 }

@@ -246,7 +246,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Time from which events are reported one by one, in Unix seconds.
+    /// Time from which events are reported one by one.
     fn history_since(&self, head: &Head) -> UnixSeconds {
         head.block.timestamp.saturating_sub(self.settings.history.as_secs())
     }
