@@ -1,29 +1,28 @@
-//! Exit codes, which tell scripts the kind of a failure.
+//! The exit code of a failure.
 
 use std::{io, process::ExitCode};
 
 use quotapass_registry::{FollowError, RegistryError, node::NodeError};
 
-use super::{policy::PolicyMismatch, post::NotNow, prompt::Declined, verify::NotAccepted};
+use super::{exit_code::ExitKind, policy::PolicyMismatch, post::NotNow, prompt::Declined, verify::NotAccepted};
 
-/// The list of exit codes for `--help`.
-pub(super) const HELP: &str = "Exit codes:\n  0  success\n  1  failure for a reason not listed here\n  2  invalid \
-                               arguments\n  3  the contract or the chain rejected the call\n  4  the endpoint does not \
-                               answer, or answers incorrectly\n  5  no message can be sent now: the quota is used \
-                               up, or the ledger has to wait\n  6  a verdict other than accepted\n  7  you declined \
-                               the confirmation\n  8  policies differ that should be equal";
+/// Returns the list of exit codes for `--help`.
+pub(super) fn help() -> String {
+    let lines = ExitKind::ALL.map(|kind| format!("\n  {}  {}", kind.code(), kind.meaning()));
+    format!("Exit codes:{}", lines.concat())
+}
 
 /// Returns the exit code of an error, which is the code of the first cause that has one.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
-    let code = error.chain().find_map(|cause| {
+    let kind = error.chain().find_map(|cause| {
         if cause.is::<PolicyMismatch>() {
-            Some(8)
+            Some(ExitKind::PolicyMismatch)
         } else if cause.is::<Declined>() {
-            Some(7)
+            Some(ExitKind::Declined)
         } else if cause.is::<NotAccepted>() {
-            Some(6)
+            Some(ExitKind::NotAccepted)
         } else if cause.is::<NotNow>() {
-            Some(5)
+            Some(ExitKind::NotNow)
         } else if let Some(error) = cause.downcast_ref::<RegistryError>() {
             Some(of_registry(error))
         } else if let Some(FollowError::Registry(error)) = cause.downcast_ref::<FollowError>() {
@@ -32,23 +31,23 @@ pub(super) fn code(error: &anyhow::Error) -> ExitCode {
             cause.downcast_ref::<NodeError>().map(of_node)
         }
     });
-    ExitCode::from(code.unwrap_or(1))
+    kind.unwrap_or(ExitKind::Unlisted).code().into()
 }
 
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn of_registry(error: &RegistryError) -> u8 {
+fn of_registry(error: &RegistryError) -> ExitKind {
     match error {
-        RegistryError::Refused(_) => 3,
+        RegistryError::Refused(_) => ExitKind::Refused,
         RegistryError::Node(error) => of_node(error),
-        RegistryError::Unexpected(_) => 4,
-        _ => 1,
+        RegistryError::Unexpected(_) => ExitKind::Endpoint,
+        _ => ExitKind::Unlisted,
     }
 }
 
-fn of_node(error: &NodeError) -> u8 {
+fn of_node(error: &NodeError) -> ExitKind {
     match error {
         NodeError::Reverted(_)
         | NodeError::Halted(_)
@@ -56,7 +55,7 @@ fn of_node(error: &NodeError) -> u8 {
         | NodeError::NoContract(_)
         | NodeError::InsufficientFunds { .. }
         | NodeError::NonceConflict(_)
-        | NodeError::FeeTooLow(_) => 3,
+        | NodeError::FeeTooLow(_) => ExitKind::Refused,
         NodeError::Unreachable { .. }
         | NodeError::TimedOut { .. }
         | NodeError::RateLimited { .. }
@@ -64,7 +63,7 @@ fn of_node(error: &NodeError) -> u8 {
         | NodeError::WrongChain { .. }
         | NodeError::Rpc { .. }
         | NodeError::BadAnswer(_)
-        | NodeError::Unsteady => 4,
-        _ => 1,
+        | NodeError::Unsteady => ExitKind::Endpoint,
+        _ => ExitKind::Unlisted,
     }
 }

@@ -12,6 +12,7 @@ mod deposit;
 mod envelope;
 mod evidence;
 mod exit;
+mod exit_code;
 mod failure;
 mod identity;
 mod keys;
@@ -46,7 +47,7 @@ use output::Output;
 /// Spam protection for anonymous chat: lock a deposit once, and prove with every message that a depositor wrote it
 /// within quota, without showing which depositor.
 #[derive(Debug, Parser)]
-#[command(name = "quotapass", version, propagate_version = true, after_help = failure::HELP)]
+#[command(name = "quotapass", version, propagate_version = true, after_help = failure::help())]
 struct Arguments {
     #[command(flatten)]
     settings: config::Flags,

@@ -1,8 +1,10 @@
-//! The crates of the workspace: the drawing in docs/architecture.md is true, and small devices compile no relay.
+//! What tests of single crates cannot see: the drawing of the crates is true, small devices compile no relay, and a page has
+//! the names that a type has.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeSet, env, fs, process::Command};
 
+use quotapass_protocol::PossessionError;
 use serde_json::Value;
 
 /// Returns the output of cargo. Nothing is compiled. `tree` reads the manifests of all platforms, so it may fetch some.
@@ -32,6 +34,14 @@ fn the_drawing_of_the_crates_is_true() {
     let drawn = page.lines().filter_map(|line| line.trim().split_once(" --> "));
     let drawn: BTreeSet<_> = drawn.map(|(from, to)| (from.to_owned(), to.to_owned())).collect();
     assert_eq!(drawn, dependencies());
+}
+
+#[test]
+fn the_page_for_operators_has_the_names_of_wrong_answers_to_challenges() {
+    let page = fs::read_to_string("docs/operators.md").unwrap();
+    for error in PossessionError::ALL {
+        assert!(page.contains(&format!("`{}`", error.name())), "{error:?}");
+    }
 }
 
 #[test]

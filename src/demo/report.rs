@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{Verdict, VerdictKind};
 use serde_json::{Value, json};
 
 /// Prints steps and keeps the figures of the summary.
@@ -86,7 +86,7 @@ impl Report {
 
     /// Prints the summary: the last JSON object, or a small table.
     pub(super) fn summary(&self, totals: &Totals) -> Result<()> {
-        let count = |name| self.verdicts.get(name).copied().unwrap_or_default();
+        let count = |kind: VerdictKind| self.verdicts.get(kind.name()).copied().unwrap_or(0);
         let Totals { members, slashed, reward_units, withdrawn } = totals;
         let (prove, verify) = (self.prove_ms(), self.verify_ms());
         let mut out = io::stdout().lock();
@@ -94,9 +94,9 @@ impl Report {
             let summary = json!({
                 "step": "summary",
                 "members": members,
-                "accepted": count("accepted"),
-                "replay": count("replay"),
-                "quota_exceeded": count("quota_exceeded"),
+                "accepted": count(VerdictKind::Accepted),
+                "replay": count(VerdictKind::Replay),
+                "quota_exceeded": count(VerdictKind::QuotaExceeded),
                 "slashed": slashed,
                 "reward_units": reward_units,
                 "withdrawn": withdrawn,

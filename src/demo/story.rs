@@ -13,10 +13,10 @@ use quotapass_circuits::{
     signal::{ChatKeyHash, Receiver},
     slash::slash,
 };
-use quotapass_protocol::{Gossip, Verdict};
+use quotapass_protocol::{Gossip, Verdict, VerdictKind};
 use quotapass_registry::{ContractRefusal, RegistryError, RegistryReader, RegistryWriter};
 use quotapass_relay::{BadgeRequest, ChatKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     report::{Report, Totals},
@@ -112,7 +112,7 @@ impl Story {
         )?;
 
         let (message, pass) = last.context("no member has posted")?;
-        self.expect("replay", "The same pass again", message.as_bytes(), &pass)
+        self.expect(VerdictKind::Replay, "The same pass again", message.as_bytes(), &pass)
     }
 
     /// The relay refuses passes that have one fault each.
@@ -123,22 +123,32 @@ impl Story {
 
         let boast = Requirement { min_stake: 0, ..requirement };
         let pass = self.pass_on(CHATTERER, &path, message, boast)?.to_bytes();
-        self.expect("requirement_mismatch", "A pass proved for a lower stake than the room's", message, &pass)?;
+        self.expect(
+            VerdictKind::RequirementMismatch,
+            "A pass proved for a lower stake than the room's",
+            message,
+            &pass,
+        )?;
 
         let honest = self.pass_on(CHATTERER, &path, message, requirement)?;
         let bytes = honest.to_bytes();
-        self.expect("malformed", "A pass cut short", message, &bytes[..200])?;
-        self.expect("invalid_proof", "A good pass with another message", b"buy my coin", &bytes)?;
+        self.expect(VerdictKind::Malformed, "A pass cut short", message, &bytes[..200])?;
+        self.expect(VerdictKind::InvalidProof, "A good pass with another message", b"buy my coin", &bytes)?;
         let invented = PostPass { y: ShareValue::from_field(self.people[0].secret.to_field()), ..honest };
-        self.expect("invalid_proof", "A copied nullifier with an invented share", message, &invented.to_bytes())?;
+        self.expect(
+            VerdictKind::InvalidProof,
+            "A copied nullifier with an invented share",
+            message,
+            &invented.to_bytes(),
+        )?;
 
         // A tree of the first member alone did exist once; its root would be known.
         let made_up = World::made_up_tree(&self.people[LEAVER])?.path(MemberIndex(0))?;
         let pass = self.pass_on(LEAVER, &made_up, message, requirement)?.to_bytes();
-        self.expect("unknown_root", "A pass from a made-up tree", message, &pass)?;
+        self.expect(VerdictKind::UnknownRoot, "A pass from a made-up tree", message, &pass)?;
 
         self.world.chain.advance(HOUR)?;
-        self.expect("epoch_out_of_range", "A good pass, an hour late", message, &bytes)
+        self.expect(VerdictKind::EpochOutOfRange, "A good pass, an hour late", message, &bytes)
     }
 
     /// A wallet proves on a root that was superseded before the relay's root window.
@@ -151,7 +161,7 @@ impl Story {
         let requirement = self.world.requirement()?;
         let pass = self.pass_on(CHATTERER, &old, b"half an hour behind", requirement)?.to_bytes();
         self.expect(
-            "accepted",
+            VerdictKind::Accepted,
             "One more member joins; a pass on the previous root, within the hour",
             b"half an hour behind",
             &pass,
@@ -159,7 +169,7 @@ impl Story {
         self.world.chain.advance(HOUR)?;
         let requirement = self.world.requirement()?;
         let pass = self.pass_on(CHATTERER, &old, b"too far behind", requirement)?.to_bytes();
-        self.expect("stale_root", "A pass on the same root an hour later", b"too far behind", &pass)
+        self.expect(VerdictKind::StaleRoot, "A pass on the same root an hour later", b"too far behind", &pass)
     }
 
     /// A member uses up the quota of an epoch, and then uses one message id twice.
@@ -176,23 +186,23 @@ impl Story {
         let pass = self.world.pass(&self.people[SPAMMER], message, 0, &mut self.report)?.to_bytes();
         let begun = Instant::now();
         let verdict = self.world.judge(message, &pass, &mut self.report)?;
-        let gossip = verdict.gossip();
+        let (name, gossip) = (verdict.name(), verdict.gossip());
         ensure!(gossip == Gossip::Ignore, "the peer that forwards the first evidence is honest");
         let Verdict::QuotaExceeded(exceeded) = verdict else {
-            anyhow::bail!("a post over quota was judged {}", verdict.name());
+            anyhow::bail!("a post over quota was judged {name}");
         };
         let commitment = exceeded.commitment();
         let slots = self.world.registry.slots_of(commitment)?;
         let index = slots.first().copied().context("the recovered secret is not a member's")?;
         self.report.step(
-            "quota_exceeded",
+            name,
             &format!(
-                "A member posts {quota} messages, the room's quota, and then one more under a used message id: \
-                 quota_exceeded (ignore). Two shares of one line reveal the secret: it is member {index}, found in \
-                 {:.1} ms.",
+                "A member posts {quota} messages, the room's quota, and then one more under a used message id: {name} \
+                 ({}). Two shares of one line reveal the secret: it is member {index}, found in {:.1} ms.",
+                gossip.name(),
                 begun.elapsed().as_secs_f64() * 1e3
             ),
-            json!({ "verdict": "quota_exceeded", "gossip": gossip, "member": index, "commitment": commitment }),
+            json!({ "verdict": name, "gossip": gossip, "member": index, "commitment": commitment }),
         )?;
         ensure!(index == self.people[SPAMMER].index, "the secret is another member's");
         self.recovered = Some(exceeded.secret);
@@ -231,7 +241,12 @@ impl Story {
         self.world.chain.advance(600)?;
         let requirement = self.world.requirement()?;
         let pass = self.pass_on(SPAMMER, &old_path, b"it was not me", requirement)?.to_bytes();
-        self.expect("slashed_member", "The spammer posts on a root that is still accepted", b"it was not me", &pass)?;
+        self.expect(
+            VerdictKind::SlashedMember,
+            "The spammer posts on a root that is still accepted",
+            b"it was not me",
+            &pass,
+        )?;
         ensure!(self.world.follower.path(index).is_err(), "a slashed member is still in the tree");
         Ok(())
     }
@@ -296,7 +311,7 @@ impl Story {
         )?;
         let requirement = self.world.requirement()?;
         let pass = self.pass_on(LEAVER, &old_path, b"still here?", requirement)?.to_bytes();
-        self.expect("stale_root", "A post of the member that left", b"still here?", &pass)
+        self.expect(VerdictKind::StaleRoot, "A post of the member that left", b"still here?", &pass)
     }
 
     pub(super) fn end(self) -> Result<()> {
@@ -332,14 +347,12 @@ impl Story {
     }
 
     /// Submits a post to the relay, prints the verdict, and checks that it is the expected one.
-    fn expect(&mut self, name: &str, what: &str, message: &[u8], pass: &[u8]) -> Result<()> {
+    fn expect(&mut self, expected: VerdictKind, what: &str, message: &[u8], pass: &[u8]) -> Result<()> {
         let verdict = self.world.judge(message, pass, &mut self.report)?;
-        let Value::Object(fields) = serde_json::to_value(&verdict)? else {
-            anyhow::bail!("a verdict is a JSON object");
-        };
-        let gossip = fields.get("gossip").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.report.step(name, &format!("{what}: {} ({gossip}).", verdict.name()), Value::Object(fields))?;
-        ensure!(verdict.name() == name, "expected {name}, the relay said {}", verdict.name());
+        let (name, expected) = (verdict.name(), expected.name());
+        let sentence = format!("{what}: {name} ({}).", verdict.gossip().name());
+        self.report.step(expected, &sentence, serde_json::to_value(&verdict)?)?;
+        ensure!(name == expected, "expected {expected}, the relay said {name}");
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ mod aarch64;
 mod bench;
 mod contracts;
 mod debian;
+mod marks;
 mod mobile;
+mod names;
 mod npm;
 mod poseidon;
 mod process;
@@ -26,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write the generated source files, or check that they are up to date
+    /// Write the generated sources and tables of documents, or check that they are up to date
     Generate {
         /// Write nothing; fail if a file differs
         #[arg(long)]
@@ -72,7 +74,7 @@ fn root() -> PathBuf {
 }
 
 fn generate(check: bool) -> Result<()> {
-    for (path, content) in poseidon::generated_files() {
+    for (path, content) in poseidon::generated_files().into_iter().chain(names::generated_files()?) {
         let file = root().join(&path);
         if !check {
             std::fs::write(&file, content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,5 +1,6 @@
 export { Client } from "./client.js";
-export { type ErrorCode, QuotapassError } from "./errors.js";
+export type * from "./codes.js";
+export { QuotapassError } from "./errors.js";
 export { Account, Identity } from "./identity.js";
 export { Ledger } from "./ledger.js";
 export type { Change, LedgerStorage } from "./ledger-storage.js";

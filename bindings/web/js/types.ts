@@ -1,3 +1,5 @@
+import type { Gossip, RejectionName } from "./codes.js";
+
 /** A registry contract: EIP-155 chain id, and address as `0x` and 40 hexadecimal digits. */
 export interface Registry {
   readonly chainId: number | bigint;
@@ -175,9 +177,6 @@ export interface LedgerOptions {
   readonly now?: number;
 }
 
-/** How a gossip node treats the sender. */
-export type Gossip = "accept" | "ignore" | "reject";
-
 /** Facts of an accepted post. Two posts with the same nullifier and different `x` reveal the sender's secret. */
 export interface PostFacts {
   readonly nullifier: string;
@@ -196,14 +195,6 @@ export interface BadgeFacts {
   readonly root: string;
   readonly requirement: { readonly minStake: number; readonly sinceMax: number };
 }
-
-/** The verdicts that need no record of earlier passes (protocol, section 7). */
-export type RejectionName =
-  | "unknown_root"
-  | "epoch_out_of_range"
-  | "requirement_mismatch"
-  | "invalid_proof"
-  | "malformed";
 
 /** Reason to reject a pass. */
 export interface Rejection {

@@ -9,7 +9,7 @@ use quotapass_circuits::{
     prover::ProveError,
     verifier::WrongKey,
 };
-use quotapass_protocol::UnixSeconds;
+use quotapass_protocol::{ErrorCode, UnixSeconds};
 use quotapass_wallet::{
     BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError,
     identity::SeedError,
@@ -99,49 +99,49 @@ impl Failure {
         Self::Argument(message.into())
     }
 
-    /// The stable name, one of `ErrorCode` in js/errors.ts.
-    fn code(&self) -> &'static str {
+    /// The stable name.
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Argument(_)
             | Self::Field { .. }
             | Self::Hash(_)
             | Self::Room(_)
             | Self::Device(_)
-            | Self::OtherRegistry => "invalid_argument",
-            Self::Seed(_) => "invalid_mnemonic",
-            Self::Decode(_) | Self::Members(_) => "malformed",
+            | Self::OtherRegistry => ErrorCode::INVALID_ARGUMENT,
+            Self::Seed(_) => ErrorCode::INVALID_MNEMONIC,
+            Self::Decode(_) | Self::Members(_) => ErrorCode::MALFORMED,
             Self::Key(
                 KeyRefusal::NotPinned(_)
                 | KeyRefusal::Development(_)
                 | KeyRefusal::Untrusted { .. }
                 | KeyRefusal::NothingTrusted,
-            ) => "untrusted_key",
-            Self::Key(_) | Self::WrongKey(_) => "invalid_key",
-            Self::NoBadgeKey => "no_key",
+            ) => ErrorCode::UNTRUSTED_KEY,
+            Self::Key(_) | Self::WrongKey(_) => ErrorCode::INVALID_KEY,
+            Self::NoBadgeKey => ErrorCode::NO_KEY,
             Self::Sync(error) => match error {
-                SyncError::Source(_) => "source_failed",
-                SyncError::NeverSynced => "never_synced",
-                SyncError::NotYet(_) => "not_yet",
-                SyncError::Removed(_) => "removed",
-                SyncError::OtherMember { .. } => "other_member",
-                _ => "not_the_chains",
+                SyncError::Source(_) => ErrorCode::SOURCE_FAILED,
+                SyncError::NeverSynced => ErrorCode::NEVER_SYNCED,
+                SyncError::NotYet(_) => ErrorCode::NOT_YET,
+                SyncError::Removed(_) => ErrorCode::REMOVED,
+                SyncError::OtherMember { .. } => ErrorCode::OTHER_MEMBER,
+                _ => ErrorCode::NOT_THE_CHAINS,
             },
             Self::Poster(PosterError::Prove(ProveError::Post(PostError::Ineligible(_))))
-            | Self::Badge(BadgeError::Ineligible(_)) => "ineligible",
-            Self::Poster(PosterError::OtherMember) => "other_member",
-            Self::Badge(BadgeError::ChatKey(_)) => "invalid_argument",
-            Self::Poster(_) | Self::Badge(_) => "prove_failed",
-            Self::Recover(_) => "cannot_recover",
+            | Self::Badge(BadgeError::Ineligible(_)) => ErrorCode::INELIGIBLE,
+            Self::Poster(PosterError::OtherMember) => ErrorCode::OTHER_MEMBER,
+            Self::Badge(BadgeError::ChatKey(_)) => ErrorCode::INVALID_ARGUMENT,
+            Self::Poster(_) | Self::Badge(_) => ErrorCode::PROVE_FAILED,
+            Self::Recover(_) => ErrorCode::CANNOT_RECOVER,
             Self::Refused(refusal) => match refusal {
-                LedgerRefusal::QuotaUsed { .. } => "quota_used",
-                LedgerRefusal::NothingForDevice { .. } => "nothing_for_device",
-                LedgerRefusal::EpochLeft { .. } => "epoch_left",
-                _ => "may_be_stale",
+                LedgerRefusal::QuotaUsed { .. } => ErrorCode::QUOTA_USED,
+                LedgerRefusal::NothingForDevice { .. } => ErrorCode::NOTHING_FOR_DEVICE,
+                LedgerRefusal::EpochLeft { .. } => ErrorCode::EPOCH_LEFT,
+                _ => ErrorCode::MAY_BE_STALE,
             },
-            Self::Ledger(_) => "ledger_damaged",
-            Self::OtherLedger => "ledger_of_another",
+            Self::Ledger(_) => ErrorCode::LEDGER_DAMAGED,
+            Self::OtherLedger => ErrorCode::LEDGER_OF_ANOTHER,
             #[cfg(feature = "threads")]
-            Self::Threads(_) => "start_failed",
+            Self::Threads(_) => ErrorCode::START_FAILED,
         }
     }
 
@@ -174,7 +174,7 @@ impl From<Failure> for JsValue {
         let error = Error::new(&failure.to_string());
         // Setting a property of a new object cannot fail.
         let set = |name: &str, value: JsValue| Reflect::set(&error, &name.into(), &value).is_ok();
-        set("code", failure.code().into());
+        set("code", failure.code().name().into());
         if let Some(UnixSeconds(second)) = failure.next_begins() {
             set("nextBegins", (second as f64).into());
         }

@@ -6,63 +6,39 @@
 
 use std::{collections::HashMap, fmt};
 
-use quotapass_protocol::Verdict;
+use quotapass_protocol::VerdictKind;
 
 use crate::plan::Item;
 
 /// The answer to a post that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Answer {
-    Accepted,
-    Replay,
-    QuotaExceeded,
-    SlashedMember,
-    UnknownRoot,
-    StaleRoot,
-    EpochOutOfRange,
-    RequirementMismatch,
-    Restricted,
-    InvalidProof,
-    Malformed,
-    Overloaded,
+    /// The verdict of the relay.
+    Verdict(VerdictKind),
     /// No answer arrived.
     Lost,
 }
 
 impl Answer {
-    /// All answers: the verdicts in the order of [`Verdict::NAMES`], then [`Answer::Lost`].
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Accepted,
-        Self::Replay,
-        Self::QuotaExceeded,
-        Self::SlashedMember,
-        Self::UnknownRoot,
-        Self::StaleRoot,
-        Self::EpochOutOfRange,
-        Self::RequirementMismatch,
-        Self::Restricted,
-        Self::InvalidProof,
-        Self::Malformed,
-        Self::Overloaded,
-        Self::Lost,
-    ];
-
-    /// Returns the verdict of this number.
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|answer| *answer as u8 == number && *answer != Self::Lost)
+    /// Returns all answers, [`Answer::Lost`] last.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        VerdictKind::ALL.into_iter().map(Self::Verdict).chain([Self::Lost])
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|answer| answer.name() == name)
+        Self::all().find(|answer| answer.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {
-        Verdict::NAMES.get(self as usize).copied().unwrap_or("lost")
+        match self {
+            Self::Verdict(kind) => kind.name(),
+            Self::Lost => "lost",
+        }
     }
 
     /// Whether the relay decided about the post.
     pub(crate) fn is_decided(self) -> bool {
-        !matches!(self, Self::Overloaded | Self::Lost)
+        !matches!(self, Self::Verdict(VerdictKind::Overloaded) | Self::Lost)
     }
 }
 
@@ -75,20 +51,20 @@ struct Answers {
     slashed_member: u64,
     /// Sendings without an answer.
     open: u64,
-    /// The last answer of any other kind.
-    other: Option<Answer>,
+    /// The last verdict of any other kind.
+    other: Option<VerdictKind>,
 }
 
 impl Answers {
     fn add(&mut self, answer: Answer) {
         match answer {
-            Answer::Accepted => self.accepted += 1,
-            Answer::Replay => self.replay += 1,
-            Answer::QuotaExceeded => self.quota_exceeded += 1,
-            Answer::SlashedMember => self.slashed_member += 1,
             Answer::Lost => self.open += 1,
-            Answer::Overloaded => {}
-            other => self.other = Some(other),
+            Answer::Verdict(VerdictKind::Accepted) => self.accepted += 1,
+            Answer::Verdict(VerdictKind::Replay) => self.replay += 1,
+            Answer::Verdict(VerdictKind::QuotaExceeded) => self.quota_exceeded += 1,
+            Answer::Verdict(VerdictKind::SlashedMember) => self.slashed_member += 1,
+            Answer::Verdict(VerdictKind::Overloaded) => {}
+            Answer::Verdict(other) => self.other = Some(other),
         }
     }
 
@@ -130,7 +106,7 @@ pub(crate) struct Accounts {
     overloaded_is_open: bool,
     /// Whether an earlier run was cut off, so that its last posts are unknown.
     all_open: bool,
-    counts: [u64; Answer::ALL.len()],
+    counts: HashMap<Answer, u64>,
 }
 
 impl Accounts {
@@ -140,10 +116,10 @@ impl Accounts {
 
     /// Records an answer of this run.
     pub(crate) fn add(&mut self, item: Item, answer: Answer) {
-        self.counts[answer as usize] += 1;
+        *self.counts.entry(answer).or_default() += 1;
         if let Item::Half { pair, .. } = item
             && self.caught_before.contains_key(&pair)
-            && matches!(answer, Answer::Accepted | Answer::Replay | Answer::QuotaExceeded)
+            && let Answer::Verdict(VerdictKind::Accepted | VerdictKind::Replay | VerdictKind::QuotaExceeded) = answer
         {
             self.caught_before.insert(pair, true);
         }
@@ -152,7 +128,7 @@ impl Accounts {
 
     /// Records an answer of an earlier run.
     pub(crate) fn remember(&mut self, item: Item, answer: Answer) {
-        let open = self.overloaded_is_open && answer == Answer::Overloaded;
+        let open = self.overloaded_is_open && answer == Answer::Verdict(VerdictKind::Overloaded);
         self.answers.entry(item).or_default().add(if open { Answer::Lost } else { answer });
     }
 
@@ -174,7 +150,7 @@ impl Accounts {
 
     /// Returns how often an answer was given in this run.
     pub(crate) fn count(&self, answer: Answer) -> u64 {
-        self.counts[answer as usize]
+        self.counts.get(&answer).copied().unwrap_or(0)
     }
 
     /// Returns all posts that were sent in any run, in order.
@@ -257,7 +233,7 @@ impl Accounts {
 
 fn about_forgery(answers: Answers) -> Option<String> {
     match answers.other {
-        Some(other) if other != Answer::InvalidProof => Some(format!("was answered {}", other.name())),
+        Some(other) if other != VerdictKind::InvalidProof => Some(format!("was answered {}", other.name())),
         _ if answers.accepted > 0 => Some("was accepted".into()),
         _ if answers.decided() => Some("was judged as a post with a valid proof".into()),
         _ => None,
@@ -266,12 +242,21 @@ fn about_forgery(answers: Answers) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer::*, *};
+    use super::{Answer::Lost, *};
 
     const HONEST: Item = Item::Honest(3);
     const FORGERY: Item = Item::Forgery(3);
     const FIRST: Item = Item::Half { pair: 5, second: false };
     const SECOND: Item = Item::Half { pair: 5, second: true };
+
+    const ACCEPTED: Answer = Answer::Verdict(VerdictKind::Accepted);
+    const REPLAY: Answer = Answer::Verdict(VerdictKind::Replay);
+    const QUOTA_EXCEEDED: Answer = Answer::Verdict(VerdictKind::QuotaExceeded);
+    const SLASHED_MEMBER: Answer = Answer::Verdict(VerdictKind::SlashedMember);
+    const UNKNOWN_ROOT: Answer = Answer::Verdict(VerdictKind::UnknownRoot);
+    const INVALID_PROOF: Answer = Answer::Verdict(VerdictKind::InvalidProof);
+    const MALFORMED: Answer = Answer::Verdict(VerdictKind::Malformed);
+    const OVERLOADED: Answer = Answer::Verdict(VerdictKind::Overloaded);
 
     fn accounts(answers: &[(Item, Answer)]) -> Accounts {
         let mut accounts = Accounts::new(false);
@@ -294,106 +279,97 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_names_are_those_of_verdicts() {
-        for (number, answer) in Answer::ALL.into_iter().enumerate() {
-            let expected = (answer != Lost).then_some(answer);
-            assert_eq!(Answer::from_number(number as u8), expected);
+    fn answers_are_read_by_their_names() {
+        for answer in Answer::all() {
             assert_eq!(Answer::from_name(answer.name()), Some(answer));
-            let debug = format!("{answer:?}");
-            let name = debug.chars().flat_map(|c| {
-                let gap = c.is_uppercase().then_some('_');
-                gap.into_iter().chain(c.to_lowercase())
-            });
-            assert_eq!(name.collect::<String>(), format!("_{}", answer.name()));
         }
-        assert_eq!(Answer::from_number(13), None);
         assert_eq!(Answer::from_name("fine"), None);
     }
 
     #[test]
     fn an_honest_post_is_accepted_once() {
-        fits(&[(HONEST, Accepted)]);
-        fits(&[(HONEST, Accepted), (HONEST, Replay), (HONEST, Replay)]);
+        fits(&[(HONEST, ACCEPTED)]);
+        fits(&[(HONEST, ACCEPTED), (HONEST, REPLAY), (HONEST, REPLAY)]);
         // The relay may have judged the replay first.
-        fits(&[(HONEST, Replay), (HONEST, Accepted)]);
-        does_not_fit(&[(HONEST, Accepted), (HONEST, Accepted)], "accepted 2 times");
-        does_not_fit(&[(HONEST, Replay)], "never accepted");
-        does_not_fit(&[(HONEST, Accepted), (HONEST, QuotaExceeded)], "spam");
-        does_not_fit(&[(HONEST, UnknownRoot)], "unknown_root");
+        fits(&[(HONEST, REPLAY), (HONEST, ACCEPTED)]);
+        does_not_fit(&[(HONEST, ACCEPTED), (HONEST, ACCEPTED)], "accepted 2 times");
+        does_not_fit(&[(HONEST, REPLAY)], "never accepted");
+        does_not_fit(&[(HONEST, ACCEPTED), (HONEST, QUOTA_EXCEEDED)], "spam");
+        does_not_fit(&[(HONEST, UNKNOWN_ROOT)], "unknown_root");
     }
 
     #[test]
     fn a_lost_answer_may_have_been_an_acceptance() {
-        fits(&[(HONEST, Lost), (HONEST, Replay)]);
-        fits(&[(HONEST, Lost), (HONEST, Accepted)]);
-        does_not_fit(&[(HONEST, Accepted), (HONEST, Lost), (HONEST, Accepted)], "accepted 2 times");
-        does_not_fit(&[(HONEST, Lost), (HONEST, QuotaExceeded)], "spam");
+        fits(&[(HONEST, Lost), (HONEST, REPLAY)]);
+        fits(&[(HONEST, Lost), (HONEST, ACCEPTED)]);
+        does_not_fit(&[(HONEST, ACCEPTED), (HONEST, Lost), (HONEST, ACCEPTED)], "accepted 2 times");
+        does_not_fit(&[(HONEST, Lost), (HONEST, QUOTA_EXCEEDED)], "spam");
     }
 
     #[test]
     fn an_overloaded_post_was_not_recorded_unless_the_log_may_lose_answers() {
-        fits(&[(HONEST, Overloaded), (HONEST, Accepted)]);
-        does_not_fit(&[(HONEST, Overloaded), (HONEST, Replay)], "never accepted");
+        fits(&[(HONEST, OVERLOADED), (HONEST, ACCEPTED)]);
+        does_not_fit(&[(HONEST, OVERLOADED), (HONEST, REPLAY)], "never accepted");
         let mut accounts = Accounts::new(true);
-        accounts.add(HONEST, Overloaded);
-        accounts.add(HONEST, Replay);
+        accounts.add(HONEST, OVERLOADED);
+        accounts.add(HONEST, REPLAY);
         assert_eq!(accounts.complaints(), []);
-        assert_eq!((accounts.count(Overloaded), accounts.count(Lost)), (1, 0));
+        assert_eq!((accounts.count(OVERLOADED), accounts.count(Lost)), (1, 0));
     }
 
     #[test]
     fn a_spammer_is_caught_once() {
-        fits(&[(FIRST, Accepted), (SECOND, QuotaExceeded)]);
-        fits(&[(SECOND, Accepted), (FIRST, QuotaExceeded), (FIRST, SlashedMember)]);
+        fits(&[(FIRST, ACCEPTED), (SECOND, QUOTA_EXCEEDED)]);
+        fits(&[(SECOND, ACCEPTED), (FIRST, QUOTA_EXCEEDED), (FIRST, SLASHED_MEMBER)]);
         // Both posts were in transit together: the first was recorded, but the secret was known before its answer.
-        fits(&[(FIRST, SlashedMember), (SECOND, QuotaExceeded)]);
-        fits(&[(FIRST, Accepted)]);
-        fits(&[(FIRST, Accepted), (SECOND, Overloaded)]);
-        does_not_fit(&[(FIRST, Accepted), (SECOND, Accepted)], "accepted 2 times");
-        does_not_fit(&[(FIRST, Accepted), (SECOND, Replay)], "never accepted");
-        does_not_fit(&[(FIRST, QuotaExceeded), (SECOND, QuotaExceeded)], "caught 2 times");
-        does_not_fit(&[(SECOND, QuotaExceeded)], "never recorded");
-        does_not_fit(&[(FIRST, Accepted), (SECOND, SlashedMember)], "never caught");
-        does_not_fit(&[(FIRST, Accepted), (SECOND, InvalidProof)], "invalid_proof");
+        fits(&[(FIRST, SLASHED_MEMBER), (SECOND, QUOTA_EXCEEDED)]);
+        fits(&[(FIRST, ACCEPTED)]);
+        fits(&[(FIRST, ACCEPTED), (SECOND, OVERLOADED)]);
+        does_not_fit(&[(FIRST, ACCEPTED), (SECOND, ACCEPTED)], "accepted 2 times");
+        does_not_fit(&[(FIRST, ACCEPTED), (SECOND, REPLAY)], "never accepted");
+        does_not_fit(&[(FIRST, QUOTA_EXCEEDED), (SECOND, QUOTA_EXCEEDED)], "caught 2 times");
+        does_not_fit(&[(SECOND, QUOTA_EXCEEDED)], "never recorded");
+        does_not_fit(&[(FIRST, ACCEPTED), (SECOND, SLASHED_MEMBER)], "never caught");
+        does_not_fit(&[(FIRST, ACCEPTED), (SECOND, INVALID_PROOF)], "invalid_proof");
     }
 
     #[test]
     fn lost_answers_may_have_caught_a_spammer() {
-        fits(&[(FIRST, Lost), (SECOND, QuotaExceeded)]);
-        fits(&[(FIRST, Accepted), (SECOND, Lost), (SECOND, SlashedMember)]);
-        fits(&[(FIRST, Lost), (SECOND, Lost), (FIRST, SlashedMember)]);
-        does_not_fit(&[(FIRST, Accepted), (SECOND, Lost), (SECOND, Accepted)], "accepted 2 times");
+        fits(&[(FIRST, Lost), (SECOND, QUOTA_EXCEEDED)]);
+        fits(&[(FIRST, ACCEPTED), (SECOND, Lost), (SECOND, SLASHED_MEMBER)]);
+        fits(&[(FIRST, Lost), (SECOND, Lost), (FIRST, SLASHED_MEMBER)]);
+        does_not_fit(&[(FIRST, ACCEPTED), (SECOND, Lost), (SECOND, ACCEPTED)], "accepted 2 times");
     }
 
     #[test]
     fn a_forgery_is_refused_and_no_more() {
-        fits(&[(FORGERY, InvalidProof), (FORGERY, Overloaded), (FORGERY, Lost)]);
-        does_not_fit(&[(FORGERY, Accepted)], "accepted");
-        does_not_fit(&[(FORGERY, Replay)], "a valid proof");
-        does_not_fit(&[(FORGERY, Malformed)], "malformed");
+        fits(&[(FORGERY, INVALID_PROOF), (FORGERY, OVERLOADED), (FORGERY, Lost)]);
+        does_not_fit(&[(FORGERY, ACCEPTED)], "accepted");
+        does_not_fit(&[(FORGERY, REPLAY)], "a valid proof");
+        does_not_fit(&[(FORGERY, MALFORMED)], "malformed");
     }
 
     #[test]
     fn what_was_caught_in_an_earlier_run_stays_caught() {
-        for (answer, complaints) in [(SlashedMember, 0), (Overloaded, 0), (Replay, 1), (Accepted, 1)] {
+        for (answer, complaints) in [(SLASHED_MEMBER, 0), (OVERLOADED, 0), (REPLAY, 1), (ACCEPTED, 1)] {
             let mut accounts = Accounts::new(false);
-            accounts.remember(FIRST, Accepted);
-            accounts.remember(SECOND, QuotaExceeded);
+            accounts.remember(FIRST, ACCEPTED);
+            accounts.remember(SECOND, QUOTA_EXCEEDED);
             accounts.begin_run();
             accounts.add(FIRST, answer);
             assert_eq!(accounts.complaints().len(), complaints, "{answer:?}");
-            assert_eq!(accounts.count(QuotaExceeded), 0, "counts are of this run");
+            assert_eq!(accounts.count(QUOTA_EXCEEDED), 0, "counts are of this run");
         }
     }
 
     #[test]
     fn a_run_that_was_cut_off_leaves_everything_open() {
-        let mut accounts = accounts(&[(HONEST, Replay)]);
+        let mut accounts = accounts(&[(HONEST, REPLAY)]);
         assert_eq!(accounts.complaints().len(), 1);
         accounts.forget_what_was_sent();
         assert_eq!(accounts.complaints(), []);
-        accounts.add(HONEST, Accepted);
-        accounts.add(HONEST, Accepted);
+        accounts.add(HONEST, ACCEPTED);
+        accounts.add(HONEST, ACCEPTED);
         assert_eq!(accounts.complaints().len(), 1);
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use quotapass_circuits::prover::KeyOrigin;
+use quotapass_protocol::VerdictKind;
 use quotapass_relay::{PostRequest, http::frames::write_post};
 use reqwest::{
     Client, StatusCode, Url,
@@ -12,7 +13,7 @@ use reqwest::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{LoadError, accounts::Answer, material::Material, plan::Item, registry::SCOPE};
+use crate::{LoadError, material::Material, plan::Item, registry::SCOPE};
 
 const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
@@ -58,7 +59,7 @@ impl RelayClient {
     }
 
     /// Sends a request that states `from` as its source, and returns the verdicts on its posts in order.
-    pub(crate) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<Answer>, NoVerdicts> {
+    pub(crate) async fn send(&self, body: Vec<u8>, posts: usize, from: IpAddr) -> Result<Vec<VerdictKind>, NoVerdicts> {
         let kind = match self.format {
             Format::Binary => OCTETS,
             Format::Json => JSON,
@@ -119,13 +120,13 @@ struct Verdict {
 }
 
 /// Reads the verdicts on a number of posts; otherwise returns what is wrong with the answer.
-fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<Answer>, String> {
+fn read(format: Format, answer: &[u8], posts: usize) -> Result<Vec<VerdictKind>, String> {
     let verdicts: Vec<_> = match format {
-        Format::Binary => answer.iter().map(|byte| Answer::from_number(*byte)).collect(),
+        Format::Binary => answer.iter().map(|byte| VerdictKind::from_number(*byte)).collect(),
         Format::Json => {
             let answer: Verdicts =
                 serde_json::from_slice(answer).map_err(|error| format!("the answer contains no verdicts: {error}"))?;
-            answer.verdicts.iter().map(|verdict| Answer::from_name(&verdict.verdict)).collect()
+            answer.verdicts.iter().map(|verdict| VerdictKind::from_name(&verdict.verdict)).collect()
         }
     };
     if verdicts.len() != posts {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn verdicts_read_in_both_formats() {
-        let expected = [Answer::Accepted, Answer::InvalidProof];
+        let expected = [VerdictKind::Accepted, VerdictKind::InvalidProof];
         assert_eq!(read(Format::Binary, &[0, 9], 2).unwrap(), expected);
         let json = br#"{"verdicts":[{"verdict":"accepted","gossip":"accept"},{"verdict":"invalid_proof"}]}"#;
         assert_eq!(read(Format::Json, json, 2).unwrap(), expected);

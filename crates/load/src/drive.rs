@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
+use quotapass_protocol::VerdictKind;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{Instant, sleep, sleep_until},
@@ -71,7 +72,7 @@ struct Sending {
 /// The reply to a request.
 struct Reply {
     sending: Sending,
-    verdicts: Result<Vec<Answer>, NoVerdicts>,
+    verdicts: Result<Vec<VerdictKind>, NoVerdicts>,
     at: Instant,
 }
 
@@ -203,12 +204,15 @@ impl Driver<'_> {
         let latency = (at - sending.due).as_micros() as u64;
         let count = sending.items.len();
         let mut is_final = deadline.is_none_or(|deadline| at >= deadline);
-        let answers = verdicts.unwrap_or_else(|error| {
-            *measured.failures.entry(reason(&error)).or_default() += 1;
-            is_final |= matches!(error, NoVerdicts::Wrong(_));
-            measured.misunderstood |= matches!(error, NoVerdicts::Wrong(_));
-            vec![Answer::Lost; count]
-        });
+        let answers = match verdicts {
+            Ok(verdicts) => verdicts.into_iter().map(Answer::Verdict).collect(),
+            Err(error) => {
+                *measured.failures.entry(reason(&error)).or_default() += 1;
+                is_final |= matches!(error, NoVerdicts::Wrong(_));
+                measured.misunderstood |= matches!(error, NoVerdicts::Wrong(_));
+                vec![Answer::Lost; count]
+            }
+        };
         let histogram = if sending.is_forged { &mut measured.forged_latencies } else { &mut measured.latencies };
         let mut again = Vec::new();
         for (item, answer) in sending.items.iter().zip(answers) {

@@ -143,10 +143,12 @@ mod tests {
     use std::fs;
 
     use proptest::prelude::*;
+    use quotapass_protocol::VerdictKind;
 
     use super::*;
 
     const HONEST: Item = Item::Honest(7);
+    const ACCEPTED: Answer = Answer::Verdict(VerdictKind::Accepted);
 
     fn open(path: &Path) -> Result<(Journal, Accounts), LoadError> {
         let mut accounts = Accounts::default();
@@ -158,16 +160,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (mut journal, _) = open(&path).unwrap();
-        journal.add(HONEST, Answer::Accepted).unwrap();
+        journal.add(HONEST, ACCEPTED).unwrap();
         journal.add(Item::Half { pair: 1, second: true }, Answer::Lost).unwrap();
-        journal.add(Item::Forgery(1), Answer::InvalidProof).unwrap();
+        journal.add(Item::Forgery(1), Answer::Verdict(VerdictKind::InvalidProof)).unwrap();
         journal.end().unwrap();
 
         let (journal, mut accounts) = open(&path).unwrap();
         journal.end().unwrap();
         assert_eq!(accounts.items(), [HONEST, Item::Half { pair: 1, second: true }]);
-        assert_eq!(accounts.count(Answer::Accepted), 0);
-        accounts.add(HONEST, Answer::Accepted);
+        assert_eq!(accounts.count(ACCEPTED), 0);
+        accounts.add(HONEST, ACCEPTED);
         assert_eq!(accounts.complaints().len(), 1);
         let mut accounts = Accounts::default();
         let other = Journal::open(&path, "elsewhere", &mut accounts).err().unwrap();
@@ -179,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (mut journal, _) = open(&path).unwrap();
-        journal.add(HONEST, Answer::Accepted).unwrap();
+        journal.add(HONEST, ACCEPTED).unwrap();
         journal.flush().unwrap();
         drop(journal);
         let mut text = fs::read_to_string(&path).unwrap();
@@ -190,7 +192,7 @@ mod tests {
             journal.end().unwrap();
             assert_eq!(accounts.items(), [HONEST]);
             // The run may have sent this post without recording it.
-            accounts.add(Item::Honest(8), Answer::Replay);
+            accounts.add(Item::Honest(8), Answer::Verdict(VerdictKind::Replay));
             assert_eq!(accounts.complaints(), []);
         }
     }

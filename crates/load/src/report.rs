@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use quotapass_protocol::VerdictKind;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -53,7 +54,7 @@ impl Report {
 
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count = |answer: Answer| (answer.name(), self.accounts.count(answer));
-        Answer::ALL.into_iter().map(count).filter(|(_, count)| *count > 0)
+        Answer::all().map(count).filter(|(_, count)| *count > 0)
     }
 
     fn a_second(&self, count: u64) -> f64 {
@@ -61,13 +62,13 @@ impl Report {
     }
 
     fn answered(&self) -> u64 {
-        let decided = Answer::ALL.into_iter().filter(|answer| answer.is_decided());
+        let decided = Answer::all().filter(|answer| answer.is_decided());
         decided.map(|answer| self.accounts.count(answer)).sum::<u64>().saturating_sub(self.warm_up)
     }
 
     /// Posts accepted while it was measured.
     fn accepted(&self) -> u64 {
-        self.accounts.count(Answer::Accepted).saturating_sub(self.warm_up)
+        self.accounts.count(Answer::Verdict(VerdictKind::Accepted)).saturating_sub(self.warm_up)
     }
 
     /// Formats the figures for people.
@@ -134,8 +135,8 @@ impl Report {
     /// If verdicts are inconsistent, not understood, or missing.
     pub fn verdict(&self) -> Result<(), Failure> {
         if !self.complaints.is_empty() {
-            let signs = [Answer::UnknownRoot, Answer::RequirementMismatch];
-            let is_elsewhere = signs.iter().any(|answer| self.accounts.count(*answer) > 0);
+            let signs = [VerdictKind::UnknownRoot, VerdictKind::RequirementMismatch];
+            let is_elsewhere = signs.into_iter().any(|kind| self.accounts.count(Answer::Verdict(kind)) > 0);
             let failure = if is_elsewhere { Failure::OtherRelay } else { Failure::Inconsistent };
             return Err(failure(self.complaints.len()));
         }

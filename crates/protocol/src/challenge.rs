@@ -49,6 +49,9 @@ pub enum PossessionError {
 }
 
 impl PossessionError {
+    /// All errors.
+    pub const ALL: [Self; 5] = [Self::Missing, Self::Expired, Self::Unknown, Self::KeyKind, Self::Signature];
+
     /// Returns the stable name.
     pub const fn name(&self) -> &'static str {
         match self {

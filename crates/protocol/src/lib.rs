@@ -5,12 +5,14 @@
 //! - [`Policy`] is what a scope asks of its posters. [`PolicyHistory`] decides which policies of a scope hold at a moment,
 //!   and [`PolicyTable`] holds the scopes of one relay.
 //! - [`RootHistory`] decides which roots of the member tree are accepted at a moment.
-//! - [`Verdict`] is the answer to a pass, with its name, number, JSON form and effect on gossip.
+//! - [`Verdict`] is the answer to a pass, with its JSON form and effect on gossip. [`VerdictKind`] has the names and
+//!   numbers of all verdicts, and [`ErrorCode`] the names of the errors that bindings give to apps.
 //! - [`Evidence`] is two shares of one nullifier, which give away the member's secret.
 //! - [`BadgeChallenge`] is what the owner of a badge's chat key signs.
 //! - `note` (feature `notes`) signs statements, such as a relay's policies.
 
 mod challenge;
+mod error_code;
 mod evidence;
 #[cfg(feature = "notes")]
 pub mod note;
@@ -22,6 +24,7 @@ mod samples;
 mod verdict;
 
 pub use challenge::{BadgeChallenge, Possession, PossessionError};
+pub use error_code::ErrorCode;
 pub use evidence::{Evidence, EvidenceRecord};
 pub use overload::{LogError, Overload};
 pub use policy::{
@@ -35,4 +38,4 @@ pub use policy::{
 };
 pub use quotapass_circuits::time::UnixSeconds;
 pub use roots::{Horizon, RootHistory, RootStatus};
-pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict};
+pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict, VerdictKind};

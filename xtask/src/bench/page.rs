@@ -8,26 +8,15 @@ use super::{
     figures::{Figures, Pair, Row, Variant},
     read,
 };
-use crate::root;
+use crate::{marks, root};
 
-/// Marks of a page, between which a task writes.
-struct Marks {
-    begin: &'static str,
-    end: &'static str,
-}
-
-const TABLES: Marks = Marks {
-    begin: "<!-- written by `cargo xtask bench`: begin -->",
-    end: "<!-- written by `cargo xtask bench`: end -->",
-};
-const PHONE: Marks = Marks {
-    begin: "<!-- written by `cargo xtask bench --only phone`: begin -->",
-    end: "<!-- written by `cargo xtask bench --only phone`: end -->",
-};
+/// The tasks whose marks the page has.
+const TABLES: &str = "cargo xtask bench";
+const PHONE: &str = "cargo xtask bench --only phone";
 
 /// Writes the tables between the marks of the page.
 pub fn write(figures: &Figures, path: &Path) -> Result<()> {
-    replace(path, &TABLES, &tables(figures)?)
+    replace(path, TABLES, &tables(figures)?)
 }
 
 /// Writes the table of the benchmark `phone` between its own marks.
@@ -38,15 +27,13 @@ pub fn write_phone(figures: &Figures, path: &Path) -> Result<()> {
         let figure = row.pairs.get(&1).and_then(|pair| pair.ours).context("a row without a figure")?;
         writeln!(text, "| {} | {} {} |", row.what, rounded(figure), row.unit)?;
     }
-    replace(path, &PHONE, &text)
+    replace(path, PHONE, &text)
 }
 
-fn replace(path: &Path, Marks { begin, end }: &Marks, text: &str) -> Result<()> {
-    let page = read(path)?;
-    let marks = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-    let (before, after) = marks.with_context(|| format!("{} has no marks for its tables", path.display()))?;
-    fs::write(path, format!("{before}{begin}\n\n{text}\n{end}{after}"))
-        .with_context(|| format!("cannot write {}", path.display()))
+fn replace(path: &Path, task: &str, text: &str) -> Result<()> {
+    let page = marks::replace(&read(path)?, task, text)
+        .with_context(|| format!("{} has no marks for its tables", path.display()))?;
+    fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn tables(figures: &Figures) -> Result<String> {

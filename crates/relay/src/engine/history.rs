@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hdrhistogram::{CreationError, Histogram};
 use parking_lot::Mutex;
-use quotapass_protocol::{UnixSeconds, Verdict};
+use quotapass_protocol::{UnixSeconds, Verdict, VerdictKind};
 use serde::Serialize;
 
 use crate::RelayStatus;
@@ -24,9 +24,9 @@ pub struct Sample {
     /// The time at which it begins.
     #[schema(value_type = u64)]
     pub at: UnixSeconds,
-    /// Verdicts by [number](Verdict::number), on posts and badges.
+    /// Verdicts by [number](VerdictKind::number), on posts and badges.
     #[schema(value_type = Vec<u32>)]
-    pub verdicts: [u32; Verdict::NAMES.len()],
+    pub verdicts: [u32; VerdictKind::ALL.len()],
     /// The median time from submission to answer, in milliseconds; zero without submissions.
     pub p50_ms: f64,
     /// The 99th percentile of this time.
@@ -40,7 +40,7 @@ pub struct Sample {
 #[derive(Debug)]
 struct Open {
     number: u64,
-    verdicts: [u32; Verdict::NAMES.len()],
+    verdicts: [u32; VerdictKind::ALL.len()],
 }
 
 impl Open {
@@ -99,7 +99,7 @@ impl History {
         let state = &mut *self.state.lock();
         let open = state.turn(now, &self.status);
         for verdict in verdicts {
-            open.verdicts[usize::from(verdict.number())] += 1;
+            open.verdicts[usize::from(verdict.kind().number())] += 1;
         }
     }
 

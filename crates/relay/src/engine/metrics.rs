@@ -13,7 +13,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use quotapass_protocol::{PolicyTable, ScopePolicy, Verdict};
+use quotapass_protocol::{PolicyTable, ScopePolicy, Verdict, VerdictKind};
 
 /// The label of scopes that are not listed. A listed scope of this name shares it.
 const OTHER: &str = "other";
@@ -38,7 +38,7 @@ pub struct EngineMetrics {
     /// The scopes that have counters, and whether they are in shadow mode.
     scopes: Arc<Mutex<BTreeSet<(String, bool)>>>,
     /// Verdicts of all scopes, by the verdict's number.
-    totals: [Counter; Verdict::NAMES.len()],
+    totals: [Counter; VerdictKind::ALL.len()],
     /// Seconds from submission to the beginning of its batch.
     pub(super) queue_seconds: Histogram,
     /// Seconds for a batch, including the log.
@@ -59,8 +59,12 @@ impl EngineMetrics {
         // From a quarter of a millisecond to eight seconds.
         let seconds = || Histogram::new(exponential_buckets(0.00025, 2.0, 16));
         let verdicts = Family::<VerdictLabels, Counter>::default();
-        for verdict in Verdict::NAMES {
-            drop(verdicts.get_or_create(&VerdictLabels { verdict, scope: OTHER.into(), mode: mode(false) }));
+        for kind in VerdictKind::ALL {
+            drop(verdicts.get_or_create(&VerdictLabels {
+                verdict: kind.name(),
+                scope: OTHER.into(),
+                mode: mode(false),
+            }));
         }
         Self {
             verdicts,
@@ -91,7 +95,7 @@ impl EngineMetrics {
             mode: mode(policies.is_shadow(scope)),
         };
         self.verdicts.get_or_create(&labels).inc();
-        self.totals[usize::from(verdict.number())].inc();
+        self.totals[usize::from(verdict.kind().number())].inc();
     }
 
     /// Creates all counters of the listed scopes at zero, so that their first increase is visible, and removes the
@@ -105,7 +109,7 @@ impl EngineMetrics {
         }
         let labels = |(scope, is_shadow): &(String, bool)| {
             let (scope, mode) = (scope.clone(), mode(*is_shadow));
-            Verdict::NAMES.map(|verdict| VerdictLabels { verdict, scope: scope.clone(), mode })
+            VerdictKind::ALL.map(|kind| VerdictLabels { verdict: kind.name(), scope: scope.clone(), mode })
         };
         for labels in known.difference(&now).flat_map(labels) {
             self.verdicts.remove(&labels);
@@ -116,8 +120,8 @@ impl EngineMetrics {
         *known = now;
     }
 
-    /// Returns the number of times each verdict was given, by its [number](Verdict::number).
-    pub fn verdicts(&self) -> [u64; Verdict::NAMES.len()] {
+    /// Returns the number of times each verdict was given, by its [number](VerdictKind::number).
+    pub fn verdicts(&self) -> [u64; VerdictKind::ALL.len()] {
         self.totals.each_ref().map(Counter::get)
     }
 

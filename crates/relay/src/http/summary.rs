@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, Request, State, rejection::QueryRejection},
 };
 use quotapass_circuits::membership::Root;
-use quotapass_protocol::{UnixSeconds, Verdict};
+use quotapass_protocol::{UnixSeconds, VerdictKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -112,6 +112,7 @@ pub(super) async fn summary(
     // This call must come before the next lock, because it takes the same lock.
     let policy = PolicyBody::new(&service, now)?;
     let policies = engine.relay().policies();
+    let names = VerdictKind::ALL.map(VerdictKind::name);
     Ok(Json(SummaryBody {
         version: env!("CARGO_PKG_VERSION"),
         now,
@@ -122,8 +123,8 @@ pub(super) async fn summary(
         members: chain.members,
         chain: ChainBody { head: chain.head, head_time: chain.head_time, synced: chain.synced },
         log: LogBody { nullifiers: log.nullifiers, epochs: log.epochs },
-        verdicts: Verdict::NAMES.into_iter().zip(engine.metrics().verdicts()).collect(),
-        verdict_names: Verdict::NAMES.into(),
+        verdicts: names.into_iter().zip(engine.metrics().verdicts()).collect(),
+        verdict_names: names.into(),
         sample_seconds: SAMPLE_SECONDS,
         samples: engine.history(since),
         convicted,

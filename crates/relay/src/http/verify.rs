@@ -11,12 +11,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{BadgeChallenge, Overload, Possession, ScopePolicy, UnixSeconds, Verdict};
+use quotapass_protocol::{BadgeChallenge, Gossip, Overload, Possession, ScopePolicy, UnixSeconds, Verdict, VerdictKind};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use tokio::time::timeout;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
 use super::{
@@ -157,33 +157,19 @@ impl BadgeBody {
     }
 }
 
-/// How a gossip node treats the message and the peer that forwarded it.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "describes the answers of `Gossip`")]
-enum GossipName {
-    Accept,
-    Ignore,
-    Reject,
+/// Returns the schema of a verdict's name.
+fn verdict_name() -> ObjectBuilder {
+    name_among(VerdictKind::ALL.map(VerdictKind::name)).description(Some("The name of a verdict."))
 }
 
-/// The name of a verdict.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "describes the answers of `Verdict`")]
-enum VerdictName {
-    Accepted,
-    Replay,
-    QuotaExceeded,
-    SlashedMember,
-    UnknownRoot,
-    StaleRoot,
-    EpochOutOfRange,
-    RequirementMismatch,
-    Restricted,
-    InvalidProof,
-    Malformed,
-    Overloaded,
+/// Returns the schema of a treatment's name.
+fn gossip_name() -> ObjectBuilder {
+    name_among(Gossip::ALL.map(Gossip::name))
+        .description(Some("How a gossip node treats the message and the peer that forwarded it."))
+}
+
+fn name_among<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }
 
 /// A verdict.
@@ -191,10 +177,10 @@ enum VerdictName {
 #[schema(as = Verdict)]
 #[allow(dead_code, reason = "describes the answers of `Verdict`")]
 struct VerdictBody {
-    #[schema(inline)]
-    verdict: VerdictName,
-    #[schema(inline)]
-    gossip: GossipName,
+    #[schema(schema_with = verdict_name)]
+    verdict: &'static str,
+    #[schema(schema_with = gossip_name)]
+    gossip: &'static str,
     /// Details, if there are any: for example the expected value, or the error and its offset. They never contain a
     /// secret.
     #[schema(required = false, value_type = Object)]
@@ -316,17 +302,22 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
+/// Returns the description of `/v1/verify`, with the numbers of all verdicts.
+fn verify_description() -> String {
+    let numbers = VerdictKind::ALL.map(|kind| format!("{} {}", kind.number(), kind.name())).join(", ");
+    format!(
+        "In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With \
+         `Accept: application/octet-stream` the answer is one byte a post: {numbers}. The treatment of the forwarding \
+         peer (`gossip`) also depends on the time, and is only in the JSON answer. A rejection has status 200, too."
+    )
+}
+
 /// Verdicts on one post or many
-///
-/// In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With
-/// `Accept: application/octet-stream` the answer is one byte a post: 0 accepted, 1 replay, 2 quota_exceeded, 3
-/// slashed_member, 4 unknown_root, 5 stale_root, 6 epoch_out_of_range, 7 requirement_mismatch, 8 restricted, 9
-/// invalid_proof, 10 malformed, 11 overloaded. The treatment of the forwarding peer (`gossip`) also depends on the
-/// time, and is only in the JSON answer. A rejection has status 200, too.
 #[utoipa::path(
     post,
     path = "/v1/verify",
     tag = "posts",
+    description = verify_description(),
     request_body(content((VerifyBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses(
         (status = 200, content((VerifyAnswer = "application/json"), (Vec<u8> = "application/octet-stream"))),
@@ -366,7 +357,7 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     let verdicts = verdicts.into_iter().zip(shadows).map(|(verdict, is_shadow)| Judged { verdict, is_shadow });
     Ok(match received.answer {
         Format::Binary => {
-            let bytes: Vec<u8> = verdicts.map(|judged| judged.told().number()).collect();
+            let bytes: Vec<u8> = verdicts.map(|judged| judged.told().kind().number()).collect();
             ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
         }
         Format::Json => {

@@ -41,3 +41,20 @@ pub(super) async fn style() -> Response {
 pub(super) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("page.js"))
 }
+
+#[cfg(test)]
+mod tests {
+    use quotapass_protocol::VerdictKind;
+
+    #[test]
+    fn style_and_script_know_the_verdicts() {
+        let (style, script) = (include_str!("page.css"), include_str!("page.js"));
+        for kind in VerdictKind::ALL {
+            let number = kind.number();
+            assert!(style.contains(&format!(".v{number} {{ fill: var(--v{number}); }}")), "{kind:?}");
+        }
+        for kind in [VerdictKind::Accepted, VerdictKind::QuotaExceeded] {
+            assert!(script.contains(&format!("verdict_names.indexOf(\"{}\")", kind.name())), "{kind:?}");
+        }
+    }
+}

@@ -127,7 +127,7 @@ function drawCharts() {
   const names = summary.verdict_names;
   const seconds = summary.sample_seconds;
   const posts = samples.reduce((sum, sample) => sum + total(sample), 0);
-  const conflict = names.indexOf("quota_exceeded");
+  const conflict = summary.verdict_names.indexOf("quota_exceeded");
   const ofAll = (index) => samples.reduce((sum, sample) => sum + sample.verdicts[index], 0);
   const stack = names.map((_, index) => ({ name: `v${index}`, values: samples.map((sample) => sample.verdicts[index]) }));
   const said = names.map((name, index) => [name, ofAll(index)]).filter(([, count]) => count > 0);
@@ -175,7 +175,8 @@ function drawLegend() {
 function drawTiles() {
   const seconds = summary.sample_seconds;
   const recent = samples.filter((sample) => sample.at >= summary.now - 60 - seconds);
-  const accepted = recent.reduce((sum, sample) => sum + sample.verdicts[0], 0);
+  const index = summary.verdict_names.indexOf("accepted");
+  const accepted = recent.reduce((sum, sample) => sum + sample.verdicts[index], 0);
   const busy = last(samples.filter((sample) => total(sample) > 0));
   setText("members", number.format(summary.members));
   setText("rate", recent.length ? perSecond(accepted / (recent.length * seconds)) : "–");

@@ -1,5 +1,7 @@
 //! The verdicts of a relay, and how a gossip node treats the sender after each (protocol, section 7).
 
+mod kind;
+
 use core::fmt;
 
 use quotapass_circuits::{
@@ -15,18 +17,7 @@ use serde::{
 };
 
 use super::{Evidence, LogError, Overload, PossessionError};
-
-/// How a gossip node treats the message and its forwarder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gossip {
-    /// Forward it.
-    Accept,
-    /// Drop it, and keep the sender's score.
-    Ignore,
-    /// Drop it, and lower the sender's score.
-    Reject,
-}
+pub use kind::{Gossip, VerdictKind};
 
 /// The verdict on a pass.
 ///
@@ -153,43 +144,27 @@ impl QuotaExceeded {
 }
 
 impl Verdict {
-    /// The stable names of all verdicts, each at the index of its [number](Self::number).
-    pub const NAMES: [&str; 12] = [
-        "accepted",
-        "replay",
-        "quota_exceeded",
-        "slashed_member",
-        "unknown_root",
-        "stale_root",
-        "epoch_out_of_range",
-        "requirement_mismatch",
-        "restricted",
-        "invalid_proof",
-        "malformed",
-        "overloaded",
-    ];
-
-    /// Returns the stable number: the verdict as one byte.
-    pub const fn number(&self) -> u8 {
+    /// Returns the verdict without its details.
+    pub const fn kind(&self) -> VerdictKind {
         match self {
-            Self::Accepted => 0,
-            Self::Replay => 1,
-            Self::QuotaExceeded(_) => 2,
-            Self::SlashedMember { .. } => 3,
-            Self::UnknownRoot => 4,
-            Self::StaleRoot { .. } => 5,
-            Self::EpochOutOfRange { .. } => 6,
-            Self::RequirementMismatch { .. } => 7,
-            Self::Restricted { .. } => 8,
-            Self::InvalidProof => 9,
-            Self::Malformed(_) => 10,
-            Self::Overloaded(_) => 11,
+            Self::Accepted => VerdictKind::Accepted,
+            Self::Replay => VerdictKind::Replay,
+            Self::QuotaExceeded(_) => VerdictKind::QuotaExceeded,
+            Self::SlashedMember { .. } => VerdictKind::SlashedMember,
+            Self::UnknownRoot => VerdictKind::UnknownRoot,
+            Self::StaleRoot { .. } => VerdictKind::StaleRoot,
+            Self::EpochOutOfRange { .. } => VerdictKind::EpochOutOfRange,
+            Self::RequirementMismatch { .. } => VerdictKind::RequirementMismatch,
+            Self::Restricted { .. } => VerdictKind::Restricted,
+            Self::InvalidProof => VerdictKind::InvalidProof,
+            Self::Malformed(_) => VerdictKind::Malformed,
+            Self::Overloaded(_) => VerdictKind::Overloaded,
         }
     }
 
     /// Returns the stable name.
     pub const fn name(&self) -> &'static str {
-        Self::NAMES[self.number() as usize]
+        self.kind().name()
     }
 
     /// Returns how a gossip node treats the sender.
@@ -199,22 +174,14 @@ impl Verdict {
     /// and forwards it, and each is honest. If both were rejected, one deposit would set any two peers against each
     /// other.
     pub const fn gossip(&self) -> Gossip {
+        if self.is_within_grace() { Gossip::Ignore } else { self.kind().gossip() }
+    }
+
+    const fn is_within_grace(&self) -> bool {
         match self {
-            Self::Accepted => Gossip::Accept,
-            Self::Replay
-            | Self::UnknownRoot
-            | Self::StaleRoot { .. }
-            | Self::EpochOutOfRange { .. }
-            | Self::RequirementMismatch { within_grace: true, .. }
-            | Self::Overloaded(_) => Gossip::Ignore,
-            Self::QuotaExceeded(exceeded) if exceeded.within_grace => Gossip::Ignore,
-            Self::SlashedMember { within_grace: true } => Gossip::Ignore,
-            Self::QuotaExceeded(_)
-            | Self::SlashedMember { within_grace: false }
-            | Self::RequirementMismatch { within_grace: false, .. }
-            | Self::Restricted { .. }
-            | Self::InvalidProof
-            | Self::Malformed(_) => Gossip::Reject,
+            Self::QuotaExceeded(exceeded) => exceeded.within_grace,
+            Self::SlashedMember { within_grace } | Self::RequirementMismatch { within_grace, .. } => *within_grace,
+            _ => false,
         }
     }
 
@@ -318,6 +285,12 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl Serialize for Gossip {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let detail = self.has_detail().then_some(Detail(self));
@@ -380,5 +353,36 @@ impl Serialize for Detail<'_> {
             Verdict::Overloaded(reason) => object.serialize_entry("reason", &reason.to_string())?,
         }
         object.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_stable() {
+        let names = [
+            "accepted",
+            "replay",
+            "quota_exceeded",
+            "slashed_member",
+            "unknown_root",
+            "stale_root",
+            "epoch_out_of_range",
+            "requirement_mismatch",
+            "restricted",
+            "invalid_proof",
+            "malformed",
+            "overloaded",
+        ];
+        assert_eq!(VerdictKind::ALL.map(VerdictKind::name), names);
+        for (number, kind) in (0..).zip(VerdictKind::ALL) {
+            assert_eq!(kind.number(), number);
+            assert_eq!(VerdictKind::from_number(number), Some(kind));
+            assert_eq!(VerdictKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(VerdictKind::from_number(12), None);
+        assert_eq!(VerdictKind::from_name("fine"), None);
     }
 }
