@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use quotapass_circuits::{formats::wire::PostPass, membership::Membership, post::Post};
 use quotapass_protocol::PolicyHash;
 use quotapass_wallet::{
-    Poster, Room,
+    BoundPolicy, Poster,
     files::create_new,
     ledger::{LedgerError, LedgerRefusal},
 };
@@ -80,8 +80,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 
     // All steps that can fail come before a message id is used up.
     requirement.check(membership)?;
-    let room = Room::new(registry, dated.clone())?;
-    let mut poster = Poster::new(&prover, room, membership, now()?)?;
+    let bound = BoundPolicy::new(registry, dated.clone())?;
+    let mut poster = Poster::new(&prover, bound, membership, now()?)?;
     located.crowd.warn(context.config(), &policy.name)?;
     let mut ledger = context.ledger(&poster.owner(), identity.device)?;
     if arguments.trust_ledger {

@@ -34,7 +34,7 @@
 //! let index = tree.append(member)?.index;
 //! let path = tree.path(index)?;
 //!
-//! // A room at a registry, and the epoch of ten minutes that the quota applies to.
+//! // A scope at a registry, and the epoch of ten minutes that the quota applies to.
 //! use quotapass_circuits::registry_id::RegistryId;
 //! use quotapass_circuits::signal::{Epoch, ExternalNullifier, Scope, SignalHash};
 //! use quotapass_circuits::time::UnixSeconds;
@@ -43,7 +43,7 @@
 //! let epoch = Epoch::at(600.try_into()?, UnixSeconds(1_800_000_000));
 //! let message = b"hello";
 //!
-//! // The room's requirement, and the number of this message in the epoch. Never use a number twice: the second message
+//! // The scope's requirement, and the number of this message in the epoch. Never use a number twice: the second message
 //! // would reveal the secret.
 //! use quotapass_circuits::{post::{Post, post}, requirement::Requirement};
 //! let requirement = Requirement { min_stake: 10, since_max: Day(20_800) };

@@ -1,4 +1,4 @@
-//! A room with one member, and its keys. Development keys are insecure: they come from a public seed.
+//! A scope with one member, and its keys. Development keys are insecure: they come from a public seed.
 #![allow(dead_code)]
 
 use std::error::Error;
@@ -13,7 +13,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{Policy, PolicyTable, UnixSeconds};
 use quotapass_wallet::{
-    Poster, Room,
+    BoundPolicy, Poster,
     ledger::{Book, DeviceShare},
 };
 use rand::rngs::OsRng;
@@ -54,8 +54,8 @@ impl Scene {
         })
     }
 
-    pub fn room(&self) -> Result<Room, Box<dyn Error>> {
-        Ok(Room::new(self.registry, self.policy()?)?)
+    pub fn bound_policy(&self) -> Result<BoundPolicy, Box<dyn Error>> {
+        Ok(BoundPolicy::new(self.registry, self.policy()?)?)
     }
 
     pub fn policies(&self) -> Result<PolicyTable, Box<dyn Error>> {
@@ -70,7 +70,7 @@ impl Scene {
     pub fn poster(&self) -> Result<Poster, Box<dyn Error>> {
         let path = self.tree.path(MemberIndex(0))?;
         let membership = Membership { secret: &self.secret, member: &self.member, path: &path };
-        Ok(Poster::new(&self.posts, self.room()?, membership, NOW)?)
+        Ok(Poster::new(&self.posts, self.bound_policy()?, membership, NOW)?)
     }
 
     /// A pass for each message, under message ids that follow each other.

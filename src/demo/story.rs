@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{
     report::{Report, Totals},
-    world::{DAY, HOUR, Person, ROOM, World, relay_operator},
+    world::{DAY, HOUR, Person, SCOPE, World, relay_operator},
 };
 
 pub(super) struct Story {
@@ -104,7 +104,7 @@ impl Story {
         self.report.step(
             "post",
             &format!(
-                "Each of them posts in `{ROOM}`: {accepted} passes of 246 bytes, accepted. The relay learns that a \
+                "Each of them posts in `{SCOPE}`: {accepted} passes of 246 bytes, accepted. The relay learns that a \
                  depositor wrote each post, but not which one. Median: {prove:.0} ms to prove, {verify:.2} ms for a \
                  verdict."
             ),
@@ -257,10 +257,10 @@ impl Story {
         let second = self.badge(b"second chat key")?;
         let now = self.world.now()?;
         let begun = Instant::now();
-        let answer = self.world.relay.verify_badge(BadgeRequest { scope: ROOM, pass: &first.to_bytes() }, now);
+        let answer = self.world.relay.verify_badge(BadgeRequest { scope: SCOPE, pass: &first.to_bytes() }, now);
         let elapsed = begun.elapsed().as_secs_f64() * 1e3;
         let holder = answer.holder.context("an honest badge was refused")?;
-        let again = self.world.relay.verify_badge(BadgeRequest { scope: ROOM, pass: &second.to_bytes() }, now);
+        let again = self.world.relay.verify_badge(BadgeRequest { scope: SCOPE, pass: &second.to_bytes() }, now);
         let second_key = again.holder.context("an honest badge was refused")?;
         ensure!(holder.pseudonym == second_key.pseudonym, "one member has two pseudonyms");
         ensure!(matches!(second_key.chat_key, ChatKey::Second { .. }), "a second chat key went unnoticed");

@@ -33,7 +33,7 @@ use serde_json::json;
 use super::report::Report;
 use crate::keys::{development_prover, development_prover_with_tables};
 
-pub(super) const ROOM: &str = "lobby";
+pub(super) const SCOPE: &str = "lobby";
 /// The start of the demo's clock: a Friday in January 2027, on the hour.
 const BEGINNING: UnixSeconds = UnixSeconds(1_800_000_000);
 pub(super) const HOUR: u64 = 3_600;
@@ -127,7 +127,7 @@ impl World {
         )?;
 
         let policy = Policy {
-            name: ROOM.into(),
+            name: SCOPE.into(),
             epoch_seconds: NonZeroU32::new(600).context("an epoch has zero seconds")?,
             limit_cap: NonZeroU16::new(5).context("the limit cap is zero")?,
             min_stake: 1,
@@ -150,7 +150,7 @@ impl World {
     }
 
     pub(super) fn scope(&self) -> Scope {
-        Scope::new(&self.registry.id(), ROOM)
+        Scope::new(&self.registry.id(), SCOPE)
     }
 
     /// Returns the balance of an account in whole tokens.
@@ -188,7 +188,7 @@ impl World {
         self.pass_on(person, &path, message, id, self.requirement()?, report)
     }
 
-    /// Returns the room's requirement for a post of the current epoch.
+    /// Returns the policy's requirement for a post of the current epoch.
     pub(super) fn requirement(&self) -> Result<Requirement> {
         Ok(self.policy.requirement(self.policy.epoch_at(self.now()?)))
     }
@@ -220,7 +220,7 @@ impl World {
     pub(super) fn judge(&self, message: &[u8], pass: &[u8], report: &mut Report) -> Result<Verdict> {
         let now = self.now()?;
         let begun = Instant::now();
-        let verdict = self.relay.verify_post(PostRequest { scope: ROOM, message, pass }, now);
+        let verdict = self.relay.verify_post(PostRequest { scope: SCOPE, message, pass }, now);
         report.judged(&verdict, begun.elapsed());
         Ok(verdict)
     }

@@ -24,7 +24,7 @@ use quotapass_registry::{
 };
 use quotapass_relay::{Clock, SystemClock};
 use quotapass_wallet::{
-    Poster,
+    BoundPolicy, Poster,
     files::{create_new, write_atomically},
     keys::KeyStore,
     ledger::{Book, DeviceShare},
@@ -33,7 +33,7 @@ use rand::{Rng, rngs::OsRng};
 
 use super::{
     settings::Settings,
-    template::{self, ChainTemplate, Room},
+    template::{self, ChainTemplate, TemplateScope},
 };
 use crate::{envelope::Envelope, keys::development_prover};
 
@@ -56,7 +56,7 @@ pub(super) struct Development {
 
 /// Ensures that a folder has a chain, a configuration and at least `members` members, and makes new sample posts.
 pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<Development> {
-    let stage = Stage::set(folder, keys, Room::Development)?;
+    let stage = Stage::set(folder, keys, TemplateScope::Development)?;
     // Each start adds one more member, the spammer of the sample posts.
     let count = stage.member_count()?.max(members) + 1;
     stage.fill(count)?;
@@ -76,12 +76,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Opens the chain of a folder, or creates one.
-    pub(crate) fn set(folder: &Path, keys: &KeyStore, room: Room) -> Result<Self> {
+    pub(crate) fn set(folder: &Path, keys: &KeyStore, scope: TemplateScope) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
         if !state.exists() {
             let registry = deploy(&state, keys)?;
-            let text = template::configuration(&ChainTemplate::Embedded { registry, room });
+            let text = template::configuration(&ChainTemplate::Embedded { registry, scope });
             // An existing configuration belongs to a deleted chain.
             write_atomically(&configuration, text.as_bytes())
                 .with_context(|| format!("cannot write {}", configuration.display()))?;
@@ -188,9 +188,9 @@ impl<'a> Author<'a> {
         let (secret, path) = (secret(&self.registry, number)?, self.copy.path(index)?);
         let member = self.copy.member(index)?.context("the member is not in the tree")?;
         let now = SystemClock.now();
-        let room = quotapass_wallet::Room::new(self.registry, self.policy.clone())?;
+        let bound = BoundPolicy::new(self.registry, self.policy.clone())?;
         let membership = Membership { secret: &secret, member: &member, path: &path };
-        let mut poster = Poster::new(&self.prover, room, membership, now)?;
+        let mut poster = Poster::new(&self.prover, bound, membership, now)?;
         // A new ledger for each post: the two posts of the spammer use one message id.
         let reservation = Book::new(poster.owner(), DeviceShare::SOLE).reserve(now, &poster.quota())?;
         let pass = poster.prove(reservation, message.as_bytes(), &mut OsRng)?;

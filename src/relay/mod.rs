@@ -30,7 +30,7 @@ pub(super) use development::{DEPOSITOR, Stage};
 pub(super) use logging::{LogFormat, LogLevel, start as start_logging};
 pub(super) use program::{MakeRoutes, Program};
 pub(super) use surroundings::Folders;
-pub(super) use template::Room;
+pub(super) use template::TemplateScope;
 
 /// The configuration file that `init` writes without `--config`.
 const USUAL_FILE: &str = "relay.toml";

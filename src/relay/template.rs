@@ -7,12 +7,12 @@ pub(super) enum ChainTemplate<'a> {
     /// An endpoint. Unknown values get placeholders for the operator to replace.
     Endpoint { rpc_url: Option<&'a str>, chain_id: Option<&'a str>, registry: Option<&'a str> },
     /// An embedded chain in the file `chain.state` next to the configuration.
-    Embedded { registry: Address, room: Room },
+    Embedded { registry: Address, scope: TemplateScope },
 }
 
-/// The room of a relay on an embedded chain.
+/// The scope of a relay on an embedded chain.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Room {
+pub(crate) enum TemplateScope {
     /// Epochs of a day.
     Development,
     /// Epochs of a minute.
@@ -39,18 +39,18 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
                 SCOPE,
             )
         }
-        ChainTemplate::Embedded { registry, room } => (
+        ChainTemplate::Embedded { registry, scope } => (
             format!(
                 "# file of an embedded chain instead of an endpoint; for development\nstate = \"chain.state\"\n\
                  # address of the registry\nregistry = \"{registry}\"\n{}",
-                match room {
-                    Room::Development => "",
-                    Room::Demo => "poll_seconds = 1\n",
+                match scope {
+                    TemplateScope::Development => "",
+                    TemplateScope::Demo => "poll_seconds = 1\n",
                 }
             ),
-            match room {
-                Room::Development => DEVELOPMENT_SCOPE,
-                Room::Demo => DEMO_SCOPE,
+            match scope {
+                TemplateScope::Development => DEVELOPMENT_SCOPE,
+                TemplateScope::Demo => DEMO_SCOPE,
             },
         ),
     };

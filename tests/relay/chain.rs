@@ -17,7 +17,7 @@ use quotapass_relay::{
 };
 use quotapass_testkit::{
     bench::{Bench, EXIT_DELAY, EmbeddedBench, MIDDLE, SMALL, START, join, secret, slash_proof},
-    world::{ROOM, evidence},
+    world::{SCOPE, evidence},
 };
 use tempfile::TempDir;
 
@@ -317,7 +317,7 @@ fn a_second_deposit_for_a_lower_limit_frees_no_message_ids_of_the_first() {
     // From this cap on, the limit of a convicted member is looked up.
     let limit_cap = NonZeroU16::new(1_024).unwrap();
     let is_refused = |run: &Run, n: u64, id: u16| {
-        let scope = Scope::new(&run.relay.policies().registry(), ROOM);
+        let scope = Scope::new(&run.relay.policies().registry(), SCOPE);
         let epoch = Epoch::at(policy().epoch_seconds, START);
         let line = Line::new(&secret(n), ExternalNullifier::new(scope, epoch), id);
         run.relay.slashed().has_nullifier(&LogEpoch::new(scope, epoch), limit_cap, line.nullifier())

@@ -80,7 +80,7 @@ fn every_route_is_in_the_document_and_every_answer_fits() {
         document.check("post", "/v1/verify", &answer);
     }
     server.clock.set(NOW);
-    let badge = |pass: String| server.post_json("/v1/badges", &json!({ "scope": ROOM, "pass": pass }));
+    let badge = |pass: String| server.post_json("/v1/badges", &json!({ "scope": SCOPE, "pass": pass }));
     for answer in [badge(prove_badge(3, b"key").to_text()), badge("?".into()), badge(prove_badge(3, b"b").to_text())] {
         document.check("post", "/v1/badges", &answer);
     }

@@ -49,7 +49,7 @@ fn what_is_too_much_is_refused() {
     server.send(head.as_bytes()).error(413);
     let head = head.replace("content-length: 4001", "transfer-encoding: chunked");
     server.send(format!("{head}1388\r\n{}\r\n0\r\n\r\n", " ".repeat(5000)).as_bytes()).error(413);
-    let posts = vec![json!({ "scope": ROOM, "message": "", "pass": "" }); 4];
+    let posts = vec![json!({ "scope": SCOPE, "message": "", "pass": "" }); 4];
     let error = server.post_json("/v1/verify", &json!({ "posts": posts })).error(413);
     assert!(error.contains("4 or more posts, and 3"), "{error}");
     let frames = [[0; 251]; 4].concat();

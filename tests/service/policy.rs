@@ -4,7 +4,7 @@ use quotapass_protocol::{
     DatedPolicy, POLICY_KEY_NAME, PoliciesStatement, Policy, PolicyHash, StatedPoliciesError,
     note::{NoteError, NoteKey, NotePublicKey},
 };
-use quotapass_wallet::{Room, RoomError};
+use quotapass_wallet::{BoundPolicy, BoundPolicyError};
 use serde_json::json;
 
 use crate::{server::*, world::*};
@@ -70,12 +70,13 @@ fn a_policy_that_is_served_to_one_member_is_caught() {
     let (honest, tagging) = (server(1), server(2));
     // This relay also signs the different policy: the signature alone detects nothing.
     tagging.relay.change_policies([Policy { min_stake: 11, ..policy() }], NOW).unwrap();
-    let room = |server: &Server| Room::from_policy_document(&server.get("/v1/policy").text(), ROOM).unwrap();
+    let published =
+        |server: &Server| BoundPolicy::from_policy_document(&server.get("/v1/policy").text(), SCOPE).unwrap();
     let pins = [PolicyHash::of(&REGISTRY, &policy().into()).unwrap(), PolicyHash::of(&REGISTRY, &next()).unwrap()];
-    assert!(room(&honest).pinned(&pins).is_ok());
-    assert!(matches!(room(&tagging).pinned(&pins), Err(RoomError::NotPinned { .. })));
-    assert!(matches!(room(&honest).confirmed_by(&room(&tagging)), Err(RoomError::Differs { .. })));
-    assert!(room(&honest).confirmed_by(&room(&server(3))).is_ok());
+    assert!(published(&honest).pinned(&pins).is_ok());
+    assert!(matches!(published(&tagging).pinned(&pins), Err(BoundPolicyError::NotPinned { .. })));
+    assert!(matches!(published(&honest).confirmed_by(&published(&tagging)), Err(BoundPolicyError::Differs { .. })));
+    assert!(published(&honest).confirmed_by(&published(&server(3))).is_ok());
     // The two signed notes prove the difference to others.
     let open = |server: &Server, seed| PoliciesStatement::open(&key(seed).public(), &note(server)).unwrap().1;
     assert_ne!(open(&honest, 1)[0], open(&tagging, 2)[0]);

@@ -98,7 +98,7 @@ fn no_answer_gives_away_a_share_or_a_secret() {
 #[test]
 fn a_badge_is_answered_with_its_holder() {
     let server = Server::start();
-    let show = |pass: String| server.post_json("/v1/badges", &json!({ "scope": ROOM, "pass": pass })).json();
+    let show = |pass: String| server.post_json("/v1/badges", &json!({ "scope": SCOPE, "pass": pass })).json();
     let first = show(prove_badge(0, b"key").to_text());
     assert_eq!((&first["verdict"], &first["holder"]["chat_key"]), (&json!("accepted"), &json!("first")));
     let bound = first["holder"]["chat_key_hash"].clone();
@@ -122,7 +122,7 @@ fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
     let sign =
         |key: &ed25519_dalek::SigningKey| hex::encode(key.sign(&BadgeChallenge(bytes).message(scope())).to_bytes());
     let show = |answer: Value| {
-        let mut body = json!({ "scope": ROOM, "pass": pass });
+        let mut body = json!({ "scope": SCOPE, "pass": pass });
         body.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
         server.post_json("/v1/badges", &body)
     };
@@ -150,7 +150,7 @@ fn where_the_chat_key_is_asked_for_a_copy_of_a_badge_is_not_enough() {
     let nameless = server.post_json(
         "/v1/badges",
         &json!({
-            "scope": ROOM, "pass": prove_badge(1, b"a name").to_text(), "challenge": challenge, "signature": sign(&key),
+            "scope": SCOPE, "pass": prove_badge(1, b"a name").to_text(), "challenge": challenge, "signature": sign(&key),
         }),
     );
     assert_eq!(nameless.json()["detail"]["possession"], "unsupported_key");
@@ -164,10 +164,10 @@ fn policy_and_roots_are_those_of_now() {
     let server = Server::start();
     let policy = server.get("/v1/policy").json();
     assert_eq!(policy["registry"]["address"], format!("0x{}", "51".repeat(20)));
-    let room = &policy["scopes"][0];
-    assert_eq!((&room["name"], &room["epoch"]), (&json!(ROOM), &json!(epoch().number())));
-    assert_eq!(room["since_max"], NOW.0 / 86_400 - 7);
-    assert_eq!((&room["scope"], &policy["unlisted"]), (&json!(scope()), &json!("reject")));
+    let listed = &policy["scopes"][0];
+    assert_eq!((&listed["name"], &listed["epoch"]), (&json!(SCOPE), &json!(epoch().number())));
+    assert_eq!(listed["since_max"], NOW.0 / 86_400 - 7);
+    assert_eq!((&listed["scope"], &policy["unlisted"]), (&json!(scope()), &json!("reject")));
 
     let root = world().tree.root();
     assert_eq!(server.get("/v1/roots").json()["current"], json!(root));
@@ -198,7 +198,7 @@ fn the_slashed_are_listed_with_how_their_case_ended() {
         std::thread::yield_now();
     };
     let expected = json!({
-        "commitment": commitment, "scope": ROOM, "epoch_seconds": 3600, "epoch": epoch().number(),
+        "commitment": commitment, "scope": SCOPE, "epoch_seconds": 3600, "epoch": epoch().number(),
         "epoch_begins": NOW, "settlement": { "outcome": "no_member" },
     });
     assert_eq!(settled, json!({ "total": 1, "members": [expected] }));
@@ -289,7 +289,7 @@ fn the_summary_has_what_was_said_of_late() {
     server.clock.advance(5);
     let summary = server.get("/v1/summary").json();
     assert_eq!((&summary["members"], &summary["verdicts"]["accepted"]), (&json!(8), &json!(3)));
-    assert_eq!(summary["policy"]["scopes"][0]["name"], ROOM);
+    assert_eq!(summary["policy"]["scopes"][0]["name"], SCOPE);
     let samples = summary["samples"].as_array().unwrap();
     let sample = samples.iter().find(|sample| sample["at"] == NOW.0).unwrap();
     assert_eq!(sample["verdicts"], json!([3, 1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0]));

@@ -11,7 +11,7 @@ fn metric(server: &Server, verdict: &str, mode: &str) -> f64 {
 #[test]
 fn all_are_accepted_and_nobody_is_convicted() {
     let server = Server::start();
-    server.relay.change_shadow([ROOM.to_owned()]);
+    server.relay.change_shadow([SCOPE.to_owned()]);
     let posts = [&HALVES[0], &HALVES[1], &HALVES[1], &forged(), &HONEST[0], &HONEST[0]].map(Clone::clone);
     let answers = server.verify(&posts);
     assert_eq!(names(&answers), ["accepted"; 6]);
@@ -31,7 +31,7 @@ fn all_are_accepted_and_nobody_is_convicted() {
     let headers = [("content-type", "application/json"), ("accept", "application/octet-stream")];
     let bytes = server.ask("POST", "/v1/verify", &headers, forged().json().to_string().as_bytes());
     assert_eq!(bytes.body, [0]);
-    let badge = server.post_json("/v1/badges", &json!({ "scope": ROOM, "pass": "AQID" })).json();
+    let badge = server.post_json("/v1/badges", &json!({ "scope": SCOPE, "pass": "AQID" })).json();
     assert_eq!((&badge["verdict"], &badge["shadow"]["verdict"]), (&json!("accepted"), &json!("malformed")));
     assert!(badge.get("holder").is_none());
     assert_eq!(metric(&server, "quota_exceeded", "shadow"), 2.0);
@@ -55,6 +55,6 @@ fn scopes_that_are_made_up_share_their_counters() {
         let name = "quotapass_verdicts_total{verdict=\"requirement_mismatch\"";
         server.metric(&format!("{name},scope=\"{scope}\",mode=\"enforced\"}}"))
     };
-    assert_eq!((counter("other"), counter(ROOM)), (50.0, 0.0));
+    assert_eq!((counter("other"), counter(SCOPE)), (50.0, 0.0));
     assert!(!server.get("/metrics").text().contains("made up"));
 }

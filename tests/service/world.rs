@@ -1,4 +1,4 @@
-//! The members of `quotapass_testkit`, a room with epochs of an hour, and posts to it.
+//! The members of `quotapass_testkit`, a scope with epochs of an hour, and posts to it.
 
 use core::num::NonZeroU32;
 use std::sync::{
@@ -15,7 +15,7 @@ use quotapass_relay::{
 
 pub use quotapass_testkit::world::*;
 
-/// The room, with epochs of an hour.
+/// The scope, with epochs of an hour.
 pub fn policy() -> Policy {
     Policy { epoch_seconds: NonZeroU32::new(3600).unwrap(), ..quotapass_testkit::world::policy() }
 }
@@ -127,7 +127,7 @@ impl RelayStore for Gated {
     }
 }
 
-/// Creates a relay of one room that knows the tree's root.
+/// Creates a relay of one scope that knows the tree's root.
 pub fn relay(log: Arc<Gated>) -> Arc<Relay> {
     let (table, roots) =
         (PolicyTable::new(REGISTRY, [policy()]).unwrap(), RootHistory::starting_at(world().tree.root()));

@@ -79,7 +79,7 @@ pub fn conviction(member: u64, x: u64) -> Conviction {
     Conviction::new(evidence, UnixSeconds(1_800_000_000 + x))
 }
 
-/// Returns a pseudonym in a room.
+/// Returns a pseudonym in a scope.
 pub fn persona(number: u64) -> Persona {
     Persona { scope: scope("room"), pseudonym: Pseudonym::new(&secret(number), scope("room")) }
 }

@@ -39,7 +39,7 @@ impl Room {
             QuotapassError::bad_input("challenge", format!("has {} bytes; give the relay's 32", challenge.len()))
         };
         let challenge = challenge.try_into().map_err(wrong)?;
-        Ok(BadgeChallenge(challenge).message(self.client().scope()))
+        Ok(BadgeChallenge(challenge).message(self.bound_policy().scope()))
     }
 }
 
@@ -67,7 +67,7 @@ impl Prover {
         let (secret, member, path) = together(account, membership, room)?;
         progress.begin(Step::Prove)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let pass = quotapass_wallet::make_badge(prover, room.client(), own, &chat_key, UnixSeconds(now), &mut OsRng)?;
+        let pass = quotapass_wallet::make_badge(prover, room.bound_policy(), own, &chat_key, UnixSeconds(now), &mut OsRng)?;
         Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: pass.pseudonym.to_string() })
     }
 }

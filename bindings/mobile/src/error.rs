@@ -6,7 +6,7 @@ use quotapass_circuits::{
     requirement::Ineligible,
 };
 use quotapass_wallet::{
-    BadgeError, KeyRefusal, PosterError, RecoverFailure, RoomError,
+    BadgeError, BoundPolicyError, KeyRefusal, PosterError, RecoverFailure,
     identity::SeedError,
     ledger::{LedgerError, LedgerRefusal},
     members::SyncError,
@@ -202,12 +202,12 @@ impl From<SeedError> for QuotapassError {
     }
 }
 
-impl From<RoomError> for QuotapassError {
-    fn from(error: RoomError) -> Self {
+impl From<BoundPolicyError> for QuotapassError {
+    fn from(error: BoundPolicyError) -> Self {
         let argument = match error {
-            RoomError::Policy(_) => "policy",
-            RoomError::NoSuchScope(_) => "name",
-            RoomError::NotPinned { .. } | RoomError::Differs { .. } => {
+            BoundPolicyError::Policy(_) => "policy",
+            BoundPolicyError::NoSuchScope(_) => "name",
+            BoundPolicyError::NotPinned { .. } | BoundPolicyError::Differs { .. } => {
                 return Self::Policy { reason: error.to_string() };
             }
             _ => "json",

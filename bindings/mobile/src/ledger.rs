@@ -132,11 +132,11 @@ impl Ledger {
         if member.commitment != self.owner.commitment {
             return Err(QuotapassError::mismatch("this membership does not belong to the ledger's account"));
         }
-        let room = room.client();
-        if *room.registry() != self.owner.registry {
+        let policy = room.bound_policy();
+        if *policy.registry() != self.owner.registry {
             return Err(QuotapassError::mismatch("the room and the ledger's account are at different registries"));
         }
-        let status = self.with(|ledger| Ok(ledger.status(UnixSeconds(now), &room.quota(&member.terms))))?;
+        let status = self.with(|ledger| Ok(ledger.status(UnixSeconds(now), &policy.quota(&member.terms))))?;
         let ledger::QuotaStatus { epoch, used, left, next_begins } = status;
         Ok(QuotaStatus { epoch: epoch.into(), used, left, next_begins: next_begins.0 })
     }

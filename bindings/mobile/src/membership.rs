@@ -117,7 +117,7 @@ impl Membership {
     /// Counts the known members who meet a room's requirement at `now`. A post may come from any member of the tree who
     /// meets it, so the count is a lower bound. Warn before posting if it is low: the command line warns below 50.
     pub fn meeting(&self, room: &Room, now: u64) -> u64 {
-        lock(&self.light).meeting(&room.client().requirement_at(UnixSeconds(now))) as u64
+        lock(&self.light).meeting(&room.bound_policy().requirement_at(UnixSeconds(now))) as u64
     }
 
     /// Syncs to the chain's root. It requests nothing if the root is unchanged, the upper nodes if the root has

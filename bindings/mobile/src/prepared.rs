@@ -58,7 +58,7 @@ impl Prover {
         let (secret, member, path) = together(account, membership, room)?;
         progress.begin(Step::Prepare)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let poster = Poster::new(&self.post(), room.client().clone(), own, UnixSeconds(now))?;
+        let poster = Poster::new(&self.post(), room.bound_policy().clone(), own, UnixSeconds(now))?;
         Ok(PreparedProver { poster: Mutex::new(Some(poster)) })
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn together(
     membership: &Membership,
     room: &Room,
 ) -> Result<(IdentitySecret, Member, MemberPath), QuotapassError> {
-    if account.registry_id() != *room.client().registry() {
+    if account.registry_id() != *room.bound_policy().registry() {
         return Err(QuotapassError::mismatch("account and room are at different registries"));
     }
     let (member, path) = membership.locate()?;

@@ -4,6 +4,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 
 use quotapass_circuits::signal::Epoch;
 use quotapass_protocol::{DatedPolicy, Policy, PolicyHash, UnixSeconds};
+use quotapass_wallet::BoundPolicy;
 
 use crate::{QuotapassError, Registry};
 
@@ -52,7 +53,7 @@ impl From<Epoch> for EpochTimes {
 /// A room at a registry, and its policy.
 #[derive(Clone, Debug, uniffi::Object)]
 pub struct Room {
-    room: quotapass_wallet::Room,
+    bound: BoundPolicy,
 }
 
 #[uniffi::export]
@@ -74,7 +75,7 @@ impl Room {
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
         };
-        Ok(Self { room: quotapass_wallet::Room::new(registry.id()?, DatedPolicy { policy, version, from })? })
+        Ok(Self { bound: BoundPolicy::new(registry.id()?, DatedPolicy { policy, version, from })? })
     }
 
     /// Reads a room from a relay's answer to `GET /v1/policy`.
@@ -87,7 +88,7 @@ impl Room {
     /// the room.
     #[uniffi::constructor]
     pub fn from_policy_json(json: String, name: String) -> Result<Self, QuotapassError> {
-        Ok(Self { room: quotapass_wallet::Room::from_policy_document(&json, &name)? })
+        Ok(Self { bound: BoundPolicy::from_policy_document(&json, &name)? })
     }
 
     /// SHA-256 of the policy's canonical JSON (RFC 8785), 64 hexadecimal digits. Relays publish it as `policy_hash`. It
@@ -96,7 +97,7 @@ impl Room {
     /// # Errors
     /// `BadInput` if the policy has no canonical form.
     pub fn policy_hash(&self) -> Result<String, QuotapassError> {
-        Ok(self.room.policy_hash()?.to_string())
+        Ok(self.bound.policy_hash()?.to_string())
     }
 
     /// Refuses the room unless the app pins the hash of its policy. An app pins the policy of today and the announced
@@ -107,7 +108,7 @@ impl Room {
     pub fn require_pinned(&self, hashes: Vec<String>) -> Result<(), QuotapassError> {
         let pins = hashes.iter().map(|hash| hash.parse()).collect::<Result<Vec<PolicyHash>, _>>();
         let pins = pins.map_err(|error| QuotapassError::bad_input("hashes", error))?;
-        self.room.clone().pinned(&pins)?;
+        self.bound.clone().pinned(&pins)?;
         Ok(())
     }
 
@@ -117,23 +118,23 @@ impl Room {
     /// # Errors
     /// `Policy`.
     pub fn require_same(&self, other: &Room) -> Result<(), QuotapassError> {
-        self.room.clone().confirmed_by(&other.room)?;
+        self.bound.clone().confirmed_by(&other.bound)?;
         Ok(())
     }
 
     /// The room's name.
     pub fn name(&self) -> String {
-        self.room.policy().name.clone()
+        self.bound.values().name.clone()
     }
 
     /// The registry whose members may post.
     pub fn registry(&self) -> Registry {
-        (*self.room.registry()).into()
+        (*self.bound.registry()).into()
     }
 
     /// The policy.
     pub fn policy(&self) -> RoomPolicy {
-        let DatedPolicy { policy, version, from } = self.room.dated_policy();
+        let DatedPolicy { policy, version, from } = self.bound.dated();
         RoomPolicy {
             name: policy.name.clone(),
             epoch_seconds: policy.epoch_seconds.get(),
@@ -149,17 +150,17 @@ impl Room {
 
     /// The scope: a field element derived from registry and name.
     pub fn scope(&self) -> String {
-        self.room.scope().to_string()
+        self.bound.scope().to_string()
     }
 
     /// The epoch at `now`.
     pub fn epoch_at(&self, now: u64) -> EpochTimes {
-        self.room.policy().epoch_at(UnixSeconds(now)).into()
+        self.bound.values().epoch_at(UnixSeconds(now)).into()
     }
 }
 
 impl Room {
-    pub(crate) fn client(&self) -> &quotapass_wallet::Room {
-        &self.room
+    pub(crate) fn bound_policy(&self) -> &BoundPolicy {
+        &self.bound
     }
 }

@@ -76,7 +76,7 @@ impl Verifier {
         now: u64,
     ) -> Result<PostFacts, Rejection> {
         let VerifiedPost { epoch, public } =
-            quotapass_wallet::verify_post(&self.posts, room.client(), &message, &pass, roots, UnixSeconds(now))?;
+            quotapass_wallet::verify_post(&self.posts, room.bound_policy(), &message, &pass, roots, UnixSeconds(now))?;
         Ok(PostFacts {
             scope: room.scope(),
             epoch_seconds: epoch.seconds().get(),
@@ -99,7 +99,7 @@ impl Verifier {
         let verifier = self.badges.as_ref().ok_or_else(|| Rejection::NoKey {
             reason: "no verdict: load the prover with the badge key, and use its verifier".into(),
         })?;
-        let pass = quotapass_wallet::verify_badge(verifier, room.client(), &badge, roots, UnixSeconds(now))?;
+        let pass = quotapass_wallet::verify_badge(verifier, room.bound_policy(), &badge, roots, UnixSeconds(now))?;
         Ok(BadgeFacts {
             pseudonym: pass.pseudonym.to_string(),
             chat_key: pass.chat_key().to_vec(),

@@ -21,7 +21,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{Policy, UnixSeconds, Verdict};
 use quotapass_wallet::{
-    Poster, Room,
+    BoundPolicy, Poster,
     identity::Seed,
     ledger::{Book, DeviceShare},
     make_badge, trusted_key, verify_post,
@@ -47,7 +47,7 @@ fn main() {
     }
 }
 
-fn room() -> Room {
+fn bound_policy() -> BoundPolicy {
     let policy = Policy {
         name: "lobby".into(),
         epoch_seconds: 600.try_into().unwrap(),
@@ -57,7 +57,7 @@ fn room() -> Room {
         root_window: 3_600,
         max_clock_skew: 20,
     };
-    Room::new(REGISTRY, policy).unwrap()
+    BoundPolicy::new(REGISTRY, policy).unwrap()
 }
 
 /// Returns the prover of a circuit, and makes its key file if it does not exist.
@@ -92,8 +92,8 @@ fn make(folder: &Path) {
     let mut rng = rand::rngs::OsRng;
     let (member, path) = (member(&secret), tree.path(OWN).unwrap());
     let membership = Membership { secret: &secret, member: &member, path: &path };
-    let mut poster = Poster::new(&prover::<Post>(folder), room(), membership, NOW).unwrap();
-    let epoch = room().policy().epoch_at(NOW);
+    let mut poster = Poster::new(&prover::<Post>(folder), bound_policy(), membership, NOW).unwrap();
+    let epoch = bound_policy().values().epoch_at(NOW);
     // Two ledgers give out one message id, so the two posts reveal the secret.
     let posts = ["hello from outside", "one too many"].map(|message| {
         let mut ledger = Book::new(poster.owner(), DeviceShare::SOLE);
@@ -101,17 +101,17 @@ fn make(folder: &Path) {
         let pass = poster.prove(reservation, message.as_bytes(), &mut rng).unwrap();
         json!({ "message": message, "pass": pass.to_text() })
     });
-    let x = SignalHash::new(room().scope(), epoch, b"a message").unwrap();
-    let external = ExternalNullifier::new(room().scope(), epoch);
-    let requirement = room().requirement_at(NOW);
-    let (public, witness) = post(membership, external, x, requirement, room().policy().limit_cap, 1).unwrap();
+    let x = SignalHash::new(bound_policy().scope(), epoch, b"a message").unwrap();
+    let external = ExternalNullifier::new(bound_policy().scope(), epoch);
+    let requirement = bound_policy().requirement_at(NOW);
+    let (public, witness) = post(membership, external, x, requirement, bound_policy().values().limit_cap, 1).unwrap();
     let assignment = Assignment::compute::<Post>(Levels::STANDARD, &public, &witness).unwrap();
     fs::write(folder.join("post.wtns"), &*iden3::wtns(&assignment)).unwrap();
     fs::write(folder.join("post.r1cs"), iden3::r1cs(&Shape::of::<Post>(Levels::STANDARD).unwrap())).unwrap();
 
-    let badge = make_badge(&prover::<Badge>(folder), &room(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
-    let mut scope = json!(room().policy());
-    scope["scope"] = json!(room().scope());
+    let badge = make_badge(&prover::<Badge>(folder), &bound_policy(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
+    let mut scope = json!(bound_policy().values());
+    scope["scope"] = json!(bound_policy().scope());
     let fixture = json!({
         "mnemonic": WORDS,
         "registry": { "chain_id": REGISTRY.chain_id, "address": format!("0x{}", hex::encode(REGISTRY.address)) },
@@ -122,7 +122,7 @@ fn make(folder: &Path) {
         "index": OWN,
         "commitment": secret.commitment(),
         "secret": format!("0x{}", hex::encode(*secret.to_be_bytes())),
-        "policyHash": room().policy_hash().unwrap().to_string(),
+        "policyHash": bound_policy().policy_hash().unwrap().to_string(),
         "meeting": MEMBERS,
         "posts": posts,
         "badge": { "pass": badge.to_text(), "pseudonym": badge.pseudonym, "chatKey": hex::encode(CHAT_KEY) },
@@ -138,7 +138,7 @@ fn verify(folder: &Path) {
         let pass = wire::decode_text(&text("pass")).unwrap();
         let roots = [text("root").parse::<Root>().unwrap()];
         let now = UnixSeconds(post["now"].as_u64().unwrap());
-        let verdict = verify_post(&verifier, &room(), text("message").as_bytes(), &pass, roots.as_slice(), now);
+        let verdict = verify_post(&verifier, &bound_policy(), text("message").as_bytes(), &pass, roots.as_slice(), now);
         println!("{}", verdict.err().unwrap_or(Verdict::Accepted).name());
     }
 }

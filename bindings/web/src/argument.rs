@@ -9,7 +9,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
 };
 use quotapass_protocol::{Policy, UnixSeconds};
-use quotapass_wallet::Room;
+use quotapass_wallet::BoundPolicy;
 use serde::Deserialize;
 
 use crate::error::Failure;
@@ -25,10 +25,10 @@ struct RegistryArgument {
 }
 
 #[derive(Deserialize)]
-struct RoomArgument {
+struct PolicyArgument {
     registry: RegistryArgument,
     policy: Policy,
-    /// The scope that a relay states, if the room comes from a relay.
+    /// The scope that a relay states, if the policy comes from a relay.
     scope: Option<String>,
 }
 
@@ -64,12 +64,12 @@ pub(crate) fn registry(text: &str) -> Result<RegistryId, Failure> {
 }
 
 /// Parses a registry and a policy, and the scope that a relay states for them, if any.
-pub(crate) fn room(text: &str) -> Result<Room, Failure> {
-    let RoomArgument { registry, policy, scope } = json("room", text)?;
-    let room = Room::new(registry.read()?, policy)?;
+pub(crate) fn policy(room: &str) -> Result<BoundPolicy, Failure> {
+    let PolicyArgument { registry, policy, scope } = json("room", room)?;
+    let bound = BoundPolicy::new(registry.read()?, policy)?;
     match scope {
-        Some(stated) => Ok(room.stated_as(field("scope", &stated)?)?),
-        None => Ok(room),
+        Some(stated) => Ok(bound.stated_as(field("scope", &stated)?)?),
+        None => Ok(bound),
     }
 }
 

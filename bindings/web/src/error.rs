@@ -11,7 +11,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{ErrorCode, UnixSeconds};
 use quotapass_wallet::{
-    BadgeError, KeyRefusal, NotAHash, PosterError, RecoverFailure, RoomError,
+    BadgeError, BoundPolicyError, KeyRefusal, NotAHash, PosterError, RecoverFailure,
     identity::SeedError,
     ledger::{FormatError, LedgerRefusal, NoSuchDevice},
     members::SyncError,
@@ -45,9 +45,9 @@ pub enum Failure {
     /// The bytes of a membership do not decode.
     #[error(transparent)]
     Members(FormatError),
-    /// The room is not valid.
+    /// The policy is not valid.
     #[error(transparent)]
-    Room(#[from] RoomError),
+    Policy(#[from] BoundPolicyError),
     /// A key is refused.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
@@ -105,7 +105,7 @@ impl Failure {
             Self::Argument(_)
             | Self::Field { .. }
             | Self::Hash(_)
-            | Self::Room(_)
+            | Self::Policy(_)
             | Self::Device(_)
             | Self::OtherRegistry => ErrorCode::INVALID_ARGUMENT,
             Self::Seed(_) => ErrorCode::INVALID_MNEMONIC,

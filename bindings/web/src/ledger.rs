@@ -88,7 +88,7 @@ impl Ledger {
     #[wasm_bindgen(js_name = quotaLeft)]
     pub fn quota_left(&self, room: &str, membership: &Membership, now: f64) -> Result<String, Failure> {
         let (member, _) = membership.located()?;
-        let quota = argument::room(room)?.quota(&member.terms);
+        let quota = argument::policy(room)?.quota(&member.terms);
         let QuotaStatus { epoch, used, left, next_begins } = self.book.status(argument::moment(now)?, &quota);
         Ok(to_json(&json!({
             "epoch": epoch.number(),

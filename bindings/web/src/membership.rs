@@ -115,7 +115,7 @@ impl Membership {
     /// # Errors
     /// `invalid_argument`.
     pub fn meeting(&self, room: &str, now: f64) -> Result<usize, Failure> {
-        let requirement = argument::room(room)?.requirement_at(argument::moment(now)?);
+        let requirement = argument::policy(room)?.requirement_at(argument::moment(now)?);
         Ok(self.members.meeting(&requirement))
     }
 

@@ -44,7 +44,7 @@ impl PreparedProver {
     /// `ledger_of_another` if the id belongs to another account or room; `prove_failed`.
     pub fn prove(&mut self, reserved: Reserved, message: &[u8]) -> Result<String, Failure> {
         let Reserved { owner, scope, reservation } = reserved;
-        if (owner, scope) != (self.poster.owner(), self.poster.room().scope()) {
+        if (owner, scope) != (self.poster.owner(), self.poster.policy().scope()) {
             return Err(Failure::OtherLedger);
         }
         let left = reservation.left();

@@ -60,13 +60,13 @@ impl Prover {
         room: &str,
         now: f64,
     ) -> Result<PreparedProver, Failure> {
-        let room = argument::room(room)?;
-        if *room.registry() != account.registry {
+        let policy = argument::policy(room)?;
+        if *policy.registry() != account.registry {
             return Err(Failure::OtherRegistry);
         }
         let (member, path) = membership.located()?;
         let membership = membership::Membership { secret: &account.secret, member: &member, path: &path };
-        Ok(PreparedProver { poster: Poster::new(&self.posts.0, room, membership, argument::moment(now)?)? })
+        Ok(PreparedProver { poster: Poster::new(&self.posts.0, policy, membership, argument::moment(now)?)? })
     }
 
     /// Makes a badge for a chat key. Returns it as JSON, its pass as text.
@@ -82,13 +82,13 @@ impl Prover {
         now: f64,
     ) -> Result<String, Failure> {
         let (prover, _) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
-        let room = argument::room(room)?;
-        if *room.registry() != account.registry {
+        let policy = argument::policy(room)?;
+        if *policy.registry() != account.registry {
             return Err(Failure::OtherRegistry);
         }
         let (member, path) = membership.located()?;
         let membership = membership::Membership { secret: &account.secret, member: &member, path: &path };
-        let pass = make_badge(prover, &room, membership, chat_key, argument::moment(now)?, &mut OsRng)?;
+        let pass = make_badge(prover, &policy, membership, chat_key, argument::moment(now)?, &mut OsRng)?;
         Ok(to_json(&json!({ "text": pass.to_text(), "pseudonym": pass.pseudonym, "root": pass.root })))
     }
 }
@@ -99,9 +99,9 @@ impl Prover {
 /// `invalid_argument`, for example if the challenge does not have 32 bytes.
 #[wasm_bindgen(js_name = badgeChallengeMessage)]
 pub fn badge_challenge_message(room: &str, challenge: &[u8]) -> Result<Vec<u8>, Failure> {
-    let room = argument::room(room)?;
+    let policy = argument::policy(room)?;
     let challenge = challenge.try_into().map_err(|_| Failure::argument("a challenge has 32 bytes"))?;
-    Ok(BadgeChallenge(challenge).message(room.scope()))
+    Ok(BadgeChallenge(challenge).message(policy.scope()))
 }
 
 /// Loads the prover of a trusted key, and its verifier.

@@ -33,9 +33,9 @@ impl Prover {
         roots: Vec<String>,
         now: f64,
     ) -> Result<String, Failure> {
-        let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
+        let (policy, roots, now) = (argument::policy(room)?, argument::roots(&roots)?, argument::moment(now)?);
         let verdict = bytes(pass, text).and_then(|pass| {
-            quotapass_wallet::verify_post(&self.posts.1, &room, message, &pass, roots.as_slice(), now)
+            quotapass_wallet::verify_post(&self.posts.1, &policy, message, &pass, roots.as_slice(), now)
         });
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
@@ -68,9 +68,9 @@ impl Prover {
         now: f64,
     ) -> Result<String, Failure> {
         let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
-        let (room, roots, now) = (argument::room(room)?, argument::roots(&roots)?, argument::moment(now)?);
+        let (policy, roots, now) = (argument::policy(room)?, argument::roots(&roots)?, argument::moment(now)?);
         let verdict = bytes(pass, text)
-            .and_then(|pass| quotapass_wallet::verify_badge(verifier, &room, &pass, roots.as_slice(), now));
+            .and_then(|pass| quotapass_wallet::verify_badge(verifier, &policy, &pass, roots.as_slice(), now));
         Ok(to_json(&match verdict {
             Err(verdict) => rejection(&verdict),
             Ok(pass) => json!({
@@ -134,7 +134,7 @@ pub fn recover_secret(room: &str, first: &str, second: &str) -> Result<String, F
 }
 
 fn recovered(room: &str, first: &str, second: &str) -> Result<IdentitySecret, Failure> {
-    let room = argument::room(room)?;
+    let policy = argument::policy(room)?;
     let [first, second] = [first, second].map(|facts| argument::json::<Facts>("accepted post", facts));
     let (first, second) = (first?, second?);
     let epoch = |facts: &Facts| Epoch::new(facts.epoch_seconds, facts.epoch);
@@ -142,11 +142,11 @@ fn recovered(room: &str, first: &str, second: &str) -> Result<IdentitySecret, Fa
         return Err(Failure::argument("the posts have different nullifiers, so they break no rule together"));
     }
     let evidence = Evidence {
-        scope: room.scope(),
+        scope: policy.scope(),
         epoch: epoch(&first),
         nullifier: first.nullifier,
         recorded: first.share,
         second: second.share,
     };
-    Ok(quotapass_wallet::recover(&evidence, room.policy().limit_cap)?)
+    Ok(quotapass_wallet::recover(&evidence, policy.values().limit_cap)?)
 }

@@ -8,8 +8,8 @@ pub struct BadgeChallenge(pub [u8; 32]);
 
 impl BadgeChallenge {
     /// Returns the bytes to sign with the chat key: `quotapass.badge-challenge.v1`, a zero byte, the scope (32) and the
-    /// challenge (32). The scope is included so that one room cannot forward the challenge of another room and present
-    /// the answer there as its own.
+    /// challenge (32). The scope is included so that the relay of one scope cannot forward the challenge of another
+    /// scope's relay and present the answer there as its own.
     ///
     /// An app computes these bytes itself. It never signs bytes that a relay sends, because a relay could send
     /// anything.

@@ -1,6 +1,6 @@
 //! What the test suites share. Only tests and benchmarks depend on this crate.
 //!
-//! - [`world`]: members, their tree, provers, and the policy of a room, with posts and badges of the members.
+//! - [`world`]: members, their tree, provers, and a policy, with posts and badges of the members.
 //! - [`bench`](mod@bench): registries with a token and tiers, on the embedded chain and on [`anvil`].
 //! - [`proxy`]: an endpoint that fails as a test says; [`crowd`]: many deposits at once; [`certificates`] of an authority
 //!   of a test.

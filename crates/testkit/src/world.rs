@@ -1,4 +1,4 @@
-//! Members, their tree and provers, the policy of a room, and posts and badges of the members.
+//! Members, their tree and provers, a policy, and posts and badges of the members.
 
 use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::OnceLock;
@@ -24,7 +24,7 @@ pub const REGISTRY: RegistryId = RegistryId { chain_id: 31337, address: [0x51; 2
 /// Noon of 20 November 2026 (UTC), at which an epoch of ten minutes or of an hour begins.
 pub const NOW: UnixSeconds = UnixSeconds(1_795_176_000);
 pub const TODAY: Day = Day(20_777);
-pub const ROOM: &str = "room";
+pub const SCOPE: &str = "room";
 pub const MESSAGE: &[u8] = b"good morning";
 pub const SECOND_MESSAGE: &[u8] = b"good evening";
 
@@ -69,7 +69,7 @@ impl World {
 /// A policy of five messages in ten minutes, for a stake of at least 10 and a deposit at least seven days old.
 pub fn policy() -> Policy {
     Policy {
-        name: ROOM.into(),
+        name: SCOPE.into(),
         epoch_seconds: NonZeroU32::new(600).unwrap(),
         limit_cap: cap(5),
         min_stake: 10,
@@ -88,10 +88,10 @@ pub fn epoch() -> Epoch {
 }
 
 pub fn scope() -> Scope {
-    Scope::new(&REGISTRY, ROOM)
+    Scope::new(&REGISTRY, SCOPE)
 }
 
-/// A post to prove; by default with the values of the room's policy.
+/// A post to prove; by default with the values of the policy.
 #[derive(Clone)]
 pub struct Posting {
     pub member: usize,
@@ -137,9 +137,9 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// A message to the room.
+    /// A message to the scope.
     pub fn new(message: &[u8], pass: Vec<u8>) -> Self {
-        Self { scope: ROOM.into(), message: message.into(), pass }
+        Self { scope: SCOPE.into(), message: message.into(), pass }
     }
 
     /// Returns the post as `quotapass post` writes it.
@@ -172,9 +172,9 @@ pub fn badge_pass(member: usize, chat_key: &[u8], requirement: Requirement) -> B
     BadgePass::new(&public, chat_key.into(), world().badges.prove(&public, &witness, &mut rng).unwrap()).unwrap()
 }
 
-/// Returns the evidence of two messages under one message id, in the room of a registry.
+/// Returns the evidence of two messages under one message id, in the scope of a registry.
 pub fn evidence(registry: &RegistryId, secret: &IdentitySecret) -> Evidence {
-    let (scope, epoch) = (Scope::new(registry, ROOM), epoch());
+    let (scope, epoch) = (Scope::new(registry, SCOPE), epoch());
     let line = Line::new(secret, ExternalNullifier::new(scope, epoch), 0);
     let share = |message: &[u8]| line.share(SignalHash::new(scope, epoch, message).unwrap());
     Evidence { scope, epoch, nullifier: line.nullifier(), recorded: share(MESSAGE), second: share(SECOND_MESSAGE) }

@@ -11,13 +11,13 @@ use quotapass_circuits::{
 use quotapass_protocol::UnixSeconds;
 use rand::{CryptoRng, RngCore};
 
-use super::Room;
+use super::BoundPolicy;
 
 /// Error of [`make_badge`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadgeError {
-    /// The member does not meet the room's requirement.
+    /// The member does not meet the policy's requirement.
     #[error(transparent)]
     Ineligible(#[from] Ineligible),
     /// The proof failed.
@@ -28,14 +28,14 @@ pub enum BadgeError {
     ChatKey(#[from] ChatKeyTooLong),
 }
 
-/// Makes a badge for a chat key of any kind at `now`. The badge shows the pseudonym of the member in the room; a member
+/// Makes a badge for a chat key of any kind at `now`. The badge shows the pseudonym of the member in the scope; a member
 /// has only one there.
 ///
 /// # Errors
 /// [`BadgeError`].
 pub fn make_badge(
     prover: &Prover<Badge>,
-    room: &Room,
+    policy: &BoundPolicy,
     membership: Membership<'_>,
     chat_key: &[u8],
     now: UnixSeconds,
@@ -44,7 +44,7 @@ pub fn make_badge(
     if chat_key.len() > usize::from(u16::MAX) {
         return Err(ChatKeyTooLong(chat_key.len()).into());
     }
-    let requirement = room.policy().requirement_on(Day::at(now));
-    let (public, witness) = badge(membership, room.scope(), ChatKeyHash::new(chat_key), requirement)?;
+    let requirement = policy.values().requirement_on(Day::at(now));
+    let (public, witness) = badge(membership, policy.scope(), ChatKeyHash::new(chat_key), requirement)?;
     Ok(BadgePass::new(&public, chat_key.to_vec(), prover.prove(&public, &witness, rng)?)?)
 }

@@ -1,11 +1,11 @@
 //! The wallet: identities, the quota ledger, path sync, posts, badges, and the verdicts on passes of others.
 //!
-//! - [`Room`]: a scope at a registry and its policy, for example from a relay's policy document.
+//! - [`BoundPolicy`]: a policy at a registry with its scope, for example from a relay's policy document.
 //! - [`trusted_key`]: reads a proving key and checks that it is trusted.
 //! - [`ledger`]: the used message ids. An id is durably reserved there before a proof is made with it.
 //! - [`members`]: the path of a member, from a relay that does not learn which member it is, or from a copy of the
 //!   tree.
-//! - [`Poster`]: proves messages of one member in one room under message ids that a ledger reserved.
+//! - [`Poster`]: proves messages of one member in one scope under message ids that a ledger reserved.
 //! - [`make_badge`]: makes a badge for a chat key.
 //! - [`verify_post`], [`verify_badge`], [`recover`]: the checks of a receiver, against its [`AcceptedRoots`].
 //! - [`identity`]: seeds, and the secrets derived from them.
@@ -20,6 +20,7 @@
 //! - `http`: path sync from a relay over HTTP.
 
 mod badge;
+mod bound_policy;
 mod bytes;
 #[cfg(feature = "files")]
 pub mod files;
@@ -29,12 +30,11 @@ pub mod keys;
 pub mod ledger;
 pub mod members;
 mod poster;
-mod room;
 mod trusted;
 mod verify;
 
 pub use badge::{BadgeError, make_badge};
+pub use bound_policy::{BoundPolicy, BoundPolicyError};
 pub use poster::{Poster, PosterError};
-pub use room::{Room, RoomError};
 pub use trusted::{KeyFileHash, KeyRefusal, NotAHash, trusted_key};
 pub use verify::{AcceptedRoots, RecoverFailure, VerifiedPost, recover, verify_badge, verify_post};

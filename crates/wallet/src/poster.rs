@@ -1,4 +1,4 @@
-//! Messages of one member in one room.
+//! Messages of one member in one scope.
 
 use quotapass_circuits::{
     formats::wire::PostPass,
@@ -12,7 +12,7 @@ use quotapass_circuits::{
 use quotapass_protocol::UnixSeconds;
 use rand::{CryptoRng, RngCore};
 
-use super::Room;
+use super::BoundPolicy;
 use crate::ledger::{LedgerOwner, Quota, Reservation};
 
 /// Error of a [`Poster`].
@@ -30,13 +30,13 @@ pub enum PosterError {
     OtherMember,
 }
 
-/// Prover of messages of one member in one room. It prepares everything that does not depend on the message.
+/// Prover of messages of one member in one scope. It prepares everything that does not depend on the message.
 ///
-/// The room's requirement on the age of a deposit depends on the day, so yesterday's preparation is not valid today:
+/// The policy's requirement on the age of a deposit depends on the day, so yesterday's preparation is not valid today:
 /// [`ready`](Self::ready) renews it. The poster holds the identity secret, which is zeroized on drop.
 pub struct Poster {
     prover: Prover<Post>,
-    room: Room,
+    policy: BoundPolicy,
     secret: IdentitySecret,
     member: Member,
     path: MemberPath,
@@ -51,23 +51,23 @@ impl Poster {
     /// [`LightMembers`](crate::members::LightMembers) does this.
     ///
     /// # Errors
-    /// [`PosterError::Prove`] if the member does not meet the room's requirement.
+    /// [`PosterError::Prove`] if the member does not meet the policy's requirement.
     pub fn new(
         prover: &Prover<Post>,
-        room: Room,
+        policy: BoundPolicy,
         membership: Membership<'_>,
         now: UnixSeconds,
     ) -> Result<Self, PosterError> {
-        let requirement = room.requirement_at(now);
-        let prepared = prover.prepare(membership, requirement, room.policy().limit_cap)?;
+        let requirement = policy.requirement_at(now);
+        let prepared = prover.prepare(membership, requirement, policy.values().limit_cap)?;
         let Membership { secret, member, path } = membership;
         let (prover, secret, path) = (prover.clone(), secret.clone(), path.clone());
-        Ok(Self { prover, room, secret, member: *member, path, requirement, prepared })
+        Ok(Self { prover, policy, secret, member: *member, path, requirement, prepared })
     }
 
-    /// The room.
-    pub fn room(&self) -> &Room {
-        &self.room
+    /// The policy that messages are proved under.
+    pub fn policy(&self) -> &BoundPolicy {
+        &self.policy
     }
 
     /// The root that messages are proved against.
@@ -77,32 +77,32 @@ impl Poster {
 
     /// The owner of the ledger that message ids are reserved in.
     pub fn owner(&self) -> LedgerOwner {
-        LedgerOwner { registry: *self.room.registry(), commitment: self.member.commitment }
+        LedgerOwner { registry: *self.policy.registry(), commitment: self.member.commitment }
     }
 
     /// The quota that message ids are reserved from.
     pub fn quota(&self) -> Quota {
-        self.room.quota(&self.member.terms)
+        self.policy.quota(&self.member.terms)
     }
 
     /// Whether the preparation is valid at `now`, so that [`ready`](Self::ready) has nothing to do.
     pub fn is_ready(&self, now: UnixSeconds) -> bool {
-        self.room.requirement_at(now) == self.requirement
+        self.policy.requirement_at(now) == self.requirement
     }
 
-    /// Prepares again if the room's requirement at `now` differs from the prepared one. Call it before an id is
+    /// Prepares again if the policy's requirement at `now` differs from the prepared one. Call it before an id is
     /// reserved: everything that can fail fails here, before an id is used up.
     ///
     /// # Errors
-    /// [`PosterError::Prove`] if the member does not meet the room's requirement; nothing changes then.
+    /// [`PosterError::Prove`] if the member does not meet the policy's requirement; nothing changes then.
     pub fn ready(&mut self, now: UnixSeconds) -> Result<(), PosterError> {
-        self.prepare(self.room.requirement_at(now))
+        self.prepare(self.policy.requirement_at(now))
     }
 
     fn prepare(&mut self, requirement: Requirement) -> Result<(), PosterError> {
         if requirement != self.requirement {
             let membership = Membership { secret: &self.secret, member: &self.member, path: &self.path };
-            self.prepared = self.prover.prepare(membership, requirement, self.room.policy().limit_cap)?;
+            self.prepared = self.prover.prepare(membership, requirement, self.policy.values().limit_cap)?;
             self.requirement = requirement;
         }
         Ok(())
@@ -133,8 +133,8 @@ impl Poster {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<PostPass, PosterError> {
         let (epoch, message_id) = (reservation.epoch(), reservation.message_id());
-        let scope = self.room.scope();
-        self.prepare(self.room.policy().requirement(epoch))?;
+        let scope = self.policy.scope();
+        self.prepare(self.policy.values().requirement(epoch))?;
         let x = SignalHash::new(scope, epoch, message)?;
         let (public, proof) = self.prepared.prove(ExternalNullifier::new(scope, epoch), x, message_id, rng)?;
         Ok(PostPass::new(epoch, &public, proof))
@@ -160,8 +160,8 @@ mod tests {
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
-    fn room() -> Room {
-        let policy = Policy {
+    fn policy() -> BoundPolicy {
+        let values = Policy {
             name: "lobby".into(),
             epoch_seconds: 600.try_into().unwrap(),
             limit_cap: 5.try_into().unwrap(),
@@ -170,7 +170,7 @@ mod tests {
             root_window: 3_600,
             max_clock_skew: 20,
         };
-        Room::new(RegistryId { chain_id: 1, address: [7; 20] }, policy).unwrap()
+        BoundPolicy::new(RegistryId { chain_id: 1, address: [7; 20] }, values).unwrap()
     }
 
     #[test]
@@ -185,10 +185,11 @@ mod tests {
         let index = tree.append(member).unwrap().index;
         let path = tree.path(index).unwrap();
         let membership = Membership { secret: &secret, member: &member, path: &path };
-        let mut poster = Poster::new(&prover, room(), membership, NOW).unwrap();
+        let mut poster = Poster::new(&prover, policy(), membership, NOW).unwrap();
         let mut book = Book::new(poster.owner(), DeviceShare::SOLE);
-        let verdict =
-            |pass: &PostPass, root, now| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), &[root][..], now);
+        let verdict = |pass: &PostPass, root, now| {
+            verify_post(&verifier, &policy(), b"hello", &pass.to_bytes(), &[root][..], now)
+        };
 
         let reservation = book.reserve(NOW, &poster.quota()).unwrap();
         let pass = poster.prove(reservation, b"hello", &mut rng).unwrap();
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(verdict(&pass, path.root(&member), tomorrow), Err(Verdict::UnknownRoot));
         let mut roots = RootHistory::starting_at(path.root(&member));
         let judged =
-            |roots: &RootHistory| verify_post(&verifier, &room(), b"hello", &pass.to_bytes(), roots, tomorrow).err();
+            |roots: &RootHistory| verify_post(&verifier, &policy(), b"hello", &pass.to_bytes(), roots, tomorrow).err();
         assert_eq!(judged(&roots), Some(Verdict::UnknownRoot));
         roots.advance(tree.root(), tomorrow);
         assert_eq!(judged(&roots), None);
@@ -221,15 +222,15 @@ mod tests {
         // A second ledger of the same member gives out the same message id.
         let twice = Book::new(poster.owner(), DeviceShare::SOLE).reserve(NOW, &poster.quota()).unwrap();
         let second = poster.prove(twice, b"another", &mut rng).unwrap();
-        let second = second.public(room().scope(), b"another").unwrap();
+        let second = second.public(policy().scope(), b"another").unwrap();
         let evidence = Evidence {
-            scope: room().scope(),
+            scope: policy().scope(),
             epoch: verified.epoch,
             nullifier: verified.public.nullifier,
             recorded: verified.public.share,
             second: second.share,
         };
-        let cap = room().policy().limit_cap;
+        let cap = policy().values().limit_cap;
         assert_eq!(recover(&evidence, cap).unwrap().commitment(), member.commitment);
         let invented = Evidence { nullifier: second.nullifier, recorded: second.share, ..evidence.clone() };
         assert!(matches!(recover(&invented, cap), Err(RecoverFailure::Shares(_))));

@@ -14,14 +14,14 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{Evidence, RootHistory, UnixSeconds, Verdict};
 
-use super::Room;
+use super::BoundPolicy;
 
 /// The roots that passes may be proved against.
 ///
 /// A list of roots accepts the roots in it; an empty list accepts none. A [`RootHistory`] accepts its current root, and
-/// each earlier root for the room's window after it was superseded.
+/// each earlier root for the policy's window after it was superseded.
 pub trait AcceptedRoots {
-    /// Checks that a root is accepted at `now` in a room with a window of `window` seconds.
+    /// Checks that a root is accepted at `now` in a scope with a window of `window` seconds.
     ///
     /// # Errors
     /// The verdict on passes that are proved against the root: [`Verdict::UnknownRoot`] or [`Verdict::StaleRoot`].
@@ -57,7 +57,7 @@ pub struct VerifiedPost {
 /// [`Verdict::Replay`], are not given here.
 pub fn verify_post(
     verifier: &Verifier<Post>,
-    room: &Room,
+    policy: &BoundPolicy,
     message: &[u8],
     pass: &[u8],
     accepted_roots: &(impl AcceptedRoots + ?Sized),
@@ -65,8 +65,8 @@ pub fn verify_post(
 ) -> Result<VerifiedPost, Verdict> {
     let (pass, proof) = PostHead::from_bytes(pass)?;
     let epoch = pass.epoch;
-    room.policies().check_post(&(&pass).into(), now, |window| accepted_roots.check(pass.root, window, now))?;
-    let public = pass.public(room.scope(), message)?;
+    policy.history().check_post(&(&pass).into(), now, |window| accepted_roots.check(pass.root, window, now))?;
+    let public = pass.public(policy.scope(), message)?;
     verifier.verify(&public, &proof.decode()?).map_err(|_| Verdict::InvalidProof)?;
     Ok(VerifiedPost { epoch, public })
 }
@@ -77,15 +77,15 @@ pub fn verify_post(
 /// A verdict other than [`Verdict::Accepted`].
 pub fn verify_badge(
     verifier: &Verifier<Badge>,
-    room: &Room,
+    policy: &BoundPolicy,
     pass: &[u8],
     accepted_roots: &(impl AcceptedRoots + ?Sized),
     now: UnixSeconds,
 ) -> Result<BadgePass, Verdict> {
     let pass = BadgePass::from_bytes(pass)?;
     let check_root = |window| accepted_roots.check(pass.root, window, now);
-    room.policies().check_badge(&pass.requirement, now, check_root)?;
-    verifier.verify(&pass.public(room.scope()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
+    policy.history().check_badge(&pass.requirement, now, check_root)?;
+    verifier.verify(&pass.public(policy.scope()), &pass.proof).map_err(|_| Verdict::InvalidProof)?;
     Ok(pass)
 }
 
@@ -101,7 +101,7 @@ pub enum RecoverFailure {
     OtherNullifier,
 }
 
-/// Recovers the secret of the member who sent two messages under one nullifier. `cap` is the room's cap on messages;
+/// Recovers the secret of the member who sent two messages under one nullifier. `cap` is the policy's cap on messages;
 /// the call costs two hashes for each message id below it.
 ///
 /// # Errors

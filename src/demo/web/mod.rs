@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     keys::development_prover,
-    relay::{Folders, LogFormat, LogLevel, MakeRoutes, Program, Room, Stage, start_logging},
+    relay::{Folders, LogFormat, LogLevel, MakeRoutes, Program, Stage, TemplateScope, start_logging},
 };
 use chat::Chat;
 use files::KeyFile;
@@ -29,7 +29,7 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
         KeyFile::new("badge", development_prover::<Badge>(&store, Levels::STANDARD)?.key()),
     ];
     let folder = tempfile::tempdir().context("cannot create a folder for the chain and the relay's log")?;
-    let stage = Stage::set(folder.path(), &store, Room::Demo)?;
+    let stage = Stage::set(folder.path(), &store, TemplateScope::Demo)?;
     stage.fill(members.into())?;
     let (configuration, settings) = stage.close();
     let folders = Folders::apart(folder.path(), &context.config().data_folder()?.join("keys"));

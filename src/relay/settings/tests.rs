@@ -2,7 +2,7 @@ use alloy_primitives::Address;
 use quotapass_relay::{EngineSettings, ValkeySettings};
 
 use super::*;
-use crate::relay::template::{ChainTemplate, Room, configuration};
+use crate::relay::template::{ChainTemplate, TemplateScope, configuration};
 
 fn parse(text: &str) -> Result<Settings> {
     Settings::parse(text, Path::new("/etc/quotapass"))
@@ -50,7 +50,7 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     assert_eq!(full.fixed.slashing.confirmations(), SlashingSection::default().confirmations());
     assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
     let registry = Address::repeat_byte(7);
-    let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, room: Room::Demo })).unwrap();
+    let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, scope: TemplateScope::Demo })).unwrap();
     assert_eq!(embedded.fixed.chain.state.as_deref(), Some(Path::new("/etc/quotapass/chain.state")));
     assert_eq!(embedded.fixed.chain.registry, registry);
 }

@@ -36,7 +36,7 @@ pub fn stay_within_a_day() {
     }
 }
 
-/// Returns the policy of a room with epochs of a day.
+/// Returns the policy of a scope with epochs of a day.
 pub fn daily() -> Policy {
     Policy { epoch_seconds: EPOCH.try_into().unwrap(), ..policy() }
 }
@@ -102,7 +102,7 @@ impl Members {
         events.iter().filter(|logged| matches!(logged.event, RegistryEvent::Slashed { .. })).count()
     }
 
-    /// Returns a configuration without `[log]`: this registry behind an endpoint, and one room.
+    /// Returns a configuration without `[log]`: this registry behind an endpoint, and one scope.
     pub fn configuration(&self, rpc_url: &str) -> String {
         format!(
             "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = 31337\nregistry = \"{}\"\npoll_seconds = 1\n\

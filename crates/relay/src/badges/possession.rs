@@ -184,33 +184,33 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_answers_and_no_other_key_message_or_scope_does() {
-        let (room, other) = (scope("room"), scope("another room"));
-        let challenge = challenger().challenge(room, NOW);
+        let (scope, other) = (scope("room"), scope("another room"));
+        let challenge = challenger().challenge(scope, NOW);
         for kind in 0..3 {
-            let (key, signature) = sign(kind, &challenge.message(room));
+            let (key, signature) = sign(kind, &challenge.message(scope));
             let check =
                 |scope, key: &[u8], possession: &Possession, now| challenger().check(scope, key, possession, now);
             let possession = Possession { challenge, signature };
-            assert_eq!(check(room, &key, &possession, NOW), Ok(()), "{kind}");
-            assert_eq!(check(room, &key, &possession, NOW + CHALLENGE_SECONDS), Ok(()));
-            assert_eq!(check(room, &key, &possession, NOW + CHALLENGE_SECONDS + 1), Err(PossessionError::Expired));
-            // Attack: the answer for one room is sent to another.
+            assert_eq!(check(scope, &key, &possession, NOW), Ok(()), "{kind}");
+            assert_eq!(check(scope, &key, &possession, NOW + CHALLENGE_SECONDS), Ok(()));
+            assert_eq!(check(scope, &key, &possession, NOW + CHALLENGE_SECONDS + 1), Err(PossessionError::Expired));
+            // Attack: the answer for one scope is sent to another.
             assert_eq!(check(other, &key, &possession, NOW), Err(PossessionError::Unknown));
             // Attack: the answer to another relay is sent here.
-            let foreign = Challenger::new([8; 32]).challenge(room, NOW);
-            let (_, signature) = sign(kind, &foreign.message(room));
+            let foreign = Challenger::new([8; 32]).challenge(scope, NOW);
+            let (_, signature) = sign(kind, &foreign.message(scope));
             let foreign = Possession { challenge: foreign, signature };
-            assert_eq!(check(room, &key, &foreign, NOW), Err(PossessionError::Unknown));
+            assert_eq!(check(scope, &key, &foreign, NOW), Err(PossessionError::Unknown));
             // Attack: a signature of something else by the same key, or by another key.
             let (_, signature) = sign(kind, b"a message that the owner signed elsewhere");
             let replayed = Possession { challenge, signature };
-            assert_eq!(check(room, &key, &replayed, NOW), Err(PossessionError::Signature));
+            assert_eq!(check(scope, &key, &replayed, NOW), Err(PossessionError::Signature));
             let (stranger, _) = sign((kind + 1) % 3, b"");
             if kind == 0 || stranger.len() == 32 {
-                assert_eq!(check(room, &stranger, &possession, NOW), Err(PossessionError::Signature));
+                assert_eq!(check(scope, &stranger, &possession, NOW), Err(PossessionError::Signature));
             }
             for key in [&b""[..], b"a name", &[0; 33], &[4; 65], &[5; 66]] {
-                assert_eq!(check(room, key, &possession, NOW), Err(PossessionError::KeyKind));
+                assert_eq!(check(scope, key, &possession, NOW), Err(PossessionError::KeyKind));
             }
         }
     }
@@ -218,35 +218,35 @@ mod tests {
     /// Attack: the second of the two values of s turns a known signature into another valid one.
     #[test]
     fn a_high_s_is_refused() {
-        let (room, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));
-        let (key, signature) = sign(1, &challenge.message(room));
+        let (scope, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));
+        let (key, signature) = sign(1, &challenge.message(scope));
         let signature = k256::ecdsa::Signature::from_slice(&signature).unwrap();
         let high = k256::ecdsa::Signature::from_scalars(signature.r(), -*signature.s()).unwrap();
         let possession = Possession { challenge, signature: high.to_bytes().into() };
-        assert_eq!(challenger().check(room, &key, &possession, NOW), Err(PossessionError::Signature));
+        assert_eq!(challenger().check(scope, &key, &possession, NOW), Err(PossessionError::Signature));
     }
 
     /// Attack: a key of small order, with a signature that anybody can make.
     #[test]
     fn a_key_of_small_order_signs_nothing() {
-        let (room, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));
+        let (scope, challenge) = (scope("room"), challenger().challenge(scope("room"), NOW));
         let mut identity = [0; 32];
         identity[0] = 1;
         let mut signature = [0; 64];
         signature[0] = 1;
-        let answer = challenger().check(room, &identity, &Possession { challenge, signature }, NOW);
+        let answer = challenger().check(scope, &identity, &Possession { challenge, signature }, NOW);
         assert_eq!(answer, Err(PossessionError::Signature));
     }
 
     proptest! {
         #[test]
         fn no_other_challenge_is_known(bytes: [u8; 32], flipped in 0..256usize, key in prop::collection::vec(any::<u8>(), 0..70)) {
-            let room = scope("room");
+            let scope = scope("room");
             let check = |challenge| {
-                challenger().check(room, &key, &Possession { challenge, signature: [1; 64] }, NOW)
+                challenger().check(scope, &key, &Possession { challenge, signature: [1; 64] }, NOW)
             };
             prop_assert_eq!(check(BadgeChallenge(bytes)), Err(PossessionError::Unknown));
-            let BadgeChallenge(mut good) = challenger().challenge(room, NOW);
+            let BadgeChallenge(mut good) = challenger().challenge(scope, NOW);
             good[flipped / 8] ^= 1 << (flipped % 8);
             prop_assert_eq!(check(BadgeChallenge(good)), Err(PossessionError::Unknown));
         }

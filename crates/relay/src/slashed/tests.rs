@@ -16,7 +16,7 @@ use quotapass_protocol::UnixSeconds;
 
 use super::{offenders::on_all_cores, *};
 
-fn room() -> Scope {
+fn scope() -> Scope {
     Scope::new(&REGISTRY, "room")
 }
 
@@ -99,15 +99,15 @@ fn whoever_is_forgotten_leaves_the_others_known() {
 fn a_member_is_refused_from_the_moment_it_is_known_whatever_others_do() {
     const THREADS: u8 = 4;
     let (slashed, done) = (SlashedMembers::new(), AtomicBool::new(false));
-    thread::scope(|scope| {
+    thread::scope(|threads| {
         let insert = |thread: u8| {
             let slashed = &slashed;
-            scope.spawn(move || {
+            threads.spawn(move || {
                 for number in (1..200).filter(|number| number % THREADS == thread) {
                     let (secret, epoch) = (secret(number), epoch(u64::from(number % 3)));
                     slashed.insert(secret.clone(), NonZeroU16::new(u16::from(number % 3)), UnixSeconds(0));
                     assert!(slashed.has_nullifier(&epoch, cap(3), nullifier(&secret, &epoch, 0)), "{number}");
-                    assert!(slashed.has_pseudonym(room(), Pseudonym::new(&secret, room())), "{number}");
+                    assert!(slashed.has_pseudonym(scope(), Pseudonym::new(&secret, scope())), "{number}");
                     if number % 5 == 0 {
                         slashed.forget(secret.commitment());
                     }
@@ -116,7 +116,7 @@ fn a_member_is_refused_from_the_moment_it_is_known_whatever_others_do() {
         };
         let inserters: Vec<_> = (0..THREADS).map(insert).collect();
         // Meanwhile epochs expire and are queried again.
-        let expiring = scope.spawn(|| {
+        let expiring = threads.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 slashed.expire(epoch(1).keep_until());
                 thread::yield_now();
@@ -148,8 +148,8 @@ fn those_who_miss_nothing_wait_for_nobody_who_computes() {
     slashed.expire(UnixSeconds(0));
     // A check with missing nullifiers waits, and then gets them.
     slashed.insert(secret(2), None, UnixSeconds(0));
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 2)));
+    thread::scope(|threads| {
+        let waiting = threads.spawn(|| slashed.has_nullifier(&epoch(1), cap(3), nullifier(&secret(2), &epoch(1), 2)));
         drop(computing);
         assert!(waiting.join().unwrap());
     });
@@ -213,7 +213,7 @@ fn the_first_evidence_counts_and_its_grace_ends() {
     slashed.insert(secret(1), None, UnixSeconds(100));
     slashed.insert(secret(1), None, UnixSeconds(90));
     slashed.insert(secret(1), None, UnixSeconds(95));
-    let offender = slashed.pseudonym_offender(room(), Pseudonym::new(&secret(1), room())).unwrap();
+    let offender = slashed.pseudonym_offender(scope(), Pseudonym::new(&secret(1), scope())).unwrap();
     assert_eq!(offender.since, UnixSeconds(90));
     assert!(offender.is_within(50, UnixSeconds(139)) && !offender.is_within(50, UnixSeconds(140)));
 }

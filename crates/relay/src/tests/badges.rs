@@ -43,7 +43,7 @@ fn a_badge_binds_a_chat_key_and_a_second_key_is_seen() {
     // The first key stays until the caller replaces it.
     assert_eq!(show(&second).chat_key, ChatKey::Second { bound });
     let other = ChatKeyHash::new(b"another key");
-    assert_eq!(relay.bind_chat_key(ROOM, pseudonym(0), other), Ok(Some(bound)));
+    assert_eq!(relay.bind_chat_key(SCOPE, pseudonym(0), other), Ok(Some(bound)));
     assert_eq!(show(&second).chat_key, ChatKey::Bound);
     assert_eq!(show(&first).chat_key, ChatKey::Second { bound: other });
     let stranger = badge_pass(1, KEY, requirement()).to_bytes();
@@ -56,15 +56,15 @@ fn a_restriction_names_one_pseudonym_until_it_ends_or_is_lifted() {
     let restricted = badge_pass(0, KEY, requirement()).to_bytes();
     let other = badge_pass(1, KEY, requirement()).to_bytes();
     let at = |pass: &[u8], now| relay.verify_badge(badge_request(pass), now).verdict;
-    relay.restrict(ROOM, pseudonym(0), Some(NOW + 60)).unwrap();
+    relay.restrict(SCOPE, pseudonym(0), Some(NOW + 60)).unwrap();
     assert_eq!(at(&restricted, NOW + 60), Verdict::Restricted { until: Some(NOW + 60) });
     assert_eq!(at(&other, NOW), Verdict::Accepted);
     assert_eq!(at(&restricted, NOW + 61), Verdict::Accepted);
-    relay.restrict(ROOM, pseudonym(0), None).unwrap();
+    relay.restrict(SCOPE, pseudonym(0), None).unwrap();
     relay.expire(NOW + 61).unwrap();
     assert_eq!(at(&restricted, NOW + 61), Verdict::Restricted { until: None });
-    assert_eq!(relay.lift(ROOM, pseudonym(0)), Ok(true));
-    assert_eq!(relay.lift(ROOM, pseudonym(0)), Ok(false));
+    assert_eq!(relay.lift(SCOPE, pseudonym(0)), Ok(true));
+    assert_eq!(relay.lift(SCOPE, pseudonym(0)), Ok(false));
     assert_eq!(at(&restricted, NOW + 61), Verdict::Accepted);
     let unlisted = UnlistedScope("elsewhere".into());
     assert_eq!(relay.restrict("elsewhere", pseudonym(0), None), Err(unlisted.into()));
@@ -170,7 +170,7 @@ fn a_badge_shown_again_costs_no_pairing_and_everything_else_is_checked() {
     relay.slash(world().secrets[0].clone(), None, NOW);
     assert_eq!(at(&relay, NOW), Verdict::SlashedMember { within_grace: true });
     let relay = shown();
-    relay.restrict(ROOM, pseudonym(0), None).unwrap();
+    relay.restrict(SCOPE, pseudonym(0), None).unwrap();
     assert_eq!(at(&relay, NOW), Verdict::Restricted { until: None });
     let relay = shown();
     relay.advance_root(root(1), NOW);
@@ -190,9 +190,9 @@ fn chat_keys_and_restrictions_are_those_of_all_relays_of_a_log_and_outlive_them(
     let show = |pass: &[u8]| relay().verify_badge(badge_request(pass), NOW);
     assert_eq!(show(&first).holder.unwrap().chat_key, ChatKey::First);
     assert_eq!(show(&second).holder.unwrap().chat_key, ChatKey::Second { bound: ChatKeyHash::new(KEY) });
-    relay().restrict(ROOM, pseudonym(0), Some(NOW + 60)).unwrap();
+    relay().restrict(SCOPE, pseudonym(0), Some(NOW + 60)).unwrap();
     assert_eq!(show(&first).verdict, Verdict::Restricted { until: Some(NOW + 60) });
-    assert_eq!(relay().lift(ROOM, pseudonym(0)), Ok(true));
+    assert_eq!(relay().lift(SCOPE, pseudonym(0)), Ok(true));
     assert_eq!(show(&first).holder.unwrap().chat_key, ChatKey::Bound);
 }
 

@@ -42,7 +42,7 @@ fn engine_of<S: RelayStore + Default + 'static>(settings: &EngineSettings) -> (E
 
 fn owned(sent: &Sent) -> OwnedPost {
     OwnedPost {
-        scope: ROOM.into(),
+        scope: SCOPE.into(),
         message: Bytes::from(sent.message.clone()),
         pass: Ok(Bytes::from(sent.pass.clone())),
     }
@@ -177,7 +177,7 @@ fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder()
     assert!(not_base64(&verdicts[0]) && verdicts[1].is_accepted(), "{verdicts:?}");
 
     let pass = badge_pass(0, b"key", policy().requirement_on(TODAY)).to_bytes();
-    let badge = |pass| OwnedBadge { scope: ROOM.into(), pass, key_check: None };
+    let badge = |pass| OwnedBadge { scope: SCOPE.into(), pass, key_check: None };
     let answer = wait(engine.submit_badge(source("a"), badge(Ok(pass.into()))));
     assert!(answer.verdict.is_accepted() && answer.holder.is_some());
     let answer = wait(engine.submit_badge(source("a"), badge(Err(error))));

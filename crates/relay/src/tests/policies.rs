@@ -154,8 +154,8 @@ fn a_scope_that_was_dropped_is_ignored_for_the_grace_time() {
     let mut table = PolicyTable::new(REGISTRY, [policy()]).unwrap();
     table.change(Vec::<Policy>::new(), NOW).unwrap();
     let gossip = |table: &PolicyTable, name, now| table.unlisted_verdict(name, now).gossip();
-    assert_eq!(gossip(&table, ROOM, NOW + 50), Gossip::Ignore);
-    assert_eq!(gossip(&table, ROOM, NOW + 51), Gossip::Reject);
+    assert_eq!(gossip(&table, SCOPE, NOW + 50), Gossip::Ignore);
+    assert_eq!(gossip(&table, SCOPE, NOW + 51), Gossip::Reject);
     assert_eq!(gossip(&table, "elsewhere", NOW), Gossip::Reject);
     assert_eq!(table.with_unlisted(UnlistedVerdict::Ignore).unlisted_verdict("elsewhere", NOW).name(), "overloaded");
 }
@@ -165,11 +165,11 @@ fn times_and_versions_ascend_together() {
     let error = |list: Vec<DatedPolicy>| PolicyHistory::new(list).unwrap_err();
     assert_eq!(error(Vec::new()), PolicyError::NoPolicy);
     let equal = vec![dated(policy(), 1, UnixSeconds(5)), dated(policy(), 2, UnixSeconds(5))];
-    assert_eq!(error(equal), PolicyError::Duplicate(ROOM.into()));
+    assert_eq!(error(equal), PolicyError::Duplicate(SCOPE.into()));
     let falling = vec![dated(policy(), 1, UnixSeconds(9)), dated(policy(), 1, UnixSeconds(5))];
-    assert_eq!(error(falling), PolicyError::Version { name: ROOM.into(), earlier: 1, later: 1 });
+    assert_eq!(error(falling), PolicyError::Version { name: SCOPE.into(), earlier: 1, later: 1 });
     let other = Policy { name: "attic".into(), ..policy() };
-    let expected = PolicyError::OtherScope { expected: ROOM.into(), found: "attic".into() };
+    let expected = PolicyError::OtherScope { expected: SCOPE.into(), found: "attic".into() };
     assert_eq!(error(vec![dated(policy(), 1, UnixSeconds(0)), dated(other, 2, UnixSeconds(5))]), expected);
 }
 

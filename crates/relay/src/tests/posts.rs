@@ -156,12 +156,12 @@ fn policies_that_cannot_be_change_nothing() {
     check(vec![Policy { name: String::new(), ..policy() }], PolicyError::NoName);
     check(vec![Policy { name: "x".repeat(256), ..policy() }], PolicyError::LongName(256));
     let skewed = Policy { max_clock_skew: 601, ..policy() };
-    check(vec![skewed], PolicyError::SkewAboveEpoch { name: ROOM.into(), skew: 601, epoch: 600 });
-    check(vec![Policy { min_stake: 99, ..policy() }, policy()], PolicyError::Duplicate(ROOM.into()));
-    assert_eq!(relay.policies().get(ROOM).unwrap().history().current(NOW), &policy().into());
+    check(vec![skewed], PolicyError::SkewAboveEpoch { name: SCOPE.into(), skew: 601, epoch: 600 });
+    check(vec![Policy { min_stake: 99, ..policy() }, policy()], PolicyError::Duplicate(SCOPE.into()));
+    assert_eq!(relay.policies().get(SCOPE).unwrap().history().current(NOW), &policy().into());
     assert_eq!(honest().to(&relay, NOW), Verdict::Accepted);
     relay.change_policies(Vec::<Policy>::new(), NOW).unwrap();
-    assert!(relay.policies().get(ROOM).is_err());
+    assert!(relay.policies().get(SCOPE).is_err());
 }
 
 #[test]
@@ -475,5 +475,5 @@ fn nothing_is_accepted_when_members_may_have_left_unseen() {
     relay.see(Horizon { head_time, exit_delay: DAY });
     let shorter = Policy { epoch_seconds: NonZeroU32::new(60).unwrap(), ..policy() };
     relay.change_policies([shorter], NOW).unwrap();
-    assert_eq!(relay.policies().get(ROOM).unwrap().history().exposure(NOW), exposure);
+    assert_eq!(relay.policies().get(SCOPE).unwrap().history().exposure(NOW), exposure);
 }

@@ -21,7 +21,7 @@ pub fn relay_with(policies: Vec<Policy>, roots: RootHistory) -> Relay {
     Relay::new(posts, badges, table, roots, Arc::new(MemoryLog::new()))
 }
 
-/// Returns a relay of one room that knows the current root.
+/// Returns a relay of one scope that knows the current root.
 pub fn relay() -> Relay {
     relay_on(Arc::new(MemoryLog::new()))
 }
@@ -50,10 +50,10 @@ pub trait Request {
 
 impl Request for Sent {
     fn request(&self) -> PostRequest<'_> {
-        PostRequest { scope: ROOM, message: &self.message, pass: &self.pass }
+        PostRequest { scope: SCOPE, message: &self.message, pass: &self.pass }
     }
 }
 
 pub fn badge_request(pass: &[u8]) -> BadgeRequest<'_> {
-    BadgeRequest { scope: ROOM, pass }
+    BadgeRequest { scope: SCOPE, pass }
 }

@@ -22,7 +22,7 @@
 //! let now = UnixSeconds(1_800_000_000); // the time of the clock
 //! let mut ledger = Ledger::create(&files, &owner, DeviceShare::SOLE, now, History::None)?;
 //!
-//! // The room's epochs are ten minutes long, and a member may send at most five messages in one. This member's own
+//! // The scope's epochs are ten minutes long, and a member may send at most five messages in one. This member's own
 //! // limit is one.
 //! let scope = Scope::new(&registry, "lobby");
 //! let quota = Quota::new(scope, NonZeroU32::new(600).ok_or("zero")?, &terms, NonZeroU16::new(5).ok_or("zero")?);

@@ -9,20 +9,20 @@ fn book() -> Book {
 
 #[test]
 fn ids_are_counted_up_and_the_end_says_when_it_goes_on() {
-    let (mut book, room) = (book(), quota("room", 600, 3));
+    let (mut book, usual) = (book(), quota("room", 600, 3));
     for id in 0..3 {
-        let reservation = book.reserve(NOON + 100, &room).unwrap();
+        let reservation = book.reserve(NOON + 100, &usual).unwrap();
         assert_eq!((reservation.message_id, reservation.left), (id, 2 - id));
         assert_eq!(reservation.epoch.number(), 3_000_000);
     }
     let before = book.clone();
-    let refusal = book.reserve(NOON + 599, &room).unwrap_err();
+    let refusal = book.reserve(NOON + 599, &usual).unwrap_err();
     assert!(
         matches!(refusal, LedgerRefusal::QuotaUsed { used: 3, next_begins: UnixSeconds(1_800_000_600), .. }),
         "{refusal}"
     );
     assert_eq!(book, before);
-    assert_eq!(book.reserve(NOON + 600, &room).unwrap().message_id, 0);
+    assert_eq!(book.reserve(NOON + 600, &usual).unwrap().message_id, 0);
 }
 
 #[test]
@@ -45,108 +45,108 @@ fn a_cap_that_changes_within_an_epoch_gives_no_id_again() {
 
 #[test]
 fn the_status_tells_what_a_reservation_would_meet() {
-    let (mut book, room) = (book(), quota("room", 600, 2));
-    let status = book.status(NOON, &room);
+    let (mut book, usual) = (book(), quota("room", 600, 2));
+    let status = book.status(NOON, &usual);
     assert_eq!((status.used, status.left, status.next_begins), (0, 2, NOON + 600));
-    book.reserve(NOON, &room).unwrap();
-    let status = book.status(NOON, &room);
+    book.reserve(NOON, &usual).unwrap();
+    let status = book.status(NOON, &usual);
     assert_eq!((status.used, status.left), (1, 1));
-    book.reserve(NOON + 6_000, &room).unwrap();
-    let status = book.status(NOON, &room);
+    book.reserve(NOON + 6_000, &usual).unwrap();
+    let status = book.status(NOON, &usual);
     assert_eq!((status.used, status.left, status.next_begins), (0, 0, NOON + 600));
     book.suspect(NOON + 6_000);
-    let status = book.status(NOON + 6_000, &room);
+    let status = book.status(NOON + 6_000, &usual);
     assert_eq!((status.used, status.left, status.next_begins), (1, 0, NOON + 7_200));
 }
 
 #[test]
 fn an_epoch_that_was_left_is_not_entered_again() {
-    let (mut book, room) = (book(), quota("room", 600, 9));
-    book.reserve(NOON, &room).unwrap();
-    book.reserve(NOON + 600, &room).unwrap();
-    let refusal = book.reserve(NOON + 599, &room).unwrap_err();
+    let (mut book, usual) = (book(), quota("room", 600, 9));
+    book.reserve(NOON, &usual).unwrap();
+    book.reserve(NOON + 600, &usual).unwrap();
+    let refusal = book.reserve(NOON + 599, &usual).unwrap_err();
     assert!(
         matches!(refusal, LedgerRefusal::EpochLeft { next_begins, .. } if next_begins == NOON + 1_200),
         "{refusal}"
     );
-    assert_eq!(book.reserve(NOON + 601, &room).unwrap().message_id, 1);
+    assert_eq!(book.reserve(NOON + 601, &usual).unwrap().message_id, 1);
     // A skipped epoch was never used.
-    book.reserve(NOON + 6_000, &room).unwrap();
-    assert_eq!(book.reserve(NOON + 3_000, &room).unwrap().message_id, 0);
+    book.reserve(NOON + 6_000, &usual).unwrap();
+    assert_eq!(book.reserve(NOON + 3_000, &usual).unwrap().message_id, 0);
 }
 
 #[test]
 fn a_clock_once_in_the_year_2100_does_not_lock_the_wallet() {
-    let (mut book, room) = (book(), quota("room", 600, 9));
-    book.reserve(NOON, &room).unwrap();
-    book.reserve(UnixSeconds(4_102_444_800), &room).unwrap();
-    assert!(matches!(book.reserve(NOON, &room), Err(LedgerRefusal::EpochLeft { .. })));
+    let (mut book, usual) = (book(), quota("room", 600, 9));
+    book.reserve(NOON, &usual).unwrap();
+    book.reserve(UnixSeconds(4_102_444_800), &usual).unwrap();
+    assert!(matches!(book.reserve(NOON, &usual), Err(LedgerRefusal::EpochLeft { .. })));
     for epoch in 1..200 {
-        assert_eq!(book.reserve(NOON + 600 * epoch, &room).unwrap().message_id, 0);
+        assert_eq!(book.reserve(NOON + 600 * epoch, &usual).unwrap().message_id, 0);
     }
-    assert!(matches!(book.reserve(UnixSeconds(4_102_444_800), &room), Err(LedgerRefusal::EpochLeft { .. })));
+    assert!(matches!(book.reserve(UnixSeconds(4_102_444_800), &usual), Err(LedgerRefusal::EpochLeft { .. })));
 }
 
 #[test]
 fn what_may_have_been_used_unknown_to_the_book_is_refused_until_confirmed() {
-    let (mut book, room) = (book(), quota("room", 600, 9));
-    book.reserve(NOON, &room).unwrap();
+    let (mut book, usual) = (book(), quota("room", 600, 9));
+    book.reserve(NOON, &usual).unwrap();
     book.suspect(NOON + 10);
     book.suspect(NOON);
     let refused = Err(LedgerRefusal::MayBeStale { resumes_at: NOON + 1_200 });
-    assert_eq!(book.reserve(NOON + 20, &room), refused);
-    assert_eq!(book.reserve(NOON - 6_000, &room), refused);
+    assert_eq!(book.reserve(NOON + 20, &usual), refused);
+    assert_eq!(book.reserve(NOON - 6_000, &usual), refused);
     assert_eq!(book.reserve(NOON, &quota("other", 600, 1)), refused);
-    assert_eq!(book.reserve(NOON + 1_199, &room), refused);
+    assert_eq!(book.reserve(NOON + 1_199, &usual), refused);
     let mut later = book.clone();
-    assert_eq!(later.reserve(NOON + 1_200, &room).unwrap().message_id, 0);
+    assert_eq!(later.reserve(NOON + 1_200, &usual).unwrap().message_id, 0);
     book.confirm_current();
-    assert_eq!(book.reserve(NOON + 20, &room).unwrap().message_id, 1);
+    assert_eq!(book.reserve(NOON + 20, &usual).unwrap().message_id, 1);
 }
 
 /// Another device posted just after an epoch began and was lost; this device's clock is two seconds slow and still
 /// shows the earlier epoch.
 #[test]
 fn a_slow_clock_just_after_an_edge_repeats_no_id() {
-    let (mut lost, room) = (book(), quota("room", 600, 9));
-    let other = lost.reserve(NOON + 600, &room).unwrap();
+    let (mut lost, usual) = (book(), quota("room", 600, 9));
+    let other = lost.reserve(NOON + 600, &usual).unwrap();
     let mut book = book();
     book.suspect(NOON + 598);
     for now in [NOON + 598, NOON + 600, NOON + 1_199] {
-        assert_eq!(book.reserve(now, &room), Err(LedgerRefusal::MayBeStale { resumes_at: NOON + 1_200 }));
+        assert_eq!(book.reserve(now, &usual), Err(LedgerRefusal::MayBeStale { resumes_at: NOON + 1_200 }));
     }
-    let own = book.reserve(NOON + 1_200, &room).unwrap();
+    let own = book.reserve(NOON + 1_200, &usual).unwrap();
     assert_ne!((own.epoch, own.message_id), (other.epoch, other.message_id));
 }
 
 /// A book that replaces another one after the clock went back, and is replaced again.
 #[test]
 fn a_book_in_anothers_place_knows_of_all_its_uses() {
-    let (mut book, room) = (book(), quota("room", 600, 9));
+    let (mut book, usual) = (book(), quota("room", 600, 9));
     book.reserve(NOON + 86_400, &quota("far", 600, 9)).unwrap();
-    book.reserve(NOON + 6_000, &room).unwrap();
+    book.reserve(NOON + 6_000, &usual).unwrap();
     for _ in 0..2 {
         book = book.replaced(share(0, 2), NOON);
         assert_eq!(book.last_use(), Some(NOON + 6_000));
         assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book.clone()));
         for now in [NOON, NOON + 6_000, NOON + 7_199] {
-            assert_eq!(book.reserve(now, &room), Err(LedgerRefusal::MayBeStale { resumes_at: NOON + 7_200 }));
+            assert_eq!(book.reserve(now, &usual), Err(LedgerRefusal::MayBeStale { resumes_at: NOON + 7_200 }));
         }
         // Further ahead than the last use, and entered before.
         let refused = book.reserve(NOON + 86_400, &quota("far", 600, 9)).unwrap_err();
         assert!(matches!(refused, LedgerRefusal::QuotaUsed { .. }), "{refused}");
-        assert_eq!(book.clone().reserve(NOON + 7_200, &room).unwrap().message_id, 0);
+        assert_eq!(book.clone().reserve(NOON + 7_200, &usual).unwrap().message_id, 0);
     }
 }
 
 #[test]
 fn a_limit_below_the_devices_gives_the_last_of_them_nothing() {
-    let room = quota("room", 600, 2);
+    let usual = quota("room", 600, 2);
     let mut third = Book::new(owner(0), share(2, 3));
-    let refusal = third.reserve(NOON, &room).unwrap_err();
-    assert_eq!(refusal, LedgerRefusal::NothingForDevice { limit: room.limit, share: share(2, 3) });
+    let refusal = third.reserve(NOON, &usual).unwrap_err();
+    assert_eq!(refusal, LedgerRefusal::NothingForDevice { limit: usual.limit, share: share(2, 3) });
     let mut second = Book::new(owner(0), share(1, 3));
-    let reservation = second.reserve(NOON, &room).unwrap();
+    let reservation = second.reserve(NOON, &usual).unwrap();
     assert_eq!((reservation.message_id, reservation.left), (1, 0));
 }
 
@@ -184,9 +184,9 @@ fn the_ends_of_the_number_range_do_not_overflow() {
     let mut book = book();
     for now in [UnixSeconds(0), UnixSeconds::MAX] {
         for seconds in [1, u32::MAX] {
-            let room = quota("room", seconds, u16::MAX);
-            book.reserve(now, &room).unwrap();
-            book.status(now, &room);
+            let usual = quota("room", seconds, u16::MAX);
+            book.reserve(now, &usual).unwrap();
+            book.status(now, &usual);
         }
     }
     book.suspect(UnixSeconds::MAX);
@@ -195,8 +195,8 @@ fn the_ends_of_the_number_range_do_not_overflow() {
 
 #[test]
 fn the_highest_limit_can_be_used_up() {
-    let (mut book, room) = (book(), quota("room", 600, u16::MAX));
-    let ids: Vec<u16> = std::iter::from_fn(|| book.reserve(NOON, &room).ok()).map(|r| r.message_id).collect();
+    let (mut book, usual) = (book(), quota("room", 600, u16::MAX));
+    let ids: Vec<u16> = std::iter::from_fn(|| book.reserve(NOON, &usual).ok()).map(|r| r.message_id).collect();
     assert!(ids.into_iter().eq(0..u16::MAX));
-    assert!(matches!(book.reserve(NOON, &room), Err(LedgerRefusal::QuotaUsed { used: u16::MAX, .. })));
+    assert!(matches!(book.reserve(NOON, &usual), Err(LedgerRefusal::QuotaUsed { used: u16::MAX, .. })));
 }

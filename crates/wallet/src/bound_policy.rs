@@ -1,4 +1,4 @@
-//! Rooms, in which messages are posted.
+//! Policies that are bound to a registry.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use crate::ledger::Quota;
 
-/// Error of a [`Room`].
+/// Error of a [`BoundPolicy`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RoomError {
+pub enum BoundPolicyError {
     /// The policy's values contradict each other.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -68,17 +68,17 @@ pub enum RoomError {
     },
 }
 
-/// A room: a scope at a registry, and its policy.
+/// A policy that is bound to a registry, with the scope that follows from both.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct BoundPolicy {
     registry: RegistryId,
     scope: Scope,
     policy: DatedPolicy,
     /// The policy as a history that never changes.
-    policies: PolicyHistory,
+    history: PolicyHistory,
 }
 
-/// The parts of a relay's answer to `/v1/policy` that concern a room.
+/// The parts of a relay's answer to `/v1/policy` that concern one scope.
 #[derive(Deserialize)]
 struct Document {
     registry: RegistryDocument,
@@ -112,30 +112,31 @@ fn first_version() -> u32 {
     1
 }
 
-impl Room {
-    /// The room of a policy at a registry.
+impl BoundPolicy {
+    /// Binds a policy to a registry.
     ///
     /// # Errors
-    /// [`RoomError::Policy`] if the policy is not valid.
-    pub fn new(registry: RegistryId, policy: impl Into<DatedPolicy>) -> Result<Self, RoomError> {
+    /// [`BoundPolicyError::Policy`] if the policy is not valid.
+    pub fn new(registry: RegistryId, policy: impl Into<DatedPolicy>) -> Result<Self, BoundPolicyError> {
         let policy = policy.into();
         let scope = Scope::new(&registry, &policy.policy.name);
-        Ok(Self { registry, scope, policies: PolicyHistory::new([policy.clone()])?, policy })
+        Ok(Self { registry, scope, history: PolicyHistory::new([policy.clone()])?, policy })
     }
 
-    /// Reads the room of this name from the JSON that a relay answers at `/v1/policy`. Registry and policy are then
-    /// what the relay states. A [`Poster`](super::Poster) fails if the member did not deposit at that registry.
+    /// Reads the policy of the scope of this name from the JSON that a relay answers at `/v1/policy`. Registry and
+    /// policy are then what the relay states. A [`Poster`](super::Poster) fails if the member did not deposit at that
+    /// registry.
     ///
     /// # Errors
-    /// [`RoomError`].
-    pub fn from_policy_document(json: &str, name: &str) -> Result<Self, RoomError> {
-        let Document { registry, scopes } = serde_json::from_str(json).map_err(RoomError::Document)?;
+    /// [`BoundPolicyError`].
+    pub fn from_policy_document(json: &str, name: &str) -> Result<Self, BoundPolicyError> {
+        let Document { registry, scopes } = serde_json::from_str(json).map_err(BoundPolicyError::Document)?;
         let mut address = [0; 20];
-        let digits = registry.address.strip_prefix("0x").ok_or(RoomError::Address)?;
-        hex::decode_to_slice(digits, &mut address).map_err(|_| RoomError::Address)?;
+        let digits = registry.address.strip_prefix("0x").ok_or(BoundPolicyError::Address)?;
+        hex::decode_to_slice(digits, &mut address).map_err(|_| BoundPolicyError::Address)?;
         let registry = RegistryId { chain_id: registry.chain_id, address };
         let scope = scopes.into_iter().find(|scope| scope.name == name);
-        let scope = scope.ok_or_else(|| RoomError::NoSuchScope(name.into()))?;
+        let scope = scope.ok_or_else(|| BoundPolicyError::NoSuchScope(name.into()))?;
         let policy = Policy {
             name: scope.name,
             epoch_seconds: scope.epoch_seconds,
@@ -148,56 +149,57 @@ impl Room {
         Self::new(registry, DatedPolicy { policy, version: scope.version, from: scope.from })?.stated_as(scope.scope)
     }
 
-    /// Returns this room if the app pins the hash of its policy. An app pins the policy of today and the announced next
-    /// ones.
+    /// Returns this policy if the app pins its hash. An app pins the policy of today and the announced next ones.
     ///
     /// This protects against a relay that serves a special policy to one member, and then recognises this member's
     /// posts by the values that they state.
     ///
     /// # Errors
-    /// [`RoomError::NotPinned`].
+    /// [`BoundPolicyError::NotPinned`].
     #[cfg(feature = "notes")]
-    pub fn pinned(self, pins: &[PolicyHash]) -> Result<Self, RoomError> {
+    pub fn pinned(self, pins: &[PolicyHash]) -> Result<Self, BoundPolicyError> {
         let found = self.policy_hash()?;
         match pins.contains(&found) {
             true => Ok(self),
-            false => Err(RoomError::NotPinned { name: self.policy().name.clone(), found }),
+            false => Err(BoundPolicyError::NotPinned { name: self.values().name.clone(), found }),
         }
     }
 
     /// The hash of the policy, which apps pin.
     ///
     /// # Errors
-    /// [`RoomError::Note`] if the policy has no canonical form. Policies that relays publish have one.
+    /// [`BoundPolicyError::Note`] if the policy has no canonical form. Policies that relays publish have one.
     #[cfg(feature = "notes")]
-    pub fn policy_hash(&self) -> Result<PolicyHash, RoomError> {
+    pub fn policy_hash(&self) -> Result<PolicyHash, BoundPolicyError> {
         Ok(PolicyHash::of(&self.registry, &self.policy)?)
     }
 
-    /// Returns this room if another relay states the same policy for it. Ask a relay of another operator, over another
+    /// Returns this policy if another relay states the same one. Ask a relay of another operator, over another
     /// connection. See [`pinned`](Self::pinned) for the attack.
     ///
     /// # Errors
-    /// [`RoomError::Differs`].
-    pub fn confirmed_by(self, other: &Self) -> Result<Self, RoomError> {
+    /// [`BoundPolicyError::Differs`].
+    pub fn confirmed_by(self, other: &Self) -> Result<Self, BoundPolicyError> {
         match (self.registry, &self.policy) == (other.registry, &other.policy) {
             true => Ok(self),
-            false => Err(RoomError::Differs {
-                name: self.policy().name.clone(),
+            false => Err(BoundPolicyError::Differs {
+                name: self.values().name.clone(),
                 version: self.policy.version,
                 other: other.policy.version,
             }),
         }
     }
 
-    /// Returns this room if its scope is the one that a relay states.
+    /// Returns this policy if its scope is the one that a relay states.
     ///
     /// # Errors
-    /// [`RoomError::OtherScope`].
-    pub fn stated_as(self, stated: Scope) -> Result<Self, RoomError> {
+    /// [`BoundPolicyError::OtherScope`].
+    pub fn stated_as(self, stated: Scope) -> Result<Self, BoundPolicyError> {
         match self.scope == stated {
             true => Ok(self),
-            false => Err(RoomError::OtherScope { name: self.policy().name.clone(), expected: self.scope, stated }),
+            false => {
+                Err(BoundPolicyError::OtherScope { name: self.values().name.clone(), expected: self.scope, stated })
+            }
         }
     }
 
@@ -212,29 +214,29 @@ impl Room {
     }
 
     /// The policy with its version and the time when it takes effect.
-    pub fn dated_policy(&self) -> &DatedPolicy {
+    pub fn dated(&self) -> &DatedPolicy {
         &self.policy
     }
 
-    /// The policy.
-    pub fn policy(&self) -> &Policy {
+    /// The values of the policy.
+    pub fn values(&self) -> &Policy {
         &self.policy.policy
     }
 
     /// The policy as a history that never changed.
-    pub(super) fn policies(&self) -> &PolicyHistory {
-        &self.policies
+    pub(super) fn history(&self) -> &PolicyHistory {
+        &self.history
     }
 
     /// The quota of a member with these terms in an epoch.
     pub fn quota(&self, terms: &Terms) -> Quota {
-        let policy = self.policy();
-        Quota::new(self.scope, policy.epoch_seconds, terms, policy.limit_cap)
+        let values = self.values();
+        Quota::new(self.scope, values.epoch_seconds, terms, values.limit_cap)
     }
 
     /// The requirement that a post made at `now` must state.
     pub fn requirement_at(&self, now: UnixSeconds) -> Requirement {
-        self.policy().requirement(self.policy().epoch_at(now))
+        self.values().requirement(self.values().epoch_at(now))
     }
 }
 
@@ -253,45 +255,45 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_read_from_what_a_relay_publishes() {
-        let room = Room::from_policy_document(&document(), "lobby").unwrap();
-        assert_eq!(*room.registry(), REGISTRY);
-        assert_eq!(room.scope(), Scope::new(&REGISTRY, "lobby"));
-        let policy = room.policy();
-        assert_eq!((policy.epoch_seconds.get(), policy.limit_cap.get(), policy.max_clock_skew), (60, 5, 20));
+    fn a_policy_is_read_from_what_a_relay_publishes() {
+        let bound = BoundPolicy::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!(*bound.registry(), REGISTRY);
+        assert_eq!(bound.scope(), Scope::new(&REGISTRY, "lobby"));
+        let values = bound.values();
+        assert_eq!((values.epoch_seconds.get(), values.limit_cap.get(), values.max_clock_skew), (60, 5, 20));
     }
 
     #[test]
     fn what_is_no_policy_document_is_refused() {
-        let refusal = |json: &str, name| Room::from_policy_document(json, name).unwrap_err();
+        let refusal = |json: &str, name| BoundPolicy::from_policy_document(json, name).unwrap_err();
         let document = document();
-        assert!(matches!(refusal(&document, "attic"), RoomError::NoSuchScope(name) if name == "attic"));
-        assert!(matches!(refusal("{}", "lobby"), RoomError::Document(_)));
-        assert!(matches!(refusal(DOCUMENT, "lobby"), RoomError::Document(_)));
-        assert!(matches!(refusal(&document.replace("0x1111", "0x111g"), "lobby"), RoomError::Address));
-        assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), RoomError::Address));
+        assert!(matches!(refusal(&document, "attic"), BoundPolicyError::NoSuchScope(name) if name == "attic"));
+        assert!(matches!(refusal("{}", "lobby"), BoundPolicyError::Document(_)));
+        assert!(matches!(refusal(DOCUMENT, "lobby"), BoundPolicyError::Document(_)));
+        assert!(matches!(refusal(&document.replace("0x1111", "0x111g"), "lobby"), BoundPolicyError::Address));
+        assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), BoundPolicyError::Address));
         let skew = document.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
-        assert!(matches!(refusal(&skew, "lobby"), RoomError::Policy(_)));
+        assert!(matches!(refusal(&skew, "lobby"), BoundPolicyError::Policy(_)));
     }
 
     #[test]
     fn versions_and_times_are_read_where_they_are_stated() {
-        let old = Room::from_policy_document(&document(), "lobby").unwrap();
-        assert_eq!((old.dated_policy().version, old.dated_policy().from), (1, UnixSeconds(0)));
+        let old = BoundPolicy::from_policy_document(&document(), "lobby").unwrap();
+        assert_eq!((old.dated().version, old.dated().from), (1, UnixSeconds(0)));
         let document = document().replace(r#""epoch": 1"#, r#""version": 4, "from": 99, "epoch": 1"#);
-        let new = Room::from_policy_document(&document, "lobby").unwrap();
-        assert_eq!((new.dated_policy().version, new.dated_policy().from), (4, UnixSeconds(99)));
+        let new = BoundPolicy::from_policy_document(&document, "lobby").unwrap();
+        assert_eq!((new.dated().version, new.dated().from), (4, UnixSeconds(99)));
     }
 
     #[cfg(feature = "notes")]
     #[test]
     fn a_policy_for_one_member_alone_is_caught_by_a_pin_and_by_another_relay() {
-        let read = |json: &str| Room::from_policy_document(json, "lobby").unwrap();
-        let room = read(&document());
+        let read = |json: &str| BoundPolicy::from_policy_document(json, "lobby").unwrap();
+        let policy = read(&document());
         let next = read(&document().replace(r#""epoch": 1"#, r#""version": 2, "from": 9, "epoch": 1"#));
-        let pins = [room.policy_hash().unwrap(), next.policy_hash().unwrap()];
-        assert!(room.clone().pinned(&pins).is_ok() && next.pinned(&pins).is_ok());
-        assert!(room.clone().confirmed_by(&read(&document())).is_ok());
+        let pins = [policy.policy_hash().unwrap(), next.policy_hash().unwrap()];
+        assert!(policy.clone().pinned(&pins).is_ok() && next.pinned(&pins).is_ok());
+        assert!(policy.clone().confirmed_by(&read(&document())).is_ok());
         // A stake, cap, epoch, age, version or time that only one member gets marks every post of this member.
         for (from, to) in [
             (r#""min_stake": 1"#, r#""min_stake": 2"#),
@@ -302,8 +304,8 @@ mod tests {
             (r#""epoch": 1"#, r#""from": 10, "epoch": 1"#),
         ] {
             let tagged = read(&document().replace(from, to));
-            assert!(matches!(tagged.clone().pinned(&pins), Err(RoomError::NotPinned { .. })), "{to}");
-            assert!(matches!(tagged.confirmed_by(&room), Err(RoomError::Differs { .. })), "{to}");
+            assert!(matches!(tagged.clone().pinned(&pins), Err(BoundPolicyError::NotPinned { .. })), "{to}");
+            assert!(matches!(tagged.confirmed_by(&policy), Err(BoundPolicyError::Differs { .. })), "{to}");
         }
     }
 
@@ -311,8 +313,8 @@ mod tests {
     fn a_scope_of_another_registry_is_refused() {
         let document = document().replace(r#""chain_id": 7"#, r#""chain_id": 8"#);
         let expected = Scope::new(&RegistryId { chain_id: 8, ..REGISTRY }, "lobby");
-        match Room::from_policy_document(&document, "lobby") {
-            Err(RoomError::OtherScope { name, expected: found, stated }) => {
+        match BoundPolicy::from_policy_document(&document, "lobby") {
+            Err(BoundPolicyError::OtherScope { name, expected: found, stated }) => {
                 assert_eq!((name.as_str(), found, stated), ("lobby", expected, Scope::new(&REGISTRY, "lobby")));
             }
             other => panic!("{other:?}"),
