@@ -205,13 +205,14 @@ impl Context {
             return Ok(MemberIndex(index));
         }
         let commitment = self.open_secret(&payer.registry.id())?.commitment();
-        payer.registry.index_of(commitment, payer.address)?.with_context(|| {
-            format!(
+        match payer.registry.index_of(commitment, payer.address)? {
+            Some(index) => Ok(index),
+            None => bail!(
                 "{} (the paying wallet, {}, must be the one that deposited)",
-                not_a_member(&self.config),
+                not_a_member(&self.config)?,
                 payer.address
-            )
-        })
+            ),
+        }
     }
 
     /// Refuses a registry whose contracts run unknown code, or which verifies slashes with another key than the one in
@@ -233,12 +234,12 @@ fn usual_state_folder() -> Result<PathBuf> {
 }
 
 /// The message for an account that has no membership, with what to do.
-pub(super) fn not_a_member(config: &Config) -> String {
-    let account: String = config.require(Key::Account).unwrap_or_default();
-    format!(
+pub(super) fn not_a_member(config: &Config) -> Result<String> {
+    let account: String = config.require(Key::Account)?;
+    Ok(format!(
         "account {account} of this identity is not a member of this registry yet: `quotapass deposit --tier 0` makes \
          it a member; or choose the account that is one with --account"
-    )
+    ))
 }
 
 #[cfg(feature = "ledger")]

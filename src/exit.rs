@@ -40,9 +40,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         MemberStatus::Exiting { withdrawable_at } => Some(withdrawable_at),
         _ => None,
     };
-    let when = withdrawable_at.map(moment).unwrap_or_default();
+    let next = withdrawable_at.map_or_else(
+        || format!("`quotapass status` shows from when on {deposit} can be withdrawn"),
+        |at| format!("`quotapass withdraw` pays {deposit} back from {} on", moment(at)),
+    );
     context.output().result(
-        &format!("Member {index} has left the tree. `quotapass withdraw` pays {deposit} back from {when} on."),
+        &format!("Member {index} has left the tree. {next}."),
         json!({
             "index": index,
             "withdrawable_at": withdrawable_at,

@@ -244,7 +244,7 @@ impl Context {
             None => self.kept_index(owner)?,
         };
         match (known, slots) {
-            (_, []) => bail!("{}", not_a_member(self.config())),
+            (_, []) => bail!(not_a_member(self.config())?),
             (Some(known), slots) if slots.iter().any(|(index, _)| *index == known) => Ok(known),
             (Some(known), _) => bail!("member {known} is not this account of the identity; check the index"),
             (None, [(index, _)]) => Ok(*index),

@@ -45,8 +45,8 @@ fn given(config: &Config, variable: &str, file: Key) -> Result<Option<Zeroizing<
 
 fn typed(question: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
     if !can_ask() {
-        let flag = file.flag().unwrap_or_default();
-        bail!("{question}there is no terminal for a prompt; set {variable}, or name a file with {flag}");
+        let setting = file.flag().unwrap_or_else(|| format!("`{}`", file.name()));
+        bail!("{question}there is no terminal for a prompt; set {variable}, or name a file with {setting}");
     }
     Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?))
 }

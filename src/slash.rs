@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             .events
             .iter()
             .any(|logged| matches!(logged.event, RegistryEvent::Credited { account, .. } if account == receiver));
-        let paid = reward.map(|reward| amount::show(reward, &info.token)).unwrap_or_default();
+        let paid = reward.map_or_else(|| "an unknown reward".into(), |reward| amount::show(reward, &info.token));
         let how = if is_credited {
             "credited, because the token refused the payment (see `quotapass registry claim`)"
         } else {

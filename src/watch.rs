@@ -45,10 +45,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         };
         if let Some(undone) = synced.undone {
             let ancestor = undone.ancestor.map(|block| block.number);
-            context.output().result(
-                &format!("reorganised  after block {}", ancestor.unwrap_or_default()),
-                json!({ "event": "reorganised", "ancestor": ancestor }),
-            )?;
+            let since =
+                ancestor.map_or_else(|| "from the first block on".into(), |block| format!("after block {block}"));
+            context
+                .output()
+                .result(&format!("reorganised  {since}"), json!({ "event": "reorganised", "ancestor": ancestor }))?;
         }
         for change in &synced.changes {
             let logged = &change.event;

@@ -122,7 +122,7 @@ impl Key {
     ];
 
     /// Returns the setting's name in the file.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DataDir => "data_dir",
             Self::StateDir => "state_dir",
@@ -280,8 +280,8 @@ impl Config {
         let mut values = BTreeMap::new();
         for key in Key::ALL {
             let variable = key.variable();
-            let value = if let Some(value) = flags.of(key) {
-                Some((value.clone(), Origin::Flag(key.flag().unwrap_or_default())))
+            let value = if let Some((value, flag)) = flags.of(key).zip(key.flag()) {
+                Some((value.clone(), Origin::Flag(flag)))
             } else if let Some(value) = env::var_os(&variable).filter(|value| !value.is_empty()) {
                 let value = value.into_string().map_err(|_| anyhow!("{variable} is not UTF-8"))?;
                 Some((value, Origin::Environment(variable)))

@@ -48,7 +48,7 @@ fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> 
     let verifying = key.verifying_key();
     // The words in the form that `SlashVerifier` takes: points in the order of EIP-197.
     let words: Vec<_> = verifying.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();
-    let source = solidity::verifier(C::KIND, C::public_names(), &verifying, &key.origin().to_string());
+    let source = solidity::verifier(C::KIND, C::public_names(), &verifying, &key.origin().to_string())?;
     let files = [
         (format!("{}.sol", solidity::contract_name(C::KIND)), source.into_bytes()),
         ("constructor_words.json".into(), serde_json::to_vec_pretty(&words)?),

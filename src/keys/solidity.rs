@@ -1,16 +1,19 @@
 //! The source of a self-contained contract that verifies proofs of one circuit with one key.
 
+use anyhow::{Context, Result};
 use quotapass_circuits::{constraints::CircuitKind, verifier::VerifyingKey};
 
 /// Returns the source. For `slash` it has the function that a registry calls, so that it can replace `SlashVerifier`;
 /// for the other circuits the inputs are one array.
-pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, origin: &str) -> String {
+///
+/// # Errors
+/// If the key has too few points.
+pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, origin: &str) -> Result<String> {
     let words: Vec<_> = key.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();
     // alpha, beta, gamma and delta take 14 words; x and y of each point of the inputs follow.
-    let (fixed, combination) = words.split_at(14.min(words.len()));
-    let word = |at: usize| fixed.get(at).map(String::as_str).unwrap_or_default();
-    let points: Vec<_> = combination.chunks(2).map(|point| point.join(", ")).collect();
-    let (first, rest) = points.split_first().map(|(first, rest)| (first.as_str(), rest)).unwrap_or_default();
+    let (fixed, combination) = words.split_first_chunk::<14>().context("the key has too few points")?;
+    let (points, _) = combination.as_chunks::<2>();
+    let ([x, first_y], rest) = points.split_first().context("the key has no point for its inputs")?;
     let contract = contract_name(kind);
     let (parameters, inputs): (String, Vec<String>) = match kind {
         CircuitKind::Slash => (
@@ -23,14 +26,12 @@ pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, or
         ),
     };
     let mut steps = String::new();
-    for (input, point) in inputs.iter().zip(rest) {
-        steps += &format!("        if (!_mulAdd(sum, {point}, {input})) return false;\n");
+    for (input, [x, y]) in inputs.iter().zip(rest) {
+        steps += &format!("        if (!_mulAdd(sum, {x}, {y}, {input})) return false;\n");
     }
-    let list = |range: core::ops::Range<usize>, indent: &str| {
-        range.map(|at| format!("{indent}{}", word(at))).collect::<Vec<_>>().join(",\n")
-    };
     let indent = " ".repeat(12);
-    format!(
+    let list = |words: &[String]| words.iter().map(|word| format!("{indent}{word}")).collect::<Vec<_>>().join(",\n");
+    Ok(format!(
         "// SPDX-License-Identifier: MIT OR Apache-2.0\n\
          pragma solidity ^0.8.20;\n\n\
          /// @title Groth16 verifier of the statement `{kind}` of quotapass\n\
@@ -75,12 +76,10 @@ pub(super) fn verifier(kind: CircuitKind, names: &[&str], key: &VerifyingKey, or
          }}\n",
         hash = key.hash(),
         inputs_in_words = names.join(", "),
-        x = first.split(", ").next().unwrap_or_default(),
-        first_y = first.split(", ").nth(1).unwrap_or_default(),
-        alpha_beta = list(0..6, &indent),
-        gamma = list(6..10, &indent),
-        delta = list(10..14, &indent),
-    )
+        alpha_beta = list(&fixed[..6]),
+        gamma = list(&fixed[6..10]),
+        delta = list(&fixed[10..]),
+    ))
 }
 
 /// Returns the contract's name.

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{npm, poseidon};
+use crate::{npm, poseidon, write_or_check};
 
 /// Contracts whose artifacts are committed: source file below contracts/src, and name.
 const PUBLISHED: [(&str, &str); 3] =
@@ -104,11 +104,7 @@ impl Forge {
         known += &known_code("Hasher", &poseidon::hasher_code(), &[]);
         files.push((crate::root().join(KNOWN_CODE), known));
         for (file, content) in files {
-            if !check {
-                fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
-            } else if fs::read_to_string(&file).unwrap_or_default() != content {
-                bail!("{} does not match the sources; run `cargo xtask contracts build`", file.display());
-            }
+            write_or_check(&file, &content, check, "cargo xtask contracts build")?;
         }
         Ok(())
     }
@@ -156,7 +152,7 @@ fn artifact(name: &str, compiled: &Value) -> Result<String> {
 /// Returns a compiled contract's code on a chain, and for each immutable the positions of its words in the code.
 fn code_of(name: &str, compiled: &Value) -> Result<(Vec<u8>, Vec<Vec<u64>>)> {
     let pick = |pointer: &str| compiled.pointer(pointer).with_context(|| format!("{name} lacks {pointer}"));
-    let object = pick("/deployedBytecode/object")?.as_str().unwrap_or_default();
+    let object = pick("/deployedBytecode/object")?.as_str().context("the code is not text")?;
     let code = hex::decode(object.trim_start_matches("0x")).map_err(|error| anyhow!("the code of {name}: {error}"))?;
     let references =
         pick("/deployedBytecode/immutableReferences")?.as_object().context("immutableReferences is not an object")?;

@@ -14,9 +14,12 @@ mod prose;
 mod suites;
 mod web;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -70,17 +73,23 @@ fn main() -> Result<()> {
 
 /// Returns the repository's root, the folder above this crate.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository").to_path_buf()
 }
 
 fn generate(check: bool) -> Result<()> {
     for (path, content) in poseidon::generated_files().into_iter().chain(names::generated_files()?) {
-        let file = root().join(&path);
-        if !check {
-            std::fs::write(&file, content).with_context(|| format!("cannot write {}", path.display()))?;
-        } else if std::fs::read_to_string(&file).unwrap_or_default() != content {
-            bail!("{} is not up to date; run `cargo xtask generate`", path.display());
-        }
+        write_or_check(&root().join(path), &content, check, "cargo xtask generate")?;
     }
+    Ok(())
+}
+
+/// Writes a generated file, or fails if it is not up to date.
+fn write_or_check(file: &Path, content: &str, check: bool, task: &str) -> Result<()> {
+    let name = file.display();
+    if !check {
+        return fs::write(file, content).with_context(|| format!("cannot write {name}"));
+    }
+    let found = fs::read_to_string(file).with_context(|| format!("cannot read {name}; run `{task}`"))?;
+    ensure!(found == content, "{name} is not up to date; run `{task}`");
     Ok(())
 }

@@ -46,9 +46,10 @@ impl RegistryArgument {
         let chain_id = self.chain_id.parse();
         let chain_id = chain_id.map_err(|_| Failure::argument("the chain id is not a whole number below 2^64"))?;
         let mut address = [0; 20];
-        let digits = self.address.strip_prefix("0x").unwrap_or_default();
-        hex::decode_to_slice(digits, &mut address)
-            .map_err(|_| Failure::argument("the registry's address is not 0x and 40 hexadecimal digits"))?;
+        let digits = self.address.strip_prefix("0x");
+        digits
+            .and_then(|digits| hex::decode_to_slice(digits, &mut address).ok())
+            .ok_or_else(|| Failure::argument("the registry's address is not 0x and 40 hexadecimal digits"))?;
         Ok(RegistryId { chain_id, address })
     }
 }

@@ -45,12 +45,12 @@ impl Identity {
 
     /// The 24 words, for the backup.
     pub fn mnemonic(&self) -> JsString {
-        JsString::from(self.seed.words().unwrap_or_default().as_str())
+        JsString::from(self.text().as_str())
     }
 
     /// The 24 words in UTF-8, which are encrypted for the next module.
     pub fn words(&self) -> Uint8Array {
-        Uint8Array::from(self.seed.words().unwrap_or_default().as_bytes())
+        Uint8Array::from(self.text().as_bytes())
     }
 
     /// Returns the account with this number at a registry.
@@ -62,6 +62,14 @@ impl Identity {
         let number = argument::whole("number of the account", number)?;
         let secret = self.seed.secret(&registry, number).map_err(|reason| Failure::Field { what: "secret", reason })?;
         Ok(Account { registry, secret })
+    }
+}
+
+impl Identity {
+    /// The words as text.
+    #[allow(clippy::expect_used, reason = "only the seed of a wallet has no words, and this module makes no such seed")]
+    fn text(&self) -> Zeroizing<String> {
+        self.seed.words().expect("the seed is a mnemonic")
     }
 }
 

@@ -116,7 +116,8 @@ fn apply(
     let mut next = zkey.clone();
     next.delta_g1 = (zkey.delta_g1 * factor).into_affine();
     next.delta_g2 = (zkey.delta_g2 * factor).into_affine();
-    let inverse = Zeroizing::new(factor.inverse().unwrap_or_default());
+    // Only a beacon can give the factor zero, with negligible probability.
+    let inverse = Zeroizing::new(factor.inverse().ok_or(CeremonyError::Beacon)?);
     next.c = scaled(&zkey.c, &inverse);
     next.h = scaled(&zkey.h, &inverse);
     let contribution = Contribution {

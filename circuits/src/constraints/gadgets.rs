@@ -1,9 +1,12 @@
 //! Small gadgets that the circuits share.
 
 use ark_bn254::Fr;
-use ark_ff::{BigInteger, Field, One, PrimeField, Zero};
+use ark_ff::{BigInteger, MontFp, One, PrimeField, Zero};
 
 use super::{Builder, Unsatisfied};
+
+/// 1/2.
+const HALF: Fr = MontFp!("10944121435919637611123202872628637544274182200208017171849102093287904247809");
 
 /// Constrains `bit` to 0 or 1, with one constraint.
 pub(crate) fn enforce_boolean<B: Builder>(builder: &mut B, bit: &B::Num) -> Result<(), Unsatisfied> {
@@ -15,16 +18,15 @@ pub(crate) fn enforce_boolean<B: Builder>(builder: &mut B, bit: &B::Num) -> Resu
 /// the other bits, so no further constraint has to link the bits to the value.
 pub(crate) fn enforce_bits<B: Builder>(builder: &mut B, value: &B::Num, bits: usize) -> Result<(), Unsatisfied> {
     let mut rest = value.clone();
-    let mut weight = Fr::one();
+    let (mut weight, mut inverse) = (Fr::one(), Fr::one());
     for i in 0..bits - 1 {
         let bit = builder.hint(value, |value| Fr::from(value.into_bigint().get_bit(i)));
         enforce_boolean(builder, &bit)?;
         rest = rest - bit * weight;
         weight += weight;
+        inverse *= HALF;
     }
-    // A power of two has an inverse in a field of odd order.
-    let top = rest * weight.inverse().unwrap_or_default();
-    enforce_boolean(builder, &top)
+    enforce_boolean(builder, &(rest * inverse))
 }
 
 /// Constrains `value` to one of four values, with three constraints. A proof does not reveal which one.

@@ -136,7 +136,7 @@ impl UpperNodes {
             place /= ARITY;
         }
         // A tree without members has no bucket and the empty root.
-        let root = nodes.first().copied().or(empty.last().map(|root| root.to_field())).unwrap_or_default();
+        let root = nodes.first().copied().unwrap_or(empty[self.levels.get() - 1].to_field());
         (way, root)
     }
 }

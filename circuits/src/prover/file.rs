@@ -32,6 +32,18 @@ const G2_BYTES: usize = 128;
 const MOST: u32 = 1 << 24;
 
 pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
+    let mut bytes = content(key);
+    bytes.extend(Sha256::digest(&bytes));
+    bytes
+}
+
+/// Returns the checksum at the end of a key's file.
+pub(super) fn checksum(key: &ProvingKey) -> [u8; 32] {
+    Sha256::digest(content(key)).into()
+}
+
+/// Returns the bytes of a key's file before the checksum.
+fn content(key: &ProvingKey) -> Vec<u8> {
     let CircuitInfo { kind, levels, hash, public, variables, constraints } = key.circuit;
     let mut bytes = Vec::with_capacity(2 << 20);
     bytes.extend(MAGIC);
@@ -63,7 +75,6 @@ pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
     if let KeyOrigin::Ceremony(hash) = key.origin {
         bytes.extend(hash.0);
     }
-    bytes.extend(Sha256::digest(&bytes));
     bytes
 }
 

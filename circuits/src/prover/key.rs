@@ -166,7 +166,7 @@ impl ProvingKey {
             verifying: key.vk,
             fingerprint: [0; 32],
         };
-        key.fingerprint = Self::checksum(&key.to_bytes()).unwrap_or_default();
+        key.fingerprint = file::checksum(&key);
         key
     }
 

@@ -50,7 +50,7 @@ impl VerifierCosts {
                 work();
                 elapsed().saturating_sub(begin)
             });
-            times.min().unwrap_or_default()
+            times.fold(Duration::MAX, Duration::min)
         };
         let proofs = arbitrary_proofs();
         let items = arbitrary_items::<C>(&proofs);

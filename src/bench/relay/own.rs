@@ -63,7 +63,7 @@ impl OwnRelay {
         let begun = serde_json::from_str::<Value>(&line).ok();
         let Some(url) = begun.as_ref().and_then(|begun| begun["url"].as_str()) else {
             let status = own.process.wait();
-            let said = fs::read_to_string(&errors).unwrap_or_default();
+            let said = fs::read_to_string(&errors).unwrap_or_else(|error| format!("its messages are lost: {error}"));
             bail!("the relay did not start ({status:?}): {line}{said}");
         };
         own.url = Url::parse(url)?;

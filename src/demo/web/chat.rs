@@ -1,6 +1,6 @@
 //! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -164,7 +164,7 @@ async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejecti
 async fn listen(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
     let (first, next) = {
         let lines = chat.lines();
@@ -180,8 +180,8 @@ async fn listen(
                 line = next.recv() => line.ok()?,
             },
         };
-        let event = Event::default().id(line.number.to_string()).json_data(&*line).unwrap_or_default();
-        Some((Ok(event), (first, next, stopping)))
+        let event = Event::default().id(line.number.to_string()).json_data(&*line);
+        Some((event, (first, next, stopping)))
     });
     Sse::new(lines).keep_alive(KeepAlive::default())
 }

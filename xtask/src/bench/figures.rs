@@ -75,7 +75,7 @@ impl Figures {
         let run: Value = serde_json::from_str(&read(json)?)?;
         for figure in run["figures"].as_array().context("no figures")? {
             let pair = Pair::of(figure);
-            let unit = figure["unit"].as_str().unwrap_or_default();
+            let unit = figure["unit"].as_str().context("a figure has no unit")?;
             if let (Some(curve), Some(x)) = (figure["curve"].as_str(), figure["x"].as_f64()) {
                 self.curves.entry(curve.to_owned()).or_default().entry(threads).or_default().push((x, pair));
             } else if let Some(what) = figure["what"].as_str() {

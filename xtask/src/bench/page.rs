@@ -86,7 +86,7 @@ fn circumstances() -> Result<String> {
         model = model.trim_start_matches(['\t', ' ', ':']),
         commit = output("git", &["rev-parse", "--short=12", "HEAD"])?,
         rustc = output("rustc", &["--version"])?,
-        peer = peer.rsplit(['@', '#']).next().unwrap_or_default(),
+        peer = peer.rsplit(['@', '#']).next().unwrap_or(&peer),
     ))
 }
 

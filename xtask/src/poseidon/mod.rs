@@ -17,10 +17,10 @@ use parameters::Parameters;
 /// Returns the generated files: path from the repository's root, and content.
 pub fn generated_files() -> Vec<(PathBuf, String)> {
     let parameters: Vec<_> = (2..=5).map(Parameters::derive).collect();
-    let widest = parameters.last().map(solidity::source).unwrap_or_default();
+    let widest = parameters.last().expect("there are four widths");
     vec![
         (PathBuf::from("circuits/src/poseidon/constants.rs"), rust::source(&parameters)),
-        (PathBuf::from("contracts/src/libraries/PoseidonT5.sol"), widest),
+        (PathBuf::from("contracts/src/libraries/PoseidonT5.sol"), solidity::source(widest)),
     ]
 }
 

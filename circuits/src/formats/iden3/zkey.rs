@@ -2,7 +2,7 @@
 
 use ark_bn254::{Fq, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_ff::{BigInteger, Field, PrimeField};
+use ark_ff::{BigInt, BigInteger, Field, PrimeField};
 use blake2::{Blake2b512, Digest};
 
 use super::sections::{Iden3Error, Section, SectionFault, sections, write, write_field, write_g1, write_g2};
@@ -289,14 +289,14 @@ impl Zkey {
 /// Returns R^2, where R = 2^256 is the factor of the Montgomery form. snarkjs stores each value times R^2, as its
 /// arithmetic requires.
 fn montgomery_factor() -> Fr {
-    let r = Fr::from_bigint(Fr::R).unwrap_or_default();
-    r.square()
+    Fr::new(Fr::R).square()
 }
 
 fn read_coefficients(mut section: Section<'_>, domain: u32, variables: u32) -> Result<Vec<Coefficient>, Iden3Error> {
     let count = section.u32()? as usize;
     section.remain(count.saturating_mul(COEFFICIENT_BYTES))?;
-    let unscale = montgomery_factor().inverse().unwrap_or_default();
+    // The Montgomery form of 1/R is 1.
+    let unscale = Fr::new_unchecked(BigInt::one()).square();
     section.list(count, |section| {
         Ok(Coefficient {
             matrix: section.u32_below(2)?,

@@ -39,7 +39,8 @@ impl<P: MontConfig<4>> pulp::NullaryFnOnce for Power<'_, P> {
             odd_powers[i] = odd_powers[i - 1].times(simd, square);
         }
         let mut steps = steps(exponent, ODD_POWERS).skip_while(|step| step.odd_power.is_none());
-        let first = steps.next().and_then(|step| step.odd_power).unwrap_or_default();
+        #[allow(clippy::expect_used, reason = "every exponent is a constant other than zero")]
+        let first = steps.next().and_then(|step| step.odd_power).expect("the exponent is not zero");
         let mut result = odd_powers[first];
         for Step { squarings, odd_power } in steps {
             for _ in 0..squarings {

@@ -149,9 +149,9 @@ impl SeedContent {
         match self {
             Self::Mnemonic { words } => Seed::from_words(words),
             Self::Wallet { address, signature } => {
-                let bytes = Zeroizing::new(hex::decode(signature).unwrap_or_default());
-                let signature =
-                    alloy_primitives::Signature::from_raw(&bytes).map_err(|_| SeedError::WrongSigner(*address))?;
+                let invalid = SeedError::WrongSigner(*address);
+                let bytes = hex::decode(signature).map(Zeroizing::new).map_err(|_| invalid.clone())?;
+                let signature = alloy_primitives::Signature::from_raw(&bytes).map_err(|_| invalid)?;
                 Seed::from_wallet(*address, &signature, &signature)
             }
         }
