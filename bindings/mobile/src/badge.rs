@@ -67,7 +67,8 @@ impl Prover {
         let (secret, member, path) = together(account, membership, room)?;
         progress.begin(Step::Prove)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let pass = quotapass_wallet::make_badge(prover, room.bound_policy(), own, &chat_key, UnixSeconds(now), &mut OsRng)?;
+        let pass =
+            quotapass_wallet::make_badge(prover, room.bound_policy(), own, &chat_key, UnixSeconds(now), &mut OsRng)?;
         Ok(BadgePass { encoded: pass.to_bytes(), text: pass.to_text(), pseudonym: pass.pseudonym.to_string() })
     }
 }

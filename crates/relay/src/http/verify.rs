@@ -11,7 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{BadgeChallenge, Gossip, Overload, Possession, ScopePolicy, UnixSeconds, Verdict, VerdictKind};
+use quotapass_protocol::{
+    BadgeChallenge, Gossip, Overload, Possession, ScopePolicy, UnixSeconds, Verdict, VerdictKind,
+};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use tokio::time::timeout;
 use utoipa::{
