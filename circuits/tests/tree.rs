@@ -220,6 +220,31 @@ proptest! {
 }
 
 #[test]
+fn a_snapshot_stays_while_the_tree_goes_on() {
+    let slots: Vec<_> = (0..4_100).map(|n| Some(member(n))).collect();
+    let mut tree = MemberTree::build(Levels::STANDARD, slots.clone()).unwrap();
+    let snapshot = tree.clone();
+    let reader = std::thread::spawn(move || {
+        for index in (0..4_100).step_by(100).map(MemberIndex) {
+            let member = snapshot.member(index).unwrap();
+            assert_eq!(snapshot.path(index).unwrap().root(&member), snapshot.root());
+        }
+        snapshot
+    });
+    tree.append(member(4_100)).unwrap();
+    tree.remove(MemberIndex(100)).unwrap();
+    let later = tree.clone();
+    tree.extend((4_101..4_200).map(|n| TreeChange::Append(member(n)))).unwrap();
+    tree.rewind(2_050, &[(MemberIndex(100), member(100))]).unwrap();
+    same(&tree, &MemberTree::build(Levels::STANDARD, slots[..2_050].to_vec()).unwrap());
+    same(&reader.join().unwrap(), &MemberTree::build(Levels::STANDARD, slots.clone()).unwrap());
+    let mut changed = slots;
+    changed.push(Some(member(4_100)));
+    changed[100] = None;
+    same(&later, &MemberTree::build(Levels::STANDARD, changed).unwrap());
+}
+
+#[test]
 fn a_refused_change_leaves_the_tree_as_it_was() {
     let mut tree = MemberTree::new(Levels::new(2).unwrap());
     tree.extend((0..3).map(|n| TreeChange::Append(member(n)))).unwrap();

@@ -1,14 +1,11 @@
 //! Posting without a copy of the registry: with a relay's answers, checked against the chain.
 
-use std::sync::Arc;
-
-use parking_lot::RwLock;
 use quotapass_circuits::membership::{Levels, MemberTree};
 use quotapass_registry::{
     Follower, FollowerSettings, RegistryContract, RegistryReader,
     rpc::{JsonRpcNode, RpcSettings},
 };
-use quotapass_relay::http::members_routes;
+use quotapass_relay::{LatestTree, http::members_routes};
 use quotapass_testkit::{anvil::Anvil, process::now};
 
 use crate::world::{Device, WALLETS, configure, deploy};
@@ -17,7 +14,7 @@ use crate::world::{Device, WALLETS, configure, deploy};
 fn serve(runtime: &tokio::runtime::Runtime, tree: MemberTree) -> String {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let routes = members_routes(Arc::new(RwLock::new(tree)));
+    let routes = members_routes(LatestTree::new(tree));
     runtime.spawn(async move { axum::serve(listener, routes).await });
     address
 }

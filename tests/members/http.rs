@@ -1,14 +1,10 @@
 //! Tests of client and server over loopback TCP, with honest and dishonest servers.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{Router, body::Body, http::StatusCode, response::Redirect, routing::get};
-use parking_lot::RwLock;
 use quotapass_circuits::formats::wire::DecodeErrorKind;
-use quotapass_relay::http::members_routes;
+use quotapass_relay::{LatestTree, http::members_routes};
 use quotapass_wallet::members::{ClientError, ClientOptions, RelayMembers, SyncError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -30,7 +26,7 @@ impl Server {
     }
 
     fn honest(tree: MemberTree) -> Self {
-        Self::start(members_routes(Arc::new(RwLock::new(tree))))
+        Self::start(members_routes(LatestTree::new(tree)))
     }
 
     fn client(&self) -> RelayMembers {
@@ -41,13 +37,15 @@ impl Server {
 
 #[test]
 fn a_wallet_syncs_from_a_relay() {
-    let tree = Arc::new(RwLock::new(TREE.clone()));
-    let server = Server::start(members_routes(tree.clone()));
+    let latest = LatestTree::new(TREE.clone());
+    let server = Server::start(members_routes(latest.clone()));
     let mut wallet = wallet(8_200);
     wallet.sync(&server.client(), &head(&TREE)).unwrap();
     assert_eq!(wallet.membership().unwrap().1, TREE.path(MemberIndex(8_200)).unwrap());
-    tree.write().append(member(MEMBERS)).unwrap();
-    let head = head(&tree.read());
+    let mut tree = TREE.clone();
+    tree.append(member(MEMBERS)).unwrap();
+    let head = head(&tree);
+    latest.set(tree);
     wallet.sync(&server.client(), &head).unwrap();
     assert_eq!(wallet.root(), Some(head.root));
 }

@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quotapass_circuits::{
-    membership::{MemberIndex, MemberTree, Root},
+    membership::{MemberIndex, Root},
     share::Line,
     signal::{Epoch, ExternalNullifier, Scope},
 };
@@ -108,8 +108,7 @@ impl Run {
 
     /// Checks that relay, routes and chain have the same root.
     fn is_in_step(&self, world: &World) {
-        let members = self.follower.members();
-        let tree: MemberTree = members.read().clone();
+        let tree = self.follower.members().get();
         assert_eq!((self.relay.roots().current(), tree.root()), (Some(world.root()), world.root()));
         assert_eq!(self.follower.root(), Some(world.root()));
         let occupied = (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count();

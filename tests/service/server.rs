@@ -9,7 +9,7 @@ use std::{
 };
 
 use quotapass_relay::{
-    Engine, EngineSettings, Relay, RelayContext, SettableClock,
+    Engine, EngineSettings, LatestTree, Relay, RelayContext, SettableClock,
     http::{HttpService, HttpSettings},
 };
 use quotapass_testkit::process::until;
@@ -46,7 +46,7 @@ impl Server {
         let relay = relay(log.clone());
         let context = RelayContext::new(clock.clone());
         let engine = Engine::start(relay.clone(), context, &EngineSettings::default()).unwrap();
-        let members = Arc::new(parking_lot::RwLock::new(world().tree.clone()));
+        let members = LatestTree::new(world().tree.clone());
         let service = HttpService::new(engine.clone(), members, settings);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

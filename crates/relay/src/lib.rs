@@ -24,6 +24,7 @@ pub mod engine;
 mod events;
 pub mod http;
 pub mod log;
+mod members;
 mod nullifiers;
 mod pipeline;
 mod slashed;
@@ -53,6 +54,7 @@ pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 pub use log::valkey::{Durability, ValkeyFiles, ValkeyLog, ValkeyLogError, ValkeySettings};
 #[cfg(any(feature = "embedded", feature = "valkey"))]
 pub use log::{LogChoice, LogIdentity, LogIdentityError};
+pub use members::LatestTree;
 pub use nullifiers::{Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
 pub use pipeline::{PostRequest, Relay, Verification};
 pub use slashed::SlashedMembers;

@@ -20,7 +20,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{Policy, PolicyTable, RootHistory};
 use quotapass_relay::{
-    Clock as _, Engine, EngineSettings, MemoryLog, Relay, RelayContext, SystemClock, http::HttpService,
+    Clock as _, Engine, EngineSettings, LatestTree, MemoryLog, Relay, RelayContext, SystemClock, http::HttpService,
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use toml::{Table, Value};
@@ -153,7 +153,7 @@ fn runs(settings: &Settings) {
     relay.change_policies(live.scopes.iter().cloned(), now).unwrap();
     relay.change_unlisted(live.unlisted);
     relay.change_shadow(live.shadow.iter().cloned());
-    let members = Arc::new(parking_lot::RwLock::new(MemberTree::build(Levels::new(1).unwrap(), []).unwrap()));
+    let members = LatestTree::new(MemberTree::new(Levels::new(1).unwrap()));
     let service = HttpService::new(engine, members, live.http.clone());
     let listener = BENCH.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! The whole member tree.
 
 mod bulk;
+mod chunks;
 mod store;
 
 use ark_bn254::Fr;
@@ -49,6 +50,9 @@ pub struct Update {
 ///
 /// The tree stores only the slots that were ever filled and the nodes above them; the rest of the tree is empty. A
 /// member takes 40 bytes, and about 21 more for the nodes above it.
+///
+/// A clone is a snapshot that shares memory with the tree. A change copies the parts that it changes, unless no snapshot
+/// has them, so a snapshot is cheap, stays as it is, and can be read without a lock while the tree goes on.
 #[derive(Clone, Debug)]
 pub struct MemberTree {
     levels: Levels,
@@ -67,9 +71,7 @@ impl MemberTree {
     /// # Errors
     /// [`TreeError`] if the members do not fit, or if a commitment is zero.
     pub fn build(levels: Levels, members: impl IntoIterator<Item = Option<Member>>) -> Result<Self, TreeError> {
-        let members = members.into_iter();
         let mut tree = Self::new(levels);
-        tree.store.reserve(members.size_hint().0);
         for member in members {
             tree.push(member)?;
         }

@@ -3,19 +3,19 @@
 //! Computing a path reads one cache line of members, and four siblings per level, each from a different address. So it
 //! waits for memory and for the translation of page addresses. The two lowest levels have the most nodes; what a path
 //! reads from them is in one block. The levels above are small enough to stay in caches.
+//!
+//! Blocks and upper levels are lists in [`Chunks`], which a clone shares.
 
 use core::hint::black_box;
 
 use ark_bn254::Fr;
 use ark_ff::Zero;
 
-use super::{ARITY, Levels};
+use super::{ARITY, Levels, chunks::Chunks};
 use crate::membership::{Root, path::Others};
 
 /// Members of a block: the members below four siblings of level 1.
 const MEMBERS: usize = 2 * ARITY * ARITY;
-/// Number of blocks that are allocated together, so that a growing tree is not copied.
-const PIECE: usize = 1_024;
 
 /// 32 members, and the nodes of levels 0 and 1 above them. With this alignment, four siblings fill two cache lines that
 /// the processor fetches together.
@@ -33,33 +33,26 @@ struct Block {
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     len: usize,
-    blocks: Vec<Vec<Block>>,
+    blocks: Chunks<Block>,
     /// The siblings of level 2 and of the levels above it.
-    upper: Vec<Vec<[Fr; ARITY]>>,
+    upper: Vec<Chunks<[Fr; ARITY]>>,
     /// For each level, the hash of a node without members below it.
     empty: Vec<Fr>,
 }
 
 impl Store {
     pub(super) fn new(levels: Levels) -> Self {
-        Self {
-            len: 0,
-            blocks: Vec::new(),
-            upper: vec![Vec::new(); levels.get().saturating_sub(2)],
-            empty: levels.empty_roots().into_iter().map(Root::to_field).collect(),
-        }
-    }
-
-    /// Reserves memory in a new store, so that filling it does not copy data.
-    pub(super) fn reserve(&mut self, members: usize) {
-        let mut groups = members.div_ceil(MEMBERS);
-        if self.blocks.is_empty() {
-            self.blocks.push(Vec::with_capacity(groups.min(PIECE)));
-        }
-        for siblings in &mut self.upper {
-            groups = groups.div_ceil(ARITY);
-            siblings.reserve_exact(groups);
-        }
+        let empty: Vec<Fr> = levels.empty_roots().into_iter().map(Root::to_field).collect();
+        // A tree of one level reads no siblings of level 1.
+        let siblings = |level: usize| [empty.get(level).copied().unwrap_or_default(); ARITY];
+        let blank = Block {
+            commitments: [Fr::zero(); MEMBERS],
+            low: [siblings(0); ARITY],
+            high: siblings(1),
+            terms: [0; MEMBERS],
+        };
+        let upper = (2..empty.len()).map(|level| Chunks::new(siblings(level))).collect();
+        Self { len: 0, blocks: Chunks::new(blank), upper, empty }
     }
 
     /// Number of slots that were ever filled.
@@ -74,28 +67,26 @@ impl Store {
 
     /// Returns the commitment and the packed terms of a slot; both are zero if the slot is empty.
     pub(super) fn slot(&self, slot: usize) -> (Fr, u64) {
-        match self.block(slot / MEMBERS) {
-            Some(block) => (block.commitments[slot % MEMBERS], block.terms[slot % MEMBERS]),
-            None => (Fr::zero(), 0),
-        }
+        let block = self.blocks.get(slot / MEMBERS);
+        (block.commitments[slot % MEMBERS], block.terms[slot % MEMBERS])
     }
 
     /// Returns all commitments, with zero for a removed member.
     pub(super) fn commitments(&self) -> impl Iterator<Item = &Fr> {
-        self.blocks.iter().flatten().flat_map(|block| &block.commitments).take(self.len)
+        let blocks = (0..self.len.div_ceil(MEMBERS)).map(|block| self.blocks.get(block));
+        blocks.flat_map(|block| &block.commitments).take(self.len)
     }
 
     /// Fills the next slot. It does not update the nodes above the slot: new ones have the hash of an empty subtree,
     /// and existing ones keep their old hash.
     pub(super) fn push(&mut self, commitment: Fr, terms: u64) {
         self.len += 1;
-        self.make_room();
         self.put(self.len - 1, commitment, terms);
     }
 
     /// Replaces the content of a slot that was filled before.
     pub(super) fn put(&mut self, slot: usize, commitment: Fr, terms: u64) {
-        let block = self.block_mut(slot / MEMBERS);
+        let block = self.blocks.get_mut(slot / MEMBERS);
         block.commitments[slot % MEMBERS] = commitment;
         block.terms[slot % MEMBERS] = terms;
     }
@@ -107,18 +98,22 @@ impl Store {
 
     /// Returns the hashes of a node and its siblings, from the left.
     pub(super) fn siblings(&self, level: usize, place: usize) -> [Fr; ARITY] {
-        self.group(level, place / ARITY).copied().unwrap_or([self.empty[level]; ARITY])
+        let group = place / ARITY;
+        match level {
+            0 => self.blocks.get(group / ARITY).low[group % ARITY],
+            1 => self.blocks.get(group).high,
+            _ => *self.upper[level - 2].get(group),
+        }
     }
 
     /// Returns the siblings of each node above a filled slot, from the left. The root has none.
     pub(super) fn others_above(&self, slot: usize) -> Vec<Others> {
         let groups = || {
             let block = slot / MEMBERS;
-            let lowest = self.block(block).into_iter();
-            let lowest = lowest.flat_map(move |block| [&block.low[slot / 2 / ARITY % ARITY], &block.high]);
+            let Block { low, high, .. } = self.blocks.get(block);
             let places = core::iter::successors(Some(block / ARITY), |place| Some(place / ARITY));
-            let upper = self.upper.iter().zip(places).filter_map(|(siblings, place)| siblings.get(place));
-            lowest.chain(upper).take(self.empty.len() - 1)
+            let upper = self.upper.iter().zip(places).map(|(siblings, place)| siblings.get(place));
+            [&low[slot / 2 / ARITY % ARITY], high].into_iter().chain(upper).take(self.empty.len() - 1)
         };
         // Reads one word of each group before copying any, so that the processor waits for all of them at once.
         black_box(groups().fold(0, |words, siblings| words ^ siblings[0].0.0[0]));
@@ -133,21 +128,13 @@ impl Store {
         above
     }
 
-    fn group(&self, level: usize, group: usize) -> Option<&[Fr; ARITY]> {
-        match level {
-            0 => self.block(group / ARITY).map(|block| &block.low[group % ARITY]),
-            1 => self.block(group).map(|block| &block.high),
-            _ => self.upper[level - 2].get(group),
-        }
-    }
-
     /// Replaces a node that has members below it.
     pub(super) fn set_node(&mut self, level: usize, place: usize, hash: Fr) {
         let group = place / ARITY;
         let siblings = match level {
-            0 => &mut self.block_mut(group / ARITY).low[group % ARITY],
-            1 => &mut self.block_mut(group).high,
-            _ => &mut self.upper[level - 2][group],
+            0 => &mut self.blocks.get_mut(group / ARITY).low[group % ARITY],
+            1 => &mut self.blocks.get_mut(group).high,
+            _ => self.upper[level - 2].get_mut(group),
         };
         siblings[place % ARITY] = hash;
     }
@@ -163,10 +150,7 @@ impl Store {
         for slot in len..before.min(kept * MEMBERS) {
             self.put(slot, Fr::zero(), 0);
         }
-        self.blocks.truncate(kept.div_ceil(PIECE));
-        if let Some(last) = self.blocks.last_mut() {
-            last.truncate(kept - (kept - 1) / PIECE * PIECE);
-        }
+        self.blocks.truncate(kept);
         for (level, before) in counts.into_iter().enumerate() {
             let count = self.node_count(level);
             if let Some(siblings) = level.checked_sub(2) {
@@ -178,34 +162,5 @@ impl Store {
                 self.set_node(level, place, self.empty[level]);
             }
         }
-    }
-
-    /// Allocates memory for the last member and the nodes above it.
-    fn make_room(&mut self) {
-        let (piece, place) = ((self.len - 1) / MEMBERS / PIECE, (self.len - 1) / MEMBERS % PIECE);
-        if piece == self.blocks.len() {
-            // The first piece grows with a small tree. A tree with more pieces is large, so they are allocated whole.
-            self.blocks.push(if piece == 0 { Vec::new() } else { Vec::with_capacity(PIECE) });
-        }
-        if place == self.blocks[piece].len() {
-            self.blocks[piece].push(Block {
-                commitments: [Fr::zero(); MEMBERS],
-                low: [[self.empty[0]; ARITY]; ARITY],
-                high: [self.empty.get(1).copied().unwrap_or_default(); ARITY],
-                terms: [0; MEMBERS],
-            });
-        }
-        for level in 2..self.empty.len() {
-            let groups = self.node_count(level).div_ceil(ARITY);
-            self.upper[level - 2].resize(groups, [self.empty[level]; ARITY]);
-        }
-    }
-
-    fn block(&self, block: usize) -> Option<&Block> {
-        self.blocks.get(block / PIECE)?.get(block % PIECE)
-    }
-
-    fn block_mut(&mut self, block: usize) -> &mut Block {
-        &mut self.blocks[block / PIECE][block % PIECE]
     }
 }

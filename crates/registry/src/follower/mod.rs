@@ -183,7 +183,7 @@ impl Follower {
         if self.head().is_some() { Ok(()) } else { Err(FollowError::NotSynced) }
     }
 
-    /// The tree as of [`head`](Self::head).
+    /// The tree as of [`head`](Self::head). A clone of it is a snapshot, which shares memory with the copy's tree.
     ///
     /// # Errors
     /// [`FollowError::NotSynced`].

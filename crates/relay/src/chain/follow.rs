@@ -2,8 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use parking_lot::RwLock;
-use quotapass_circuits::membership::{MemberIndex, MemberTree, Root, TreeChange};
+use quotapass_circuits::membership::{Levels, MemberIndex, MemberTree, Root};
 use quotapass_protocol::{Horizon, UnixSeconds};
 use quotapass_registry::{Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
 use tracing::{debug, info, warn};
@@ -15,7 +14,7 @@ use super::{
     link::RegistryLink,
     saved::{Saved, SavedRoot, SavedRoots},
 };
-use crate::{Relay, RelayContext, RelayEvent, StopSignal};
+use crate::{LatestTree, Relay, RelayContext, RelayEvent, StopSignal};
 
 /// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
 pub type RegistryCheck = Box<dyn Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send>;
@@ -38,8 +37,8 @@ pub struct ChainParts {
 pub struct ChainFollower {
     parts: ChainParts,
     settings: ChainSettings,
-    /// The tree that light wallets read, so that no reader waits for a sync.
-    members: Arc<RwLock<MemberTree>>,
+    /// A snapshot of the copy's tree as of the last sync.
+    members: LatestTree,
     limits: TreeLimits,
     /// The number of occupied slots of the tree.
     occupied: u64,
@@ -63,11 +62,10 @@ impl ChainFollower {
     /// # Errors
     /// [`ChainError`] if the copy cannot be read.
     pub fn new(parts: ChainParts, settings: ChainSettings, file: Option<&Path>) -> Result<Self, ChainError> {
-        let levels = quotapass_circuits::membership::Levels::STANDARD;
-        let members = Arc::new(RwLock::new(MemberTree::new(levels)));
+        let members = LatestTree::new(MemberTree::new(Levels::STANDARD));
         let mut follower = Self {
             settings,
-            limits: TreeLimits::new(Arc::clone(&members)),
+            limits: TreeLimits::new(members.clone()),
             members,
             occupied: 0,
             saved: file.map(SavedRoots::beside),
@@ -87,8 +85,8 @@ impl ChainFollower {
     }
 
     /// Returns the tree as of the last sync, for the routes of light wallets.
-    pub fn members(&self) -> Arc<RwLock<MemberTree>> {
-        Arc::clone(&self.members)
+    pub fn members(&self) -> LatestTree {
+        self.members.clone()
     }
 
     /// Gives the relay the roots of an earlier run.
@@ -103,7 +101,7 @@ impl ChainFollower {
             roots.push(SavedRoot { root: head.root, since: UnixSeconds(0) });
         }
         self.see(head);
-        self.copy_tree()?;
+        self.publish_tree()?;
         self.install(roots);
         self.parts.context.status.update_chain(|chain| {
             chain.synced = Some(head.block.number);
@@ -154,7 +152,7 @@ impl ChainFollower {
                 return Err(error);
             }
         }
-        self.departures.forget(&self.parts.relay, &self.members.read(), self.parts.context.clock.now());
+        self.departures.forget(&self.parts.relay, &self.members.get(), self.parts.context.clock.now());
         Ok(())
     }
 
@@ -169,18 +167,21 @@ impl ChainFollower {
         if let Some(undone) = synced.undone.filter(|_| self.is_begun) {
             // The copy counts events, but the roots of earlier runs are known by block, so more roots may be removed
             // here than were undone. All roots are read again below, or in the next poll if that fails.
-            self.copy_tree()?;
+            self.is_begun = false;
+            self.publish_tree()?;
             let new = synced.roots.iter().map(|change| (change.root, change.since));
             self.parts.relay.reorganise_roots(undone.roots, new);
-            self.is_begun = false;
             warn!(undone = undone.roots, block = synced.head.block.number, "the chain was reorganised");
             let root = Some(synced.head.root);
             self.parts.context.events.publish(RelayEvent::Reorganised { undone: undone.roots, root });
         }
         if self.is_begun {
-            self.tell(&synced)?
+            let told = self.tell(&synced);
+            // After an error some changes are unknown here, so the next poll reads everything again.
+            self.is_begun = told.is_ok();
+            told?;
         } else {
-            self.begin(&synced, &*registry)?
+            self.begin(&synced, &*registry)?;
         }
         Ok(synced.head)
     }
@@ -195,7 +196,7 @@ impl ChainFollower {
             warn!(%error, "cannot read the convictions");
         }
         self.departures = Departures::of_convicted(relay, &self.parts.copy, registry)?;
-        self.copy_tree()?;
+        self.publish_tree()?;
         let before = self.root();
         self.install(roots.iter().map(|change| SavedRoot { root: change.root, since: change.since }).collect());
         self.save();
@@ -252,44 +253,35 @@ impl ChainFollower {
         }
     }
 
-    /// Applies the changes of the copy's tree to the tree of the routes.
+    /// Publishes the copy's tree after changes that undo nothing.
     fn follow_tree(&mut self, synced: &SyncedMembers) -> Result<(), ChainError> {
         if synced.events != synced.changes.len() as u64 {
-            return self.copy_tree();
+            return self.publish_tree();
         }
-        let mut changes = Vec::new();
+        let (mut added, mut removed) = (0, 0);
         for change in &synced.changes {
             match change.event.event {
-                RegistryEvent::MemberAdded { member, .. } => changes.push(TreeChange::Append(member)),
-                RegistryEvent::SlotZeroed { index, .. } => changes.push(TreeChange::Remove(index)),
+                RegistryEvent::MemberAdded { .. } => added += 1,
+                RegistryEvent::SlotZeroed { .. } => removed += 1,
                 _ => {}
             }
         }
-        let is_addition = |change: &&TreeChange| matches!(change, TreeChange::Append(_));
-        let added = changes.iter().filter(is_addition).count() as u64;
-        let removed = changes.len() as u64 - added;
-        let root = self.parts.copy.root()?;
+        let tree = self.parts.copy.tree()?.clone();
         self.limits.note_departed(&synced.changes);
-        let fits = {
-            let tree = &mut *self.members.write();
-            tree.extend(changes).is_ok() && tree.root() == root
-        };
-        if !fits {
-            return self.copy_tree();
-        }
+        self.members.set(tree);
         self.limits.tell_new(&self.parts.relay, &synced.changes);
         self.occupied = (self.occupied + added).saturating_sub(removed);
         Ok(())
     }
 
-    /// Copies the whole tree from the copy of the registry.
-    fn copy_tree(&mut self) -> Result<(), ChainError> {
+    /// Publishes the copy's tree, and reads again what depends on its members.
+    fn publish_tree(&mut self) -> Result<(), ChainError> {
         let tree = self.parts.copy.tree()?.clone();
         self.occupied =
             (0..tree.len() as u32).filter(|index| tree.member(MemberIndex(*index)).is_some()).count() as u64;
         let departures = self.parts.copy.departures()?;
         self.limits.set_departed(departures.into_iter().map(|(commitment, _)| commitment));
-        *self.members.write() = tree;
+        self.members.set(tree);
         self.limits.tell_all(&self.parts.relay);
         Ok(())
     }

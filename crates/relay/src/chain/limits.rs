@@ -15,25 +15,22 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use quotapass_circuits::{
-    identity::IdentityCommitment,
-    membership::{MemberIndex, MemberTree},
-};
+use quotapass_circuits::{identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{Change, RegistryEvent};
 
-use crate::{MessageLimits, Relay};
+use crate::{LatestTree, MessageLimits, Relay};
 
 /// A lookup of limits in the tree of the last sync. A clone has the same tree.
 #[derive(Clone, Debug)]
 pub(super) struct TreeLimits {
-    pub(super) members: Arc<RwLock<MemberTree>>,
+    members: LatestTree,
     /// The commitments of members that left the tree. The roots of such a member may still be accepted, and the tree
     /// does not have its limit, so the greatest limit of its commitment is not known.
     departed: Arc<RwLock<HashSet<IdentityCommitment>>>,
 }
 
 impl TreeLimits {
-    pub(super) fn new(members: Arc<RwLock<MemberTree>>) -> Self {
+    pub(super) fn new(members: LatestTree) -> Self {
         Self { members, departed: Arc::default() }
     }
 
@@ -70,15 +67,13 @@ impl TreeLimits {
             return;
         }
         let mut limits: HashMap<IdentityCommitment, NonZeroU16> = HashMap::new();
-        {
-            let tree = self.members.read();
-            for member in (0..tree.len() as u32).filter_map(|index| tree.member(MemberIndex(index))) {
-                if wanted.contains(&member.commitment)
-                    && let Some(limit) = NonZeroU16::new(member.terms.message_limit)
-                {
-                    let greatest = limits.entry(member.commitment).or_insert(limit);
-                    *greatest = limit.max(*greatest);
-                }
+        let tree = self.members.get();
+        for member in (0..tree.len() as u32).filter_map(|index| tree.member(MemberIndex(index))) {
+            if wanted.contains(&member.commitment)
+                && let Some(limit) = NonZeroU16::new(member.terms.message_limit)
+            {
+                let greatest = limits.entry(member.commitment).or_insert(limit);
+                *greatest = limit.max(*greatest);
             }
         }
         for (commitment, limit) in limits {
@@ -98,11 +93,9 @@ fn tell(relay: &Relay, commitment: IdentityCommitment, limit: NonZeroU16, greate
 
 impl MessageLimits for TreeLimits {
     fn message_limit(&self, commitment: IdentityCommitment) -> Option<NonZeroU16> {
-        let greatest = {
-            let tree = self.members.read();
-            let limit = |index| NonZeroU16::new(tree.member(index)?.terms.message_limit);
-            tree.indices_of(commitment).filter_map(limit).max()
-        };
+        let tree = self.members.get();
+        let limit = |index| NonZeroU16::new(tree.member(index)?.terms.message_limit);
+        let greatest = tree.indices_of(commitment).filter_map(limit).max();
         // After the tree: a member that is not in it any more is here.
         greatest.filter(|_| !self.departed.read().contains(&commitment))
     }

@@ -6,8 +6,9 @@
 //! | `GET /v1/members/buckets/{number}` | [`Bucket::to_bytes`]; `ETag` is the root of the bucket; 404 if it has no members yet |
 //!
 //! Every answer is the same for all clients, so that caches may store it and revalidate it with `If-None-Match`.
-
-use std::sync::Arc;
+//!
+//! [`UpperNodes::to_bytes`]: quotapass_circuits::membership::UpperNodes::to_bytes
+//! [`Bucket::to_bytes`]: quotapass_circuits::membership::Bucket::to_bytes
 
 use axum::{
     Router,
@@ -15,40 +16,19 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use parking_lot::RwLock;
-use quotapass_circuits::membership::{Bucket, BucketNumber, MemberTree, Root, UpperNodes};
+use quotapass_circuits::membership::{BucketNumber, Root};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::error::{ApiError, ErrorBody};
-
-/// The source of the member tree for the routes.
-pub trait Members: Send + Sync + 'static {
-    /// Returns the upper nodes and their root, the root of the tree.
-    fn upper_nodes(&self) -> (UpperNodes, Root);
-
-    /// Returns a bucket and its root; `None` if the bucket has no members yet.
-    fn bucket(&self, number: BucketNumber) -> Option<(Bucket, Root)>;
-}
-
-impl Members for RwLock<MemberTree> {
-    fn upper_nodes(&self) -> (UpperNodes, Root) {
-        let tree = self.read();
-        (tree.upper_nodes(), tree.root())
-    }
-
-    fn bucket(&self, number: BucketNumber) -> Option<(Bucket, Root)> {
-        let tree = self.read();
-        Some((tree.bucket(number)?, tree.bucket_root(number)?))
-    }
-}
+use crate::LatestTree;
 
 /// Returns the routes alone, for use in another service.
-pub fn members_routes(members: Arc<dyn Members>) -> Router {
+pub fn members_routes(members: LatestTree) -> Router {
     members_api(members).into()
 }
 
 /// Returns the routes with their OpenAPI documentation.
-pub(super) fn members_api(members: Arc<dyn Members>) -> OpenApiRouter {
+pub(super) fn members_api(members: LatestTree) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(upper_nodes)).routes(routes!(bucket)).with_state(members)
 }
 
@@ -65,9 +45,9 @@ pub(super) fn members_api(members: Arc<dyn Members>) -> OpenApiRouter {
         (status = 304, description = "the cached answer is still valid"),
     )
 )]
-async fn upper_nodes(State(members): State<Arc<dyn Members>>, headers: HeaderMap) -> Response {
-    let (upper, root) = members.upper_nodes();
-    answer(&headers, root, || upper.to_bytes())
+async fn upper_nodes(State(members): State<LatestTree>, headers: HeaderMap) -> Response {
+    let tree = members.get();
+    answer(&headers, tree.root(), || tree.upper_nodes().to_bytes())
 }
 
 /// A bucket of members
@@ -89,15 +69,16 @@ async fn upper_nodes(State(members): State<Arc<dyn Members>>, headers: HeaderMap
     )
 )]
 async fn bucket(
-    State(members): State<Arc<dyn Members>>,
+    State(members): State<LatestTree>,
     number: Result<Path<u32>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Path(number) = number.map_err(|error| ApiError::bad_request(error.body_text(), "buckets count from 0"))?;
-    let (bucket, root) = members.bucket(BucketNumber(number)).ok_or_else(|| {
+    let (tree, number) = (members.get(), BucketNumber(number));
+    let (bucket, root) = tree.bucket(number).zip(tree.bucket_root(number)).ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,
-            format!("there are no members in bucket {number}"),
+            format!("there are no members in bucket {}", number.0),
             "the upper nodes say how many members there are",
         )
     })?;

@@ -69,11 +69,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use admin::{AdminAddress, AdminAddressError, AdminError, AdminListener};
 pub use error::ErrorBody;
-pub use members::{Members, members_routes};
+pub use members::members_routes;
 pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Challenger, Engine};
+use super::{Challenger, Engine, LatestTree};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
@@ -128,7 +128,7 @@ pub struct HttpService {
 
 impl HttpService {
     /// Creates a service that passes posts to an engine, and serves the member tree to light wallets.
-    pub fn new(engine: Engine, members: Arc<dyn Members>, settings: HttpSettings) -> Self {
+    pub fn new(engine: Engine, members: LatestTree, settings: HttpSettings) -> Self {
         let (answers, connections) = (Answers::default(), connections::Connections::default());
         let (listeners, body_memory) = (events::Listeners::default(), body::BodyMemory::default());
         let refusals = Refusals::new();
@@ -215,7 +215,7 @@ impl HttpService {
 }
 
 /// Returns all routes with their layers.
-fn router(service: &Arc<Service>, members: Arc<dyn Members>) -> Router {
+fn router(service: &Arc<Service>, members: LatestTree) -> Router {
     let cors = {
         let service = service.clone();
         CorsLayer::new()
