@@ -89,7 +89,7 @@ impl Program {
         let copy_path = folders.copy(&chain.id)?;
         let window = settings.live.scopes.iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let follower_settings = FollowerSettings {
-            reorganisation_limit: fixed.chain.max_reorg_depth(),
+            reorganisation_limit: fixed.chain.max_reorg_depth,
             history: Duration::from_secs(window.into()),
             progress: super::logging::sync(),
             ..FollowerSettings::default()
@@ -120,7 +120,7 @@ impl Program {
             context: context.clone(),
         };
         let chain_settings =
-            ChainSettings { poll: fixed.chain.poll(), is_own: chain.is_embedded, ..ChainSettings::default() };
+            ChainSettings { poll: fixed.chain.poll, is_own: chain.is_embedded, ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
         Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })
@@ -381,7 +381,7 @@ fn slasher(
             WALLET_KEY_VARIABLE
         );
     }
-    let confirmations = if chain.is_embedded { 0 } else { slashing.confirmations() };
+    let confirmations = if chain.is_embedded { 0 } else { slashing.confirmations };
     let parts = SlasherParts { store, registry: Arc::clone(&chain.link), sender, worker, context: context.clone() };
     Ok(Slasher::new(parts, SlasherSettings { confirmations, ..SlasherSettings::default() }))
 }

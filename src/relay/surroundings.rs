@@ -330,7 +330,7 @@ impl Endpoint {
             url: Zeroizing::new(url.clone()),
             password_file: chain.password_file.clone(),
             tls: chain.tls.clone(),
-            timeout: chain.timeout(),
+            timeout: chain.timeout,
         })
     }
 

@@ -14,6 +14,7 @@
 
 mod backoff;
 mod badges;
+pub mod bounds;
 pub mod chain;
 mod claims;
 mod clock;

@@ -4,14 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
+use quotapass_registry::{FollowerSettings, rpc::RpcSettings};
+use quotapass_relay::{
+    bounds::{Within, number, seconds},
+    chain::ChainSettings,
+};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{
-    Hidden,
-    bounds::{Within, path},
-    tls::TlsSection,
-};
+use super::{Hidden, path::path, tls::TlsSection};
 
 /// `[chain]`: the registry, behind an endpoint or on an embedded chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,31 +27,30 @@ pub(in crate::relay) struct ChainSection {
     pub(in crate::relay) state: Option<PathBuf>,
     chain_id: Option<ChainId>,
     pub(in crate::relay) registry: Address,
-    #[serde(default = "poll_seconds")]
-    poll_seconds: Pause,
-    #[serde(default = "timeout_seconds")]
-    timeout_seconds: Pause,
-    #[serde(default = "max_reorg_depth")]
-    max_reorg_depth: Depth,
+    /// The pause between two polls of the chain.
+    #[serde(rename = "poll_seconds", default = "poll", deserialize_with = "seconds::<1, 3_600, _>")]
+    pub(in crate::relay) poll: Duration,
+    /// The time limit for a response.
+    #[serde(rename = "timeout_seconds", default = "timeout", deserialize_with = "seconds::<1, 3_600, _>")]
+    pub(in crate::relay) timeout: Duration,
+    /// The number of blocks that a reorganisation may undo.
+    #[serde(default = "max_reorg_depth", deserialize_with = "number::<0, 1_000_000, _>")]
+    pub(in crate::relay) max_reorg_depth: u64,
 }
 
 /// The id of a chain.
 pub(super) type ChainId = Within<1, { i64::MAX as u64 }>;
-/// A time in seconds.
-type Pause = Within<1, 3_600>;
-/// A number of blocks.
-type Depth = Within<0, 1_000_000>;
 
-fn poll_seconds() -> Pause {
-    const { Within::usual(4) }
+fn poll() -> Duration {
+    ChainSettings::default().poll
 }
 
-fn timeout_seconds() -> Pause {
-    const { Within::usual(30) }
+fn timeout() -> Duration {
+    RpcSettings::default().timeout
 }
 
-fn max_reorg_depth() -> Depth {
-    const { Within::usual(256) }
+fn max_reorg_depth() -> u64 {
+    FollowerSettings::default().reorganisation_limit
 }
 
 impl ChainSection {
@@ -91,21 +91,6 @@ impl ChainSection {
 
     pub(in crate::relay) fn chain_id(&self) -> Option<u64> {
         self.chain_id.map(Within::get)
-    }
-
-    /// Returns the pause between two polls of the chain.
-    pub(in crate::relay) fn poll(&self) -> Duration {
-        self.poll_seconds.seconds()
-    }
-
-    /// Returns the time limit for a response.
-    pub(in crate::relay) fn timeout(&self) -> Duration {
-        self.timeout_seconds.seconds()
-    }
-
-    /// Returns the number of blocks that a reorganisation may undo.
-    pub(in crate::relay) fn max_reorg_depth(&self) -> u64 {
-        self.max_reorg_depth.get()
     }
 }
 

@@ -12,17 +12,17 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ListenSection {
     pub(super) address: SocketAddr,
-    pub(super) cors: bool,
+    cors: bool,
     #[serde(deserialize_with = "networks")]
-    pub(super) trusted_proxies: Vec<IpNet>,
-    pub(super) forwarded_header: ForwardedHeader,
+    trusted_proxies: Vec<IpNet>,
+    forwarded_header: ForwardedHeader,
     #[serde(deserialize_with = "header")]
-    pub(super) source_header: Option<HeaderName>,
-    pub(super) proxy_protocol: bool,
+    source_header: Option<HeaderName>,
+    proxy_protocol: bool,
     #[serde(deserialize_with = "hosts")]
-    pub(super) hosts: Vec<String>,
+    hosts: Vec<String>,
     #[serde(deserialize_with = "networks")]
-    pub(super) metrics_from: Vec<IpNet>,
+    metrics_from: Vec<IpNet>,
 }
 
 impl Default for ListenSection {
@@ -44,6 +44,20 @@ impl Default for ListenSection {
 }
 
 impl ListenSection {
+    /// Adds these settings to the limits.
+    pub(super) fn http(self, limits: HttpSettings) -> HttpSettings {
+        HttpSettings {
+            cors: self.cors,
+            trusted_proxies: self.trusted_proxies,
+            forwarded: self.forwarded_header,
+            source_header: self.source_header,
+            proxy_protocol: self.proxy_protocol,
+            hosts: self.hosts,
+            metrics_from: self.metrics_from,
+            ..limits
+        }
+    }
+
     /// Checks that the settings are consistent. Settings for proxies are refused without trusted proxies, because they
     /// would have no effect.
     pub(super) fn validate(&self) -> anyhow::Result<()> {

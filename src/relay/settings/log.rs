@@ -3,14 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use quotapass_relay::{Durability, ValkeySettings};
+use quotapass_relay::{Durability, ValkeySettings, bounds::Within};
 use serde::Deserialize;
 
-use super::{
-    Hidden,
-    bounds::{Within, path},
-    tls::TlsSection,
-};
+use super::{Hidden, path::path, tls::TlsSection};
 
 /// `[log]`: the nullifier log, on this machine's disk or on servers that several relays share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

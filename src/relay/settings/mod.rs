@@ -2,16 +2,14 @@
 
 mod admin;
 mod badges;
-mod bounds;
 mod chain;
-mod clock;
-mod engine;
 #[cfg(test)]
 mod extremes;
 mod hidden;
 mod limits;
 mod listen;
 mod log;
+mod path;
 mod slashing;
 mod sources;
 #[cfg(test)]
@@ -33,12 +31,10 @@ use toml::Spanned;
 use self::{
     admin::AdminSection,
     badges::BadgesSection,
-    bounds::path,
     chain::ChainId,
-    clock::ClockSection,
-    engine::EngineSection,
-    limits::{LimitsSection, go_together},
+    limits::{complete, go_together},
     listen::ListenSection,
+    path::path,
     sources::{SourceSection, rules},
 };
 
@@ -121,7 +117,7 @@ struct Document {
     #[serde(default)]
     admin: Option<Spanned<AdminSection>>,
     #[serde(default)]
-    limits: LimitsSection,
+    limits: HttpSettings,
     #[serde(default)]
     badges: BadgesSection,
     chain: Spanned<ChainSection>,
@@ -130,9 +126,9 @@ struct Document {
     #[serde(default)]
     slashing: Option<Spanned<SlashingSection>>,
     #[serde(default)]
-    clock: ClockSection,
+    clock: UpkeepSettings,
     #[serde(default)]
-    engine: EngineSection,
+    engine: EngineSettings,
     #[serde(default)]
     logging: LoggingSection,
     #[serde(default)]
@@ -236,9 +232,13 @@ impl Settings {
         }
         let sources = rules(document.sources).map_err(|(place, error)| error.context(at(place.start)()))?;
         let address = listen.address;
-        let http = document.limits.http(listen, admin.is_alone(), sources);
-        let engine = document.engine.settings();
-        go_together(&http, &engine)?;
+        let http = HttpSettings {
+            admin_alone: admin.is_alone(),
+            sources,
+            ask_for_chat_key: document.badges.ask_for_chat_key,
+            ..listen.http(complete(document.limits))
+        };
+        go_together(&http, &document.engine)?;
         Ok(Self {
             fixed: FixedSettings {
                 data_dir: document.data_dir.map(|path| folder.join(path)),
@@ -250,14 +250,14 @@ impl Settings {
                 chain,
                 log,
                 slashing,
-                clock: document.clock.upkeep(),
-                engine,
+                clock: document.clock,
+                engine: document.engine,
             },
             live: LiveSettings {
                 unlisted: document.unlisted_scopes,
                 scopes,
                 shadow: document.shadow_scopes,
-                http: HttpSettings { ask_for_chat_key: document.badges.ask_for_chat_key, ..http },
+                http,
                 log_level: document.logging.level,
             },
         })

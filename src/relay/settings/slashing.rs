@@ -4,13 +4,10 @@ use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use anyhow::{Result, bail};
-use quotapass_relay::slasher::SlasherSettings;
+use quotapass_relay::{bounds::number, slasher::SlasherSettings};
 use serde::Deserialize;
 
-use super::{
-    ChainSection,
-    bounds::{Within, path},
-};
+use super::{ChainSection, path::path};
 
 /// `[slashing]`: the wallet that slashes convicted members.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -22,21 +19,19 @@ pub(in crate::relay) struct SlashingSection {
     #[serde(deserialize_with = "path")]
     pub(in crate::relay) password_file: Option<PathBuf>,
     pub(in crate::relay) receiver: Option<Address>,
-    confirmations: Option<Within<0, 10_000>>,
+    /// The number of blocks that must follow a slash before its case is closed.
+    #[serde(deserialize_with = "number::<0, 10_000, _>")]
+    pub(in crate::relay) confirmations: u64,
 }
 
 impl Default for SlashingSection {
     fn default() -> Self {
-        Self { enabled: true, keystore: None, password_file: None, receiver: None, confirmations: None }
+        let SlasherSettings { confirmations, .. } = SlasherSettings::default();
+        Self { enabled: true, keystore: None, password_file: None, receiver: None, confirmations }
     }
 }
 
 impl SlashingSection {
-    /// Returns the number of blocks that must follow a slash before its case is closed.
-    pub(in crate::relay) fn confirmations(&self) -> u64 {
-        self.confirmations.map_or_else(|| SlasherSettings::default().confirmations, Within::get)
-    }
-
     pub(super) fn validate(&self, chain: &ChainSection) -> Result<()> {
         if chain.state.is_some() && (self.keystore.is_some() || self.password_file.is_some()) {
             bail!("[slashing] an embedded chain needs no `keystore` and no `password_file`; leave them out");

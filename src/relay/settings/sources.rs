@@ -5,11 +5,14 @@ use std::{collections::HashSet, ops::Range};
 
 use anyhow::{Result, anyhow, bail};
 use ipnet::IpNet;
-use quotapass_relay::http::{Allowance, SourceRules};
+use quotapass_relay::{
+    bounds::Within,
+    http::{Allowance, SourceRules},
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
-use super::{bounds::Within, listen::network_of};
+use super::listen::network_of;
 
 /// The largest number of networks in a file.
 const MAX_NETWORKS: usize = 100_000;

@@ -47,7 +47,7 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     assert_eq!((chain, clock), (&written.fixed.chain, &written.fixed.clock));
     let workers = EngineSettings::default().workers;
     assert_eq!(EngineSettings { workers, ..engine.clone() }, EngineSettings::default());
-    assert_eq!(full.fixed.slashing.confirmations(), SlashingSection::default().confirmations());
+    assert_eq!(full.fixed.slashing.confirmations, SlashingSection::default().confirmations);
     assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
     let registry = Address::repeat_byte(7);
     let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, scope: TemplateScope::Demo })).unwrap();

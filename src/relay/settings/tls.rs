@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::bounds::path;
+use super::path::path;
 
 /// PEM files: the certificates of a private authority, and the relay's own certificate and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

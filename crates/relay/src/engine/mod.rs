@@ -26,6 +26,7 @@ use core::{
 };
 use std::{io, sync::Arc, thread, time::Duration};
 
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 pub use history::{SAMPLE_SECONDS, Sample};
@@ -33,7 +34,10 @@ pub use metrics::EngineMetrics;
 pub use source::Source;
 pub use submission::{OwnedBadge, OwnedPost};
 
-use super::{BadgeAnswer, Clock, ConvictedMember, EventBus, Relay, RelayStatus};
+use super::{
+    BadgeAnswer, Clock, ConvictedMember, EventBus, Relay, RelayStatus,
+    bounds::{count, milliseconds, size},
+};
 use quotapass_protocol::{Overload, UnixSeconds, Verdict};
 use submission::Work;
 use worker::Shared;
@@ -56,29 +60,39 @@ impl RelayContext {
     }
 }
 
-/// Settings of an engine. The defaults are safe for two cores and a gigabyte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Settings of an engine. The defaults are safe for two cores and a gigabyte. They are read from the section `[engine]`
+/// of a relay's file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct EngineSettings {
     /// The number of batches that are verified at the same time, each on all cores. With two, one is verified while the
     /// log flushes the other. More workers make batches smaller and the verifier slower.
+    #[serde(deserialize_with = "count::<1, 256, _>")]
     pub workers: NonZeroUsize,
     /// The maximum number of posts in a batch.
+    #[serde(deserialize_with = "count::<1, 65_536, _>")]
     pub max_batch: NonZeroUsize,
     /// The maximum time for which a post waits for others while another batch is verified.
+    #[serde(rename = "max_delay_ms", deserialize_with = "milliseconds::<0, 60_000, _>")]
     pub max_delay: Duration,
     /// The maximum number of waiting posts of sources with recent good posts. The same maximum applies to sources with
     /// little history, and a quarter of it to suspicious sources. No source gets more of these places than it leaves
     /// free.
+    #[serde(deserialize_with = "size::<1, { 1 << 24 }, _>")]
     pub max_queued: usize,
     /// The maximum size of these posts in bytes; it applies in the same way.
+    #[serde(deserialize_with = "size::<1_024, { 1 << 40 }, _>")]
     pub max_queued_bytes: usize,
     /// The denominator of the waste limit: while other posts wait, at most one part in this many of the work may be
     /// wasted on forgeries from suspicious sources, and from unproven sources while there are many forgeries.
+    #[serde(skip)]
     pub waste_share: NonZeroU32,
     /// The maximum number of remembered sources of each of three kinds (proven, with a few forgeries, suspicious),
     /// about 200 bytes each.
+    #[serde(skip)]
     pub max_sources: NonZeroUsize,
     /// The half-life of a source's history.
+    #[serde(skip)]
     pub half_life: Duration,
 }
 

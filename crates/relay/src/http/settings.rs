@@ -21,68 +21,97 @@ pub enum ForwardedHeader {
 }
 
 use super::SourceRules;
+use crate::bounds::{seconds, size};
 
 /// Settings of a relay's HTTP service. All of them can change while it runs; open connections keep the timeouts that
-/// they started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// they started with. The limits are read from the section `[limits]` of a relay's file, the others from other sections.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Maximum size of a request body in bytes.
+    #[serde(rename = "max_body_bytes", deserialize_with = "size::<1_024, { 1 << 30 }, _>")]
     pub max_body: usize,
     /// Maximum memory in bytes for all bodies that are being received or wait for their verdicts.
+    #[serde(rename = "max_body_memory_bytes", deserialize_with = "size::<1_024, { 1 << 40 }, _>")]
     pub max_body_memory: usize,
-    /// The same limit for one source.
+    /// The same limit for one source. A file that does not set it gives zero: its default depends on `max_body`.
+    #[serde(rename = "max_body_memory_bytes_per_source", default, deserialize_with = "size::<1_024, { 1 << 40 }, _>")]
     pub max_body_memory_per_source: usize,
     /// Minimum rate of a body in bytes per second, over three seconds. A body that ends sooner may be slower.
+    #[serde(rename = "min_body_bytes_per_second", deserialize_with = "size::<0, { 1 << 20 }, _>")]
     pub min_body_rate: usize,
     /// Maximum number of posts in one request.
+    #[serde(deserialize_with = "size::<1, 65_536, _>")]
     pub max_posts: usize,
     /// Timeout for a request's head, and for an idle connection.
+    #[serde(rename = "header_timeout_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub header_timeout: Duration,
     /// Timeout for a request's body.
+    #[serde(rename = "body_timeout_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub body_timeout: Duration,
     /// Timeout for the verdicts.
+    #[serde(rename = "answer_timeout_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub answer_timeout: Duration,
     /// Timeout for a client that does not read its answer: within this time it must read some of it.
+    #[serde(rename = "write_timeout_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub write_timeout: Duration,
     /// Time between the report that the service stops and the end of accepting connections. In this time, load
     /// balancers notice the stop: without it, a client that was just routed here finds no listener.
+    #[serde(rename = "drain_seconds", deserialize_with = "seconds::<0, 3_600, _>")]
     pub drain_delay: Duration,
     /// Timeout for the requests in progress when the service stops.
+    #[serde(rename = "stop_timeout_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub stop_timeout: Duration,
     /// Maximum number of open connections. At the limit, an idle connection is closed for a new one.
+    #[serde(deserialize_with = "size::<1, 1_000_000, _>")]
     pub max_connections: usize,
     /// Maximum number of open connections of one source. Trusted proxies may have more.
+    #[serde(deserialize_with = "size::<1, 1_000_000, _>")]
     pub max_connections_per_source: usize,
     /// Maximum number of listeners to events.
+    #[serde(deserialize_with = "size::<0, 1_000_000, _>")]
     pub max_listeners: usize,
     /// Maximum number of listeners to events of one source.
+    #[serde(deserialize_with = "size::<0, 1_000_000, _>")]
     pub max_listeners_per_source: usize,
     /// Interval after which a listener to events without new events gets a keep-alive comment.
+    #[serde(rename = "keep_alive_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
     pub keep_alive: Duration,
     /// Time without an answer from the chain after which the relay reports that it is not ready; it still serves
     /// requests.
+    #[serde(rename = "chain_timeout_seconds", deserialize_with = "seconds::<1, 604_800, _>")]
     pub chain_timeout: Duration,
     /// Proxies that are trusted to name their clients.
+    #[serde(skip)]
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which trusted proxies name their clients. Every trusted proxy must set it, or append to it.
+    #[serde(skip)]
     pub forwarded: ForwardedHeader,
     /// A header in which trusted proxies name the source of a request, with any text. Every trusted proxy must set or
     /// remove it; otherwise clients choose their own source.
+    #[serde(skip)]
     pub source_header: Option<HeaderName>,
     /// Whether every connection comes from a trusted proxy and begins with a PROXY protocol header.
+    #[serde(skip)]
     pub proxy_protocol: bool,
     /// Host names of the relay, in addition to its addresses and `localhost`; `*` allows any name.
+    #[serde(skip)]
     pub hosts: Vec<String>,
     /// Networks that may read the metrics.
+    #[serde(skip)]
     pub metrics_from: Vec<IpNet>,
     /// Networks whose clients are refused, or whose posts are limited.
+    #[serde(skip)]
     pub sources: SourceRules,
     /// Whether only the operator's own listener serves the metrics, and the reasons why the relay is not ready.
+    #[serde(skip)]
     pub admin_alone: bool,
     /// Whether pages of other sites may use the routes under `/v1/` from a browser (CORS). The routes use no cookies,
     /// so that a page can do nothing that other clients cannot.
+    #[serde(skip)]
     pub cors: bool,
     /// Whether a badge is accepted only with an answer to a challenge, which proves possession of its chat key.
+    #[serde(skip)]
     pub ask_for_chat_key: bool,
 }
 

@@ -15,22 +15,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Deserialize;
 use tracing::warn;
 
 pub use agreed::{AgreedTime, Clocks};
 pub use watch::ClockWatch;
 
-use super::{LogStatistics, Relay, RelayContext, StopSignal, Trouble, TroubleKind};
+use super::{
+    LogStatistics, Relay, RelayContext, StopSignal, Trouble, TroubleKind,
+    bounds::{number, seconds},
+};
 use quotapass_protocol::{LogError, UnixSeconds};
 
-/// Settings of the upkeep of a relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Settings of the upkeep of a relay. They are read from the section `[clock]` of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UpkeepSettings {
     /// The pause between two rounds.
+    #[serde(skip)]
     pub interval: Duration,
     /// The tolerance in seconds: a larger change of the clock, in addition to the elapsed time, is a jump.
+    #[serde(rename = "tolerance_seconds", deserialize_with = "number::<1, 86_400, _>")]
     pub tolerance: u64,
     /// The time for which the clock must run steadily before epochs are expired by it alone.
+    #[serde(rename = "settle_seconds", deserialize_with = "seconds::<0, 604_800, _>")]
     pub settle: Duration,
 }
 

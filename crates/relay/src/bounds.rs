@@ -1,51 +1,62 @@
-//! Numbers and paths with bounds, which each setting states in its type.
+//! Numbers with bounds, for settings in files. Each setting states its bounds where it is declared.
 //!
 //! An absurd number is refused when the file is read. Otherwise it would fail later, in a place that does not know its
 //! origin: for example, a header timeout of 2^63 - 1 seconds overflows the clock of every connection.
+//!
+//! The functions are for serde's attribute `deserialize_with`:
+//!
+//! ```
+//! # use quotapass_relay::bounds::seconds;
+//! #[derive(serde::Deserialize)]
+//! struct Settings {
+//!     #[serde(rename = "pause_seconds", deserialize_with = "seconds::<1, 3_600, _>")]
+//!     pause: std::time::Duration,
+//! }
+//! assert!(serde_json::from_str::<Settings>("{\"pause_seconds\": 3600}").is_ok());
+//! assert!(serde_json::from_str::<Settings>("{\"pause_seconds\": 3601}").is_err());
+//! ```
 
 use core::fmt;
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected, Visitor},
 };
 
-/// The longest path that operating systems accept, in bytes.
-const MAX_PATH: usize = 4_095;
-
 /// A whole number of at least `MIN` and at most `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Within<const MIN: u64, const MAX: u64>(u64);
+pub struct Within<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
     /// Creates a default value. Call it in a constant, so that a value out of bounds does not compile.
-    pub(super) const fn usual(number: u64) -> Self {
+    pub const fn usual(number: u64) -> Self {
         assert!(MIN <= number && number <= MAX);
         Self(number)
     }
 
-    pub(super) fn get(self) -> u64 {
+    /// Returns the number.
+    pub fn get(self) -> u64 {
         self.0
     }
 
     /// Returns the number of seconds as a duration.
-    pub(super) fn seconds(self) -> Duration {
+    pub fn seconds(self) -> Duration {
         Duration::from_secs(self.0)
     }
 
     /// Returns the number of milliseconds as a duration.
-    pub(super) fn milliseconds(self) -> Duration {
+    pub fn milliseconds(self) -> Duration {
         Duration::from_millis(self.0)
     }
 
     /// Returns the number as a size in memory, limited to `usize::MAX`.
-    pub(super) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
     /// Returns the number as a size of at least one.
-    pub(super) fn count(self) -> NonZeroUsize {
+    pub fn count(self) -> NonZeroUsize {
         NonZeroUsize::new(self.size()).unwrap_or(NonZeroUsize::MIN)
     }
 }
@@ -81,16 +92,48 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> 
     }
 }
 
-/// Reads the path of a file or folder, for `#[serde(default, deserialize_with)]`. An empty path is refused, because it
-/// would mean the folder of the configuration itself.
-pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match text.len() {
-        0 => Err(D::Error::custom("a path must not be empty; name a file or folder, or leave the setting out")),
-        length if length > MAX_PATH => {
-            Err(D::Error::custom(format!("a path has at most {MAX_PATH} bytes, but this one has {length}")))
-        }
-        _ if text.contains('\0') => Err(D::Error::custom("a path must not contain zero bytes; name a file or folder")),
-        _ => Ok(Some(text.into())),
-    }
+/// Reads a number.
+///
+/// # Errors
+/// The deserializer's error, which names the bounds.
+pub fn number<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Within::<MIN, MAX>::deserialize(deserializer).map(Within::get)
+}
+
+/// Reads a number of seconds.
+///
+/// # Errors
+/// As [`number`].
+pub fn seconds<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    Within::<MIN, MAX>::deserialize(deserializer).map(Within::seconds)
+}
+
+/// Reads a number of milliseconds.
+///
+/// # Errors
+/// As [`number`].
+pub fn milliseconds<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
+    Within::<MIN, MAX>::deserialize(deserializer).map(Within::milliseconds)
+}
+
+/// Reads a size in memory, limited to `usize::MAX`.
+///
+/// # Errors
+/// As [`number`].
+pub fn size<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    Within::<MIN, MAX>::deserialize(deserializer).map(Within::size)
+}
+
+/// Reads a size of at least one.
+///
+/// # Errors
+/// As [`number`].
+pub fn count<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<NonZeroUsize, D::Error> {
+    Within::<MIN, MAX>::deserialize(deserializer).map(Within::count)
 }
