@@ -80,8 +80,9 @@
 //! - [`poseidon`]: the hash function, native and as constraints.
 //! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
-//! - [`ceremony`]: the multi-party setup of keys, secure if one contributor is honest.
-//! - [`formats`]: passes in bytes, text and JSON; files for iden3's tools.
+//! - [`formats`]: passes in bytes, text and JSON.
+//!
+//! Ceremonies and the files of iden3's tools are in the crate `quotapass-setup`.
 //!
 //! # Features
 //!
@@ -94,7 +95,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod badge;
-pub mod ceremony;
 pub mod constraints;
 pub mod field;
 pub mod formats;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass_circuits::formats::iden3::Ptau;
+use quotapass_setup::iden3::Ptau;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(powers) = Ptau::from_bytes(bytes) {

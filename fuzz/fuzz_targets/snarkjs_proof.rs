@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quotapass_circuits::formats::iden3::{proof_from_json, proof_json};
+use quotapass_setup::iden3::{proof_from_json, proof_json};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(json) = serde_json::from_slice::<serde_json::Value>(bytes)

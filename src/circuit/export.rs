@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result};
 use quotapass_circuits::{
     badge::{Badge, badge},
     constraints::{Circuit, assignment::Assignment, shape::Shape},
-    formats::iden3,
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
     post::{Post, post},
@@ -21,6 +20,7 @@ use quotapass_circuits::{
     slash::{Slash, slash},
 };
 use quotapass_protocol::UnixSeconds;
+use quotapass_setup::iden3;
 use quotapass_wallet::files::write_atomically;
 use rand::rngs::OsRng;
 
@@ -63,7 +63,7 @@ fn write<C: Circuit>(
     let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
     let assignment = Assignment::compute::<C>(levels, public, witness)?;
     let files = [
-        (format!("{}.r1cs", C::KIND), iden3::r1cs(&Shape::of::<C>(levels)?)),
+        (format!("{}.r1cs", C::KIND), Shape::of::<C>(levels)?.to_r1cs()),
         // The secret in the witness was generated for this statement only.
         ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
         ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quotapass_circuits::{
+use quotapass_circuits::constraints::CircuitKind;
+use quotapass_setup::{
     ceremony::InitialKey,
-    constraints::CircuitKind,
-    formats::iden3::{Ptau, Zkey, r1cs},
+    iden3::{Ptau, Zkey},
 };
 use quotapass_wallet::files::write_atomically;
 use rand::rngs::OsRng;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let constraints = folder.path().join("circuit.r1cs");
-    write_atomically(&constraints, &r1cs(&shape)).context("cannot write a temporary file")?;
+    write_atomically(&constraints, &shape.to_r1cs()).context("cannot write a temporary file")?;
     let judged = snarkjs::verify(&arguments.snarkjs, &constraints, &arguments.ptau, &arguments.key)?.is_some();
     if !judged && arguments.require_snarkjs {
         bail!("{} was not found; install it with `npm install --global snarkjs`", arguments.snarkjs.display());

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quotapass_circuits::{
+use quotapass_setup::{
     ceremony::{Entropy, apply_beacon, contribute as contribute_to},
-    formats::iden3::{TranscriptHash, Zkey},
+    iden3::{TranscriptHash, Zkey},
 };
 use quotapass_wallet::files::create_new;
 use rand::rngs::OsRng;

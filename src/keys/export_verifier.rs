@@ -7,11 +7,13 @@ use clap::Args;
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind},
-    formats::iden3::{Zkey, verification_key_json},
     membership::Levels,
     post::Post,
-    prover::ProvingKey,
     slash::Slash,
+};
+use quotapass_setup::{
+    iden3::{Zkey, verification_key_json},
+    proving_key,
 };
 use quotapass_wallet::files::create_new;
 use serde_json::json;
@@ -43,8 +45,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 }
 
 fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> Result<()> {
-    let key =
-        ProvingKey::from_zkey::<C>(Levels::STANDARD, file).with_context(|| arguments.key.display().to_string())?;
+    let key = proving_key::<C>(Levels::STANDARD, file).with_context(|| arguments.key.display().to_string())?;
     let verifying = key.verifying_key();
     // The words in the form that `SlashVerifier` takes: points in the order of EIP-197.
     let words: Vec<_> = verifying.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();

@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind, shape::Shape},
-    formats::iden3::{Contribution, ContributionKind, Zkey},
     membership::Levels,
     post::Post,
     slash::Slash,
 };
+use quotapass_setup::iden3::{Contribution, ContributionKind, Zkey};
 use serde_json::{Value, json};
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {

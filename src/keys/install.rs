@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{badge::Badge, constraints::CircuitKind, formats::iden3::Zkey, post::Post, slash::Slash};
+use quotapass_circuits::{badge::Badge, constraints::CircuitKind, post::Post, slash::Slash};
+use quotapass_setup::iden3::Zkey;
 use serde_json::json;
 
 use super::file::{circuit_of, read};

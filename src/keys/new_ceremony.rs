@@ -7,11 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quotapass_circuits::{
-    ceremony::InitialKey,
-    constraints::CircuitKind,
-    formats::iden3::{Ptau, r1cs},
-};
+use quotapass_circuits::constraints::CircuitKind;
+use quotapass_setup::{ceremony::InitialKey, iden3::Ptau};
 use quotapass_wallet::files::create_new;
 use rand::rngs::OsRng;
 use serde_json::json;
@@ -80,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     for kind in &circuits {
         let shape = shape(*kind)?;
         needed = needed.max(shape.domain().trailing_zeros());
-        let mut files = vec![(format!("{kind}.r1cs"), r1cs(&shape))];
+        let mut files = vec![(format!("{kind}.r1cs"), shape.to_r1cs())];
         if let Some(ptau) = &ptau {
             let initial = InitialKey::new(&shape, ptau, &mut OsRng)?;
             files.push((format!("{kind}_0000.zkey"), initial.zkey().to_bytes()));

@@ -7,11 +7,11 @@ use clap::Args;
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
-    formats::iden3::Zkey,
     post::Post,
     prover::{KeyOrigin, pin},
     slash::Slash,
 };
+use quotapass_setup::iden3::Zkey;
 use quotapass_wallet::keys::KeyStore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

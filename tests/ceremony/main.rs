@@ -9,14 +9,17 @@ mod tools;
 use std::fs;
 
 use quotapass_circuits::{
-    ceremony::InitialKey,
     constraints::{assignment::Assignment, shape::Shape},
-    formats::iden3::{Ptau, Zkey, proof_from_json, proof_json, public_json, wtns},
     identity::IdentitySecret,
     membership::Levels,
     post::Post,
-    prover::{Prover, ProvingKey},
+    prover::Prover,
     slash::Slash,
+};
+use quotapass_setup::{
+    ceremony::InitialKey,
+    iden3::{Ptau, Zkey, proof_from_json, proof_json, public_json, wtns},
+    proving_key,
 };
 use quotapass_wallet::{
     KeyRefusal,
@@ -83,7 +86,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
 
     // Each program verifies the other's proofs with this key.
     let file = folder.read("final.zkey");
-    let prover = Prover::<Slash>::new(ProvingKey::from_zkey::<Slash>(Levels::STANDARD, &file).unwrap()).unwrap();
+    let prover = Prover::<Slash>::new(proving_key::<Slash>(Levels::STANDARD, &file).unwrap()).unwrap();
     folder.snarkjs(&["zkey", "export", "verificationkey", "final.zkey", "vk.json"]);
     folder.quotapass(&["keys", "export-verifier", "final.zkey", "--out", "verifier"], b"");
     let json = |name: &str| serde_json::from_slice::<Value>(&folder.read(name)).unwrap();
@@ -152,7 +155,7 @@ fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
         at += 12 + length;
     }
     assert!(judged(&file[..file.len() - 1]).is_err());
-    assert!(ProvingKey::from_zkey::<Post>(Levels::STANDARD, file).is_err());
+    assert!(proving_key::<Post>(Levels::STANDARD, file).is_err());
 
     // A transcript without its first contribution, which is the first entry after hash and count in section 10.
     let start = (0..file.len() - 400).rev().find(|at| file[*at..].starts_with(&[10, 0, 0, 0]) && is_section(file, *at));

@@ -7,8 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use quotapass_circuits::formats::iden3::Zkey;
 use quotapass_registry::alloy_primitives::Bytes;
+use quotapass_setup::iden3::Zkey;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

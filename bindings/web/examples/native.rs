@@ -11,7 +11,7 @@ use std::{env, fs, io, path::Path};
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, assignment::Assignment, shape::Shape},
-    formats::{iden3, wire},
+    formats::wire,
     identity::IdentitySecret,
     membership::{BucketNumber, Day, Levels, Member, MemberIndex, MemberTree, Membership, Root, Terms},
     post::{Post, post},
@@ -20,6 +20,7 @@ use quotapass_circuits::{
     signal::{ExternalNullifier, SignalHash},
 };
 use quotapass_protocol::{Policy, UnixSeconds, Verdict};
+use quotapass_setup::iden3;
 use quotapass_wallet::{
     BoundPolicy, Poster,
     identity::Seed,
@@ -107,7 +108,7 @@ fn make(folder: &Path) {
     let (public, witness) = post(membership, external, x, requirement, bound_policy().values().limit_cap, 1).unwrap();
     let assignment = Assignment::compute::<Post>(Levels::STANDARD, &public, &witness).unwrap();
     fs::write(folder.join("post.wtns"), &*iden3::wtns(&assignment)).unwrap();
-    fs::write(folder.join("post.r1cs"), iden3::r1cs(&Shape::of::<Post>(Levels::STANDARD).unwrap())).unwrap();
+    fs::write(folder.join("post.r1cs"), Shape::of::<Post>(Levels::STANDARD).unwrap().to_r1cs()).unwrap();
 
     let badge = make_badge(&prover::<Badge>(folder), &bound_policy(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
     let mut scope = json!(bound_policy().values());

@@ -3,7 +3,7 @@
 use core::ops::{Add, Mul, Sub};
 
 use ark_bn254::Fr;
-use ark_ff::Zero;
+use ark_ff::{BigInteger, PrimeField, Zero};
 use ark_r1cs_std::{
     GR1CSVar,
     alloc::AllocVar,
@@ -82,9 +82,46 @@ impl Shape {
         (self.constraints() + self.public).next_power_of_two()
     }
 
-    /// The circuit's hash: SHA-256 of its iden3 `.r1cs` file, so that anyone can recompute it with other tools.
+    /// The constraints as an `.r1cs` file, version 1 (iden3/r1csfile, doc/r1cs_bin_format.md), which circom and snarkjs
+    /// read. Wire 0 is the constant 1, followed by the public inputs and the private variables. There are no outputs.
+    /// All integers are little-endian.
+    pub fn to_r1cs(&self) -> Vec<u8> {
+        let number = |number: usize| (number as u32).to_le_bytes();
+
+        let field = Fr::MODULUS.to_bytes_le();
+        let mut header = [&number(field.len())[..], &field].concat();
+        for count in [self.variables, 0, self.public - 1, self.variables - self.public] {
+            header.extend(number(count));
+        }
+        header.extend((self.variables as u64).to_le_bytes());
+        header.extend(number(self.constraints()));
+
+        let mut constraints = Vec::new();
+        for row in 0..self.constraints() {
+            for matrix in &self.matrices {
+                constraints.extend(number(matrix[row].len()));
+                for (coefficient, wire) in &matrix[row] {
+                    constraints.extend(number(*wire));
+                    constraints.extend(coefficient.into_bigint().to_bytes_le());
+                }
+            }
+        }
+        let labels = (0..self.variables as u64).flat_map(u64::to_le_bytes).collect();
+
+        let sections = [header, constraints, labels];
+        let mut file = [&b"r1cs"[..], &number(1), &number(sections.len())].concat();
+        for (section, content) in (1..).zip(sections) {
+            file.extend(number(section));
+            file.extend((content.len() as u64).to_le_bytes());
+            file.extend(content);
+        }
+        file
+    }
+
+    /// The circuit's hash: SHA-256 of its [`.r1cs` file](Self::to_r1cs), so that anyone can recompute it with other
+    /// tools.
     pub fn hash(&self) -> CircuitHash {
-        CircuitHash(Sha256::digest(crate::formats::iden3::r1cs(self)).into())
+        CircuitHash(Sha256::digest(self.to_r1cs()).into())
     }
 
     /// The circuit's summary, without its constraints.

@@ -111,6 +111,11 @@ pub enum KeyError {
     Point,
 }
 
+/// The numbers of points do not match the circuit's numbers of variables and constraints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the numbers of points are not those of a key of the circuit `{0}`")]
+pub struct WrongPoints(pub CircuitKind);
+
 /// The points of a query. Only variables whose column in the circuit's matrix is not zero have a point.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Query<G> {
@@ -150,6 +155,28 @@ pub struct ProvingKey {
 }
 
 impl ProvingKey {
+    /// Makes a circuit's key from the points of a ceremony's result and the hash of its final file. The quotient points
+    /// (`h_query`) are in the basis of a `.zkey` file: the Lagrange polynomials of the odd coset at tau, divided by
+    /// delta.
+    ///
+    /// The function compares the numbers of points with the circuit. It does not check that the points follow from a
+    /// ceremony for this circuit; the crate `quotapass-setup` imports and checks the files of ceremonies.
+    ///
+    /// # Errors
+    /// [`WrongPoints`] if the key needs other numbers of points.
+    pub fn of_ceremony(
+        file: CeremonyHash,
+        circuit: CircuitInfo,
+        key: ark_groth16::ProvingKey<Bn254>,
+    ) -> Result<Self, WrongPoints> {
+        let CircuitInfo { public, variables, .. } = circuit;
+        let found = [key.vk.gamma_abc_g1.len(), key.a_query.len(), key.b_g2_query.len(), key.h_query.len()];
+        if found != [public, variables, variables, circuit.domain()] || public + key.l_query.len() != variables {
+            return Err(WrongPoints(circuit.kind));
+        }
+        Ok(Self::new(KeyOrigin::Ceremony(file), circuit, key))
+    }
+
     /// Converts a key of arkworks whose quotient points are in the basis of [`quotient`](super::quotient).
     pub(super) fn new(origin: KeyOrigin, circuit: CircuitInfo, key: ark_groth16::ProvingKey<Bn254>) -> Self {
         let mut c = Query::dense(&key.l_query);

@@ -17,7 +17,6 @@
 mod blinding;
 mod development;
 mod file;
-mod import;
 mod key;
 mod pinned;
 mod prepared;
@@ -29,8 +28,7 @@ mod tests;
 
 pub use development::{DEVELOPMENT_SEED, development_setup};
 pub use file::VERSION as KEY_VERSION;
-pub use import::ZkeyError;
-pub use key::{CeremonyHash, KeyError, KeyOrigin, ProvingKey};
+pub use key::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, WrongPoints};
 pub(crate) use pinned::DEVELOPMENT_ALPHA;
 pub use pinned::{PINS, Pin, pin};
 pub use prepared::PreparedProver;

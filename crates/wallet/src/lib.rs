@@ -14,8 +14,9 @@
 //!
 //! # Features
 //!
-//! - `files`: the ledger, copies of paths, and proving keys in files.
-//! - `desktop`: also identities in encrypted files, and seeds that an Ethereum wallet derives by a signature.
+//! - `files`: the ledger, and copies of paths, in files.
+//! - `desktop`: also identities in encrypted files, seeds that an Ethereum wallet derives by a signature, and a folder of
+//!   proving keys.
 //! - `notes`: pins of policies by hash, and signed policies.
 //! - `http`: path sync from a relay over HTTP.
 
@@ -25,7 +26,7 @@ mod bytes;
 #[cfg(feature = "files")]
 pub mod files;
 pub mod identity;
-#[cfg(feature = "files")]
+#[cfg(feature = "desktop")]
 pub mod keys;
 pub mod ledger;
 pub mod members;

@@ -75,7 +75,7 @@ pub enum KeyRefusal {
 
 /// Reads the proving key of a circuit of the standard tree from the bytes of its [key file](ProvingKey::to_bytes). If
 /// `trusted` is empty, only the pinned **insecure** development key is accepted. Otherwise only a key file that was
-/// made from the [result of a ceremony](ProvingKey::from_zkey) is accepted, and its SHA-256 must be in `trusted`.
+/// made from the result of a ceremony is accepted, and its SHA-256 must be in `trusted`.
 ///
 /// # Errors
 /// [`KeyRefusal`].

@@ -6,11 +6,15 @@ use std::{
 };
 
 use quotapass_circuits::{
-    ceremony::{CeremonyError, verify_whole_transcript},
     constraints::{Circuit, CircuitKind},
-    formats::iden3::{Iden3Error, Zkey},
     membership::Levels,
-    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey, ZkeyError, pin},
+    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey, pin},
+};
+use quotapass_setup::{
+    ZkeyError,
+    ceremony::{CeremonyError, verify_whole_transcript},
+    iden3::{Iden3Error, Zkey},
+    proving_key,
 };
 
 use super::{KeyProgress, KeyStore, KeyStoreError};
@@ -118,7 +122,7 @@ impl KeyStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(KeyStoreError::Io { action: "read", path, error }),
         };
-        match ProvingKey::from_zkey::<C>(Levels::STANDARD, &file) {
+        match proving_key::<C>(Levels::STANDARD, &file) {
             Ok(key) => Ok(Some(key)),
             Err(reason) => Err(CeremonyKeyError::Unusable { path, reason }.into()),
         }
@@ -131,7 +135,7 @@ impl KeyStore {
     /// [`InstallError`]; another installed key is kept unless `replace` is set.
     pub fn install<C: Circuit>(&self, file: &[u8], replace: bool) -> Result<(PathBuf, CeremonyHash), InstallError> {
         verify_whole_transcript(&Zkey::from_bytes(file)?)?;
-        let key = ProvingKey::from_zkey::<C>(Levels::STANDARD, file)?;
+        let key = proving_key::<C>(Levels::STANDARD, file)?;
         let KeyOrigin::Ceremony(hash) = key.origin() else { return Err(ZkeyError::NoContribution.into()) };
         let path = self.installed_path(C::KIND);
         let written = if replace { write_atomically(&path, file) } else { create_new(&path, file) };

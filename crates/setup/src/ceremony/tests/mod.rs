@@ -8,17 +8,21 @@ use std::sync::LazyLock;
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_std::rand::{SeedableRng, rngs::StdRng};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::shape::Shape,
+    identity::IdentitySecret,
+    membership::Levels,
+    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey},
+    signal::Receiver,
+    slash::{Slash, slash},
+};
 
 use super::*;
 use crate::{
-    badge::Badge,
-    constraints::shape::Shape,
-    formats::iden3::{ContributionKind, Ptau, TranscriptHash, Zkey},
-    identity::IdentitySecret,
-    membership::Levels,
-    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey, ZkeyError},
-    signal::Receiver,
-    slash::{Slash, slash},
+    ZkeyError,
+    iden3::{ContributionKind, Ptau, TranscriptHash, Zkey},
+    proving_key,
 };
 use powers_of_tau::PowersOfTau;
 
@@ -60,7 +64,7 @@ fn a_ceremony_gives_a_key_that_proves() {
     check(key).unwrap();
     let file = key.to_bytes();
     assert_eq!(Zkey::from_bytes(&file).as_ref(), Ok(key));
-    let imported = ProvingKey::from_zkey::<Slash>(Levels::STANDARD, &file).unwrap();
+    let imported = proving_key::<Slash>(Levels::STANDARD, &file).unwrap();
     let KeyOrigin::Ceremony(CeremonyHash(hash)) = imported.origin() else { panic!("{}", imported.origin()) };
     assert_eq!(hash, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&file)));
 
@@ -154,10 +158,10 @@ fn a_key_from_other_powers_or_another_circuit_is_refused() {
     refused(badge.zkey(), "another size");
     let (key, _) = contribute(badge.zkey(), None, &Entropy::new(&mut rng(), b"")).unwrap();
     let file = key.to_bytes();
-    assert!(ProvingKey::from_zkey::<Badge>(levels, &file).is_ok());
-    let refused = ProvingKey::from_zkey::<Slash>(Levels::STANDARD, &file);
+    assert!(proving_key::<Badge>(levels, &file).is_ok());
+    let refused = proving_key::<Slash>(Levels::STANDARD, &file);
     assert!(matches!(refused, Err(ZkeyError::OtherCircuit { .. })));
-    let refused = ProvingKey::from_zkey::<Badge>(Levels::new(2).unwrap(), &file);
+    let refused = proving_key::<Badge>(Levels::new(2).unwrap(), &file);
     assert!(matches!(refused, Err(ZkeyError::OtherCircuit { .. })));
 
     let error = InitialKey::new(&shape, &Ptau::from_bytes(&PTAU).unwrap(), &mut rng()).unwrap_err();
@@ -166,7 +170,7 @@ fn a_key_from_other_powers_or_another_circuit_is_refused() {
 
 #[test]
 fn the_import_takes_only_keys_with_contributions() {
-    let import = |key: &Zkey| ProvingKey::from_zkey::<Slash>(Levels::STANDARD, &key.to_bytes()).map(|_| ());
+    let import = |key: &Zkey| proving_key::<Slash>(Levels::STANDARD, &key.to_bytes()).map(|_| ());
     assert!(matches!(import(INITIAL.zkey()), Err(ZkeyError::NoContribution)));
     let mut key = KEYS.1.clone();
     key.coefficients[9].row += 1;

@@ -42,8 +42,8 @@ impl From<Blake2b512> for TranscriptHash {
 ///
 /// Decoding checks that the bytes are as snarkjs writes them: each section occurs once and has the exact length,
 /// numbers are in range and canonical, points are on their curves and in their subgroups. Decoding does not check that
-/// the key belongs to a circuit, nor that the transcript is valid: see
-/// [`ProvingKey::from_zkey`](crate::prover::ProvingKey::from_zkey) and [`ceremony`](crate::ceremony).
+/// the key belongs to a circuit, nor that the transcript is valid: see [`proving_key`](crate::proving_key) and
+/// [`ceremony`](crate::ceremony).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zkey {
     /// Number of all variables, the constant 1 included.

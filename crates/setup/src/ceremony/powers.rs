@@ -8,7 +8,7 @@ use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::{CryptoRng, RngCore};
 
 use super::{CeremonyError, same_ratio};
-use crate::formats::iden3::{Lagrange, Powers, Ptau};
+use crate::iden3::{Lagrange, Powers, Ptau};
 
 /// Reads the powers of a domain of 2^`power` and checks them: each list is a geometric series with the ratio tau and
 /// the correct first element, and each Lagrange basis matches its list. Lists are compared by random linear

@@ -3,9 +3,8 @@
 
 use ark_bn254::{Bn254, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, pairing::Pairing};
+use quotapass_circuits::{proof::Proof, verifier::VerifyingKey};
 use serde_json::{Value, json};
-
-use crate::{proof::Proof, verifier::VerifyingKey};
 
 fn g1(point: &G1Affine) -> Value {
     match point.xy() {

@@ -14,7 +14,7 @@ use super::{
     generator::Generator,
     transcript::{transcript_hash, verify_transcript},
 };
-use crate::formats::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey};
+use crate::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey};
 
 /// Maximum length of a contributor's name, in UTF-16 code units, as in snarkjs.
 pub const MOST_NAME_CHARACTERS: usize = 64;

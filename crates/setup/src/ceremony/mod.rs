@@ -24,7 +24,7 @@ use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, pairing::Pairing};
 use ark_relations::gr1cs::SynthesisError;
 
-use crate::formats::iden3::Iden3Error;
+use crate::iden3::Iden3Error;
 
 pub use contribute::{Entropy, MOST_NAME_CHARACTERS, apply_beacon, contribute};
 pub use initial::InitialKey;
@@ -41,7 +41,7 @@ pub enum CeremonyError {
     /// A point of the powers of tau cannot be read.
     #[error("the powers of tau cannot be read: {0}")]
     Powers(#[from] Iden3Error),
-    /// The circuit could not be synthesized. No circuit of this crate causes it.
+    /// The circuit could not be synthesized. No circuit of quotapass causes it.
     #[error("the circuit cannot be synthesized: {0}")]
     Circuit(#[from] SynthesisError),
     /// The file has too few powers of tau, or the domain is larger than this ceremony's format allows.

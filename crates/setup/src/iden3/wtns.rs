@@ -2,10 +2,10 @@
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField};
+use quotapass_circuits::constraints::assignment::Assignment;
 use zeroize::Zeroizing;
 
 use super::sections::write_field;
-use crate::constraints::assignment::Assignment;
 
 /// Returns the values of all variables as a `.wtns` file, from which snarkjs can make a proof. The file contains the
 /// identity secret in plain text.

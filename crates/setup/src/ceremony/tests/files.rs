@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::formats::iden3::{Iden3Error, SectionFault};
+use crate::iden3::{Iden3Error, SectionFault};
 
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| KEYS.1.to_bytes());
 

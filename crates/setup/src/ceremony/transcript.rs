@@ -6,7 +6,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use blake2::{Blake2b512, Digest};
 
 use super::{CeremonyError, MOST_BEACON_EXPONENT, generator::Generator, same_ratio};
-use crate::formats::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey, uncompressed_g1};
+use crate::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey, uncompressed_g1};
 
 /// Computes the hash that a contribution is bound to: all previous contributions, and its own two points.
 pub(super) fn transcript_hash(

@@ -6,12 +6,10 @@ use ark_ff::{One, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
 use blake2::{Blake2b512, Digest};
 use quotapass_bn254::threads;
+use quotapass_circuits::constraints::shape::Shape;
 
 use super::{CeremonyError, powers};
-use crate::{
-    constraints::shape::Shape,
-    formats::iden3::{Coefficient, Lagrange, Powers, Ptau, Zkey, uncompressed_g1, uncompressed_g2},
-};
+use crate::iden3::{Coefficient, Lagrange, Powers, Ptau, TranscriptHash, Zkey, uncompressed_g1, uncompressed_g2};
 
 /// For larger domains snarkjs hashes a part of the points twice, so its hash cannot be reproduced.
 pub(super) const MOST_POWER: u32 = 14;
@@ -95,7 +93,7 @@ fn setup(shape: &Shape, powers: &Powers, lagrange: &Lagrange) -> Zkey {
         b_g2: G2Projective::normalize_batch(&sums(&lagrange.tau_g2, &b)),
         c: private,
         h: lagrange.double_tau_g1.iter().skip(1).step_by(2).copied().collect(),
-        circuit_hash: crate::formats::iden3::TranscriptHash([0; 64]),
+        circuit_hash: TranscriptHash([0; 64]),
         contributions: Vec::new(),
     };
     zkey.circuit_hash = hash(&zkey, &powers.tau_g1).into();

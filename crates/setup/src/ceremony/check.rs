@@ -5,7 +5,7 @@ use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_std::rand::{CryptoRng, RngCore};
 
 use super::{CeremonyError, InitialKey, powers, same_ratio, verify_whole_transcript};
-use crate::formats::iden3::Zkey;
+use crate::iden3::Zkey;
 
 impl InitialKey {
     /// Checks a final key: its transcript, from the hash of this initial key to the beacon, and each of its sections.

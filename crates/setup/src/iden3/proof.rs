@@ -1,10 +1,10 @@
 //! Reads proofs of snarkjs from its `proof.json`.
 
-use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
 use core::str::FromStr;
-use serde_json::Value;
 
-use crate::proof::{Proof, ProofError};
+use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
+use quotapass_circuits::proof::{Proof, ProofError};
+use serde_json::Value;
 
 /// Errors of reading a proof of snarkjs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
