@@ -39,6 +39,7 @@ use std::{
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use quotapass_circuits::backend;
 
 use config::Config;
 use context::Context;
@@ -124,6 +125,8 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
+    // An invalid environment variable would otherwise select the best backend silently.
+    backend::selected()?;
     let is_new = matches!(verb, Verb::Config(config::verbs::Verb::Init));
     let context = || Ok::<_, anyhow::Error>(Context::new(Config::load(&settings, is_new)?, Output::new(json)));
     match verb {

@@ -7,24 +7,16 @@
 
 pub mod ours;
 pub mod theirs;
+#[path = "../turns/mod.rs"]
+mod turns;
 
-use std::{
-    env, fs,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{env, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
+pub use turns::Work;
 
-/// Time after which no further round begins, unless there are too few.
-const PATIENCE: Duration = Duration::from_secs(6);
-const ROUNDS: core::ops::RangeInclusive<usize> = 3..=101;
 /// Flag that tells a child process what to build before it reads its memory.
 const MEMORY_OF: &str = "--memory-of";
-
-/// Work of one side in one round.
-pub type Work<'a> = &'a mut dyn FnMut();
 
 /// One run of a benchmark.
 pub struct Run {
@@ -100,22 +92,9 @@ impl Run {
         println!("{:<width$}{:>15}{:>15}{ratio:>8}", what, cell(ours), cell(theirs), width = self.question.len() + 46);
     }
 
-    /// Returns medians in milliseconds. The sides take turns, so a change of the machine's speed affects both.
-    fn alternate<const N: usize>(&self, mut sides: [Work<'_>; N]) -> [f64; N] {
-        let mut times = [(); N].map(|()| Vec::new());
-        let begun = Instant::now();
-        let rounds = if self.short { 1..=1 } else { ROUNDS };
-        for round in 1..=*rounds.end() {
-            for (side, times) in sides.iter_mut().zip(&mut times) {
-                let begun = Instant::now();
-                side();
-                times.push(begun.elapsed().as_secs_f64() * 1e3);
-            }
-            if round >= *rounds.start() && begun.elapsed() > PATIENCE {
-                break;
-            }
-        }
-        times.map(median)
+    /// Returns medians in milliseconds.
+    fn alternate<const N: usize>(&self, sides: [Work<'_>; N]) -> [f64; N] {
+        turns::alternate(self.short, sides)
     }
 
     /// Runs this benchmark in a child process that [builds `what`](memory_of), and returns its resident memory after
@@ -138,11 +117,6 @@ impl Run {
             fs::write(path, serde_json::to_string_pretty(&run).unwrap()).unwrap();
         }
     }
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_unstable_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 /// In a child process of [`Run::memory`], builds the requested value, prints the memory, and returns true.

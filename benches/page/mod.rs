@@ -33,7 +33,9 @@ pub fn circumstances() -> String {
 pub fn write(page: &str, bench: &str, tables: &str) {
     let mark = |word| format!("<!-- written by `cargo bench --bench {bench}`: {word} -->");
     let (begin, end) = (mark("begin"), mark("end"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    // The repository's root: benchmarks belong to several packages.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("Cargo.lock").exists());
+    let path = root.expect("the folders above have no Cargo.lock").join("docs").join(page);
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(&begin).expect("the page has no mark for the beginning of the tables");
     let (_, after) = rest.split_once(&end).expect("the page has no mark for the end of the tables");

@@ -90,6 +90,11 @@
 //! - `parallel` (default): `threads`, and arkworks' setup on all cores.
 //! - `simd` (default): computes proofs, decodes batches of passes and builds trees with AVX-512 IFMA, on processors
 //!   that have it.
+//!
+//! # Backends
+//!
+//! [`backend`] chooses the arithmetic once for a process. With `QUOTAPASS_BACKEND=arkworks` the sums, pairings,
+//! transforms, roots and hashes of this crate are those of plain arkworks, the reference for the other backends.
 
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -113,3 +118,16 @@ pub mod slash;
 mod soundness;
 pub mod time;
 pub mod verifier;
+
+pub use quotapass_bn254::backend;
+
+#[cfg(test)]
+mod tests {
+    use crate::backend;
+
+    /// Fails in a suite that runs with an invalid variable.
+    #[test]
+    fn the_selected_backend_computes() {
+        assert_eq!(backend::selected(), Ok(backend::current()));
+    }
+}

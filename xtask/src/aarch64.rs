@@ -1,16 +1,12 @@
 //! Tests and benchmarks of the arithmetic and the circuits on aarch64, the processor of phones, under qemu.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result};
 
 use crate::{
     debian::Toolchain,
-    process::{check, install, target},
+    process::{cargo_command, check, install, messages, target},
     root,
 };
 
@@ -35,14 +31,8 @@ pub fn test() -> Result<()> {
 pub fn build_bench(name: &str) -> Result<String> {
     let mut cargo = cargo()?;
     cargo.args(["bench", "--no-run", "--package", "quotapass-circuits", "--bench", name, "--target", TARGET]);
-    let output = cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()).output();
-    let output = output.context("cannot run cargo")?;
-    ensure!(output.status.success(), "cargo cannot build the benchmark `{name}` for aarch64");
-    let messages = String::from_utf8(output.stdout).context("cargo's messages are not text")?;
-    let mut programs = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(str::to_owned)
-    });
+    let messages = messages(&mut cargo).with_context(|| format!("cannot build the benchmark `{name}` for aarch64"))?;
+    let mut programs = messages.iter().filter_map(|message| message["executable"].as_str().map(str::to_owned));
     programs.next().with_context(|| format!("cargo built no program for the benchmark `{name}`"))
 }
 
@@ -51,9 +41,8 @@ fn cargo() -> Result<Command> {
     let advice = |package| format!("install {package} (qemu's emulation of user programs, and a linker for {TARGET})");
     install("qemu-aarch64-static", &["--version"], "qemu-user-static", &advice("qemu-user-static"))?;
     install("aarch64-linux-gnu-gcc", &["--version"], "gcc-aarch64-linux-gnu", &advice("gcc-aarch64-linux-gnu"))?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo_command();
     cargo
-        .current_dir(root())
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", RUNNER);
     let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();

@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
 mod aarch64;
+mod backends;
 mod bench;
 mod contracts;
 mod debian;

@@ -5,7 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::root;
 
@@ -16,8 +17,23 @@ pub fn target() -> PathBuf {
 
 /// Runs cargo in the root. It is the cargo that runs this program, so a toolchain chosen with `cargo +name` is kept.
 pub fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    check(Command::new(cargo).args(arguments).current_dir(root()), &format!("cargo {}", arguments.join(" ")))
+    check(cargo_command().args(arguments), &format!("cargo {}", arguments.join(" ")))
+}
+
+/// Returns the command that [`cargo`] runs, without arguments.
+pub fn cargo_command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a cargo that only builds, and returns its messages about what it built.
+pub fn messages(cargo: &mut Command) -> Result<Vec<Value>> {
+    let output = cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit()).output();
+    let output = output.context("cannot run cargo")?;
+    ensure!(output.status.success(), "cargo failed");
+    let messages = String::from_utf8(output.stdout).context("cargo's messages are not text")?;
+    messages.lines().map(|line| serde_json::from_str(line).context("cargo's messages are not JSON")).collect()
 }
 
 /// Runs a command, and returns an error if it fails.

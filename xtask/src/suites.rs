@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every suite of the project.
 
 use std::{
+    collections::BTreeSet,
+    env,
     ffi::OsStr,
     fs,
     path::Path,
@@ -8,25 +10,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use quotapass_bn254::backend::VARIABLE;
 
 use crate::{
-    bench, contracts, mobile, npm,
+    backends, bench, contracts, mobile, npm,
     process::{cargo, check, target},
     prose, root, web,
 };
 
-/// Runs all suites in turn and stops at the first that fails. Prints how long each suite took, also when one fails.
+/// Runs all suites in turn and stops at the first that fails. Prints how long each suite took, also when one fails, and
+/// which tests did not run because the processor lacks their instructions.
 pub fn run() -> Result<()> {
+    ensure!(env::var_os(VARIABLE).is_none(), "unset {VARIABLE}: the suites run with each backend");
     let mut clock = Clock::default();
     let result = run_all(&mut clock);
     clock.print();
-    result?;
+    for line in result? {
+        println!("{line}");
+    }
     println!("\n== all suites passed");
     Ok(())
 }
 
-fn run_all(clock: &mut Clock) -> Result<()> {
+/// Runs all suites. Returns a line for each test that did not run.
+fn run_all(clock: &mut Clock) -> Result<BTreeSet<String>> {
     clock.announce("prose");
     prose::check()?;
     clock.announce("npm packages");
@@ -37,10 +45,13 @@ fn run_all(clock: &mut Clock) -> Result<()> {
     }
     clock.announce("Rust");
     cargo(["test", "--workspace"])?;
+    clock.announce("other backends");
+    let not_run = backends::test()?;
     clock.announce("benchmarks, once each");
     for name in bench::NAMES.into_iter().chain([bench::PHONE]) {
         cargo(["test", "--workspace", "--bench", name, "--", "--short"])?;
     }
+    cargo(["test", "--workspace", "--bench", "bn254", "--", "--short"])?;
     cargo(["test", "--workspace", "--bench", "chain", "--", "--test"])?;
     cargo(["test", "--workspace", "--bench", "relay", "--", "--test"])?;
     clock.announce("contracts");
@@ -50,7 +61,8 @@ fn run_all(clock: &mut Clock) -> Result<()> {
     clock.announce("Kotlin, Swift and Python");
     mobile::test()?;
     clock.announce("web");
-    web::test()
+    web::test()?;
+    Ok(not_run)
 }
 
 /// How long each suite took.
@@ -88,7 +100,7 @@ fn snarkjs() -> Result<()> {
     // The tests above have built the program. Building it separately would compile everything again with other
     // features.
     let target = target();
-    let program = target.join("debug").join(format!("quotapass{}", std::env::consts::EXE_SUFFIX));
+    let program = target.join("debug").join(format!("quotapass{}", env::consts::EXE_SUFFIX));
     let work = target.join("snarkjs");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     let (export, info) = (work.join("export"), work.join("info.json"));

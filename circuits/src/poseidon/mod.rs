@@ -9,12 +9,16 @@
 //! round. This is cheaper than the sparse matrices of the paper's appendix B, and gives the same hash. The native
 //! permutation and the gadget share the constants. [`crh`] offers both through the traits of ark-crypto-primitives.
 //!
-//! Batches of hashes, as in a tree, are computed eight at a time on processors with AVX-512 IFMA (`simd`).
+//! Batches of hashes, as in a tree, are computed eight at a time with the [backend](crate::backend) `vectors`
+//! (`simd`). The backend `arkworks` computes hashes by the sponge of ark-crypto-primitives, with parameters from their
+//! definition.
 //!
 //! The control flow and the memory addresses of the native permutation do not depend on its inputs, which may be
-//! secret.
+//! secret. The backend `arkworks` does not promise this.
 
 mod arithmetic;
+#[cfg(not(target_arch = "wasm32"))]
+mod arkworks;
 mod constants;
 pub mod crh;
 mod gadget;
@@ -23,7 +27,7 @@ mod native;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod simd;
 
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+#[cfg(not(target_arch = "wasm32"))]
 use std::sync::LazyLock;
 
 use ark_bn254::Fr;
@@ -32,6 +36,7 @@ pub(crate) use gadget::hash_gadget;
 use linear::{Matrix, Taps};
 pub use native::hash;
 pub(crate) use native::hash_all;
+use quotapass_bn254::backend::{self, Backend};
 
 const HALF_FULL_ROUNDS: usize = 4;
 
@@ -71,7 +76,7 @@ pub(crate) mod private {
     /// The functions of a width.
     pub trait Sealed<const N: usize> {
         fn hash(inputs: &[Fr; N]) -> Fr;
-        /// Returns a function that computes eight hashes at a time, or `None` if the processor does not support it.
+        /// Returns a function that computes eight hashes at a time, or `None` if the backend has no vectors.
         fn eight_at_a_time() -> Option<impl Fn(&[[Fr; N]; 8]) -> [Fr; 8]>;
         fn hash_gadget<B: Builder>(builder: &mut B, inputs: &[B::Num; N]) -> Result<B::Num, Unsatisfied>;
     }
@@ -82,13 +87,21 @@ macro_rules! widths {
         impl Width<$inputs> for Inputs {}
         impl private::Sealed<$inputs> for Inputs {
             fn hash(inputs: &[Fr; $inputs]) -> Fr {
-                native::hash_with(&constants::$parameters, inputs)
+                match backend::current() {
+                    #[cfg(not(target_arch = "wasm32"))]
+                    Backend::Arkworks => {
+                        static PERMUTATION: LazyLock<arkworks::Permutation> =
+                            LazyLock::new(|| arkworks::Permutation::new($inputs, constants::$parameters.partial.len()));
+                        PERMUTATION.hash(inputs)
+                    }
+                    Backend::Portable | Backend::Vectors => native::hash_with(&constants::$parameters, inputs),
+                }
             }
             #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             fn eight_at_a_time() -> Option<impl Fn(&[[Fr; $inputs]; 8]) -> [Fr; 8]> {
                 static CONSTANTS: LazyLock<simd::Constants<$inputs, $width>> =
                     LazyLock::new(|| simd::Constants::new(&constants::$parameters));
-                let simd = quotapass_bn254::lanes::Ifma::try_new()?;
+                let simd = backend::vectors()?;
                 let constants = &*CONSTANTS;
                 Some(move |inputs: &_| simd::hash_with(simd, constants, inputs))
             }

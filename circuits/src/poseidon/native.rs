@@ -26,7 +26,7 @@ where
 /// Smallest number of hashes that takes longer one by one than eight at a time.
 const WORTHWHILE: usize = 3;
 
-/// Sets `hashes[n]` to the hash of `inputs(n)`, eight at a time if the processor supports it.
+/// Sets `hashes[n]` to the hash of `inputs(n)`, eight at a time if the backend has vectors.
 pub(crate) fn hash_all<const N: usize>(hashes: &mut [Fr], inputs: impl Fn(usize) -> [Fr; N])
 where
     Inputs: Width<N>,
@@ -99,25 +99,54 @@ fn sbox(x: Residue) -> Residue {
 
 #[cfg(test)]
 mod tests {
+    use ark_ff::{AdditiveGroup, Field, UniformRand};
+    use ark_std::{rand::seq::SliceRandom, test_rng};
+
     use super::*;
 
-    fn agrees<const N: usize>()
+    /// Returns 48 elements: powers of two near the boundaries of the limbs of vectors, their negatives, and random
+    /// elements.
+    fn elements() -> Vec<Fr> {
+        let mut rng = test_rng();
+        let powers = [0, 51, 52, 63, 64, 103, 104, 128, 156, 191, 192, 208, 252, 253];
+        let mut elements: Vec<_> = powers.iter().map(|power| Fr::from(2).pow([*power])).collect();
+        elements.extend(powers.iter().map(|power| -Fr::from(2).pow([*power])));
+        elements.push(Fr::ZERO);
+        elements.extend((elements.len()..48).map(|_| Fr::rand(&mut rng)));
+        elements
+    }
+
+    /// Fails unless hashes that are computed together are those of each input.
+    fn agree<const N: usize>(inputs: &[[Fr; N]])
     where
         Inputs: Width<N>,
     {
-        for count in (0..=17).chain([64, 67]) {
-            let inputs = |n: usize| core::array::from_fn(|i| -Fr::from((N * n + i) as u64));
-            let mut hashes = vec![Fr::default(); count];
-            hash_all::<N>(&mut hashes, inputs);
-            assert_eq!(hashes, (0..count).map(|n| hash(&inputs(n))).collect::<Vec<_>>());
+        let mut hashes = vec![Fr::default(); inputs.len()];
+        hash_all(&mut hashes, |n| inputs[n]);
+        assert_eq!(hashes, inputs.iter().map(hash).collect::<Vec<_>>());
+    }
+
+    fn agree_for_all_elements<const N: usize>()
+    where
+        Inputs: Width<N>,
+    {
+        let mut rng = test_rng();
+        let mut elements = elements();
+        let same: Vec<_> = elements.iter().map(|element| [*element; N]).collect();
+        for count in (0..=17).chain([48]) {
+            agree(&same[..count]);
+        }
+        for _ in 0..50 {
+            elements.shuffle(&mut rng);
+            agree::<N>(elements.as_chunks().0);
         }
     }
 
     #[test]
     fn many_hashes_are_those_of_each() {
-        agrees::<1>();
-        agrees::<2>();
-        agrees::<3>();
-        agrees::<4>();
+        agree_for_all_elements::<1>();
+        agree_for_all_elements::<2>();
+        agree_for_all_elements::<3>();
+        agree_for_all_elements::<4>();
     }
 }

@@ -1,14 +1,16 @@
 //! Groth16 proofs and their encoding of 128 bytes.
 
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod simd;
+use core::ops::Range;
 
 use ark_bn254::{Bn254, Fq, Fq2, G1Affine, G2Affine, g1, g2};
-use ark_ec::{AffineRepr, short_weierstrass::SWCurveConfig};
+use ark_ec::{
+    AffineRepr,
+    short_weierstrass::{Affine, SWCurveConfig},
+};
 use ark_ff::{BigInteger, Field, PrimeField};
 use quotapass_bn254::{
-    powers::{sqrt, sqrt_fq2},
-    subgroup::is_in_g2,
+    powers::{sqrt, sqrt_all, sqrt_fq2, sqrt_fq2_all},
+    subgroup::{are_in_g2, is_in_g2},
 };
 
 /// Bytes of a compressed proof.
@@ -48,6 +50,11 @@ pub struct ProofDecodeError {
     /// The fault of the point.
     pub error: ProofError,
 }
+
+/// The places of the points in the encoding.
+const A: Range<usize> = 0..32;
+const B: Range<usize> = 32..96;
+const C: Range<usize> = 96..PROOF_BYTES;
 
 const FLAG_MASK: u8 = 0b1100_0000;
 const SMALLER: u8 = 0b1000_0000;
@@ -98,20 +105,29 @@ impl Proof {
     /// # Errors
     /// [`ProofDecodeError`] for all bytes that [`to_bytes`](Self::to_bytes) does not write.
     pub fn from_bytes(bytes: &[u8; PROOF_BYTES]) -> Result<Self, ProofDecodeError> {
-        let at = |offset| move |error| ProofDecodeError { offset, error };
-        let a = g1_from_bytes(&bytes[..32]).map_err(at(0))?;
-        let c = g1_from_bytes(&bytes[96..]).map_err(at(96))?;
-        let b = g2_from_bytes(&bytes[32..96]).map_err(at(32))?;
+        let at = |place: Range<usize>| move |error| ProofDecodeError { offset: place.start, error };
+        let a = g1_from_bytes(&bytes[A]).map_err(at(A))?;
+        let c = g1_from_bytes(&bytes[C]).map_err(at(C))?;
+        let b = g2_from_bytes(&bytes[B]).map_err(at(B))?;
         Ok(Self(ark_groth16::Proof { a, b, c }))
     }
 
-    /// Reads many proofs, each as [`from_bytes`](Self::from_bytes) does, eight at a time if the processor supports it.
+    /// Reads many proofs, each as [`from_bytes`](Self::from_bytes) does. Each step is done for all proofs together, so
+    /// that vectors can be used, and only for the proofs without an error before it.
     pub(crate) fn from_bytes_many(proofs: &[[u8; PROOF_BYTES]]) -> Vec<Result<Self, ProofDecodeError>> {
-        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-        if let Some(simd) = quotapass_bn254::lanes::Ifma::try_new() {
-            return simd::read_all(simd, proofs);
+        let mut errors = vec![None; proofs.len()];
+        let a = read_points(proofs, &mut errors, A, Compressed::<g1::Config>::read, sqrt_all);
+        let c = read_points(proofs, &mut errors, C, Compressed::<g1::Config>::read, sqrt_all);
+        let b = read_points(proofs, &mut errors, B, Compressed::<g2::Config>::read, sqrt_fq2_all);
+        let checked: Vec<_> = b.iter().zip(&mut errors).filter(|(_, error)| error.is_none()).collect();
+        let in_g2 = are_in_g2(&checked.iter().map(|(point, _)| **point).collect::<Vec<_>>());
+        for ((_, error), in_g2) in checked.into_iter().zip(in_g2) {
+            if !in_g2 {
+                *error = Some(ProofDecodeError { offset: B.start, error: ProofError::NotInSubgroup });
+            }
         }
-        proofs.iter().map(Self::from_bytes).collect()
+        let points = a.into_iter().zip(b).zip(c).map(|((a, b), c)| Self(ark_groth16::Proof { a, b, c }));
+        points.zip(errors).map(|(proof, error)| error.map_or(Ok(proof), Err)).collect()
     }
 
     /// The eight words that the on-chain verifier takes, big-endian, in the order of EIP-197: A (x, y), B (x c1, x c0,
@@ -161,54 +177,75 @@ fn read_fq(bytes: &[u8]) -> Result<Fq, ProofError> {
 }
 
 /// A compressed point: x, and whether y is the larger root.
-#[derive(Clone, Copy, Default)]
-struct Compressed<F> {
-    x: F,
+struct Compressed<P: SWCurveConfig> {
+    x: P::BaseField,
     larger: bool,
 }
 
-impl Compressed<Fq> {
+impl<P: SWCurveConfig> Compressed<P> {
+    /// Returns the square of y.
+    fn y_squared(&self) -> P::BaseField {
+        self.x.square() * self.x + P::COEFF_B
+    }
+
+    /// Returns the point, given either of the two roots.
+    fn point(&self, y: P::BaseField) -> Affine<P> {
+        Affine::new_unchecked(self.x, if (y > -y) == self.larger { y } else { -y })
+    }
+}
+
+impl Compressed<g1::Config> {
     fn read(bytes: &[u8]) -> Result<Self, ProofError> {
         let (larger, x) = read_flag(bytes)?;
         Ok(Self { x: read_fq(&x)?, larger })
     }
-
-    /// Returns the square of y.
-    fn y_squared(&self) -> Fq {
-        self.x.square() * self.x + g1::Config::COEFF_B
-    }
-
-    /// Returns the point, given either of the two roots. The curve over Fq has prime order, so every point is in the
-    /// subgroup.
-    fn point(&self, y: Fq) -> G1Affine {
-        G1Affine::new_unchecked(self.x, if (y > -y) == self.larger { y } else { -y })
-    }
 }
 
-impl Compressed<Fq2> {
+impl Compressed<g2::Config> {
     fn read(bytes: &[u8]) -> Result<Self, ProofError> {
         let (larger, c1) = read_flag(bytes)?;
         Ok(Self { x: Fq2::new(read_fq(&bytes[32..])?, read_fq(&c1)?), larger })
     }
-
-    /// Returns the square of y.
-    fn y_squared(&self) -> Fq2 {
-        self.x.square() * self.x + g2::Config::COEFF_B
-    }
-
-    /// Returns the point of the twist, given either of the two roots.
-    fn point(&self, y: Fq2) -> G2Affine {
-        G2Affine::new_unchecked(self.x, if (y > -y) == self.larger { y } else { -y })
-    }
 }
 
+/// Reads the points at one place of all proofs that have no error yet, and records the errors of this step. The points of
+/// proofs with an error are infinity. `roots` returns the square roots of all elements.
+fn read_points<P: SWCurveConfig>(
+    proofs: &[[u8; PROOF_BYTES]],
+    errors: &mut [Option<ProofDecodeError>],
+    place: Range<usize>,
+    read: impl Fn(&[u8]) -> Result<Compressed<P>, ProofError>,
+    roots: impl Fn(&[P::BaseField]) -> Vec<Option<P::BaseField>>,
+) -> Vec<Affine<P>> {
+    let at = |error| ProofDecodeError { offset: place.start, error };
+    let mut compressed = Vec::with_capacity(proofs.len());
+    for (number, (bytes, error)) in proofs.iter().zip(&mut *errors).enumerate() {
+        if error.is_none() {
+            match read(&bytes[place.clone()]) {
+                Ok(point) => compressed.push((number, point)),
+                Err(fault) => *error = Some(at(fault)),
+            }
+        }
+    }
+    let squares: Vec<_> = compressed.iter().map(|(_, point)| point.y_squared()).collect();
+    let mut points = vec![Affine::identity(); proofs.len()];
+    for ((number, point), root) in compressed.iter().zip(roots(&squares)) {
+        match root {
+            Some(y) => points[*number] = point.point(y),
+            None => errors[*number] = Some(at(ProofError::NotOnCurve)),
+        }
+    }
+    points
+}
+
+/// The curve over Fq has prime order, so every point is in the subgroup.
 fn g1_from_bytes(bytes: &[u8]) -> Result<G1Affine, ProofError> {
-    let point = Compressed::<Fq>::read(bytes)?;
+    let point = Compressed::<g1::Config>::read(bytes)?;
     Ok(point.point(sqrt(&point.y_squared()).ok_or(ProofError::NotOnCurve)?))
 }
 
 fn g2_from_bytes(bytes: &[u8]) -> Result<G2Affine, ProofError> {
-    let point = Compressed::<Fq2>::read(bytes)?;
+    let point = Compressed::<g2::Config>::read(bytes)?;
     let point = point.point(sqrt_fq2(&point.y_squared()).ok_or(ProofError::NotOnCurve)?);
     if is_in_g2(&point) { Ok(point) } else { Err(ProofError::NotInSubgroup) }
 }

@@ -2,12 +2,12 @@
 
 use core::ops::Range;
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine};
 use ark_ff::AdditiveGroup;
 use ark_std::rand::{RngCore, SeedableRng};
 use quotapass_bn254::{
     glv::{Coefficient, Multiples},
-    pairing::{Evaluation, Target, miller_loop, miller_products, mul_fq12},
+    pairing::{Target, miller_loop, miller_products, mul_fq12},
     threads,
 };
 use rand_chacha::ChaCha20Rng;
@@ -155,9 +155,11 @@ impl<C: Circuit> Verifier<C> {
     /// Computes the value of a term: `prod d_i^(r_i)`.
     pub(super) fn value(&self, term: &Term) -> Target {
         let constant = term.scalars.get(..1).unwrap_or_default();
-        let points = [-self.alpha.sum(constant), self.combination.sum(&term.scalars), term.c];
-        let lines = [&self.beta, &self.minus_gamma, &self.minus_delta];
-        let pairs: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
+        let pairs = [
+            (&self.beta, -self.alpha.sum(constant)),
+            (&self.minus_gamma, self.combination.sum(&term.scalars)),
+            (&self.minus_delta, term.c),
+        ];
         Target::of(&mul_fq12(&term.miller, &miller_loop(&pairs)))
     }
 
@@ -207,7 +209,7 @@ fn scalars<'a, C: Circuit>(items: impl IntoIterator<Item = &'a Item<'a>>) -> Vec
 /// A part of a batch, with its points multiplied by the coefficients.
 pub(super) struct Chunk {
     /// `r_i A_i` of each proof.
-    pub(super) a: Vec<Evaluation>,
+    pub(super) a: Vec<G1Projective>,
     /// For each group of proofs, their positions in the batch and their term.
     pub(super) groups: Vec<(Range<usize>, Term)>,
 }
@@ -220,7 +222,6 @@ impl Chunk {
         let multiples = Multiples::of(&points);
         let (a, c) = multiples.split_at(items.len());
         let a: Vec<_> = a.iter().zip(items).map(|(a, item)| a.times(item.coefficient)).collect();
-        let a = Evaluation::of(&a);
         let b: Vec<_> = proofs().map(|proof| proof.b).collect();
         let products = miller_products(&b, &a, GROUP_BITS);
         let parts = items.chunks(GROUP).zip(c.chunks(GROUP)).zip(products).zip((begin..).step_by(GROUP));
@@ -234,8 +235,8 @@ impl Chunk {
     }
 }
 
-/// Computes the terms of the single proofs at some positions. `a` has the evaluations of all proofs.
-pub(super) fn each_term<C: Circuit>(items: &[Item<'_>], a: &[Evaluation], positions: &[usize]) -> Vec<Term> {
+/// Computes the terms of the single proofs at some positions. `a` has the points `r_i A_i` of all proofs.
+pub(super) fn each_term<C: Circuit>(items: &[Item<'_>], a: &[G1Projective], positions: &[usize]) -> Vec<Term> {
     let of = |position: &usize| items[*position].proof.as_groth16();
     let b: Vec<G2Affine> = positions.iter().map(|position| of(position).b).collect();
     let a: Vec<_> = positions.iter().map(|position| a[*position]).collect();

@@ -6,7 +6,7 @@ use ark_bn254::Fr;
 use ark_ff::One;
 use quotapass_bn254::{
     combination::Combination,
-    pairing::{Evaluation, Lines, Target, miller_loop},
+    pairing::{Lines, Target, miller_loop},
 };
 
 use super::VerifyingKey;
@@ -59,9 +59,8 @@ impl<C: Circuit> Verifier<C> {
             return Err(WrongKey { circuit: C::KIND, found, expected });
         }
         let beta = Lines::of(&groth16.beta_g2);
-        let pairs: Vec<_> = iter::once(&beta).zip(Evaluation::of(&[groth16.alpha_g1.into()])).collect();
         Ok(Self {
-            alpha_beta: Target::of(&miller_loop(&pairs)),
+            alpha_beta: Target::of(&miller_loop(&[(&beta, groth16.alpha_g1.into())])),
             alpha: Combination::new(&[groth16.alpha_g1]),
             beta,
             minus_gamma: Lines::of(&-groth16.gamma_g2),
@@ -89,10 +88,11 @@ impl<C: Circuit> Verifier<C> {
     pub(super) fn verify_inputs(&self, inputs: &[Fr], proof: &Proof) -> Result<(), InvalidProof> {
         let proof = proof.as_groth16();
         let scalars: Vec<Fr> = iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
-        let points = [proof.a.into(), self.combination.sum(&scalars), proof.c.into()];
-        let b = Lines::of(&proof.b);
-        let lines = [&b, &self.minus_gamma, &self.minus_delta];
-        let pairs: Vec<_> = lines.into_iter().zip(Evaluation::of(&points)).collect();
+        let pairs = [
+            (&Lines::of(&proof.b), proof.a.into()),
+            (&self.minus_gamma, self.combination.sum(&scalars)),
+            (&self.minus_delta, proof.c.into()),
+        ];
         if Target::of(&miller_loop(&pairs)) == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
     }
 }

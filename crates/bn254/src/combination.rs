@@ -4,6 +4,10 @@ use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField};
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks;
+use crate::backend::{self, Backend};
+
 /// Bits of a scalar per table look-up.
 const WINDOW: usize = 4;
 /// Number of multiples of a point in one window: 1 to 15 times the point.
@@ -12,8 +16,8 @@ const MULTIPLES: usize = (1 << WINDOW) - 1;
 const WINDOWS: usize = 256 / WINDOW;
 
 /// The multiples `d * 16^w * P` of each of a few points, for each digit `d` and window `w`. A multiplication then needs
-/// at most 64 additions and no doubling. The time depends on the scalars, which is acceptable if they are public. The
-/// table of a point has 68 KiB.
+/// at most 64 additions and no doubling (Brickell, Gordon, McCurley, Wilson: EUROCRYPT '92, with all multiples in the
+/// table). The time depends on the scalars, which is acceptable if they are public. The table of a point has 68 KiB.
 #[derive(Clone, Debug)]
 pub struct Combination {
     tables: Vec<Vec<G1Affine>>,
@@ -27,15 +31,22 @@ impl Combination {
 
     /// Returns the sum of `scalars[i]` times the i-th point.
     pub fn sum(&self, scalars: &[Fr]) -> G1Projective {
-        let mut sum = G1Projective::default();
-        for (table, scalar) in self.tables.iter().zip(scalars) {
-            for (window, digit) in digits(scalar).enumerate() {
-                if digit != 0 {
-                    sum += table[window * MULTIPLES + digit - 1];
+        let terms = self.tables.iter().zip(scalars);
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => arkworks::sum(terms.map(|(table, scalar)| (table[0], *scalar))),
+            Backend::Portable | Backend::Vectors => {
+                let mut sum = G1Projective::default();
+                for (table, scalar) in terms {
+                    for (window, digit) in digits(scalar).enumerate() {
+                        if digit != 0 {
+                            sum += table[window * MULTIPLES + digit - 1];
+                        }
+                    }
                 }
+                sum
             }
         }
-        sum
     }
 }
 

@@ -60,8 +60,8 @@ pub(crate) fn steps(exponent: &[u64], odd_powers: usize) -> impl Iterator<Item =
     })
 }
 
-/// Returns the non-adjacent form of a number: the powers of two to add, and the powers of two to subtract. No two of
-/// them are adjacent.
+/// Returns the non-adjacent form of a number (Reitwiesner: "Binary arithmetic", 1960): the powers of two to add, and the
+/// powers of two to subtract. No two of them are adjacent.
 pub(crate) const fn non_adjacent_form(number: u64) -> (u128, u128) {
     let (one, three) = (number as u128, 3 * number as u128);
     ((three & !one) >> 1, (one & !three) >> 1)

@@ -4,7 +4,12 @@ use ark_bn254::{Fq, Fr, G1Affine, G1Projective, g1};
 use ark_ec::{CurveGroup, scalar_mul::glv::GLVConfig};
 use ark_ff::{AdditiveGroup, Zero};
 
-use crate::digits::non_adjacent_form;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks;
+use crate::{
+    backend::{self, Backend},
+    digits::non_adjacent_form,
+};
 
 /// Number of digits of a 64-bit number in non-adjacent form.
 const DIGITS: usize = 65;
@@ -84,6 +89,14 @@ impl Multiples {
 
     /// Returns the point times a coefficient.
     pub fn times(&self, coefficient: Coefficient) -> G1Projective {
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => self.0[0] * coefficient.to_field(),
+            Backend::Portable | Backend::Vectors => self.times_by_digits(coefficient),
+        }
+    }
+
+    fn times_by_digits(&self, coefficient: Coefficient) -> G1Projective {
         let mut product = G1Projective::zero();
         for digit in coefficient.digits() {
             product.double_in_place();
@@ -94,8 +107,20 @@ impl Multiples {
         product
     }
 
-    /// Returns the sum of points, each times its coefficient. All products share the doublings (Straus).
+    /// Returns the sum of points, each times its coefficient. All products share the doublings (Straus: "Addition
+    /// chains of vectors", American Mathematical Monthly 71, 1964).
     pub fn sum(multiples: &[Self], coefficients: &[Coefficient]) -> G1Projective {
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => {
+                let terms = multiples.iter().zip(coefficients);
+                arkworks::sum(terms.map(|(multiples, coefficient)| (multiples.0[0], coefficient.to_field())))
+            }
+            Backend::Portable | Backend::Vectors => Self::sum_by_digits(multiples, coefficients),
+        }
+    }
+
+    fn sum_by_digits(multiples: &[Self], coefficients: &[Coefficient]) -> G1Projective {
         let mut digits: Vec<_> = coefficients.iter().map(|coefficient| coefficient.digits()).collect();
         let mut sum = G1Projective::zero();
         for _ in 0..DIGITS {

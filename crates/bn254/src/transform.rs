@@ -3,13 +3,20 @@
 //! The domain consists of the powers of `w`, a root of unity of order n = 2^k. Let `z` be a root of order 2n whose
 //! square is `w`. The odd coset consists of the odd powers of `z`. A polynomial of degree below n is evaluated in three
 //! steps: an inverse transform of its values on the domain, a multiplication of the coefficients by the powers of `z`,
-//! and a forward transform. The inverse transform leaves the coefficients in bit-reversed order, and the forward
-//! transform takes them in this order, so no reordering is needed.
+//! and a forward transform. The inverse transform leaves the coefficients in bit-reversed order (Gentleman, Sande: "Fast
+//! Fourier transforms: for fun and profit", AFIPS 1966), and the forward transform takes them in this order (Cooley,
+//! Tukey: "An algorithm for the machine calculation of complex Fourier series", Mathematics of Computation 19, 1965), so
+//! no reordering is needed.
 
 use ark_bn254::Fr;
 use ark_ff::{FftField, Field, One, Zero};
 
-use crate::arithmetic::Arithmetic;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks::Domains;
+use crate::{
+    arithmetic::Arithmetic,
+    backend::{self, Backend},
+};
 
 /// The precomputed roots of one domain.
 #[derive(Clone, Debug)]
@@ -21,6 +28,8 @@ pub struct OddCoset {
     forward: Vec<Vec<Fr>>,
     /// `z^i / n` in bit-reversed order of i.
     shift: Vec<Fr>,
+    #[cfg(not(target_arch = "wasm32"))]
+    domains: Domains,
 }
 
 /// No evaluation domain of this size exists.
@@ -54,6 +63,8 @@ impl OddCoset {
             inverse: stages(inverse_root).rev().map(|(half, root)| powers(root, half, Fr::one())).collect(),
             forward: stages(root).map(|(half, root)| powers(root, half, Fr::one())).collect(),
             shift,
+            #[cfg(not(target_arch = "wasm32"))]
+            domains: Domains::new(size, double_root).ok_or(error)?,
         })
     }
 
@@ -65,6 +76,14 @@ impl OddCoset {
     /// Replaces values on the domain by values on the odd coset. Afterwards `values[i]` is the value at `z^(2i + 1)`.
     /// All values before `first` must be zero.
     pub fn evaluate(&self, values: &mut [Fr], first: usize) {
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => self.domains.evaluate(values),
+            Backend::Portable | Backend::Vectors => self.transform(values, first),
+        }
+    }
+
+    fn transform(&self, values: &mut [Fr], first: usize) {
         let mut zeros = first;
         for roots in &self.inverse {
             let half = roots.len();

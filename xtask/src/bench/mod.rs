@@ -17,7 +17,7 @@ use clap::Args;
 use self::figures::{Figures, Variant};
 use crate::{
     aarch64,
-    process::{install, target},
+    process::{cargo_command, install, target},
     root,
 };
 
@@ -99,10 +99,9 @@ fn measure(name: &str, variant: Variant, threads: usize, arguments: &Arguments, 
     let folder = target().join("bench").join(variant.folder()).join(threads.to_string());
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let json = folder.join(format!("{name}.json"));
-    // The cargo that runs this program, so that a toolchain chosen with `cargo +name` is kept.
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
+    let mut command = cargo_command();
     command
+        .env("RAYON_NUM_THREADS", threads.to_string())
         .args(["bench", "--quiet", "--package", "quotapass-circuits", "--bench", name, "--", "--json"])
         .arg(&json)
         .args(options);

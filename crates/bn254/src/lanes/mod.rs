@@ -48,6 +48,27 @@ pub fn map<T: Copy, U: Copy, const N: usize>(items: [T; N], empty: U, each: impl
     results
 }
 
+/// Smallest number of elements that takes longer one by one than together.
+const LEAST: usize = 3;
+
+/// Maps each element of a list, eight at a time. The last eight are filled up with the last element.
+pub(crate) fn map_all<T: Copy, U>(
+    elements: &[T],
+    eight: impl Fn(&[T; LANES]) -> [U; LANES],
+    one: impl Fn(&T) -> U,
+) -> Vec<U> {
+    let mut results = Vec::with_capacity(elements.len());
+    for part in elements.chunks(LANES) {
+        if part.len() < LEAST {
+            results.extend(part.iter().map(&one));
+        } else {
+            let filled = core::array::from_fn(|lane| part[lane.min(part.len() - 1)]);
+            results.extend(eight(&filled).into_iter().take(part.len()));
+        }
+    }
+    results
+}
+
 /// Returns the value in all lanes.
 #[inline(always)]
 pub fn splat(simd: Ifma, value: u64) -> __m512i {
@@ -104,10 +125,27 @@ fn columns(simd: Ifma, [ab, cd, ef, gh]: [__m512i; 4]) -> [__m512i; 4] {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::{
+        io::{self, Write},
+        thread,
+    };
+
     use ark_ff::{AdditiveGroup, Field, UniformRand};
     use ark_std::rand::Rng;
 
     use super::*;
+
+    /// Returns the token for a test of vector code. If the processor lacks the instructions, it prints a line that
+    /// `cargo xtask test` collects.
+    pub(crate) fn vectors() -> Option<Ifma> {
+        let vectors = Ifma::try_new();
+        if vectors.is_none() {
+            let thread = thread::current();
+            // The harness captures the output of `eprintln`, but not what is written to the stream itself.
+            let _ = writeln!(io::stderr(), "vectors not available: {} did not run", thread.name().unwrap_or("a test"));
+        }
+        vectors
+    }
 
     /// Returns 48 elements: elements near zero, near the modulus and near the boundaries of limbs of 52 and 64 bits,
     /// and random ones.

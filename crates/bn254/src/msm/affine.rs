@@ -1,18 +1,18 @@
-//! Batched additions of affine points, which share one inversion (Montgomery's trick).
+//! Batched additions of affine points, which share one inversion (Montgomery: "Speeding the Pollard and elliptic curve
+//! methods of factorization", Mathematics of Computation 48, 1987).
 
 use ark_bn254::{Fq, Fq2, Fr};
 use ark_ec::{
     AffineRepr, CurveGroup,
     short_weierstrass::{Affine, Projective, SWCurveConfig},
 };
-use ark_ff::{Field, Zero};
+use ark_ff::Field;
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-use super::{
-    coordinates::{Ifma, Lanes},
-    simd,
-};
+use super::{coordinates::Lanes, simd};
 use crate::arithmetic::Arithmetic;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use crate::backend;
 
 /// An affine point without a flag. Infinity is (0, 0), which is not on a curve `y^2 = x^3 + b` with nonzero b.
 ///
@@ -76,8 +76,8 @@ impl<F: Arithmetic + Field> Point<F> {
         point.xy().map_or(Self::INFINITY, |(x, y)| Self { x, y })
     }
 
-    pub(super) fn to_projective<P: SWCurveConfig<BaseField = F>>(self) -> Projective<P> {
-        if self.is_infinity() { Projective::zero() } else { Affine::new_unchecked(self.x, self.y).into() }
+    pub(super) fn to_affine<P: SWCurveConfig<BaseField = F>>(self) -> Affine<P> {
+        if self.is_infinity() { Affine::identity() } else { Affine::new_unchecked(self.x, self.y) }
     }
 }
 
@@ -91,9 +91,19 @@ pub(super) struct Segment {
 /// Sums each segment into its first point. Segments must not overlap. Their other points have no meaning afterwards.
 ///
 /// Each round adds the second half of every segment to its first half, with one inversion for all.
-pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments: Vec<Segment>) {
+pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], segments: Vec<Segment>) {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    if let Some(simd) = backend::vectors() {
+        let mut slopes = Vec::new();
+        return sum_by(points, segments, |points, pairs| simd::add_pairs::<F::Lanes>(simd, points, pairs, &mut slopes));
+    }
+    let mut slopes = Vec::new();
+    sum_by(points, segments, |points, pairs| add_pairs(points, pairs, &mut slopes));
+}
+
+/// Sums each segment. `add` adds the second point of each pair to the first.
+fn sum_by<F>(points: &mut [Point<F>], mut segments: Vec<Segment>, mut add: impl FnMut(&mut [Point<F>], &[(u32, u32)])) {
     let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(points.len() / 2);
-    let mut slopes = Slopes::default();
     loop {
         pairs.clear();
         segments.retain_mut(|segment| {
@@ -107,34 +117,8 @@ pub(super) fn sum_segments<F: Coordinate>(points: &mut [Point<F>], mut segments:
         if pairs.is_empty() {
             return;
         }
-        add_pairs(points, &pairs, &mut slopes);
+        add(points, &pairs);
     }
-}
-
-/// Buffers for slopes, reused in all rounds.
-struct Slopes<F: Coordinate> {
-    one: Vec<Slope<F>>,
-    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-    eight: Vec<simd::Slopes<F::Lanes>>,
-}
-
-impl<F: Coordinate> Default for Slopes<F> {
-    fn default() -> Self {
-        Self {
-            one: Vec::new(),
-            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-            eight: Vec::new(),
-        }
-    }
-}
-
-/// Adds the second point of each pair to the first. No point may occur twice.
-fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slopes: &mut Slopes<F>) {
-    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-    if let Some(simd) = Ifma::try_new() {
-        return simd::add_pairs(simd, points, pairs, &mut slopes.eight);
-    }
-    add_pairs_one_by_one(points, pairs, &mut slopes.one);
 }
 
 /// The denominator of a slope, and the product of all denominators before it. A denominator of zero marks a pair whose
@@ -144,11 +128,8 @@ pub(super) struct Slope<F> {
     before: F,
 }
 
-pub(super) fn add_pairs_one_by_one<F: Coordinate>(
-    points: &mut [Point<F>],
-    pairs: &[(u32, u32)],
-    slopes: &mut Vec<Slope<F>>,
-) {
+/// Adds the second point of each pair to the first. No point may occur twice. `slopes` is a buffer.
+pub(super) fn add_pairs<F: Coordinate>(points: &mut [Point<F>], pairs: &[(u32, u32)], slopes: &mut Vec<Slope<F>>) {
     let mut product = F::ONE;
     slopes.clear();
     for &(first, second) in pairs {

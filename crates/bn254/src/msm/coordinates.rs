@@ -172,7 +172,7 @@ mod tests {
     use ark_std::test_rng;
 
     use super::*;
-    use crate::lanes::tests::elements;
+    use crate::lanes::tests::{elements, vectors};
 
     /// Compares operations with arkworks. Elements loaded with `R = 2^260` represent a sixteenth of their value with
     /// `R = 2^256`. The same holds for products.
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn operations_agree_with_arkworks() {
-        let Some(simd) = Ifma::try_new() else { return };
+        let Some(simd) = vectors() else { return };
         let elements = elements(&mut test_rng());
         operations_agree::<Integers>(simd, &elements);
         let pairs: Vec<_> = elements.iter().zip(elements.iter().rev()).map(|(a, b)| Fq2::new(*a, *b)).collect();

@@ -159,9 +159,12 @@ mod tests {
     use ark_std::{rand::Rng, test_rng};
 
     use super::*;
-    use crate::msm::{
-        affine::add_pairs_one_by_one,
-        coordinates::{Integers, Pairs},
+    use crate::{
+        lanes::tests::vectors,
+        msm::{
+            affine,
+            coordinates::{Integers, Pairs},
+        },
     };
 
     /// Compares additions of random points, some of them equal, opposite, infinity, or with an x of zero. The points
@@ -185,7 +188,7 @@ mod tests {
                 points.extend([p, q]);
             }
             let mut one_by_one = points.clone();
-            add_pairs_one_by_one(&mut one_by_one, &pairs, &mut Vec::new());
+            affine::add_pairs(&mut one_by_one, &pairs, &mut Vec::new());
             add_pairs::<L>(simd, &mut points, &pairs, &mut Vec::new());
             assert_eq!(points, one_by_one, "{count} pairs");
         }
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn additions_agree_with_those_one_by_one() {
-        let Some(simd) = Ifma::try_new() else { return };
+        let Some(simd) = vectors() else { return };
         let mut rng = test_rng();
         for _ in 0..20 {
             additions_agree::<Integers>(simd, &mut rng);

@@ -9,7 +9,12 @@ use super::{
     buckets::{sum_buckets, weigh},
     digits::{Buckets, Entry, windows},
 };
-use crate::threads;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks;
+use crate::{
+    backend::{self, Backend},
+    threads,
+};
 
 /// Fixed bases with their multiples by powers of `2^window`.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,7 +55,7 @@ impl<P: Curve> FixedBases<P> {
         for index in 0..windows {
             for (base, point) in to_points::<P>(&current).into_iter().enumerate() {
                 multiples[base * windows + index] = point;
-                current[base] = point.to_projective();
+                current[base] = point.to_affine().into();
                 for _ in 0..window {
                     current[base].double_in_place();
                 }
@@ -61,9 +66,19 @@ impl<P: Curve> FixedBases<P> {
 
     /// Returns the sum of `scalar * base` over the terms. A term is the number of a base and its scalar.
     pub fn sum(&self, terms: &[(u32, Fr)]) -> Projective<P> {
-        let buckets = Buckets::shared(terms, self.window);
-        let multiple = |entry: Entry| self.multiples[entry.index()].negated_if(entry.is_negative());
-        weigh::<P>(&sum_buckets(&buckets, multiple), self.window)
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => {
+                // The first multiple of a base is the base itself.
+                let base = |number: u32| self.multiples[number as usize * windows(self.window)].to_affine();
+                arkworks::sum(terms.iter().map(|(number, scalar)| (base(*number), *scalar)))
+            }
+            Backend::Portable | Backend::Vectors => {
+                let buckets = Buckets::shared(terms, self.window);
+                let multiple = |entry: Entry| self.multiples[entry.index()].negated_if(entry.is_negative());
+                weigh::<P>(&sum_buckets(&buckets, multiple), self.window)
+            }
+        }
     }
 }
 

@@ -5,7 +5,10 @@ use ark_ec::{bn::BnConfig, pairing::Pairing};
 use ark_ff::{AdditiveGroup, Field};
 
 use super::tower::{mul, square};
-use crate::powers::inverse_fq2;
+use crate::{
+    backend::{self, Backend},
+    powers::inverse_fq2,
+};
 
 /// A line. `T` is a point of the twist, and `s` the slope on the twist. The line passes through the image of `T` on the
 /// curve. At a point of G1 with coordinates x and y its value is `y - s x w + (s x_T - y_T) w^3`.
@@ -40,25 +43,39 @@ pub(super) fn steps() -> impl Iterator<Item = Step> {
 
 /// The lines of one point of G2, step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lines(pub(super) Vec<Line>);
+pub struct Lines {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) point: G2Affine,
+    /// Empty if the process computes with arkworks, which takes the point.
+    pub(super) lines: Vec<Line>,
+}
 
 impl Lines {
-    /// Computes the lines in projective coordinates. The lines of infinity have the value one at every point.
+    /// Computes the lines. The lines of infinity have the value one at every point.
     pub fn of(point: &G2Affine) -> Self {
-        let prepared = <Bn254 as Pairing>::G2Prepared::from(*point);
-        if prepared.is_zero() {
-            let one = Line { slope: Fq2::ZERO, constant: Fq2::ZERO };
-            return Self(steps().map(|_| one).collect());
+        Self {
+            #[cfg(not(target_arch = "wasm32"))]
+            point: *point,
+            lines: match backend::current() {
+                #[cfg(not(target_arch = "wasm32"))]
+                Backend::Arkworks => Vec::new(),
+                Backend::Portable | Backend::Vectors => lines_of(point),
+            },
         }
-        let mut scales: Vec<Fq2> = prepared.ell_coeffs.iter().map(|(y, _, _)| *y).collect();
-        invert_all(&mut scales);
-        let scaled = prepared.ell_coeffs.iter().zip(&scales);
-        Self(
-            scaled
-                .map(|((_, x, constant), scale)| Line { slope: -mul(x, scale), constant: mul(constant, scale) })
-                .collect(),
-        )
     }
+}
+
+/// Returns the lines of a point, computed in projective coordinates.
+fn lines_of(point: &G2Affine) -> Vec<Line> {
+    let prepared = <Bn254 as Pairing>::G2Prepared::from(*point);
+    if prepared.is_zero() {
+        let one = Line { slope: Fq2::ZERO, constant: Fq2::ZERO };
+        return steps().map(|_| one).collect();
+    }
+    let mut scales: Vec<Fq2> = prepared.ell_coeffs.iter().map(|(y, _, _)| *y).collect();
+    invert_all(&mut scales);
+    let scaled = prepared.ell_coeffs.iter().zip(&scales);
+    scaled.map(|((_, x, constant), scale)| Line { slope: -mul(x, scale), constant: mul(constant, scale) }).collect()
 }
 
 /// Inverts nonzero elements with one inversion (Montgomery's trick).
@@ -190,7 +207,7 @@ mod tests {
                 walk.step(step, |number, line| lines[number].push(line));
             }
             for (point, lines) in points.iter().zip(lines) {
-                assert_eq!(Lines(lines), Lines::of(point));
+                assert_eq!(lines, lines_of(point));
             }
             // The result of the loop: [6x + 2]Q + ψ(Q) - ψ²(Q) = -ψ³(Q) in the subgroup.
             for (point, (x, y)) in points.iter().zip(walk.points) {
@@ -202,6 +219,6 @@ mod tests {
 
     #[test]
     fn infinity_has_as_many_lines() {
-        assert_eq!(Lines::of(&G2Affine::zero()).0.len(), Lines::of(&G2Affine::generator()).0.len());
+        assert_eq!(lines_of(&G2Affine::zero()).len(), lines_of(&G2Affine::generator()).len());
     }
 }

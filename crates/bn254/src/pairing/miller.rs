@@ -7,7 +7,12 @@ use super::{
     lines::{Line, Lines, Step, Walk, steps},
     tower::{SparseElement, square_fq12},
 };
-use crate::powers::inverse;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks;
+use crate::{
+    backend::{self, Backend},
+    powers::inverse,
+};
 
 /// A point of G1, in the form that the evaluation of a line takes.
 ///
@@ -15,14 +20,14 @@ use crate::powers::inverse;
 /// (Barreto, Kim, Lynn, Scott: [2002/008](https://eprint.iacr.org/2002/008)). Here the value is scaled by `1 / y`, so
 /// that its first coefficient is one.
 #[derive(Clone, Copy, Debug)]
-pub struct Evaluation {
+struct Evaluation {
     minus_x_over_y: Fq,
     one_over_y: Fq,
 }
 
 impl Evaluation {
     /// Converts points, with one inversion for all. At infinity every line has the value one.
-    pub fn of(points: &[G1Projective]) -> Vec<Self> {
+    fn of(points: &[G1Projective]) -> Vec<Self> {
         // x / y = (X / Z^2) / (Y / Z^3). No point of the curve has y = 0, because the group's order is odd.
         let mut product = Fq::ONE;
         let mut products = Vec::with_capacity(points.len());
@@ -53,24 +58,44 @@ impl Evaluation {
 }
 
 /// Returns the product of Miller's functions of the pairs, up to factors that the final exponentiation maps to one.
-/// Each pair consists of the lines of a point of G2 and the evaluation of a point of G1.
-pub fn miller_loop(pairs: &[(&Lines, Evaluation)]) -> Fq12 {
+/// Each pair consists of the lines of a point of G2 and a point of G1.
+pub fn miller_loop(pairs: &[(&Lines, G1Projective)]) -> Fq12 {
+    match backend::current() {
+        #[cfg(not(target_arch = "wasm32"))]
+        Backend::Arkworks => arkworks::miller_loop(pairs.iter().map(|(lines, point)| (*point, lines.point))),
+        Backend::Portable | Backend::Vectors => loop_with_lines(pairs),
+    }
+}
+
+fn loop_with_lines(pairs: &[(&Lines, G1Projective)]) -> Fq12 {
+    let at = Evaluation::of(&pairs.iter().map(|(_, point)| *point).collect::<Vec<_>>());
     let mut product = Fq12::ONE;
     for (index, step) in steps().enumerate() {
         if step == Step::Double {
             product = square_fq12(&product);
         }
-        for (lines, evaluation) in pairs {
-            product = evaluation.apply(&lines.0[index]).mul(&product);
+        for ((lines, _), evaluation) in pairs.iter().zip(&at) {
+            product = evaluation.apply(&lines.lines[index]).mul(&product);
         }
     }
     product
 }
 
 /// Returns the product of [`miller_loop`] for each group of `2^group_bits` consecutive pairs. The last group may be
-/// smaller. The points of G2 must not be infinity. All points pass through the loop together; each group has its own
-/// squarings.
-pub fn miller_products(points: &[G2Affine], at: &[Evaluation], group_bits: u32) -> Vec<Fq12> {
+/// smaller. The points of G2 must be in the subgroup of order r and not infinity. All points pass through the loop
+/// together; each group has its own squarings.
+pub fn miller_products(points: &[G2Affine], at: &[G1Projective], group_bits: u32) -> Vec<Fq12> {
+    match backend::current() {
+        #[cfg(not(target_arch = "wasm32"))]
+        Backend::Arkworks => {
+            let groups = points.chunks(1 << group_bits).zip(at.chunks(1 << group_bits));
+            groups.map(|(points, at)| arkworks::miller_loop(at.iter().copied().zip(points.iter().copied()))).collect()
+        }
+        Backend::Portable | Backend::Vectors => walk_in_groups(points, &Evaluation::of(at), group_bits),
+    }
+}
+
+fn walk_in_groups(points: &[G2Affine], at: &[Evaluation], group_bits: u32) -> Vec<Fq12> {
     let mut products = vec![Fq12::ONE; points.len().div_ceil(1 << group_bits)];
     let mut walk = Walk::new(points);
     for step in steps() {
@@ -93,7 +118,8 @@ mod tests {
     use ark_std::{rand::Rng, test_rng};
     use proptest::prelude::*;
 
-    use super::{super::exponentiation::final_exponentiation, *};
+    use super::*;
+    use crate::pairing::Target;
 
     /// Points of G1 in projective form, some infinity or small multiples.
     fn g1(rng: &mut impl Rng) -> G1Projective {
@@ -105,8 +131,8 @@ mod tests {
         }
     }
 
-    fn pairings(a: &[G1Projective], b: &[G2Affine]) -> Fq12 {
-        Bn254::multi_pairing(a, b).0
+    fn pairings(a: &[G1Projective], b: &[G2Affine]) -> Target {
+        Target(Bn254::multi_pairing(a, b).0)
     }
 
     proptest! {
@@ -123,16 +149,15 @@ mod tests {
                     *point = G2Affine::zero();
                 }
             }
-            let at = Evaluation::of(&a);
             let lines: Vec<_> = b[walking..].iter().map(Lines::of).collect();
-            let with: Vec<_> = lines.iter().zip(at[walking..].iter().copied()).collect();
-            prop_assert_eq!(final_exponentiation(&miller_loop(&with)), pairings(&a[walking..], &b[walking..]));
+            let with: Vec<_> = lines.iter().zip(a[walking..].iter().copied()).collect();
+            prop_assert_eq!(Target::of(&miller_loop(&with)), pairings(&a[walking..], &b[walking..]));
             for group_bits in 0..4 {
-                let products = miller_products(&b[..walking], &at[..walking], group_bits);
+                let products = miller_products(&b[..walking], &a[..walking], group_bits);
                 prop_assert_eq!(products.len(), walking.div_ceil(1 << group_bits));
                 let groups = a[..walking].chunks(1 << group_bits).zip(b.chunks(1 << group_bits));
                 for (product, (a, b)) in products.iter().zip(groups) {
-                    prop_assert_eq!(final_exponentiation(product), pairings(a, &b[..a.len()]));
+                    prop_assert_eq!(Target::of(product), pairings(a, &b[..a.len()]));
                 }
             }
         }
@@ -142,7 +167,7 @@ mod tests {
     fn pairs_that_cancel_leave_one() {
         let mut rng = test_rng();
         let (a, b) = (G1Projective::rand(&mut rng), G2Affine::rand(&mut rng));
-        let products = miller_products(&[b, b], &Evaluation::of(&[a, -a]), 1);
-        assert_eq!(products.iter().map(final_exponentiation).collect::<Vec<_>>(), [Fq12::ONE]);
+        let products = miller_products(&[b, b], &[a, -a], 1);
+        assert_eq!(products.iter().map(Target::of).collect::<Vec<_>>(), [Target::ONE]);
     }
 }

@@ -7,12 +7,16 @@ use ark_ff::Field;
 
 use super::{
     exponentiation::{conjugate, final_exponentiation},
-    tower::{cyclotomic_square, mul_fq12},
+    mul_fq12,
+    tower::{self, cyclotomic_square},
 };
+#[cfg(not(target_arch = "wasm32"))]
+use crate::arkworks;
+use crate::backend::{self, Backend};
 
 /// An element of the target group, which has order r. In this group the conjugate is the inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target(Fq12);
+pub struct Target(pub(super) Fq12);
 
 impl Target {
     /// The neutral element.
@@ -20,16 +24,26 @@ impl Target {
 
     /// Computes the pairing from a nonzero value of Miller's function.
     pub fn of(miller: &Fq12) -> Self {
-        Self(final_exponentiation(miller))
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => Self(arkworks::final_exponentiation(miller)),
+            Backend::Portable | Backend::Vectors => Self(final_exponentiation(miller)),
+        }
     }
 
     /// Returns a power. The exponent should be small.
     pub fn pow(self, exponent: usize) -> Self {
-        let bits = (0..usize::BITS - exponent.leading_zeros()).rev();
-        Self(bits.fold(Fq12::ONE, |power, bit| {
-            let square = cyclotomic_square(&power);
-            if exponent >> bit & 1 == 1 { mul_fq12(&square, &self.0) } else { square }
-        }))
+        match backend::current() {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Arkworks => Self(self.0.pow([exponent as u64])),
+            Backend::Portable | Backend::Vectors => {
+                let bits = (0..usize::BITS - exponent.leading_zeros()).rev();
+                Self(bits.fold(Fq12::ONE, |power, bit| {
+                    let square = cyclotomic_square(&power);
+                    if exponent >> bit & 1 == 1 { tower::mul_fq12(&square, &self.0) } else { square }
+                }))
+            }
+        }
     }
 }
 

@@ -165,7 +165,7 @@ pub(crate) fn mul_fq6(x: &Fq6, y: &Fq6) -> Fq6 {
 }
 
 /// Returns `x y` in Fq12, by Karatsuba's method over Fq6.
-pub fn mul_fq12(x: &Fq12, y: &Fq12) -> Fq12 {
+pub(crate) fn mul_fq12(x: &Fq12, y: &Fq12) -> Fq12 {
     let low = mul_fq6(&x.c0, &y.c0);
     let high = mul_fq6(&x.c1, &y.c1);
     let middle = mul_fq6(&(x.c0 + x.c1), &(y.c0 + y.c1));

@@ -7,7 +7,10 @@ use ark_bn254::{Config, Fq2, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, bn::BnConfig};
 use ark_ff::{AdditiveGroup, Field, Zero};
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use crate::lanes::{Ifma, LANES, map_all};
 use crate::{
+    backend::{self, Backend},
     digits::non_adjacent_form,
     pairing::tower::{Factor, mul, square, sum_of_two},
 };
@@ -24,16 +27,32 @@ const DIGITS: (u128, u128) = non_adjacent_form(X);
 /// [2022/348](https://eprint.iacr.org/2022/348), section 5.1, for BN curves). This needs one multiplication by a scalar
 /// of 63 bits.
 pub fn is_in_g2(point: &G2Affine) -> bool {
+    match backend::current() {
+        #[cfg(not(target_arch = "wasm32"))]
+        Backend::Arkworks => point.is_in_correct_subgroup_assuming_on_curve(),
+        Backend::Portable | Backend::Vectors => is_one_in_g2(point),
+    }
+}
+
+/// Checks points of the twist, each as [`is_in_g2`] does.
+pub fn are_in_g2(points: &[G2Affine]) -> Vec<bool> {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    if let Some(simd) = backend::vectors() {
+        return map_all(points, |points| are_eight_in_g2(simd, points), is_one_in_g2);
+    }
+    points.iter().map(is_in_g2).collect()
+}
+
+fn is_one_in_g2(point: &G2Affine) -> bool {
     satisfies(point, &times_x(point))
 }
 
-/// Checks eight points of the twist, each as [`is_in_g2`] does. None of them may be infinity.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-pub fn are_in_g2(simd: crate::lanes::Ifma, points: &[G2Affine; crate::lanes::LANES]) -> [bool; crate::lanes::LANES] {
+fn are_eight_in_g2(simd: Ifma, points: &[G2Affine; LANES]) -> [bool; LANES] {
     let multiples = simd::times_x(simd, points);
     core::array::from_fn(|lane| match &multiples[lane] {
-        Some(multiple) => satisfies(&points[lane], multiple),
-        None => is_in_g2(&points[lane]),
+        Some(multiple) if !points[lane].is_zero() => satisfies(&points[lane], multiple),
+        _ => is_one_in_g2(&points[lane]),
     })
 }
 
@@ -189,17 +208,33 @@ mod tests {
         assert!(double(&G2Projective::zero()).is_zero());
     }
 
+    #[test]
+    fn many_points_are_judged_as_one_by_one() {
+        let mut rng = test_rng();
+        let point = |number| match number % 4 {
+            0 => on_the_twist(&mut rng),
+            1 => small_order(&mut rng),
+            2 => G2Affine::zero(),
+            _ => G2Affine::rand(&mut rng),
+        };
+        let points: Vec<_> = (0..19).map(point).collect();
+        for count in [0, 1, 2, 3, 8, 9, 19] {
+            let expected: Vec<_> = points[..count].iter().map(by_definition).collect();
+            assert_eq!(are_in_g2(&points[..count]), expected);
+        }
+    }
+
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     #[test]
     fn eight_points_are_judged_as_one_by_one() {
-        let Some(simd) = crate::lanes::Ifma::try_new() else { return };
+        let Some(simd) = crate::lanes::tests::vectors() else { return };
         let mut rng = test_rng();
         for _ in 0..20 {
             let inside: [G2Affine; 4] = core::array::from_fn(|_| G2Affine::rand(&mut rng));
             let outside: [G2Affine; 3] = core::array::from_fn(|_| on_the_twist(&mut rng));
             let small = small_order(&mut rng);
             let points = [inside[0], outside[0], inside[1], small, outside[1], inside[2], outside[2], inside[3]];
-            assert_eq!(are_in_g2(simd, &points), points.map(|point| by_definition(&point)));
+            assert_eq!(are_eight_in_g2(simd, &points), points.map(|point| by_definition(&point)));
             for (point, multiple) in points.iter().zip(simd::times_x(simd, &points)) {
                 assert_eq!(multiple.unwrap(), times_x(point));
             }
