@@ -1,8 +1,8 @@
 //! The arithmetic alone, beside arkworks and halo2curves, on one thread.
 //!
-//! `cargo bench --package quotapass-bn254` measures each backend of ours in a process of its own, with all three sides in
-//! turns, and writes the tables of docs/benchmarks.md. With `--short`, or without `--bench` as under `cargo test`, it
-//! runs everything once and writes nothing. If `QUOTAPASS_BACKEND` is set, it prints the rows of this backend alone.
+//! `cargo bench --package quotapass-bn254` measures each of our backends in a process of its own, all sides in turns, and
+//! writes the tables of docs/benchmarks.md. With `--short`, or without `--bench` as under `cargo test`, it runs
+//! everything once and writes nothing. If `QUOTAPASS_BACKEND` is set, it prints the rows of this backend alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod page;

@@ -254,8 +254,8 @@ impl EncodedProof {
         Proof::from_bytes(&self.bytes).map_err(|error| self.error(error))
     }
 
-    /// Decodes many proofs, each as [`decode`](Self::decode) does. With the feature `threads` it uses all cores, and with
-    /// the [backend](crate::backend) `vectors` it decodes eight proofs at a time.
+    /// Decodes many proofs, each as [`decode`](Self::decode) does. With the feature `threads` it uses all cores. With the
+    /// [backend](crate::backend) `vectors` it decodes eight proofs at a time.
     pub fn decode_many(proofs: &[Self]) -> Vec<Result<Proof, DecodeError>> {
         let eight = |proofs: &&[Self]| -> Vec<_> {
             let bytes: Vec<_> = proofs.iter().map(|proof| proof.bytes).collect();

@@ -1,5 +1,5 @@
-//! The permutation of ark-crypto-primitives, with parameters from their definition: the Grain LFSR of the Poseidon paper's
-//! appendix E. It shares no constant with the other backends.
+//! The permutation of ark-crypto-primitives, with parameters from their definition: the Grain LFSR of the Poseidon
+//! paper ([2019/458](https://eprint.iacr.org/2019/458), appendix E). It shares no constant with the other backends.
 
 use ark_bn254::Fr;
 use ark_crypto_primitives::sponge::{

@@ -208,8 +208,8 @@ impl Compressed<g2::Config> {
     }
 }
 
-/// Reads the points at one place of all proofs that have no error yet, and records the errors of this step. The points of
-/// proofs with an error are infinity. `roots` returns the square roots of all elements.
+/// Reads the points at one place of all proofs that have no error yet, and records the errors of this step. The points
+/// of proofs with an error are infinity. `roots` returns the square roots of all elements.
 fn read_points<P: SWCurveConfig>(
     proofs: &[[u8; PROOF_BYTES]],
     errors: &mut [Option<ProofDecodeError>],
