@@ -11,10 +11,10 @@ mod turns;
 use std::{env, hint::black_box, process::Command};
 
 use ark_bn254::{Bn254, Fq, Fq2, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
-use ark_ec::{AffineRepr, pairing::Pairing, scalar_mul::variable_base::VariableBaseMSM};
+use ark_ec::{pairing::Pairing, scalar_mul::variable_base::VariableBaseMSM};
 use ark_ff::{FftField, Field, UniformRand};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
-use ark_std::{rand::rngs::StdRng, test_rng};
+use ark_std::rand::{SeedableRng, rngs::StdRng};
 use halo2curves::{
     bn256,
     ff::{Field as _, PrimeField as _},
@@ -74,7 +74,7 @@ struct Table {
 impl Table {
     fn measured(short: bool) -> Self {
         let text = "| | quotapass | arkworks | ratio | halo2curves | ratio |\n|---|--:|--:|--:|--:|--:|\n";
-        let mut table = Self { text: text.to_owned(), short, rng: test_rng() };
+        let mut table = Self { text: text.to_owned(), short, rng: StdRng::seed_from_u64(1) };
         table.sums();
         table.pairings();
         table.transforms();
@@ -107,20 +107,34 @@ impl Table {
         let their_scalars: Vec<_> = (0..size).map(|_| bn256::Fr::random(&mut *rng)).collect();
         let table = FixedBases::new(&bases, WINDOW);
 
-        let mut arkworks = || drop(black_box(G1Projective::msm_unchecked(&bases, &scalars)));
-        let mut halo2curves = || drop(black_box(msm_best(&their_scalars, &their_bases)));
+        let mut arkworks = || {
+            let _ = black_box(G1Projective::msm_unchecked(&bases, &scalars));
+        };
+        let mut halo2curves = || {
+            black_box(msm_best(&their_scalars, &their_bases));
+        };
         let what = format!("sum of {} multiples in G1", grouped(size as u64));
-        let mut ours = || drop(black_box(msm::sum(|base| bases[base], &terms)));
+        let mut ours = || {
+            let _ = black_box(msm::sum(|base| bases[base], &terms));
+        };
         self.row(&what, 1, [&mut ours, &mut arkworks, &mut halo2curves]);
-        let mut ours = || drop(black_box(table.sum(&terms)));
+        let mut ours = || {
+            let _ = black_box(table.sum(&terms));
+        };
         self.row(&format!("{what}, ours with a table"), 1, [&mut ours, &mut arkworks, &mut halo2curves]);
         self.row(
             &format!("sum of {} multiples in G2", grouped(size as u64 / 4)),
             1,
             [
-                &mut || drop(black_box(msm::sum(|base| twist[base], &terms[..size / 4]))),
-                &mut || drop(black_box(G2Projective::msm_unchecked(&twist, &scalars[..size / 4]))),
-                &mut || drop(black_box(msm_best(&their_scalars[..size / 4], &their_twist))),
+                &mut || {
+                    let _ = black_box(msm::sum(|base| twist[base], &terms[..size / 4]));
+                },
+                &mut || {
+                    let _ = black_box(G2Projective::msm_unchecked(&twist, &scalars[..size / 4]));
+                },
+                &mut || {
+                    black_box(msm_best(&their_scalars[..size / 4], &their_twist));
+                },
             ],
         );
     }
@@ -145,7 +159,9 @@ impl Table {
                     let pairs: Vec<_> = lines.iter().zip(a.iter().copied()).collect();
                     black_box(Target::of(&miller_loop(&pairs)));
                 },
-                &mut || drop(black_box(Bn254::multi_pairing(&a[..4], &b[..4]))),
+                &mut || {
+                    let _ = black_box(Bn254::multi_pairing(&a[..4], &b[..4]));
+                },
                 &mut || halo2curves(4),
             ],
         );
@@ -153,8 +169,12 @@ impl Table {
             &format!("product of {size} pairings"),
             1,
             [
-                &mut || drop(black_box(Target::of(&miller_products(&b, &a, MANY.ilog2())[0]))),
-                &mut || drop(black_box(Bn254::multi_pairing(&a, &b))),
+                &mut || {
+                    black_box(Target::of(&miller_products(&b, &a, MANY.ilog2())[0]));
+                },
+                &mut || {
+                    let _ = black_box(Bn254::multi_pairing(&a, &b));
+                },
                 &mut || halo2curves(size),
             ],
         );
@@ -204,18 +224,38 @@ impl Table {
             &format!("square root in Fq, of {MANY}"),
             MANY,
             [
-                &mut || drop(black_box(sqrt_all(&squares))),
-                &mut || squares.iter().for_each(|x| drop(black_box(x.sqrt()))),
-                &mut || theirs.iter().for_each(|x| drop(black_box(x.sqrt()))),
+                &mut || {
+                    black_box(sqrt_all(&squares));
+                },
+                &mut || {
+                    squares.iter().for_each(|x| {
+                        black_box(x.sqrt());
+                    })
+                },
+                &mut || {
+                    theirs.iter().for_each(|x| {
+                        black_box(x.sqrt());
+                    })
+                },
             ],
         );
         self.row(
             &format!("square root in Fq2, of {MANY}"),
             MANY,
             [
-                &mut || drop(black_box(sqrt_fq2_all(&extended))),
-                &mut || extended.iter().for_each(|x| drop(black_box(x.sqrt()))),
-                &mut || their_extended.iter().for_each(|x| drop(black_box(x.sqrt()))),
+                &mut || {
+                    black_box(sqrt_fq2_all(&extended));
+                },
+                &mut || {
+                    extended.iter().for_each(|x| {
+                        black_box(x.sqrt());
+                    })
+                },
+                &mut || {
+                    their_extended.iter().for_each(|x| {
+                        black_box(x.sqrt());
+                    })
+                },
             ],
         );
     }

@@ -12,11 +12,10 @@ use quotapass_circuits::{
     prover::{ProvingKey, Tables, development_setup},
 };
 
-const LEVELS: Levels = Levels::STANDARD;
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
 fn load(folder: &Path) -> (ProvingKey, Tables) {
-    let key = ProvingKey::from_bytes::<Post>(LEVELS, &fs::read(folder.join("key")).unwrap()).unwrap();
+    let key = ProvingKey::from_bytes(Post::STANDARD, &fs::read(folder.join("key")).unwrap()).unwrap();
     let tables = Tables::from_bytes(&key, &fs::read(folder.join("tables")).unwrap()).unwrap();
     (key, tables)
 }
@@ -24,7 +23,7 @@ fn load(folder: &Path) -> (ProvingKey, Tables) {
 fn main() {
     let in_child = memory_of(|_, folder| {
         let (key, tables) = load(Path::new(folder));
-        let mut ours = Ours::with_key(LEVELS, key, Some(tables));
+        let mut ours = Ours::with_key(Levels::STANDARD, key, Some(tables));
         let prepared = ours.prepare();
         black_box(ours.finish(&prepared));
         Box::new((ours, prepared))
@@ -34,7 +33,7 @@ fn main() {
     }
 
     let mut run = Run::new("key");
-    let key = development_setup::<Post>(LEVELS).unwrap();
+    let key = development_setup(Post::STANDARD).unwrap();
     run.alone("build the tables", &mut || {
         black_box(Tables::build(&key));
     });
@@ -42,7 +41,7 @@ fn main() {
     run.row("key file", "MiB", Some(key_file.len() as f64 / MEBIBYTE), None);
     run.row("tables file", "MiB", Some(tables_file.len() as f64 / MEBIBYTE), None);
     run.alone("load the key", &mut || {
-        black_box(ProvingKey::from_bytes::<Post>(LEVELS, &key_file).unwrap());
+        black_box(ProvingKey::from_bytes(Post::STANDARD, &key_file).unwrap());
     });
     run.alone("load the tables", &mut || {
         black_box(Tables::from_bytes(&key, &tables_file).unwrap());

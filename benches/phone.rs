@@ -71,7 +71,7 @@ fn main() {
     let mut run = Run::new("phone");
     let folder = env::temp_dir().join(format!("quotapass-phone-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let key = development_setup::<Post>(Levels::STANDARD).unwrap();
+    let key = development_setup(Post::STANDARD).unwrap();
     let (key_file, tables_file) = (key.to_bytes(), Tables::build(&key).to_bytes());
     fs::write(folder.join(KEY), &key_file).unwrap();
     fs::write(folder.join(TABLES), &tables_file).unwrap();
@@ -99,7 +99,7 @@ fn main() {
             run.row(what, "MiB", Some(most), None);
         }
     }
-    let badge_key = development_setup::<Badge>(Levels::STANDARD).unwrap().to_bytes();
+    let badge_key = development_setup(Badge::STANDARD).unwrap().to_bytes();
     let sizes = [
         ("key file of posts", key_file.len()),
         ("key file of badges", badge_key.len()),
@@ -117,7 +117,7 @@ fn main() {
 
 /// Reads a member with the key, and optionally the tables, from the files.
 fn read(folder: &Path, with_tables: bool) -> Ours {
-    let key = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &fs::read(folder.join(KEY)).unwrap()).unwrap();
+    let key = ProvingKey::from_bytes(Post::STANDARD, &fs::read(folder.join(KEY)).unwrap()).unwrap();
     let tables = with_tables.then(|| Tables::from_bytes(&key, &fs::read(folder.join(TABLES)).unwrap()).unwrap());
     Ours::with_key(Levels::STANDARD, key, tables)
 }

@@ -50,7 +50,7 @@ pub struct Ours {
 impl Ours {
     /// Creates a member with a prover that has a key, and tables if `with_tables`.
     pub fn new(levels: Levels, with_tables: bool) -> Self {
-        let key = development_setup::<Post>(levels).unwrap();
+        let key = development_setup(Post { levels }).unwrap();
         let tables = with_tables.then(|| Tables::build(&key));
         Self::with_key(levels, key, tables)
     }

@@ -84,7 +84,7 @@ fn ours(batch_size: u16) -> Work {
     let path = tree.path(MemberIndex(0)).unwrap();
     let scope = Scope::new(&RegistryId { chain_id: 1, address: [1; 20] }, "bench");
     let epoch = Epoch::at(NonZeroU32::new(600).unwrap(), UnixSeconds(1_800_000_000));
-    let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap();
+    let prover = Prover::<Post>::new(development_setup(Post::STANDARD).unwrap()).unwrap();
     let membership = Membership { secret: &secret, member: &member, path: &path };
     let requirement = Requirement { min_stake: 1, since_max: Day(20_001) };
     let prepared = prover.prepare(membership, requirement, NonZeroU16::new(batch_size).unwrap()).unwrap();

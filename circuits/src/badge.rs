@@ -86,11 +86,20 @@ pub fn badge(
 }
 
 /// The circuit `badge`.
-#[derive(Clone, Copy, Debug)]
-pub struct Badge;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Badge {
+    /// Levels of the member tree.
+    pub levels: Levels,
+}
+
+impl Badge {
+    /// The circuit for the standard tree.
+    pub const STANDARD: Self = Self { levels: Levels::STANDARD };
+}
 
 impl Circuit for Badge {
     const KIND: CircuitKind = CircuitKind::Badge;
+    const STANDARD: Self = Self::STANDARD;
     type Public = BadgePublic;
     type Witness = BadgeWitness;
 
@@ -110,9 +119,17 @@ impl Circuit for Badge {
         &["root", "scope", "chat_key_hash", "min_stake", "since_max", "pseudonym"]
     }
 
+    fn variant(self) -> u8 {
+        self.levels.get() as u8
+    }
+
+    fn of_variant(variant: u8) -> Option<Self> {
+        Some(Self { levels: Levels::new(variant.into()).ok()? })
+    }
+
     fn constrain<B: Builder>(
+        self,
         builder: &mut B,
-        levels: Levels,
         public: &[B::Num],
         witness: Option<&BadgeWitness>,
     ) -> Result<(), Unsatisfied> {
@@ -124,7 +141,7 @@ impl Circuit for Badge {
         let membership = witness.map(|w| &w.membership);
         let terms = gadget::terms(builder, membership);
 
-        enforce_membership(builder, levels, &secret, &terms, root, membership)?;
+        enforce_membership(builder, self.levels, &secret, &terms, root, membership)?;
 
         builder.clause(clause::LIMIT);
         enforce_bits(builder, &terms.message_limit, 16)?;

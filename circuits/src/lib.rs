@@ -59,7 +59,7 @@
 //!
 //! // Development keys are for experiments only. They are INSECURE: anyone can make them and forge proofs.
 //! use quotapass_circuits::{formats::wire::PostPass, prover::{Prover, development_setup}};
-//! let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD)?)?;
+//! let prover = Prover::<Post>::new(development_setup(Post::STANDARD)?)?;
 //! let proof = prover.prove(&public, &witness, &mut rng)?;
 //! let pass = PostPass::new(epoch, &public, proof).to_bytes();
 //! assert_eq!(pass.len(), 246);

@@ -135,11 +135,20 @@ pub fn post(
 }
 
 /// The circuit `post`.
-#[derive(Clone, Copy, Debug)]
-pub struct Post;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Levels of the member tree.
+    pub levels: Levels,
+}
+
+impl Post {
+    /// The circuit for the standard tree.
+    pub const STANDARD: Self = Self { levels: Levels::STANDARD };
+}
 
 impl Circuit for Post {
     const KIND: CircuitKind = CircuitKind::Post;
+    const STANDARD: Self = Self::STANDARD;
     type Public = PostPublic;
     type Witness = PostWitness;
 
@@ -161,9 +170,17 @@ impl Circuit for Post {
         &["root", "ext", "x", "min_stake", "since_max", "limit_cap", "y", "nullifier"]
     }
 
+    fn variant(self) -> u8 {
+        self.levels.get() as u8
+    }
+
+    fn of_variant(variant: u8) -> Option<Self> {
+        Some(Self { levels: Levels::new(variant.into()).ok()? })
+    }
+
     fn constrain<B: Builder>(
+        self,
         builder: &mut B,
-        levels: Levels,
         public: &[B::Num],
         witness: Option<&PostWitness>,
     ) -> Result<(), Unsatisfied> {
@@ -172,7 +189,7 @@ impl Circuit for Post {
         };
         let member = MemberNums { root, min_stake, since_max };
         let witness_of_member = witness.map(|w| (w.secret, &w.membership));
-        let (secret, message_limit) = constrain_member(builder, levels, member, witness_of_member)?;
+        let (secret, message_limit) = constrain_member(builder, self.levels, member, witness_of_member)?;
         let message = MessageNums { secret, message_limit, external, x, limit_cap, y, nullifier };
         constrain_message(builder, message, || witness.map(|w| w.message_id).unwrap_or_default())
     }
@@ -263,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_differs_between_two_messages_stands_last() {
-        let shape = Shape::of::<Post>(Levels::STANDARD).unwrap();
+        let shape = Shape::of(Post::STANDARD).unwrap();
         let first = shape.clauses.iter().find(|clause| clause.clause == "message id").unwrap();
         assert_eq!(shape.variables - first.variables.start, MESSAGE_VARIABLES);
         assert_eq!(shape.constraints() - first.constraints.start, MESSAGE_CONSTRAINTS);

@@ -9,7 +9,6 @@ use zeroize::Zeroize;
 use crate::{
     constraints::{Builder, Circuit, CircuitKind, Clause, Unsatisfied, bind},
     identity::{IdentityCommitment, IdentitySecret},
-    membership::Levels,
     poseidon::hash_gadget,
     signal::Receiver,
 };
@@ -50,11 +49,15 @@ pub fn slash(secret: &IdentitySecret, receiver: Receiver) -> (SlashPublic, Slash
 }
 
 /// The circuit `slash`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slash;
+
+/// The number of the only variant. Key files of `slash` have had it since the format began.
+const VARIANT: u8 = 11;
 
 impl Circuit for Slash {
     const KIND: CircuitKind = CircuitKind::Slash;
+    const STANDARD: Self = Self;
     type Public = SlashPublic;
     type Witness = SlashWitness;
 
@@ -66,9 +69,17 @@ impl Circuit for Slash {
         &["idc", "receiver"]
     }
 
+    fn variant(self) -> u8 {
+        VARIANT
+    }
+
+    fn of_variant(variant: u8) -> Option<Self> {
+        (variant == VARIANT).then_some(Self)
+    }
+
     fn constrain<B: Builder>(
+        self,
         builder: &mut B,
-        _: Levels,
         public: &[B::Num],
         witness: Option<&SlashWitness>,
     ) -> Result<(), Unsatisfied> {

@@ -4,7 +4,6 @@
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, shape::Shape},
-    membership::Levels,
     post::Post,
     slash::Slash,
 };
@@ -13,7 +12,7 @@ const PAGE: &str = include_str!("../../docs/circuits.md");
 
 /// Returns the expected table of a circuit.
 fn section<C: Circuit>() -> String {
-    let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
+    let shape = Shape::of(C::STANDARD).unwrap();
     let mut rows: Vec<(&str, usize, usize)> = Vec::new();
     for clause in &shape.clauses {
         let (constraints, variables) = (clause.constraints.len(), clause.variables.len());
@@ -36,7 +35,7 @@ fn stands_there<C: Circuit>() {
     let page = page.split("\n## ").next().unwrap();
     assert!(page.contains(&table), "the table of `{}` should be\n{table}", C::KIND);
 
-    let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
+    let shape = Shape::of(C::STANDARD).unwrap();
     let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
     let number = |number: usize| match number {
         0..1000 => number.to_string(),

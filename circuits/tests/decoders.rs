@@ -16,7 +16,6 @@ use quotapass_circuits::{
     formats::wire::{
         BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, EncodedProof, POST_BYTES, PostHead, PostPass,
     },
-    membership::Levels,
     proof::{PROOF_BYTES, Proof, ProofError},
     prover::{KeyError, ProvingKey, development_setup},
     slash::Slash,
@@ -24,8 +23,7 @@ use quotapass_circuits::{
 
 static POST_PASS: LazyLock<PostPass> = LazyLock::new(post_pass);
 static BADGE_PASS: LazyLock<BadgePass> = LazyLock::new(badge_pass);
-static SLASH_KEY: LazyLock<Vec<u8>> =
-    LazyLock::new(|| development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes());
+static SLASH_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| development_setup(Slash).unwrap().to_bytes());
 
 #[test]
 fn passes_return_from_every_form() {
@@ -197,8 +195,7 @@ fn json_refuses_what_the_bytes_refuse() {
 #[test]
 fn key_files_return_and_each_fault_is_named() {
     let file = &*SLASH_KEY;
-    let levels = Levels::STANDARD;
-    let read = |bytes: &[u8]| ProvingKey::from_bytes::<Slash>(levels, bytes);
+    let read = |bytes: &[u8]| ProvingKey::from_bytes(Slash, bytes);
     assert_eq!(read(file).unwrap().to_bytes(), *file);
 
     let change = |at: usize| {
@@ -217,7 +214,7 @@ fn key_files_return_and_each_fault_is_named() {
     assert_eq!(read(&file[..20]).unwrap_err(), KeyError::NotAKey);
     assert!(matches!(read(&file[..file.len() - 1]).unwrap_err(), KeyError::Length { .. }));
     assert!(matches!(read(&[&file[..], &[0]].concat()).unwrap_err(), KeyError::Length { .. }));
-    let other = ProvingKey::from_bytes::<quotapass_circuits::badge::Badge>(levels, file).unwrap_err();
+    let other = ProvingKey::from_bytes(quotapass_circuits::badge::Badge::STANDARD, file).unwrap_err();
     assert!(matches!(other, KeyError::WrongCircuit { .. }));
 }
 
@@ -247,7 +244,7 @@ proptest! {
     fn random_bytes_are_read_only_as_written(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(PostPass::from_bytes(&bytes).is_err() && PostHead::from_bytes(&bytes).is_err());
         prop_assert!(BadgePass::from_bytes(&bytes).is_err());
-        prop_assert!(ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &bytes).is_err());
+        prop_assert!(ProvingKey::from_bytes(Slash, &bytes).is_err());
         if let Ok(array) = <[u8; PROOF_BYTES]>::try_from(&bytes[..bytes.len().min(PROOF_BYTES)])
             && let Ok(proof) = Proof::from_bytes(&array)
         {
@@ -307,7 +304,7 @@ proptest! {
 
     #[test]
     fn mutated_keys_are_read_only_as_written(bytes in mutated(SLASH_KEY.clone())) {
-        if let Ok(key) = ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &bytes) {
+        if let Ok(key) = ProvingKey::from_bytes(Slash, &bytes) {
             prop_assert_eq!(key.to_bytes(), bytes);
         }
     }

@@ -12,8 +12,8 @@ use quotapass_circuits::{
 
 /// Returns the hashes of the current circuit and of its current development key, in the form of a pin.
 fn current<C: Circuit>() -> (CircuitKind, String, String) {
-    let circuit = Shape::of::<C>(Levels::STANDARD).unwrap().hash();
-    let key = development_setup::<C>(Levels::STANDARD).unwrap();
+    let circuit = Shape::of(C::STANDARD).unwrap().hash();
+    let key = development_setup(C::STANDARD).unwrap();
     assert_eq!(ProvingKey::checksum(&key.to_bytes()), Some(key.fingerprint()));
     assert!(key.verifying_key().is_development());
     (C::KIND, circuit.to_string(), hex::encode(key.fingerprint()))
@@ -34,13 +34,13 @@ fn circuits_and_development_keys_are_the_pinned_ones() {
 #[test]
 fn a_key_of_another_shape_of_the_circuit_is_refused() {
     let levels = Levels::new(3).unwrap();
-    let key = development_setup::<Post>(levels).unwrap();
+    let key = development_setup(Post { levels }).unwrap();
     assert!(key.verifying_key().is_development());
     let file = key.to_bytes();
-    assert!(ProvingKey::from_bytes::<Post>(levels, &file).is_ok());
+    assert!(ProvingKey::from_bytes(Post { levels }, &file).is_ok());
     // The header has 11 levels, but the circuit hash is that of 3 levels.
     let mut relabelled = file.clone();
     relabelled[11] = 11;
-    let error = ProvingKey::from_bytes::<Post>(Levels::STANDARD, &relabelled).unwrap_err();
+    let error = ProvingKey::from_bytes(Post::STANDARD, &relabelled).unwrap_err();
     assert!(error.to_string().starts_with("the key was made for circuit"), "{error}");
 }

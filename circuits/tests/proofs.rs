@@ -28,7 +28,7 @@ use quotapass_circuits::{
 /// The speed of `post` depends on its domain. One constraint too many would double the domain.
 #[test]
 fn post_fits_its_domain() {
-    let shape = Shape::of::<Post>(Levels::STANDARD).unwrap();
+    let shape = Shape::of(Post::STANDARD).unwrap();
     let public_inputs = shape.public - 1;
     println!("post at 11 levels: {} constraints, {public_inputs} public inputs", shape.constraints());
     assert!(shape.constraints() + public_inputs < 4096);
@@ -62,7 +62,7 @@ fn each_circuit_proves_and_verifies() {
 #[test]
 fn sixteen_levels_prove_too() {
     let levels = Levels::new(16).unwrap();
-    let prover = Prover::<Post>::new(development_setup::<Post>(levels).unwrap()).unwrap();
+    let prover = Prover::<Post>::new(development_setup(Post { levels }).unwrap()).unwrap();
     let path = tree(levels).path(MemberIndex(6)).unwrap();
     let external = ExternalNullifier::new(scope(), epoch());
     let x = SignalHash::new(scope(), epoch(), b"deep").unwrap();
@@ -120,7 +120,7 @@ fn a_statement_that_is_not_true_is_refused_with_the_reason() {
 
 #[test]
 fn a_key_of_another_circuit_is_refused() {
-    let key = || development_setup::<Slash>(Levels::STANDARD).unwrap();
+    let key = || development_setup(Slash).unwrap();
     assert!(matches!(Prover::<Badge>::new(key()), Err(ProveError::WrongCircuit { .. })));
     let error = quotapass_circuits::verifier::Verifier::<Badge>::new(key().verifying_key()).err().unwrap();
     assert_eq!((error.found, error.expected), (2, 6));

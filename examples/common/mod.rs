@@ -38,7 +38,7 @@ impl Scene {
         let member = Member { commitment: secret.commitment(), terms };
         let mut tree = MemberTree::new(Levels::STANDARD);
         tree.append(member)?;
-        let posts = Prover::new(development_setup::<Post>(Levels::STANDARD)?)?;
+        let posts = Prover::new(development_setup(Post::STANDARD)?)?;
         Ok(Self { registry, tree, posts, secret, member })
     }
 
@@ -63,7 +63,7 @@ impl Scene {
     }
 
     pub fn badges(&self) -> Result<Prover<Badge>, Box<dyn Error>> {
-        Ok(Prover::new(development_setup::<Badge>(Levels::STANDARD)?)?)
+        Ok(Prover::new(development_setup(Badge::STANDARD)?)?)
     }
 
     /// What proves posts of the member.

@@ -62,8 +62,8 @@ struct Figures {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let keys = context.development_keys()?;
-    let plain = development_prover::<Post>(&keys, Levels::STANDARD)?;
-    let tables = development_prover_with_tables::<Post>(&keys, Levels::STANDARD)?;
+    let plain = development_prover(&keys, Post::STANDARD)?;
+    let tables = development_prover_with_tables(&keys, Post::STANDARD)?;
     let cores = std::thread::available_parallelism()?.get();
     let mut figures = Vec::new();
     for threads in if cores == 1 { vec![1] } else { vec![1, cores] } {

@@ -43,27 +43,28 @@ pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     let x = SignalHash::new(scope, epoch, b"a message")?;
     let external = ExternalNullifier::new(scope, epoch);
     let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;
-    write::<Post>(context, levels, out, &statement)?;
+    write(context, Post { levels }, levels, out, &statement)?;
     let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
-    write::<Badge>(context, levels, out, &statement)?;
+    write(context, Badge { levels }, levels, out, &statement)?;
     let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
-    warn_of(write::<Slash>(context, levels, out, &statement)?);
+    warn_of(write(context, Slash, levels, out, &statement)?);
     Ok(())
 }
 
 /// Proves the statement and writes the circuit's files. Returns the origin of the key.
 fn write<C: Circuit>(
     context: &Context,
+    circuit: C,
     levels: Levels,
     out: &Path,
     (public, witness): &(C::Public, C::Witness),
 ) -> Result<KeyOrigin> {
-    let prover = prover::<C>(context, levels)?;
+    let prover = prover(context, circuit, levels)?;
     let proof = prover.prove(public, witness, &mut OsRng)?;
     let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
-    let assignment = Assignment::compute::<C>(levels, public, witness)?;
+    let assignment = Assignment::compute(circuit, public, witness)?;
     let files = [
-        (format!("{}.r1cs", C::KIND), Shape::of::<C>(levels)?.to_r1cs()),
+        (format!("{}.r1cs", C::KIND), Shape::of(circuit)?.to_r1cs()),
         // The secret in the witness was generated for this statement only.
         ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
         ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),

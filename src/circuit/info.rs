@@ -32,8 +32,8 @@ struct Info {
     keys: String,
 }
 
-fn info<C: Circuit>(context: &Context, levels: Levels) -> Result<Info> {
-    let prover = prover::<C>(context, levels)?;
+fn info<C: Circuit>(context: &Context, circuit: C, levels: Levels) -> Result<Info> {
+    let prover = prover(context, circuit, levels)?;
     let circuit = prover.key().circuit();
     let in_a_tree = C::KIND != CircuitKind::Slash;
     Ok(Info {
@@ -52,7 +52,9 @@ fn info<C: Circuit>(context: &Context, levels: Levels) -> Result<Info> {
 }
 
 pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
-    let all = [info::<Post>(context, levels)?, info::<Badge>(context, levels)?, info::<Slash>(context, levels)?];
+    let post = info(context, Post { levels }, levels)?;
+    let badge = info(context, Badge { levels }, levels)?;
+    let all = [post, badge, info(context, Slash, levels)?];
     let mut out = io::stdout().lock();
     if context.output().is_json() {
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;

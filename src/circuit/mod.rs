@@ -40,10 +40,10 @@ pub(super) fn run(verb: &Verb, context: &Context) -> Result<()> {
 
 /// Returns the prover of a circuit: with the keys in force for the standard tree, the only one with ceremonies, and
 /// with development keys for trees of other sizes.
-fn prover<C: Circuit>(context: &Context, levels: Levels) -> Result<Prover<C>> {
+fn prover<C: Circuit>(context: &Context, circuit: C, levels: Levels) -> Result<Prover<C>> {
     match levels {
         Levels::STANDARD => keys::prover(&context.keys()?),
-        _ => keys::development_prover(&context.development_keys()?, levels),
+        _ => keys::development_prover(&context.development_keys()?, circuit),
     }
 }
 

@@ -79,9 +79,9 @@ impl World {
     /// Loads the keys, deploys the contracts and starts a relay.
     pub(super) fn set_up(store: &KeyStore, seed: u64, report: &mut Report) -> Result<Self> {
         let begun = Instant::now();
-        let posts = development_prover_with_tables::<Post>(store, Levels::STANDARD)?;
-        let badges = development_prover::<Badge>(store, Levels::STANDARD)?;
-        let slashes = development_prover::<Slash>(store, Levels::STANDARD)?;
+        let posts = development_prover_with_tables(store, Post::STANDARD)?;
+        let badges = development_prover(store, Badge::STANDARD)?;
+        let slashes = development_prover(store, Slash)?;
         report.step(
             "keys",
             &format!("Keys are ready: {}. They are good for this demo and nothing else.", posts.origin()),

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use anyhow::{Result, bail};
 use quotapass_circuits::{
     constraints::Circuit,
-    membership::Levels,
     prover::{KeyOrigin, Prover},
     slash::Slash,
     verifier::KeyHash,
@@ -26,13 +25,13 @@ pub(crate) fn slash_key(store: &KeyStore) -> Result<KeyHash> {
 }
 
 /// Returns the prover of a circuit with its development keys, only for reports about circuits and for local chains.
-pub(crate) fn development_prover<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
-    Ok(store.development_prover(levels, show)?)
+pub(crate) fn development_prover<C: Circuit>(store: &KeyStore, circuit: C) -> Result<Prover<C>> {
+    Ok(store.development_prover(circuit, show)?)
 }
 
 /// The same with precomputed tables, for many proofs.
-pub(crate) fn development_prover_with_tables<C: Circuit>(store: &KeyStore, levels: Levels) -> Result<Prover<C>> {
-    Ok(store.development_prover_with_tables(levels, show)?)
+pub(crate) fn development_prover_with_tables<C: Circuit>(store: &KeyStore, circuit: C) -> Result<Prover<C>> {
+    Ok(store.development_prover_with_tables(circuit, show)?)
 }
 
 pub(crate) fn show(progress: KeyProgress) {

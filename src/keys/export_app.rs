@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{badge::Badge, constraints::CircuitKind, membership::Levels, post::Post, slash::Slash};
+use quotapass_circuits::{badge::Badge, constraints::CircuitKind, post::Post, slash::Slash};
 use quotapass_setup::{iden3::Zkey, proving_key};
 use quotapass_wallet::{KeyFileHash, files::create_new};
 use serde_json::json;
@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let named = || arguments.key.display().to_string();
     let circuit = circuit_of(&Zkey::from_bytes(&file).with_context(named)?)?;
     let key = match circuit {
-        CircuitKind::Post => proving_key::<Post>(Levels::STANDARD, &file),
-        CircuitKind::Badge => proving_key::<Badge>(Levels::STANDARD, &file),
-        CircuitKind::Slash => proving_key::<Slash>(Levels::STANDARD, &file),
+        CircuitKind::Post => proving_key(Post::STANDARD, &file),
+        CircuitKind::Badge => proving_key(Badge::STANDARD, &file),
+        CircuitKind::Slash => proving_key(Slash, &file),
     };
     let content = key.with_context(named)?.to_bytes();
     create_new(&arguments.out, &content).with_context(|| format!("cannot write {}", arguments.out.display()))?;

@@ -7,7 +7,6 @@ use clap::Args;
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind},
-    membership::Levels,
     post::Post,
     slash::Slash,
 };
@@ -45,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 }
 
 fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> Result<()> {
-    let key = proving_key::<C>(Levels::STANDARD, file).with_context(|| arguments.key.display().to_string())?;
+    let key = proving_key(C::STANDARD, file).with_context(|| arguments.key.display().to_string())?;
     let verifying = key.verifying_key();
     // The words in the form that `SlashVerifier` takes: points in the order of EIP-197.
     let words: Vec<_> = verifying.to_evm_words().iter().map(|word| format!("0x{}", hex::encode(word))).collect();

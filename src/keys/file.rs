@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, bail};
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind, shape::Shape},
-    membership::Levels,
     post::Post,
     slash::Slash,
 };
@@ -24,9 +23,9 @@ pub(super) fn read_zkey(path: &Path) -> Result<Zkey> {
 /// Returns the shape of a circuit for the standard tree.
 pub(super) fn shape(kind: CircuitKind) -> Result<Shape> {
     Ok(match kind {
-        CircuitKind::Post => Shape::of::<Post>(Levels::STANDARD),
-        CircuitKind::Badge => Shape::of::<Badge>(Levels::STANDARD),
-        CircuitKind::Slash => Shape::of::<Slash>(Levels::STANDARD),
+        CircuitKind::Post => Shape::of(Post::STANDARD),
+        CircuitKind::Badge => Shape::of(Badge::STANDARD),
+        CircuitKind::Slash => Shape::of(Slash),
     }?)
 }
 

@@ -79,7 +79,7 @@ fn show_installed(context: &Context) -> Result<()> {
 fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
     let key = store.installed::<C>()?;
     let zkey = match &key {
-        Some(_) => Some(read_zkey(&store.installed_path(C::KIND))?),
+        Some(_) => Some(read_zkey(&store.installed_path::<C>())?),
         None => None,
     };
     let contributions = zkey.as_ref().map(Zkey::contributions).unwrap_or_default();

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, U256};
 use anyhow::{Context as _, Result};
 use quotapass_circuits::{
     identity::IdentitySecret,
-    membership::{Levels, MemberIndex, Membership},
+    membership::{MemberIndex, Membership},
     post::Post,
     prover::Prover,
     registry_id::RegistryId,
@@ -111,7 +111,7 @@ impl Stage {
 
 /// Creates a chain with a registry.
 fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
-    let key = development_prover::<Slash>(keys, Levels::STANDARD)?.verifying_key();
+    let key = development_prover(keys, Slash)?.verifying_key();
     let chain = EmbeddedChain::create(state, ChainSettings { chain_id: CHAIN_ID, timestamp: SystemClock.now() })?;
     // A random deployer gives the registry a new address, because files of an earlier registry may still exist.
     let deployer = Address::from(OsRng.r#gen::<[u8; 20]>());
@@ -161,7 +161,7 @@ impl<'a> Author<'a> {
         let id = registry.id();
         let mut copy = Follower::in_memory(id, FollowerSettings::default())?;
         copy.sync(registry)?;
-        Ok(Self { registry: id, copy, prover: development_prover(keys, Levels::STANDARD)?, policy })
+        Ok(Self { registry: id, copy, prover: development_prover(keys, Post::STANDARD)?, policy })
     }
 
     /// Writes a post within quota, and the two posts of the spammer's double post.

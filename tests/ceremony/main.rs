@@ -11,7 +11,6 @@ use std::fs;
 use quotapass_circuits::{
     constraints::{assignment::Assignment, shape::Shape},
     identity::IdentitySecret,
-    membership::Levels,
     post::Post,
     prover::Prover,
     slash::Slash,
@@ -86,7 +85,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
 
     // Each program verifies the other's proofs with this key.
     let file = folder.read("final.zkey");
-    let prover = Prover::<Slash>::new(proving_key::<Slash>(Levels::STANDARD, &file).unwrap()).unwrap();
+    let prover = Prover::<Slash>::new(proving_key(Slash, &file).unwrap()).unwrap();
     folder.snarkjs(&["zkey", "export", "verificationkey", "final.zkey", "vk.json"]);
     folder.quotapass(&["keys", "export-verifier", "final.zkey", "--out", "verifier"], b"");
     let json = |name: &str| serde_json::from_slice::<Value>(&folder.read(name)).unwrap();
@@ -101,7 +100,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     folder.write("proof.json", proof_json(&proof).to_string().as_bytes());
     folder.snarkjs(&["groth16", "verify", "vk.json", "public.json", "proof.json"]);
 
-    let assignment = Assignment::compute::<Slash>(Levels::STANDARD, &public, &witness).unwrap();
+    let assignment = Assignment::compute(Slash, &public, &witness).unwrap();
     folder.write("witness.wtns", &wtns(&assignment));
     folder.snarkjs(&["wtns", "check", "new/slash.r1cs", "witness.wtns"]);
     folder.snarkjs(&["groth16", "prove", "final.zkey", "witness.wtns", "theirs.json", "public.json"]);
@@ -139,7 +138,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
 /// transcript.
 fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
     let powers = folder.read("final.ptau");
-    let shape = Shape::of::<Slash>(Levels::STANDARD).unwrap();
+    let shape = Shape::of(Slash).unwrap();
     let initial = InitialKey::new(&shape, &Ptau::from_bytes(&powers).unwrap(), &mut OsRng).unwrap();
     let judged = |file: &[u8]| {
         let key = Zkey::from_bytes(file).map_err(|error| error.to_string())?;
@@ -155,7 +154,7 @@ fn broken_keys_are_refused(folder: &Folder, file: &[u8]) {
         at += 12 + length;
     }
     assert!(judged(&file[..file.len() - 1]).is_err());
-    assert!(proving_key::<Post>(Levels::STANDARD, file).is_err());
+    assert!(proving_key(Post::STANDARD, file).is_err());
 
     // A transcript without its first contribution, which is the first entry after hash and count in section 10.
     let start = (0..file.len() - 400).rev().find(|at| file[*at..].starts_with(&[10, 0, 0, 0]) && is_section(file, *at));
@@ -198,7 +197,7 @@ fn installed_keys_are_used_once_they_are_trusted(folder: &Folder, file: &[u8]) {
     assert!(origin(&store).unwrap().contains("development"));
     let trusting = store.clone().trusting(vec![hash]);
     assert_eq!(origin(&trusting).unwrap(), format!("ceremony {hash}"));
-    let refused = trusting.development_prover::<Slash>(Levels::STANDARD, |_| ());
+    let refused = trusting.development_prover(Slash, |_| ());
     assert!(matches!(refused, Err(KeyStoreError::DevelopmentRefused)));
     assert!(matches!(trusting.prover::<Post>(|_| ()), Err(KeyStoreError::Ceremony(_))));
     store.install::<Slash>(&other, true).unwrap();

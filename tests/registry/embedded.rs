@@ -1,10 +1,6 @@
 //! Runs the suite on the embedded chain, and tests the features that only this chain has.
 
-use quotapass_circuits::{
-    badge::Badge,
-    membership::{Levels, MemberIndex},
-    prover::development_setup,
-};
+use quotapass_circuits::{badge::Badge, membership::MemberIndex, prover::development_setup};
 use quotapass_registry::{
     ContractRefusal, Distrust, Follower, FollowerSettings, Gate, RegistryError, RegistryReader, RegistryWriter, Tier,
     alloy_primitives::{Address, Bytes, U256},
@@ -115,7 +111,7 @@ fn another_key_and_other_code_are_distrusted() {
     let good = config(&chain);
     let provenance = |config: &RegistryConfig| chain.deploy_registry(deployer(), config).unwrap().provenance().unwrap();
     let key = prover().verifying_key().hash();
-    let theirs = development_setup::<Badge>(Levels::STANDARD).unwrap().verifying_key().hash();
+    let theirs = development_setup(Badge::STANDARD).unwrap().verifying_key().hash();
     let genuine = provenance(&good);
     genuine.require(key, &[]).unwrap();
     let distrust = Distrust::OtherKey { verifier: good.verifier, found: Some(key), expected: theirs };

@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use crate::{
     debian::Toolchain,
     process::{cargo_command, check, install, messages, target},
-    root,
 };
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";

@@ -5,7 +5,6 @@ use std::sync::{Arc, RwLock};
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
-    membership::Levels,
     post::Post,
     prover::{Tables, development_setup},
     verifier,
@@ -37,7 +36,7 @@ pub struct KeyFiles {
 pub fn development_keys(token: Option<Arc<CancelToken>>) -> Result<KeyFiles, QuotapassError> {
     fn make<C: Circuit>(progress: &Progress) -> Result<Vec<u8>, QuotapassError> {
         progress.begin(Step::MakeKey)?;
-        Ok(development_setup::<C>(Levels::STANDARD).map_err(QuotapassError::key)?.to_bytes())
+        Ok(development_setup(C::STANDARD).map_err(QuotapassError::key)?.to_bytes())
     }
     let progress = Progress::of(token);
     Ok(KeyFiles { post: make::<Post>(&progress)?, badge: Some(make::<Badge>(&progress)?) })

@@ -65,7 +65,7 @@ fn bound_policy() -> BoundPolicy {
 fn prover<C: Circuit>(folder: &Path) -> Prover<C> {
     let path = folder.join(format!("{}.key", C::KIND));
     if !path.exists() {
-        fs::write(&path, development_setup::<C>(Levels::STANDARD).unwrap().to_bytes()).unwrap();
+        fs::write(&path, development_setup(C::STANDARD).unwrap().to_bytes()).unwrap();
     }
     Prover::new(trusted_key::<C>(&fs::read(path).unwrap(), &[]).unwrap()).unwrap()
 }
@@ -106,9 +106,9 @@ fn make(folder: &Path) {
     let external = ExternalNullifier::new(bound_policy().scope(), epoch);
     let requirement = bound_policy().requirement_at(NOW);
     let (public, witness) = post(membership, external, x, requirement, bound_policy().values().limit_cap, 1).unwrap();
-    let assignment = Assignment::compute::<Post>(Levels::STANDARD, &public, &witness).unwrap();
+    let assignment = Assignment::compute(Post::STANDARD, &public, &witness).unwrap();
     fs::write(folder.join("post.wtns"), &*iden3::wtns(&assignment)).unwrap();
-    fs::write(folder.join("post.r1cs"), Shape::of::<Post>(Levels::STANDARD).unwrap().to_r1cs()).unwrap();
+    fs::write(folder.join("post.r1cs"), Shape::of(Post::STANDARD).unwrap().to_r1cs()).unwrap();
 
     let badge = make_badge(&prover::<Badge>(folder), &bound_policy(), membership, &CHAT_KEY, NOW, &mut rng).unwrap();
     let mut scope = json!(bound_policy().values());

@@ -7,7 +7,6 @@ use ark_ff::{One, Zero};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Builder, Circuit, Clause, Unsatisfied};
-use crate::membership::Levels;
 
 /// The values of all variables of a circuit: the constant 1, the public inputs, then the private variables in the order
 /// in which the circuit creates them. It holds the identity secret, so it is zeroized on drop.
@@ -57,12 +56,12 @@ impl Assignment {
     ///
     /// # Errors
     /// [`Unsatisfied`] names the first clause that the witness violates.
-    pub fn compute<C: Circuit>(levels: Levels, public: &C::Public, witness: &C::Witness) -> Result<Self, Unsatisfied> {
-        Self::run::<C>(levels, public, witness, true)
+    pub fn compute<C: Circuit>(circuit: C, public: &C::Public, witness: &C::Witness) -> Result<Self, Unsatisfied> {
+        Self::run(circuit, public, witness, true)
     }
 
     fn run<C: Circuit>(
-        levels: Levels,
+        circuit: C,
         public: &C::Public,
         witness: &C::Witness,
         checked: bool,
@@ -73,7 +72,7 @@ impl Assignment {
         values.extend_from_slice(&public_inputs);
         let public = values.len();
         let mut builder = Values { values, rows: Rows::with_capacity(ROOM), clause: "", checked };
-        C::constrain(&mut builder, levels, &public_inputs.into_iter().map(Value).collect::<Vec<_>>(), Some(witness))?;
+        circuit.constrain(&mut builder, &public_inputs.into_iter().map(Value).collect::<Vec<_>>(), Some(witness))?;
         Ok(builder.finish(public))
     }
 
@@ -87,8 +86,8 @@ impl Assignment {
 
     /// Computes the assignment of a witness that may violate constraints, to test that each constraint is needed.
     #[cfg(test)]
-    pub(crate) fn forge<C: Circuit>(levels: Levels, public: &C::Public, witness: &C::Witness) -> Self {
-        Self::run::<C>(levels, public, witness, false).unwrap_or_else(|error| unreachable!("{error}"))
+    pub(crate) fn forge<C: Circuit>(circuit: C, public: &C::Public, witness: &C::Witness) -> Self {
+        Self::run(circuit, public, witness, false).unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     /// All values: the constant 1, the public inputs, the private variables.
@@ -211,8 +210,8 @@ mod tests {
     };
 
     fn rows_are_those_of_the_matrices<C: Circuit>(public: &C::Public, witness: &C::Witness) {
-        let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
-        let assignment = Assignment::compute::<C>(Levels::STANDARD, public, witness).unwrap();
+        let shape = Shape::of(C::STANDARD).unwrap();
+        let assignment = Assignment::compute(C::STANDARD, public, witness).unwrap();
         let product = |row: &Vec<(Fr, usize)>| row.iter().map(|(c, i)| *c * assignment.values()[*i]).sum::<Fr>();
         let [a, b, _] = &shape.matrices;
         assert_eq!(assignment.rows().a, a.iter().map(product).collect::<Vec<_>>(), "{}", C::KIND);

@@ -58,9 +58,14 @@ pub trait Builder {
 }
 
 /// A statement that can be proved: its public inputs, its witness, and its constraints.
-pub trait Circuit {
+///
+/// A value of the type has all that the constraints depend on: the levels of the member tree for a circuit that proves
+/// membership, and nothing for one that does not.
+pub trait Circuit: Copy + PartialEq + Send + Sync {
     /// The circuit's kind.
     const KIND: CircuitKind;
+    /// The circuit that ceremonies make keys for and that is [pinned](crate::prover::pin).
+    const STANDARD: Self;
     /// The public inputs.
     type Public;
     /// The private inputs.
@@ -72,11 +77,17 @@ pub trait Circuit {
     /// Returns the names of the public inputs, in the same order.
     fn public_names() -> &'static [&'static str];
 
+    /// The number that tells the circuits of this kind apart, in key files and their names.
+    fn variant(self) -> u8;
+
+    /// Returns the circuit of this kind with this number, if there is one.
+    fn of_variant(variant: u8) -> Option<Self>;
+
     /// Describes the circuit. `public` has as many entries as [`public_names`](Self::public_names). `witness` is absent
     /// if the builder collects only the shape.
     fn constrain<B: Builder>(
+        self,
         builder: &mut B,
-        levels: crate::membership::Levels,
         public: &[B::Num],
         witness: Option<&Self::Witness>,
     ) -> Result<(), Unsatisfied>;

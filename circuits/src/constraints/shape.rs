@@ -17,7 +17,6 @@ use ark_relations::gr1cs::{
 use sha2::{Digest, Sha256};
 
 use super::{Builder, Circuit, CircuitKind, Clause, Unsatisfied};
-use crate::membership::Levels;
 
 /// The part of a circuit that belongs to one clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +35,8 @@ pub struct ClauseShape {
 pub struct Shape {
     /// The circuit's kind.
     pub kind: CircuitKind,
-    /// Levels of the member tree. `slash` has no tree and ignores the number.
-    pub levels: Levels,
+    /// The circuit's number among those of its kind.
+    pub variant: u8,
     /// Number of public variables, the constant 1 included.
     pub public: usize,
     /// Number of all variables.
@@ -50,11 +49,11 @@ pub struct Shape {
 
 impl Shape {
     /// Collects the constraints of a circuit.
-    pub fn of<C: Circuit>(levels: Levels) -> Result<Self, SynthesisError> {
+    pub fn of<C: Circuit>(circuit: C) -> Result<Self, SynthesisError> {
         let system = ConstraintSystem::new_ref();
         system.set_optimization_goal(OptimizationGoal::Constraints);
         system.set_mode(SynthesisMode::Setup);
-        let clauses = describe::<C>(levels, &system)?;
+        let clauses = describe(circuit, &system)?;
         system.finalize();
         let matrices = system
             .to_matrices()?
@@ -63,7 +62,7 @@ impl Shape {
             .ok_or(SynthesisError::Unsatisfiable)?;
         Ok(Self {
             kind: C::KIND,
-            levels,
+            variant: circuit.variant(),
             public: system.num_instance_variables(),
             variables: system.num_instance_variables() + system.num_witness_variables(),
             matrices,
@@ -128,7 +127,7 @@ impl Shape {
     pub fn info(&self) -> CircuitInfo {
         CircuitInfo {
             kind: self.kind,
-            levels: self.levels,
+            variant: self.variant,
             hash: self.hash(),
             public: self.public,
             variables: self.variables,
@@ -156,8 +155,8 @@ impl Shape {
 pub struct CircuitInfo {
     /// The circuit's kind.
     pub kind: CircuitKind,
-    /// Levels of the member tree.
-    pub levels: Levels,
+    /// The circuit's number among those of its kind, see [`Circuit::variant`].
+    pub variant: u8,
     /// The circuit's hash, see [`Shape::hash`].
     pub hash: CircuitHash,
     /// Number of public variables, the constant 1 included.
@@ -193,30 +192,21 @@ impl core::fmt::Debug for CircuitHash {
 }
 
 /// A circuit in the form that arkworks' setup takes.
-pub(crate) struct Synthesizer<C> {
-    levels: Levels,
-    circuit: core::marker::PhantomData<C>,
-}
-
-impl<C> Synthesizer<C> {
-    pub(crate) fn new(levels: Levels) -> Self {
-        Self { levels, circuit: core::marker::PhantomData }
-    }
-}
+pub(crate) struct Synthesizer<C>(pub(crate) C);
 
 impl<C: Circuit> ConstraintSynthesizer<Fr> for Synthesizer<C> {
     fn generate_constraints(self, system: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
-        describe::<C>(self.levels, &system).map(|_| ())
+        describe(self.0, &system).map(|_| ())
     }
 }
 
-fn describe<C: Circuit>(levels: Levels, system: &ConstraintSystemRef<Fr>) -> Result<Vec<ClauseShape>, SynthesisError> {
+fn describe<C: Circuit>(circuit: C, system: &ConstraintSystemRef<Fr>) -> Result<Vec<ClauseShape>, SynthesisError> {
     let public = C::public_names()
         .iter()
         .map(|_| FpVar::new_input(system.clone(), || Ok(Fr::zero())).map(Linear))
         .collect::<Result<Vec<_>, _>>()?;
     let mut builder = Constraints::new(system.clone());
-    let described = C::constrain(&mut builder, levels, &public, None);
+    let described = circuit.constrain(&mut builder, &public, None);
     match (builder.failure.take(), described) {
         (Some(error), _) => Err(error),
         (None, Err(_)) => Err(SynthesisError::Unsatisfiable),

@@ -7,12 +7,9 @@ use ark_std::rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
 use super::{KeyOrigin, ProvingKey, quotient::OddCosetReduction};
-use crate::{
-    constraints::{
-        Circuit,
-        shape::{Shape, Synthesizer},
-    },
-    membership::Levels,
+use crate::constraints::{
+    Circuit,
+    shape::{Shape, Synthesizer},
 };
 
 /// The seed of development keys. It is public, so anyone can forge proofs under these keys.
@@ -25,9 +22,9 @@ pub const DEVELOPMENT_SEED: [u8; 32] = *b"quotapass INSECURE development 1";
 ///
 /// # Errors
 /// [`SynthesisError`] if arkworks cannot set up the circuit. No circuit of this crate causes it.
-pub fn development_setup<C: Circuit>(levels: Levels) -> Result<ProvingKey, SynthesisError> {
+pub fn development_setup<C: Circuit>(circuit: C) -> Result<ProvingKey, SynthesisError> {
     let mut rng = ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
-    let circuit = Synthesizer::<C>::new(levels);
-    let key = Groth16::<Bn254, OddCosetReduction>::generate_random_parameters_with_reduction(circuit, &mut rng)?;
-    Ok(ProvingKey::new(KeyOrigin::Development, Shape::of::<C>(levels)?.info(), key))
+    let key =
+        Groth16::<Bn254, OddCosetReduction>::generate_random_parameters_with_reduction(Synthesizer(circuit), &mut rng)?;
+    Ok(ProvingKey::new(KeyOrigin::Development, Shape::of(circuit)?.info(), key))
 }

@@ -6,12 +6,9 @@ use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use sha2::{Digest, Sha256};
 
 use super::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, key::Query, pin};
-use crate::{
-    constraints::{
-        Circuit, CircuitKind,
-        shape::{CircuitHash, CircuitInfo, Shape},
-    },
-    membership::Levels,
+use crate::constraints::{
+    Circuit, CircuitKind,
+    shape::{CircuitHash, CircuitInfo, Shape},
 };
 
 const MAGIC: &[u8; 8] = b"QUOTAKEY";
@@ -44,7 +41,7 @@ pub(super) fn checksum(key: &ProvingKey) -> [u8; 32] {
 
 /// Returns the bytes of a key's file before the checksum.
 fn content(key: &ProvingKey) -> Vec<u8> {
-    let CircuitInfo { kind, levels, hash, public, variables, constraints } = key.circuit;
+    let CircuitInfo { kind, variant, hash, public, variables, constraints } = key.circuit;
     let mut bytes = Vec::with_capacity(2 << 20);
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_be_bytes());
@@ -52,7 +49,7 @@ fn content(key: &ProvingKey) -> Vec<u8> {
         KeyOrigin::Development => DEVELOPMENT,
         KeyOrigin::Ceremony(_) => CEREMONY,
     };
-    bytes.extend([kind as u8 + 1, levels.get() as u8, origin]);
+    bytes.extend([kind as u8 + 1, variant, origin]);
     bytes.extend(hash.0);
     let lists = [&key.a.variables, &key.b.variables, &key.c.variables];
     let [a, b, c] = lists.map(Vec::len);
@@ -81,13 +78,13 @@ fn content(key: &ProvingKey) -> Vec<u8> {
 /// Reads the key file of a circuit with the expected hash.
 pub(super) fn read(
     kind: CircuitKind,
-    levels: Levels,
+    variant: u8,
     expected: impl FnOnce() -> Result<CircuitHash, KeyError>,
     bytes: &[u8],
 ) -> Result<ProvingKey, KeyError> {
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES).ok_or(KeyError::NotAKey)?;
     let header = header.strip_prefix(MAGIC).ok_or(KeyError::NotAKey)?;
-    let &[version_high, version_low, circuit, file_levels, origin, ref header @ ..] = header else {
+    let &[version_high, version_low, circuit, found_variant, origin, ref header @ ..] = header else {
         return Err(KeyError::Header);
     };
     let version = u16::from_be_bytes([version_high, version_low]);
@@ -98,8 +95,8 @@ pub(super) fn read(
     if found != kind {
         return Err(KeyError::WrongCircuit { found, expected: kind });
     }
-    if usize::from(file_levels) != levels.get() {
-        return Err(KeyError::WrongLevels { found: file_levels.into(), expected: levels.get() });
+    if found_variant != variant {
+        return Err(KeyError::WrongLevels { found: found_variant.into(), expected: variant.into() });
     }
     let has_ceremony = match origin {
         DEVELOPMENT => false,
@@ -125,24 +122,24 @@ pub(super) fn read(
         _ => KeyOrigin::Development,
     };
     let checksum = checksum.try_into().map_err(|_| KeyError::Header)?;
-    layout.key(KeyHead { kind, levels, hash: found, origin, checksum }, rest)
+    layout.key(KeyHead { kind, variant, hash: found, origin, checksum }, rest)
 }
 
 /// The metadata of a key file.
 struct KeyHead {
     kind: CircuitKind,
-    levels: Levels,
+    variant: u8,
     hash: CircuitHash,
     origin: KeyOrigin,
     checksum: [u8; CHECKSUM_BYTES],
 }
 
 /// Returns the hash of the current circuit.
-pub(super) fn circuit_hash<C: Circuit>(levels: Levels) -> Result<CircuitHash, KeyError> {
-    if levels == Levels::STANDARD {
+pub(super) fn circuit_hash<C: Circuit>(circuit: C) -> Result<CircuitHash, KeyError> {
+    if circuit == C::STANDARD {
         return Ok(pin(C::KIND).circuit);
     }
-    Ok(Shape::of::<C>(levels).map_err(|_| KeyError::Header)?.hash())
+    Ok(Shape::of(circuit).map_err(|_| KeyError::Header)?.hash())
 }
 
 fn write_point(bytes: &mut Vec<u8>, point: &impl CanonicalSerialize) {
@@ -188,7 +185,7 @@ impl Layout {
     }
 
     fn key(&self, head: KeyHead, mut rest: &[u8]) -> Result<ProvingKey, KeyError> {
-        let KeyHead { kind, levels, hash, origin, checksum } = head;
+        let KeyHead { kind, variant, hash, origin, checksum } = head;
         let mut variables = |count| read_variables(&mut rest, count, self.variables);
         let (a, b, c) = (variables(self.a)?, variables(self.b)?, variables(self.c)?);
         if c.first().is_some_and(|first| (*first as usize) < self.public) {
@@ -207,7 +204,7 @@ impl Layout {
         };
         let circuit = CircuitInfo {
             kind,
-            levels,
+            variant,
             hash,
             public: self.public,
             variables: self.variables,

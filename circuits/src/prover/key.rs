@@ -10,7 +10,6 @@ use crate::{
         shape::{CircuitHash, CircuitInfo},
     },
     field::{FieldError, bytes_from_hex},
-    membership::Levels,
     verifier::VerifyingKey,
 };
 
@@ -224,12 +223,13 @@ impl ProvingKey {
         (self.a.points.len(), self.b.points.len())
     }
 
-    /// The key file: magic (8) | version u16 | circuit u8 | levels u8 | origin u8 | circuit hash (32) | counts of
+    /// The key file: magic (8) | version u16 | circuit u8 | variant u8 | origin u8 | circuit hash (32) | counts of
     /// public variables, all variables, constraints, points of A, of B and of C (u32 each) | the variables of these
     /// points (u32 each) | points | the ceremony's hash (32) if the origin is a ceremony | SHA-256 of all previous
     /// bytes (32).
     ///
-    /// Integers are big-endian. Points are in the uncompressed form of arkworks: alpha, the points of the public
+    /// Integers are big-endian. The variant is the number of levels of the member tree; `slash` has no tree and the
+    /// variant 11. Points are in the uncompressed form of arkworks: alpha, the points of the public
     /// inputs, A, C and the quotient in G1, then beta, gamma, delta and B in G2.
     pub fn to_bytes(&self) -> Vec<u8> {
         file::write(self)
@@ -237,25 +237,25 @@ impl ProvingKey {
 
     /// Reads the key file of a circuit.
     ///
-    /// The file's circuit hash must equal the hash of the current circuit. For the standard number of levels this is
-    /// the [pinned](super::pin) hash, which a test compares with the circuit. For another number the hash is computed,
-    /// which takes about fifty milliseconds. The checksum detects damage but not tampering: an attacker who can replace
+    /// The file's circuit hash must equal the hash of the current circuit. For the [standard](Circuit::STANDARD) circuit
+    /// this is the [pinned](super::pin) hash, which a test compares with the circuit. For another one the hash is
+    /// computed, which takes about fifty milliseconds. The checksum detects damage but not tampering: an attacker who can replace
     /// the file can replace its checksum too. Trust a key only if its checksum is known.
     ///
     /// # Errors
     /// [`KeyError`] names the fault.
-    pub fn from_bytes<C: Circuit>(levels: Levels, bytes: &[u8]) -> Result<Self, KeyError> {
-        file::read(C::KIND, levels, || file::circuit_hash::<C>(levels), bytes)
+    pub fn from_bytes<C: Circuit>(circuit: C, bytes: &[u8]) -> Result<Self, KeyError> {
+        file::read(C::KIND, circuit.variant(), || file::circuit_hash(circuit), bytes)
     }
 
-    /// Reads a key file for the standard tree, as [`from_bytes`](Self::from_bytes) does. The circuits' hashes for this
-    /// tree are [pinned](super::pin). A program that reads only these keys is smaller, because it contains no code that
-    /// computes the hashes.
+    /// Reads a key file of the [standard](Circuit::STANDARD) circuit, as [`from_bytes`](Self::from_bytes) does. The
+    /// hashes of these circuits are [pinned](super::pin). A program that reads only these keys is smaller, because it
+    /// contains no code that computes the hashes.
     ///
     /// # Errors
     /// [`KeyError`] names the fault.
     pub fn from_bytes_standard<C: Circuit>(bytes: &[u8]) -> Result<Self, KeyError> {
-        file::read(C::KIND, Levels::STANDARD, || Ok(pin(C::KIND).circuit), bytes)
+        file::read(C::KIND, C::STANDARD.variant(), || Ok(pin(C::KIND).circuit), bytes)
     }
 
     /// The SHA-256 at the end of a key file.
@@ -267,6 +267,6 @@ impl ProvingKey {
 impl core::fmt::Debug for ProvingKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { origin, circuit, .. } = self;
-        write!(f, "ProvingKey({}, {} levels, {origin})", circuit.kind, circuit.levels.get())
+        write!(f, "ProvingKey({}, variant {}, {origin})", circuit.kind, circuit.variant)
     }
 }

@@ -108,7 +108,7 @@ impl MemberState {
             let [root, min_stake, since_max] = &public;
             let witness = Some((secret.to_field(), &membership));
             let member = MemberNums { root, min_stake, since_max };
-            post::constrain_member(builder, circuit.levels, member, witness).map(|_| ())
+            post::constrain_member(builder, prover.circuit.levels, member, witness).map(|_| ())
         })?;
         let mut values = Zeroizing::new(vec![Fr::zero(); circuit.variables]);
         let mut rows = assignment.rows().clone();

@@ -1,6 +1,5 @@
 //! The prover.
 
-use core::marker::PhantomData;
 use std::sync::Arc;
 
 use ark_bn254::{Fr, G1Projective};
@@ -20,7 +19,6 @@ use crate::{
         Circuit, CircuitKind, Unsatisfied,
         assignment::{Assignment, Rows},
     },
-    membership::Levels,
     post::PostError,
     proof::{Proof, ProofError},
     verifier::{Verifier, VerifyingKey, WrongKey},
@@ -60,13 +58,13 @@ pub struct Prover<C> {
     pub(super) key: Arc<ProvingKey>,
     pub(super) coset: Arc<OddCoset>,
     tables: Option<Arc<Tables>>,
-    circuit: PhantomData<fn() -> C>,
+    pub(super) circuit: C,
 }
 
-impl<C> Clone for Prover<C> {
+impl<C: Copy> Clone for Prover<C> {
     fn clone(&self) -> Self {
         let (key, coset) = (Arc::clone(&self.key), Arc::clone(&self.coset));
-        Self { key, coset, tables: self.tables.clone(), circuit: PhantomData }
+        Self { key, coset, tables: self.tables.clone(), circuit: self.circuit }
     }
 }
 
@@ -89,11 +87,12 @@ impl<C: Circuit> Prover<C> {
         if found != C::KIND {
             return Err(ProveError::WrongCircuit { found, expected: C::KIND });
         }
+        let circuit = C::of_variant(key.circuit.variant).ok_or(ProveError::WrongSize)?;
         let coset = OddCoset::new(key.circuit.domain()).map_err(|_| SynthesisError::PolynomialDegreeTooLarge)?;
         if key.quotient.len() != coset.size() {
             return Err(ProveError::WrongSize);
         }
-        Ok(Self { key: Arc::new(key), coset: Arc::new(coset), tables: None, circuit: PhantomData })
+        Ok(Self { key: Arc::new(key), coset: Arc::new(coset), tables: None, circuit })
     }
 
     /// Adds tables. With them, a proof needs fewer additions than with the key alone.
@@ -108,9 +107,9 @@ impl<C: Circuit> Prover<C> {
         Ok(self)
     }
 
-    /// Levels of the member tree.
-    pub fn levels(&self) -> Levels {
-        self.key.circuit.levels
+    /// The circuit.
+    pub fn circuit(&self) -> C {
+        self.circuit
     }
 
     /// The key.
@@ -150,7 +149,7 @@ impl<C: Circuit> Prover<C> {
         witness: &C::Witness,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Proof, ProveError> {
-        let assignment = Assignment::compute::<C>(self.levels(), public, witness)?;
+        let assignment = Assignment::compute(self.circuit, public, witness)?;
         let blinding = Blinding::random(rng);
         Ok(blinding.apply(&self.sums(&assignment, blinding.delta())?)?)
     }

@@ -36,7 +36,7 @@ const CAP: NonZeroU16 = NonZeroU16::new(30).unwrap();
 
 static SECRET: LazyLock<IdentitySecret> = LazyLock::new(|| IdentitySecret::from_field(Fr::from(4711)).unwrap());
 static POST: LazyLock<Prover<Post>> =
-    LazyLock::new(|| Prover::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap());
+    LazyLock::new(|| Prover::new(development_setup(Post::STANDARD).unwrap()).unwrap());
 static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables::build(POST.key()));
 static FAST: LazyLock<Prover<Post>> = LazyLock::new(|| POST.clone().with_tables(TABLES.clone()).unwrap());
 
@@ -105,17 +105,16 @@ impl ConstraintSynthesizer<Fr> for Solved<'_> {
 /// Checks that the sums of our prover, with and without tables, equal the points of arkworks' prover without blinding.
 /// Arkworks' key comes from the same randomness, but its quotient points are in the basis of powers.
 fn agrees_with_arkworks<C: Circuit>(public: &C::Public, witness: &C::Witness) {
-    let levels = Levels::STANDARD;
     let mut seed = rand_chacha::ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
-    let circuit = Synthesizer::<C>::new(levels);
+    let circuit = Synthesizer(C::STANDARD);
     let key =
         Groth16::<Bn254, LibsnarkReduction>::generate_random_parameters_with_reduction(circuit, &mut seed).unwrap();
-    let assignment = Assignment::compute::<C>(levels, public, witness).unwrap();
-    let shape = Shape::of::<C>(levels).unwrap();
+    let assignment = Assignment::compute(C::STANDARD, public, witness).unwrap();
+    let shape = Shape::of(C::STANDARD).unwrap();
     let solved = Solved { shape: &shape, values: assignment.values() };
     let plain = Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_no_zk(solved, &key).unwrap();
 
-    let prover = Prover::<C>::new(development_setup::<C>(levels).unwrap()).unwrap();
+    let prover = Prover::<C>::new(development_setup(C::STANDARD).unwrap()).unwrap();
     assert_eq!(prover.verifying_key().as_groth16(), &key.vk);
     assert_eq!(affine(&prover.sums(&assignment, Fr::zero()).unwrap()), plain);
     let tables = Tables::build(prover.key());
@@ -135,9 +134,9 @@ fn sums_are_those_of_plain_groth16() {
 
 #[test]
 fn blinding_is_the_rerandomisation_of_arkworks() {
-    let prover = Prover::<Slash>::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
+    let prover = Prover::<Slash>::new(development_setup(Slash).unwrap()).unwrap();
     let (public, witness) = slash(&SECRET, Receiver::from_field(Fr::from(9)));
-    let assignment = Assignment::compute::<Slash>(Levels::STANDARD, &public, &witness).unwrap();
+    let assignment = Assignment::compute(Slash, &public, &witness).unwrap();
     let plain = affine(&prover.sums(&assignment, Fr::zero()).unwrap());
     let key = prover.verifying_key();
     let theirs = Groth16::<Bn254>::rerandomize_proof(key.as_groth16(), &plain, &mut rng());
@@ -153,7 +152,7 @@ fn blinding_is_the_rerandomisation_of_arkworks() {
 fn whole(path: &MemberPath, number: u64, message_id: u16) -> ark_groth16::Proof<Bn254> {
     let (external, x) = message(number);
     let (public, witness) = post(membership(&member(), path), external, x, REQUIREMENT, CAP, message_id).unwrap();
-    let assignment = Assignment::compute::<Post>(Levels::STANDARD, &public, &witness).unwrap();
+    let assignment = Assignment::compute(Post::STANDARD, &public, &witness).unwrap();
     affine(&POST.sums(&assignment, Fr::zero()).unwrap())
 }
 
@@ -221,7 +220,7 @@ fn two_prepared_proofs_of_one_statement_differ_in_every_point() {
 
 #[test]
 fn tables_return_and_each_fault_is_named() {
-    let prover = Prover::<Slash>::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
+    let prover = Prover::<Slash>::new(development_setup(Slash).unwrap()).unwrap();
     let (key, tables) = (prover.key(), Tables::build(prover.key()));
     let file = tables.to_bytes();
     assert!(Tables::from_bytes(key, &file).unwrap() == tables);

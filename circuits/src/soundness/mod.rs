@@ -31,12 +31,12 @@ struct Bench<C> {
 
 impl<C: Circuit> Bench<C> {
     fn new() -> Self {
-        let shape = Shape::of::<C>(Levels::STANDARD).unwrap();
+        let shape = Shape::of(C::STANDARD).unwrap();
         Self { shape, covered: BTreeSet::new(), circuit: core::marker::PhantomData }
     }
 
     fn forge(&self, public: &C::Public, witness: &C::Witness) -> Vec<Fr> {
-        let assignment = Assignment::forge::<C>(self.shape.levels, public, witness);
+        let assignment = Assignment::forge(C::STANDARD, public, witness);
         assert_eq!(assignment.values().len(), self.shape.variables);
         assignment.values().to_vec()
     }

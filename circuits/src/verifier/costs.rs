@@ -143,7 +143,7 @@ mod tests {
     use core::cell::Cell;
 
     use super::*;
-    use crate::{membership::Levels, prover::development_setup, slash::Slash};
+    use crate::{prover::development_setup, slash::Slash};
 
     const COSTS: VerifierCosts = VerifierCosts {
         proof: Duration::from_micros(150),
@@ -170,8 +170,7 @@ mod tests {
 
     #[test]
     fn each_part_is_measured_by_the_clock_it_is_given() {
-        let verifier =
-            development_setup::<Slash>(Levels::STANDARD).map(|key| Verifier::<Slash>::new(key.verifying_key()));
+        let verifier = development_setup(Slash).map(|key| Verifier::<Slash>::new(key.verifying_key()));
         let verifier = verifier.unwrap().unwrap();
         let (ticks, proofs) = (Cell::new(0), arbitrary_proofs());
         assert_eq!(proofs.len(), SAMPLE);

@@ -57,11 +57,10 @@ pub fn tree(levels: Levels) -> MemberTree {
 }
 
 pub static POST: LazyLock<Prover<Post>> =
-    LazyLock::new(|| Prover::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap());
+    LazyLock::new(|| Prover::new(development_setup(Post::STANDARD).unwrap()).unwrap());
 pub static BADGE: LazyLock<Prover<Badge>> =
-    LazyLock::new(|| Prover::new(development_setup::<Badge>(Levels::STANDARD).unwrap()).unwrap());
-pub static SLASH: LazyLock<Prover<Slash>> =
-    LazyLock::new(|| Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap());
+    LazyLock::new(|| Prover::new(development_setup(Badge::STANDARD).unwrap()).unwrap());
+pub static SLASH: LazyLock<Prover<Slash>> = LazyLock::new(|| Prover::new(development_setup(Slash).unwrap()).unwrap());
 
 pub fn prove_post(number: u64, message_id: u16, message: &[u8]) -> (PostPublic, Proof) {
     let tree = tree(Levels::STANDARD);

@@ -7,7 +7,7 @@ use std::{
 
 use quotapass_circuits::{
     formats::wire::PostPass,
-    membership::{Levels, MemberIndex, Membership, TreeError},
+    membership::{MemberIndex, Membership, TreeError},
     post::Post,
     prover::{PreparedProver, Prover},
     signal::{ExternalNullifier, SignalHash},
@@ -56,7 +56,7 @@ impl Material {
         let missing_halves = known_halves..(2 * plan.pairs).max(known_halves);
         if !missing_honest.is_empty() || !missing_halves.is_empty() {
             let report = |made| progress(LoadProgress::Key(made));
-            let prover = keys.development_prover_with_tables(Levels::STANDARD, report)?;
+            let prover = keys.development_prover_with_tables(Post::STANDARD, report)?;
             let all = (missing_honest.len() + missing_halves.len()) as u64;
             let maker = Maker { registry, prover, progress, done: AtomicU64::new(0), all };
             maker.honest(missing_honest, &mut honest)?;

@@ -178,7 +178,7 @@ fn create(keys: &KeyStore, seed: u64, path: &Path, progress: Observe<'_>) -> Res
     if draft.exists() {
         fs::remove_file(&draft).map_err(LoadError::file("remove", &draft))?;
     }
-    let slashes = keys.development_prover::<Slash>(Levels::STANDARD, |made| progress(LoadProgress::Key(made)))?;
+    let slashes = keys.development_prover(Slash, |made| progress(LoadProgress::Key(made)))?;
     let chain = EmbeddedChain::create(&draft, ChainSettings { chain_id: CHAIN_ID, timestamp: deposit_time() })?;
     let account = account();
     let token = chain.deploy_token(account)?;

@@ -8,7 +8,6 @@ use quotapass_circuits::{
         Circuit, CircuitKind,
         shape::{CircuitHash, Shape},
     },
-    membership::Levels,
     prover::{CeremonyHash, ProvingKey},
 };
 use sha2::{Digest, Sha256};
@@ -55,11 +54,11 @@ pub enum ZkeyError {
 ///
 /// # Errors
 /// [`ZkeyError`] names the fault.
-pub fn proving_key<C: Circuit>(levels: Levels, file: &[u8]) -> Result<ProvingKey, ZkeyError> {
+pub fn proving_key<C: Circuit>(circuit: C, file: &[u8]) -> Result<ProvingKey, ZkeyError> {
     let zkey = Zkey::from_bytes(file)?;
-    let shape = Shape::of::<C>(levels)?;
-    let circuit = shape.info();
-    let other = |difference| ZkeyError::OtherCircuit { kind: C::KIND, hash: circuit.hash, difference };
+    let shape = Shape::of(circuit)?;
+    let info = shape.info();
+    let other = |difference| ZkeyError::OtherCircuit { kind: C::KIND, hash: info.hash, difference };
     if zkey.public_inputs() + 1 != shape.public {
         return Err(other("the number of public inputs differs"));
     }
@@ -96,5 +95,5 @@ pub fn proving_key<C: Circuit>(levels: Levels, file: &[u8]) -> Result<ProvingKey
         l_query: zkey.c,
     };
     let hash = CeremonyHash(Sha256::digest(file).into());
-    ProvingKey::of_ceremony(hash, circuit, key).map_err(|_| other("the number of points differs"))
+    ProvingKey::of_ceremony(hash, info, key).map_err(|_| other("the number of points differs"))
 }

@@ -18,7 +18,7 @@
 //! # A ceremony
 //!
 //! ```no_run
-//! use quotapass_circuits::{constraints::shape::Shape, membership::Levels, slash::Slash};
+//! use quotapass_circuits::{constraints::shape::Shape, slash::Slash};
 //! use quotapass_setup::{
 //!     ceremony::{Entropy, InitialKey, apply_beacon, contribute},
 //!     iden3::Ptau,
@@ -30,7 +30,7 @@
 //! // The coordinator makes the initial key from public powers of tau.
 //! let file = std::fs::read("powersOfTau28_hez_final_08.ptau")?;
 //! let powers = Ptau::from_bytes(&file)?;
-//! let initial = InitialKey::new(&Shape::of::<Slash>(Levels::STANDARD)?, &powers, &mut rng)?;
+//! let initial = InitialKey::new(&Shape::of(Slash)?, &powers, &mut rng)?;
 //!
 //! // Each contributor takes the newest key. A public value ends the ceremony.
 //! let (key, published) = contribute(initial.zkey(), Some("Ann"), &Entropy::new(&mut rng, b"typed at random"))?;
@@ -39,7 +39,7 @@
 //!
 //! // Everyone can check the result, and import it.
 //! initial.check(&key, &mut rng)?;
-//! let key = proving_key::<Slash>(Levels::STANDARD, &key.to_bytes())?;
+//! let key = proving_key(Slash, &key.to_bytes())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -49,7 +49,6 @@
 //! use quotapass_circuits::{
 //!     constraints::Circuit,
 //!     identity::IdentitySecret,
-//!     membership::Levels,
 //!     prover::{Prover, development_setup},
 //!     registry_id::RegistryId,
 //!     signal::Receiver,
@@ -62,7 +61,7 @@
 //! let secret = IdentitySecret::generate(&mut rng);
 //! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
 //! let (public, witness) = slash(&secret, Receiver::new(&registry, &[9; 20]));
-//! let prover = Prover::<Slash>::new(development_setup::<Slash>(Levels::STANDARD)?)?;
+//! let prover = Prover::<Slash>::new(development_setup(Slash)?)?;
 //! let proof = prover.prove(&public, &witness, &mut rng)?;
 //!
 //! // `snarkjs groth16 verify` takes these three.

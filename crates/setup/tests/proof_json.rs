@@ -9,7 +9,6 @@ use ark_std::rand::{SeedableRng, rngs::StdRng};
 use proptest::prelude::*;
 use quotapass_circuits::{
     identity::IdentitySecret,
-    membership::Levels,
     proof::{Proof, ProofError},
     prover::{Prover, development_setup},
     signal::Receiver,
@@ -18,7 +17,7 @@ use quotapass_circuits::{
 use quotapass_setup::iden3::{ProofJsonError, proof_from_json, proof_json};
 
 static PROOF: LazyLock<Proof> = LazyLock::new(|| {
-    let prover = Prover::<Slash>::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap();
+    let prover = Prover::<Slash>::new(development_setup(Slash).unwrap()).unwrap();
     let secret = IdentitySecret::from_field(Fr::from(5)).unwrap();
     let (public, witness) = slash(&secret, Receiver::from_field(Fr::from(9)));
     prover.prove(&public, &witness, &mut StdRng::seed_from_u64(7)).unwrap()

@@ -47,8 +47,8 @@ pub fn world() -> &'static World {
         World {
             tree: MemberTree::build(levels, secrets.iter().map(member)).unwrap(),
             secrets,
-            posts: Prover::new(development_setup::<Post>(levels).unwrap()).unwrap(),
-            badges: Prover::new(development_setup::<Badge>(levels).unwrap()).unwrap(),
+            posts: Prover::new(development_setup(Post { levels }).unwrap()).unwrap(),
+            badges: Prover::new(development_setup(Badge { levels }).unwrap()).unwrap(),
         }
     })
 }

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn posts_of_a_book_are_verified_and_follow_days_and_roots() {
         let mut rng = StdRng::seed_from_u64(1);
-        let prover = Prover::<Post>::new(development_setup::<Post>(Levels::STANDARD).unwrap()).unwrap();
+        let prover = Prover::<Post>::new(development_setup(Post::STANDARD).unwrap()).unwrap();
         let verifier = prover.verifier().unwrap();
         let secret = IdentitySecret::generate(&mut rng);
         let terms = Terms::new(100, 20, Day::at(NOW - 10 * 86_400)).unwrap();

@@ -101,13 +101,13 @@ pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<P
 
 #[cfg(test)]
 mod tests {
-    use quotapass_circuits::{badge::Badge, membership::Levels, prover::development_setup, slash::Slash};
+    use quotapass_circuits::{badge::Badge, prover::development_setup, slash::Slash};
 
     use super::*;
 
     #[test]
     fn development_keys_are_used_while_no_ceremony_is_trusted() {
-        let file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        let file = development_setup(Slash).unwrap().to_bytes();
         assert_eq!(trusted_key::<Slash>(&file, &[]).unwrap().origin(), KeyOrigin::Development);
         let hash = KeyFileHash([1; 32]);
         assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Untrusted { .. })));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_development_key_stays_one_whatever_its_file_says() {
-        let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        let mut file = development_setup(Slash).unwrap().to_bytes();
         // The origin byte of ceremony keys, some ceremony hash, and a checksum that matches.
         file[12] = 2;
         file.truncate(file.len() - 32);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_whole_but_not_pinned_is_refused() {
-        let mut file = development_setup::<Slash>(Levels::STANDARD).unwrap().to_bytes();
+        let mut file = development_setup(Slash).unwrap().to_bytes();
         // The same point in the places of alpha and of the first public input, and a checksum that matches.
         let variables: usize = file[57..69].chunks(4).map(|n| u32::from_be_bytes(n.try_into().unwrap()) as usize).sum();
         let alpha = 69 + 4 * variables;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use quotapass_circuits::{badge::Badge, membership::Levels};
+use quotapass_circuits::badge::Badge;
 use quotapass_load::LoadRegistry;
 use quotapass_protocol::Policy;
 use quotapass_registry::alloy_primitives::Address;
@@ -134,7 +134,7 @@ fn write(
 
 /// Copies all keys that a relay needs, so that it does not create them again.
 fn copy_keys(context: &Context, to: &Path) -> Result<()> {
-    development_prover::<Badge>(&context.development_keys()?, Levels::STANDARD)?;
+    development_prover(&context.development_keys()?, Badge::STANDARD)?;
     let from = context.config().data_folder()?.join("keys");
     let copy = || -> io::Result<()> {
         fs::create_dir_all(to)?;

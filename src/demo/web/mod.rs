@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use quotapass_circuits::{badge::Badge, membership::Levels, post::Post};
+use quotapass_circuits::{badge::Badge, post::Post};
 use serde_json::json;
 
 use crate::{
@@ -25,8 +25,8 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
     start_logging(LogFormat::Text, LogLevel::Warn);
     let store = context.development_keys()?;
     let keys = [
-        KeyFile::new("post", development_prover::<Post>(&store, Levels::STANDARD)?.key()),
-        KeyFile::new("badge", development_prover::<Badge>(&store, Levels::STANDARD)?.key()),
+        KeyFile::new("post", development_prover(&store, Post::STANDARD)?.key()),
+        KeyFile::new("badge", development_prover(&store, Badge::STANDARD)?.key()),
     ];
     let folder = tempfile::tempdir().context("cannot create a folder for the chain and the relay's log")?;
     let stage = Stage::set(folder.path(), &store, TemplateScope::Demo)?;

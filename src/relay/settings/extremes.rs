@@ -116,8 +116,8 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     let levels = Levels::new(1).unwrap();
     Bench {
         runtime: Runtime::new().unwrap(),
-        posts: Prover::new(development_setup::<Post>(levels).unwrap()).unwrap().verifier().unwrap(),
-        badges: Prover::new(development_setup::<Badge>(levels).unwrap()).unwrap().verifier().unwrap(),
+        posts: Prover::new(development_setup(Post { levels }).unwrap()).unwrap().verifier().unwrap(),
+        badges: Prover::new(development_setup(Badge { levels }).unwrap()).unwrap().verifier().unwrap(),
         engines: Mutex::default(),
     }
 });

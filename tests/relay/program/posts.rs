@@ -4,7 +4,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use quotapass_circuits::{
     formats::wire::PostPass,
-    membership::{Levels, MemberIndex, Membership},
+    membership::{MemberIndex, Membership},
     post::{Post, post},
     prover::Prover,
     signal::{ExternalNullifier, Scope, SignalHash},
@@ -43,7 +43,7 @@ pub fn daily() -> Policy {
 
 fn prover() -> &'static Prover<Post> {
     static PROVER: OnceLock<Prover<Post>> = OnceLock::new();
-    PROVER.get_or_init(|| KeyStore::in_folder(&keys()).development_prover(Levels::STANDARD, |_| {}).unwrap())
+    PROVER.get_or_init(|| KeyStore::in_folder(&keys()).development_prover(Post::STANDARD, |_| {}).unwrap())
 }
 
 /// A registry on anvil with members.

@@ -5,9 +5,7 @@
 //! run can be repeated exactly.
 //!
 //! ```
-//! use quotapass_circuits::{
-//!     identity::IdentitySecret, membership::Levels, prover::development_setup, slash::Slash, time::UnixSeconds,
-//! };
+//! use quotapass_circuits::{identity::IdentitySecret, prover::development_setup, slash::Slash, time::UnixSeconds};
 //! use quotapass_registry::{
 //!     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
 //!     alloy_primitives::{Address, U256},
@@ -18,7 +16,7 @@
 //! let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: UnixSeconds(1_795_176_000) });
 //! let alice = Address::repeat_byte(0xa1);
 //! let token = chain.deploy_token(alice)?;
-//! let key = development_setup::<Slash>(Levels::STANDARD)?.verifying_key();
+//! let key = development_setup(Slash)?.verifying_key();
 //! let verifier = chain.deploy_slash_verifier(alice, &key)?;
 //! let tiers = vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }];
 //! let config = RegistryConfig {

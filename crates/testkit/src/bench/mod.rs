@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use k256::ecdsa::SigningKey;
 use quotapass_circuits::{
     identity::IdentitySecret,
-    membership::{Levels, MemberIndex},
+    membership::MemberIndex,
     proof::Proof,
     prover::{Prover, development_setup},
     signal::Receiver,
@@ -152,7 +152,7 @@ pub fn secret(n: u64) -> IdentitySecret {
 /// The prover of slashes, which is made once in a process.
 pub fn prover() -> &'static Prover<Slash> {
     static PROVER: OnceLock<Prover<Slash>> = OnceLock::new();
-    PROVER.get_or_init(|| Prover::new(development_setup::<Slash>(Levels::STANDARD).unwrap()).unwrap())
+    PROVER.get_or_init(|| Prover::new(development_setup(Slash).unwrap()).unwrap())
 }
 
 /// Proves that the secret is known, for a receiver at a registry.

@@ -7,7 +7,6 @@ use std::{
 
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind},
-    membership::Levels,
     prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey, pin},
 };
 use quotapass_setup::{
@@ -93,7 +92,7 @@ impl KeyStore {
         &self.trusted
     }
 
-    /// Returns the prover of a circuit of the standard tree with the key in force: the installed ceremony key if any is
+    /// Returns the prover of a standard circuit with the key in force: the installed ceremony key if any is
     /// trusted, and otherwise the **insecure** development key, which is only for test chains.
     ///
     /// # Errors
@@ -101,7 +100,7 @@ impl KeyStore {
     /// key never replaces it.
     pub fn prover<C: Circuit>(&self, progress: impl FnMut(KeyProgress)) -> Result<Prover<C>, KeyStoreError> {
         if self.trusted.is_empty() {
-            return self.development_prover(Levels::STANDARD, progress);
+            return self.development_prover(C::STANDARD, progress);
         }
         let key = self.installed::<C>()?.ok_or(CeremonyKeyError::Missing { circuit: C::KIND })?;
         match key.origin() {
@@ -116,13 +115,13 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError`] if the installed file is not a key of the circuit in its present form, or cannot be read.
     pub fn installed<C: Circuit>(&self) -> Result<Option<ProvingKey>, KeyStoreError> {
-        let path = self.installed_path(C::KIND);
+        let path = self.installed_path::<C>();
         let file = match fs::read(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(KeyStoreError::Io { action: "read", path, error }),
         };
-        match proving_key::<C>(Levels::STANDARD, &file) {
+        match proving_key(C::STANDARD, &file) {
             Ok(key) => Ok(Some(key)),
             Err(reason) => Err(CeremonyKeyError::Unusable { path, reason }.into()),
         }
@@ -135,9 +134,9 @@ impl KeyStore {
     /// [`InstallError`]; another installed key is kept unless `replace` is set.
     pub fn install<C: Circuit>(&self, file: &[u8], replace: bool) -> Result<(PathBuf, CeremonyHash), InstallError> {
         verify_whole_transcript(&Zkey::from_bytes(file)?)?;
-        let key = proving_key::<C>(Levels::STANDARD, file)?;
+        let key = proving_key(C::STANDARD, file)?;
         let KeyOrigin::Ceremony(hash) = key.origin() else { return Err(ZkeyError::NoContribution.into()) };
-        let path = self.installed_path(C::KIND);
+        let path = self.installed_path::<C>();
         let written = if replace { write_atomically(&path, file) } else { create_new(&path, file) };
         match written {
             Ok(()) => Ok((path, hash)),
@@ -151,9 +150,9 @@ impl KeyStore {
 
     /// Path of the installed key of a circuit, whether or not the file exists. It is the final `.zkey` file of the
     /// ceremony.
-    pub fn installed_path(&self, kind: CircuitKind) -> PathBuf {
-        let circuit = pin(kind).circuit.to_string();
-        self.folder.join(format!("{kind}-{}-{}.ceremony.zkey", Levels::STANDARD.get(), &circuit[..16]))
+    pub fn installed_path<C: Circuit>(&self) -> PathBuf {
+        let hash = pin(C::KIND).circuit.to_string();
+        self.folder.join(format!("{}-{}-{}.ceremony.zkey", C::KIND, C::STANDARD.variant(), &hash[..16]))
     }
 }
 

@@ -11,7 +11,6 @@ use std::{
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
-    membership::Levels,
     prover::{
         CeremonyHash, KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError,
         development_setup, pin,
@@ -148,20 +147,21 @@ impl KeyStore {
     /// keys refuses.
     pub fn development_prover<C: Circuit>(
         &self,
-        levels: Levels,
+        circuit: C,
         mut progress: impl FnMut(KeyProgress),
     ) -> Result<Prover<C>, KeyStoreError> {
         if !self.trusted.is_empty() {
             return Err(KeyStoreError::DevelopmentRefused);
         }
-        let path = self.path::<C>(levels)?;
+        let path = self.path(circuit)?;
         let key = match fs::read(&path) {
-            Ok(file) => Self::check::<C>(levels, &file)
-                .map_err(|reason| KeyStoreError::Damaged { path: path.clone(), reason })?,
+            Ok(file) => {
+                Self::check(circuit, &file).map_err(|reason| KeyStoreError::Damaged { path: path.clone(), reason })?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 progress(KeyProgress::Making(C::KIND));
                 let begun = Instant::now();
-                let key = development_setup::<C>(levels).map_err(ProveError::from)?;
+                let key = development_setup(circuit).map_err(ProveError::from)?;
                 write_atomically(&path, &key.to_bytes()).map_err(|error| KeyStoreError::Io {
                     action: "write",
                     path: path.clone(),
@@ -185,11 +185,11 @@ impl KeyStore {
     /// As [`development_prover`](Self::development_prover), and if the tables cannot be written.
     pub fn development_prover_with_tables<C: Circuit>(
         &self,
-        levels: Levels,
+        circuit: C,
         mut progress: impl FnMut(KeyProgress),
     ) -> Result<Prover<C>, KeyStoreError> {
-        let prover = self.development_prover::<C>(levels, &mut progress)?;
-        let path = self.path::<C>(levels)?.with_extension("tables");
+        let prover = self.development_prover(circuit, &mut progress)?;
+        let path = self.path(circuit)?.with_extension("tables");
         let kept = match fs::read(&path) {
             Ok(file) => Tables::from_bytes(prover.key(), &file).ok(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -215,20 +215,20 @@ impl KeyStore {
 
     /// The key file of a circuit. Its name contains the circuit's hash and the version, so a file of another version is
     /// neither used nor overwritten.
-    fn path<C: Circuit>(&self, levels: Levels) -> Result<PathBuf, KeyStoreError> {
-        let hash = match levels {
-            Levels::STANDARD => pin(C::KIND).circuit,
-            _ => Shape::of::<C>(levels).map_err(ProveError::from)?.hash(),
+    fn path<C: Circuit>(&self, circuit: C) -> Result<PathBuf, KeyStoreError> {
+        let hash = match circuit == C::STANDARD {
+            true => pin(C::KIND).circuit,
+            false => Shape::of(circuit).map_err(ProveError::from)?.hash(),
         }
         .to_string();
-        let name = format!("{}-{}-{}.v{KEY_VERSION}.development.key", C::KIND, levels.get(), &hash[..16]);
+        let name = format!("{}-{}-{}.v{KEY_VERSION}.development.key", C::KIND, circuit.variant(), &hash[..16]);
         Ok(self.folder.join(name))
     }
 
-    fn check<C: Circuit>(levels: Levels, file: &[u8]) -> Result<ProvingKey, KeyFault> {
-        let key = ProvingKey::from_bytes::<C>(levels, file)?;
+    fn check<C: Circuit>(circuit: C, file: &[u8]) -> Result<ProvingKey, KeyFault> {
+        let key = ProvingKey::from_bytes(circuit, file)?;
         let pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
-        if levels == Levels::STANDARD && key.origin() == KeyOrigin::Development && !pinned {
+        if circuit == C::STANDARD && key.origin() == KeyOrigin::Development && !pinned {
             return Err(KeyFault::NotPinned);
         }
         Ok(key)
@@ -243,7 +243,7 @@ mod tests {
 
     fn events(store: &KeyStore) -> Result<usize, KeyStoreError> {
         let mut events = 0;
-        store.development_prover::<Slash>(Levels::STANDARD, |_| events += 1)?;
+        store.development_prover(Slash, |_| events += 1)?;
         Ok(events)
     }
 
@@ -272,7 +272,7 @@ mod tests {
     fn builds(store: &KeyStore) -> usize {
         let mut builds = 0;
         let count = |progress| builds += usize::from(matches!(progress, KeyProgress::Built { .. }));
-        store.development_prover_with_tables::<Slash>(Levels::STANDARD, count).unwrap();
+        store.development_prover_with_tables(Slash, count).unwrap();
         builds
     }
 
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(builds(&store), 1);
         assert_eq!(builds(&store), 0);
 
-        let path = store.path::<Slash>(Levels::STANDARD).unwrap().with_extension("tables");
+        let path = store.path(Slash).unwrap().with_extension("tables");
         let good = fs::read(&path).unwrap();
         let mut bad = good.clone();
         bad[5000] ^= 1;

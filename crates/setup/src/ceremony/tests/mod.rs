@@ -33,7 +33,7 @@ fn rng() -> StdRng {
 }
 
 fn shape() -> Shape {
-    Shape::of::<Slash>(Levels::STANDARD).unwrap()
+    Shape::of(Slash).unwrap()
 }
 
 /// The smallest powers that suffice for `slash`.
@@ -64,13 +64,13 @@ fn a_ceremony_gives_a_key_that_proves() {
     check(key).unwrap();
     let file = key.to_bytes();
     assert_eq!(Zkey::from_bytes(&file).as_ref(), Ok(key));
-    let imported = proving_key::<Slash>(Levels::STANDARD, &file).unwrap();
+    let imported = proving_key(Slash, &file).unwrap();
     let KeyOrigin::Ceremony(CeremonyHash(hash)) = imported.origin() else { panic!("{}", imported.origin()) };
     assert_eq!(hash, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&file)));
 
     // Our own key format keeps the key's origin.
     let own = imported.to_bytes();
-    let read = ProvingKey::from_bytes::<Slash>(Levels::STANDARD, &own).unwrap();
+    let read = ProvingKey::from_bytes(Slash, &own).unwrap();
     assert_eq!((read.origin(), read.to_bytes(), read.fingerprint()), (imported.origin(), own, imported.fingerprint()));
 
     let prover = Prover::<Slash>::new(read).unwrap();
@@ -152,16 +152,16 @@ fn a_key_from_other_powers_or_another_circuit_is_refused() {
     assert!(matches!(other.check(&KEYS.1, &mut rng()), Err(CeremonyError::KeyDoesNotFit("alpha differs"))));
 
     let levels = Levels::new(1).unwrap();
-    let shape = Shape::of::<Badge>(levels).unwrap();
+    let shape = Shape::of(Badge { levels }).unwrap();
     let ptau = PowersOfTau::new(shape.domain().trailing_zeros(), 1).to_bytes();
     let badge = InitialKey::new(&shape, &Ptau::from_bytes(&ptau).unwrap(), &mut rng()).unwrap();
     refused(badge.zkey(), "another size");
     let (key, _) = contribute(badge.zkey(), None, &Entropy::new(&mut rng(), b"")).unwrap();
     let file = key.to_bytes();
-    assert!(proving_key::<Badge>(levels, &file).is_ok());
-    let refused = proving_key::<Slash>(Levels::STANDARD, &file);
+    assert!(proving_key(Badge { levels }, &file).is_ok());
+    let refused = proving_key(Slash, &file);
     assert!(matches!(refused, Err(ZkeyError::OtherCircuit { .. })));
-    let refused = proving_key::<Badge>(Levels::new(2).unwrap(), &file);
+    let refused = proving_key(Badge { levels: Levels::new(2).unwrap() }, &file);
     assert!(matches!(refused, Err(ZkeyError::OtherCircuit { .. })));
 
     let error = InitialKey::new(&shape, &Ptau::from_bytes(&PTAU).unwrap(), &mut rng()).unwrap_err();
@@ -170,7 +170,7 @@ fn a_key_from_other_powers_or_another_circuit_is_refused() {
 
 #[test]
 fn the_import_takes_only_keys_with_contributions() {
-    let import = |key: &Zkey| proving_key::<Slash>(Levels::STANDARD, &key.to_bytes()).map(|_| ());
+    let import = |key: &Zkey| proving_key(Slash, &key.to_bytes()).map(|_| ());
     assert!(matches!(import(INITIAL.zkey()), Err(ZkeyError::NoContribution)));
     let mut key = KEYS.1.clone();
     key.coefficients[9].row += 1;
