@@ -80,6 +80,7 @@
 //! - [`poseidon`]: the hash function, native and as constraints.
 //! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
+//! - [`pins`]: hashes of the circuits and of their development keys.
 //! - [`formats`]: passes in bytes, text and JSON.
 //!
 //! Ceremonies and the files of iden3's tools are in the crate `quotapass-setup`.
@@ -105,6 +106,7 @@ pub mod field;
 pub mod formats;
 pub mod identity;
 pub mod membership;
+pub mod pins;
 pub mod poseidon;
 pub mod post;
 pub mod proof;

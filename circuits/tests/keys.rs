@@ -5,8 +5,9 @@ use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind, shape::Shape},
     membership::Levels,
+    pins::{PINS, pin},
     post::Post,
-    prover::{PINS, ProvingKey, development_setup, pin},
+    prover::{ProvingKey, development_setup},
     slash::Slash,
 };
 

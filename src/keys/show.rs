@@ -4,13 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{
-    badge::Badge,
-    constraints::Circuit,
-    post::Post,
-    prover::{KeyOrigin, pin},
-    slash::Slash,
-};
+use quotapass_circuits::{badge::Badge, constraints::Circuit, pins::pin, post::Post, prover::KeyOrigin, slash::Slash};
 use quotapass_setup::iden3::Zkey;
 use quotapass_wallet::keys::KeyStore;
 use serde_json::{Value, json};

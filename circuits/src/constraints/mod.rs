@@ -64,7 +64,7 @@ pub trait Builder {
 pub trait Circuit: Copy + PartialEq + Send + Sync {
     /// The circuit's kind.
     const KIND: CircuitKind;
-    /// The circuit that ceremonies make keys for and that is [pinned](crate::prover::pin).
+    /// The circuit that ceremonies make keys for and that is [pinned](crate::pins).
     const STANDARD: Self;
     /// The public inputs.
     type Public;

@@ -5,10 +5,13 @@ use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use sha2::{Digest, Sha256};
 
-use super::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, key::Query, pin};
-use crate::constraints::{
-    Circuit, CircuitKind,
-    shape::{CircuitHash, CircuitInfo, Shape},
+use super::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, key::Query};
+use crate::{
+    constraints::{
+        Circuit, CircuitKind,
+        shape::{CircuitHash, CircuitInfo, Shape},
+    },
+    pins::pin,
 };
 
 const MAGIC: &[u8; 8] = b"QUOTAKEY";

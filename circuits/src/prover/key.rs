@@ -3,13 +3,14 @@
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 
-use super::{file, pin};
+use super::file;
 use crate::{
     constraints::{
         Circuit, CircuitKind,
         shape::{CircuitHash, CircuitInfo},
     },
     field::{FieldError, bytes_from_hex},
+    pins::pin,
     verifier::VerifyingKey,
 };
 
@@ -238,7 +239,7 @@ impl ProvingKey {
     /// Reads the key file of a circuit.
     ///
     /// The file's circuit hash must equal the hash of the current circuit. For the [standard](Circuit::STANDARD) circuit
-    /// this is the [pinned](super::pin) hash, which a test compares with the circuit. For another one the hash is
+    /// this is the [pinned](crate::pins) hash, which a test compares with the circuit. For another one the hash is
     /// computed, which takes about fifty milliseconds. The checksum detects damage but not tampering: an attacker who can replace
     /// the file can replace its checksum too. Trust a key only if its checksum is known.
     ///
@@ -249,7 +250,7 @@ impl ProvingKey {
     }
 
     /// Reads a key file of the [standard](Circuit::STANDARD) circuit, as [`from_bytes`](Self::from_bytes) does. The
-    /// hashes of these circuits are [pinned](super::pin). A program that reads only these keys is smaller, because it
+    /// hashes of these circuits are [pinned](crate::pins). A program that reads only these keys is smaller, because it
     /// contains no code that computes the hashes.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     field::{FieldError, bytes_from_hex},
+    pins::DEVELOPMENT_ALPHA,
     proof::fq_to_bytes,
-    prover::DEVELOPMENT_ALPHA,
 };
 
 /// The identifier of a key: SHA-256 of the [words](VerifyingKey::to_evm_words) of the verifying key.

@@ -10,7 +10,7 @@ use quotapass_circuits::{
     constraints::CircuitKind,
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Terms},
-    prover::pin,
+    pins::pin,
     registry_id::RegistryId,
     signal::{Epoch, Scope},
     slash::Slash,

@@ -4,7 +4,8 @@ use core::{fmt, str::FromStr};
 
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind},
-    prover::{KeyError, KeyOrigin, ProvingKey, pin},
+    pins::pin,
+    prover::{KeyError, KeyOrigin, ProvingKey},
 };
 use sha2::{Digest, Sha256};
 

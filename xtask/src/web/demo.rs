@@ -13,8 +13,7 @@ use super::{MODULE, MODULES, build as build_package, package};
 use crate::{process::check, root};
 
 /// Sources of the page, folders and files. Other changes of the module show in the pinned keys.
-const SOURCES: [&str; 4] =
-    ["bindings/web/demo/demo.ts", "bindings/web/js", "bindings/web/src", "circuits/src/prover/pinned.rs"];
+const SOURCES: [&str; 4] = ["bindings/web/demo/demo.ts", "bindings/web/js", "bindings/web/src", "circuits/src/pins.rs"];
 /// File with the hash of the sources, in the folder of the built page.
 const HASH: &str = "sources.sha256";
 

@@ -7,7 +7,8 @@ use std::{
 
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind},
-    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey, pin},
+    pins::pin,
+    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey},
 };
 use quotapass_setup::{
     ZkeyError,

@@ -11,9 +11,10 @@ use std::{
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
+    pins::pin,
     prover::{
         CeremonyHash, KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError,
-        development_setup, pin,
+        development_setup,
     },
 };
 

@@ -1,4 +1,5 @@
-//! Pinned hashes of the circuits and of their development keys, for the standard number of levels.
+//! Pinned hashes of the [standard](crate::constraints::Circuit::STANDARD) circuits and of their development keys, which
+//! prover and verifier compare with.
 
 use crate::constraints::{CircuitKind, shape::CircuitHash};
 
