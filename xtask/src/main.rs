@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask help` lists them.
 
 mod aarch64;
+mod api;
 mod backends;
 mod bench;
 mod contracts;
@@ -38,6 +39,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// List the public interfaces of the libraries in docs/api, or check that the lists are up to date
+    Api {
+        /// Write nothing; fail if a list differs
+        #[arg(long)]
+        check: bool,
+    },
     /// Reject phrases that this project's documents, comments and messages do not use
     Prose,
     /// Run every suite: Rust, the contracts under forge, the exports under snarkjs, the bindings
@@ -62,6 +69,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check } => generate(check),
+        Task::Api { check } => api::run(check),
         Task::Prose => prose::check(),
         Task::Test { aarch64: true } => aarch64::test(),
         Task::Test { aarch64: false } => suites::run(),

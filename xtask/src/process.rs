@@ -15,16 +15,16 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// Runs cargo in the root. It is the cargo that runs this program, so a toolchain chosen with `cargo +name` is kept.
-pub fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
-    check(cargo_command().args(arguments), &format!("cargo {}", arguments.join(" ")))
+/// Returns the cargo that runs this program, so that a toolchain chosen with `cargo +name` is kept.
+pub fn cargo_command() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
 }
 
-/// Returns the command that [`cargo`] runs, without arguments.
-pub fn cargo_command() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
+/// Runs cargo in the root.
+pub fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
+    check(cargo_command().args(arguments), &format!("cargo {}", arguments.join(" ")))
 }
 
 /// Runs a cargo that only builds, and returns its messages about what it built.

@@ -14,7 +14,7 @@ use clap::Subcommand;
 
 use crate::{
     npm,
-    process::{check, target},
+    process::{cargo, cargo_command, check, target},
     root,
 };
 use toolchain::Toolchain;
@@ -91,10 +91,7 @@ fn bench() -> Result<()> {
 /// Compiles the native side of the tests, and runs it to write its files. Returns the program and the folder of the
 /// files.
 fn native() -> Result<(PathBuf, PathBuf)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--package", "quotapass-web", "--example", "native"]);
-    check(build.current_dir(root()), "cargo build of the example `native`")?;
+    cargo(["build", "--package", "quotapass-web", "--example", "native"])?;
     let program = target().join("debug/examples").join(format!("native{}", std::env::consts::EXE_SUFFIX));
     let fixture = target().join("web-fixture");
     check(Command::new(&program).arg("make").arg(&fixture), "native make")?;
@@ -135,10 +132,9 @@ fn compile(toolchain: &Toolchain, threads: bool) -> Result<PathBuf> {
 
 /// Writes the module's JavaScript, with the program `bindgen` of this crate, which is compiled only for this purpose.
 fn bindgen(module: &Path, out: &Path) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut bindgen = Command::new(cargo);
+    let mut bindgen = cargo_command();
     bindgen.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--bin", "bindgen", "--"]);
-    check(bindgen.arg(module).arg(out).current_dir(root()), "wasm-bindgen")
+    check(bindgen.arg(module).arg(out), "wasm-bindgen")
 }
 
 /// Optimises the module, and checks that it is small enough.

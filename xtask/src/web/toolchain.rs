@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::TARGET;
-use crate::{debian, process::install_package};
+use crate::{
+    debian,
+    process::{cargo_command, install_package},
+};
 
 /// Packages that Debian's toolchain needs installed, and a file of each.
 const INSTALLED: [(&str, &str); 2] =
@@ -57,7 +60,7 @@ impl Toolchain {
     /// Returns the toolchain's cargo, for a module with threads or without.
     pub fn cargo(&self, threads: bool) -> Result<Command> {
         let mut cargo = match self {
-            Self::Installed => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+            Self::Installed => cargo_command(),
             Self::Debian(toolchain) => {
                 let mut cargo = toolchain.cargo()?;
                 cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
