@@ -4,6 +4,44 @@
 //! material: messages, and passes in advance. [`Load::run`] sends it from many [sources](Sources) to a relay with this
 //! registry, and checks whether the answers are consistent. The result is a [`Report`].
 //!
+//! ```
+//! use std::time::Duration;
+//!
+//! use quotapass_load::{Forgers, Format, Load, LoadSettings, Mix, Shape, Sources};
+//! use quotapass_wallet::keys::KeyStore;
+//!
+//! // A hundred posts a second for ten seconds, each twentieth with an invalid proof.
+//! let settings = LoadSettings {
+//!     shape: Shape {
+//!         warm_up: 0,
+//!         posts: 1_000,
+//!         rate: 100.0,
+//!         posts_per_request: 1.try_into()?,
+//!         forgeries_per_request: 1.try_into()?,
+//!         sources: Sources { honest: 64, forgers: Forgers::Addresses(16) },
+//!         mix: Mix { forgeries: "5%".parse()?, ..Mix::default() },
+//!         seed: 1,
+//!     },
+//!     connections: 16,
+//!     is_closed: false,
+//!     retry: None,
+//!     format: Format::Binary,
+//!     timeout: Duration::from_secs(30),
+//!     journal: None,
+//!     resend: false,
+//!     log_may_lose_answers: false,
+//! };
+//!
+//! // Makes keys and passes, which takes a while the first time, and sends them to a relay with the load's registry.
+//! async fn measure(settings: LoadSettings) -> Result<(), Box<dyn std::error::Error>> {
+//!     let load = Load::prepare("bench".as_ref(), &KeyStore::of_user()?, settings, &|_| {})?;
+//!     let report = load.run(&"http://127.0.0.1:8480".parse()?, &|_| {}).await?;
+//!     println!("{}", report.text());
+//!     Ok(report.verdict()?) // fails if a verdict contradicts the posts
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! `quotapass bench relay` adds the command line, and a relay if none is given.
 
 mod accounts;

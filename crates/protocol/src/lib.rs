@@ -2,6 +2,45 @@
 //!
 //! This crate has no clock, file, socket or chain: time is an argument, in [`UnixSeconds`].
 //!
+//! # What a scope asks, and the verdict
+//!
+//! ```
+//! use quotapass_circuits::{membership::{Levels, MemberTree}, registry_id::RegistryId};
+//! use quotapass_protocol::{Gossip, Policy, PolicyTable, RootHistory, StatedTerms, UnixSeconds};
+//!
+//! // A room asks for a stake of 10 that was deposited a week ago, and takes five messages in ten minutes.
+//! let policy = Policy {
+//!     name: "lobby".into(),
+//!     epoch_seconds: 600.try_into()?,
+//!     limit_cap: 5.try_into()?,
+//!     min_stake: 10,
+//!     min_age_days: 7,
+//!     root_window: 3_600,
+//!     max_clock_skew: 20,
+//! };
+//! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
+//! let policies = PolicyTable::new(registry, [policy.clone()])?;
+//!
+//! // The root of the member tree, from the registry.
+//! let root = MemberTree::new(Levels::STANDARD).root();
+//! let roots = RootHistory::starting_at(root);
+//!
+//! // The values that a pass states. They are checked before its proof, because this is cheap.
+//! let now = UnixSeconds(1_800_000_000);
+//! let epoch = policy.epoch_at(now);
+//! let stated = StatedTerms { epoch, requirement: policy.requirement(epoch), limit_cap: policy.limit_cap };
+//! let lobby = policies.get("lobby")?.history();
+//! let check = |now| lobby.check_post(&stated, now, |window| roots.status(root, now, window).check());
+//! assert_eq!(check(now), Ok(()));
+//!
+//! // An hour later the epoch is over. A late pass does not count against its sender.
+//! let verdict = check(now + 3_600).unwrap_err();
+//! assert_eq!((verdict.name(), verdict.gossip()), ("epoch_out_of_range", Gossip::Ignore));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Types
+//!
 //! - [`Policy`] is what a scope asks of its posters. [`PolicyHistory`] decides which policies of a scope hold at a moment,
 //!   and [`PolicyTable`] holds the scopes of one relay.
 //! - [`RootHistory`] decides which roots of the member tree are accepted at a moment.
@@ -10,6 +49,13 @@
 //! - [`Evidence`] is two shares of one nullifier, which give away the member's secret.
 //! - [`BadgeChallenge`] is what the owner of a badge's chat key signs.
 //! - `note` (feature `notes`) signs statements, such as a relay's policies.
+//!
+//! # Features
+//!
+//! - `notes`: signed notes, and the hash of a policy.
+
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod challenge;
 mod error_code;

@@ -4,6 +4,70 @@
 //! one that deposits, exits and slashes go through. [`RegistryContract`] implements both over any EVM chain that is a
 //! [`Node`](node::Node); [`embedded`] is an in-process chain. [`Follower`] builds a copy of the member tree from the
 //! registry's events and checks it against the contract's root.
+//!
+//! # A member, from the deposit to the withdrawal
+//!
+#![cfg_attr(feature = "embedded", doc = "```")]
+#![cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+//! use quotapass_circuits::{identity::IdentitySecret, prover::development_setup, slash::Slash, time::UnixSeconds};
+//! use quotapass_registry::{
+//!     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
+//!     alloy_primitives::{Address, U256},
+//!     deployment::RegistryConfig,
+//!     embedded::{ChainSettings, EmbeddedChain},
+//! };
+//!
+//! // A chain in memory, with a token and the contracts. Development keys are insecure.
+//! let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: UnixSeconds(1_795_176_000) });
+//! let alice = Address::repeat_byte(0xa1);
+//! let token = chain.deploy_token(alice)?;
+//! let key = development_setup(Slash)?.verifying_key();
+//! let config = RegistryConfig {
+//!     token,
+//!     tiers: vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }],
+//!     fee: U256::from(10),
+//!     exit_delay: 3_600,
+//!     reward_bps: 5_000,
+//!     treasury: None,
+//!     verifier: chain.deploy_slash_verifier(alice, &key)?,
+//!     gate: None,
+//! };
+//! let registry = chain.deploy_registry(alice, &config)?;
+//!
+//! // Alice pays the deposit and the fee, and becomes a member.
+//! chain.mint(token, alice, U256::from(1_010))?;
+//! registry.approve(alice, U256::from(1_010))?;
+//! let secret = IdentitySecret::from_seed(b"a seed", &registry.id(), 0)?;
+//! let index = registry.deposit(alice, secret.commitment(), TierNumber(0))?.added().expect("a deposit adds a member");
+//!
+//! // A wallet or a relay follows the events with a copy of the tree.
+//! let mut follower = Follower::in_memory(registry.id(), FollowerSettings::default())?;
+//! follower.sync(&registry)?;
+//! assert_eq!(follower.root()?, registry.root()?);
+//!
+//! // Alice leaves, and gets the deposit back after the delay.
+//! registry.request_exit(alice, index)?;
+//! chain.advance(3_600)?;
+//! registry.withdraw(alice, index, alice)?;
+//! assert_eq!(registry.balance_of(alice)?, U256::from(1_000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
+//!
+//! - [`follower`]: the copy of the members, in memory or in a file.
+//! - `embedded`, `rpc`: chains in process, and chains behind an endpoint with the keys that pay there.
+//! - [`deployment`], [`provenance`]: terms and code of a new registry, and the check of a registry's code.
+//! - [`bindings`], [`node`]: the contracts' interface, and what a chain must offer.
+//!
+//! # Features
+//!
+//! - `embedded`: an EVM in process that runs the contracts' bytecode.
+//! - `rpc`: chains behind a JSON-RPC endpoint, and the wallet keys that pay there.
+//! - `ledger`: wallet keys on a Ledger.
+
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod bindings;
 mod contract;

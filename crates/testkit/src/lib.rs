@@ -6,6 +6,15 @@
 //!   of a test.
 //! - [`process`]: tests in child processes, which can be killed, and waits.
 //!
+//! ```
+//! use quotapass_testkit::bench::{Bench, EmbeddedBench, SMALL, join};
+//!
+//! // A registry on an embedded chain, in which account 0 deposits for the secret with the number 1.
+//! let bench = EmbeddedBench::new();
+//! let index = join(&bench, 0, 1, SMALL);
+//! assert!(bench.registry().member_at(index).unwrap().is_some());
+//! ```
+//!
 //! It does not depend on the relay or the wallet, so that the unit tests of these crates can use it: a crate that depends
 //! on the tested one brings a second copy of its types.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "only tests use this crate")]

@@ -4,48 +4,7 @@
 //! need no keys and no ether: the caller states the sender. Time and blocks advance only when the caller says so, so a
 //! run can be repeated exactly.
 //!
-//! ```
-//! use quotapass_circuits::{identity::IdentitySecret, prover::development_setup, slash::Slash, time::UnixSeconds};
-//! use quotapass_registry::{
-//!     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
-//!     alloy_primitives::{Address, U256},
-//!     deployment::RegistryConfig,
-//!     embedded::{ChainSettings, EmbeddedChain},
-//! };
-//!
-//! let chain = EmbeddedChain::in_memory(ChainSettings { chain_id: 31_337, timestamp: UnixSeconds(1_795_176_000) });
-//! let alice = Address::repeat_byte(0xa1);
-//! let token = chain.deploy_token(alice)?;
-//! let key = development_setup(Slash)?.verifying_key();
-//! let verifier = chain.deploy_slash_verifier(alice, &key)?;
-//! let tiers = vec![Tier { amount: U256::from(1_000), stake: 1, message_limit: 10 }];
-//! let config = RegistryConfig {
-//!     token,
-//!     tiers,
-//!     fee: U256::from(10),
-//!     exit_delay: 3_600,
-//!     reward_bps: 5_000,
-//!     treasury: None,
-//!     verifier,
-//!     gate: None,
-//! };
-//! let registry = chain.deploy_registry(alice, &config)?;
-//!
-//! chain.mint(token, alice, U256::from(1_010))?;
-//! registry.approve(alice, U256::from(1_010))?;
-//! let secret = IdentitySecret::from_seed(b"a seed", &registry.id(), 0)?;
-//! let index = registry.deposit(alice, secret.commitment(), TierNumber(0))?.added().expect("a deposit adds a member");
-//!
-//! let mut follower = Follower::in_memory(registry.id(), FollowerSettings::default())?;
-//! follower.sync(&registry)?;
-//! assert_eq!(follower.root()?, registry.root()?);
-//!
-//! registry.request_exit(alice, index)?;
-//! chain.advance(3_600)?;
-//! registry.withdraw(alice, index, alice)?;
-//! assert_eq!(registry.balance_of(alice)?, U256::from(1_000));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! The [front page of this crate](crate#a-member-from-the-deposit-to-the-withdrawal) has an example.
 
 mod file;
 mod state;
