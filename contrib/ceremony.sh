@@ -36,5 +36,8 @@ done
 
 echo "== installed in $PWD/data; to use these keys, set QUOTAPASS_DATA_DIR=$PWD/data and add to the configuration"
 echo "trusted_keys = ["
-for circuit in post badge slash; do echo "  \"$(sha256sum "${circuit}_final.zkey" | cut -d' ' -f1)\","; done
+for circuit in post badge slash; do
+  id=$("$quotapass" keys show --json "${circuit}_final.zkey" | sed --quiet 's/.*"id": *"\([0-9a-f]*\)".*/\1/p')
+  echo "  \"$id\","
+done
 echo "]"

@@ -80,7 +80,8 @@
 //! - [`poseidon`]: the hash function, native and as constraints.
 //! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
-//! - [`pins`]: hashes of the circuits and of their development keys.
+//! - [`key_id`]: what identifies a proving key.
+//! - [`pins`]: the current circuits and their development keys.
 //! - [`formats`]: passes in bytes, text and JSON.
 //!
 //! Ceremonies and the files of iden3's tools are in the crate `quotapass-setup`.
@@ -105,6 +106,7 @@ pub mod constraints;
 pub mod field;
 pub mod formats;
 pub mod identity;
+pub mod key_id;
 pub mod membership;
 pub mod pins;
 pub mod poseidon;

@@ -1,17 +1,20 @@
-//! Pinned hashes of the [standard](crate::constraints::Circuit::STANDARD) circuits and of their development keys, which
-//! prover and verifier compare with.
+//! Pinned hashes of the [standard](crate::constraints::Circuit::STANDARD) circuits, and identifiers of their development
+//! keys. Prover and verifier compare with them.
 
-use crate::constraints::{CircuitKind, shape::CircuitHash};
+use crate::{
+    constraints::{CircuitKind, shape::CircuitHash},
+    key_id::KeyId,
+};
 
-/// The pinned hash of a circuit, and the pinned checksum of its development key.
+/// The pinned hash of a circuit, and the pinned identifier of its development key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The circuit.
     pub kind: CircuitKind,
     /// SHA-256 of the circuit's `.r1cs` file.
     pub circuit: CircuitHash,
-    /// SHA-256 at the end of the circuit's development key file.
-    pub development_key: [u8; 32],
+    /// The identifier of the circuit's development key.
+    pub development_key: KeyId,
 }
 
 /// The pins of all circuits. A change of a circuit, or of the way its keys are made, must change them. All keys made
@@ -20,17 +23,17 @@ pub const PINS: [Pin; 3] = [
     Pin {
         kind: CircuitKind::Post,
         circuit: CircuitHash(hex32(b"cc335b91171bae42478ade0c3723a9abe5e5d1a5a6e1dfb10dd7b20a0cacc9ca")),
-        development_key: hex32(b"3d6d5827edd43b1a1f96efc9636df8df9d3d3eed1acfe29c9137153f953ea7fb"),
+        development_key: KeyId(hex32(b"3d6d5827edd43b1a1f96efc9636df8df9d3d3eed1acfe29c9137153f953ea7fb")),
     },
     Pin {
         kind: CircuitKind::Badge,
         circuit: CircuitHash(hex32(b"b171552e274a1288f567e53b4234e700dfa64d7a86dd0f226b483bce0104fff7")),
-        development_key: hex32(b"bc22a0475864c656ca974941b3f4964e18e39682fefeb9aaf8ce7fdab5684354"),
+        development_key: KeyId(hex32(b"bc22a0475864c656ca974941b3f4964e18e39682fefeb9aaf8ce7fdab5684354")),
     },
     Pin {
         kind: CircuitKind::Slash,
         circuit: CircuitHash(hex32(b"fde675b21a66b898a3d429c47b1bdfbcdede458ccfeda1749b40f971e813db5d")),
-        development_key: hex32(b"b5e2c36a0c6f39de45dcbb5380e5f852c43c5c8f3c55f7ff5d98c9000b06902f"),
+        development_key: KeyId(hex32(b"b5e2c36a0c6f39de45dcbb5380e5f852c43c5c8f3c55f7ff5d98c9000b06902f")),
     },
 ];
 

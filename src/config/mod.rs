@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use etcetera::{BaseStrategy, choose_base_strategy};
-use quotapass_circuits::prover::CeremonyHash;
+use quotapass_circuits::key_id::KeyId;
 
 pub(crate) use self::scope::{ScopeSection, read_scopes};
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
@@ -191,7 +191,7 @@ impl Key {
             Self::MaxReorgDepth => "256",
             Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
-            Self::TrustedKeys => "[\"the SHA-256 of each .zkey file, 64 hexadecimal digits\"]",
+            Self::TrustedKeys => "[\"the id of each key, 64 hexadecimal digits\"]",
             Self::TrustedCode => "[\"the SHA-256 of a contract's code on the chain, 64 hexadecimal digits\"]",
         }
     }
@@ -388,20 +388,20 @@ impl Config {
         }
     }
 
-    /// Returns the hashes of the trusted ceremony keys. Without any, development keys are used.
-    pub(super) fn trusted_keys(&self) -> Result<Vec<CeremonyHash>> {
+    /// Returns the trusted ceremony keys. Without any, development keys are used.
+    pub(super) fn trusted_keys(&self) -> Result<Vec<KeyId>> {
         let list: String = self.get(Key::TrustedKeys)?.unwrap_or_default();
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let hash = |part: &str| {
+        let id = |part: &str| {
             part.parse().map_err(|_| {
                 anyhow!(
-                    "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
-                     keys install` or `sha256sum` prints for a .zkey file",
+                    "`{}` lists `{part}`, which is not the id of a key: write the 64 hexadecimal digits that `quotapass \
+                     keys show FILE` prints",
                     Key::TrustedKeys.name()
                 )
             })
         };
-        parts.map(hash).collect()
+        parts.map(id).collect()
     }
 
     /// Returns the hashes of contract code that is trusted in addition to the code of this version.

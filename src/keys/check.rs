@@ -15,7 +15,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{
-    file::{circuit_of, object, parse_circuit, read, sentence, shape},
+    file::{circuit_of, import, object, parse_circuit, read, sentence, shape},
     new_ceremony::published_name,
     snarkjs,
 };
@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         bail!("{} was not found; install it with `npm install --global snarkjs`", arguments.snarkjs.display());
     }
 
+    let id = import(circuit, &file)?.id();
     let sha256 = hex::encode(Sha256::digest(&file));
     if context.output().is_json() {
         return context.output().json(&json!({
@@ -86,6 +87,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "ptau": { "hash": hash, "power": ptau.power(), "contributions": ptau.contributions().len(), "published_as": published },
             "contributions": zkey.contributions().iter().map(object).collect::<Vec<_>>(),
             "snarkjs": judged,
+            "id": id,
             "sha256": sha256,
         }));
     }
@@ -96,7 +98,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     for (number, contribution) in (1..).zip(zkey.contributions()) {
         output.line(sentence(number, contribution))?;
     }
-    output.line(format!("final key     SHA-256 {sha256}"))?;
+    output.line(format!("final key     id {id}"))?;
+    output.line(format!("              SHA-256 of the file {sha256}"))?;
     output.line(match judged {
         true => "The ceremony is valid: this program and snarkjs agree.",
         false => "The ceremony is valid. snarkjs did not check it: it is not installed here (--snarkjs names it).",

@@ -7,7 +7,7 @@ use quotapass_circuits::{
     constraints::Circuit,
     prover::{KeyOrigin, Prover},
     slash::Slash,
-    verifier::KeyHash,
+    verifier::VerifyingKeyHash,
 };
 use quotapass_wallet::keys::{KeyProgress, KeyStore};
 
@@ -19,8 +19,8 @@ pub(crate) fn prover<C: Circuit>(store: &KeyStore) -> Result<Prover<C>> {
     Ok(store.prover(show)?)
 }
 
-/// Returns the hash of the slash key in force, in the form that the verifier contract states for its own key.
-pub(crate) fn slash_key(store: &KeyStore) -> Result<KeyHash> {
+/// Returns the hash of the slash circuit's verifying key in force, which the verifier contract states for its own key.
+pub(crate) fn slash_key(store: &KeyStore) -> Result<VerifyingKeyHash> {
     Ok(prover::<Slash>(store)?.verifying_key().hash())
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn refuse_development_keys(may_run: bool, chain_id: u64) -> Result<()
     bail!(
         "no ceremony keys are trusted, so only development keys, which are INSECURE, are available, and chain \
          {chain_id} is not listed as a test chain. Install the keys of a ceremony with `quotapass keys install` and \
-         list their hashes in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
+         list their ids in the setting `trusted_keys`; or, if nothing of value is on this chain, add it to \
          `test_chains`"
     )
 }

@@ -63,7 +63,7 @@ fn export<C: Circuit>(file: &[u8], arguments: &Arguments, context: &Context) -> 
     let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
     let hash = verifying.hash();
     context.output().result(
-        &format!("{}\nkey hash {hash}", names.join("\n")),
+        &format!("{}\nhash of the verifying key {hash}", names.join("\n")),
         json!({ "circuit": C::KIND.name(), "files": written, "words": words, "key_hash": hash }),
     )
 }

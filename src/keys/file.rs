@@ -1,4 +1,4 @@
-//! Reading the files of a ceremony, and detecting the circuit of a key.
+//! Reading the files of keys, and detecting the circuit of a key.
 
 use std::{fs, path::Path};
 
@@ -7,9 +7,14 @@ use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind, shape::Shape},
     post::Post,
+    prover::{KeyError, ProvingKey},
     slash::Slash,
 };
-use quotapass_setup::iden3::{Contribution, ContributionKind, Zkey};
+use quotapass_setup::{
+    ZkeyError,
+    iden3::{Contribution, ContributionKind, Zkey},
+    proving_key,
+};
 use serde_json::{Value, json};
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
@@ -41,6 +46,24 @@ pub(super) fn circuit_of(zkey: &Zkey) -> Result<CircuitKind> {
     match CircuitKind::ALL.into_iter().find(|kind| names(*kind).len() == inputs) {
         Some(kind) => Ok(kind),
         None => bail!("a key with {inputs} public inputs belongs to none of the circuits post, badge and slash"),
+    }
+}
+
+/// Imports a circuit's key from the content of a `.zkey` file.
+pub(super) fn import(circuit: CircuitKind, zkey: &[u8]) -> Result<ProvingKey, ZkeyError> {
+    match circuit {
+        CircuitKind::Post => proving_key(Post::STANDARD, zkey),
+        CircuitKind::Badge => proving_key(Badge::STANDARD, zkey),
+        CircuitKind::Slash => proving_key(Slash, zkey),
+    }
+}
+
+/// Reads a key file of any circuit, in the format of apps.
+pub(super) fn read_key_file(file: &[u8]) -> Result<ProvingKey, KeyError> {
+    match ProvingKey::from_bytes_standard::<Post>(file) {
+        Err(KeyError::WrongCircuit { found: CircuitKind::Badge, .. }) => ProvingKey::from_bytes_standard::<Badge>(file),
+        Err(KeyError::WrongCircuit { found: CircuitKind::Slash, .. }) => ProvingKey::from_bytes_standard::<Slash>(file),
+        read => read,
     }
 }
 

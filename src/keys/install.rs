@@ -26,22 +26,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let zkey = Zkey::from_bytes(&file).with_context(|| arguments.key.display().to_string())?;
     let circuit = circuit_of(&zkey)?;
     let store = context.keys()?;
-    let (path, hash) = match circuit {
+    let (path, id) = match circuit {
         CircuitKind::Post => store.install::<Post>(&file, arguments.force),
         CircuitKind::Badge => store.install::<Badge>(&file, arguments.force),
         CircuitKind::Slash => store.install::<Slash>(&file, arguments.force),
     }
     .with_context(|| arguments.key.display().to_string())?;
-    let trusted = store.trusted().contains(&hash);
+    let trusted = store.trusted().contains(&id);
     let next = match trusted {
         true => "It is trusted: the settings list it.".into(),
         false => format!(
-            "It is not used until it is trusted: check its ceremony (`quotapass keys check`), then add \"{hash}\" to \
+            "It is not used until it is trusted: check its ceremony (`quotapass keys check`), then add \"{id}\" to \
              the setting `trusted_keys`."
         ),
     };
     context.output().result(
-        &format!("Installed the key of `{circuit}` as {}.\nSHA-256 {hash}\n{next}", path.display()),
-        json!({ "circuit": circuit.name(), "file": path, "sha256": hash.to_string(), "trusted": trusted }),
+        &format!("Installed the key of `{circuit}` as {}.\nid {id}\n{next}", path.display()),
+        json!({ "circuit": circuit.name(), "file": path, "id": id, "trusted": trusted }),
     )
 }

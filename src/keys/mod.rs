@@ -35,7 +35,7 @@ pub(super) enum Verb {
     Check(check::Arguments),
     /// Install the final key of a ceremony
     Install(install::Arguments),
-    /// Show the installed keys, or the contributions to a key
+    /// Show the installed keys, or the id of a key and the contributions to it
     Show(show::Arguments),
     /// Write a key in the format of apps in browsers and on phones
     ExportApp(export_app::Arguments),

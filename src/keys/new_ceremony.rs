@@ -150,14 +150,14 @@ fn readme(circuits: &[CircuitKind], name: &str, hash: &str) -> String {
          ## End (coordinator)\n\n    \
          snarkjs zkey beacon CIRCUIT_0007.zkey CIRCUIT_final.zkey VALUE 10\n\n\
          with the announced value, in hexadecimal without 0x; or `quotapass keys beacon CIRCUIT_0007.zkey\n\
-         CIRCUIT_final.zkey --value VALUE`. Publish the final keys, their SHA-256, and all attestations.\n\n\
+         CIRCUIT_final.zkey --value VALUE`. Publish the final keys, their SHA-256, their ids, and all attestations.\n\n\
          ## Check (everyone)\n\n    \
          snarkjs zkey verify CIRCUIT.r1cs {name} CIRCUIT_final.zkey\n    \
          quotapass keys check CIRCUIT_final.zkey --ptau {name}\n\n\
          The second regenerates the constraints itself. `quotapass keys show CIRCUIT_final.zkey` lists the contributions.\n\n\
          ## Use\n\n    \
          quotapass keys install CIRCUIT_final.zkey\n\n\
-         and add its SHA-256 to the setting `trusted_keys`.\n",
+         and add the id that it prints to the setting `trusted_keys`.\n",
         version = env!("CARGO_PKG_VERSION"),
     )
 }

@@ -4,18 +4,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{badge::Badge, constraints::Circuit, pins::pin, post::Post, prover::KeyOrigin, slash::Slash};
-use quotapass_setup::iden3::Zkey;
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::Circuit,
+    pins::pin,
+    post::Post,
+    prover::{KeyOrigin, ProvingKey},
+    slash::Slash,
+};
+use quotapass_setup::iden3::{Iden3Error, Zkey};
 use quotapass_wallet::keys::KeyStore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::file::{circuit_of, object, read, read_zkey, sentence};
+use super::file::{circuit_of, import, object, read, read_key_file, read_zkey, sentence};
 use crate::context::Context;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Key to show the contributions of, a .zkey file [default: the installed keys]
+    /// Key to show, a .zkey file or a key file of an app [default: the installed keys]
     #[arg(value_name = "KEY")]
     key: Option<PathBuf>,
 }
@@ -29,23 +36,49 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 
 fn show_file(path: &Path, context: &Context) -> Result<()> {
     let file = read(path)?;
-    let zkey = Zkey::from_bytes(&file).with_context(|| path.display().to_string())?;
-    let (circuit, sha256) = (circuit_of(&zkey)?, hex::encode(Sha256::digest(&file)));
+    let named = || path.display().to_string();
+    let zkey = match Zkey::from_bytes(&file) {
+        Err(Iden3Error::Format(_)) => return show_key_file(&read_key_file(&file).with_context(named)?, &file, context),
+        read => read.with_context(named)?,
+    };
+    let circuit = circuit_of(&zkey)?;
+    let (key, sha256) = (import(circuit, &file), hex::encode(Sha256::digest(&file)));
     let output = context.output();
     if output.is_json() {
         return output.json(&json!({
             "circuit": circuit.name(),
+            "id": key.ok().map(|key| key.id()),
             "sha256": sha256,
             "transcript_hash": zkey.circuit_hash().to_string(),
             "contributions": zkey.contributions().iter().map(object).collect::<Vec<_>>(),
         }));
     }
-    output.line(format!("a key of `{circuit}`, SHA-256 {sha256}"))?;
+    output.line(match key {
+        Ok(key) => format!("a key of `{circuit}`, id {}", key.id()),
+        Err(reason) => format!("a key of `{circuit}` that cannot be used: {reason}"),
+    })?;
+    output.line(format!("SHA-256 of the file {sha256}"))?;
     output.line(format!("begins with\n  {}", zkey.circuit_hash()))?;
     for (number, contribution) in (1..).zip(zkey.contributions()) {
         output.line(sentence(number, contribution))?;
     }
     output.line("None of this is verified here; run `quotapass keys check` to verify it.")
+}
+
+/// Shows a key in the format of apps.
+fn show_key_file(key: &ProvingKey, file: &[u8], context: &Context) -> Result<()> {
+    let (circuit, id, sha256) = (key.circuit().kind, key.id(), hex::encode(Sha256::digest(file)));
+    let zkey = key.ceremony().map(|zkey| zkey.to_string());
+    let output = context.output();
+    if output.is_json() {
+        return output.json(&json!({ "circuit": circuit.name(), "id": id, "sha256": sha256, "zkey_sha256": zkey }));
+    }
+    output.line(format!("a key of `{circuit}`, id {id}"))?;
+    output.line(format!("SHA-256 of the file {sha256}"))?;
+    output.line(match zkey {
+        Some(zkey) => format!("It says that it was made from the .zkey file with the SHA-256 {zkey}."),
+        None => KeyOrigin::Development.to_string(),
+    })
 }
 
 fn show_installed(context: &Context) -> Result<()> {
@@ -60,7 +93,7 @@ fn show_installed(context: &Context) -> Result<()> {
         output.line(text("circuit"))?;
         output.line(format!("  circuit hash  {}", text("circuit_hash")))?;
         output.line(format!("  installed     {}", text("installed")))?;
-        output.line(format!("  key hash      {}", text("key_hash")))?;
+        output.line(format!("  verifying key {}", text("key_hash")))?;
         output.line(format!("  in force      {}", text("in_force")))?;
         for contribution in contributions {
             output.line(contribution)?;
@@ -77,12 +110,9 @@ fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
         None => None,
     };
     let contributions = zkey.as_ref().map(Zkey::contributions).unwrap_or_default();
-    let hash = key.as_ref().and_then(|key| match key.origin() {
-        KeyOrigin::Ceremony(hash) => Some(hash),
-        _ => None,
-    });
-    let in_force = match hash {
-        Some(hash) if store.trusted().contains(&hash) => KeyOrigin::Ceremony(hash).to_string(),
+    let id = key.as_ref().map(ProvingKey::id);
+    let in_force = match id {
+        Some(id) if store.trusted().contains(&id) => KeyOrigin::Ceremony(id).to_string(),
         Some(_) if !store.trusted().is_empty() => "none: the installed key is not among `trusted_keys`".into(),
         None if !store.trusted().is_empty() => "none: `trusted_keys` is set, and no key is installed".into(),
         _ => KeyOrigin::Development.to_string(),
@@ -90,7 +120,7 @@ fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
     let value = json!({
         "circuit": C::KIND.name(),
         "circuit_hash": pin(C::KIND).circuit.to_string(),
-        "installed": hash.map(|hash| hash.to_string()),
+        "installed": id,
         "key_hash": key.as_ref().map(|key| key.verifying_key().hash()),
         "in_force": in_force,
         "contributions": contributions.iter().map(object).collect::<Vec<_>>(),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, anyhow, bail};
 use parking_lot::Mutex;
-use quotapass_circuits::verifier::KeyHash;
+use quotapass_circuits::verifier::VerifyingKeyHash;
 use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{RegistryInfo, RegistryReader};
 use quotapass_relay::{
@@ -26,13 +26,13 @@ pub(super) struct Configuration {
     path: PathBuf,
     settings: Mutex<Settings>,
     /// The key in force for slashes.
-    slash_key: KeyHash,
+    slash_key: VerifyingKeyHash,
     /// The registry's terms, once they are known. They never change.
     info: Mutex<Option<RegistryInfo>>,
 }
 
 impl Configuration {
-    pub(super) fn new(path: PathBuf, settings: Settings, slash_key: KeyHash) -> Self {
+    pub(super) fn new(path: PathBuf, settings: Settings, slash_key: VerifyingKeyHash) -> Self {
         Self { path, settings: Mutex::new(settings), slash_key, info: Mutex::default() }
     }
 

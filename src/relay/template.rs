@@ -73,8 +73,8 @@ unlisted_scopes = "reject"
 # verdict in addition. No member is slashed for posts there.
 # shadow_scopes = []
 
-# Trusted ceremony keys, by the SHA-256 of their .zkey files; install the files with `quotapass keys install`. Without
-# any, development keys are used, with which anyone can forge passes.
+# Trusted ceremony keys, by the ids that `quotapass keys show FILE` prints; install their .zkey files with `quotapass
+# keys install`. Without any, development keys are used, with which anyone can forge passes.
 # trusted_keys = []
 # Trusted contracts whose code differs from the code of this version, by the SHA-256 of their code.
 # trusted_code = []

@@ -123,11 +123,21 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     assert_eq!(shown[2]["contributions"], report["contributions"]);
     assert_eq!(shown[0]["installed"], Value::Null);
 
-    // Apps load the key in another format, and trust it by the hash of that file.
+    // Apps load the key in another format, and trust it by the same id.
     let exported = folder.try_quotapass(&["keys", "export-app", "final.zkey", "--out", "slash.key", "--json"], b"");
     let exported: Value = serde_json::from_str(&exported.unwrap()).unwrap();
-    let (app_key, hash) = (folder.read("slash.key"), exported["sha256"].as_str().unwrap().parse().unwrap());
-    assert_eq!(trusted_key::<Slash>(&app_key, &[hash]).unwrap().verifying_key(), prover.verifying_key());
+    let (app_key, id) = (folder.read("slash.key"), prover.key().id());
+    assert_eq!(trusted_key::<Slash>(&app_key, &[id]).unwrap().verifying_key(), prover.verifying_key());
+    let show = |file: &str| -> Value {
+        serde_json::from_str(&folder.try_quotapass(&["keys", "show", "--json", file], b"").unwrap()).unwrap()
+    };
+    for shown in
+        [&report["id"], &exported["id"], &shown[2]["installed"], &show("final.zkey")["id"], &show("slash.key")["id"]]
+    {
+        assert_eq!(*shown, id.to_string());
+    }
+    assert_eq!(show("0.zkey")["id"], Value::Null);
+    assert_eq!(show("slash.key")["zkey_sha256"], show("final.zkey")["sha256"]);
     assert!(matches!(trusted_key::<Slash>(&app_key, &[]), Err(KeyRefusal::NothingTrusted)));
 
     broken_keys_are_refused(&folder, &file);
@@ -186,7 +196,7 @@ fn installed_keys_are_used_once_they_are_trusted(folder: &Folder, file: &[u8]) {
     assert!(matches!(store.install::<Slash>(&unended, false), Err(InstallError::Ceremony(_))));
     assert!(matches!(store.install::<Post>(file, false), Err(InstallError::Key(_))));
     assert_eq!(fs::read_dir(&keys).map_or(0, Iterator::count), 0);
-    let (path, hash) = store.install::<Slash>(file, false).unwrap();
+    let (path, id) = store.install::<Slash>(file, false).unwrap();
     assert_eq!(fs::read(&path).unwrap(), file);
     store.install::<Slash>(file, false).unwrap();
     let other = folder.read("c.zkey");
@@ -195,8 +205,8 @@ fn installed_keys_are_used_once_they_are_trusted(folder: &Folder, file: &[u8]) {
     // An installed key is not trusted by itself, and no other key replaces a trusted one.
     let origin = |store: &KeyStore| store.prover::<Slash>(|_| ()).map(|prover| prover.origin().to_string());
     assert!(origin(&store).unwrap().contains("development"));
-    let trusting = store.clone().trusting(vec![hash]);
-    assert_eq!(origin(&trusting).unwrap(), format!("ceremony {hash}"));
+    let trusting = store.clone().trusting(vec![id]);
+    assert_eq!(origin(&trusting).unwrap(), format!("ceremony {id}"));
     let refused = trusting.development_prover(Slash, |_| ());
     assert!(matches!(refused, Err(KeyStoreError::DevelopmentRefused)));
     assert!(matches!(trusting.prover::<Post>(|_| ()), Err(KeyStoreError::Ceremony(_))));

@@ -77,7 +77,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.unset("QUOTAPASS_TEST_CHAINS");
     // If ceremony keys are trusted, development keys are never used instead.
     device.set("QUOTAPASS_TRUSTED_KEYS", "12");
-    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "`12`, which is not a SHA-256");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "`12`, which is not the id of a key");
     device.set("QUOTAPASS_TRUSTED_KEYS", &"0".repeat(64));
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "none is installed for the circuit `post`");
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "quotapass keys install");

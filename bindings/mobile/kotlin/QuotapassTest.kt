@@ -53,7 +53,9 @@ inline fun <reified E : Throwable> throws(call: () -> Unit): E {
 
 fun Int.s() = toUShort()
 
-fun ByteArray.sha256() = MessageDigest.getInstance("SHA-256").digest(this).joinToString("") { "%02x".format(it) }
+/** The id of a development key: the hash of all that precedes the checksum. */
+fun ByteArray.keyId() =
+    MessageDigest.getInstance("SHA-256").digest(copyOf(size - 32)).joinToString("") { "%02x".format(it) }
 
 fun ByteArray.with(offset: Int) = copyOf().also { it[offset] = (it[offset].toInt() xor 1).toByte() }
 
@@ -298,8 +300,8 @@ fun keys() {
         val post = KEYS.post
         val zkey = "zkey".toByteArray() + ByteArray(1_000) { -1 }
         val cases = listOf(
-            // Development keys are never trusted by their hash, and apps do not load the `.zkey` files of a ceremony.
-            post to listOf("00".repeat(32)), post to listOf(post.sha256()), zkey to listOf(), zkey to listOf(zkey.sha256()),
+            // Development keys are never trusted by their id, and apps do not load the `.zkey` files of a ceremony.
+            post to listOf("00".repeat(32)), post to listOf(post.keyId()), zkey to listOf(), zkey to listOf(zkey.keyId()),
             post.with(5_000) to listOf(), KEYS.badge!! to listOf(), byteArrayOf() to listOf(),
             post.copyOf(1_000) to listOf<String>(),
         )

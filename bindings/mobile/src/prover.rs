@@ -5,11 +5,12 @@ use std::sync::{Arc, RwLock};
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
+    key_id::{KeyId, NotAKeyId},
     post::Post,
     prover::{Tables, development_setup},
     verifier,
 };
-use quotapass_wallet::{KeyFileHash, NotAHash, trusted_key};
+use quotapass_wallet::trusted_key;
 
 use crate::{
     CancelToken, QuotapassError, Verifier,
@@ -52,16 +53,16 @@ pub struct Prover {
 
 #[uniffi::export]
 impl Prover {
-    /// Reads keys. `trusted` lists the SHA-256 of each trusted file, 64 hexadecimal digits, as
-    /// `quotapass keys export-app` prints it. Then only ceremony keys are accepted. If the list is empty, only the
-    /// **insecure** development keys are accepted; `is_development` then returns true.
+    /// Reads keys. `trusted` lists the id of each trusted key, 64 hexadecimal digits, as `quotapass keys export-app`
+    /// prints it. Then only ceremony keys are accepted. If the list is empty, only the **insecure** development keys are
+    /// accepted; `is_development` then returns true.
     ///
     /// # Errors
-    /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if a hash is not valid; `Cancelled`.
+    /// `Key` if a key is damaged, of another circuit, or not trusted; `BadInput` if an id is not valid; `Cancelled`.
     #[uniffi::constructor(default(token = None))]
     pub fn load(keys: KeyFiles, trusted: Vec<String>, token: Option<Arc<CancelToken>>) -> Result<Self, QuotapassError> {
         let progress = Progress::of(token);
-        let trusted = trusted.iter().map(|text| text.parse()).collect::<Result<Vec<KeyFileHash>, NotAHash>>();
+        let trusted = trusted.iter().map(|text| text.parse()).collect::<Result<Vec<KeyId>, NotAKeyId>>();
         let trusted = trusted.map_err(|error| QuotapassError::bad_input("trusted", error))?;
         let (post, post_verifier) = load::<Post>(&keys.post, &trusted, &progress)?;
         let badge = keys.badge.map(|file| load::<Badge>(&file, &trusted, &progress)).transpose()?;
@@ -123,7 +124,7 @@ impl Prover {
 type Loaded<C> = (quotapass_circuits::prover::Prover<C>, verifier::Verifier<C>);
 
 /// Loads the prover of a trusted key, and its verifier.
-fn load<C: Circuit>(file: &[u8], trusted: &[KeyFileHash], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
+fn load<C: Circuit>(file: &[u8], trusted: &[KeyId], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
     progress.begin(Step::LoadKey)?;
     let prover = quotapass_circuits::prover::Prover::<C>::new(trusted_key::<C>(file, trusted)?)?;
     let verifier = prover.verifier().map_err(QuotapassError::key)?;

@@ -111,8 +111,8 @@ export interface TimedOptions extends CallOptions {
 /** Options for loading keys. */
 export interface LoadOptions extends CallOptions {
   /**
-   * SHA-256 of each trusted key file, as 64 hexadecimal digits. Trust key files that were made from the result of a
-   * ceremony. If the list is empty, only the development keys are used.
+   * The id of each trusted key, 64 hexadecimal digits, as `quotapass keys export-app` prints it. Trust keys that were
+   * made from the result of a ceremony. If the list is empty, only the development keys are used.
    */
   readonly trusted?: readonly string[];
   readonly onProgress?: (progress: KeyProgress) => void;

@@ -4,6 +4,7 @@ use js_sys::{Error, Reflect};
 use quotapass_circuits::{
     field::FieldError,
     formats::wire::DecodeError,
+    key_id::NotAKeyId,
     membership::{TermsError, TreeError},
     post::PostError,
     prover::ProveError,
@@ -11,7 +12,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{ErrorCode, UnixSeconds};
 use quotapass_wallet::{
-    BadgeError, BoundPolicyError, KeyRefusal, NotAHash, PosterError, RecoverFailure,
+    BadgeError, BoundPolicyError, KeyRefusal, PosterError, RecoverFailure,
     identity::SeedError,
     ledger::{FormatError, LedgerRefusal, NoSuchDevice},
     members::SyncError,
@@ -33,9 +34,9 @@ pub enum Failure {
         /// The fault.
         reason: FieldError,
     },
-    /// A trusted hash is not a hash.
+    /// A trusted id is not an id.
     #[error(transparent)]
-    Hash(#[from] NotAHash),
+    KeyId(#[from] NotAKeyId),
     /// The words are not a mnemonic.
     #[error(transparent)]
     Seed(#[from] SeedError),
@@ -104,7 +105,7 @@ impl Failure {
         match self {
             Self::Argument(_)
             | Self::Field { .. }
-            | Self::Hash(_)
+            | Self::KeyId(_)
             | Self::Policy(_)
             | Self::Device(_)
             | Self::OtherRegistry => ErrorCode::INVALID_ARGUMENT,

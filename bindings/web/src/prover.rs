@@ -3,13 +3,14 @@
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
+    key_id::{KeyId, NotAKeyId},
     membership,
     post::Post,
     prover::{KeyOrigin, Prover as KeyedProver},
     verifier::Verifier,
 };
 use quotapass_protocol::BadgeChallenge;
-use quotapass_wallet::{KeyFileHash, NotAHash, Poster, PosterError, make_badge, trusted_key};
+use quotapass_wallet::{Poster, PosterError, make_badge, trusted_key};
 use rand::rngs::OsRng;
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -25,14 +26,14 @@ pub struct Prover {
 
 #[wasm_bindgen]
 impl Prover {
-    /// Reads the key for posts, and the key for badges if given. If `trusted` has hashes, each file must be a ceremony
-    /// key with one of them; if it is empty, only development keys are accepted.
+    /// Reads the key for posts, and the key for badges if given. If `trusted` has ids, each key must be a ceremony key
+    /// with one of them; if it is empty, only development keys are accepted.
     ///
     /// # Errors
     /// `invalid_key`, `untrusted_key`, `invalid_argument`.
     #[wasm_bindgen(js_name = fromKeys)]
     pub fn from_keys(post: &[u8], badge: Option<Box<[u8]>>, trusted: Vec<String>) -> Result<Self, Failure> {
-        let trusted = trusted.iter().map(|hash| hash.parse()).collect::<Result<Vec<_>, NotAHash>>()?;
+        let trusted = trusted.iter().map(|id| id.parse()).collect::<Result<Vec<_>, NotAKeyId>>()?;
         let badges = badge.map(|badge| keyed(&badge, &trusted)).transpose()?;
         Ok(Self { posts: keyed(post, &trusted)?, badges })
     }
@@ -105,7 +106,7 @@ pub fn badge_challenge_message(room: &str, challenge: &[u8]) -> Result<Vec<u8>, 
 }
 
 /// Loads the prover of a trusted key, and its verifier.
-fn keyed<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<(KeyedProver<C>, Verifier<C>), Failure> {
+fn keyed<C: Circuit>(file: &[u8], trusted: &[KeyId]) -> Result<(KeyedProver<C>, Verifier<C>), Failure> {
     let prover = KeyedProver::new(trusted_key::<C>(file, trusted)?).map_err(PosterError::from)?;
     let verifier = prover.verifier()?;
     Ok((prover, verifier))

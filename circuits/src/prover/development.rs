@@ -6,7 +6,7 @@ use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use super::{KeyOrigin, ProvingKey, quotient::OddCosetReduction};
+use super::{ProvingKey, quotient::OddCosetReduction};
 use crate::constraints::{
     Circuit,
     shape::{Shape, Synthesizer},
@@ -26,5 +26,5 @@ pub fn development_setup<C: Circuit>(circuit: C) -> Result<ProvingKey, Synthesis
     let mut rng = ChaCha20Rng::from_seed(DEVELOPMENT_SEED);
     let key =
         Groth16::<Bn254, OddCosetReduction>::generate_random_parameters_with_reduction(Synthesizer(circuit), &mut rng)?;
-    Ok(ProvingKey::new(KeyOrigin::Development, Shape::of(circuit)?.info(), key))
+    Ok(ProvingKey::new(None, Shape::of(circuit)?.info(), key))
 }

@@ -5,12 +5,13 @@ use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use sha2::{Digest, Sha256};
 
-use super::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, key::Query};
+use super::{CeremonyHash, KeyError, ProvingKey, key::Query};
 use crate::{
     constraints::{
         Circuit, CircuitKind,
         shape::{CircuitHash, CircuitInfo, Shape},
     },
+    key_id::KeyId,
     pins::pin,
 };
 
@@ -31,27 +32,25 @@ const G2_BYTES: usize = 128;
 /// header.
 const MOST: u32 = 1 << 24;
 
+/// Returns the identifier of a key.
+pub(super) fn id(key: &ProvingKey) -> KeyId {
+    KeyId(Sha256::digest(canonical(key)).into())
+}
+
 pub(super) fn write(key: &ProvingKey) -> Vec<u8> {
-    let mut bytes = content(key);
+    let mut bytes = canonical(key);
+    bytes.extend(key.ceremony.iter().flat_map(|file| file.0));
     bytes.extend(Sha256::digest(&bytes));
     bytes
 }
 
-/// Returns the checksum at the end of a key's file.
-pub(super) fn checksum(key: &ProvingKey) -> [u8; 32] {
-    Sha256::digest(content(key)).into()
-}
-
-/// Returns the bytes of a key's file before the checksum.
-fn content(key: &ProvingKey) -> Vec<u8> {
+/// Returns the key file without the hashes at its end.
+fn canonical(key: &ProvingKey) -> Vec<u8> {
     let CircuitInfo { kind, variant, hash, public, variables, constraints } = key.circuit;
     let mut bytes = Vec::with_capacity(2 << 20);
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_be_bytes());
-    let origin = match key.origin {
-        KeyOrigin::Development => DEVELOPMENT,
-        KeyOrigin::Ceremony(_) => CEREMONY,
-    };
+    let origin = if key.ceremony.is_some() { CEREMONY } else { DEVELOPMENT };
     bytes.extend([kind as u8 + 1, variant, origin]);
     bytes.extend(hash.0);
     let lists = [&key.a.variables, &key.b.variables, &key.c.variables];
@@ -71,9 +70,6 @@ fn content(key: &ProvingKey) -> Vec<u8> {
     }
     for point in [verifying.beta_g2, verifying.gamma_g2, verifying.delta_g2].iter().chain(&key.b.points) {
         write_point(&mut bytes, point);
-    }
-    if let KeyOrigin::Ceremony(hash) = key.origin {
-        bytes.extend(hash.0);
     }
     bytes
 }
@@ -101,9 +97,9 @@ pub(super) fn read(
     if found_variant != variant {
         return Err(KeyError::WrongLevels { found: found_variant.into(), expected: variant.into() });
     }
-    let has_ceremony = match origin {
-        DEVELOPMENT => false,
-        CEREMONY => true,
+    let ceremony_bytes = match origin {
+        DEVELOPMENT => 0,
+        CEREMONY => CEREMONY_HASH_BYTES,
         _ => return Err(KeyError::Header),
     };
     let (hash, counts) = header.split_first_chunk().ok_or(KeyError::Header)?;
@@ -112,20 +108,20 @@ pub(super) fn read(
         return Err(KeyError::CircuitChanged { found, expected });
     }
     let layout = Layout::read(counts)?;
-    let length = layout.bytes() + if has_ceremony { CEREMONY_HASH_BYTES } else { 0 };
+    let length = layout.bytes() + ceremony_bytes;
     if bytes.len() != length {
         return Err(KeyError::Length { found: bytes.len(), expected: length });
     }
     let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
-    if Sha256::digest(content)[..] != *checksum {
+    let (canonical, ceremony) = content.split_at(content.len() - ceremony_bytes);
+    let mut hasher = Sha256::new_with_prefix(canonical);
+    let id = KeyId(hasher.clone().finalize().into());
+    hasher.update(ceremony);
+    if hasher.finalize()[..] != *checksum {
         return Err(KeyError::Checksum);
     }
-    let origin = match content.last_chunk() {
-        Some(hash) if has_ceremony => KeyOrigin::Ceremony(CeremonyHash(*hash)),
-        _ => KeyOrigin::Development,
-    };
-    let checksum = checksum.try_into().map_err(|_| KeyError::Header)?;
-    layout.key(KeyHead { kind, variant, hash: found, origin, checksum }, rest)
+    let ceremony = ceremony.first_chunk().copied().map(CeremonyHash);
+    layout.key(KeyHead { kind, variant, hash: found, ceremony, id }, rest)
 }
 
 /// The metadata of a key file.
@@ -133,8 +129,8 @@ struct KeyHead {
     kind: CircuitKind,
     variant: u8,
     hash: CircuitHash,
-    origin: KeyOrigin,
-    checksum: [u8; CHECKSUM_BYTES],
+    ceremony: Option<CeremonyHash>,
+    id: KeyId,
 }
 
 /// Returns the hash of the current circuit.
@@ -188,7 +184,7 @@ impl Layout {
     }
 
     fn key(&self, head: KeyHead, mut rest: &[u8]) -> Result<ProvingKey, KeyError> {
-        let KeyHead { kind, variant, hash, origin, checksum } = head;
+        let KeyHead { kind, variant, hash, ceremony, id } = head;
         let mut variables = |count| read_variables(&mut rest, count, self.variables);
         let (a, b, c) = (variables(self.a)?, variables(self.b)?, variables(self.c)?);
         if c.first().is_some_and(|first| (*first as usize) < self.public) {
@@ -214,7 +210,7 @@ impl Layout {
             constraints: self.constraints,
         };
         let verifying = ark_groth16::VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 };
-        Ok(ProvingKey { origin, circuit, verifying, a, b, c, quotient, fingerprint: checksum })
+        Ok(ProvingKey { ceremony, circuit, verifying, a, b, c, quotient, id })
     }
 }
 
@@ -229,7 +225,7 @@ fn read_variables(rest: &mut &[u8], count: usize, limit: usize) -> Result<Vec<u3
 }
 
 /// Reads points, which must be on their curve. It does not check the subgroups: this would take a second, and a key is
-/// trusted only by its hash.
+/// trusted only by its identifier.
 fn read_points<P: SWCurveConfig>(rest: &mut &[u8], count: usize, bytes: usize) -> Result<Vec<Affine<P>>, KeyError> {
     let (points, after) = rest.split_at_checked(count * bytes).ok_or(KeyError::Point)?;
     *rest = after;

@@ -9,7 +9,7 @@ use crate::{
         Circuit, CircuitKind,
         shape::{CircuitHash, CircuitInfo},
     },
-    field::{FieldError, bytes_from_hex},
+    key_id::KeyId,
     pins::pin,
     verifier::VerifyingKey,
 };
@@ -20,22 +20,14 @@ use crate::{
 pub enum KeyOrigin {
     /// A public seed: **insecure**, because anyone can forge proofs.
     Development,
-    /// A ceremony. Its final file has this hash.
-    Ceremony(CeremonyHash),
+    /// A ceremony, whose result is the key with this identifier.
+    Ceremony(KeyId),
 }
 
-/// SHA-256 of the final `.zkey` file of a ceremony. A key is trusted by it.
+/// SHA-256 of the final `.zkey` file of a ceremony, as `sha256sum` prints it. A key that was imported from the file
+/// names it by this hash. A key is identified and trusted by its [`KeyId`], which does not cover the hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CeremonyHash(pub [u8; 32]);
-
-impl core::str::FromStr for CeremonyHash {
-    type Err = FieldError;
-
-    /// Reads 64 hexadecimal digits, as `sha256sum` prints them.
-    fn from_str(text: &str) -> Result<Self, FieldError> {
-        bytes_from_hex(text).map(Self)
-    }
-}
 
 impl core::fmt::Display for CeremonyHash {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -53,7 +45,7 @@ impl core::fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Development => f.write_str("development (INSECURE: made from a public seed)"),
-            Self::Ceremony(hash) => write!(f, "ceremony {hash}"),
+            Self::Ceremony(id) => write!(f, "ceremony {id}"),
         }
     }
 }
@@ -141,7 +133,8 @@ impl<G: AffineRepr> Query<G> {
 /// [`Prover::prove`](super::Prover::prove)).
 #[derive(Clone)]
 pub struct ProvingKey {
-    pub(super) origin: KeyOrigin,
+    /// The `.zkey` file that the key was imported from; `None` for a development key.
+    pub(super) ceremony: Option<CeremonyHash>,
     pub(super) circuit: CircuitInfo,
     pub(super) verifying: ark_groth16::VerifyingKey<Bn254>,
     pub(super) a: Query<G1Affine>,
@@ -150,8 +143,7 @@ pub struct ProvingKey {
     pub(super) c: Query<G1Affine>,
     /// The Lagrange polynomials of the odd coset at tau, divided by delta.
     pub(super) quotient: Vec<G1Affine>,
-    /// The checksum of the key's file.
-    pub(super) fingerprint: [u8; 32],
+    pub(super) id: KeyId,
 }
 
 impl ProvingKey {
@@ -174,37 +166,50 @@ impl ProvingKey {
         if found != [public, variables, variables, circuit.domain()] || public + key.l_query.len() != variables {
             return Err(WrongPoints(circuit.kind));
         }
-        Ok(Self::new(KeyOrigin::Ceremony(file), circuit, key))
+        Ok(Self::new(Some(file), circuit, key))
     }
 
     /// Converts a key of arkworks whose quotient points are in the basis of [`quotient`](super::quotient).
-    pub(super) fn new(origin: KeyOrigin, circuit: CircuitInfo, key: ark_groth16::ProvingKey<Bn254>) -> Self {
+    pub(super) fn new(
+        ceremony: Option<CeremonyHash>,
+        circuit: CircuitInfo,
+        key: ark_groth16::ProvingKey<Bn254>,
+    ) -> Self {
         let mut c = Query::dense(&key.l_query);
         for variable in &mut c.variables {
             *variable += circuit.public as u32;
         }
         let mut key = Self {
-            origin,
+            ceremony,
             circuit,
             a: Query::dense(&key.a_query),
             b: Query::dense(&key.b_g2_query),
             c,
             quotient: key.h_query,
             verifying: key.vk,
-            fingerprint: [0; 32],
+            id: KeyId([0; 32]),
         };
-        key.fingerprint = file::checksum(&key);
+        key.id = file::id(&key);
         key
     }
 
-    /// The checksum at the end of the key's file. Other files refer to the key by it.
-    pub fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+    /// The key's identifier.
+    pub fn id(&self) -> KeyId {
+        self.id
     }
 
     /// The key's origin.
     pub fn origin(&self) -> KeyOrigin {
-        self.origin
+        match self.ceremony {
+            Some(_) => KeyOrigin::Ceremony(self.id),
+            None => KeyOrigin::Development,
+        }
+    }
+
+    /// The `.zkey` file that the key was imported from, for a key of a ceremony. A key that was read from a key file
+    /// repeats what the file says.
+    pub fn ceremony(&self) -> Option<CeremonyHash> {
+        self.ceremony
     }
 
     /// The circuit.
@@ -226,8 +231,8 @@ impl ProvingKey {
 
     /// The key file: magic (8) | version u16 | circuit u8 | variant u8 | origin u8 | circuit hash (32) | counts of
     /// public variables, all variables, constraints, points of A, of B and of C (u32 each) | the variables of these
-    /// points (u32 each) | points | the ceremony's hash (32) if the origin is a ceremony | SHA-256 of all previous
-    /// bytes (32).
+    /// points (u32 each) | points | SHA-256 of the ceremony's `.zkey` file (32) if the origin is a ceremony | SHA-256 of
+    /// all previous bytes (32). The [`KeyId`] is the SHA-256 of everything before these hashes.
     ///
     /// Integers are big-endian. The variant is the number of levels of the member tree; `slash` has no tree and the
     /// variant 11. Points are in the uncompressed form of arkworks: alpha, the points of the public
@@ -241,7 +246,7 @@ impl ProvingKey {
     /// The file's circuit hash must equal the hash of the current circuit. For the [standard](Circuit::STANDARD) circuit
     /// this is the [pinned](crate::pins) hash, which a test compares with the circuit. For another one the hash is
     /// computed, which takes about fifty milliseconds. The checksum detects damage but not tampering: an attacker who can replace
-    /// the file can replace its checksum too. Trust a key only if its checksum is known.
+    /// the file can replace its checksum too. Trust a key only by its [identifier](Self::id).
     ///
     /// # Errors
     /// [`KeyError`] names the fault.
@@ -258,16 +263,11 @@ impl ProvingKey {
     pub fn from_bytes_standard<C: Circuit>(bytes: &[u8]) -> Result<Self, KeyError> {
         file::read(C::KIND, C::STANDARD.variant(), || Ok(pin(C::KIND).circuit), bytes)
     }
-
-    /// The SHA-256 at the end of a key file.
-    pub fn checksum(file: &[u8]) -> Option<[u8; 32]> {
-        file.last_chunk().copied()
-    }
 }
 
 impl core::fmt::Debug for ProvingKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { origin, circuit, .. } = self;
-        write!(f, "ProvingKey({}, variant {}, {origin})", circuit.kind, circuit.variant)
+        let circuit = &self.circuit;
+        write!(f, "ProvingKey({}, variant {}, {})", circuit.kind, circuit.variant, self.origin())
     }
 }

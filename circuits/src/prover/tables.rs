@@ -7,7 +7,7 @@ use quotapass_bn254::msm::{Curve, FixedBases, Point};
 use sha2::{Digest, Sha256};
 
 use super::{ProvingKey, key::Query};
-use crate::{constraints::CircuitKind, post};
+use crate::{constraints::CircuitKind, key_id::KeyId, post};
 
 const MAGIC: &[u8; 8] = b"QUOTATAB";
 const VERSION: u16 = 1;
@@ -51,7 +51,7 @@ pub(super) struct QueryTable<P: Curve> {
 /// They contain no secret: they are computed from the key.
 #[derive(Clone, PartialEq)]
 pub struct Tables {
-    key: [u8; 32],
+    key: KeyId,
     /// The points of A.
     pub(super) a: QueryTable<g1::Config>,
     /// The points of B, then delta.
@@ -110,7 +110,7 @@ impl Tables {
         }
         let plan = Plan::of(key);
         Self {
-            key: key.fingerprint(),
+            key: key.id(),
             a: table(plan.a),
             b: table(plan.b),
             c: table(plan.c),
@@ -121,17 +121,17 @@ impl Tables {
 
     /// Returns whether the tables belong to the key.
     pub(super) fn belong_to(&self, key: &ProvingKey) -> bool {
-        self.key == key.fingerprint()
+        self.key == key.id()
     }
 
-    /// The table file: magic (8) | version u16, big-endian | the key's checksum (32) | points | SHA-256 of all previous
+    /// The table file: magic (8) | version u16, big-endian | the key's identifier (32) | points | SHA-256 of all previous
     /// bytes (32). A coordinate is four limbs of 64 bits, little-endian, in Montgomery form. The file is a cache of
     /// this program, and not an exchange format.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_be_bytes());
-        bytes.extend(self.key);
+        bytes.extend(self.key.0);
         for table in [&self.a, &self.c, &self.message_a] {
             write(&mut bytes, &table.bases);
         }
@@ -155,7 +155,7 @@ impl Tables {
         let (header, mut rest) = content.split_at_checked(HEADER_BYTES).ok_or(TablesError::NotTables)?;
         let header = header.strip_prefix(MAGIC).ok_or(TablesError::NotTables)?;
         let of_key = header.strip_prefix(&VERSION.to_be_bytes()).ok_or(TablesError::NotTables)?;
-        if of_key != key.fingerprint() {
+        if of_key != key.id().0 {
             return Err(TablesError::OtherKey);
         }
         if Sha256::digest(content)[..] != *checksum {
@@ -167,13 +167,13 @@ impl Tables {
         if !rest.is_empty() {
             return Err(TablesError::Damaged);
         }
-        Ok(Self { key: key.fingerprint(), a: a?, b: b?, c: c?, message_a: message_a?, message_b: message_b? })
+        Ok(Self { key: key.id(), a: a?, b: b?, c: c?, message_a: message_a?, message_b: message_b? })
     }
 }
 
 impl core::fmt::Debug for Tables {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Tables(of key {})", hex::encode(self.key))
+        write!(f, "Tables(of key {})", self.key)
     }
 }
 

@@ -10,14 +10,15 @@ use crate::{
     proof::fq_to_bytes,
 };
 
-/// The identifier of a key: SHA-256 of the [words](VerifyingKey::to_evm_words) of the verifying key.
+/// The hash of a verifying key: SHA-256 of its [words](VerifyingKey::to_evm_words).
 ///
-/// The contract that verifies slashes identifies its key by this hash (`keyHash`).
+/// The contract that verifies slashes states the key it has by this hash (`keyHash`). It does not cover the points that
+/// proofs are computed from, so a proving key is identified by its [`KeyId`](crate::key_id::KeyId) instead.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
-pub struct KeyHash(pub [u8; 32]);
+pub struct VerifyingKeyHash(pub [u8; 32]);
 
-impl core::str::FromStr for KeyHash {
+impl core::str::FromStr for VerifyingKeyHash {
     type Err = FieldError;
 
     /// Reads 64 hexadecimal digits.
@@ -26,20 +27,20 @@ impl core::str::FromStr for KeyHash {
     }
 }
 
-impl core::fmt::Display for KeyHash {
+impl core::fmt::Display for VerifyingKeyHash {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(&hex::encode(self.0))
     }
 }
 
-impl core::fmt::Debug for KeyHash {
+impl core::fmt::Debug for VerifyingKeyHash {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "KeyHash({self})")
+        write!(f, "VerifyingKeyHash({self})")
     }
 }
 
-impl From<KeyHash> for String {
-    fn from(hash: KeyHash) -> Self {
+impl From<VerifyingKeyHash> for String {
+    fn from(hash: VerifyingKeyHash) -> Self {
         hash.to_string()
     }
 }
@@ -64,9 +65,9 @@ impl VerifyingKey {
         fq_to_bytes(&self.0.alpha_g1.x) == DEVELOPMENT_ALPHA
     }
 
-    /// The identifier of the key, which is the same for relays, wallets and contracts.
-    pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.to_evm_words().as_flattened()).into())
+    /// The hash of the key, which the contract that verifies slashes states.
+    pub fn hash(&self) -> VerifyingKeyHash {
+        VerifyingKeyHash(Sha256::digest(self.to_evm_words().as_flattened()).into())
     }
 
     /// The words that the on-chain verifier takes, big-endian, points in the order of EIP-197: alpha, beta, gamma,

@@ -8,5 +8,5 @@ mod single;
 
 pub use batch::BatchError;
 pub use costs::VerifierCosts;
-pub use key::{KeyHash, VerifyingKey};
+pub use key::{VerifyingKey, VerifyingKeyHash};
 pub use single::{InvalidProof, Verifier, WrongKey};

@@ -135,7 +135,7 @@ impl LoadRegistry {
 fn digest(seed: u64) -> String {
     let mut hasher = Sha256::new();
     for kind in [CircuitKind::Post, CircuitKind::Slash] {
-        hasher.update(pin(kind).development_key);
+        hasher.update(pin(kind).development_key.0);
     }
     hasher.update(&RegistryAbi::BYTECODE[..]);
     hasher.update(SCOPE);

@@ -10,7 +10,7 @@ use quotapass_circuits::{
     proof::Proof,
     registry_id::RegistryId,
     time::UnixSeconds,
-    verifier::KeyHash,
+    verifier::VerifyingKeyHash,
 };
 
 use super::{
@@ -242,7 +242,7 @@ impl<N: Node> RegistryReader for RegistryContract<N> {
             code(ContractKind::Verifier, verifier)?,
         ];
         let key = match view(&self.node, verifier, SlashVerifierAbi::keyHashCall {}) {
-            Ok(hash) => Some(KeyHash(hash.0)),
+            Ok(hash) => Some(VerifyingKeyHash(hash.0)),
             Err(RegistryError::Refused(_) | RegistryError::Unexpected(_)) => None,
             Err(error) => return Err(error),
         };

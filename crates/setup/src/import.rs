@@ -49,8 +49,8 @@ pub enum ZkeyError {
 ///
 /// The file must belong to the current circuit: the sizes and the entries of the matrices are compared. This function
 /// does not check that the points follow from the ceremony; call
-/// [`InitialKey::check`](crate::ceremony::InitialKey::check) once for that. Afterwards a key is trusted by the SHA-256
-/// of its file, which is its [origin](quotapass_circuits::prover::KeyOrigin::Ceremony).
+/// [`InitialKey::check`](crate::ceremony::InitialKey::check) once for that. Afterwards a key is trusted by its
+/// [identifier](ProvingKey::id).
 ///
 /// # Errors
 /// [`ZkeyError`] names the fault.

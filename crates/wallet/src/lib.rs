@@ -85,5 +85,5 @@ mod verify;
 pub use badge::{BadgeError, make_badge};
 pub use bound_policy::{BoundPolicy, BoundPolicyError};
 pub use poster::{Poster, PosterError};
-pub use trusted::{KeyFileHash, KeyRefusal, NotAHash, trusted_key};
+pub use trusted::{KeyRefusal, trusted_key};
 pub use verify::{AcceptedRoots, RecoverFailure, VerifiedPost, recover, verify_badge, verify_post};

@@ -1,46 +1,11 @@
 //! Decides which proving keys are used.
 
-use core::{fmt, str::FromStr};
-
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind},
+    key_id::KeyId,
     pins::pin,
     prover::{KeyError, KeyOrigin, ProvingKey},
 };
-use sha2::{Digest, Sha256};
-
-/// SHA-256 of a key file. A list of these hashes says which key files are trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyFileHash(pub [u8; 32]);
-
-impl KeyFileHash {
-    /// Returns the hash of a file.
-    pub fn of(file: &[u8]) -> Self {
-        Self(Sha256::digest(file).into())
-    }
-}
-
-impl FromStr for KeyFileHash {
-    type Err = NotAHash;
-
-    /// Reads 64 hexadecimal digits, as `sha256sum` prints them.
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(text, &mut hash).map_err(|_| NotAHash)?;
-        Ok(Self(hash))
-    }
-}
-
-impl fmt::Display for KeyFileHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-/// Error: the text is not a SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 has 64 hexadecimal digits")]
-pub struct NotAHash;
 
 /// Reason to refuse a key.
 #[derive(Debug, thiserror::Error)]
@@ -50,52 +15,48 @@ pub enum KeyRefusal {
     #[error("the key file cannot be used: {0}")]
     Key(#[from] KeyError),
     /// The key is a development key, but not the one that this program pins.
-    #[error("the key file is not the development key of the circuit `{0}` whose hash this program pins")]
+    #[error("the key file is not the development key of the circuit `{0}` whose id this program pins")]
     NotPinned(CircuitKind),
     /// Only ceremony keys are trusted, and the key is a development key.
     #[error("only ceremony keys are trusted here, but the key of the circuit `{0}` is a development key")]
     Development(CircuitKind),
-    /// The SHA-256 of the file is not among the trusted ones.
+    /// The key's identifier is not among the trusted ones.
     #[error(
-        "the key file of the circuit `{circuit}` has the SHA-256 {found}, which is not trusted; use a trusted key, or \
-         trust this hash if you have checked the key's ceremony"
+        "the key of the circuit `{circuit}` has the id {found}, which is not trusted; use a trusted key, or trust this id \
+         if you have checked the key's ceremony"
     )]
     Untrusted {
         /// The circuit.
         circuit: CircuitKind,
-        /// SHA-256 of the file.
-        found: KeyFileHash,
+        /// The key's identifier.
+        found: KeyId,
     },
     /// The key is a ceremony key, and no ceremony keys are trusted.
     #[error(
-        "this is a ceremony key, but no ceremony keys are trusted here; give its SHA-256 if you have checked its \
-         ceremony"
+        "this is a ceremony key, but no ceremony keys are trusted here; give its id if you have checked its ceremony"
     )]
     NothingTrusted,
 }
 
 /// Reads the proving key of a circuit of the standard tree from the bytes of its [key file](ProvingKey::to_bytes). If
 /// `trusted` is empty, only the pinned **insecure** development key is accepted. Otherwise only a key file that was
-/// made from the result of a ceremony is accepted, and its SHA-256 must be in `trusted`.
+/// made from the result of a ceremony is accepted, and its identifier must be in `trusted`.
 ///
 /// # Errors
 /// [`KeyRefusal`].
-pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<ProvingKey, KeyRefusal> {
-    if !trusted.is_empty() {
-        let found = KeyFileHash::of(file);
-        if !trusted.contains(&found) {
-            return Err(KeyRefusal::Untrusted { circuit: C::KIND, found });
-        }
-    }
+pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyId]) -> Result<ProvingKey, KeyRefusal> {
     let key = ProvingKey::from_bytes_standard::<C>(file)?;
-    let is_pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
+    let id = key.id();
+    if !trusted.is_empty() && !trusted.contains(&id) {
+        return Err(KeyRefusal::Untrusted { circuit: C::KIND, found: id });
+    }
     match key.origin() {
         KeyOrigin::Ceremony(_) if trusted.is_empty() => Err(KeyRefusal::NothingTrusted),
         // The origin that the file states does not count.
         KeyOrigin::Ceremony(_) if key.verifying_key().is_development() => Err(KeyRefusal::Development(C::KIND)),
         KeyOrigin::Ceremony(_) => Ok(key),
         KeyOrigin::Development if !trusted.is_empty() => Err(KeyRefusal::Development(C::KIND)),
-        KeyOrigin::Development if is_pinned => Ok(key),
+        KeyOrigin::Development if id == pin(C::KIND).development_key => Ok(key),
         _ => Err(KeyRefusal::NotPinned(C::KIND)),
     }
 }
@@ -104,17 +65,18 @@ pub fn trusted_key<C: Circuit>(file: &[u8], trusted: &[KeyFileHash]) -> Result<P
 mod tests {
     use quotapass_circuits::{badge::Badge, prover::development_setup, slash::Slash};
 
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]
     fn development_keys_are_used_while_no_ceremony_is_trusted() {
         let file = development_setup(Slash).unwrap().to_bytes();
         assert_eq!(trusted_key::<Slash>(&file, &[]).unwrap().origin(), KeyOrigin::Development);
-        let hash = KeyFileHash([1; 32]);
-        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Untrusted { .. })));
-        // Trusting its hash does not make a development key a ceremony key.
-        let hash = KeyFileHash::of(&file);
-        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
+        assert!(matches!(trusted_key::<Slash>(&file, &[KeyId([1; 32])]), Err(KeyRefusal::Untrusted { .. })));
+        // Trusting its id does not make a development key a ceremony key.
+        let id = pin(CircuitKind::Slash).development_key;
+        assert!(matches!(trusted_key::<Slash>(&file, &[id]), Err(KeyRefusal::Development(CircuitKind::Slash))));
         assert!(matches!(trusted_key::<Badge>(&file, &[]), Err(KeyRefusal::Key(KeyError::WrongCircuit { .. }))));
         assert!(matches!(trusted_key::<Slash>(b"", &[]), Err(KeyRefusal::Key(_))));
     }
@@ -125,12 +87,12 @@ mod tests {
         // The origin byte of ceremony keys, some ceremony hash, and a checksum that matches.
         file[12] = 2;
         file.truncate(file.len() - 32);
+        let id = KeyId(Sha256::digest(&file).into());
         file.extend([1; 32]);
         let checksum = Sha256::digest(&file);
         file.extend(checksum);
         assert!(matches!(trusted_key::<Slash>(&file, &[]), Err(KeyRefusal::NothingTrusted)));
-        let hash = KeyFileHash::of(&file);
-        assert!(matches!(trusted_key::<Slash>(&file, &[hash]), Err(KeyRefusal::Development(CircuitKind::Slash))));
+        assert!(matches!(trusted_key::<Slash>(&file, &[id]), Err(KeyRefusal::Development(CircuitKind::Slash))));
     }
 
     #[test]

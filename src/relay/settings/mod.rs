@@ -24,7 +24,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use quotapass_circuits::{prover::CeremonyHash, verifier::KeyHash};
+use quotapass_circuits::{key_id::KeyId, verifier::VerifyingKeyHash};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
@@ -86,7 +86,7 @@ pub(super) struct LiveSettings {
 pub(super) struct FixedSettings {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) test_chains: Vec<u64>,
-    pub(super) trusted_keys: Vec<CeremonyHash>,
+    pub(super) trusted_keys: Vec<KeyId>,
     pub(super) trusted_code: Vec<CodeHash>,
     pub(super) listen: SocketAddr,
     pub(super) admin: Option<AdminAddress>,
@@ -108,8 +108,8 @@ struct Document {
     shadow_scopes: Vec<String>,
     #[serde(default = "test_chains")]
     test_chains: Vec<ChainId>,
-    #[serde(default, deserialize_with = "hashes")]
-    trusted_keys: Vec<CeremonyHash>,
+    #[serde(default, deserialize_with = "key_ids")]
+    trusted_keys: Vec<KeyId>,
     #[serde(default, deserialize_with = "code_hashes")]
     trusted_code: Vec<CodeHash>,
     #[serde(default)]
@@ -149,13 +149,12 @@ fn test_chains() -> Vec<ChainId> {
     const { [ChainId::usual(31_337), ChainId::usual(1_337)] }.to_vec()
 }
 
-/// Reads the SHA-256 of final ceremony keys.
-fn hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CeremonyHash>, D::Error> {
+/// Reads the ids of ceremony keys.
+fn key_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyId>, D::Error> {
     let read = |text: String| {
         text.parse().map_err(|_| {
             D::Error::custom(format!(
-                "`{text}` is not a SHA-256: write the 64 hexadecimal digits that `quotapass keys install` or \
-                 `sha256sum` prints for a .zkey file"
+                "`{text}` is not the id of a key: write the 64 hexadecimal digits that `quotapass keys show FILE` prints"
             ))
         })
     };
@@ -285,7 +284,11 @@ fn say(text: &str, error: &toml::de::Error) -> String {
 impl Settings {
     /// Checks a registry against the settings, and returns its terms: its contracts must run known code, it must verify
     /// slashes with the key in force, and its exit delay must be long enough for the scopes.
-    pub(super) fn fit(&self, registry: &dyn RegistryReader, slash_key: KeyHash) -> Result<RegistryInfo, ChainError> {
+    pub(super) fn fit(
+        &self,
+        registry: &dyn RegistryReader,
+        slash_key: VerifyingKeyHash,
+    ) -> Result<RegistryInfo, ChainError> {
         let unfit = |distrust: Distrust| ChainError::Unfit(distrust.to_string());
         registry.provenance()?.require(slash_key, &self.fixed.trusted_code).map_err(unfit)?;
         let info = registry.info()?;

@@ -24,7 +24,7 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
     let bad = [
         (good.replace("chain_id", "chain"), "unknown field `chain`"),
         (good.replace("31337", "1"), "not listed as a test chain"),
-        (format!("trusted_keys = [\"12\"]\n{good}"), "`12` is not a SHA-256"),
+        (format!("trusted_keys = [\"12\"]\n{good}"), "`12` is not the id of a key"),
         (format!("trusted_keys = [\"{}\"]\n{good}", "0".repeat(64)), "none is installed for the circuit `post`"),
         (good.replace("[chain]", "[chain]\nstate = \"x\""), "line 1: [chain] has both"),
         (good.replace("max_clock_skew = 20", "max_clock_skew = 601"), "line 5: "),

@@ -12,7 +12,7 @@
 mod known;
 
 use alloy_primitives::{Address, Bytes};
-use quotapass_circuits::verifier::KeyHash;
+use quotapass_circuits::verifier::VerifyingKeyHash;
 use sha2::{Digest, Sha256};
 
 /// Size of an immutable in code, in bytes.
@@ -93,7 +93,7 @@ pub struct Provenance {
     pub contracts: [ContractCode; 3],
     /// The hash of its key that the verifier states. It is only as trustworthy as the verifier's code. `None` if the
     /// verifier does not state it, as verifiers before version 0.2.
-    pub key: Option<KeyHash>,
+    pub key: Option<VerifyingKeyHash>,
 }
 
 /// Reason not to trust a registry with a deposit.
@@ -109,7 +109,7 @@ pub enum Distrust {
     OtherCode(ContractCode),
     /// The verifier checks slash proofs with another key.
     #[error(
-        "the verifier at {verifier} checks slashes with the key {}, and the key in force here is {expected}: the maker \
+        "the verifier at {verifier} checks slashes with the verifying key {}, and the one in force here is {expected}: the maker \
          of that key may forge slashes. Use a registry with a key that you trust, or install its key with `quotapass \
          keys install` and list it in `trusted_keys`",
         found.map_or_else(|| "that it does not name".into(), |found| found.to_string())
@@ -118,9 +118,9 @@ pub enum Distrust {
         /// The verifier.
         verifier: Address,
         /// The hash of its key, if it states one.
-        found: Option<KeyHash>,
+        found: Option<VerifyingKeyHash>,
         /// The hash of the key that it should have.
-        expected: KeyHash,
+        expected: VerifyingKeyHash,
     },
 }
 
@@ -130,7 +130,7 @@ impl Provenance {
     ///
     /// # Errors
     /// [`Distrust`] names the contract and says what to do.
-    pub fn require(&self, expected: KeyHash, trusted_code: &[CodeHash]) -> Result<(), Distrust> {
+    pub fn require(&self, expected: VerifyingKeyHash, trusted_code: &[CodeHash]) -> Result<(), Distrust> {
         let strange = self.contracts.iter().find(|code| !code.is_known && !trusted_code.contains(&code.hash));
         if let Some(code) = strange {
             return Err(Distrust::OtherCode(*code));

@@ -7,8 +7,9 @@ use std::{
 
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind},
+    key_id::KeyId,
     pins::pin,
-    prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey},
+    prover::{Prover, ProvingKey},
 };
 use quotapass_setup::{
     ZkeyError,
@@ -35,14 +36,14 @@ pub enum CeremonyKeyError {
     },
     /// The installed key is not among the trusted ones.
     #[error(
-        "the installed key of the circuit `{circuit}` has the SHA-256 {found}, which `trusted_keys` does not list: install \
-         the key that it lists, or list this one if you have checked its ceremony (`quotapass keys check`)"
+        "the installed key of the circuit `{circuit}` has the id {found}, which `trusted_keys` does not list: install the \
+         key that it lists, or list this one if you have checked its ceremony (`quotapass keys check`)"
     )]
     Untrusted {
         /// The circuit.
         circuit: CircuitKind,
-        /// The key's hash.
-        found: CeremonyHash,
+        /// The key's identifier.
+        found: KeyId,
     },
     /// The file is not a key of its circuit.
     #[error("the key file {} cannot be used: {reason}", path.display())]
@@ -81,15 +82,15 @@ pub enum InstallError {
 }
 
 impl KeyStore {
-    /// Trusts the ceremony keys with these hashes and no other keys, not even development keys.
+    /// Trusts these ceremony keys and no other keys, not even development keys.
     #[must_use]
-    pub fn trusting(mut self, hashes: Vec<CeremonyHash>) -> Self {
-        self.trusted = hashes;
+    pub fn trusting(mut self, keys: Vec<KeyId>) -> Self {
+        self.trusted = keys;
         self
     }
 
-    /// The hashes of the trusted keys. If there are none, development keys are used.
-    pub fn trusted(&self) -> &[CeremonyHash] {
+    /// The trusted keys. If there are none, development keys are used.
+    pub fn trusted(&self) -> &[KeyId] {
         &self.trusted
     }
 
@@ -104,11 +105,10 @@ impl KeyStore {
             return self.development_prover(C::STANDARD, progress);
         }
         let key = self.installed::<C>()?.ok_or(CeremonyKeyError::Missing { circuit: C::KIND })?;
-        match key.origin() {
-            KeyOrigin::Ceremony(hash) if self.trusted.contains(&hash) => Ok(Prover::new(key)?),
-            KeyOrigin::Ceremony(found) => Err(CeremonyKeyError::Untrusted { circuit: C::KIND, found }.into()),
-            _ => Err(CeremonyKeyError::Missing { circuit: C::KIND }.into()),
+        if !self.trusted.contains(&key.id()) {
+            return Err(CeremonyKeyError::Untrusted { circuit: C::KIND, found: key.id() }.into());
         }
+        Ok(Prover::new(key)?)
     }
 
     /// Returns the ceremony key that is installed for a circuit, trusted or not.
@@ -129,20 +129,19 @@ impl KeyStore {
     }
 
     /// Installs the final `.zkey` file of a ceremony as the key of a circuit. Its transcript must be valid and end with
-    /// a beacon. Installing a key does not make it trusted; the list of hashes does.
+    /// a beacon. Installing a key does not make it trusted; the list of identifiers does.
     ///
     /// # Errors
     /// [`InstallError`]; another installed key is kept unless `replace` is set.
-    pub fn install<C: Circuit>(&self, file: &[u8], replace: bool) -> Result<(PathBuf, CeremonyHash), InstallError> {
+    pub fn install<C: Circuit>(&self, file: &[u8], replace: bool) -> Result<(PathBuf, KeyId), InstallError> {
         verify_whole_transcript(&Zkey::from_bytes(file)?)?;
-        let key = proving_key(C::STANDARD, file)?;
-        let KeyOrigin::Ceremony(hash) = key.origin() else { return Err(ZkeyError::NoContribution.into()) };
+        let id = proving_key(C::STANDARD, file)?.id();
         let path = self.installed_path::<C>();
         let written = if replace { write_atomically(&path, file) } else { create_new(&path, file) };
         match written {
-            Ok(()) => Ok((path, hash)),
+            Ok(()) => Ok((path, id)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match holds(&path, file) {
-                true => Ok((path, hash)),
+                true => Ok((path, id)),
                 false => Err(InstallError::Occupied(path)),
             },
             Err(error) => Err(InstallError::Io { path, error }),

@@ -11,10 +11,10 @@ use std::{
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{
     constraints::{Circuit, CircuitKind, shape::Shape},
+    key_id::KeyId,
     pins::pin,
     prover::{
-        CeremonyHash, KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError,
-        development_setup,
+        KEY_VERSION, KeyError, KeyOrigin, ProveError, Prover, ProvingKey, Tables, TablesError, development_setup,
     },
 };
 
@@ -75,7 +75,7 @@ pub enum KeyFault {
     #[error(transparent)]
     Decode(#[from] KeyError),
     /// The file decodes, but is not the key that this program pins.
-    #[error("it is not the development key whose hash this program pins")]
+    #[error("it is not the development key whose id this program pins")]
     NotPinned,
 }
 
@@ -123,7 +123,7 @@ pub fn data_folder() -> Result<PathBuf, KeyStoreError> {
 #[derive(Clone, Debug)]
 pub struct KeyStore {
     folder: PathBuf,
-    trusted: Vec<CeremonyHash>,
+    trusted: Vec<KeyId>,
 }
 
 impl KeyStore {
@@ -228,7 +228,7 @@ impl KeyStore {
 
     fn check<C: Circuit>(circuit: C, file: &[u8]) -> Result<ProvingKey, KeyFault> {
         let key = ProvingKey::from_bytes(circuit, file)?;
-        let pinned = ProvingKey::checksum(file) == Some(pin(C::KIND).development_key);
+        let pinned = key.id() == pin(C::KIND).development_key;
         if circuit == C::STANDARD && key.origin() == KeyOrigin::Development && !pinned {
             return Err(KeyFault::NotPinned);
         }

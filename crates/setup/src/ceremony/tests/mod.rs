@@ -12,11 +12,13 @@ use quotapass_circuits::{
     badge::Badge,
     constraints::shape::Shape,
     identity::IdentitySecret,
+    key_id::KeyId,
     membership::Levels,
     prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey},
     signal::Receiver,
     slash::{Slash, slash},
 };
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
@@ -65,13 +67,13 @@ fn a_ceremony_gives_a_key_that_proves() {
     let file = key.to_bytes();
     assert_eq!(Zkey::from_bytes(&file).as_ref(), Ok(key));
     let imported = proving_key(Slash, &file).unwrap();
-    let KeyOrigin::Ceremony(CeremonyHash(hash)) = imported.origin() else { panic!("{}", imported.origin()) };
-    assert_eq!(hash, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&file)));
+    assert_eq!(imported.origin(), KeyOrigin::Ceremony(imported.id()));
+    assert_eq!(imported.ceremony(), Some(CeremonyHash(Sha256::digest(&file).into())));
 
-    // Our own key format keeps the key's origin.
+    // Our own key format keeps the key's origin and identifier.
     let own = imported.to_bytes();
     let read = ProvingKey::from_bytes(Slash, &own).unwrap();
-    assert_eq!((read.origin(), read.to_bytes(), read.fingerprint()), (imported.origin(), own, imported.fingerprint()));
+    assert_eq!((read.id(), read.ceremony(), read.to_bytes()), (imported.id(), imported.ceremony(), own));
 
     let prover = Prover::<Slash>::new(read).unwrap();
     let secret = IdentitySecret::from_field(Fr::from(5)).unwrap();
@@ -80,6 +82,40 @@ fn a_ceremony_gives_a_key_that_proves() {
     prover.verifier().unwrap().verify(&public, &proof).unwrap();
     let (other, _) = slash(&secret, Receiver::from_field(Fr::from(10)));
     assert!(prover.verifier().unwrap().verify(&other, &proof).is_err());
+}
+
+#[test]
+fn a_key_has_one_identifier_in_every_file() {
+    let id = |key: &Zkey| proving_key(Slash, &key.to_bytes()).unwrap().id();
+    let key = proving_key(Slash, &KEYS.1.to_bytes()).unwrap();
+    assert_eq!(id(&KEYS.1), key.id());
+    // Other programs can compute it: it is the hash of the key file without the two hashes at its end.
+    let file = key.to_bytes();
+    assert_eq!(key.id(), KeyId(Sha256::digest(&file[..file.len() - 64]).into()));
+    assert_eq!(ProvingKey::from_bytes(Slash, &file).unwrap().id(), key.id());
+
+    // Another encoding of the ceremony has another hash, and the same key. No hash covers a contributor's name.
+    let mut renamed = KEYS.1.clone();
+    renamed.contributions[0].name = None;
+    let renamed = proving_key(Slash, &renamed.to_bytes()).unwrap();
+    assert!(renamed.ceremony() != key.ceremony() && renamed.id() == key.id());
+
+    // Each point that proofs are computed from changes the identifier.
+    let g2 = G2Affine::generator();
+    let changes: [&dyn Fn(&mut Zkey); 6] = [
+        &|k| k.alpha_g1 = (k.alpha_g1 + k.alpha_g1).into_affine(),
+        &|k| k.ic.swap(0, 1),
+        &|k| k.a.reverse(),
+        &|k| *k.b_g2.iter_mut().find(|point| !point.is_zero()).unwrap() = g2,
+        &|k| k.c.swap(1, 2),
+        &|k| k.h.swap(0, 1),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut changed = KEYS.1.clone();
+        change(&mut changed);
+        assert_ne!(id(&changed), key.id(), "change {number}");
+    }
+    assert_ne!(id(&KEYS.0), key.id(), "the key before the beacon is another one");
 }
 
 #[test]
