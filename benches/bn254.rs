@@ -1,7 +1,7 @@
 //! The arithmetic alone, beside arkworks and halo2curves, on one thread.
 //!
-//! `cargo bench --package quotapass-bn254` measures each of our backends in a process of its own, all sides in turns, and
-//! writes the tables of docs/benchmarks.md. With `--short`, or without `--bench` as under `cargo test`, it runs
+//! `cargo bench --package quotapass-bn254` measures each of our backends in a process of its own, all sides in turns,
+//! and writes the tables of docs/benchmarks.md. With `--short`, or without `--bench` as under `cargo test`, it runs
 //! everything once and writes nothing. If `QUOTAPASS_BACKEND` is set, it prints the rows of this backend alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -64,6 +64,11 @@ fn main() {
     }
 }
 
+/// Ends a computation, so that the compiler does not leave it out.
+fn finish<T>(result: T) {
+    black_box(result);
+}
+
 /// The rows of one backend.
 struct Table {
     text: String,
@@ -107,34 +112,20 @@ impl Table {
         let their_scalars: Vec<_> = (0..size).map(|_| bn256::Fr::random(&mut *rng)).collect();
         let table = FixedBases::new(&bases, WINDOW);
 
-        let mut arkworks = || {
-            let _ = black_box(G1Projective::msm_unchecked(&bases, &scalars));
-        };
-        let mut halo2curves = || {
-            black_box(msm_best(&their_scalars, &their_bases));
-        };
+        let mut arkworks = || finish(G1Projective::msm_unchecked(&bases, &scalars));
+        let mut halo2curves = || finish(msm_best(&their_scalars, &their_bases));
         let what = format!("sum of {} multiples in G1", grouped(size as u64));
-        let mut ours = || {
-            let _ = black_box(msm::sum(|base| bases[base], &terms));
-        };
+        let mut ours = || finish(msm::sum(|base| bases[base], &terms));
         self.row(&what, 1, [&mut ours, &mut arkworks, &mut halo2curves]);
-        let mut ours = || {
-            let _ = black_box(table.sum(&terms));
-        };
+        let mut ours = || finish(table.sum(&terms));
         self.row(&format!("{what}, ours with a table"), 1, [&mut ours, &mut arkworks, &mut halo2curves]);
         self.row(
             &format!("sum of {} multiples in G2", grouped(size as u64 / 4)),
             1,
             [
-                &mut || {
-                    let _ = black_box(msm::sum(|base| twist[base], &terms[..size / 4]));
-                },
-                &mut || {
-                    let _ = black_box(G2Projective::msm_unchecked(&twist, &scalars[..size / 4]));
-                },
-                &mut || {
-                    black_box(msm_best(&their_scalars[..size / 4], &their_twist));
-                },
+                &mut || finish(msm::sum(|base| twist[base], &terms[..size / 4])),
+                &mut || finish(G2Projective::msm_unchecked(&twist, &scalars[..size / 4])),
+                &mut || finish(msm_best(&their_scalars[..size / 4], &their_twist)),
             ],
         );
     }
@@ -159,9 +150,7 @@ impl Table {
                     let pairs: Vec<_> = lines.iter().zip(a.iter().copied()).collect();
                     black_box(Target::of(&miller_loop(&pairs)));
                 },
-                &mut || {
-                    let _ = black_box(Bn254::multi_pairing(&a[..4], &b[..4]));
-                },
+                &mut || finish(Bn254::multi_pairing(&a[..4], &b[..4])),
                 &mut || halo2curves(4),
             ],
         );
@@ -169,12 +158,8 @@ impl Table {
             &format!("product of {size} pairings"),
             1,
             [
-                &mut || {
-                    black_box(Target::of(&miller_products(&b, &a, MANY.ilog2())[0]));
-                },
-                &mut || {
-                    let _ = black_box(Bn254::multi_pairing(&a, &b));
-                },
+                &mut || finish(Target::of(&miller_products(&b, &a, MANY.ilog2())[0])),
+                &mut || finish(Bn254::multi_pairing(&a, &b)),
                 &mut || halo2curves(size),
             ],
         );
@@ -188,7 +173,7 @@ impl Table {
         let domain = Radix2EvaluationDomain::<Fr>::new(size).unwrap();
         let coset = domain.get_coset(Fr::get_root_of_unity(2 * size as u64).unwrap()).unwrap();
         let bits = size.ilog2();
-        let double_root = bn256::Fr::ROOT_OF_UNITY.pow_vartime([1 << (bn256::Fr::S - bits - 1)]);
+        let double_root = bn256::Fr::ROOT_OF_UNITY.pow_vartime([1u64 << (bn256::Fr::S - bits - 1)]);
         let root = double_root.square();
         let (inverse_root, inverse_size) = (root.invert().unwrap(), bn256::Fr::from(size as u64).invert().unwrap());
         let mut arkworks_values = values.clone();
@@ -223,39 +208,17 @@ impl Table {
         self.row(
             &format!("square root in Fq, of {MANY}"),
             MANY,
-            [
-                &mut || {
-                    black_box(sqrt_all(&squares));
-                },
-                &mut || {
-                    squares.iter().for_each(|x| {
-                        black_box(x.sqrt());
-                    })
-                },
-                &mut || {
-                    theirs.iter().for_each(|x| {
-                        black_box(x.sqrt());
-                    })
-                },
-            ],
+            [&mut || finish(sqrt_all(&squares)), &mut || squares.iter().for_each(|x| finish(x.sqrt())), &mut || {
+                theirs.iter().for_each(|x| finish(x.sqrt()))
+            }],
         );
         self.row(
             &format!("square root in Fq2, of {MANY}"),
             MANY,
             [
-                &mut || {
-                    black_box(sqrt_fq2_all(&extended));
-                },
-                &mut || {
-                    extended.iter().for_each(|x| {
-                        black_box(x.sqrt());
-                    })
-                },
-                &mut || {
-                    their_extended.iter().for_each(|x| {
-                        black_box(x.sqrt());
-                    })
-                },
+                &mut || finish(sqrt_fq2_all(&extended)),
+                &mut || extended.iter().for_each(|x| finish(x.sqrt())),
+                &mut || their_extended.iter().for_each(|x| finish(x.sqrt())),
             ],
         );
     }

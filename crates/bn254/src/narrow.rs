@@ -1,10 +1,11 @@
 //! Montgomery multiplication for targets without a 128-bit product, mainly WebAssembly.
 //!
 //! This is Montgomery's multiplication ("Modular multiplication without trial division", Mathematics of Computation 44,
-//! 1985) with limbs that are narrower than a word. A number has nine limbs of 29 bits. A product of two limbs has 58 bits. A column has eighteen such products, nine of
-//! the product and nine of the reduction, so it fits in 64 bits, and carries are propagated only at the end. The input
-//! and the output are in the form of arkworks: four limbs of 64 bits, in Montgomery form with radix 2^256. The
-//! reduction here divides by 2^(9 * 29) = 2^261. To compensate, one factor is multiplied by 2^5.
+//! 1985) with limbs that are narrower than a word. A number has nine limbs of 29 bits. A product of two limbs has 58
+//! bits. A column has eighteen such products, nine of the product and nine of the reduction, so it fits in 64 bits, and
+//! carries are propagated only at the end. The input and the output are in the form of arkworks: four limbs of 64 bits,
+//! in Montgomery form with radix 2^256. The reduction here divides by 2^(9 * 29) = 2^261. To compensate, one factor is
+//! multiplied by 2^5.
 
 use ark_ff::MontConfig;
 

@@ -56,7 +56,7 @@ fn a_service_manager_hears_how_the_relay_fares() {
     manager.hear("RELOADING=1");
     let ready = manager.hear("READY=1");
     assert!(ready.contains("the last reload was refused"), "{ready}");
-    assert!(relay.log().contains("`drain_seconds`: invalid value"), "{}", relay.log());
+    relay.wait_until("it says why", |relay| relay.log().contains("`drain_seconds`: invalid value"));
 
     // It drains: load balancers see that it stops, and clients are still served.
     fs::write(&configuration, text.replace("# drain_seconds = 0", "drain_seconds = 3600")).unwrap();
