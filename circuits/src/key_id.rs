@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 /// of a ceremony, the key that is imported from it and its key file have the same identifier, and a key is trusted by
 /// it in programs, relays and apps alike.
 ///
-/// A contract has only the verifying key, and states the [hash](crate::verifier::VerifyingKeyHash) of its points. That hash does
-/// not identify a proving key: two keys can have the same verifying key, and proofs that are made with a forged one can
-/// reveal the prover.
+/// A contract has only the verifying key, and states the [hash](crate::verifier::VerifyingKeyHash) of its points. That
+/// hash does not identify a proving key: two keys can have the same verifying key, and proofs that are made with a
+/// forged one can reveal the prover.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);
 

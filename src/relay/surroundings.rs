@@ -59,7 +59,8 @@ impl Folders {
     /// the user's default.
     pub(super) fn new(flag: Option<&Path>, settings: &FixedSettings) -> Result<Self> {
         let given = flag.map(Path::to_path_buf);
-        let environment = env::var_os(quotapass_wallet::keys::DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+        let environment =
+            env::var_os(quotapass_wallet::files::DATA_FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
         let data = match given.or(environment.map(PathBuf::from)).or_else(|| settings.data_dir.clone()) {
             Some(folder) => folder,
             None => quotapass_wallet::keys::data_folder()?,

@@ -1,4 +1,4 @@
-//! File writes that leave either the old or the new content after a crash.
+//! The data folder, and file writes that leave either the old or the new content after a crash.
 
 use std::{
     fs::{self, File},
@@ -7,6 +7,9 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
+
+/// Environment variable that names a data folder to use instead of the platform's default.
+pub const DATA_FOLDER_VARIABLE: &str = "QUOTAPASS_DATA_DIR";
 
 /// Replaces a file's content: writes and syncs a temporary file beside it, then renames it. Creates missing folders.
 ///

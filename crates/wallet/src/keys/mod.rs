@@ -18,12 +18,9 @@ use quotapass_circuits::{
     },
 };
 
-use crate::files::write_atomically;
+use crate::files::{DATA_FOLDER_VARIABLE, write_atomically};
 
 pub use ceremony::{CeremonyKeyError, InstallError};
-
-/// Environment variable that names a data folder to use instead of the platform's default.
-pub const DATA_FOLDER_VARIABLE: &str = "QUOTAPASS_DATA_DIR";
 
 /// Key store errors.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{book::LedgerRefusal, quota::DeviceShare};
-use crate::{bytes::FormatError, keys::DATA_FOLDER_VARIABLE, ledger::STATE_FOLDER_VARIABLE};
+use crate::{bytes::FormatError, files::DATA_FOLDER_VARIABLE, ledger::STATE_FOLDER_VARIABLE};
 
 /// Errors of a ledger. Unless the variant says otherwise, no id was reserved and the files are unchanged.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use super::{
     file::LedgerFile,
     store::{Store, io_error},
 };
-use crate::keys::DATA_FOLDER_VARIABLE;
+use crate::files::DATA_FOLDER_VARIABLE;
 
 /// Environment variable that names a state folder to use instead of the platform's default. It contains the ledger's
 /// witness.
