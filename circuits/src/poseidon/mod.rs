@@ -9,7 +9,7 @@
 //! round. This is cheaper than the sparse matrices of the paper's appendix B, and gives the same hash. The native
 //! permutation and the gadget share the constants. [`crh`] offers both through the traits of ark-crypto-primitives.
 //!
-//! Batches of hashes, as in a tree, are computed eight at a time with the [backend](crate::backend) `vectors`
+//! Batches of hashes, as in a tree, are computed eight at a time with the [backend] `vectors`
 //! (`simd`). The backend `arkworks` computes hashes by the sponge of ark-crypto-primitives, with parameters from their
 //! definition.
 //!
