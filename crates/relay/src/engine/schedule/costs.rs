@@ -52,6 +52,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Returns the work that is of no use, in posts: that on forgeries is counted whole, as posts and as their extra cost.
+    pub(super) fn useless(&self) -> f64 {
+        self.wasted + self.forged as f64 + self.repeated
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.forged += other.forged;
         self.wasted += other.wasted;
@@ -110,6 +115,14 @@ impl Costs {
 mod tests {
     use super::*;
     use quotapass_protocol::PossessionError;
+
+    /// Attack: a forger takes more than its share of the work because the work on its posts as such counts as useful.
+    #[test]
+    fn all_work_on_a_forgery_is_useless() {
+        let useless = |answer| Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer).useless();
+        assert_eq!(useless(Answer::Posts(vec![Verdict::Accepted, Verdict::InvalidProof, Verdict::InvalidProof])), 18.0);
+        assert_eq!(useless(Answer::Badge(Verdict::InvalidProof.into())), 9.0);
+    }
 
     /// Attack: a forger sends one badge again and again, and counts as a sender of good posts.
     #[test]

@@ -105,9 +105,7 @@ impl Scheduler {
             self.queue.rearrange(is_affected, |source| self.sources.place(source, now));
         }
         self.queue.note_unproven(unproven.good, unproven.forged);
-        // Nothing of the work on a forgery is of use.
-        let wasted = all.wasted + all.forged as f64 + all.repeated;
-        self.queue.finish(kind, posts as f64 + all.wasted + all.badges, wasted);
+        self.queue.finish(kind, posts as f64 + all.wasted + all.badges, all.useless());
         Finished { done, was_forging: all.forged > 0 }
     }
 
