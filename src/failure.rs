@@ -60,6 +60,7 @@ fn of_node(error: &NodeError) -> ExitKind {
         | NodeError::TimedOut { .. }
         | NodeError::RateLimited { .. }
         | NodeError::RangeTooWide(_)
+        | NodeError::BlockTooLarge { .. }
         | NodeError::WrongChain { .. }
         | NodeError::Rpc { .. }
         | NodeError::BadAnswer(_)

@@ -67,12 +67,19 @@ fn a_server_that_is_no_node_is_told_from_one_that_fails() {
 
 #[test]
 fn a_crowded_endpoint_is_asked_again_when_it_says_so() {
+    // The status counts, whatever the body holds.
+    let limit = "{\"id\":1,\"error\":{\"code\":-32062,\"message\":\"Block range is too large\"}}";
+    let result = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}";
+    ["slow down", limit, result].into_iter().for_each(ask_again);
+}
+
+fn ask_again(body: &'static str) {
     let anvil = Anvil::start(START);
     let refusals = Arc::new(AtomicU32::new(0));
     let left = Arc::clone(&refusals);
     let proxy = Proxy::start(anvil.port(), move |_, _| {
         if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-            Answer::Http(429, "Retry-After: 1\r\n", "slow down")
+            Answer::Http(429, "Retry-After: 1\r\n", body)
         } else {
             Answer::Pass
         }
@@ -111,6 +118,24 @@ fn calls_are_sent_one_by_one_where_batches_are_refused() {
             assert_eq!(registry.info().unwrap(), expected, "{status} {refusal}");
         }
     }
+}
+
+#[test]
+fn null_beside_a_result_or_an_error_counts_as_missing() {
+    let bench = AnvilBench::http();
+    join(&bench, 0, 0, SMALL);
+    let proxy = Proxy::start(bench.anvil.port(), |_, _| {
+        Answer::Rewrite(|mut answer| {
+            let missing = if answer.get("error").is_some() { "result" } else { "error" };
+            answer[missing] = Value::Null;
+            answer
+        })
+    });
+    let node = JsonRpcNode::connect(&proxy.http(), hasty()).unwrap();
+    let registry = RegistryContract::connect(node.clone(), bench.address()).unwrap();
+    assert_eq!(registry.info().unwrap(), bench.registry.info().unwrap());
+    let error = RegistryContract::connect(node, bench.registry.token()).unwrap_err();
+    assert!(matches!(error, RegistryError::Refused(_)), "{error:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use quotapass_circuits::membership::MemberIndex;
@@ -126,6 +126,88 @@ fn limits_of_an_endpoint_are_found_and_progress_is_told() {
     }
 }
 
+/// Answers of providers, nodes and gateways to a query for too many blocks, and one that is in no list.
+const REFUSALS: [fn() -> Answer; 24] = [
+    || {
+        Answer::Error(
+            -32600,
+            "Under the Free tier plan, you can make eth_getLogs requests with up to a 10 block range.",
+        )
+    },
+    || Answer::Error(-32602, "Log response size exceeded. This block range should work: [0x0, 0x10]"),
+    || Answer::Error(-32602, "range 16 exceeds limit of 10"),
+    || Answer::Error(-32005, "query returned more than 10000 results. Try with this block range [0x0, 0x10]."),
+    || Answer::Error(-32005, "limit exceeded"),
+    || Answer::Error(-32614, "eth_getLogs is limited to a 10 range"),
+    || Answer::Error(-32062, "Block range is too large"),
+    || Answer::Error(-32008, "Response is too big"),
+    || Answer::Error(-32002, "request timed out"),
+    || Answer::Error(-32052, "Too many blocks requested"),
+    || Answer::Error(-32603, "Too many concurrent requests."),
+    || Answer::Error(-32603, "Internal error"),
+    || Answer::Error(30, "Request timeout on the free tier, please upgrade your tier to the paid one"),
+    || Answer::Error(-32099, "a text that no list has"),
+    || Answer::Http(500, "", "<html>500 Internal Server Error</html>"),
+    || Answer::Http(504, "", "<html><center><h1>504 Gateway Time-out</h1></center></html>"),
+    || Answer::Http(524, "", "error code: 524"),
+    || Answer::Http(408, "", ""),
+    || Answer::Http(413, "", "{\"error\":\"response too large\"}"),
+    || {
+        Answer::Http(
+            400,
+            "",
+            "{\"id\":1,\"error\":{\"code\":35,\"message\":\"ranges over 10 blocks are not supported\"}}",
+        )
+    },
+    || Answer::Http(429, "", "{\"id\":1,\"error\":{\"code\":-32062,\"message\":\"Block range is too large\"}}"),
+    || Answer::Http(503, "Retry-After: 1\r\n", ""),
+    || Answer::Http(200, "", "[{\"address\":\"0x"),
+    || Answer::HangUp,
+];
+
+#[test]
+fn every_refusal_of_a_wide_range_leads_to_narrower_ones() {
+    let bench = AnvilBench::http();
+    let mut crowd = Crowd::new(&bench.anvil, bench.address(), bench.registry.token());
+    for _ in 0..3 {
+        crowd.deposit(20, 10);
+        bench.anvil.mine(40);
+    }
+    let expected = bench.registry.head().unwrap();
+    for (number, refusal) in REFUSALS.into_iter().enumerate() {
+        let proxy = Proxy::start(bench.anvil.port(), move |method, params| {
+            let (from, to) = if method == "eth_getLogs" { range(params) } else { (0, 0) };
+            if to - from >= 10 { refusal() } else { Answer::Pass }
+        });
+        let registry = through(&bench, &proxy);
+        let synced = follower(&registry).sync(&registry).unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!((synced.head, synced.events), (expected, 60), "{number}");
+    }
+}
+
+#[test]
+fn a_server_that_is_behind_its_head_is_waited_for() {
+    let bench = AnvilBench::http();
+    join(&bench, 0, 0, SMALL);
+    let texts = [
+        "block range extends beyond current head block: requested 12, head 11",
+        "One of the blocks specified in filter (fromBlock, toBlock or blockHash) cannot be found.",
+        "requested to block 12 after last accepted block 11",
+        "header not found",
+    ];
+    for text in texts {
+        let left = AtomicU32::new(2);
+        let proxy = Proxy::start(bench.anvil.port(), move |method, _| {
+            let is_behind =
+                || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            if method == "eth_getLogs" && is_behind() { Answer::Error(-32602, text) } else { Answer::Pass }
+        });
+        let registry = through(&bench, &proxy);
+        let synced = follower(&registry).sync(&registry).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!((synced.head.member_count, synced.events), (1, 1));
+    }
+}
+
 #[test]
 fn an_endpoint_that_refuses_a_single_block_is_given_up_on() {
     let bench = AnvilBench::http();
@@ -135,7 +217,12 @@ fn an_endpoint_that_refuses_a_single_block_is_given_up_on() {
     });
     let registry = through(&bench, &proxy);
     let error = follower(&registry).sync(&registry).unwrap_err();
-    assert!(matches!(error, FollowError::Registry(RegistryError::Node(NodeError::RangeTooWide(_)))), "{error:?}");
+    let FollowError::Registry(RegistryError::Node(NodeError::BlockTooLarge { block, reason })) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(Some(*block), bench.registry.deployment_block().unwrap());
+    assert_eq!(reason, "query returned more than 10000 results");
+    assert!(error.to_string().contains("the block is too large for it"), "{error}");
 }
 
 #[test]

@@ -96,6 +96,17 @@ pub enum NodeError {
     /// The range has too many blocks or logs for the endpoint.
     #[error("the endpoint refuses this many blocks or logs at once ({0}); ask for fewer blocks")]
     RangeTooWide(String),
+    /// The endpoint refuses the logs of a single block.
+    #[error(
+        "the endpoint does not give the logs of block {block}, even alone ({reason}): the block is too large for it; use \
+         another endpoint"
+    )]
+    BlockTooLarge {
+        /// The block.
+        block: BlockNumber,
+        /// The endpoint's reason.
+        reason: String,
+    },
     /// The endpoint belongs to another chain.
     #[error(
         "the endpoint is on chain {found}, not on the expected chain {expected}; use an endpoint of chain {expected}"
@@ -162,6 +173,21 @@ pub enum NodeError {
         /// The time waited.
         waited: Duration,
     },
+}
+
+impl NodeError {
+    /// Whether a query for the logs of fewer blocks may succeed: the failure may be due to the number of blocks or logs.
+    pub fn may_be_too_wide(&self) -> bool {
+        matches!(
+            self,
+            Self::RangeTooWide(_)
+                | Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+                | Self::RateLimited { .. }
+                | Self::Rpc { .. }
+                | Self::BadAnswer(_)
+        )
+    }
 }
 
 fn in_words(retry_after: Option<Duration>) -> String {

@@ -21,6 +21,8 @@ pub enum Answer {
     Pass,
     /// Pass it on, and change the result.
     Change(fn(Value) -> Value),
+    /// Pass it on, and change the whole answer.
+    Rewrite(fn(Value) -> Value),
     /// Answer with a result.
     Result(Value),
     /// Answer with an error.
@@ -153,6 +155,7 @@ fn one_by_one(
                 answer["result"] = change(answer["result"].take());
                 answer
             }
+            Answer::Rewrite(rewrite) => rewrite(pass(call)),
             Answer::Result(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
             Answer::Error(code, message) => {
                 json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })

@@ -21,11 +21,13 @@ pub(super) struct RangeWidth {
     /// The narrowest range that was recently refused.
     refused: Option<u64>,
     answers: u32,
+    /// Number of consecutive refusals.
+    refusals: u32,
 }
 
 impl RangeWidth {
     pub(super) fn new() -> Self {
-        Self { width: FIRST, good: 0, refused: None, answers: 0 }
+        Self { width: FIRST, good: 0, refused: None, answers: 0, refusals: 0 }
     }
 
     /// Number of blocks to request next.
@@ -35,7 +37,7 @@ impl RangeWidth {
 
     /// Records that a range was answered.
     pub(super) fn answered(&mut self, blocks: u64, events: u64, took: Duration) {
-        self.answers += 1;
+        (self.refusals, self.answers) = (0, self.answers + 1);
         if self.answers >= FORGET {
             (self.answers, self.refused) = (0, None);
         }
@@ -54,7 +56,7 @@ impl RangeWidth {
         self.width = dense.map_or(self.width, |dense| self.width.min(dense));
     }
 
-    /// Records that a range was refused as too wide, or not answered in time. Returns false if it cannot be narrower.
+    /// Records that a range was refused or not answered. Returns false if it cannot be narrower.
     pub(super) fn refused(&mut self, blocks: u64) -> bool {
         if blocks <= 1 {
             return false;
@@ -63,7 +65,11 @@ impl RangeWidth {
         if self.good >= blocks {
             self.good = 0;
         }
-        self.width = if self.good > 0 { self.good } else { blocks / 2 };
+        // Consecutive refusals divide the range by 2, 4, 16 and so on, so an endpoint that answers nothing at all is given
+        // up on after a few requests.
+        let part = (blocks >> (1_u32 << self.refusals.min(5))).max(1);
+        self.refusals += 1;
+        self.width = if self.good > 0 { self.good } else { part };
         true
     }
 }
@@ -126,6 +132,14 @@ mod tests {
         range.answered(200, 4_000, Duration::ZERO);
         range.answered(200, 100, Duration::from_secs(60));
         assert_eq!(range.get(), 100);
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_nothing_is_given_up_on_soon() {
+        let mut range = RangeWidth::new();
+        (0..20).for_each(|_| range.answered(range.get(), 0, Duration::ZERO));
+        let refusals = core::iter::from_fn(|| range.refused(range.get()).then_some(())).count();
+        assert_eq!((range.get(), refusals), (1, 5));
     }
 
     #[test]

@@ -23,8 +23,6 @@ use crate::{Block, Head, LoggedEvent, RegistryError, RegistryEvent, RegistryRead
 
 /// Maximum number of reorganisations during a sync.
 const REORGANISATIONS: u32 = 8;
-/// Maximum number of consecutive ranges that an endpoint may fail to answer in time.
-const TIMEOUTS: u32 = 3;
 /// Pause that gives the servers of an endpoint time to agree.
 const SECOND_THOUGHTS: Duration = Duration::from_millis(500);
 
@@ -114,7 +112,7 @@ impl Follower {
         let first = self.first(registry)?;
         let begun = Instant::now();
         let (from, members) = (self.next_block(first), self.tree.len() as u64);
-        let (mut width, mut timeouts) = (RangeWidth::new(), 0);
+        let mut width = RangeWidth::new();
         loop {
             let start = self.next_block(first);
             if start > head.block.number {
@@ -128,16 +126,11 @@ impl Follower {
             let Some(last) = last else { return Ok(Step::Reorganised) };
             let events = match registry.events(start..=end) {
                 Ok(events) => events,
-                Err(RegistryError::Node(NodeError::RangeTooWide(_))) if width.refused(end - start + 1) => continue,
-                Err(RegistryError::Node(NodeError::TimedOut { .. }))
-                    if timeouts < TIMEOUTS && width.refused(end - start + 1) =>
-                {
-                    timeouts += 1;
+                Err(RegistryError::Node(error)) if error.may_be_too_wide() && width.refused(end - start + 1) => {
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
-            timeouts = 0;
             width.answered(end - start + 1, events.len() as u64, asked.elapsed());
             self.take_in(registry, start, last, &head, events)?;
             self.settings.progress.notify(SyncProgress {

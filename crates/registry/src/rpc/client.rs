@@ -9,7 +9,7 @@ use alloy::{
     network::AnyNetwork,
     providers::RootProvider,
     rpc::client::{BuiltInConnectionString, RpcClient},
-    transports::{TransportError, TransportErrorKind},
+    transports::{TransportError, TransportErrorKind, utils::guess_local_url},
 };
 use alloy_primitives::{B256, BlockNumber, U64};
 use backon::Retryable as _;
@@ -17,11 +17,13 @@ use quotapass_circuits::time::UnixSeconds;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{NodeProgress, RpcSettings, error};
+use super::{NodeProgress, RpcSettings, error, transport::HttpTransport};
 use crate::{Block, node::NodeError};
 
 /// Maximum number of requests in a batch. Servers refuse more than about a hundred.
 const BATCH: usize = 50;
+/// Number of times a read request is repeated at least while a server is behind: eight seconds in all.
+const RETRIES_BEHIND: u32 = 5;
 
 /// A method and its parameters.
 pub(super) type Request = (&'static str, Value);
@@ -58,13 +60,13 @@ impl Client {
         let connection = parse(url)?;
         let limit = settings.timeout;
         let opened = async {
-            match (connection, &settings.tls) {
-                (BuiltInConnectionString::Http(url), Some(tls)) => {
-                    let transport = tls.transport(url)?;
-                    let is_local = transport.guess_local();
-                    Ok(RpcClient::new(transport, is_local))
+            match connection {
+                BuiltInConnectionString::Http(url) => {
+                    let client = settings.tls.clone().unwrap_or_default().client()?;
+                    let is_local = guess_local_url(url.as_str());
+                    Ok(RpcClient::new(HttpTransport::new(client, url), is_local))
                 }
-                (connection, _) => {
+                connection => {
                     let opened = RpcClient::builder().connect_with(connection).await;
                     opened.map_err(|failed| error::from_transport(&endpoint, failed))
                 }
@@ -115,16 +117,21 @@ impl Client {
         self.repeated(error::is_passing, || self.request(request.clone())).await
     }
 
-    /// Repeats a read operation while its error may pass.
+    /// Repeats a read operation while its error may pass. A server that is behind is waited for longer than the settings
+    /// say for other errors, because it catches up by itself.
     pub(super) async fn repeated<T, F: Future<Output = Result<T, NodeError>>>(
         &self,
-        may_pass: impl FnMut(&NodeError) -> bool,
+        mut may_pass: impl FnMut(&NodeError) -> bool,
         request: impl FnMut() -> F,
     ) -> Result<T, NodeError> {
-        let mut attempt = 0;
+        let retries = self.settings.retries;
+        let (mut failures, mut attempt) = (0, 0);
         request
-            .retry(error::PAUSES.with_max_times(self.settings.retries as usize))
-            .when(may_pass)
+            .retry(error::PAUSES.with_max_times(retries.max(RETRIES_BEHIND) as usize))
+            .when(|reason| {
+                failures += 1;
+                may_pass(reason) && (failures <= retries || error::is_behind(reason))
+            })
             .adjust(|reason, planned| planned.map(|planned| error::pause(planned, reason)))
             .notify(|reason, after| {
                 attempt += 1;

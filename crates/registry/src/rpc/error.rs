@@ -3,11 +3,11 @@
 //! Servers use different codes and texts, and put the revert data in different places. The forms that are recognised
 //! here were observed from geth, erigon, nethermind, besu, reth, anvil, hardhat, ganache and the large providers.
 
-use core::time::Duration;
+use core::{ops::RangeInclusive, time::Duration};
 use std::error::Error;
 
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
-use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_primitives::{Address, BlockNumber, Bytes, U256, hex};
 use alloy_sol_types::{Revert, SolError};
 use backon::ExponentialBuilder;
 use serde_json::Value;
@@ -26,7 +26,8 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
         RpcError::DeserError { err, text } => NodeError::BadAnswer(format!("{err} in {}", shortened(&text))),
         RpcError::Transport(kind) => match kind.as_http_error() {
             Some(error) if error.status == 429 => NodeError::RateLimited { retry_after: kind.retry_after() },
-            Some(error) if matches!(error.status, 502..=504) => match kind.retry_after() {
+            // Gateways that waited in vain for the server behind them; Cloudflare's have numbers of their own.
+            Some(error) if matches!(error.status, 408 | 502..=504 | 520..=527) => match kind.retry_after() {
                 Some(delay) => NodeError::RateLimited { retry_after: Some(delay) },
                 None => unreachable(format!("HTTP status {}", error.status)),
             },
@@ -73,7 +74,7 @@ pub(super) fn from_response(code: i64, message: &str, data: Option<&Value>) -> N
 }
 
 /// Texts of endpoints that limit the rate of requests. Other endpoints use the same codes for too many logs.
-const RATE_LIMITS: [&str; 9] = [
+const RATE_LIMITS: [&str; 10] = [
     "rate limit",
     "rate exceeded",
     "too many requests",
@@ -83,32 +84,25 @@ const RATE_LIMITS: [&str; 9] = [
     "throughput limit",
     "daily request count",
     "concurrent requests",
+    "rps limit",
 ];
 
-/// Texts of endpoints that ask for a narrower range of blocks in `eth_getLogs`.
-const RANGE_LIMITS: [&str; 12] = [
-    "range",
-    "more than",
-    "too many",
-    "too large",
-    "too big",
-    "too wide",
-    "exceed",
-    "limit",
-    "query timeout",
-    "timed out",
-    "max results",
-    "response size",
-];
+/// The code of a request beyond a limit (EIP-1474), of requests or of something else.
+const LIMIT_EXCEEDED: i64 = -32005;
 
-/// Translates an error that answered a query for logs.
-pub(super) fn of_logs(error: NodeError) -> NodeError {
-    match error {
-        NodeError::Rpc { message, .. } if RANGE_LIMITS.iter().any(|text| message.to_lowercase().contains(text)) => {
-            NodeError::RangeTooWide(message)
-        }
-        NodeError::Rpc { code: 413, message } => NodeError::RangeTooWide(message),
-        other => other,
+/// Translates an error that answered a query for the logs of these blocks. No list of codes and texts is complete, so
+/// every refusal of several blocks counts as a refusal of their number.
+pub(super) fn of_logs(error: NodeError, blocks: &RangeInclusive<BlockNumber>) -> NodeError {
+    let reason = match error {
+        error if is_behind(&error) => return error,
+        NodeError::Rpc { message, .. } | NodeError::Halted(message) => message,
+        NodeError::Reverted(_) => "the query reverted".into(),
+        other => return other,
+    };
+    if blocks.start() < blocks.end() {
+        NodeError::RangeTooWide(reason)
+    } else {
+        NodeError::BlockTooLarge { block: *blocks.start(), reason }
     }
 }
 
@@ -143,19 +137,36 @@ pub(super) fn is_known(error: &NodeError) -> bool {
         .any(|text| lower.contains(text))
 }
 
+/// Texts of servers that do not have a block yet.
+const BEHIND: [&str; 10] = [
+    "header not found",
+    "block not found",
+    "unknown block",
+    "header for hash not found",
+    "could not find block",
+    "cannot be found",
+    "beyond current head",
+    "after last accepted block",
+    "ahead of the chain",
+    "not yet available",
+];
+
 /// Whether a server does not yet have a block that another server has announced.
 pub(super) fn is_behind(error: &NodeError) -> bool {
     let NodeError::Rpc { message, .. } = error else { return false };
     let lower = message.to_lowercase();
-    ["header not found", "block not found", "unknown block", "header for hash not found", "could not find block"]
-        .iter()
-        .any(|text| lower.contains(text))
+    BEHIND.iter().any(|text| lower.contains(text))
 }
 
 /// Whether the request may succeed if it is repeated later.
 pub(super) fn is_passing(error: &NodeError) -> bool {
-    matches!(error, NodeError::Unreachable { .. } | NodeError::TimedOut { .. } | NodeError::RateLimited { .. })
-        || is_behind(error)
+    matches!(
+        error,
+        NodeError::Unreachable { .. }
+            | NodeError::TimedOut { .. }
+            | NodeError::RateLimited { .. }
+            | NodeError::Rpc { code: LIMIT_EXCEEDED, .. }
+    ) || is_behind(error)
 }
 
 /// Finds the revert data: a hex string, a hex string after some words, or a field somewhere in an object.
@@ -288,9 +299,10 @@ mod tests {
             (-32005, "daily request count exceeded, request rate limited"),
             (-32007, "100/second request limit reached - reduce calls per second"),
             (-32016, "over rate limit"),
+            (-32005, "You've exceeded the RPS limit available on the current plan."),
         ];
         for (code, message) in requests {
-            let error = of_logs(from_response(code, message, None));
+            let error = of_logs(from_response(code, message, None), &(7..=9));
             assert!(matches!(error, NodeError::RateLimited { .. }), "{message}: {error}");
         }
         let ranges = [
@@ -305,11 +317,18 @@ mod tests {
                       block range is too large",
             ),
             (-32000, "query timeout exceeded"),
+            (-32603, "Internal error"),
+            (30, "Request timeout on the free tier, please upgrade your tier to the paid one"),
+            (-32099, "a text that no list has"),
         ];
         for (code, message) in ranges {
-            let error = of_logs(from_response(code, message, None));
-            assert!(matches!(error, NodeError::RangeTooWide(_)), "{message}: {error}");
+            let refused = |blocks| of_logs(from_response(code, message, None), &blocks);
+            assert!(matches!(refused(7..=8), NodeError::RangeTooWide(_)), "{message}");
+            let reason = message.into();
+            assert_eq!(refused(7..=7), NodeError::BlockTooLarge { block: 7, reason });
         }
+        let behind = of_logs(from_response(-32602, "block range extends beyond current head block", None), &(7..=9));
+        assert!(is_behind(&behind), "{behind}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod node;
 mod runtime;
 mod tls;
 mod transaction;
+mod transport;
 
 use core::time::Duration;
 

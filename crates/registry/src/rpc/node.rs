@@ -206,8 +206,8 @@ async fn call(client: &Client, calls: &[Call]) -> Result<(Block, Vec<Bytes>), No
     Err(NodeError::Unsteady)
 }
 
-/// Reads logs. A query that is too wide or too slow for the endpoint is not repeated: the caller asks for a smaller
-/// range.
+/// Reads logs. A query for several blocks is repeated only if the endpoint asks to wait: after any other failure the
+/// caller asks for fewer blocks.
 async fn logs(
     client: &Client,
     contract: Address,
@@ -215,9 +215,18 @@ async fn logs(
 ) -> Result<Vec<ChainLog>, NodeError> {
     let (from, to) = (U64::from(*blocks.start()), U64::from(*blocks.end()));
     let request = ("eth_getLogs", json!([{ "address": contract, "fromBlock": from, "toBlock": to }]));
-    let may_pass = |failed: &NodeError| error::is_passing(failed) && !matches!(failed, NodeError::TimedOut { .. });
-    let asked = || async { client.request::<Vec<Log>>(request.clone()).await.map_err(error::of_logs) };
-    let logs = client.repeated(may_pass, asked).await?;
+    let is_single = blocks.start() == blocks.end();
+    let may_pass = |failed: &NodeError| match failed {
+        NodeError::TimedOut { .. } => false,
+        NodeError::Unreachable { .. } | NodeError::BlockTooLarge { .. } => is_single,
+        failed => error::is_passing(failed),
+    };
+    let asked = || async {
+        let logs = client.request::<Option<Vec<Log>>>(request.clone()).await;
+        logs.map_err(|failed| error::of_logs(failed, &blocks))
+    };
+    // Some servers answer null instead of an empty list.
+    let logs = client.repeated(may_pass, asked).await?.unwrap_or_default();
     let mut logs = logs.into_iter().map(|log| chain_log(log, contract)).collect::<Result<Vec<_>, _>>()?;
     // Most servers sort the logs, but none guarantees it.
     logs.sort_by_key(|log| (log.block, log.index));

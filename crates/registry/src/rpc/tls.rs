@@ -1,9 +1,6 @@
 //! Certificates for TLS to an endpoint.
 
-use alloy::transports::http::{
-    Http,
-    reqwest::{Certificate, Client, Identity, Url},
-};
+use alloy::transports::http::reqwest::{Certificate, Client, Identity};
 use zeroize::Zeroizing;
 
 use crate::node::NodeError;
@@ -26,11 +23,11 @@ impl core::fmt::Debug for RpcTls {
 }
 
 impl RpcTls {
-    /// Returns an HTTP transport with these certificates.
+    /// Returns an HTTP client with these certificates.
     ///
     /// # Errors
     /// [`NodeError::Certificates`] if they cannot be read.
-    pub(super) fn transport(&self, url: Url) -> Result<Http<Client>, NodeError> {
+    pub(super) fn client(&self) -> Result<Client, NodeError> {
         let unreadable = |error: alloy::transports::http::reqwest::Error| NodeError::Certificates(error.to_string());
         let mut client = Client::builder();
         if let Some(authorities) = &self.authorities {
@@ -43,6 +40,6 @@ impl RpcTls {
         if let Some(identity) = &self.identity {
             client = client.identity(Identity::from_pem(identity).map_err(unreadable)?);
         }
-        Ok(Http::with_client(client.build().map_err(unreadable)?, url))
+        client.build().map_err(unreadable)
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, BlockNumber, TxHash, U256};
 use quotapass_circuits::identity::IdentityCommitment;
-use quotapass_registry::{RegistryError, RegistryEvent, RegistryReader, node::NodeError};
+use quotapass_registry::{RegistryError, RegistryEvent, RegistryReader};
 
 /// The minimum number of blocks that are searched.
 const DEPTH: u64 = 4_096;
@@ -32,7 +32,7 @@ pub(super) fn find_slash(
     loop {
         let start = end.saturating_sub(width - 1).max(oldest);
         let events = match registry.events(start..=end) {
-            Err(RegistryError::Node(NodeError::RangeTooWide(_))) if width > 1 => {
+            Err(RegistryError::Node(error)) if width > 1 && error.may_be_too_wide() => {
                 width /= 2;
                 continue;
             }
