@@ -92,6 +92,9 @@ impl Context {
     pub(super) fn synced_copy(&self, registry: &dyn RegistryReader) -> Result<(Follower, SyncedMembers)> {
         let mut copy = self.copy(&registry.id())?;
         let synced = copy.sync(registry)?;
+        if synced.behind > 0 {
+            note(behind(synced.behind));
+        }
         Ok((copy, synced))
     }
 
@@ -270,6 +273,14 @@ impl Context {
     fn own_file(&self, owner: &LedgerOwner, extension: &str) -> Result<PathBuf> {
         Ok(self.copy_path(&owner.registry)?.with_file_name(format!("{}.{extension}", owner.file_name())))
     }
+}
+
+/// The note about an endpoint that is behind the local copy.
+pub(super) fn behind(blocks: u64) -> String {
+    format!(
+        "The endpoint is {blocks} blocks behind the local copy, which stays as it is until the endpoint has caught up. If \
+         the chain was begun anew, run `quotapass sync --from-scratch`."
+    )
 }
 
 fn has_left(index: MemberIndex, status: MemberStatus) -> String {

@@ -1,10 +1,8 @@
 //! `quotapass sync`.
 
-use std::{fs, io};
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
-use quotapass_registry::RegistryReader;
+use quotapass_registry::{Follower, RegistryReader};
 use serde_json::json;
 
 use super::{context::Context, output::note};
@@ -19,13 +17,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry()?;
     let path = context.copy_path(&registry.id())?;
-    if arguments.from_scratch {
-        let aside = path.with_extension("old");
-        match fs::rename(&path, &aside) {
-            Ok(()) => note(format!("The previous copy is now {}.", aside.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot move {} away", path.display())),
-        }
+    if arguments.from_scratch
+        && let Some(aside) = Follower::set_aside(&path)?
+    {
+        note(format!("The previous copy is now {}.", aside.display()));
     }
     let (_, synced) = context.synced_copy(&registry)?;
     let (head, block) = (synced.head, synced.head.block);
@@ -46,6 +41,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "events": synced.events,
             "blocks": synced.blocks,
             "reorganised": synced.undone.is_some(),
+            "behind": synced.behind,
         }),
     )
 }

@@ -9,7 +9,7 @@ use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{FollowError, RegistryError, RegistryEvent, RegistryReader, TokenInfo};
 use serde_json::json;
 
-use super::{amount, context::Context, output::note, time::moment};
+use super::{amount, context::Context, members::behind, output::note, time::moment};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry()?;
     let token = registry.info()?.token;
     let (mut copy, synced) = context.synced_copy(&registry)?;
-    let mut head = synced.head;
+    let (mut head, mut was_behind) = (synced.head, synced.behind > 0);
     let standing = format!("{} members at block {}", head.member_count, head.block.number);
     if arguments.once {
         note(format!("{standing}."));
@@ -43,6 +43,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             }
             Err(error) => return Err(error.into()),
         };
+        if synced.behind > 0 && !was_behind {
+            note(behind(synced.behind));
+        }
+        was_behind = synced.behind > 0;
         if let Some(undone) = synced.undone {
             let ancestor = undone.ancestor.map(|block| block.number);
             let since =

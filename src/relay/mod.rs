@@ -15,15 +15,19 @@ mod template;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use quotapass_registry::Follower;
+use quotapass_relay::SystemClock;
 use serde_json::json;
 
 use super::{config::Flags, output::Output};
 use development::{Development, prepare, write_configuration};
 use settings::Settings;
+use surroundings::ChainAccess;
 use template::ChainTemplate;
 
 pub(super) use development::{DEPOSITOR, Stage};
@@ -82,6 +86,11 @@ enum Verb {
     /// Repair a nullifier log
     #[command(subcommand)]
     Log(log::Verb),
+    /// Move the copy of the registry away, so that the next start reads all events again
+    ///
+    /// For a copy that is damaged, or that a reorganisation left too deep to undo. Stop the relay first. The nullifier log
+    /// stays as it is.
+    Resync,
 }
 
 pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
@@ -106,6 +115,10 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
         Some(Verb::Log(verb)) => {
             let settings = Settings::read(&usual(given, flags)?)?;
             log::run(verb, &settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
+        }
+        Some(Verb::Resync) => {
+            let settings = Settings::read(&usual(given, flags)?)?;
+            resync(&settings, &Folders::new(flags.data_folder(), &settings.fixed)?, output)
         }
     }
 }
@@ -180,6 +193,17 @@ fn init(flags: &Flags, output: Output) -> Result<()> {
     let (rpc_url, chain_id, registry) = flags.chain();
     write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
     output.result(&format!("wrote {}", path.display()), json!({ "file": path }))
+}
+
+fn resync(settings: &Settings, folders: &Folders, output: Output) -> Result<()> {
+    let chain = ChainAccess::open(&settings.fixed.chain, &settings.fixed.slashing, Arc::new(SystemClock))?;
+    let path = folders.copy(&chain.id)?;
+    let aside = Follower::set_aside(&path)?;
+    let done = match &aside {
+        Some(aside) => format!("The copy of the registry is now {}.", aside.display()),
+        None => "There is no copy of the registry.".into(),
+    };
+    output.result(&format!("{done} The next start reads all events."), json!({ "file": path, "moved_to": aside }))
 }
 
 fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> Result<()> {

@@ -16,7 +16,7 @@ use quotapass_testkit::{
     crowd::Crowd,
     proxy::{Answer, Proxy},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sync::through;
 
@@ -100,19 +100,70 @@ fn deposits_that_are_replaced_by_others_are_exchanged() {
 }
 
 #[test]
-fn a_shorter_chain_is_followed_too() {
+fn a_chain_that_ends_earlier_is_waited_for_and_followed_when_it_differs() {
     let bench = AnvilBench::http();
     let registry = &bench.registry;
     join(&bench, 0, 0, SMALL);
     let snapshot = bench.anvil.snapshot();
     let mut follower = follower(registry);
     follower.sync(registry).unwrap();
+    // Three blocks: mint, approval and deposit.
     join(&bench, 0, 1, SMALL);
-    follower.sync(registry).unwrap();
+    let before = follower.sync(registry).unwrap().head;
     bench.anvil.revert(&snapshot);
-    follower.sync(registry).unwrap();
+    for behind in [3, 2, 1] {
+        let waiting = follower.sync(registry).unwrap();
+        assert_eq!((waiting.head, waiting.behind, waiting.undone, waiting.events), (before, behind, None, 0));
+        assert_eq!(follower.head(), Some(before));
+        bench.anvil.mine(1);
+    }
+    let synced = follower.sync(registry).unwrap();
+    assert_eq!((synced.behind, synced.undone.unwrap().roots), (0, 1));
     compare(&follower, registry);
     assert_eq!(follower.member_count().unwrap(), 1);
+}
+
+#[test]
+fn an_endpoint_that_is_behind_does_not_complete_an_interrupted_sync() {
+    let bench = AnvilBench::http();
+    let registry = &bench.registry;
+    join(&bench, 0, 0, SMALL);
+    let snapshot = bench.anvil.snapshot();
+    bench.anvil.mine(20);
+    let mut follower = follower(registry);
+    let verified = follower.sync(registry).unwrap().head;
+    join(&bench, 0, 1, SMALL);
+    bench.anvil.mine(20);
+    // The endpoint fails after the first new range.
+    let asked = AtomicU32::new(0);
+    let proxy = Proxy::start(bench.anvil.port(), move |method, _| {
+        let fails = method == "eth_getLogs" && asked.fetch_add(1, Ordering::SeqCst) > 0;
+        if fails { Answer::Http(500, "", "out of order") } else { Answer::Pass }
+    });
+    follower.sync(&through(&bench, &proxy)).unwrap_err();
+    assert_eq!(follower.head(), None);
+    assert!(follower.read_to() > Some(verified.block.number));
+    bench.anvil.revert(&snapshot);
+    let waiting = follower.sync(registry).unwrap();
+    assert_eq!((waiting.head, waiting.behind, waiting.undone), (verified, 20, None));
+    assert_eq!((follower.head(), follower.root().unwrap()), (Some(verified), verified.root));
+}
+
+#[test]
+fn a_block_that_one_server_does_not_have_yet_is_asked_for_again() {
+    let bench = AnvilBench::http();
+    join(&bench, 0, 0, SMALL);
+    let mut follower = follower(&bench.registry);
+    let number = format!("{:#x}", follower.sync(&bench.registry).unwrap().head.block.number);
+    join(&bench, 0, 1, SMALL);
+    let asked = AtomicU32::new(0);
+    let proxy = Proxy::start(bench.anvil.port(), move |method, params| {
+        let is_known = method == "eth_getBlockByNumber" && params[0] == number.as_str();
+        if is_known && asked.fetch_add(1, Ordering::SeqCst) == 0 { Answer::Result(Value::Null) } else { Answer::Pass }
+    });
+    let synced = follower.sync(&through(&bench, &proxy)).unwrap();
+    assert_eq!((synced.undone, synced.behind, synced.events), (None, 0, 1));
+    compare(&follower, &bench.registry);
 }
 
 #[test]
@@ -229,7 +280,8 @@ fn what_is_deeper_than_the_limit_is_left_to_the_user() {
     bench.anvil.mine(40);
     let error = follower.sync(registry).unwrap_err();
     assert_eq!(error, FollowError::ReorganisedTooDeep { limit: 12 });
-    assert!(error.to_string().contains("--from-scratch"), "{error}");
+    let advice = error.to_string();
+    assert!(["`quotapass sync --from-scratch`", "`quotapass relay resync`"].iter().all(|way| advice.contains(way)));
     assert_eq!(follower.head(), Some(before));
 
     // A copy that can undo more blocks follows the chain.
@@ -271,6 +323,6 @@ fn a_server_behind_the_others_does_not_undo_anything() {
     });
     let registry = through(&bench, &proxy);
     let again = follower.sync(&registry).unwrap();
-    assert_eq!((again.head, again.undone, again.events), (synced.head, None, 0));
+    assert_eq!((again.head, again.behind, again.undone, again.events), (synced.head, 2, None, 0));
     assert!(JsonRpcNode::connect(&proxy.http(), RpcSettings::default()).is_ok());
 }

@@ -226,6 +226,68 @@ fn a_reorganisation_undoes_roots_and_no_others() {
     assert_eq!(run.status_of(&world, first), RootStatus::Recent { superseded_at: START + 10 });
 }
 
+/// Honest posts of new members stay accepted while an endpoint's answers come from a server that is behind.
+#[test]
+fn an_endpoint_that_is_behind_undoes_no_root() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    let before = world.bench.chain.snapshot().unwrap();
+    world.advance(10);
+    join(&world.bench, 0, 1, SMALL);
+    let root = world.root();
+    run.follower.step().unwrap();
+    let ahead = world.bench.chain.snapshot().unwrap();
+    world.bench.chain.revert(&before).unwrap();
+    let is_waiting = |run: &mut Run| {
+        assert!(run.events_of(|follower| follower.step().unwrap()).is_empty());
+        assert_eq!((run.context.status.chain().behind, run.status_of(&world, root)), (3, RootStatus::Current));
+    };
+    is_waiting(&mut run);
+    drop(run);
+    // After a restart, too.
+    let mut run = world.start();
+    is_waiting(&mut run);
+    world.bench.chain.revert(&ahead).unwrap();
+    assert!(run.events_of(|follower| follower.step().unwrap()).is_empty());
+    assert_eq!(run.context.status.chain().behind, 0);
+    run.is_in_step(&world);
+}
+
+#[test]
+fn a_reorganisation_that_is_too_deep_is_reported_with_its_way_out() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    let before = world.bench.chain.snapshot().unwrap();
+    let branch = |n: u64| {
+        world.advance(10);
+        join(&world.bench, 0, n, SMALL);
+        for _ in 0..300 {
+            world.bench.chain.mine().unwrap();
+        }
+        world.root()
+    };
+    let abandoned = branch(1);
+    run.follower.step().unwrap();
+    world.bench.chain.revert(&before).unwrap();
+    branch(2);
+    let trouble = |run: &Run| run.context.status.troubles().get(TroubleKind::ChainReorganised);
+    assert_eq!(trouble(&run), None);
+    run.follower.step().unwrap_err();
+    assert!(trouble(&run).unwrap().cause.contains("`quotapass relay resync`"));
+    assert_eq!(run.status_of(&world, abandoned), RootStatus::Current);
+    drop(run);
+
+    assert_eq!(Follower::set_aside(&world.path()).unwrap(), Some(world.folder.path().join("members.old")));
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    assert_eq!((trouble(&run), run.status_of(&world, abandoned)), (None, RootStatus::Unknown));
+    run.is_in_step(&world);
+}
+
 #[test]
 fn a_registry_that_does_not_fit_is_refused() {
     let world = World::new();

@@ -17,6 +17,8 @@ pub struct ChainStatus {
     pub head_time: Option<UnixSeconds>,
     /// The block up to which the copy of the members is synchronized.
     pub synced: Option<u64>,
+    /// The number of blocks by which the endpoint is behind that block.
+    pub behind: u64,
     /// Members with a deposit.
     pub members: u64,
     /// The time of the chain's last answer.

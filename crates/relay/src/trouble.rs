@@ -18,6 +18,8 @@ pub enum TroubleKind {
     ChainAging,
     /// The chain's newest block is so old that a scope accepts nothing.
     ChainStale,
+    /// The chain was reorganised deeper than the relay may undo.
+    ChainReorganised,
 }
 
 impl TroubleKind {
@@ -28,6 +30,7 @@ impl TroubleKind {
             Self::LogClosedAhead => "log_closed_ahead",
             Self::ChainAging => "chain_aging",
             Self::ChainStale => "chain_stale",
+            Self::ChainReorganised => "chain_reorganised",
         }
     }
 
@@ -44,6 +47,9 @@ impl TroubleKind {
             Self::ChainStale => {
                 "the chain's newest block is so old that members may have left with their deposits; posts get \
                  `unknown_root`"
+            }
+            Self::ChainReorganised => {
+                "the chain was reorganised deeper than the relay may undo; the relay judges posts by the roots from before"
             }
         }
     }

@@ -9,5 +9,6 @@ mod posts;
 mod process;
 mod redis;
 mod reload;
+mod resync;
 mod rotation;
 mod shared;

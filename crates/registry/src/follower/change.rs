@@ -45,6 +45,9 @@ pub struct RootChange {
 pub struct SyncedMembers {
     /// The latest block, with the root and member count, which are equal in the contract and the copy.
     pub head: Head,
+    /// Number of blocks by which the endpoint is behind `head`. It is above zero if the endpoint's chain ends before
+    /// `head` and is not known to differ from the chain that was read. The copy then waits for later blocks.
+    pub behind: u64,
     /// What a reorganisation undid, if there was one. Apply it before the other fields.
     pub undone: Option<Undone>,
     /// The new roots, oldest first. Events that were applied in bulk give one root per range of blocks.

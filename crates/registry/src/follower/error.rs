@@ -11,6 +11,10 @@ use quotapass_circuits::{
 
 use crate::RegistryError;
 
+/// Advice for a copy that cannot be continued.
+const READ_AGAIN: &str =
+    "read everything again with `quotapass sync --from-scratch`, or for a relay with `quotapass relay resync`";
+
 /// Errors of a follower. Unless the variant says otherwise, everything read before is kept, and the call can be
 /// repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,15 +43,18 @@ pub enum FollowError {
     },
     /// The reorganisation replaced more blocks than can be undone.
     #[error(
-        "the chain was reorganised deeper than {limit} blocks, or this is another chain; if you trust the endpoint, \
-         sync again with --from-scratch"
+        "the chain was reorganised deeper than {limit} blocks, or this is another chain; if you trust the endpoint, {}",
+        READ_AGAIN
     )]
     ReorganisedTooDeep {
         /// Maximum number of blocks that can be undone.
         limit: u64,
     },
-    /// The chain was reorganised too often during one sync.
-    #[error("the chain was reorganised {0} times during the sync; try again later, or ask another endpoint")]
+    /// The chain was reorganised too often during one sync, or the endpoint's servers disagreed.
+    #[error(
+        "the chain was reorganised, or the endpoint's servers disagreed, {0} times during the sync; try again later, or \
+         ask another endpoint"
+    )]
     Unsteady(u32),
     /// Events are missing between two members.
     #[error("the next member has index {found} instead of {expected}: events are missing; ask another endpoint")]
@@ -125,7 +132,7 @@ pub enum StoreError {
     #[error("{0} is not a copy of a registry; check the path (nothing was written to it)")]
     Foreign(PathBuf),
     /// The file is of another version of quotapass.
-    #[error("{path} has version {found}, which this program does not read; sync again with --from-scratch")]
+    #[error("{path} has version {found}, which this program does not read; {}", READ_AGAIN)]
     Version {
         /// The file.
         path: PathBuf,
@@ -143,7 +150,7 @@ pub enum StoreError {
         expected: RegistryId,
     },
     /// The content was changed after it was written.
-    #[error("{path} is damaged ({reason}); sync again with --from-scratch")]
+    #[error("{path} is damaged ({reason}); {}", READ_AGAIN)]
     Damaged {
         /// The file.
         path: PathBuf,

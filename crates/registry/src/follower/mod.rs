@@ -4,7 +4,8 @@
 //! A sync reads the events block by block, in ranges as wide as the endpoint allows, and writes each range in one
 //! database transaction, so a killed process resumes where it stopped. At the latest block, the root is compared with
 //! the contract's root at that block; the copy answers queries only after this check. If the chain was reorganised, the
-//! stored block hashes give the latest common block, everything after it is undone, and the new branch is read.
+//! stored block hashes give the latest common block, everything after it is undone, and the new branch is read. An
+//! endpoint whose chain merely ends earlier is waited for.
 //!
 //! ```no_run
 //! use quotapass_registry::{
@@ -46,7 +47,7 @@ mod store;
 mod sync;
 
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, BlockNumber};
 use quotapass_circuits::{
@@ -132,6 +133,15 @@ impl Follower {
     /// As [`open`](Self::open): an existing file that cannot be opened is not replaced.
     pub fn open_or_create(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
         if path.exists() { Self::open(path, registry, settings) } else { Self::create(path, registry, settings) }
+    }
+
+    /// Moves the file of a copy aside, to the same name with the extension `old`, so that a new copy can be made. Returns
+    /// the new path; `None` if there is no file. A file of an earlier call is replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], and [`StoreError::Failed`] if the file cannot be renamed.
+    pub fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+        Store::set_aside(path)
     }
 
     fn blank(settings: &FollowerSettings) -> CopyState {

@@ -114,6 +114,21 @@ impl Store {
         Ok(store)
     }
 
+    /// Moves a file to `FILE.old`, with the last extension replaced. Returns the new path, or `None` without a file.
+    pub(super) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        // Any other fault of the file is a reason to move it.
+        let is_in_use = || matches!(builder().open(path), Err(DatabaseError::DatabaseAlreadyOpen));
+        if catch_unwind(AssertUnwindSafe(is_in_use)).unwrap_or(false) {
+            return Err(StoreError::InUse(path.into()));
+        }
+        let aside = path.with_extension("old");
+        fs::rename(path, &aside).map_err(|error| failed("move", path, &error))?;
+        Ok(Some(aside))
+    }
+
     fn initialised(self, registry: RegistryId, state: &CopyState) -> Result<Self, StoreError> {
         let writing = self.write()?;
         writing.initialise(registry)?;

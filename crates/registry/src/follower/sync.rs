@@ -62,7 +62,8 @@ enum Step {
 
 impl Follower {
     /// Reads all events up to the latest block, applies them in order and compares the root with the contract's at that
-    /// block. Returns everything that changed since the last call that succeeded.
+    /// block. Returns everything that changed since the last call that succeeded. If the endpoint is
+    /// [behind](SyncedMembers::behind) the copy, nothing changes.
     ///
     /// # Errors
     /// [`FollowError`]. The events that were read are kept, so the call can be repeated and continues from there. If
@@ -76,7 +77,14 @@ impl Follower {
         let mut doubted = false;
         for _ in 0..REORGANISATIONS {
             let head = registry.head()?;
-            self.return_to_common_ancestor(registry)?;
+            let behind = self.blocks_behind(registry, head.block)?;
+            if behind > 0 {
+                return self.unchanged(behind);
+            }
+            if !self.return_to_common_ancestor(registry, head.block.number)? {
+                thread::sleep(SECOND_THOUGHTS);
+                continue;
+            }
             let step = match self.read_up_to(registry, head) {
                 Err(error) if error.is_contradiction() => {
                     if self.is_in_chain(registry)? {
@@ -89,7 +97,7 @@ impl Follower {
             };
             match step {
                 Step::Done(synced) => return Ok(synced),
-                Step::Reorganised => {}
+                Step::Reorganised => thread::sleep(SECOND_THOUGHTS),
                 // The events may come from a server that does not have the latest ones yet.
                 Step::Contradiction(_) if !doubted => {
                     doubted = true;
@@ -106,6 +114,18 @@ impl Follower {
             }
         }
         Err(FollowError::Unsteady(REORGANISATIONS))
+    }
+
+    /// The result of a sync with an endpoint that is behind the copy: the copy as of the last verified block.
+    fn unchanged(&mut self, behind: u64) -> Result<SyncedMembers, FollowError> {
+        if self.head().is_none() {
+            // A sync was interrupted, and the endpoint cannot complete it now.
+            self.rewind(self.state.verified)?;
+            (self.pending.blocks, self.pending.events) = (0, 0);
+        }
+        let head = self.head().ok_or(FollowError::NotSynced)?;
+        let (roots, changes) = (Vec::new(), Vec::new());
+        Ok(SyncedMembers { head, behind, undone: None, roots, changes, blocks: 0, events: 0 })
     }
 
     fn read_up_to(&mut self, registry: &dyn RegistryReader, head: Head) -> Result<Step, FollowError> {
@@ -173,13 +193,10 @@ impl Follower {
     /// Compares the root with the contract's.
     fn verify(&mut self, registry: &dyn RegistryReader, head: Head) -> Result<Step, FollowError> {
         let computed = self.tree.root();
-        let ahead = self.state.read.is_some_and(|read| read.number > head.block.number);
-        let head = match self.head() {
-            // One of the endpoint's servers is behind the others, so there is nothing new.
-            Some(own) if ahead => own,
-            _ if ahead => return Ok(Step::Reorganised),
-            _ => head,
-        };
+        if self.state.read.is_some_and(|read| read.number > head.block.number) {
+            // One of the endpoint's servers is behind the others.
+            return Ok(Step::Reorganised);
+        }
         let agreed = computed == head.root && self.tree.len() as u64 == head.member_count;
         if !agreed || self.state.read != Some(head.block) {
             if registry.block(head.block.number)? != Some(head.block) {
@@ -195,7 +212,7 @@ impl Follower {
         }
         let Pending { undone, roots, changes, blocks, events } = mem::take(&mut self.pending);
         let roots = roots.into_iter().map(|root| root.change).collect();
-        Ok(Step::Done(SyncedMembers { head, undone, roots, changes, blocks, events }))
+        Ok(Step::Done(SyncedMembers { head, behind: 0, undone, roots, changes, blocks, events }))
     }
 
     /// Applies the events of a range and writes them in one transaction.

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use quotapass_circuits::membership::{Levels, MemberIndex, MemberTree, Root};
 use quotapass_protocol::{Horizon, UnixSeconds};
-use quotapass_registry::{Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
+use quotapass_registry::{FollowError, Follower, Head, RegistryEvent, RegistryReader, SyncedMembers};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     link::RegistryLink,
     saved::{Saved, SavedRoot, SavedRoots},
 };
-use crate::{LatestTree, Relay, RelayContext, RelayEvent, StopSignal};
+use crate::{LatestTree, Relay, RelayContext, RelayEvent, StopSignal, Trouble, TroubleKind};
 
 /// A check of the registry. It returns [`ChainError::Unfit`] with the reason if the registry does not suit this relay.
 pub type RegistryCheck = Box<dyn Fn(&dyn RegistryReader) -> Result<(), ChainError> + Send>;
@@ -146,7 +146,7 @@ impl ChainFollower {
     /// [`ChainError`]; the relay then keeps its state.
     pub fn step(&mut self) -> Result<(), ChainError> {
         match self.sync() {
-            Ok(head) => self.answered(&head),
+            Ok(synced) => self.answered(&synced),
             Err(error) => {
                 self.failed(&error);
                 return Err(error);
@@ -156,7 +156,7 @@ impl ChainFollower {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<Head, ChainError> {
+    fn sync(&mut self) -> Result<SyncedMembers, ChainError> {
         let registry = self.parts.registry.reader()?;
         if !self.is_checked {
             (self.parts.check)(&*registry)?;
@@ -164,6 +164,10 @@ impl ChainFollower {
             self.is_checked = true;
         }
         let synced = self.parts.copy.sync(&*registry)?;
+        if synced.behind > 0 {
+            // Nothing has changed, and the endpoint does not have all blocks that a start asks for.
+            return Ok(synced);
+        }
         if let Some(undone) = synced.undone.filter(|_| self.is_begun) {
             // The copy counts events, but the roots of earlier runs are known by block, so more roots may be removed
             // here than were undone. All roots are read again below, or in the next poll if that fails.
@@ -183,7 +187,7 @@ impl ChainFollower {
         } else {
             self.begin(&synced, &*registry)?;
         }
-        Ok(synced.head)
+        Ok(synced)
     }
 
     /// Reads all roots of the longest window, and replaces the known ones.
@@ -286,11 +290,19 @@ impl ChainFollower {
         Ok(())
     }
 
-    fn answered(&mut self, head: &Head) {
+    fn answered(&mut self, SyncedMembers { head, behind, .. }: &SyncedMembers) {
         let now = self.parts.context.clock.now();
         self.see(head);
-        self.parts.context.status.update_chain(|chain| {
+        let status = &self.parts.context.status;
+        status.troubles().end(TroubleKind::ChainReorganised, now);
+        match (status.chain().behind, *behind) {
+            (0, 1..) => info!(behind, block = head.block.number, "the endpoint is behind; the relay keeps its roots"),
+            (1.., 0) => info!(block = head.block.number, "the endpoint has caught up"),
+            _ => {}
+        }
+        status.update_chain(|chain| {
             chain.head = Some(head.block.number);
+            chain.behind = *behind;
             chain.head_time = Some(head.block.timestamp);
             chain.synced = Some(head.block.number);
             chain.members = self.occupied;
@@ -312,6 +324,11 @@ impl ChainFollower {
             warn!(%error, "cannot follow the chain; the relay continues with the known roots");
         } else {
             debug!(%error, failures = self.failures, "still cannot follow the chain");
+        }
+        if let ChainError::Follow(too_deep @ FollowError::ReorganisedTooDeep { .. }) = error {
+            let now = self.parts.context.clock.now();
+            let trouble = Trouble::new(too_deep.to_string(), now);
+            self.parts.context.status.troubles().begin(TroubleKind::ChainReorganised, trouble);
         }
         // The cause may be the connection and not the endpoint.
         self.parts.registry.reset();

@@ -35,7 +35,8 @@ pub(super) async fn healthz() -> Json<HealthBody> {
 /// A reason why the relay is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct ReasonBody {
-    /// `stopping`, `no_roots`, `log_failing`, `log_closed_ahead`, `chain_lost`, `chain_aging` or `chain_stale`.
+    /// `stopping`, `no_roots`, `log_failing`, `log_closed_ahead`, `chain_lost`, `chain_aging`, `chain_stale` or
+    /// `chain_reorganised`.
     code: &'static str,
     /// Meaning of the code.
     detail: &'static str,

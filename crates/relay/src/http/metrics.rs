@@ -99,6 +99,11 @@ impl Collector for Gauges {
             ("chain_head_block", "Latest block of the chain", chain.head),
             ("chain_head_age_seconds", "Time since the latest block was made", since(chain.head_time)),
             ("chain_lag_blocks", "Blocks by which the copy of the members is behind", lag),
+            (
+                "chain_behind_blocks",
+                "Blocks by which the endpoint is behind the copy of the members",
+                Some(chain.behind),
+            ),
             ("chain_silence_seconds", "Time since the chain last answered", since(chain.answered_at)),
             ("chain_failures", "Consecutive requests that the chain did not answer", Some(chain.failures.into())),
             ("members", "Members with a deposit", Some(chain.members)),
@@ -110,6 +115,11 @@ impl Collector for Gauges {
                 "chain_stale",
                 "Whether the latest block is so old that a scope accepts nothing",
                 Some(has(TroubleKind::ChainStale)),
+            ),
+            (
+                "chain_reorganised_too_deep",
+                "Whether a reorganisation was deeper than the relay may undo",
+                Some(has(TroubleKind::ChainReorganised)),
             ),
             ("log_failing", "Whether the nullifier log fails", Some(has(TroubleKind::LogFailing))),
             ("log_closed_ahead_seconds", "Seconds by which epochs are closed too early", Some(log.closed_ahead)),
