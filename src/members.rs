@@ -1,6 +1,11 @@
 //! The local copy of the registry, and a member's position in its tree.
 
-use std::{fmt, fs, io, path::PathBuf, thread, time::Duration};
+use std::{
+    fmt, fs, io,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +15,9 @@ use quotapass_circuits::{
     registry_id::RegistryId,
     requirement::Requirement,
 };
-use quotapass_registry::{Follower, FollowerSettings, MemberRecord, MemberStatus, RegistryReader, SyncedMembers};
+use quotapass_registry::{
+    FollowError, Follower, FollowerSettings, MemberRecord, MemberStatus, RegistryReader, StoreError, SyncedMembers,
+};
 use quotapass_wallet::{
     files::write_atomically,
     ledger::LedgerOwner,
@@ -30,6 +37,13 @@ use super::{
 const RELAY_ATTEMPTS: u32 = 3;
 /// The pause between two attempts.
 const RELAY_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a subcommand waits for another one to close the local copy.
+const COPY_PATIENCE: Duration = Duration::from_secs(120);
+/// How long it waits silently.
+const COPY_SILENCE: Duration = Duration::from_secs(1);
+/// The pause between two attempts to open the local copy.
+const COPY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The shortest period before the latest block, in seconds, for which changes are reported one by one.
 const TOLD: u32 = 3_600;
@@ -98,7 +112,7 @@ impl Context {
         Ok((copy, synced))
     }
 
-    /// Opens the local copy without a sync.
+    /// Opens the local copy without a sync. Only one process can have it open at a time, so close it soon.
     pub(super) fn copy(&self, registry: &RegistryId) -> Result<Follower> {
         let path = self.copy_path(registry)?;
         if let Some(folder) = path.parent() {
@@ -111,7 +125,7 @@ impl Context {
             progress: progress::sync(),
             ..FollowerSettings::default()
         };
-        Ok(Follower::open_or_create(&path, *registry, settings)?)
+        Ok(when_free(|| Follower::open_or_create(&path, *registry, settings.clone()))?)
     }
 
     /// Finds the member of a secret in the tree of the newest root: in the local copy, or from a relay if one is set.
@@ -272,6 +286,24 @@ impl Context {
     /// Returns the path of a file about one member, in the folder of the registry's copy.
     fn own_file(&self, owner: &LedgerOwner, extension: &str) -> Result<PathBuf> {
         Ok(self.copy_path(&owner.registry)?.with_file_name(format!("{}.{extension}", owner.file_name())))
+    }
+}
+
+/// Repeats an operation on the local copy until no other program has it open.
+pub(super) fn when_free<T>(mut attempt: impl FnMut() -> Result<T, FollowError>) -> Result<T, FollowError> {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        match attempt() {
+            Err(FollowError::Store(StoreError::InUse(path))) if begun.elapsed() < COPY_PATIENCE => {
+                if !is_told && begun.elapsed() > COPY_SILENCE {
+                    note(format!("Waiting for another program that has {} open.", path.display()));
+                    is_told = true;
+                }
+                thread::sleep(COPY_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use quotapass_registry::{Follower, RegistryReader};
 use serde_json::json;
 
-use super::{context::Context, output::note};
+use super::{context::Context, members::when_free, output::note};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry()?;
     let path = context.copy_path(&registry.id())?;
     if arguments.from_scratch
-        && let Some(aside) = Follower::set_aside(&path)?
+        && let Some(aside) = when_free(|| Ok(Follower::set_aside(&path)?))?
     {
         note(format!("The previous copy is now {}.", aside.display()));
     }

@@ -64,6 +64,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     for change in copy.roots_since(&registry, now.saturating_sub(window.into()))? {
         roots.advance(change.root, change.since);
     }
+    // Other programs can use the copy during the proofs.
+    drop(copy);
     let keys = context.keys()?;
     let (posts, badges) = (prover::<Post>(&keys)?, prover::<Badge>(&keys)?);
     let origin = if arguments.badge.is_some() { badges.origin() } else { posts.origin() };

@@ -24,13 +24,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let registry = context.registry()?;
     let token = registry.info()?.token;
-    let (mut copy, synced) = context.synced_copy(&registry)?;
+    let (copy, synced) = context.synced_copy(&registry)?;
     let (mut head, mut was_behind) = (synced.head, synced.behind > 0);
     let standing = format!("{} members at block {}", head.member_count, head.block.number);
     if arguments.once {
         note(format!("{standing}."));
         return Ok(());
     }
+    // Other programs can use the file meanwhile.
+    let mut copy = copy.into_memory()?;
     note(format!("{standing}; following the chain until Ctrl-C."));
     loop {
         thread::sleep(Duration::from_secs(arguments.interval));

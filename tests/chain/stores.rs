@@ -1,6 +1,6 @@
 //! Tests of a copy's file: opened, refused, and damaged.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread, time::Duration};
 
 use quotapass_circuits::{
     membership::{Levels, MemberIndex},
@@ -72,6 +72,42 @@ fn a_file_is_opened_once_and_never_replaced() {
     drop(create().unwrap());
     let anew = Follower::create(&path, id, FollowerSettings::default());
     assert_eq!(store_error(anew), StoreError::Exists(path));
+}
+
+#[test]
+fn a_copy_that_continues_in_memory_frees_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("members.redb");
+    let bench = stored(&path, 20);
+    let id = bench.registry.id();
+    let mut watching = open(&path, id).unwrap().into_memory().unwrap();
+    assert_eq!(watching.head(), Some(bench.registry.head().unwrap()));
+    let mut other = open(&path, id).unwrap();
+    join(&bench, 0, 20, SMALL);
+    for copy in [&mut watching, &mut other] {
+        let synced = copy.sync(&bench.registry).unwrap();
+        assert_eq!((synced.events, copy.root().unwrap()), (1, bench.registry.root().unwrap()));
+    }
+    for index in (0..21).map(MemberIndex) {
+        assert_eq!(watching.record(index).unwrap(), other.record(index).unwrap());
+        assert_eq!(watching.path(index).ok(), other.path(index).ok());
+    }
+}
+
+#[test]
+fn several_programs_may_begin_one_copy_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("members.redb");
+    let id = RegistryId { chain_id: 1, address: [7; 20] };
+    let begin = || loop {
+        match Follower::open_or_create(&path, id, FollowerSettings::default()) {
+            Ok(_) => return,
+            Err(FollowError::Store(StoreError::InUse(_))) => thread::sleep(Duration::from_millis(1)),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(begin))));
+    open(&path, id).unwrap();
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod light;
 mod offline;
 mod story;
 mod strangers;
+mod together;
 mod world;

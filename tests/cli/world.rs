@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use quotapass_testkit::anvil::Anvil;
@@ -92,12 +92,17 @@ impl Device {
         self.run_with(arguments, b"")
     }
 
-    /// Runs the program with this standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Answer {
+    /// Starts the program with pipes for its input and outputs.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
         command.args(arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.spawn().unwrap()
+    }
+
+    /// Runs the program with this standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Answer {
+        let mut child = self.spawn(arguments);
         // The write fails if the program closes its input without reading it.
         let _ = child.stdin.take().unwrap().write_all(input);
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();

@@ -126,7 +126,7 @@ pub enum StoreError {
     #[error("{0} exists; open it, or choose another path for a new copy")]
     Exists(PathBuf),
     /// Another process, or another handle in this process, has the store open.
-    #[error("{0} is in use; close the other program that follows this registry, or give this program a separate store")]
+    #[error("{0} is in use by another program that follows this registry; wait until it is done, or close it")]
     InUse(PathBuf),
     /// The file is of another kind.
     #[error("{0} is not a copy of a registry; check the path (nothing was written to it)")]

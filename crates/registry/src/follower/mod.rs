@@ -132,7 +132,23 @@ impl Follower {
     /// # Errors
     /// As [`open`](Self::open): an existing file that cannot be opened is not replaced.
     pub fn open_or_create(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
-        if path.exists() { Self::open(path, registry, settings) } else { Self::create(path, registry, settings) }
+        if !path.exists() {
+            match Self::create(path, registry, settings.clone()) {
+                // Another process has just made it.
+                Err(FollowError::Store(StoreError::Exists(_))) => {}
+                made => return made,
+            }
+        }
+        Self::open(path, registry, settings)
+    }
+
+    /// Continues in memory and closes the file, which other programs can then open. The file keeps its content.
+    ///
+    /// # Errors
+    /// [`FollowError::Store`] if the file cannot be read.
+    pub fn into_memory(mut self) -> Result<Self, FollowError> {
+        self.store = self.store.to_memory(self.registry)?;
+        Ok(self)
     }
 
     /// Moves the file of a copy aside, to the same name with the extension `old`, so that a new copy can be made. Returns

@@ -11,6 +11,7 @@
 //! | `blocks` | number u64 | hash 32, timestamp u64 big-endian |
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -79,6 +80,24 @@ impl Store {
         Self { database, path }.initialised(registry, state)
     }
 
+    /// Copies the store to memory.
+    pub(super) fn to_memory(&self, registry: RegistryId) -> Result<Self, StoreError> {
+        let state = self.state()?;
+        let copy = Self::in_memory(registry, &state)?;
+        let mut members = BTreeMap::new();
+        self.for_each_member(|index, stored| {
+            members.insert(index, stored);
+        })?;
+        let writing = copy.write()?;
+        writing.put_members(&members)?;
+        writing.put_nodes(self.nodes()?)?;
+        for block in self.blocks()? {
+            writing.put_block(block, 0)?;
+        }
+        writing.commit(&state)?;
+        Ok(copy)
+    }
+
     /// A new store in a file, which appears at its path only when it is complete.
     pub(super) fn create(path: &Path, registry: RegistryId, state: &CopyState) -> Result<Self, StoreError> {
         if path.exists() {
@@ -96,6 +115,10 @@ impl Store {
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse(path.into())),
             made => made.map_err(|error| failed("create", path, &error))?,
         };
+        // Another process may have finished the file before the lock, and must not lose it.
+        if path.exists() {
+            return Err(StoreError::Exists(path.into()));
+        }
         let store = Self { database, path: path.into() }.initialised(registry, state)?;
         fs::rename(&draft, path).map_err(io)?;
         Ok(store)
@@ -181,27 +204,27 @@ impl Store {
     pub(super) fn tree(&self) -> Result<MemberTree, StoreError> {
         let reading = self.read()?;
         let members = reading.open_table(MEMBERS).map_err(|error| self.damaged(&error))?;
-        let nodes = reading.open_table(NODES).map_err(|error| self.damaged(&error))?;
-        let mut wrong = None;
         let mut slots = Vec::new();
         for (expected, entry) in (0u32..).zip(members.iter().map_err(|error| self.damaged(&error))?) {
             let (index, bytes) = entry.map_err(|error| self.damaged(&error))?;
             let member = StoredMember::from_bytes(&bytes.value()).filter(|_| index.value() == expected);
             slots.push(member.ok_or_else(|| self.damaged(&format_args!("member {expected} is missing")))?.slot());
         }
+        MemberTree::restore(Levels::STANDARD, slots, self.nodes()?).map_err(|error| self.damaged(&error))
+    }
+
+    /// The nodes of the tree, level by level.
+    fn nodes(&self) -> Result<Vec<TreeNode>, StoreError> {
+        let reading = self.read()?;
+        let nodes = reading.open_table(NODES).map_err(|error| self.damaged(&error))?;
         let entries = nodes.iter().map_err(|error| self.damaged(&error))?;
-        let nodes = entries.map_while(|entry| {
-            let read = entry.map_err(|error| self.damaged(&error)).and_then(|(key, hash)| {
+        entries
+            .map(|entry| {
+                let (key, hash) = entry.map_err(|error| self.damaged(&error))?;
                 let hash = Root::from_be_bytes(&hash.value()).map_err(|error| self.damaged(&error))?;
                 Ok(TreeNode { level: (key.value() >> 32) as u8, place: key.value() as u32, hash })
-            });
-            read.map_err(|error| wrong = Some(error)).ok()
-        });
-        let tree = MemberTree::restore(Levels::STANDARD, slots, nodes);
-        match wrong {
-            Some(error) => Err(error),
-            None => tree.map_err(|error| self.damaged(&error)),
-        }
+            })
+            .collect()
     }
 
     pub(super) fn member(&self, index: MemberIndex) -> Result<Option<StoredMember>, StoreError> {
