@@ -120,10 +120,10 @@ impl Context {
         }
         let window = self.config().scopes().iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let settings = FollowerSettings {
+            first_block: self.config().get(Key::FirstBlock)?,
             reorganisation_limit: self.config().require(Key::MaxReorgDepth)?,
             history: Duration::from_secs(window.into()),
             progress: progress::sync(),
-            ..FollowerSettings::default()
         };
         Ok(when_free(|| Follower::open_or_create(&path, *registry, settings.clone()))?)
     }
@@ -310,8 +310,8 @@ pub(super) fn when_free<T>(mut attempt: impl FnMut() -> Result<T, FollowError>) 
 /// The note about an endpoint that is behind the local copy.
 pub(super) fn behind(blocks: u64) -> String {
     format!(
-        "The endpoint is {blocks} blocks behind the local copy, which stays as it is until the endpoint has caught up. If \
-         the chain was begun anew, run `quotapass sync --from-scratch`."
+        "The endpoint is {blocks} blocks behind the local copy, which stays as it is until the endpoint has caught up. \
+         If the chain was restarted, run `quotapass sync --from-scratch`."
     )
 }
 

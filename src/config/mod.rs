@@ -91,6 +91,7 @@ pub(super) enum Key {
     MembersFrom,
     MembersProxy,
     RpcTimeout,
+    FirstBlock,
     MaxReorgDepth,
     MinAnonymity,
     TestChains,
@@ -99,7 +100,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -114,6 +115,7 @@ impl Key {
         Self::MembersFrom,
         Self::MembersProxy,
         Self::RpcTimeout,
+        Self::FirstBlock,
         Self::MaxReorgDepth,
         Self::MinAnonymity,
         Self::TestChains,
@@ -138,6 +140,7 @@ impl Key {
             Self::MembersFrom => "members_from",
             Self::MembersProxy => "members_proxy",
             Self::RpcTimeout => "rpc_timeout",
+            Self::FirstBlock => "first_block",
             Self::MaxReorgDepth => "max_reorg_depth",
             Self::MinAnonymity => "min_anonymity",
             Self::TestChains => "test_chains",
@@ -153,7 +156,12 @@ impl Key {
     /// Returns the setting's flag; some settings have none.
     pub(crate) fn flag(self) -> Option<String> {
         match self {
-            Self::MaxReorgDepth | Self::MinAnonymity | Self::TestChains | Self::TrustedKeys | Self::TrustedCode => None,
+            Self::FirstBlock
+            | Self::MaxReorgDepth
+            | Self::MinAnonymity
+            | Self::TestChains
+            | Self::TrustedKeys
+            | Self::TrustedCode => None,
             key => Some(format!("--{}", key.name().replace('_', "-"))),
         }
     }
@@ -188,6 +196,7 @@ impl Key {
             Self::MembersFrom => "\"https://relay.example\"",
             Self::MembersProxy => "\"socks5h://127.0.0.1:9050\"",
             Self::RpcTimeout => "30",
+            Self::FirstBlock => "19000000",
             Self::MaxReorgDepth => "256",
             Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
@@ -234,7 +243,12 @@ impl Flags {
             Key::MembersFrom => self.members_from.as_ref(),
             Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
-            Key::MaxReorgDepth | Key::MinAnonymity | Key::TestChains | Key::TrustedKeys | Key::TrustedCode => None,
+            Key::FirstBlock
+            | Key::MaxReorgDepth
+            | Key::MinAnonymity
+            | Key::TestChains
+            | Key::TrustedKeys
+            | Key::TrustedCode => None,
         }
     }
 }

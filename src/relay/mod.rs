@@ -88,8 +88,8 @@ enum Verb {
     Log(log::Verb),
     /// Move the copy of the registry away, so that the next start reads all events again
     ///
-    /// For a copy that is damaged, or that a reorganisation left too deep to undo. Stop the relay first. The nullifier log
-    /// stays as it is.
+    /// For a copy that is damaged, or after a reorganisation that is too deep to undo. Stop the relay first. The
+    /// nullifier log stays as it is.
     Resync,
 }
 

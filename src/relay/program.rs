@@ -89,10 +89,10 @@ impl Program {
         let copy_path = folders.copy(&chain.id)?;
         let window = settings.live.scopes.iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let follower_settings = FollowerSettings {
+            first_block: fixed.chain.first_block(),
             reorganisation_limit: fixed.chain.max_reorg_depth,
             history: Duration::from_secs(window.into()),
             progress: super::logging::sync(),
-            ..FollowerSettings::default()
         };
         let copy = Follower::open_or_create(&copy_path, chain.id, follower_settings)?;
         let store = folders.open_store(fixed, &chain.id, may_be_new)?;

@@ -142,6 +142,9 @@ address = "127.0.0.1:8480"
 const TAIL: &str = r#"# pause between two polls of the chain, and time limit for a response
 # poll_seconds = 4
 # timeout_seconds = 30
+# First block to read, if the one that is found does not suit the endpoint: the block of the registry's first deposit or an
+# earlier one.
+#   first_block = 19000000
 # number of blocks that a reorganisation may undo
 # max_reorg_depth = 256
 

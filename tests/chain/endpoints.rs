@@ -10,7 +10,7 @@ use std::{
 };
 
 use quotapass_registry::{
-    Follower, FollowerSettings, Observer, RegistryContract, RegistryError, RegistryReader,
+    Observer, RegistryContract, RegistryError, RegistryReader,
     alloy_primitives::Address,
     node::{Call, Node, NodeError},
     rpc::{JsonRpcNode, NodeProgress, RpcSettings},
@@ -191,43 +191,6 @@ fn what_is_no_registry_is_refused() {
     assert_eq!(connect(nobody), RegistryError::Node(NodeError::NoContract(nobody)));
     // The token has code but none of the registry's functions.
     assert!(matches!(connect(bench.registry.token()), RegistryError::Refused(_)));
-    assert_eq!(bench.node.deployment_block(nobody), Err(NodeError::NoContract(nobody)));
-}
-
-#[test]
-fn the_block_of_the_deployment_is_found() {
-    let anvil = Anvil::start(START);
-    anvil.mine(77);
-    let node = quotapass_testkit::bench::node(&anvil, &anvil.http(), RpcSettings::default());
-    let bench = AnvilBench::on(anvil, node);
-    let deployed = bench.registry.latest_block().unwrap().number;
-    for depth in [0, 1, 50, 500] {
-        bench.anvil.mine(depth);
-        assert_eq!(bench.registry.deployment_block().unwrap(), Some(deployed));
-    }
-    join(&bench, 0, 0, SMALL);
-    let mut follower = Follower::in_memory(bench.registry.id(), FollowerSettings::default()).unwrap();
-    follower.sync(&bench.registry).unwrap();
-    assert_eq!(follower.first_block(), Some(deployed));
-
-    // A node without old states: all blocks are read.
-    let oldest = deployed + 100;
-    let proxy = Proxy::start(bench.anvil.port(), move |method, params| match method {
-        "eth_getCode" if number(&params[1]).is_some_and(|number| number < oldest) => {
-            Answer::Error(-32000, "missing trie node 0123 (path ) state is not available")
-        }
-        _ => Answer::Pass,
-    });
-    let node = JsonRpcNode::connect(&proxy.http(), hasty()).unwrap();
-    let registry = RegistryContract::connect(node, bench.address()).unwrap();
-    assert_eq!(registry.deployment_block().unwrap(), None);
-    let mut follower = Follower::in_memory(registry.id(), FollowerSettings::default()).unwrap();
-    assert_eq!(follower.sync(&registry).unwrap().head.member_count, 1);
-    assert_eq!(follower.first_block(), Some(0));
-}
-
-fn number(value: &Value) -> Option<u64> {
-    u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod endpoints;
+mod history;
 mod interruptions;
 mod reorganisations;
 mod stores;

@@ -253,10 +253,6 @@ impl<N: Node> RegistryReader for RegistryContract<N> {
         self.node.logs(self.address, blocks)?.iter().map(logged).collect()
     }
 
-    fn deployment_block(&self) -> Result<Option<BlockNumber>, RegistryError> {
-        Ok(self.node.deployment_block(self.address)?)
-    }
-
     fn balance_of(&self, account: Address) -> Result<U256, RegistryError> {
         self.view_token(TokenAbi::balanceOfCall { account })
     }

@@ -212,14 +212,6 @@ pub trait RegistryReader: Send + Sync {
     /// As [`info`](Self::info).
     fn events(&self, blocks: RangeInclusive<BlockNumber>) -> Result<Vec<LoggedEvent>, RegistryError>;
 
-    /// Finds the block that the registry was deployed in, or an earlier one; `None` if the chain's node cannot tell.
-    ///
-    /// # Errors
-    /// As [`info`](Self::info).
-    fn deployment_block(&self) -> Result<Option<BlockNumber>, RegistryError> {
-        Ok(None)
-    }
-
     /// Reads an account's balance of the token.
     ///
     /// # Errors

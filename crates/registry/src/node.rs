@@ -98,8 +98,9 @@ pub enum NodeError {
     RangeTooWide(String),
     /// The endpoint refuses the logs of a single block.
     #[error(
-        "the endpoint does not give the logs of block {block}, even alone ({reason}): the block is too large for it; use \
-         another endpoint"
+        "the endpoint does not give the logs of block {block}, even alone ({reason}): the block is too large for it, \
+         or older than the history that it keeps; use another endpoint, or set `first_block` if the registry's first \
+         deposit is later"
     )]
     BlockTooLarge {
         /// The block.
@@ -176,7 +177,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// Whether a query for the logs of fewer blocks may succeed: the failure may be due to the number of blocks or logs.
+    /// Whether a query for the logs of fewer blocks may succeed: the number of blocks or logs may be the cause.
     pub fn may_be_too_wide(&self) -> bool {
         matches!(
             self,
@@ -230,14 +231,4 @@ pub trait Node: Send + Sync {
     /// # Errors
     /// [`NodeError`] if the node cannot tell.
     fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError>;
-
-    /// Finds the block that a contract was deployed in, or an earlier one; `None` if the node cannot tell, for instance
-    /// because it does not store old states.
-    ///
-    /// # Errors
-    /// [`NodeError`] if the node does not answer at all; [`NodeError::NoContract`] if there is no such contract.
-    fn deployment_block(&self, contract: Address) -> Result<Option<BlockNumber>, NodeError> {
-        let _ = contract;
-        Ok(None)
-    }
 }

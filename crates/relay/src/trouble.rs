@@ -49,7 +49,8 @@ impl TroubleKind {
                  `unknown_root`"
             }
             Self::ChainReorganised => {
-                "the chain was reorganised deeper than the relay may undo; the relay judges posts by the roots from before"
+                "the chain was reorganised deeper than the relay may undo; the relay judges posts by the roots from \
+                 before"
             }
         }
     }

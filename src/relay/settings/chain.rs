@@ -33,6 +33,7 @@ pub(in crate::relay) struct ChainSection {
     /// The time limit for a response.
     #[serde(rename = "timeout_seconds", default = "timeout", deserialize_with = "seconds::<1, 3_600, _>")]
     pub(in crate::relay) timeout: Duration,
+    first_block: Option<FirstBlock>,
     /// The number of blocks that a reorganisation may undo.
     #[serde(default = "max_reorg_depth", deserialize_with = "number::<0, 1_000_000, _>")]
     pub(in crate::relay) max_reorg_depth: u64,
@@ -40,6 +41,9 @@ pub(in crate::relay) struct ChainSection {
 
 /// The id of a chain.
 pub(super) type ChainId = Within<1, { i64::MAX as u64 }>;
+
+/// The number of a block; chains have far fewer.
+type FirstBlock = Within<0, 1_000_000_000_000>;
 
 fn poll() -> Duration {
     ChainSettings::default().poll
@@ -87,6 +91,11 @@ impl ChainSection {
             }
         }
         check_address(url)
+    }
+
+    /// Returns the first block to read, if it is given.
+    pub(in crate::relay) fn first_block(&self) -> Option<u64> {
+        self.first_block.map(Within::get)
     }
 
     pub(in crate::relay) fn chain_id(&self) -> Option<u64> {

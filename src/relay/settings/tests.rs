@@ -49,6 +49,8 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     assert_eq!(EngineSettings { workers, ..engine.clone() }, EngineSettings::default());
     assert_eq!(full.fixed.slashing.confirmations, SlashingSection::default().confirmations);
     assert_eq!(full.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
+    let first_block = |text: &str| parse(text).unwrap().fixed.chain.first_block();
+    assert_eq!((first_block(&template()), first_block(&chosen("[chain]"))), (None, Some(19_000_000)));
     let registry = Address::repeat_byte(7);
     let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, scope: TemplateScope::Demo })).unwrap();
     assert_eq!(embedded.fixed.chain.state.as_deref(), Some(Path::new("/etc/quotapass/chain.state")));

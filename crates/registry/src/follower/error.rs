@@ -15,6 +15,10 @@ use crate::RegistryError;
 const READ_AGAIN: &str =
     "read everything again with `quotapass sync --from-scratch`, or for a relay with `quotapass relay resync`";
 
+/// Advice after events that contradict each other or the contract.
+const ASK_ANOTHER: &str = "ask another endpoint, or, if it says the same, read everything again with `quotapass sync \
+                           --from-scratch`, or for a relay with `quotapass relay resync`";
+
 /// Errors of a follower. Unless the variant says otherwise, everything read before is kept, and the call can be
 /// repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +60,17 @@ pub enum FollowError {
          ask another endpoint"
     )]
     Unsteady(u32),
+    /// The events from the given first block on do not begin with the first member.
+    #[error(
+        "the events from block {first} on do not begin with the registry's first member: `first_block` is later than its \
+         deposit, or the endpoint leaves events out; correct the setting, or ask another endpoint"
+    )]
+    FirstBlockTooLate {
+        /// The first block of the settings.
+        first: BlockNumber,
+    },
     /// Events are missing between two members.
-    #[error("the next member has index {found} instead of {expected}: events are missing; ask another endpoint")]
+    #[error("the next member has index {found} instead of {expected}: events are missing; {}", ASK_ANOTHER)]
     Gap {
         /// The expected index.
         expected: MemberIndex,
@@ -65,7 +78,7 @@ pub enum FollowError {
         found: MemberIndex,
     },
     /// Events were repeated, or came from blocks that were not requested.
-    #[error("an event of block {block}, log {log_index}, is out of order; ask another endpoint")]
+    #[error("an event of block {block}, log {log_index}, is out of order; {}", ASK_ANOTHER)]
     OutOfOrder {
         /// The block of the event.
         block: BlockNumber,
@@ -73,7 +86,7 @@ pub enum FollowError {
         log_index: u64,
     },
     /// A slot was zeroed for a commitment that it does not hold.
-    #[error("slot {index} was zeroed for {commitment}, which is not what it holds; ask another endpoint")]
+    #[error("slot {index} was zeroed for {commitment}, which is not what it holds; {}", ASK_ANOTHER)]
     WrongSlot {
         /// The slot.
         index: MemberIndex,
@@ -81,15 +94,13 @@ pub enum FollowError {
         commitment: IdentityCommitment,
     },
     /// An event concerns a member who never joined.
-    #[error("an event concerns member {0}, who was never added; ask another endpoint")]
+    #[error("an event concerns member {0}, who was never added; {ask}", ask = ASK_ANOTHER)]
     UnknownMember(MemberIndex),
     /// The tree cannot apply an event.
-    #[error("the tree cannot apply the event: {0}; ask another endpoint")]
+    #[error("the tree cannot apply the event: {0}; {ask}", ask = ASK_ANOTHER)]
     Tree(#[from] TreeError),
     /// All events are applied, but the roots differ. Everything read since the last matching root is discarded.
-    #[error(
-        "at block {block} the events give the root {computed}, but the contract has {expected}; ask another endpoint"
-    )]
+    #[error("at block {block} the events give the root {computed}, but the contract has {expected}; {}", ASK_ANOTHER)]
     RootMismatch {
         /// The block.
         block: BlockNumber,
@@ -129,7 +140,7 @@ pub enum StoreError {
     #[error("{0} is in use by another program that follows this registry; wait until it is done, or close it")]
     InUse(PathBuf),
     /// The file is of another kind.
-    #[error("{0} is not a copy of a registry; check the path (nothing was written to it)")]
+    #[error("{0} is not a copy of a registry (nothing was written to it); check the path, or {again}", again = READ_AGAIN)]
     Foreign(PathBuf),
     /// The file is of another version of quotapass.
     #[error("{path} has version {found}, which this program does not read; {}", READ_AGAIN)]

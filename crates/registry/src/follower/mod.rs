@@ -39,6 +39,7 @@
 
 mod change;
 mod error;
+mod first;
 mod history;
 mod range;
 mod record;
@@ -68,8 +69,8 @@ use super::{Head, MemberRecord, Observer};
 /// Settings of a follower.
 #[derive(Clone, Debug)]
 pub struct FollowerSettings {
-    /// The first block that may have events of the registry. If `None`, the registry's node is asked for the deployment
-    /// block; if it cannot tell, all blocks are read.
+    /// The first block to read, which must not be later than the registry's first deposit. If `None`, it is found by the
+    /// day of this deposit, which the contract records.
     pub first_block: Option<BlockNumber>,
     /// Maximum number of blocks that a reorganisation may undo.
     pub reorganisation_limit: u64,
@@ -105,8 +106,7 @@ impl Follower {
     /// # Errors
     /// [`FollowError::Store`] if the store cannot be made.
     pub fn in_memory(registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
-        let state = Self::blank(&settings);
-        Self::of_store(registry, settings, Store::in_memory(registry, &state)?)
+        Self::of_store(registry, settings, Store::in_memory(registry, &Self::blank())?)
     }
 
     /// A new copy in a file.
@@ -114,8 +114,7 @@ impl Follower {
     /// # Errors
     /// [`StoreError::Exists`] if the file exists, and others if it cannot be written.
     pub fn create(path: &Path, registry: RegistryId, settings: FollowerSettings) -> Result<Self, FollowError> {
-        let state = Self::blank(&settings);
-        Self::of_store(registry, settings, Store::create(path, registry, &state)?)
+        Self::of_store(registry, settings, Store::create(path, registry, &Self::blank())?)
     }
 
     /// Opens the file of a copy and locks it: nothing else can open it at the same time. Opening hashes nothing;
@@ -151,8 +150,8 @@ impl Follower {
         Ok(self)
     }
 
-    /// Moves the file of a copy aside, to the same name with the extension `old`, so that a new copy can be made. Returns
-    /// the new path; `None` if there is no file. A file of an earlier call is replaced.
+    /// Moves the file of a copy aside, to the same name with the extension `old`, so that a new copy can be made.
+    /// Returns the new path; `None` if there is no file. A file of an earlier call is replaced.
     ///
     /// # Errors
     /// [`StoreError::InUse`], and [`StoreError::Failed`] if the file cannot be renamed.
@@ -160,9 +159,9 @@ impl Follower {
         Store::set_aside(path)
     }
 
-    fn blank(settings: &FollowerSettings) -> CopyState {
+    fn blank() -> CopyState {
         let root = MemberTree::new(Levels::STANDARD).root();
-        CopyState { first: settings.first_block, read: None, verified: None, root }
+        CopyState { first: None, read: None, verified: None, root }
     }
 
     fn of_store(registry: RegistryId, settings: FollowerSettings, store: Store) -> Result<Self, FollowError> {
@@ -202,7 +201,7 @@ impl Follower {
 
     /// The first block that it reads; `None` before the first sync, unless the settings give it.
     pub fn first_block(&self) -> Option<BlockNumber> {
-        self.state.first
+        self.settings.first_block.or(self.state.first)
     }
 
     fn synced(&self) -> Result<(), FollowError> {

@@ -65,8 +65,8 @@ impl RangeWidth {
         if self.good >= blocks {
             self.good = 0;
         }
-        // Consecutive refusals divide the range by 2, 4, 16 and so on, so an endpoint that answers nothing at all is given
-        // up on after a few requests.
+        // Consecutive refusals divide the range by 2, 4, 16 and so on, so an endpoint that answers nothing at all is
+        // given up on after a few requests.
         let part = (blocks >> (1_u32 << self.refusals.min(5))).max(1);
         self.refusals += 1;
         self.width = if self.good > 0 { self.good } else { part };

@@ -34,8 +34,8 @@ impl Follower {
         Ok(registry.block(read.number)? == Some(read))
     }
 
-    /// Returns by how many blocks the endpoint is behind the copy: its chain ends before the last verified block, and no
-    /// block of it is known to differ. Zero otherwise.
+    /// Returns by how many blocks the endpoint is behind the copy: its chain ends before the last verified block, and
+    /// no block of it is known to differ. Zero otherwise.
     pub(super) fn blocks_behind(&self, registry: &dyn RegistryReader, head: Block) -> Result<u64, FollowError> {
         let Some(verified) = self.state.verified.filter(|verified| head.number < *verified) else { return Ok(0) };
         // A chain that contains a block contains all blocks before it.
@@ -47,8 +47,8 @@ impl Follower {
         Ok(if is_same { verified - head.number } else { 0 })
     }
 
-    /// If the last block read is no longer in the chain, undoes everything after the latest block that still is. Returns
-    /// false if the endpoint's servers disagree about the blocks up to `head`; nothing is undone then.
+    /// If the last block read is no longer in the chain, undoes everything after the latest block that still is.
+    /// Returns false if the endpoint's servers disagree about the blocks up to `head`; nothing is undone then.
     pub(super) fn return_to_common_ancestor(
         &mut self,
         registry: &dyn RegistryReader,

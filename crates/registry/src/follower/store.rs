@@ -48,7 +48,7 @@ const CACHE_BYTES: usize = 32 << 20;
 /// Progress of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CopyState {
-    /// The first block that may have events; `None` until it has been determined.
+    /// The first block that may have events, if it was found; `None` before that, and if the settings give it.
     pub(super) first: Option<BlockNumber>,
     /// The latest block that was read.
     pub(super) read: Option<Block>,

@@ -15,6 +15,7 @@ use quotapass_circuits::{
 
 use super::{
     Change, FollowError, Follower, RootChange, SyncProgress, SyncedMembers, Undone,
+    first::find_first_block,
     range::RangeWidth,
     record::{End, StoredMember},
     store::CopyState,
@@ -67,8 +68,8 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`]. The events that were read are kept, so the call can be repeated and continues from there. If
-    /// events contradict each other or the root, they are read once more; if that does not help, everything read since
-    /// the last matching root is discarded.
+    /// events contradict each other or the root, they are read once more, from a first block that is searched for once
+    /// more if no member is known; if that does not help, everything read since the last matching root is discarded.
     pub fn sync(&mut self, registry: &dyn RegistryReader) -> Result<SyncedMembers, FollowError> {
         let given = registry.id();
         if given != self.registry {
@@ -104,12 +105,15 @@ impl Follower {
                     thread::sleep(SECOND_THOUGHTS);
                     let settled = head.block.number.saturating_sub(self.settings.reorganisation_limit);
                     self.rewind(Some(settled.max(self.state.verified.unwrap_or(0))))?;
+                    self.doubt_first_block()?;
                 }
                 // Earlier events may be wrong as well, if they are unverified.
                 Step::Contradiction(error) => {
                     self.rewind(self.state.verified)?;
+                    let given = self.settings.first_block.filter(|_| self.tree.is_empty());
+                    self.doubt_first_block()?;
                     (self.pending.blocks, self.pending.events) = (0, 0);
-                    return Err(error);
+                    return Err(given.map_or(error, |first| FollowError::FirstBlockTooLate { first }));
                 }
             }
         }
@@ -129,7 +133,7 @@ impl Follower {
     }
 
     fn read_up_to(&mut self, registry: &dyn RegistryReader, head: Head) -> Result<Step, FollowError> {
-        let first = self.first(registry)?;
+        let first = self.first(registry, &head)?;
         let begun = Instant::now();
         let (from, members) = (self.next_block(first), self.tree.len() as u64);
         let mut width = RangeWidth::new();
@@ -167,15 +171,31 @@ impl Follower {
         self.verify(registry, head)
     }
 
-    /// The first block to read. It is determined once.
-    fn first(&mut self, registry: &dyn RegistryReader) -> Result<BlockNumber, FollowError> {
-        if let Some(first) = self.state.first {
+    /// The first block to read: the one of the settings, or the one that was found.
+    fn first(&mut self, registry: &dyn RegistryReader, head: &Head) -> Result<BlockNumber, FollowError> {
+        if let Some(first) = self.first_block() {
             return Ok(first);
         }
-        let first = registry.deployment_block()?.unwrap_or(0);
-        self.state.first = Some(first);
-        self.store.write()?.commit(&self.state)?;
+        let first = find_first_block(registry, head)?;
+        self.keep_first_block(Some(first))?;
         Ok(first)
+    }
+
+    /// Drops the first block, and whatever was read from it on, if no member is known: after a contradiction the block
+    /// may be too late. It is then searched for again.
+    fn doubt_first_block(&mut self) -> Result<(), FollowError> {
+        if !self.tree.is_empty() {
+            return Ok(());
+        }
+        self.rewind(None)?;
+        self.keep_first_block(None)
+    }
+
+    fn keep_first_block(&mut self, first: Option<BlockNumber>) -> Result<(), FollowError> {
+        let state = CopyState { first, ..self.state };
+        self.store.write()?.commit(&state)?;
+        self.state = state;
+        Ok(())
     }
 
     fn next_block(&self, first: BlockNumber) -> BlockNumber {

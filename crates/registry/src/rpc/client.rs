@@ -117,8 +117,8 @@ impl Client {
         self.repeated(error::is_passing, || self.request(request.clone())).await
     }
 
-    /// Repeats a read operation while its error may pass. A server that is behind is waited for longer than the settings
-    /// say for other errors, because it catches up by itself.
+    /// Repeats a read operation while its error may pass. A server that is behind is waited for longer than the
+    /// settings say for other errors, because it catches up by itself.
     pub(super) async fn repeated<T, F: Future<Output = Result<T, NodeError>>>(
         &self,
         mut may_pass: impl FnMut(&NodeError) -> bool,

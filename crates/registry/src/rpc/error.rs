@@ -26,7 +26,7 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
         RpcError::DeserError { err, text } => NodeError::BadAnswer(format!("{err} in {}", shortened(&text))),
         RpcError::Transport(kind) => match kind.as_http_error() {
             Some(error) if error.status == 429 => NodeError::RateLimited { retry_after: kind.retry_after() },
-            // Gateways that waited in vain for the server behind them; Cloudflare's have numbers of their own.
+            // Gateways whose server did not answer in time; Cloudflare has numbers of its own.
             Some(error) if matches!(error.status, 408 | 502..=504 | 520..=527) => match kind.retry_after() {
                 Some(delay) => NodeError::RateLimited { retry_after: Some(delay) },
                 None => unreachable(format!("HTTP status {}", error.status)),

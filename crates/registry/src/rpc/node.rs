@@ -162,10 +162,6 @@ impl Node for JsonRpcNode {
     fn block(&self, number: BlockNumber) -> Result<Option<Block>, NodeError> {
         self.run(move |client| async move { client.block(number).await })
     }
-
-    fn deployment_block(&self, contract: Address) -> Result<Option<BlockNumber>, NodeError> {
-        self.run(move |client| async move { deployment_block(&client, contract).await })
-    }
 }
 
 /// Makes calls on the state of one block. They name the block by its number, which every server understands; the same
@@ -249,28 +245,4 @@ pub(super) fn placed(log: Log) -> Result<ChainLog, NodeError> {
         }
         _ => Err(NodeError::BadAnswer("a log without a block".into())),
     }
-}
-
-/// Finds the first block with the contract's code by bisection.
-async fn deployment_block(client: &Client, contract: Address) -> Result<Option<BlockNumber>, NodeError> {
-    let latest = client.latest().await?.number;
-    let has_code = |number: BlockNumber| async move {
-        let code: Bytes = client.read(("eth_getCode", json!([contract, U64::from(number)]))).await?;
-        Ok::<_, NodeError>(!code.is_empty())
-    };
-    if !has_code(latest).await? {
-        return Err(NodeError::NoContract(contract));
-    }
-    let (mut low, mut high) = (0, latest);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match has_code(middle).await {
-            Ok(true) => high = middle,
-            Ok(false) => low = middle + 1,
-            // Nodes that do not store old states answer with different codes and texts.
-            Err(NodeError::Rpc { .. } | NodeError::BadAnswer(_) | NodeError::Halted(_)) => return Ok(None),
-            Err(failed) => return Err(failed),
-        }
-    }
-    Ok(Some(low))
 }

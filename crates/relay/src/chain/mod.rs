@@ -6,8 +6,9 @@
 //! the longest window are kept in a file beside the copy, so that a relay that starts while the chain's endpoint is
 //! unreachable serves the same roots as before. While the endpoint is unreachable, the relay continues to judge with
 //! the known roots, and the status says so. This ends when members who left meanwhile may have their deposits back: see
-//! [`Horizon`](quotapass_protocol::Horizon). An endpoint that is behind is waited for. A reorganisation that is deeper than
-//! the copy may undo is a [trouble](crate::TroubleKind::ChainReorganised), which ends when the operator makes a new copy.
+//! [`Horizon`](quotapass_protocol::Horizon). An endpoint that is behind is waited for. A reorganisation that is deeper
+//! than the copy may undo is a [trouble](crate::TroubleKind::ChainReorganised), which ends when the operator makes a new
+//! copy.
 
 mod departures;
 #[cfg(feature = "embedded-chain")]
