@@ -10,6 +10,7 @@ use quotapass_registry::{
     RegistryContract, RegistryReader,
     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
+use quotapass_text::EvmAddress;
 use quotapass_wallet::{
     identity::{Identity, IdentityStore},
     keys::KeyStore,
@@ -163,7 +164,8 @@ impl Context {
     }
 
     fn registry_address(&self) -> Result<Address> {
-        self.config.require(Key::Registry)
+        let EvmAddress(address) = self.config.require::<EvmAddress>(Key::Registry)?;
+        Ok(address.into())
     }
 
     /// Connects to the registry without a wallet, to read from it.
@@ -193,7 +195,7 @@ impl Context {
 
     /// Returns the id of the registry, or `None` if the settings do not suffice to determine it.
     pub(super) fn registry_id_if_known(&self) -> Result<Option<RegistryId>> {
-        let known = self.config.get::<Address>(Key::Registry)?.is_some()
+        let known = self.config.get::<EvmAddress>(Key::Registry)?.is_some()
             && (self.config.get::<u64>(Key::ChainId)?.is_some() || self.config.get::<String>(Key::RpcUrl)?.is_some());
         if known { self.registry_id().map(Some) } else { Ok(None) }
     }

@@ -1,5 +1,6 @@
 //! The program `quotapass`: one file per subcommand, dispatched here.
 
+mod address;
 mod amount;
 mod badge;
 mod bench;

@@ -14,7 +14,7 @@ use rand::rngs::OsRng;
 use serde_json::json;
 
 use super::{
-    amount,
+    address, amount,
     context::Context,
     evidence,
     keys::{prover, require_test_chain, warn_of},
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     evidence: PathBuf,
     /// Account that receives the reward [default: the wallet]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     receiver: Option<Address>,
     /// Do not ask for confirmation
     #[arg(long)]

@@ -7,7 +7,7 @@ use quotapass_registry::{MemberStatus, RegistryReader, RegistryWriter};
 use serde_json::json;
 
 use super::{
-    amount,
+    address, amount,
     context::Context,
     prompt::confirm,
     time::{duration, moment},
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     index: Option<u32>,
     /// Account that receives the tokens [default: the wallet]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
     /// Do not ask for confirmation
     #[arg(long)]

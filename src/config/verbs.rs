@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
+use quotapass_text::EvmAddress;
 use quotapass_wallet::files::create_new;
 use serde_json::{Value, json};
 
@@ -67,6 +68,7 @@ fn scope_json(DatedPolicy { policy, version, from }: &DatedPolicy) -> Result<Val
 }
 
 fn init(config: &Config, output: &Output) -> Result<()> {
+    config.get::<EvmAddress>(Key::Registry)?;
     let mut text = String::from(
         "# Configuration of quotapass. Each setting can also be given by its flag, or as QUOTAPASS_<SETTING> in the\n\
          # environment; both take precedence over this file. `quotapass config show` prints the settings in force.\n\n",

@@ -6,15 +6,15 @@ use clap::Args;
 use quotapass_registry::{RegistryReader, RegistryWriter};
 use serde_json::json;
 
-use crate::{amount, context::Context, prompt::confirm};
+use crate::{address, amount, context::Context, prompt::confirm};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Account to claim for; any wallet may send the transaction [default: the wallet]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     account: Option<Address>,
     /// Account that receives the tokens, if the wallet claims for itself [default: the account]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
     /// Do not ask for confirmation
     #[arg(long)]

@@ -14,7 +14,7 @@ use quotapass_registry::{
 use serde_json::json;
 
 use crate::{
-    amount,
+    address, amount,
     context::Context,
     keys::{prover, require_test_chain, warn_of},
     output::note,
@@ -33,7 +33,7 @@ const FEE_PART: u64 = 100;
 #[command(group = ArgGroup::new("who").required(true).args(["tiers", "gate"]))]
 pub(crate) struct Arguments {
     /// ERC-20 token of the deposits
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     token: Option<Address>,
     /// Also deploy a worthless token that anyone can mint, and mint a million for the deployer
     #[arg(long)]
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT")]
     tiers: Vec<String>,
     /// Contract that decides who may join, and with which stake and limit, instead of tiers
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     gate: Option<Address>,
     /// Price of a unit of stake in a registry with a gate, in tokens
     #[arg(long, value_name = "AMOUNT", requires = "gate", default_value = "0")]
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 25)]
     reward: u16,
     /// Account that receives the fees and the rest of slashed deposits [default: they are burnt]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     treasury: Option<Address>,
     /// Do not ask for confirmation
     #[arg(long)]

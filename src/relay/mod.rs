@@ -24,7 +24,7 @@ use quotapass_registry::Follower;
 use quotapass_relay::SystemClock;
 use serde_json::json;
 
-use super::{config::Flags, output::Output};
+use super::{address, config::Flags, output::Output};
 use development::{Development, prepare, write_configuration};
 use settings::Settings;
 use surroundings::ChainAccess;
@@ -191,6 +191,9 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
 fn init(flags: &Flags, output: Output) -> Result<()> {
     let path = flags.file().unwrap_or(Path::new(USUAL_FILE));
     let (rpc_url, chain_id, registry) = flags.chain();
+    if let Some(registry) = registry {
+        address::parse(registry).with_context(|| format!("--registry `{registry}` is not a valid address"))?;
+    }
     write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
     output.result(&format!("wrote {}", path.display()), json!({ "file": path }))
 }

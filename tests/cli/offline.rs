@@ -68,6 +68,19 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     let text = device.run(&["config", "show"]).succeeds().out.clone();
     assert!(text.contains("scope `lobby`: 10 messages in 3600 s"), "{text}");
 
+    let right = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let mistyped = right.replace("5aA", "5aa");
+    let place = ["--registry", &mistyped, "--chain-id", "5"];
+    device.run(&[&["identity", "new", "--yes"], &place[..]].concat()).succeeds();
+    device.run(&[&["identity", "show"], &place[..]].concat()).fails(1, right);
+    device.run(&[&["config", "init", "--config", "other.toml"], &place[..]].concat()).fails(1, right);
+    device.run(&[&["relay", "init", "--config", "relay.toml"], &place[..]].concat()).fails(1, right);
+    device.run(&["withdraw", "--to", &mistyped]).fails(2, right);
+    device.set("QUOTAPASS_REGISTRY", &mistyped);
+    device.run(&["identity", "show", "--chain-id", "5"]).fails(1, "from environment variable QUOTAPASS_REGISTRY");
+    device.set("QUOTAPASS_REGISTRY", &right.to_uppercase().replacen("0X", "0x", 1));
+    device.run(&["identity", "show", "--chain-id", "5"]).succeeds();
+    device.unset("QUOTAPASS_REGISTRY");
     let nobody = format!("0x{:040x}", 0xaa);
     device.set("QUOTAPASS_CHAIN_ID", "five");
     device

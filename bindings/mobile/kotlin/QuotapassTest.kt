@@ -162,7 +162,8 @@ fun identities() {
         throws<IllegalStateException> { account.commitment() }
     }
     test("addresses are checked") {
-        for (address in listOf("", "0x12", "0x" + "gg".repeat(20), "11".repeat(21), "é".repeat(20))) {
+        val mistyped = "0x5FbDB2315678afecb367f032d93F642f64180aa4"
+        for (address in listOf("", "0x12", "0x" + "gg".repeat(20), "11".repeat(21), "é".repeat(20), mistyped)) {
             val error = throws<QuotapassException.BadInput> { Identity.generate().account(Registry(1UL, address), 0u) }
             equal(error.argument, "registry.address")
         }

@@ -142,7 +142,8 @@ class Identities(unittest.TestCase):
         self.assertTrue(account.commitment())
 
     def test_addresses_are_checked(self):
-        for address in ("", "0x12", "0x" + "gg" * 20, "11" * 21, "é" * 20):
+        mistyped = "0x5FbDB2315678afecb367f032d93F642f64180aa4"
+        for address in ("", "0x12", "0x" + "gg" * 20, "11" * 21, "é" * 20, mistyped):
             with self.assertRaises(q.QuotapassError.BadInput) as caught:
                 q.Identity.generate().account(q.Registry(chain_id=1, address=address), 0)
             self.assertEqual(caught.exception.argument, "registry.address")

@@ -1,6 +1,7 @@
 //! Registries and their state on the chain.
 
 use quotapass_circuits::registry_id::RegistryId;
+use quotapass_text::EvmAddress;
 use quotapass_wallet::members;
 
 use crate::{QuotapassError, text::field};
@@ -10,20 +11,15 @@ use crate::{QuotapassError, text::field};
 pub struct Registry {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The contract's address: 40 hexadecimal digits, with or without `0x` before them.
+    /// The contract's address: 40 hexadecimal digits, with or without `0x` before them. If its letters are in upper and
+    /// lower case, they must have the right case (EIP-55).
     pub address: String,
 }
 
 impl Registry {
     pub(crate) fn id(&self) -> Result<RegistryId, QuotapassError> {
-        let digits = self.address.strip_prefix("0x").unwrap_or(&self.address);
-        let mut address = [0; 20];
-        hex::decode_to_slice(digits, &mut address).map_err(|_| {
-            QuotapassError::bad_input(
-                "registry.address",
-                "expected 40 hexadecimal digits, with or without 0x before them",
-            )
-        })?;
+        let address = self.address.parse::<EvmAddress>();
+        let EvmAddress(address) = address.map_err(|error| QuotapassError::bad_input("registry.address", error))?;
         Ok(RegistryId { chain_id: self.chain_id, address })
     }
 }

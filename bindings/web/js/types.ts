@@ -1,6 +1,9 @@
 import type { Gossip, RejectionName } from "./codes.js";
 
-/** A registry contract: EIP-155 chain id, and address as `0x` and 40 hexadecimal digits. */
+/**
+ * A registry contract: EIP-155 chain id, and address as `0x` and 40 hexadecimal digits. If its letters are in upper and lower
+ * case, they must have the right case (EIP-55).
+ */
 export interface Registry {
   readonly chainId: number | bigint;
   readonly address: string;

@@ -9,6 +9,7 @@ use quotapass_circuits::{
     registry_id::RegistryId,
 };
 use quotapass_protocol::{Policy, UnixSeconds};
+use quotapass_text::EvmAddress;
 use quotapass_wallet::BoundPolicy;
 use serde::Deserialize;
 
@@ -45,11 +46,10 @@ impl RegistryArgument {
     fn read(self) -> Result<RegistryId, Failure> {
         let chain_id = self.chain_id.parse();
         let chain_id = chain_id.map_err(|_| Failure::argument("the chain id is not a whole number below 2^64"))?;
-        let mut address = [0; 20];
-        let digits = self.address.strip_prefix("0x");
-        digits
-            .and_then(|digits| hex::decode_to_slice(digits, &mut address).ok())
-            .ok_or_else(|| Failure::argument("the registry's address is not 0x and 40 hexadecimal digits"))?;
+        let address = EvmAddress::from_prefixed(&self.address);
+        let EvmAddress(address) = address.map_err(|error| {
+            Failure::argument(format!("the registry's address `{}` is not valid: {error}", self.address))
+        })?;
         Ok(RegistryId { chain_id, address })
     }
 }

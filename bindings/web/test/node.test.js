@@ -367,6 +367,7 @@ test("rooms and registries that cannot be are refused", async () => {
   await refused(registry, { ...policy, name: "" });
   await refused(registry, {});
   await refused({ ...registry, address: "0x11" }, policy);
+  await refused({ ...registry, address: "0x5FbDB2315678afecb367f032d93F642f64180aa4" }, policy);
   await refused({ ...registry, chainId: -1 }, policy);
   await refused({ ...registry, chainId: 1.5 }, policy);
   for (const document of [null, "", "[", {}, { registry: fixture.registry }, { ...fixture, scopes: 1 }]) {

@@ -6,6 +6,7 @@ use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement
 use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHistory, UnixSeconds};
 #[cfg(feature = "notes")]
 use quotapass_protocol::{PolicyHash, note::NoteError};
+use quotapass_text::{AddressError, EvmAddress};
 use serde::Deserialize;
 
 use crate::ledger::Quota;
@@ -21,8 +22,8 @@ pub enum BoundPolicyError {
     #[error("this is not a relay's answer to /v1/policy: {0}; check the address")]
     Document(serde_json::Error),
     /// The registry's address is not valid.
-    #[error("the relay's registry address is not 0x and 40 hexadecimal digits; ask another relay")]
-    Address,
+    #[error("the address of the relay's registry is not valid: {0}; ask another relay")]
+    Address(AddressError),
     /// The relay has no scope of this name.
     #[error("the relay has no scope `{0}`; choose one that it lists")]
     NoSuchScope(String),
@@ -131,9 +132,8 @@ impl BoundPolicy {
     /// [`BoundPolicyError`].
     pub fn from_policy_document(json: &str, name: &str) -> Result<Self, BoundPolicyError> {
         let Document { registry, scopes } = serde_json::from_str(json).map_err(BoundPolicyError::Document)?;
-        let mut address = [0; 20];
-        let digits = registry.address.strip_prefix("0x").ok_or(BoundPolicyError::Address)?;
-        hex::decode_to_slice(digits, &mut address).map_err(|_| BoundPolicyError::Address)?;
+        let address = EvmAddress::from_prefixed(&registry.address);
+        let EvmAddress(address) = address.map_err(BoundPolicyError::Address)?;
         let registry = RegistryId { chain_id: registry.chain_id, address };
         let scope = scopes.into_iter().find(|scope| scope.name == name);
         let scope = scope.ok_or_else(|| BoundPolicyError::NoSuchScope(name.into()))?;
@@ -270,8 +270,12 @@ mod tests {
         assert!(matches!(refusal(&document, "attic"), BoundPolicyError::NoSuchScope(name) if name == "attic"));
         assert!(matches!(refusal("{}", "lobby"), BoundPolicyError::Document(_)));
         assert!(matches!(refusal(DOCUMENT, "lobby"), BoundPolicyError::Document(_)));
-        assert!(matches!(refusal(&document.replace("0x1111", "0x111g"), "lobby"), BoundPolicyError::Address));
-        assert!(matches!(refusal(&document.replace("0x1111", "1111"), "lobby"), BoundPolicyError::Address));
+        let address = |text: &str| refusal(&document.replace(&format!("0x{}", "11".repeat(20)), text), "lobby");
+        for text in ["0x111g111111111111111111111111111111111111", "1111111111111111111111111111111111111111"] {
+            assert!(matches!(address(text), BoundPolicyError::Address(AddressError::Form)), "{text}");
+        }
+        let mistyped = address("0x5FbDB2315678afecb367f032d93F642f64180aa4");
+        assert!(matches!(mistyped, BoundPolicyError::Address(AddressError::Checksum(_))), "{mistyped}");
         let skew = document.replace(r#""max_clock_skew": 20"#, r#""max_clock_skew": 61"#);
         assert!(matches!(refusal(&skew, "lobby"), BoundPolicyError::Policy(_)));
     }

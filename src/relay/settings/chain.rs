@@ -13,6 +13,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{Hidden, path::path, tls::TlsSection};
+use crate::address;
 
 /// `[chain]`: the registry, behind an endpoint or on an embedded chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,6 +27,7 @@ pub(in crate::relay) struct ChainSection {
     #[serde(default, deserialize_with = "path")]
     pub(in crate::relay) state: Option<PathBuf>,
     chain_id: Option<ChainId>,
+    #[serde(deserialize_with = "address::read")]
     pub(in crate::relay) registry: Address,
     /// The pause between two polls of the chain.
     #[serde(rename = "poll_seconds", default = "poll", deserialize_with = "seconds::<1, 3_600, _>")]

@@ -8,6 +8,7 @@ use quotapass_relay::{bounds::number, slasher::SlasherSettings};
 use serde::Deserialize;
 
 use super::{ChainSection, path::path};
+use crate::address;
 
 /// `[slashing]`: the wallet that slashes convicted members.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -18,6 +19,7 @@ pub(in crate::relay) struct SlashingSection {
     pub(in crate::relay) keystore: Option<PathBuf>,
     #[serde(deserialize_with = "path")]
     pub(in crate::relay) password_file: Option<PathBuf>,
+    #[serde(deserialize_with = "address::read_some")]
     pub(in crate::relay) receiver: Option<Address>,
     /// The number of blocks that must follow a slash before its case is closed.
     #[serde(deserialize_with = "number::<0, 10_000, _>")]

@@ -75,6 +75,11 @@ fn says_what_is_wrong_and_where() {
     says(&changed("\"reject\"", "\"refuse\""), &["unknown variant `refuse`", "line"]);
     says(&changed("127.0.0.1:8480", "8480"), &["invalid socket address", "line"]);
     says(&changed("chain_id = 31337\n", ""), &["no `chain_id`", &format!("line {}", line("[chain]"))]);
+    let right = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+    let mistyped = changed(right, &right.replace("5Fb", "5fb"));
+    says(&mistyped, &["is not a valid address: its checksum is wrong", right, "line"]);
+    let receiver = format!("enabled = true\nreceiver = \"{}\"", right.replace("5Fb", "5fb"));
+    says(&changed("enabled = true", &receiver), &["is not a valid address: its checksum is wrong", right, "line"]);
     let both = changed("[chain]\n", "[chain]\nstate = \"chain.state\"\n");
     says(&both, &["both `rpc_url` and `state`", &format!("line {}", line("[chain]"))]);
     let skewed = changed("max_clock_skew = 60", "max_clock_skew = 7200");

@@ -3,6 +3,7 @@
 use core::{fmt, str::FromStr};
 
 use quotapass_circuits::{registry_id::RegistryId, signal::Scope, time::UnixSeconds};
+use quotapass_text::{AddressError, EvmAddress};
 use serde::{Deserialize, Serialize};
 
 use super::{DatedPolicy, Policy, PolicyTable, UnlistedVerdict};
@@ -148,9 +149,12 @@ pub enum StatedPoliciesError {
     /// The note does not contain a relay's policies, or its signature is not valid.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// The registry is not valid.
-    #[error("the relay states a registry that is not a chain id and 40 hexadecimal digits; ask another relay")]
-    Registry,
+    /// The registry's chain id is not valid.
+    #[error("the relay states a chain id that is not a number below 2^64; ask another relay")]
+    ChainId,
+    /// The registry's address is not valid.
+    #[error("the relay states an address of its registry that is not valid: {0}; ask another relay")]
+    Address(AddressError),
     /// A time is not valid.
     #[error("the relay states the time `{0}`, which is not RFC 3339 in whole seconds with Z; ask another relay")]
     Time(String),
@@ -196,9 +200,9 @@ impl PoliciesStatement {
     /// [`StatedPoliciesError`].
     pub fn open(key: &NotePublicKey, note: &str) -> Result<(RegistryId, Vec<DatedPolicy>), StatedPoliciesError> {
         let Self { registry, scopes, .. } = key.open(POLICY_CONTEXT, note)?;
-        let mut address = [0; 20];
-        hex::decode_to_slice(&registry.address, &mut address).map_err(|_| StatedPoliciesError::Registry)?;
-        let chain_id = registry.chain_id.parse().map_err(|_| StatedPoliciesError::Registry)?;
+        let address = registry.address.parse::<EvmAddress>();
+        let EvmAddress(address) = address.map_err(StatedPoliciesError::Address)?;
+        let chain_id = registry.chain_id.parse().map_err(|_| StatedPoliciesError::ChainId)?;
         let registry = RegistryId { chain_id, address };
         let policies = scopes.into_iter().map(|policy| policy.read(&registry)).collect::<Result<_, _>>()?;
         Ok((registry, policies))
@@ -287,8 +291,11 @@ mod tests {
             change(&mut changed);
             PoliciesStatement::open(&key().public(), &changed.sign(&key()).unwrap()).unwrap_err()
         };
-        assert!(matches!(says(&|it| it.registry.chain_id = "x".into()), StatedPoliciesError::Registry));
-        assert!(matches!(says(&|it| it.registry.address.clear()), StatedPoliciesError::Registry));
+        assert!(matches!(says(&|it| it.registry.chain_id = "x".into()), StatedPoliciesError::ChainId));
+        let address = |text: &str| says(&|it| it.registry.address = text.into());
+        assert!(matches!(address(""), StatedPoliciesError::Address(AddressError::Form)));
+        let mistyped = address("5FbDB2315678afecb367f032d93F642f64180aa4");
+        assert!(matches!(mistyped, StatedPoliciesError::Address(AddressError::Checksum(_))));
         // With the scope of another registry, members of that registry could be slashed in this one.
         assert!(matches!(says(&|it| it.registry.chain_id = "2".into()), StatedPoliciesError::Scope(_)));
         assert!(matches!(says(&|it| it.scopes[0].from = "soon".into()), StatedPoliciesError::Time(_)));

@@ -1,0 +1,23 @@
+//! Text that people give to a program: in flags, settings, files, and as arguments of apps.
+//!
+//! # An address with a mistyped digit
+//!
+//! ```
+//! use quotapass_text::EvmAddress;
+//!
+//! let address: EvmAddress = "0x5FbDB2315678afecb367f032d93F642f64180aa3".parse()?;
+//! // The last digit is mistyped, and the case of the letters shows it.
+//! assert!("0x5FbDB2315678afecb367f032d93F642f64180aa4".parse::<EvmAddress>().is_err());
+//! // Text in one case has no checksum.
+//! assert_eq!("0x5fbdb2315678afecb367f032d93f642f64180aa3".parse(), Ok(address));
+//! assert_eq!(address.to_string(), "0x5FbDB2315678afecb367f032d93F642f64180aa3");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Types
+//!
+//! - [`EvmAddress`]: the address of an account or a contract.
+
+mod address;
+
+pub use address::{AddressError, EvmAddress};
