@@ -37,6 +37,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let words = identity.seed.words().with_context(|| {
         format!("identity `{name}` has no words: restore it with `identity new --from-wallet` and the same wallet")
     })?;
-    confirm("Show the words that restore this identity?", arguments.yes || output.is_json())?;
+    confirm("Show the words that restore this identity?", arguments.yes)?;
     output.result(&words, json!({ "identity": name, "mnemonic": words.as_str() }))
 }

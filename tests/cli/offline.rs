@@ -14,8 +14,11 @@ fn an_identity_is_made_listed_exported_and_restored() {
     device.run(&["identity", "new", "work"]).fails(1, "the identity `work` already exists");
     device.run(&["identity", "new", "a/b"]).fails(1, "is not a valid identity name");
     device.run(&["identity", "new", "--device", "3/2"]).fails(2, "the device number 3 is above the count 2");
-    assert_eq!(device.run(&["identity", "export", "work", "--json"]).json()["mnemonic"], words);
-    device.run(&["identity", "export", "work"]).fails(1, "pass --yes to confirm");
+    assert_eq!(device.run(&["identity", "export", "work", "--json", "--yes"]).json()["mnemonic"], words);
+    for format in [&[] as &[&str], &["--json"]] {
+        let asked = device.run(&[&["identity", "export", "work"], format].concat());
+        assert_eq!(asked.fails(1, "pass --yes to confirm").out, "");
+    }
 
     let restored = |words: &str| device.run_with(&["identity", "restore", "again"], words.as_bytes());
     restored("one two").fails(1, "has 24 words, this one 2");
