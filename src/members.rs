@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use quotapass_registry::{
     FollowError, Follower, FollowerSettings, MemberRecord, MemberStatus, RegistryReader, StoreError, SyncedMembers,
 };
 use quotapass_wallet::{
-    files::write_atomically,
+    files::{create_private_folder, folder_of, write_atomically},
     ledger::LedgerOwner,
     members::{ChainHead, ClientOptions, LightMembers, OwnMembership, RelayMembers, SyncError, meets},
 };
@@ -115,9 +115,7 @@ impl Context {
     /// Opens the local copy without a sync. Only one process can have it open at a time, so close it soon.
     pub(super) fn copy(&self, registry: &RegistryId) -> Result<Follower> {
         let path = self.copy_path(registry)?;
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        }
+        create_folder_of(&path)?;
         let window = self.config().scopes().iter().map(|dated| dated.policy.root_window).fold(TOLD, u32::max);
         let settings = FollowerSettings {
             first_block: self.config().get(Key::FirstBlock)?,
@@ -191,6 +189,7 @@ impl Context {
                 Err(error) => return Err(error.into()),
             }
         };
+        create_folder_of(&path)?;
         light.save(&path)?;
         if synced.asked.is_some() {
             note(format!("The relay knows that one of {} members asked.", synced.hidden_among));
@@ -279,6 +278,7 @@ impl Context {
     /// Stores the index of a member on this device.
     pub(super) fn keep_index(&self, owner: &LedgerOwner, index: MemberIndex) -> Result<()> {
         let path = self.own_file(owner, "index")?;
+        create_folder_of(&path)?;
         write_atomically(&path, format!("{index}\n").as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
@@ -313,6 +313,12 @@ pub(super) fn behind(blocks: u64) -> String {
         "The endpoint is {blocks} blocks behind the local copy, which stays as it is until the endpoint has caught up. \
          If the chain was restarted, run `quotapass sync --from-scratch`."
     )
+}
+
+/// Creates the folder of a registry's files. The names of some tell which member is this device's.
+fn create_folder_of(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    create_private_folder(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 fn has_left(index: MemberIndex, status: MemberStatus) -> String {

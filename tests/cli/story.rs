@@ -1,6 +1,6 @@
 //! A whole membership from deposit to withdrawal, as in docs/depositors.md.
 
-use std::time::Duration;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use quotapass_testkit::{anvil::Anvil, process::now};
 
@@ -33,6 +33,13 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     let second = alice.run(&["deposit", "--tier", "1", "--account", "1", "--yes", "--json"]).json();
     assert_eq!(second["index"], 1);
     assert_eq!(alice.run(&["sync", "--json"]).json()["members"], 2);
+    // The name of an index file belongs to a member, so others can neither read nor list it.
+    let folder = fs::read_dir(alice.path("data/registries")).unwrap().next().unwrap().unwrap().path();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let indices = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let indices: Vec<_> = indices.filter(|path| path.extension().is_some_and(|end| end == "index")).collect();
+    assert_eq!((mode(&folder), indices.len()), (0o700, 2));
+    assert!(indices.iter().all(|path| mode(path) == 0o600));
 
     // Posts within quota are accepted, and none beyond it.
     let first = alice.path("first.json");

@@ -31,6 +31,34 @@ pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Creates a folder that only its owner can list, and its parents. A folder that exists becomes such a folder.
+///
+/// The name of a file can tell what its content does not: whose member it is about.
+///
+/// # Errors
+/// File system errors.
+pub fn create_private_folder(folder: &Path) -> io::Result<()> {
+    private_folder().recursive(true).create(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
+            // Not all file systems have permissions, and the folder may be another user's. Its files are private anyway.
+            let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+        }
+    }
+    Ok(())
+}
+
+/// Returns a builder of folders that only their owner can list.
+pub(crate) fn private_folder() -> fs::DirBuilder {
+    #[allow(unused_mut)]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
 /// Returns the folder that contains a path.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -65,6 +93,20 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_lists_a_private_folder_new_or_old() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let (above, folder) = (root.path().join("above"), root.path().join("above/folder"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        create_private_folder(&folder).unwrap();
+        assert_eq!((mode(&above), mode(&folder)), (0o700, 0o700));
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        create_private_folder(&folder).unwrap();
+        assert_eq!(mode(&folder), 0o700);
     }
 
     #[test]
