@@ -10,7 +10,7 @@ use quotapass_registry::{
     RegistryContract, RegistryReader,
     rpc::{AccountKey, JsonRpcNode, RpcSettings},
 };
-use quotapass_text::EvmAddress;
+use quotapass_text::{EndpointUrl, EvmAddress};
 use quotapass_wallet::{
     identity::{Identity, IdentityStore},
     keys::KeyStore,
@@ -120,7 +120,7 @@ impl Context {
         Ok(Ledger::create(&files, owner, device, now()?, History::Unknown)?)
     }
 
-    pub(super) fn rpc_url(&self) -> Result<String> {
+    pub(super) fn rpc_url(&self) -> Result<EndpointUrl> {
         self.config.require(Key::RpcUrl)
     }
 
@@ -132,7 +132,7 @@ impl Context {
             progress: progress::transactions(),
             ..RpcSettings::default()
         };
-        Ok(JsonRpcNode::connect(&self.rpc_url()?, settings)?)
+        Ok(JsonRpcNode::connect(self.rpc_url()?.expose(), settings)?)
     }
 
     /// Opens the wallet that pays: a Ledger, a keystore file or a key in the environment.

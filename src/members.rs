@@ -18,6 +18,7 @@ use quotapass_circuits::{
 use quotapass_registry::{
     FollowError, Follower, FollowerSettings, MemberRecord, MemberStatus, RegistryReader, StoreError, SyncedMembers,
 };
+use quotapass_text::EndpointUrl;
 use quotapass_wallet::{
     files::{create_private_folder, folder_of, write_atomically},
     ledger::LedgerOwner,
@@ -138,7 +139,7 @@ impl Context {
     ) -> Result<Located> {
         let registry = self.registry()?;
         let owner = LedgerOwner { registry: registry.id(), commitment: secret.commitment() };
-        if let Some(relay) = self.config().get::<String>(Key::MembersFrom)? {
+        if let Some(relay) = self.config().get::<EndpointUrl>(Key::MembersFrom)? {
             return self.locate_by_relay(&registry, &owner, &relay, index, requirement);
         }
         let (copy, _) = self.synced_copy(&registry)?;
@@ -161,7 +162,7 @@ impl Context {
         &self,
         registry: &dyn RegistryReader,
         owner: &LedgerOwner,
-        relay: &str,
+        relay: &EndpointUrl,
         index: Option<u32>,
         requirement: &Requirement,
     ) -> Result<Located> {
@@ -170,7 +171,7 @@ impl Context {
             timeout: Duration::from_secs(self.config().require(Key::RpcTimeout)?),
             proxy: self.config().get(Key::MembersProxy)?,
         };
-        let source = RelayMembers::new(relay, Levels::STANDARD, &options)?;
+        let source = RelayMembers::new(relay.expose(), Levels::STANDARD, &options)?;
         let path = self.own_file(owner, "members")?;
         let own = OwnMembership { index, commitment: owner.commitment };
         let mut light = LightMembers::load(&path, Levels::STANDARD, own)?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_circuits::{membership::Levels, registry_id::RegistryId};
 use quotapass_protocol::{DatedPolicy, PoliciesStatement, PolicyHash, PolicyHistory, UnixSeconds, note::NotePublicKey};
+use quotapass_text::EndpointUrl;
 use quotapass_wallet::members::{ClientOptions, RelayMembers};
 use serde::Deserialize;
 use serde_json::json;
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
     ///
     /// Run this at fixed times, for example once a day, and not before each message. The request uses --members-proxy.
     #[arg(long, value_name = "URL")]
-    relay: Vec<String>,
+    relay: Vec<EndpointUrl>,
     /// Public key that a relay must sign its policies with [default: the key that the relay states]
     #[arg(long, value_name = "NAME+HASH+KEY", requires = "relay")]
     key: Vec<NotePublicKey>,
@@ -87,8 +88,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let mut keys = Vec::new();
     for relay in &arguments.relay {
         let (key, policies) = fetch(context, &registry, relay, &arguments.key)?;
-        sources.push(Source::new(relay.clone(), policies));
-        keys.push(json!({ "relay": relay, "key": key.to_string() }));
+        sources.push(Source::new(relay.to_string(), policies));
+        keys.push(json!({ "relay": relay.to_string(), "key": key.to_string() }));
     }
     let names: Vec<String> = match &arguments.scope {
         Some(scope) => {
@@ -183,14 +184,14 @@ struct Answer {
 fn fetch(
     context: &Context,
     registry: &RegistryId,
-    relay: &str,
+    relay: &EndpointUrl,
     keys: &[NotePublicKey],
 ) -> Result<(NotePublicKey, Vec<DatedPolicy>)> {
     let options = ClientOptions {
         timeout: Duration::from_secs(context.config().require(Key::RpcTimeout)?),
         proxy: context.config().get(Key::MembersProxy)?,
     };
-    let body = RelayMembers::new(relay, Levels::STANDARD, &options)?.policy()?;
+    let body = RelayMembers::new(relay.expose(), Levels::STANDARD, &options)?.policy()?;
     let answer: Answer = serde_json::from_slice(&body)
         .with_context(|| format!("the response of {relay} at /v1/policy is not a relay's; check the address"))?;
     let (Some(key), Some(signed)) = (answer.key, answer.note) else {
@@ -206,9 +207,9 @@ fn fetch(
         (None, true) => stated,
         (None, false) => bail!("{relay} signs with {stated}, which is not a key given with --key; do not trust it"),
     };
-    let (found, policies) = PoliciesStatement::open(&key, &signed).with_context(|| relay.to_owned())?;
+    let (found, policies) = PoliciesStatement::open(&key, &signed).with_context(|| relay.to_string())?;
     if found != *registry {
-        return Err(PolicyMismatch::OtherRegistry(relay.into()).into());
+        return Err(PolicyMismatch::OtherRegistry(relay.to_string()).into());
     }
     Ok((key, policies))
 }

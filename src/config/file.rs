@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use quotapass_protocol::DatedPolicy;
 use serde::Deserialize;
 use toml::{Spanned, Value};
@@ -10,6 +10,7 @@ use toml::{Spanned, Value};
 use super::{
     Key,
     scope::{ScopeSection, read_scopes},
+    toml_error::say,
 };
 
 /// The settings and the scopes of a file.
@@ -85,7 +86,7 @@ pub(super) fn read(path: &Path, must_exist: bool) -> Result<Content> {
 }
 
 fn parse(text: &str) -> Result<Content> {
-    let mut document: Document = toml::from_str(text)?;
+    let mut document: Document = toml::from_str(text).map_err(|error| anyhow!(say(text, &error)))?;
     let mut content = Content::default();
     for key in Key::ALL {
         let Some(value) = document.take(key) else { continue };
@@ -147,6 +148,14 @@ mod tests {
             ("2026-12-01T00:00:00Z", "a higher `version` than the policies before it"),
         ] {
             says(&format!("{SCOPE}{SCOPE}from = {from}\n"), reason);
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_password() {
+        for text in ["rpc_url = \"https://me:secret@host", "rpc_url = \"https://me:secret@host\" 1\n"] {
+            let error = format!("{:#}", parse(text).map(|content| content.values).unwrap_err());
+            assert!(error.contains("line 1") && !error.contains("secret"), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod file;
 mod scope;
+mod toml_error;
 pub(super) mod verbs;
 
 use std::{
@@ -16,9 +17,13 @@ use clap::Args;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::key_id::KeyId;
 
-pub(crate) use self::scope::{ScopeSection, read_scopes};
+pub(crate) use self::{
+    scope::{ScopeSection, read_scopes},
+    toml_error::{line_of, say},
+};
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_registry::CodeHash;
+use quotapass_text::EndpointUrl;
 
 /// Environment variable that names the configuration file, instead of the platform's default.
 const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
@@ -166,6 +171,14 @@ impl Key {
         }
     }
 
+    /// Returns a value of the setting for output. A URL is shown without passwords and keys.
+    fn shown(self, value: &str) -> String {
+        match self {
+            Self::RpcUrl | Self::MembersFrom | Self::MembersProxy => EndpointUrl::new(value).to_string(),
+            _ => value.into(),
+        }
+    }
+
     fn default(self) -> Option<&'static str> {
         match self {
             Self::Identity => Some("default"),
@@ -274,7 +287,6 @@ impl fmt::Display for Origin {
 }
 
 /// All settings in force.
-#[derive(Debug)]
 pub(super) struct Config {
     values: BTreeMap<Key, (String, Origin)>,
     scopes: Vec<DatedPolicy>,
@@ -321,8 +333,9 @@ impl Config {
         match text.parse() {
             Ok(value) => Ok(Some(value)),
             Err(error) => bail!(
-                "`{}` is `{text}`, from {origin}, which is not valid: {error} (an example: {})",
+                "`{}` is `{}`, from {origin}, which is not valid: {error} (an example: {})",
                 key.name(),
+                key.shown(text),
                 key.example()
             ),
         }

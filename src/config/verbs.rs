@@ -32,7 +32,8 @@ fn show(config: &Config, output: &Output) -> Result<()> {
         let settings: serde_json::Map<_, _> = Key::ALL
             .into_iter()
             .map(|key| {
-                let value = set(key).map(|(value, origin)| json!({ "value": value, "from": origin.to_string() }));
+                let value =
+                    set(key).map(|(value, origin)| json!({ "value": key.shown(value), "from": origin.to_string() }));
                 (key.name().to_owned(), json!(value))
             })
             .collect();
@@ -42,7 +43,7 @@ fn show(config: &Config, output: &Output) -> Result<()> {
     let presence = if config.file.exists() { "" } else { " (does not exist)" };
     output.line(format!("file {}{presence}", config.file.display()))?;
     for key in Key::ALL {
-        let (value, origin) = set(key).map_or(("-", String::from("not set")), |(v, o)| (v, o.to_string()));
+        let (value, origin) = set(key).map_or(("-".into(), "not set".into()), |(v, o)| (key.shown(v), o.to_string()));
         output.line(format!("{:<22}{value:<46}{origin}", key.name()))?;
     }
     for DatedPolicy { policy, version, from } in &config.scopes {

@@ -66,6 +66,27 @@ fn a_server_that_is_no_node_is_told_from_one_that_fails() {
 }
 
 #[test]
+fn no_error_shows_the_key_of_an_endpoint() {
+    const KEY: &str = "0123456789abcdef";
+    let answers: [fn() -> Answer; 5] = [
+        || Answer::Error(-32000, "invalid project id 0123456789abcdef"),
+        || Answer::Http(404, "", "{\"message\":\"no route for /v3/0123456789abcdef\"}"),
+        || Answer::Http(200, "", "Cannot POST /v3/0123456789abcdef"),
+        || Answer::Http(503, "", ""),
+        || Answer::HangUp,
+    ];
+    for answer in answers {
+        let proxy = Proxy::start(0, move |_, _| answer());
+        let error = refusal(&format!("{}/v3/{KEY}", proxy.http()), hasty());
+        assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
+    }
+    for url in [format!("http://{KEY}@127.0.0.1:1"), format!("ws://127.0.0.1:1/{KEY}"), format!("node.example/{KEY}")] {
+        let error = refusal(&url, hasty());
+        assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
+    }
+}
+
+#[test]
 fn a_crowded_endpoint_is_asked_again_when_it_says_so() {
     // The status counts, whatever the body holds.
     let limit = "{\"id\":1,\"error\":{\"code\":-32062,\"message\":\"Block range is too large\"}}";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{Device, WALLETS};
+use crate::world::{Answer, Device, WALLETS};
 
 #[test]
 fn an_identity_is_made_listed_exported_and_restored() {
@@ -93,6 +93,37 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     fs::write(device.path("config.toml"), "rpc_url = \"http://x\"\nregistri = 1\n").unwrap();
     device.run(&["sync"]).fails(1, "unknown field `registri`");
     device.run(&["deposit"]).fails(2, "--tier");
+}
+
+#[test]
+fn no_output_shows_passwords_and_keys_of_addresses() {
+    let mut device = Device::new(WALLETS[0]);
+    let hides = |answer: &Answer| {
+        let text = format!("{}{}", answer.out, answer.error);
+        assert!(!text.contains("secret") && text.contains('…'), "{text}");
+    };
+    device.set("QUOTAPASS_RPC_URL", "http://me:secret@127.0.0.1:1/v3/secret");
+    device.set("QUOTAPASS_MEMBERS_FROM", "https://me:secret@relay.example/?key=secret");
+    device.set("QUOTAPASS_MEMBERS_PROXY", "socks5h://me:secret@127.0.0.1:1");
+    hides(device.run(&["config", "show"]).succeeds());
+    let shown = device.run(&["config", "show", "--json"]);
+    hides(&shown);
+    assert_eq!(shown.json()["settings"]["rpc_url"]["value"], "http://…@127.0.0.1:1/…");
+
+    let place = ["--registry", "0x00000000000000000000000000000000000000aa", "--chain-id", "5"];
+    let run = |arguments: &[&str]| device.run(&[arguments, &place].concat());
+    hides(run(&["sync"]).fails(4, "cannot reach"));
+    hides(run(&["sync", "--rpc-url", "gopher://me:secret@host"]).fails(1, "is not the address of an endpoint"));
+    hides(&run(&["sync", "--rpc-url", "me:secret@host:8545/secret"]));
+    for relay in ["http://me:secret@127.0.0.1:1/secret", "ftp://me:secret@relay.example"] {
+        let proxy = "socks5h://me:secret@127.0.0.1:1";
+        hides(run(&["policy", "--scope", "lobby", "--relay", relay, "--members-proxy", proxy]).fails(1, "…@"));
+    }
+
+    // A line that is not TOML is not shown either.
+    fs::write(device.path("config.toml"), "rpc_url = \"http://me:secret@host\n").unwrap();
+    let refused = run(&["sync"]);
+    assert!(!refused.fails(1, "line 1").error.contains("secret"), "{}", refused.error);
 }
 
 #[test]

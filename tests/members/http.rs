@@ -182,3 +182,20 @@ fn addresses_that_are_none_are_refused() {
     let client = RelayMembers::new("https://relay.example", Levels::STANDARD, &options);
     assert_eq!(client.unwrap_err(), ClientError::Proxy("http://".into()));
 }
+
+#[test]
+fn no_error_shows_the_password_of_an_address() {
+    let hides = |error: &dyn std::error::Error| {
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("secret") && text.contains("…"), "{text}");
+    };
+    let new = |address: &str| RelayMembers::new(address, Levels::STANDARD, &ClientOptions::default());
+    hides(&new("ftp://me:secret@relay.example").unwrap_err());
+    let options = ClientOptions { proxy: Some("http://me:secret@".into()), ..ClientOptions::default() };
+    hides(&RelayMembers::new("https://relay.example", Levels::STANDARD, &options).unwrap_err());
+    let client = new("http://me:secret@127.0.0.1:1/secret").unwrap();
+    hides(&client.upper_nodes().unwrap_err());
+    let server = Server::start(Router::new());
+    let address = server.address.replace("http://", "http://me:secret@");
+    hides(&new(&address).unwrap().policy().unwrap_err());
+}

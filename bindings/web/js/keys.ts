@@ -1,7 +1,7 @@
 import { abortion } from "./client.js";
 import { openDatabase, request } from "./database.js";
 import { QuotapassError } from "./errors.js";
-import { chunks, concat } from "./relay.js";
+import { chunks, concat, shown } from "./relay.js";
 import type { KeyProgress, KeySource, KeySources } from "./types.js";
 
 /** Maximum size of a key file: 16 MiB. Key files of a standard tree are far smaller. */
@@ -38,7 +38,7 @@ async function readKey(
   onProgress?.({ circuit, step: "checking", loaded: fetched.length, total: fetched.length });
   const found = await sha256(fetched);
   if (found !== expected) {
-    throw new QuotapassError("hash_mismatch", `${source.url} has the SHA-256 ${found}, not ${expected}; check the address and the hash`);
+    throw new QuotapassError("hash_mismatch", `${shown(source.url)} has the SHA-256 ${found}, not ${expected}; check the address and the hash`);
   }
   await writeCache(expected, fetched);
   return fetched;
@@ -51,7 +51,7 @@ async function fetchKey(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const fail = (what: string): never => {
-    throw new QuotapassError("fetch_failed", `${url} ${what}; check the address and the connection`);
+    throw new QuotapassError("fetch_failed", `${shown(url)} ${what.replaceAll(url, () => shown(url))}; check the address and the connection`);
   };
   let answer: Response;
   try {

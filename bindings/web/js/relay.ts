@@ -15,7 +15,7 @@ export function relayMembers(address: string | URL): MembersSource {
   const get = async (path: string, longest: number, signal?: AbortSignal): Promise<Uint8Array> => {
     const url = `${base}/v1/members/${path}`;
     const fail = (what: string): never => {
-      throw new QuotapassError("source_failed", `${url} ${what}; try again later, or another relay`);
+      throw new QuotapassError("source_failed", `${shown(url)} ${what.replaceAll(url, () => shown(url))}; try again later, or another relay`);
     };
     let answer: Response;
     try {
@@ -46,6 +46,11 @@ export function relayMembers(address: string | URL): MembersSource {
   };
 }
 
+/** @internal Returns a URL for messages, without user, password and query. */
+export function shown(url: string | URL): string {
+  return String(url).replace(/\/\/[^/?#]*@/, "//…@").replace(/[?#].*$/s, "?…");
+}
+
 /** @internal Yields the body of an answer, part by part. */
 export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = answer.body?.getReader();
@@ -57,7 +62,7 @@ export async function* chunks(answer: Response, signal?: AbortSignal): AsyncGene
     }
   } catch (error) {
     if (signal?.aborted) throw abortion();
-    throw new QuotapassError("source_failed", `the answer of ${answer.url} was interrupted (${String(error)}); try again`);
+    throw new QuotapassError("source_failed", `the answer of ${shown(answer.url)} was interrupted (${String(error)}); try again`);
   } finally {
     await reader?.cancel().catch(() => undefined);
   }

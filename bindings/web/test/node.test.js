@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { Identity, Ledger, Membership, PreparedProver, Prover, QuotapassError, Room, Verifier, start } from "@quotapass/web";
+import { Identity, Ledger, Membership, PreparedProver, Prover, QuotapassError, Room, Verifier, relayMembers, start } from "@quotapass/web";
 
 import { fixture, head, own, read, registry, source, verifyNatively } from "./fixture.js";
 import { MemoryLedgers } from "./memory-ledgers.js";
@@ -115,6 +115,14 @@ test("bytes that are no membership are refused", async () => {
   for (const bytes of [new Uint8Array(), good.subarray(1), good.subarray(0, 100), bad, new Uint8Array(1_000).fill(255)]) {
     await assert.rejects(Membership.fromBytes(client, bytes), fails("malformed"));
   }
+});
+
+test("messages show no password of an address", async () => {
+  const hides = (error) => assert.doesNotMatch(error.message, /secret/);
+  const address = "http://me:secret@127.0.0.1:1";
+  await assert.rejects(relayMembers(address).upperNodes(), fails("source_failed", hides));
+  const post = { url: `${address}/post.key?token=secret`, sha256: "33".repeat(32) };
+  await assert.rejects(Prover.load(client, { post }), fails("fetch_failed", hides));
 });
 
 test("keys are used if they are trusted, and no others", async () => {

@@ -64,11 +64,13 @@ impl RelayClient {
             Format::Binary => OCTETS,
             Format::Json => JSON,
         };
+        // The address may contain a password.
+        let lost = |error: reqwest::Error| NoVerdicts::Lost(error.without_url());
         let request = self.client.post(self.url.clone()).header(FORWARDED_FOR, from.to_string());
         let request = request.header(CONTENT_TYPE, kind).header(ACCEPT, kind).body(body);
-        let response = request.send().await.map_err(NoVerdicts::Lost)?;
+        let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let answer = response.bytes().await.map_err(NoVerdicts::Lost)?;
+        let answer = response.bytes().await.map_err(lost)?;
         match status {
             StatusCode::OK => {}
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

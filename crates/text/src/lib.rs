@@ -17,7 +17,10 @@
 //! # Types
 //!
 //! - [`EvmAddress`]: the address of an account or a contract.
+//! - [`EndpointUrl`]: a URL that may contain a password or a key, and shows neither.
 
 mod address;
+mod endpoint;
 
 pub use address::{AddressError, EvmAddress};
+pub use endpoint::EndpointUrl;

@@ -14,6 +14,7 @@ use alloy::{
 use alloy_primitives::{B256, BlockNumber, U64};
 use backon::Retryable as _;
 use quotapass_circuits::time::UnixSeconds;
+use quotapass_text::EndpointUrl;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -32,8 +33,7 @@ pub(super) type Request = (&'static str, Value);
 #[derive(Debug)]
 pub(super) struct Client {
     rpc: RpcClient,
-    /// The endpoint's address, without credentials.
-    pub(super) endpoint: String,
+    pub(super) endpoint: EndpointUrl,
     pub(super) settings: RpcSettings,
     /// Whether the endpoint refuses batches.
     batches_refused: AtomicBool,
@@ -55,9 +55,8 @@ impl From<RpcBlock> for Block {
 
 impl Client {
     /// Connects. WebSocket and IPC connections are opened immediately, HTTP connections with the first request.
-    pub(super) async fn connect(url: &str, settings: RpcSettings) -> Result<Self, NodeError> {
-        let endpoint = without_credentials(url);
-        let connection = parse(url)?;
+    pub(super) async fn connect(endpoint: EndpointUrl, settings: RpcSettings) -> Result<Self, NodeError> {
+        let connection = parse(&endpoint)?;
         let limit = settings.timeout;
         let opened = async {
             match connection {
@@ -73,7 +72,7 @@ impl Client {
             }
         };
         let rpc = match tokio::time::timeout(limit, opened).await {
-            Err(_) => return Err(NodeError::TimedOut { endpoint, timeout: limit }),
+            Err(_) => return Err(NodeError::TimedOut { endpoint: endpoint.to_string(), timeout: limit }),
             Ok(opened) => opened?,
         };
         Ok(Self { rpc, endpoint, settings, batches_refused: AtomicBool::new(false) })
@@ -105,7 +104,7 @@ impl Client {
         let timeout = self.settings.timeout;
         match tokio::time::timeout(timeout, answer).await {
             Ok(answer) => answer.map_err(|failed| error::from_transport(&self.endpoint, failed)),
-            Err(_) => Err(NodeError::TimedOut { endpoint: self.endpoint.clone(), timeout }),
+            Err(_) => Err(NodeError::TimedOut { endpoint: self.endpoint.to_string(), timeout }),
         }
     }
 
@@ -239,30 +238,24 @@ pub(super) fn from_value<T: DeserializeOwned>(answer: Value) -> Result<T, NodeEr
     serde_json::from_value(answer).map_err(|failed| NodeError::BadAnswer(failed.to_string()))
 }
 
-fn parse(url: &str) -> Result<BuiltInConnectionString, NodeError> {
+fn parse(endpoint: &EndpointUrl) -> Result<BuiltInConnectionString, NodeError> {
+    let url = endpoint.expose();
     let is = |schemes: [&str; 2]| schemes.iter().any(|scheme| url.starts_with(scheme));
     let parsed = if is(["http://", "https://"]) {
         BuiltInConnectionString::try_as_http(url)
     } else if is(["ws://", "wss://"]) {
         BuiltInConnectionString::try_as_ws(url)
     } else if url.contains("://") && !is(["ipc://", "file://"]) {
-        return Err(NodeError::InvalidEndpoint(without_credentials(url)));
+        return Err(NodeError::InvalidEndpoint(endpoint.to_string()));
     } else {
-        return BuiltInConnectionString::try_as_ipc(url)
-            .map_err(|failed| NodeError::Unreachable { endpoint: url.into(), reason: failed.to_string() });
+        return BuiltInConnectionString::try_as_ipc(url).map_err(|failed| {
+            let endpoint = endpoint.to_string();
+            // The text names the path, which may be a URL without its scheme.
+            let reason = failed.to_string().replace(url, &endpoint);
+            NodeError::Unreachable { endpoint, reason }
+        });
     };
-    parsed.map_err(|_| NodeError::InvalidEndpoint(without_credentials(url)))
-}
-
-/// Returns scheme and host only, because the user part and the path may contain a password or a provider's key.
-fn without_credentials(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) if !matches!(scheme, "ipc" | "file") => {
-            let authority = rest.split_once(['/', '?', '#']).map_or(rest, |(authority, _)| authority);
-            format!("{scheme}://{}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
-        }
-        _ => url.into(),
-    }
+    parsed.map_err(|_| NodeError::InvalidEndpoint(endpoint.to_string()))
 }
 
 #[cfg(test)]
@@ -270,15 +263,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_shown_without_its_key() {
-        assert_eq!(without_credentials("https://mainnet.infura.io/v3/0123456789"), "https://mainnet.infura.io");
-        assert_eq!(without_credentials("wss://user:secret@host:8546/?key=1"), "wss://host:8546");
-        assert_eq!(without_credentials("/run/geth.ipc"), "/run/geth.ipc");
-        assert_eq!(without_credentials("ftp://user:secret@host/key"), "ftp://host");
-    }
-
-    #[test]
     fn an_address_of_no_known_kind_is_refused() {
+        let parse = |url: &str| parse(&url.into());
         for url in ["ftp://host", "gopher://x/1", "http://", "https://[::", "ws://"] {
             assert!(matches!(parse(url), Err(NodeError::InvalidEndpoint(_))), "{url}");
         }

@@ -10,20 +10,24 @@ use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use alloy_primitives::{Address, BlockNumber, Bytes, U256, hex};
 use alloy_sol_types::{Revert, SolError};
 use backon::ExponentialBuilder;
+use quotapass_text::EndpointUrl;
 use serde_json::Value;
 
 use crate::node::NodeError;
 
-/// Translates an error of a request.
-pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError {
-    let unreachable = |reason: String| NodeError::Unreachable { endpoint: endpoint.into(), reason };
+/// Translates an error of a request. A server's text may repeat the key of its address, which is hidden.
+pub(super) fn from_transport(endpoint: &EndpointUrl, error: TransportError) -> NodeError {
+    let hide = |text: &str| endpoint.hide_in(text);
+    let unreachable = |reason: String| NodeError::Unreachable { endpoint: endpoint.to_string(), reason: hide(&reason) };
     match error {
         RpcError::ErrorResp(payload) => {
             let data = payload.data.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok());
-            from_response(payload.code, &payload.message, data.as_ref())
+            from_response(payload.code, &hide(&payload.message), data.as_ref())
         }
         RpcError::NullResp => NodeError::BadAnswer("null instead of a value".into()),
-        RpcError::DeserError { err, text } => NodeError::BadAnswer(format!("{err} in {}", shortened(&text))),
+        RpcError::DeserError { err, text } => {
+            NodeError::BadAnswer(format!("{} in {}", hide(&err.to_string()), shortened(&hide(&text))))
+        }
         RpcError::Transport(kind) => match kind.as_http_error() {
             Some(error) if error.status == 429 => NodeError::RateLimited { retry_after: kind.retry_after() },
             // Gateways whose server did not answer in time; Cloudflare has numbers of its own.
@@ -31,7 +35,7 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
                 Some(delay) => NodeError::RateLimited { retry_after: Some(delay) },
                 None => unreachable(format!("HTTP status {}", error.status)),
             },
-            Some(error) => from_http(error.status, &error.body),
+            Some(error) => from_http(error.status, &hide(&error.body)),
             None => match kind {
                 TransportErrorKind::Custom(error) | TransportErrorKind::NonRetryable(error) => {
                     unreachable(innermost(&*error))
@@ -39,7 +43,7 @@ pub(super) fn from_transport(endpoint: &str, error: TransportError) -> NodeError
                 other => unreachable(other.to_string()),
             },
         },
-        other => NodeError::BadAnswer(other.to_string()),
+        other => NodeError::BadAnswer(hide(&other.to_string())),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alloy::rpc::types::Log;
 use alloy_primitives::{Address, BlockNumber, Bytes, U64, U256};
 use backon::BackoffBuilder as _;
+use quotapass_text::EndpointUrl;
 use serde_json::{Value, json};
 
 use super::{
@@ -48,11 +49,11 @@ impl JsonRpcNode {
     /// [`NodeError::InvalidEndpoint`], [`NodeError::Unreachable`] or [`NodeError::TimedOut`] if the endpoint does not
     /// answer, and [`NodeError::WrongChain`] if the endpoint is on another chain than expected.
     pub fn connect(url: &str, settings: RpcSettings) -> Result<Self, NodeError> {
+        let (endpoint, expected) = (EndpointUrl::new(url), settings.expected_chain_id);
         let runtime = Runtime::new()
-            .map_err(|failed| NodeError::Unreachable { endpoint: url.into(), reason: failed.to_string() })?;
-        let (url, expected) = (url.to_owned(), settings.expected_chain_id);
+            .map_err(|failed| NodeError::Unreachable { endpoint: endpoint.to_string(), reason: failed.to_string() })?;
         let (client, chain_id) = runtime.run(async move {
-            let client = Client::connect(&url, settings).await?;
+            let client = Client::connect(endpoint, settings).await?;
             // No repetition here, so a mistyped address fails at once.
             let chain_id: U64 = client.request(("eth_chainId", json!([]))).await?;
             Ok((Arc::new(client), chain_id.to::<u64>()))
@@ -74,8 +75,8 @@ impl JsonRpcNode {
         self.accounts.first().map(AccountKey::address)
     }
 
-    /// The endpoint's address without parts that may be a key.
-    pub fn endpoint(&self) -> &str {
+    /// The endpoint.
+    pub fn endpoint(&self) -> &EndpointUrl {
         &self.connection.client.endpoint
     }
 

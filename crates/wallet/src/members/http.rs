@@ -3,6 +3,7 @@
 use std::{error::Error, thread, time::Duration};
 
 use quotapass_circuits::membership::{Bucket, BucketNumber, Levels, UpperNodes};
+use quotapass_text::EndpointUrl;
 use reqwest::{Client, Proxy, StatusCode, Url, redirect::Policy};
 
 use super::{MembersSource, SourceError};
@@ -16,10 +17,10 @@ const MAX_POLICY_BYTES: usize = 4 << 20;
 pub enum ClientError {
     /// The relay's address is not valid.
     #[error("`{0}` is not the address of a relay; give one such as https://relay.example")]
-    Address(String),
+    Address(EndpointUrl),
     /// The proxy's address is not valid.
     #[error("`{0}` is not the address of a proxy; give one such as socks5h://127.0.0.1:9050")]
-    Proxy(String),
+    Proxy(EndpointUrl),
     /// The HTTP client cannot be created.
     #[error("cannot set up connections: {0}")]
     Setup(String),
@@ -31,7 +32,7 @@ pub struct ClientOptions {
     /// Time limit of one request, from the connection to the last byte of the answer.
     pub timeout: Duration,
     /// A proxy for all requests, for example Tor's: `socks5h://127.0.0.1:9050`.
-    pub proxy: Option<String>,
+    pub proxy: Option<EndpointUrl>,
 }
 
 impl Default for ClientOptions {
@@ -48,7 +49,7 @@ impl Default for ClientOptions {
 /// and blocks the caller, which may also be an asynchronous task.
 #[derive(Clone, Debug)]
 pub struct RelayMembers {
-    base: String,
+    base: EndpointUrl,
     client: Client,
     levels: Levels,
 }
@@ -67,7 +68,7 @@ impl RelayMembers {
             .referer(false)
             .pool_max_idle_per_host(0);
         if let Some(proxy) = &options.proxy {
-            client = client.proxy(Proxy::all(proxy).map_err(|_| ClientError::Proxy(proxy.clone()))?);
+            client = client.proxy(Proxy::all(proxy.expose()).map_err(|_| ClientError::Proxy(proxy.clone()))?);
         }
         let client = client.build().map_err(|error| ClientError::Setup(reason(&error)))?;
         Ok(Self { base: url.as_str().trim_end_matches('/').into(), client, levels })
@@ -79,32 +80,37 @@ impl RelayMembers {
     /// # Errors
     /// [`SourceError`].
     pub fn policy(&self) -> Result<Vec<u8>, SourceError> {
-        self.get(&format!("{}/v1/policy", self.base), MAX_POLICY_BYTES)
+        self.get("/v1/policy", MAX_POLICY_BYTES)
     }
 
-    fn get(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
-        let unreachable = |reason: &str| SourceError::Unreachable { url: url.into(), reason: reason.into() };
+    /// Returns the URL of a route for errors.
+    fn shown(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let unreachable = |reason: &str| SourceError::Unreachable { url: self.shown(path), reason: reason.into() };
         let request = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|error| unreachable(&error.to_string()))?.block_on(self.fetch(url, limit))
+            runtime.map_err(|error| unreachable(&error.to_string()))?.block_on(self.fetch(path, limit))
         };
         thread::scope(|scope| scope.spawn(request).join()).unwrap_or_else(|_| Err(unreachable("the request failed")))
     }
 
     /// Reads an answer up to its maximum length.
-    async fn fetch(&self, url: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+    async fn fetch(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
-            true => SourceError::Timeout { url: url.into() },
-            false => SourceError::Unreachable { url: url.into(), reason: reason(&error) },
+            true => SourceError::Timeout { url: self.shown(path) },
+            false => SourceError::Unreachable { url: self.shown(path), reason: reason(&error.without_url()) },
         };
-        let mut answer = self.client.get(url).send().await.map_err(failed)?;
+        let mut answer = self.client.get(format!("{}{path}", self.base.expose())).send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
-            return Err(SourceError::Status { url: url.into(), status: answer.status().as_u16() });
+            return Err(SourceError::Status { url: self.shown(path), status: answer.status().as_u16() });
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if chunk.len() > limit - body.len() {
-                return Err(SourceError::TooLong { url: url.into(), limit });
+                return Err(SourceError::TooLong { url: self.shown(path), limit });
             }
             body.extend_from_slice(&chunk);
         }
@@ -114,18 +120,18 @@ impl RelayMembers {
 
 impl MembersSource for RelayMembers {
     fn upper_nodes(&self) -> Result<UpperNodes, SourceError> {
-        let url = format!("{}/v1/members/upper", self.base);
-        let body = self.get(&url, UpperNodes::max_bytes(self.levels))?;
-        UpperNodes::from_bytes(&body).map_err(|error| SourceError::Malformed { url, error })
+        let path = "/v1/members/upper";
+        let body = self.get(path, UpperNodes::max_bytes(self.levels))?;
+        UpperNodes::from_bytes(&body).map_err(|error| SourceError::Malformed { url: self.shown(path), error })
     }
 
     fn bucket(&self, number: BucketNumber) -> Result<Bucket, SourceError> {
-        let url = format!("{}/v1/members/buckets/{number}", self.base);
-        let body = self.get(&url, Bucket::max_bytes(self.levels)).map_err(|error| match error {
+        let path = format!("/v1/members/buckets/{number}");
+        let body = self.get(&path, Bucket::max_bytes(self.levels)).map_err(|error| match error {
             SourceError::Status { status: 404, .. } => SourceError::NoSuchBucket(number),
             other => other,
         })?;
-        Bucket::from_bytes(&body).map_err(|error| SourceError::Malformed { url, error })
+        Bucket::from_bytes(&body).map_err(|error| SourceError::Malformed { url: self.shown(&path), error })
     }
 }
 
