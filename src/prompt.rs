@@ -1,12 +1,13 @@
 //! Prompts: for secrets, without echo, and for confirmation.
 
 use std::{
-    env, fs,
-    io::{self, BufRead, Write},
+    env,
+    io::{self, BufRead, Read, Write},
     path::PathBuf,
 };
 
 use anyhow::{Context, Result, bail};
+use quotapass_text::{decode, read_secret};
 use quotapass_wallet::identity::Passphrase;
 use zeroize::Zeroizing;
 
@@ -37,10 +38,7 @@ fn given(config: &Config, variable: &str, file: Key) -> Result<Option<Zeroizing<
         return Ok(Some(Zeroizing::new(secret)));
     }
     let Some(path) = config.get::<PathBuf>(file)? else { return Ok(None) };
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let text = Zeroizing::new(text);
-    // An editor ends the file with a line break, which is not part of the secret.
-    Ok(Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+    read_secret(&path).map(Some).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 fn typed(question: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
@@ -81,13 +79,9 @@ pub(super) fn words() -> Result<Zeroizing<String>> {
         let words = rpassword::prompt_password("The 24 words, in order, separated by spaces (they are not shown): ");
         return Ok(Zeroizing::new(words.context("cannot read from the terminal")?));
     }
-    let mut words = Zeroizing::new(String::new());
-    for line in io::stdin().lock().lines() {
-        let line = Zeroizing::new(line.context("cannot read the words from standard input")?);
-        words.push_str(&line);
-        words.push(' ');
-    }
-    Ok(words)
+    let mut bytes = Zeroizing::new(Vec::<u8>::new());
+    io::stdin().lock().read_to_end(&mut bytes).context("cannot read the words from standard input")?;
+    decode(&bytes).context("cannot read the words from standard input")
 }
 
 /// Asks for confirmation, unless the flag `--yes` was given.

@@ -24,6 +24,7 @@ use quotapass_relay::{
     chain::{ClockedChain, RegistryLink},
     slasher::SlashAccount,
 };
+use quotapass_text::read_secret;
 use quotapass_wallet::{
     files::{create_new, write_atomically},
     keys::KeyStore,
@@ -364,9 +365,7 @@ impl Endpoint {
 
 /// Reads a password from a file, without trailing line breaks.
 fn read_password(path: &Path) -> Result<Zeroizing<String>> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    read_secret(path).with_context(|| format!("cannot read the password file {}", path.display()))
 }
 
 /// Opens the wallet that slashes: a keystore file, or a key in the environment; `None` if neither is given.

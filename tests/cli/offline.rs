@@ -95,6 +95,32 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     device.run(&["deposit"]).fails(2, "--tier");
 }
 
+/// Returns text in UTF-16 with a byte order mark, as some editors write it.
+fn utf16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn passphrases_and_words_are_read_from_files_of_all_editors() {
+    let mut device = Device::new(WALLETS[0]);
+    let file = device.path("passphrase");
+    device.unset("QUOTAPASS_PASSPHRASE");
+    device.set("QUOTAPASS_PASSPHRASE_FILE", file.to_str().unwrap());
+    fs::write(&file, "\u{feff}\u{e9}t\u{e9}\r\n").unwrap();
+    let words = device.run(&["identity", "new", "--json"]).json()["mnemonic"].as_str().unwrap().to_owned();
+    let export = |name: &str| device.run(&["identity", "export", name, "--json", "--yes"]);
+    for same in [utf16("e\u{301}te\u{301}\r\n"), "\u{e9}t\u{e9}".into()] {
+        fs::write(&file, same).unwrap();
+        assert_eq!(export("default").json()["mnemonic"], words);
+    }
+    let input = utf16(&format!("{words}\r\n"));
+    device.run_with(&["identity", "restore", "again"], &input).succeeds();
+    assert_eq!(export("again").json()["mnemonic"], words);
+    device.run_with(&["identity", "restore", "latin"], b"\xe9t\xe9").fails(1, "neither UTF-8 nor UTF-16");
+    fs::write(&file, b"\xe9t\xe9").unwrap();
+    export("default").fails(1, "neither UTF-8 nor UTF-16");
+}
+
 #[test]
 fn no_output_shows_passwords_and_keys_of_addresses() {
     let mut device = Device::new(WALLETS[0]);

@@ -51,7 +51,7 @@ test("a mnemonic is the backup of an identity, and accounts differ", async () =>
   const generated = await Identity.generate(client);
   const words = await generated.mnemonic();
   assert.equal(words.split(" ").length, 24);
-  const again = await Identity.fromMnemonic(client, `  ${words.toUpperCase()} `);
+  const again = await Identity.fromMnemonic(client, `\ufeff  ${words.toUpperCase().replaceAll(" ", "\u200b \u00a0")} `);
   assert.equal((await again.account(registry)).commitment(), (await generated.account(registry)).commitment());
 });
 

@@ -7,7 +7,7 @@ use sha3::{Digest, Keccak256};
 /// The address of an account or a contract on an EVM chain.
 ///
 /// Its text is `0x` and 40 hexadecimal digits. The upper and lower case of the letters is a checksum (EIP-55), which
-/// `Display` writes. `FromStr` checks it, and also takes text in one case, which has no checksum, and text without `0x`.
+/// `Display` writes. `FromStr` checks it. It also takes text in one case, which has no checksum, and text without `0x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EvmAddress(pub [u8; 20]);
 

@@ -14,13 +14,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Types
+//! # Types and functions
 //!
 //! - [`EvmAddress`]: the address of an account or a contract.
 //! - [`EndpointUrl`]: a URL that may contain a password or a key, and shows neither.
+//! - [`read_secret`]: a password or a passphrase from a file of any editor. [`normalized`] and [`spellings`] are the
+//!   texts that keys are derived from.
 
 mod address;
 mod endpoint;
+mod secret;
 
 pub use address::{AddressError, EvmAddress};
 pub use endpoint::EndpointUrl;
+pub use secret::{NotText, decode, normalized, read_secret, spellings};

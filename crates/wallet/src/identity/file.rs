@@ -3,8 +3,12 @@
 use core::{fmt, num::NonZeroU16};
 use std::io::{Read, Write};
 
-use age::{DecryptError, Decryptor, Encryptor, scrypt, secrecy::SecretString};
+use age::{
+    DecryptError, Decryptor, Encryptor, scrypt,
+    secrecy::{ExposeSecret, SecretString},
+};
 use alloy_primitives::{Address, hex};
+use quotapass_text::{normalized, spellings};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -18,14 +22,31 @@ const MAX_WORK_FACTOR: u8 = 20;
 const VERSION: u32 = 1;
 
 /// A passphrase, zeroized on drop and never printed.
+///
+/// New files are encrypted with its [normal form](normalized), so that the same letters open them, whichever keyboard
+/// or editor wrote them. Files that other programs, or older versions, encrypted with another spelling open too.
 #[derive(Clone)]
 pub struct Passphrase(SecretString);
 
 impl Passphrase {
     /// Takes a passphrase; `None` if it is empty.
     pub fn new(passphrase: String) -> Option<Self> {
-        (!passphrase.is_empty()).then(|| Self(SecretString::from(passphrase)))
+        (!normalized(&passphrase).is_empty()).then(|| Self(SecretString::from(passphrase)))
     }
+
+    /// Returns the passphrase that new files are encrypted with.
+    fn normal(&self) -> SecretString {
+        secret(&normalized(self.0.expose_secret()))
+    }
+
+    /// Returns the passphrases that a file may be encrypted with.
+    fn spellings(&self) -> impl Iterator<Item = SecretString> {
+        spellings(self.0.expose_secret()).into_iter().map(|spelling| secret(&spelling))
+    }
+}
+
+fn secret(text: &str) -> SecretString {
+    SecretString::from(text.to_owned())
 }
 
 impl fmt::Debug for Passphrase {
@@ -93,10 +114,10 @@ impl Identity {
     /// # Errors
     /// [`IdentityFileError`] if the system gives no random bytes or no memory.
     pub fn encrypt(&self, passphrase: &Passphrase) -> Result<Vec<u8>, IdentityFileError> {
-        self.encrypt_with(passphrase, WORK_FACTOR)
+        self.encrypt_with(passphrase.normal(), WORK_FACTOR)
     }
 
-    fn encrypt_with(&self, passphrase: &Passphrase, work_factor: u8) -> Result<Vec<u8>, IdentityFileError> {
+    fn encrypt_with(&self, passphrase: SecretString, work_factor: u8) -> Result<Vec<u8>, IdentityFileError> {
         let seed = match &self.seed {
             Seed::Mnemonic(mnemonic) => SeedContent::Mnemonic { words: mnemonic.to_string() },
             Seed::Wallet { address, signature } => {
@@ -106,7 +127,7 @@ impl Identity {
         let (device, devices) = (self.device.device(), self.device.devices());
         let content = Content { version: VERSION, seed, device, devices };
         let plaintext = Zeroizing::new(serde_json::to_vec(&content).map_err(content_error)?);
-        let mut recipient = scrypt::Recipient::new(passphrase.0.clone());
+        let mut recipient = scrypt::Recipient::new(passphrase);
         recipient.set_work_factor(work_factor);
         let encryptor = Encryptor::with_recipients(core::iter::once(&recipient as _))
             .map_err(|error| IdentityFileError::Damaged(error.to_string()))?;
@@ -121,8 +142,18 @@ impl Identity {
     /// # Errors
     /// [`IdentityFileError`] distinguishes a wrong passphrase from a damaged file.
     pub fn decrypt(file: &[u8], passphrase: &Passphrase) -> Result<Self, IdentityFileError> {
+        for spelling in passphrase.spellings() {
+            match Self::decrypt_with(file, spelling) {
+                Err(IdentityFileError::WrongPassphrase) => {}
+                opened => return opened,
+            }
+        }
+        Err(IdentityFileError::WrongPassphrase)
+    }
+
+    fn decrypt_with(file: &[u8], passphrase: SecretString) -> Result<Self, IdentityFileError> {
         let damaged = |error: &dyn fmt::Display| IdentityFileError::Damaged(error.to_string());
-        let mut opener = scrypt::Identity::new(passphrase.0.clone());
+        let mut opener = scrypt::Identity::new(passphrase);
         opener.set_max_work_factor(MAX_WORK_FACTOR);
         let decryptor = Decryptor::new(file).map_err(|error| damaged(&error))?;
         let mut reader =
@@ -179,16 +210,40 @@ mod tests {
 
     #[test]
     fn a_file_opens_with_its_passphrase_alone() {
-        let file = identity().encrypt_with(&passphrase("correct horse"), 2).unwrap();
+        let file = identity().encrypt_with(secret("correct horse"), 2).unwrap();
         assert_eq!(Identity::decrypt(&file, &passphrase("correct horse")).unwrap(), identity());
         let wrong = Identity::decrypt(&file, &passphrase("battery staple"));
         assert!(matches!(wrong, Err(IdentityFileError::WrongPassphrase)), "{wrong:?}");
-        assert!(Passphrase::new(String::new()).is_none());
+        assert!(Passphrase::new(String::new()).is_none() && Passphrase::new("\u{feff}".into()).is_none());
+    }
+
+    #[test]
+    fn the_same_letters_open_a_file_whatever_wrote_them() {
+        let file = identity().encrypt_with(passphrase("\u{e9}t\u{e9}").normal(), 2).unwrap();
+        for same in ["\u{e9}t\u{e9}", "e\u{301}te\u{301}", "\u{e9}\u{ff54}e\u{301}", "\u{feff}\u{e9}t\u{e9}"] {
+            assert_eq!(Identity::decrypt(&file, &passphrase(same)).unwrap(), identity(), "{same:?}");
+        }
+        let wrong = Identity::decrypt(&file, &passphrase("ete"));
+        assert!(matches!(wrong, Err(IdentityFileError::WrongPassphrase)), "{wrong:?}");
+    }
+
+    #[test]
+    fn files_of_older_versions_open_with_the_passphrase_as_it_was_given() {
+        for (given, now) in [
+            ("\u{e9}t\u{e9}", "\u{e9}t\u{e9}"),
+            ("e\u{301}te\u{301}", "e\u{301}te\u{301}"),
+            // From a file with a byte order mark, which then counted.
+            ("\u{feff}secret", "\u{feff}secret"),
+            ("\u{feff}secret", "secret"),
+        ] {
+            let old = identity().encrypt_with(secret(given), 2).unwrap();
+            assert_eq!(Identity::decrypt(&old, &passphrase(now)).unwrap(), identity(), "{given:?}");
+        }
     }
 
     #[test]
     fn a_changed_or_cut_file_is_damaged_and_never_another_identity() {
-        let file = identity().encrypt_with(&passphrase("p"), 2).unwrap();
+        let file = identity().encrypt_with(secret("p"), 2).unwrap();
         for length in (0..file.len()).step_by(7) {
             assert!(Identity::decrypt(&file[..length], &passphrase("p")).is_err());
         }
@@ -201,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_file_that_asks_for_too_much_work_is_refused_at_once() {
-        let file = identity().encrypt_with(&passphrase("p"), 2).unwrap();
+        let file = identity().encrypt_with(secret("p"), 2).unwrap();
         let greedy = String::from_utf8_lossy(&file).find(" 2\n").unwrap();
         let mut changed = file.clone();
         changed.splice(greedy..greedy + 2, *b" 30");

@@ -80,11 +80,22 @@ impl Seed {
         Mnemonic::from_entropy(&*entropy).map_or_else(|_| Self::generate(rng), Self::Mnemonic)
     }
 
-    /// Reads 24 words; case and extra white space do not matter.
+    /// Reads 24 words; case, extra white space and invisible characters do not matter.
     ///
     /// # Errors
     /// [`SeedError`] says which word is wrong, or that the checksum is.
     pub fn from_words(words: &str) -> Result<Self, SeedError> {
+        Self::from_visible(words).or_else(|error| {
+            // A zero-width space may also separate two words.
+            let separated = Zeroizing::new(words.replace('\u{200b}', " "));
+            Self::from_visible(&separated).map_err(|_| error)
+        })
+    }
+
+    /// Reads words without the invisible characters in them.
+    fn from_visible(words: &str) -> Result<Self, SeedError> {
+        let visible = words.chars().filter(|character| !is_invisible(*character));
+        let words = Zeroizing::new(visible.collect::<String>());
         let words = Zeroizing::new(words.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>());
         if words.len() != WORDS {
             return Err(SeedError::WordCount(words.len()));
@@ -137,6 +148,22 @@ impl fmt::Debug for Seed {
     }
 }
 
+/// Whether a character is not visible and no part of a word: a byte order mark, a character of no width, a soft hyphen,
+/// or a mark of direction. Files and web pages have them.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use rand::{SeedableRng, rngs::StdRng};
@@ -167,6 +194,22 @@ mod tests {
         assert_eq!(Seed::from_words("abandon art"), Err(SeedError::WordCount(2)));
         assert_eq!(Seed::from_words(&ZEROS.replacen("abandon", "abandom", 1)), Err(SeedError::UnknownWord(1)));
         assert_eq!(Seed::from_words(&ZEROS.replace("art", "able")), Err(SeedError::Checksum));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_in_words_is_ignored() {
+        let seed = Seed::from_words(ZEROS).unwrap();
+        for text in [
+            format!("\u{feff}{ZEROS}"),
+            ZEROS.replace(' ', "\u{200b} \u{200c}"),
+            ZEROS.replace(' ', "\u{200b}"),
+            ZEROS.replace("aban", "a\u{200d}b\u{200b}a\u{ad}n\u{2060}"),
+            ZEROS.replace(' ', "\u{a0}\u{200f}\u{3000}"),
+        ] {
+            assert!(Seed::from_words(&text).unwrap() == seed, "{text:?}");
+        }
+        let wrong = format!("\u{feff}{}", ZEROS.replacen("abandon", "aban\u{200b}dom", 1));
+        assert_eq!(Seed::from_words(&wrong), Err(SeedError::UnknownWord(1)));
     }
 
     #[test]

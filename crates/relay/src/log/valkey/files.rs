@@ -1,9 +1,9 @@
 //! Passwords and certificates in files.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
+use quotapass_text::read_secret;
 use redis::{Client, ConnectionInfo, RedisConnectionInfo};
-use zeroize::Zeroizing;
 
 use super::ValkeyLogError;
 
@@ -28,8 +28,8 @@ impl ValkeyFiles {
     /// Returns the settings with the password from the file, if one is set.
     pub(super) fn settings(&self, settings: RedisConnectionInfo) -> Result<RedisConnectionInfo, ValkeyLogError> {
         let Some(path) = &self.password else { return Ok(settings) };
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
-        Ok(settings.set_password(text.trim_end_matches(['\r', '\n'])))
+        let password = read_secret(path).map_err(|error| unreadable(path, &error))?;
+        Ok(settings.set_password(password.as_str()))
     }
 
     /// Creates a client of a server with the credentials from the files.
@@ -44,7 +44,7 @@ impl ValkeyFiles {
         if !self.has_certificates() {
             return plain(info);
         }
-        let read = |path: &PathBuf| fs::read(path).map_err(|error| unreadable(path, &error));
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, &error));
         let identity = match &self.identity {
             None => None,
             Some((certificate, key)) => {
