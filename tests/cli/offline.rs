@@ -95,6 +95,28 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     device.run(&["deposit"]).fails(2, "--tier");
 }
 
+/// As ethers 6 writes it, with `Crypto` in upper case, under the password `pw`.
+const KEYSTORE: &str = r#"{"address":"f39fd6e51aad88f6f4ce6ab8827279cfffb92266","version":3,"Crypto":{
+  "cipher":"aes-128-ctr","cipherparams":{"iv":"5bad6afb0e3ae7b6bbb28e97b1b99030"},"kdf":"scrypt",
+  "ciphertext":"77a7e5cf6f0315ad2079735f2f9aaee891271dd33efd12d0aad58868cc21a419",
+  "kdfparams":{"salt":"30dfec1866103b651c42a5dcda91229d25ffe8a5d726892bdf65efc3ac6b4818","n":8192,"dklen":32,"p":1,"r":8},
+  "mac":"0x48679251793f251a6e0aa5ef5c03af7b8f5579ff762ade9699030fd6b0b36267"}}"#;
+
+#[test]
+fn a_keystore_file_opens_with_the_password_of_any_editor() {
+    let mut device = Device::new("");
+    device.unset("QUOTAPASS_WALLET_KEY");
+    fs::write(device.path("wallet.json"), KEYSTORE).unwrap();
+    let wallet = ["--from-wallet", "--yes", "--wallet-keystore", "wallet.json", "--wallet-password-file", "password"];
+    let new = |name: &str| device.run(&[&["identity", "new", name, "--json"], &wallet[..]].concat());
+    for (name, password) in [("plain", "pw\n".into()), ("mark", "\u{feff}pw\r\n".into()), ("wide", utf16("pw\r\n"))] {
+        fs::write(device.path("password"), password).unwrap();
+        assert_eq!(new(name).json()["wallet"], "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+    }
+    fs::write(device.path("password"), "wrong").unwrap();
+    new("wrong").fails(1, "the password does not open the keystore file");
+}
+
 /// Returns text in UTF-16 with a byte order mark, as some editors write it.
 fn utf16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()

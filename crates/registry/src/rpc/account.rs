@@ -2,7 +2,6 @@
 //! from.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,8 +13,9 @@ use alloy::{
 };
 use alloy_primitives::{Address, B256, Signature, hex};
 use alloy_sol_types::{Eip712Domain, SolStruct};
-use eth_keystore::KeystoreError;
 use zeroize::Zeroizing;
+
+use super::keystore;
 
 /// Errors of account keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,28 +73,22 @@ impl AccountKey {
     /// [`AccountError::InvalidPrivateKey`].
     pub fn from_private_key(digits: &str) -> Result<Self, AccountError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        let digits = digits.trim();
+        let digits = digits.trim_start_matches('\u{feff}').trim();
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
         hex::decode_to_slice(digits, &mut *bytes).map_err(|_| AccountError::InvalidPrivateKey)?;
         Self::from_bytes(&bytes[..]).ok_or(AccountError::InvalidPrivateKey)
     }
 
-    /// Decrypts an Ethereum keystore file (Web3 Secret Storage, version 3), as written by geth, foundry and most
-    /// wallets.
+    /// Decrypts an Ethereum keystore file (Web3 Secret Storage, version 3), as written by geth, foundry, ethers and most
+    /// wallets. The password is tried in all its [spellings](quotapass_text::spellings).
     ///
     /// # Errors
     /// [`AccountError::WrongPassword`], and others if the file cannot be read or is not a keystore.
     pub fn from_keystore(path: &Path, password: &str) -> Result<Self, AccountError> {
-        let unreadable =
-            |error: std::io::Error| AccountError::Unreadable { path: path.into(), reason: error.to_string() };
-        let foreign = |reason: String| AccountError::NotAKeystore { path: path.into(), reason };
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        check_keystore(&text).map_err(|reason| foreign(reason.into()))?;
-        let key = eth_keystore::decrypt_key(path, password).map_err(|error| match error {
-            KeystoreError::MacMismatch => AccountError::WrongPassword(path.into()),
-            other => foreign(other.to_string()),
-        })?;
-        Self::from_bytes(&Zeroizing::new(key)).ok_or_else(|| foreign("its content is not a private key".into()))
+        Self::from_bytes(&keystore::decrypt(path, password)?).ok_or_else(|| AccountError::NotAKeystore {
+            path: path.into(),
+            reason: "its content is not a private key".into(),
+        })
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -192,38 +186,4 @@ fn on_device<T: Send + 'static, E: core::fmt::Display + Send + 'static>(
         runtime.block_on(conversation).map_err(|error| error.to_string())
     };
     std::thread::spawn(talk).join().map_err(|_| ledger("its driver failed".into()))?.map_err(ledger)
-}
-
-/// Refuses a file that breaks the assumptions of the decryption, or asks for costs that no honest file asks for.
-fn check_keystore(text: &str) -> Result<(), &'static str> {
-    let file: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is not JSON")?;
-    let crypto = file.get("crypto").ok_or("it has no `crypto`")?;
-    if file.get("version").and_then(serde_json::Value::as_u64) != Some(3) {
-        return Err("its version is not 3");
-    }
-    let text = |pointer: &str| crypto.pointer(pointer).and_then(serde_json::Value::as_str);
-    let number = |pointer: &str| crypto.pointer(pointer).and_then(serde_json::Value::as_u64);
-    let hex_bytes = |pointer: &str| text(pointer).map(|digits| digits.trim_start_matches("0x").len() / 2);
-    if text("/cipher") != Some("aes-128-ctr") {
-        return Err("its cipher is not aes-128-ctr");
-    }
-    if hex_bytes("/cipherparams/iv") != Some(16) || hex_bytes("/ciphertext") != Some(32) {
-        return Err("its ciphertext or initialisation vector has the wrong length");
-    }
-    if number("/kdfparams/dklen") != Some(32) {
-        return Err("its derived key does not have 32 bytes");
-    }
-    let costs = match text("/kdf") {
-        Some("scrypt") => {
-            let (n, r, p) = (number("/kdfparams/n"), number("/kdfparams/r"), number("/kdfparams/p"));
-            // RFC 7914 requires n below 2^(16 r).
-            n.zip(r)
-                .is_some_and(|(n, r)| n.is_power_of_two() && (2..=1 << 22).contains(&n) && n.ilog2() < 16 * r as u32)
-                && r.is_some_and(|r| (1..=64).contains(&r))
-                && p.is_some_and(|p| (1..=64).contains(&p))
-        }
-        Some("pbkdf2") => number("/kdfparams/c").is_some_and(|c| (1..=10_000_000).contains(&c)),
-        _ => return Err("its key derivation is neither scrypt nor pbkdf2"),
-    };
-    if costs { Ok(()) } else { Err("the costs of its key derivation are out of range") }
 }

@@ -26,6 +26,7 @@
 mod account;
 mod client;
 mod error;
+mod keystore;
 mod node;
 mod runtime;
 mod tls;
