@@ -191,12 +191,16 @@ fn send(
     })
 }
 
-/// Signs a permit for an amount; returns `None` if the token or the wallet does not support permits.
+/// Signs a permit for an amount; returns `None` if the token or the wallet does not support permits of ERC-2612.
 fn permit(Payer { registry, wallet, address }: &Payer, amount: U256) -> Result<Option<Permit>> {
     let deadline = now()?.max(registry.latest_block()?.timestamp) + PERMIT_SECONDS;
     let digest = match registry.permit_digest(*address, amount, deadline) {
         Ok(digest) => digest,
         Err(RegistryError::Refused(_) | RegistryError::Unexpected(_)) => return Ok(None),
+        Err(other @ RegistryError::OtherPermit(_)) => {
+            note(format!("Note: {other}."));
+            return Ok(None);
+        }
         Err(error) => return Err(error.into()),
     };
     match wallet.sign_hash(&digest.0) {

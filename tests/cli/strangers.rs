@@ -89,6 +89,38 @@ fn a_ledger_has_an_unknown_history_until_the_receipt() {
     device.run(&["post", "--scope", "lobby", "--account", "1", "hi"]).succeeds();
 }
 
+/// DAI and tokens like it have permits of another form, which the registry cannot use.
+#[test]
+fn a_token_with_permits_of_dais_form_is_approved_in_a_separate_transaction() {
+    let anvil = Anvil::start(now());
+    let registry = deploy(&anvil);
+    let device = Device::new(WALLETS[0]);
+    configure(&device, &anvil, &registry);
+    device.run(&["identity", "new"]).succeeds();
+    let info = device.run(&["registry", "info", "--json"]).json();
+    let token = info["info"]["token"]["address"].as_str().unwrap();
+
+    // The token's code moves, and what takes its place states DAI's PERMIT_TYPEHASH and delegates all other calls.
+    let moved = "00000000000000000000000000000000000000da";
+    let code = anvil.rpc("eth_getCode", serde_json::json!([token, "latest"]));
+    anvil.rpc("anvil_setCode", serde_json::json!([format!("0x{moved}"), code]));
+    let dai = "ea2aa0a1be11a07ed86d755c93467f4f82362b452371d1ba94d1715123511acb";
+    let code = format!(
+        "0x60003560e01c6330adf81f14603c57\
+         365f5f375f5f365f73{moved}5af4\
+         3d5f5f3e6038573d5ffd5b3d5ff3\
+         5b7f{dai}5f5260205ff3"
+    );
+    anvil.rpc("anvil_setCode", serde_json::json!([token, code]));
+    let deposited = device.run(&["deposit", "--tier", "0", "--yes"]);
+    let said = &deposited.succeeds().error;
+    assert!(
+        said.contains("as DAI does") && said.contains("--approve") && said.contains("Approving 1.01 DEV"),
+        "{said}"
+    );
+    device.run(&["deposit", "--tier", "0", "--account", "1", "--approve", "--yes"]).succeeds();
+}
+
 /// A registry with this version's code, but with a verifier that accepts every proof.
 #[test]
 fn a_registry_that_slashes_whom_it_likes_is_refused() {

@@ -75,6 +75,16 @@ impl<N: Node> RegistryContract<N> {
         view(&self.node, self.token, call)
     }
 
+    /// Reads the EIP-712 type of the token's permits; `None` if the token does not state it, as most do not.
+    fn permit_type(&self) -> Result<Option<B256>, RegistryError> {
+        let selector = keccak256(b"PERMIT_TYPEHASH()")[..4].to_vec();
+        match self.node.call(&[Call { to: self.token, data: selector.into() }]) {
+            Ok((_, answers)) => Ok(answers.first().and_then(|answer| B256::try_from(&answer[..]).ok())),
+            Err(NodeError::Reverted(_) | NodeError::Halted(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn call(&self, call: impl SolCall) -> Call {
         Call { to: self.address, data: call.abi_encode().into() }
     }
@@ -267,9 +277,13 @@ impl<N: Node> RegistryReader for RegistryContract<N> {
         amount: U256,
         deadline: UnixSeconds,
     ) -> Result<PermitDigest, RegistryError> {
+        let permit_type = keccak256(PERMIT_TYPE);
+        if self.permit_type()?.is_some_and(|stated| stated != permit_type) {
+            return Err(RegistryError::OtherPermit(self.token));
+        }
         let nonce = self.view_token(TokenAbi::noncesCall { owner })?;
         let domain: B256 = self.view_token(TokenAbi::DOMAIN_SEPARATORCall {})?;
-        let fields = (keccak256(PERMIT_TYPE), owner, self.address, amount, nonce, U256::from(deadline.0));
+        let fields = (permit_type, owner, self.address, amount, nonce, U256::from(deadline.0));
         let message = keccak256(fields.abi_encode());
         Ok(PermitDigest(keccak256([b"\x19\x01", &domain[..], &message[..]].concat())))
     }
@@ -344,5 +358,63 @@ impl<N: Node> RegistryWriter for RegistryContract<N> {
 
     fn claim(&self, from: Address, account: Address, to: Address) -> Result<Receipt, RegistryError> {
         self.send(from, RegistryAbi::claimCall { account, to })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token that states this type of its permits, or fails to.
+    struct Token(Result<Bytes, NodeError>);
+
+    impl Node for Token {
+        fn chain_id(&self) -> u64 {
+            1
+        }
+
+        fn call(&self, calls: &[Call]) -> Result<(Block, Vec<Bytes>), NodeError> {
+            let answer = |call: &Call| match call.data[..4] == keccak256(b"PERMIT_TYPEHASH()")[..4] {
+                true => self.0.clone(),
+                false => Ok(vec![0u8; 32].into()),
+            };
+            let block = Block { number: 1, hash: B256::ZERO, timestamp: UnixSeconds(1) };
+            Ok((block, calls.iter().map(answer).collect::<Result<_, _>>()?))
+        }
+
+        fn code(&self, contract: Address) -> Result<Bytes, NodeError> {
+            Err(NodeError::NoContract(contract))
+        }
+
+        fn send(&self, from: Address, _: &Call) -> Result<NodeReceipt, NodeError> {
+            Err(NodeError::NoKey(from))
+        }
+
+        fn logs(&self, _: Address, _: RangeInclusive<BlockNumber>) -> Result<Vec<ChainLog>, NodeError> {
+            Ok(Vec::new())
+        }
+
+        fn block(&self, _: BlockNumber) -> Result<Option<Block>, NodeError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_permit_of_dais_form_is_told_from_that_of_the_standard() {
+        let [token, owner] = [1, 2].map(Address::repeat_byte);
+        let digest = |stated| {
+            let registry = RegistryContract { node: Token(stated), address: Address::ZERO, token };
+            registry.permit_digest(owner, U256::from(1), UnixSeconds(2))
+        };
+        let dai = b"Permit(address holder,address spender,uint256 nonce,uint256 expiry,bool allowed)";
+        let refused = digest(Ok(keccak256(dai).to_vec().into())).unwrap_err();
+        assert_eq!(refused, RegistryError::OtherPermit(token));
+        assert!(refused.to_string().contains("--approve"), "{refused}");
+        // Most tokens do not state the type. They revert, or answer with nothing.
+        let expected = digest(Ok(keccak256(PERMIT_TYPE).to_vec().into())).unwrap();
+        for silent in [Err(NodeError::Reverted(Bytes::new())), Err(NodeError::Halted("".into())), Ok(Bytes::new())] {
+            assert_eq!(digest(silent), Ok(expected));
+        }
+        assert_eq!(digest(Err(NodeError::Unsteady)), Err(NodeError::Unsteady.into()));
     }
 }

@@ -20,6 +20,12 @@ pub enum RegistryError {
     /// The chain failed before the contract could answer.
     #[error(transparent)]
     Node(NodeError),
+    /// The registry cannot use the permits of its token.
+    #[error(
+        "the token {0} takes permits of another form than ERC-2612's, as DAI does, which this registry cannot use; \
+         approve the amount in a separate transaction (--approve)"
+    )]
+    OtherPermit(Address),
     /// The contract gave an answer that a registry of this version never gives.
     #[error("this contract is not a registry that this version of quotapass understands: it answered with {0}")]
     Unexpected(#[from] UnexpectedAnswer),

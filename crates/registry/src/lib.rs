@@ -228,7 +228,7 @@ pub trait RegistryReader: Send + Sync {
     /// with the owner's current nonce at the token (ERC-2612).
     ///
     /// # Errors
-    /// [`RegistryError`] if the token does not support permits.
+    /// [`RegistryError::OtherPermit`] if the token has permits of another form, and others if it has none.
     fn permit_digest(&self, owner: Address, amount: U256, deadline: UnixSeconds)
     -> Result<PermitDigest, RegistryError>;
 
