@@ -200,6 +200,93 @@ fn an_endpoint_that_hangs_up_is_asked_whether_it_has_the_transaction() {
 }
 
 #[test]
+fn a_receipt_that_is_not_ready_is_asked_for_again() {
+    let bench = AnvilBench::http();
+    let not_ready: [fn() -> Answer; 4] = [
+        || Answer::Error(-32000, "transaction indexing is in progress"),
+        || Answer::Error(-32603, "receipts of this block are not available"),
+        || Answer::Result(json!("soon")),
+        || {
+            Answer::Change(|mut receipt| {
+                receipt["blockNumber"] = json!(null);
+                receipt["blockHash"] = json!(null);
+                receipt
+            })
+        },
+    ];
+    for (amount, answer) in (1..).zip(not_ready) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let proxy = Proxy::start(bench.anvil.port(), move |method, _| match method {
+            "eth_getTransactionReceipt" if count.fetch_add(1, Ordering::SeqCst) < 3 => answer(),
+            _ => Answer::Pass,
+        });
+        let registry = through(&bench, &proxy.http(), RpcSettings::default());
+        registry.approve(bench.account(0), tokens(amount)).unwrap();
+        assert_eq!(bench.registry.allowance(bench.account(0)).unwrap(), tokens(amount));
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
+    }
+
+    // Refused for good: the outcome is unknown, and the error names the transaction.
+    let proxy = Proxy::start(bench.anvil.port(), |method, _| match method {
+        "eth_getTransactionReceipt" => Answer::Error(-32601, "the method does not exist"),
+        _ => Answer::Pass,
+    });
+    let settings = RpcSettings { retries: 2, ..RpcSettings::default() };
+    let error = node_error(through(&bench, &proxy.http(), settings).approve(bench.account(0), tokens(9)));
+    assert!(matches!(error, NodeError::Unconfirmed { .. }), "{error:?}");
+    assert_eq!(bench.registry.allowance(bench.account(0)).unwrap(), tokens(9));
+}
+
+#[test]
+fn a_transaction_that_meets_a_rate_limit_is_sent_again_with_the_same_bytes() {
+    let bench = AnvilBench::http();
+    let from = bench.account(0);
+    let before = nonce(&bench, from);
+    let limits: [fn() -> Answer; 2] = [
+        || Answer::Http(429, "Retry-After: 1\r\n", "slow down"),
+        || Answer::Error(-32005, "You've exceeded the requests per second limit"),
+    ];
+    for (sends, limit) in (1..).zip(limits) {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&sent);
+        let proxy = Proxy::start(bench.anvil.port(), move |method, params| {
+            if method != "eth_sendRawTransaction" {
+                return Answer::Pass;
+            }
+            let mut all = all.lock().unwrap();
+            all.push(params.clone());
+            if all.len() <= 2 { limit() } else { Answer::Pass }
+        });
+        through(&bench, &proxy.http(), RpcSettings::default()).approve(from, tokens(sends)).unwrap();
+        let sent = sent.lock().unwrap();
+        assert!(sent.len() == 3 && sent.iter().all(|bytes| *bytes == sent[0]), "{sent:?}");
+        assert_eq!(nonce(&bench, from), before + sends);
+    }
+}
+
+#[test]
+fn a_transaction_that_was_taken_and_refused_is_waited_for() {
+    let bench = AnvilBench::http();
+    // A server takes the transaction, and says "too many requests". The same bytes then have a used nonce.
+    let sent = AtomicU32::new(0);
+    let port = bench.anvil.port();
+    let proxy = Proxy::start(port, move |method, params| {
+        if method != "eth_sendRawTransaction" {
+            return Answer::Pass;
+        }
+        if sent.fetch_add(1, Ordering::SeqCst) == 0 {
+            let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            quotapass_testkit::anvil::post(port, &serde_json::to_vec(&request).unwrap());
+            return Answer::Http(429, "", "");
+        }
+        Answer::Error(-32000, "nonce too low")
+    });
+    through(&bench, &proxy.http(), RpcSettings::default()).approve(bench.account(0), tokens(6)).unwrap();
+    assert_eq!(bench.registry.allowance(bench.account(0)).unwrap(), tokens(6));
+}
+
+#[test]
 fn refusals_of_the_network_have_types() {
     let bench = AnvilBench::http();
     let from = bench.account(0);

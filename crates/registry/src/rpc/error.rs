@@ -162,15 +162,22 @@ pub(super) fn is_behind(error: &NodeError) -> bool {
     BEHIND.iter().any(|text| lower.contains(text))
 }
 
+/// Whether a server cannot return a receipt yet because it has not indexed its newest blocks.
+pub(super) fn is_indexing(error: &NodeError) -> bool {
+    let NodeError::Rpc { message, .. } = error else { return false };
+    message.to_lowercase().contains("index")
+}
+
+/// Whether the endpoint limits the rate of requests.
+pub(super) fn is_rate_limit(error: &NodeError) -> bool {
+    matches!(error, NodeError::RateLimited { .. } | NodeError::Rpc { code: LIMIT_EXCEEDED, .. })
+}
+
 /// Whether the request may succeed if it is repeated later.
 pub(super) fn is_passing(error: &NodeError) -> bool {
-    matches!(
-        error,
-        NodeError::Unreachable { .. }
-            | NodeError::TimedOut { .. }
-            | NodeError::RateLimited { .. }
-            | NodeError::Rpc { code: LIMIT_EXCEEDED, .. }
-    ) || is_behind(error)
+    matches!(error, NodeError::Unreachable { .. } | NodeError::TimedOut { .. })
+        || is_rate_limit(error)
+        || is_behind(error)
 }
 
 /// Finds the revert data: a hex string, a hex string after some words, or a field somewhere in an object.

@@ -175,22 +175,32 @@ impl<'a> Intent<'a> {
         let signature = signature.map_err(|failed| NodeError::Signing(failed.to_string()))?;
         let signed = TxEnvelope::from(transaction.into_signed(signature));
         let (hash, bytes) = (*signed.tx_hash(), Bytes::from(signed.encoded_2718()));
-        match self.client.request::<TxHash>(("eth_sendRawTransaction", json!([bytes]))).await {
+        let request: Request = ("eth_sendRawTransaction", json!([bytes]));
+        // The same bytes are the same transaction, however often they are sent.
+        let sent = self.client.repeated(error::is_rate_limit, || self.client.request::<TxHash>(request.clone())).await;
+        match sent {
             Ok(_) => Ok(hash),
             Err(failed) if error::is_known(&failed) => Ok(hash),
             // It may or may not have arrived: look for it, and report the result to the caller.
             Err(failed @ (NodeError::TimedOut { .. } | NodeError::Unreachable { .. } | NodeError::BadAnswer(_))) => {
                 self.look_for(hash, failed).await
             }
+            // An earlier attempt may have arrived, or another server of the endpoint may have taken it.
+            Err(_) if self.is_held(hash).await => Ok(hash),
             Err(failed) => Err(error::of_transaction(failed, self.from, self.balance, self.cost(fees))),
         }
+    }
+
+    /// Whether the endpoint has the transaction, in a block or waiting for one.
+    async fn is_held(&self, hash: TxHash) -> bool {
+        let found = self.client.request::<Option<Value>>(("eth_getTransactionByHash", json!([hash]))).await;
+        matches!(found, Ok(Some(_)))
     }
 
     async fn look_for(&self, hash: TxHash, failed: NodeError) -> Result<TxHash, NodeError> {
         for (attempt, planned) in (1..=LOOKS).zip(error::PAUSES.build()) {
             self.client.pause(attempt, planned, &failed).await;
-            let found = self.client.request::<Option<Value>>(("eth_getTransactionByHash", json!([hash]))).await;
-            if matches!(found, Ok(Some(_))) {
+            if self.is_held(hash).await {
                 return Ok(hash);
             }
         }
@@ -205,12 +215,24 @@ impl<'a> Intent<'a> {
         let mut pause = Duration::from_millis(20);
         let mut sent = vec![first];
         let mut first_block: Option<u64> = None;
+        let mut refusals = 0;
         loop {
             let latest = sent.last().copied().unwrap_or(first);
-            let looked = self.look(&sent).await;
-            let unknown =
-                |failed: NodeError| NodeError::Unconfirmed { transaction: latest, reason: failed.to_string() };
-            let (receipt, block) = looked.map_err(unknown)?;
+            let (receipt, block) = match self.look(&sent).await {
+                Ok(looked) => {
+                    refusals = 0;
+                    looked
+                }
+                // The transaction is on its way, whatever the endpoint says about receipts.
+                Err(failed @ (NodeError::Rpc { .. } | NodeError::BadAnswer(_))) if refusals < settings.retries => {
+                    refusals += 1;
+                    self.client.pause(refusals, longest, &failed).await;
+                    continue;
+                }
+                Err(failed) => {
+                    return Err(NodeError::Unconfirmed { transaction: latest, reason: failed.to_string() });
+                }
+            };
             if let Some(receipt) = receipt {
                 return Ok(receipt);
             }
@@ -254,18 +276,23 @@ impl<'a> Intent<'a> {
         self.submit(&higher).await.ok()
     }
 
-    /// Asks for the receipts of all sent transactions and for the height of the chain.
+    /// Asks for the receipts of all sent transactions and for the height of the chain. A server that has not indexed
+    /// the newest blocks has no receipt yet.
     async fn look(&self, sent: &[TxHash]) -> Result<(Option<RpcReceipt>, BlockNumber), NodeError> {
         let mut requests: Vec<Request> = vec![("eth_blockNumber", json!([]))];
         requests.extend(sent.iter().map(|hash| ("eth_getTransactionReceipt", json!([hash]))));
         let mut answers = self.client.read_all(&requests).await?.into_iter();
         let block = from_value::<U64>(answers.next().unwrap_or(Err(NodeError::Unsteady))?)?.to();
+        let mut refusal = None;
         for answer in answers {
-            if let Some(receipt) = from_value::<Option<RpcReceipt>>(answer?)? {
-                return Ok((Some(receipt), block));
+            match answer.and_then(receipt_answer) {
+                Ok(Some(receipt)) => return Ok((Some(receipt), block)),
+                Ok(None) => {}
+                Err(failed) if error::is_indexing(&failed) => {}
+                Err(failed) => refusal = Some(failed),
             }
         }
-        Ok((None, block))
+        refusal.map_or(Ok((None, block)), Err)
     }
 
     /// Finds out why an included transaction failed, by running the call again on the state of its block.
@@ -276,6 +303,13 @@ impl<'a> Intent<'a> {
             _ => NodeError::Halted("it was included and failed, because of its gas or earlier transactions".into()),
         }
     }
+}
+
+/// Parses the answer to a request for a receipt; `None` if the transaction is not in a complete block. Some servers
+/// answer for a block that they still build, with null in place of its number or hash.
+fn receipt_answer(answer: Value) -> Result<Option<RpcReceipt>, NodeError> {
+    let is_building = ["blockNumber", "blockHash"].iter().any(|name| answer.get(name).is_some_and(Value::is_null));
+    if answer.is_null() || is_building { Ok(None) } else { from_value(answer).map(Some) }
 }
 
 fn call(from: Address, to: Option<Address>, data: &Bytes) -> Value {
