@@ -6,6 +6,7 @@ mod accounts;
 mod endpoints;
 mod history;
 mod interruptions;
+mod pending;
 mod reorganisations;
 mod stores;
 mod sync;

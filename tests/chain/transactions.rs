@@ -23,10 +23,10 @@ use serde_json::json;
 
 /// All progress reports, in order.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<NodeProgress>>>);
+pub struct Told(Arc<Mutex<Vec<NodeProgress>>>);
 
 impl Told {
-    fn observer(&self) -> Observer<NodeProgress> {
+    pub fn observer(&self) -> Observer<NodeProgress> {
         let told = Arc::clone(&self.0);
         Observer::new(move |progress| told.lock().unwrap().push(progress))
     }
@@ -36,7 +36,7 @@ impl Told {
     }
 
     /// Waits for a progress report.
-    fn wait_for<T>(&self, wanted: impl Fn(&NodeProgress) -> Option<T>) -> T {
+    pub fn wait_for<T>(&self, wanted: impl Fn(&NodeProgress) -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
             if let Some(found) = self.all().iter().find_map(&wanted) {
@@ -49,17 +49,17 @@ impl Told {
 }
 
 /// The bench's registry through another connection.
-fn through(bench: &AnvilBench, url: &str, settings: RpcSettings) -> RegistryContract<JsonRpcNode> {
+pub fn through(bench: &AnvilBench, url: &str, settings: RpcSettings) -> RegistryContract<JsonRpcNode> {
     let node = JsonRpcNode::connect(url, settings).unwrap().with_account(key(0)).with_account(key(1));
     RegistryContract::connect(node, bench.address()).unwrap()
 }
 
-fn nonce(bench: &AnvilBench, account: Address) -> u64 {
+pub fn nonce(bench: &AnvilBench, account: Address) -> u64 {
     let nonce = bench.anvil.rpc("eth_getTransactionCount", json!([account, "latest"]));
     u64::from_str_radix(&nonce.as_str().unwrap()[2..], 16).unwrap()
 }
 
-fn node_error<T: core::fmt::Debug>(result: Result<T, RegistryError>) -> NodeError {
+pub fn node_error<T: core::fmt::Debug>(result: Result<T, RegistryError>) -> NodeError {
     match result.unwrap_err() {
         RegistryError::Node(error) => error,
         other => panic!("expected an error of the node, got {other:?}"),

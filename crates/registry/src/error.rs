@@ -86,8 +86,8 @@ pub enum ContractRefusal {
     CommitmentOutOfRange(U256),
     /// The depositor has, or had, a membership with this commitment.
     #[error(
-        "{depositor} has used the commitment {commitment} here before; deposit with a new identity (another account of \
-         the same seed)"
+        "{depositor} has deposited for the commitment {commitment} here before; look for that deposit, and use a new \
+         identity (another account of the same seed) only for one more"
     )]
     CommitmentUsed {
         /// The commitment.

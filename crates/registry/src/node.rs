@@ -138,6 +138,9 @@ pub enum NodeError {
     /// Signing failed.
     #[error("the transaction could not be signed: {0}")]
     Signing(String),
+    /// The memory of sent transactions cannot be read or written.
+    #[error("the memory of sent transactions cannot be used: {0}; nothing was sent")]
+    Outbox(String),
     /// The account cannot pay for the gas.
     #[error(
         "account {account} holds {balance} wei and may need {needed} wei for the transaction; send it some of the \

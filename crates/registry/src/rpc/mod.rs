@@ -28,17 +28,21 @@ mod client;
 mod error;
 mod keystore;
 mod node;
+mod outbox;
+mod receipt;
 mod runtime;
 mod tls;
 mod transaction;
 mod transport;
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, BlockNumber, TxHash};
 
 pub use account::{AccountError, AccountKey};
 pub use node::JsonRpcNode;
+pub use outbox::{Outbox, OutgoingTransaction, Settled, Standing};
 pub use tls::RpcTls;
 
 use super::Observer;
@@ -59,6 +63,11 @@ pub struct RpcSettings {
     pub replacements: u32,
     /// Time after which waiting for a transaction ends.
     pub give_up_after: Duration,
+    /// Number of blocks after which a transaction counts as final, its own block included. At least 1.
+    pub confirmations: u64,
+    /// Memory of sent transactions, which survives the process. Without one, an interrupted process forgets what it
+    /// sent.
+    pub outbox: Option<Arc<dyn Outbox>>,
     /// Certificates for an `https://` endpoint; `None` uses the system's.
     pub tls: Option<RpcTls>,
     /// Observer of transactions and repeated requests.
@@ -74,6 +83,8 @@ impl Default for RpcSettings {
             replace_after: Duration::from_secs(120),
             replacements: 4,
             give_up_after: Duration::from_secs(1_800),
+            confirmations: 1,
+            outbox: None,
             tls: None,
             progress: Observer::default(),
         }
@@ -95,6 +106,11 @@ pub enum NodeProgress {
         /// Maximum price of a unit of gas, in wei.
         max_fee_per_gas: u128,
     },
+    /// A transaction of an earlier process was found, and is waited for.
+    Resumed {
+        /// Its hash.
+        transaction: TxHash,
+    },
     /// The transaction is not in a block yet.
     Waiting {
         /// Its hash.
@@ -113,7 +129,18 @@ pub enum NodeProgress {
         /// Maximum price of a unit of gas now, in wei.
         max_fee_per_gas: u128,
     },
-    /// The transaction is in a block.
+    /// The transaction is in a block, and more blocks have to follow.
+    Confirming {
+        /// The hash that was included.
+        transaction: TxHash,
+        /// The block.
+        block: BlockNumber,
+        /// Number of blocks from this block to the latest one.
+        confirmations: u64,
+        /// Number of blocks to wait for.
+        wanted: u64,
+    },
+    /// The transaction is in a block, with enough confirmations.
     Included {
         /// The hash that was included: the first one or that of a replacement.
         transaction: TxHash,

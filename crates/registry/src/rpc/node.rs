@@ -10,9 +10,9 @@ use quotapass_text::EndpointUrl;
 use serde_json::{Value, json};
 
 use super::{
-    AccountKey, RpcSettings,
+    AccountKey, OutgoingTransaction, RpcSettings, Settled, Standing,
     client::{Client, Request, block_answer, block_request, from_value},
-    error,
+    error, outbox,
     runtime::Runtime,
     transaction,
 };
@@ -98,6 +98,28 @@ impl JsonRpcNode {
         Ok((contract, receipt))
     }
 
+    /// Waits for the transactions that earlier processes sent from an account, and returns their outcomes. The
+    /// account's key must be given, because a stuck transaction is sent again with higher fees. A transaction that the
+    /// endpoint does not know is left in the [memory](RpcSettings::outbox): the next one has the same nonce.
+    ///
+    /// [`deploy`](Self::deploy) and [`Node::send`] do this first. If an earlier process has sent the same call, they
+    /// return its receipt, and send nothing.
+    ///
+    /// # Errors
+    /// [`NodeError`] if an outcome stays unknown.
+    pub fn settle(&self, from: Address) -> Result<Vec<Settled>, NodeError> {
+        let (key, chain_id) = (self.key(from)?, self.connection.chain_id);
+        self.run(move |client| async move { transaction::settle(&client, chain_id, &key).await })
+    }
+
+    /// Reads the state of a transaction that was sent, with its replacements.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the endpoint does not answer.
+    pub fn standing(&self, attempts: Vec<OutgoingTransaction>) -> Result<Standing, NodeError> {
+        self.run(move |client| async move { outbox::standing(&client, &attempts).await })
+    }
+
     /// Sends any other request once, for methods that only this endpoint has, such as the time travel of a development
     /// chain.
     ///
@@ -114,14 +136,17 @@ impl JsonRpcNode {
         self.connection.runtime.run(work(Arc::clone(&self.connection.client)))
     }
 
+    fn key(&self, account: Address) -> Result<AccountKey, NodeError> {
+        self.accounts.iter().find(|key| key.address() == account).cloned().ok_or(NodeError::NoKey(account))
+    }
+
     fn transact(
         &self,
         from: Address,
         to: Option<Address>,
         data: Bytes,
     ) -> Result<(Option<Address>, NodeReceipt), NodeError> {
-        let key = self.accounts.iter().find(|key| key.address() == from).ok_or(NodeError::NoKey(from))?.clone();
-        let chain_id = self.connection.chain_id;
+        let (key, chain_id) = (self.key(from)?, self.connection.chain_id);
         self.run(move |client| async move { transaction::send(&client, chain_id, &key, to, data).await })
     }
 }

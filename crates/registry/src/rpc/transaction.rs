@@ -8,36 +8,31 @@ use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::{eip1559::Eip1559Estimation, eip2718::Encodable2718},
     providers::Provider,
-    rpc::types::Log,
     transports::RpcError,
 };
 use alloy_primitives::{Address, BlockNumber, Bytes, TxHash, TxKind, U64, U256};
 use backon::BackoffBuilder as _;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AccountKey, NodeProgress,
+    AccountKey, NodeProgress, OutgoingTransaction, Settled, Standing,
     client::{Client, Request, from_value},
     error,
     node::placed,
+    outbox,
+    receipt::{RpcReceipt, receipt_answer},
 };
 use crate::node::{NodeError, NodeReceipt};
 
 /// Number of times an endpoint is asked for a transaction that it did not acknowledge.
 const LOOKS: u32 = 3;
 
-/// The fields of a receipt that a registry needs.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RpcReceipt {
-    transaction_hash: TxHash,
-    block_number: U64,
-    gas_used: U64,
-    status: Option<U64>,
-    contract_address: Option<Address>,
-    logs: Vec<Log>,
-}
+/// Time for which the account's nonce is used and no receipt exists, after which another transaction counts as the one
+/// that used it. Receipts can be late, for instance because another server answers.
+const LATE_RECEIPT: Duration = Duration::from_secs(20);
+
+/// The address of a deployed contract, if any, and the receipt.
+type Done = (Option<Address>, NodeReceipt);
 
 /// The content of a transaction without its fees.
 struct Intent<'a> {
@@ -52,15 +47,34 @@ struct Intent<'a> {
     balance: U256,
 }
 
+/// An answer about sent transactions.
+struct Looked {
+    receipt: Option<RpcReceipt>,
+    /// The height of the chain.
+    block: BlockNumber,
+    /// Whether a block has a transaction with the nonce.
+    is_used: bool,
+}
+
 /// Sends a transaction, or deploys a contract if there is no receiver, and waits until it is included. Also returns the
 /// address of the deployed contract.
+///
+/// If an earlier process has sent the same call and its outcome was not known, this waits for that transaction instead.
 pub(super) async fn send(
     client: &Client,
     chain_id: u64,
     key: &AccountKey,
     to: Option<Address>,
     data: Bytes,
-) -> Result<(Option<Address>, NodeReceipt), NodeError> {
+) -> Result<Done, NodeError> {
+    for Settled { transaction, outcome } in settle(client, chain_id, key).await? {
+        if transaction.to == to
+            && transaction.data == data
+            && let Ok(done) = outcome
+        {
+            return Ok(done);
+        }
+    }
     let fees = fees(client).await?;
     let intent = Intent::prepare(client, chain_id, key, to, data).await?;
     intent.check_funds(&fees)?;
@@ -72,24 +86,42 @@ pub(super) async fn send(
         max_fee_per_gas: fees.max_fee_per_gas,
     };
     client.settings.progress.notify(sent);
-    let receipt = intent.wait(first, fees).await?;
-    let included = NodeProgress::Included {
-        transaction: receipt.transaction_hash,
-        block: receipt.block_number.to(),
-        gas_used: receipt.gas_used.to(),
-    };
-    client.settings.progress.notify(included);
-    if receipt.status == Some(U64::ZERO) {
-        return Err(intent.reason(receipt.block_number.to()).await);
+    intent.finish(vec![first], first, fees).await
+}
+
+/// Waits for the transactions of an account that earlier processes have sent, as far as the endpoint knows them.
+pub(super) async fn settle(client: &Client, chain_id: u64, key: &AccountKey) -> Result<Vec<Settled>, NodeError> {
+    let Some(memory) = &client.settings.outbox else { return Ok(Vec::new()) };
+    let mut remembered = memory.of_account(chain_id, key.address()).map_err(outbox::failed)?;
+    remembered.sort_by_key(|attempt| (attempt.nonce, attempt.max_fee_per_gas));
+    let transactions: Vec<_> = remembered.chunk_by(|one, next| one.nonce == next.nonce).collect();
+    let mut settled = Vec::new();
+    for attempts in transactions {
+        let Some(last) = attempts.last() else { continue };
+        if outbox::standing(client, attempts).await? == Standing::Unknown {
+            continue;
+        }
+        let intent = Intent::again(client, key, last).await?;
+        client.settings.progress.notify(NodeProgress::Resumed { transaction: last.hash });
+        let fees = Eip1559Estimation {
+            max_fee_per_gas: last.max_fee_per_gas,
+            max_priority_fee_per_gas: last.max_priority_fee_per_gas,
+        };
+        let sent = attempts.iter().map(|attempt| attempt.hash).collect();
+        let outcome = match intent.finish(sent, last.hash, fees).await {
+            Err(failed) if !is_final(&failed) => return Err(failed),
+            outcome => outcome,
+        };
+        let included = outcome.as_ref().ok().map(|(_, receipt)| receipt.transaction);
+        let transaction = attempts.iter().find(|attempt| Some(attempt.hash) == included).unwrap_or(last).clone();
+        settled.push(Settled { transaction, outcome });
     }
-    let logs = receipt.logs.into_iter().map(placed).collect::<Result<_, _>>()?;
-    let answer = NodeReceipt {
-        transaction: receipt.transaction_hash,
-        block: receipt.block_number.to(),
-        gas_used: receipt.gas_used.to(),
-        logs,
-    };
-    Ok((receipt.contract_address, answer))
+    Ok(settled)
+}
+
+/// Whether a transaction with this error cannot have an effect any more.
+fn is_final(error: &NodeError) -> bool {
+    matches!(error, NodeError::NonceConflict(_) | NodeError::Reverted(_) | NodeError::Halted(_))
 }
 
 /// Estimates the current fees: twice the base fee, and the usual tip.
@@ -146,6 +178,17 @@ impl<'a> Intent<'a> {
         Ok(Self { client, chain_id, key, from, to, data, nonce, gas_limit, balance })
     }
 
+    /// Takes up a transaction of an earlier process.
+    async fn again(
+        client: &'a Client,
+        key: &'a AccountKey,
+        transaction: &OutgoingTransaction,
+    ) -> Result<Self, NodeError> {
+        let OutgoingTransaction { chain_id, from, nonce, to, gas_limit, .. } = *transaction;
+        let balance = client.read::<U256>(("eth_getBalance", json!([from, "latest"]))).await?;
+        Ok(Self { client, chain_id, key, from, to, data: transaction.data.clone(), nonce, gas_limit, balance })
+    }
+
     fn check_funds(&self, fees: &Eip1559Estimation) -> Result<(), NodeError> {
         let needed = self.cost(fees);
         if self.balance >= needed {
@@ -158,7 +201,7 @@ impl<'a> Intent<'a> {
         U256::from(self.gas_limit) * U256::from(fees.max_fee_per_gas)
     }
 
-    /// Signs it with these fees and sends it once.
+    /// Signs it with these fees, remembers it, and sends it.
     async fn submit(&self, fees: &Eip1559Estimation) -> Result<TxHash, NodeError> {
         let mut transaction = TxEip1559 {
             chain_id: self.chain_id,
@@ -175,6 +218,31 @@ impl<'a> Intent<'a> {
         let signature = signature.map_err(|failed| NodeError::Signing(failed.to_string()))?;
         let signed = TxEnvelope::from(transaction.into_signed(signature));
         let (hash, bytes) = (*signed.tx_hash(), Bytes::from(signed.encoded_2718()));
+        let outgoing = OutgoingTransaction {
+            hash,
+            chain_id: self.chain_id,
+            from: self.from,
+            nonce: self.nonce,
+            to: self.to,
+            data: self.data.clone(),
+            gas_limit: self.gas_limit,
+            max_fee_per_gas: fees.max_fee_per_gas,
+            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+        };
+        if let Some(memory) = &self.client.settings.outbox {
+            memory.remember(&outgoing).map_err(outbox::failed)?;
+        }
+        let delivered = self.deliver(hash, bytes, fees).await;
+        if let Err(failed) = &delivered
+            && !matches!(failed, NodeError::Unconfirmed { .. } | NodeError::RateLimited { .. })
+        {
+            self.forget(|attempt| *attempt == outgoing);
+        }
+        delivered
+    }
+
+    /// Sends a signed transaction.
+    async fn deliver(&self, hash: TxHash, bytes: Bytes, fees: &Eip1559Estimation) -> Result<TxHash, NodeError> {
         let request: Request = ("eth_sendRawTransaction", json!([bytes]));
         // The same bytes are the same transaction, however often they are sent.
         let sent = self.client.repeated(error::is_rate_limit, || self.client.request::<TxHash>(request.clone())).await;
@@ -207,18 +275,46 @@ impl<'a> Intent<'a> {
         Err(NodeError::Unconfirmed { transaction: hash, reason: failed.to_string() })
     }
 
-    /// Waits until the transaction, or one that replaced it, is in a block.
-    async fn wait(&self, first: TxHash, mut fees: Eip1559Estimation) -> Result<RpcReceipt, NodeError> {
+    /// Forgets remembered transactions of the account. If this fails, the next process asks for their outcome again.
+    fn forget(&self, is_over: impl Fn(&OutgoingTransaction) -> bool) {
+        let Some(memory) = &self.client.settings.outbox else { return };
+        for attempt in memory.of_account(self.chain_id, self.from).into_iter().flatten().filter(is_over) {
+            let _ = memory.forget(&attempt);
+        }
+    }
+
+    /// Waits for the outcome of sent transactions with this nonce, the latest of which is `latest`, and forgets them.
+    async fn finish(&self, sent: Vec<TxHash>, latest: TxHash, fees: Eip1559Estimation) -> Result<Done, NodeError> {
+        let waited = self.wait(sent, latest, fees).await;
+        if matches!(waited, Ok(_) | Err(NodeError::NonceConflict(_))) {
+            self.forget(|attempt| attempt.nonce == self.nonce);
+        }
+        let receipt = waited?;
+        let (transaction, block, gas_used) =
+            (receipt.transaction_hash, receipt.block_number.to(), receipt.gas_used.to());
+        self.client.settings.progress.notify(NodeProgress::Included { transaction, block, gas_used });
+        if receipt.status == Some(U64::ZERO) {
+            return Err(self.reason(block).await);
+        }
+        let logs = receipt.logs.into_iter().map(placed).collect::<Result<_, _>>()?;
+        Ok((receipt.contract_address, NodeReceipt { transaction, block, gas_used, logs }))
+    }
+
+    /// Waits until the transaction, or one that replaced it, is in a block with enough confirmations.
+    async fn wait(
+        &self,
+        mut sent: Vec<TxHash>,
+        mut latest: TxHash,
+        mut fees: Eip1559Estimation,
+    ) -> Result<RpcReceipt, NodeError> {
         let settings = &self.client.settings;
         let (begun, mut last_sent, mut last_told) = (Instant::now(), Instant::now(), Instant::now());
         let longest = Duration::from_millis(if self.client.is_local() { 250 } else { 3_000 });
         let mut pause = Duration::from_millis(20);
-        let mut sent = vec![first];
-        let mut first_block: Option<u64> = None;
+        let (mut first_block, mut used_since) = (None::<u64>, None::<Instant>);
         let mut refusals = 0;
         loop {
-            let latest = sent.last().copied().unwrap_or(first);
-            let (receipt, block) = match self.look(&sent).await {
+            let Looked { receipt, block, is_used } = match self.look(&sent).await {
                 Ok(looked) => {
                     refusals = 0;
                     looked
@@ -233,25 +329,51 @@ impl<'a> Intent<'a> {
                     return Err(NodeError::Unconfirmed { transaction: latest, reason: failed.to_string() });
                 }
             };
-            if let Some(receipt) = receipt {
-                return Ok(receipt);
-            }
             let waited = begun.elapsed();
-            if waited >= settings.give_up_after {
-                return Err(NodeError::NotIncluded { transaction: latest, waited });
-            }
             let blocks = block.saturating_sub(*first_block.get_or_insert(block));
+            let is_included = receipt.is_some();
+            let (progress, too_late) = match receipt {
+                None => (
+                    NodeProgress::Waiting { transaction: latest, waited, blocks },
+                    NodeError::NotIncluded { transaction: latest, waited },
+                ),
+                Some(receipt) => {
+                    let (transaction, included) = (receipt.transaction_hash, receipt.block_number.to::<u64>());
+                    // The server that stated the height may be behind the one that has the receipt.
+                    let confirmations = block.saturating_sub(included) + 1;
+                    let wanted = settings.confirmations;
+                    if confirmations >= wanted {
+                        return Ok(receipt);
+                    }
+                    let reason = format!("it is in block {included}, with {confirmations} of {wanted} confirmations");
+                    (
+                        NodeProgress::Confirming { transaction, block: included, confirmations, wanted },
+                        NodeError::Unconfirmed { transaction, reason },
+                    )
+                }
+            };
+            if waited >= settings.give_up_after {
+                return Err(too_late);
+            }
+            if is_included || !is_used {
+                used_since = None;
+            } else if used_since.get_or_insert_with(Instant::now).elapsed() >= LATE_RECEIPT {
+                return Err(NodeError::NonceConflict(self.from));
+            }
             if last_told.elapsed() >= Duration::from_secs(1) {
                 last_told = Instant::now();
-                settings.progress.notify(NodeProgress::Waiting { transaction: latest, waited, blocks });
+                settings.progress.notify(progress);
             }
-            if last_sent.elapsed() >= settings.replace_after && sent.len() <= settings.replacements as usize {
+            if !is_included
+                && last_sent.elapsed() >= settings.replace_after
+                && sent.len() <= settings.replacements as usize
+            {
                 last_sent = Instant::now();
                 if let Some(transaction) = self.replace(&mut fees).await {
                     sent.push(transaction);
+                    let former = core::mem::replace(&mut latest, transaction);
                     let max_fee_per_gas = fees.max_fee_per_gas;
-                    let replaced = NodeProgress::Replaced { former: latest, transaction, max_fee_per_gas };
-                    settings.progress.notify(replaced);
+                    settings.progress.notify(NodeProgress::Replaced { former, transaction, max_fee_per_gas });
                 }
             }
             tokio::time::sleep(pause).await;
@@ -273,26 +395,33 @@ impl<'a> Intent<'a> {
         // Raise the fees also after a refusal: the transaction that the endpoint holds may have higher fees than
         // reported.
         *fees = higher;
-        self.submit(&higher).await.ok()
+        match self.submit(&higher).await {
+            // A transaction that was not acknowledged may have arrived.
+            Ok(transaction) | Err(NodeError::Unconfirmed { transaction, .. }) => Some(transaction),
+            Err(_) => None,
+        }
     }
 
-    /// Asks for the receipts of all sent transactions and for the height of the chain. A server that has not indexed
-    /// the newest blocks has no receipt yet.
-    async fn look(&self, sent: &[TxHash]) -> Result<(Option<RpcReceipt>, BlockNumber), NodeError> {
-        let mut requests: Vec<Request> = vec![("eth_blockNumber", json!([]))];
+    /// Asks for the receipts of all sent transactions, for the height of the chain, and whether the nonce is used. A
+    /// server that has not indexed the newest blocks has no receipt yet.
+    async fn look(&self, sent: &[TxHash]) -> Result<Looked, NodeError> {
+        let mut requests: Vec<Request> =
+            vec![("eth_blockNumber", json!([])), ("eth_getTransactionCount", json!([self.from, "latest"]))];
         requests.extend(sent.iter().map(|hash| ("eth_getTransactionReceipt", json!([hash]))));
         let mut answers = self.client.read_all(&requests).await?.into_iter();
-        let block = from_value::<U64>(answers.next().unwrap_or(Err(NodeError::Unsteady))?)?.to();
+        let mut next = || answers.next().unwrap_or(Err(NodeError::Unsteady));
+        let (block, count) = (from_value::<U64>(next()?)?.to(), next().and_then(from_value::<U64>));
+        let mut is_used = count.is_ok_and(|count| count.to::<u64>() > self.nonce);
         let mut refusal = None;
         for answer in answers {
             match answer.and_then(receipt_answer) {
-                Ok(Some(receipt)) => return Ok((Some(receipt), block)),
+                Ok(receipt @ Some(_)) => return Ok(Looked { receipt, block, is_used }),
                 Ok(None) => {}
-                Err(failed) if error::is_indexing(&failed) => {}
+                Err(failed) if error::is_indexing(&failed) => is_used = false,
                 Err(failed) => refusal = Some(failed),
             }
         }
-        refusal.map_or(Ok((None, block)), Err)
+        refusal.map_or(Ok(Looked { receipt: None, block, is_used }), Err)
     }
 
     /// Finds out why an included transaction failed, by running the call again on the state of its block.
@@ -303,13 +432,6 @@ impl<'a> Intent<'a> {
             _ => NodeError::Halted("it was included and failed, because of its gas or earlier transactions".into()),
         }
     }
-}
-
-/// Parses the answer to a request for a receipt; `None` if the transaction is not in a complete block. Some servers
-/// answer for a block that they still build, with null in place of its number or hash.
-fn receipt_answer(answer: Value) -> Result<Option<RpcReceipt>, NodeError> {
-    let is_building = ["blockNumber", "blockHash"].iter().any(|name| answer.get(name).is_some_and(Value::is_null));
-    if answer.is_null() || is_building { Ok(None) } else { from_value(answer).map(Some) }
 }
 
 fn call(from: Address, to: Option<Address>, data: &Bytes) -> Value {
