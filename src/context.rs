@@ -1,6 +1,7 @@
 //! The context of a subcommand: settings, identities, the paying wallet, the chain, and the files on disk.
 
-use std::{env, path::PathBuf, time::Duration};
+use core::num::NonZeroU64;
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -8,7 +9,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
 use quotapass_registry::{
     RegistryContract, RegistryReader,
-    rpc::{AccountKey, JsonRpcNode, RpcSettings},
+    rpc::{AccountKey, JsonRpcNode, Outbox, RpcSettings},
 };
 use quotapass_text::{EndpointUrl, EvmAddress};
 use quotapass_wallet::{
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use super::{
     config::{Config, Key},
     keys::{require_test_chain, slash_key},
+    outbox::OutboxFolder,
     output::{Output, note},
     progress,
     prompt::{passphrase, secret},
@@ -126,9 +128,25 @@ impl Context {
 
     /// Connects to the endpoint, without a wallet.
     pub(super) fn node(&self) -> Result<JsonRpcNode> {
+        self.connect(None)
+    }
+
+    /// Connects to the endpoint with a wallet, whose transactions are remembered in the data folder.
+    fn node_with(&self, wallet: AccountKey) -> Result<JsonRpcNode> {
+        Ok(self.connect(Some(Arc::new(self.outbox()?)))?.with_account(wallet))
+    }
+
+    /// Returns the memory of sent transactions.
+    pub(super) fn outbox(&self) -> Result<OutboxFolder> {
+        Ok(OutboxFolder::new(self.config.data_folder()?.join("transactions")))
+    }
+
+    fn connect(&self, outbox: Option<Arc<dyn Outbox>>) -> Result<JsonRpcNode> {
         let settings = RpcSettings {
             timeout: Duration::from_secs(self.config.require(Key::RpcTimeout)?),
             expected_chain_id: self.config.get(Key::ChainId)?,
+            confirmations: self.config.require::<NonZeroU64>(Key::Confirmations)?.get(),
+            outbox,
             progress: progress::transactions(),
             ..RpcSettings::default()
         };
@@ -160,7 +178,7 @@ impl Context {
     pub(super) fn paying_node(&self) -> Result<(JsonRpcNode, Address)> {
         let wallet = self.wallet()?;
         let address = wallet.address();
-        Ok((self.node()?.with_account(wallet), address))
+        Ok((self.node_with(wallet)?, address))
     }
 
     fn registry_address(&self) -> Result<Address> {
@@ -179,7 +197,7 @@ impl Context {
         let registry_address = self.registry_address()?;
         let wallet = self.wallet()?;
         let address = wallet.address();
-        let node = self.node()?.with_account(wallet.clone());
+        let node = self.node_with(wallet.clone())?;
         Ok(Payer { registry: RegistryContract::connect(node, registry_address)?, wallet, address })
     }
 

@@ -232,7 +232,7 @@ impl Context {
     }
 
     /// Reads the index of a member that this device has stored, if any.
-    fn kept_index(&self, owner: &LedgerOwner) -> Result<Option<MemberIndex>> {
+    pub(super) fn kept_index(&self, owner: &LedgerOwner) -> Result<Option<MemberIndex>> {
         let path = self.own_file(owner, "index")?;
         match fs::read_to_string(&path) {
             Ok(text) => {

@@ -13,6 +13,9 @@ use super::{keys, output::note, time::duration};
 pub(super) fn transactions() -> Observer<NodeProgress> {
     Observer::new(|progress| match progress {
         NodeProgress::Sent { transaction, .. } => note(format!("Sent transaction {transaction}; waiting for a block.")),
+        NodeProgress::Resumed { transaction } => {
+            note(format!("Transaction {transaction} was sent by an earlier run; waiting for it."));
+        }
         NodeProgress::Waiting { transaction, waited, blocks } => note(format!(
             "Transaction {transaction} is not in the {blocks} blocks of the last {}; still waiting.",
             duration(waited.as_secs())
@@ -20,6 +23,9 @@ pub(super) fn transactions() -> Observer<NodeProgress> {
         NodeProgress::Replaced { transaction, max_fee_per_gas, .. } => note(format!(
             "Sent it again as {transaction}, for at most {} gwei per unit of gas.",
             max_fee_per_gas / 1_000_000_000
+        )),
+        NodeProgress::Confirming { transaction, block, confirmations, wanted } => note(format!(
+            "Transaction {transaction} is in block {block}, with {confirmations} of {wanted} confirmations."
         )),
         NodeProgress::Included { block, gas_used, .. } => note(format!("Included in block {block} ({gas_used} gas).")),
         NodeProgress::Retrying { reason, after, .. } => {

@@ -6,7 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use quotapass_circuits::{membership::MemberIndex, signal::Scope};
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
-use quotapass_registry::{MemberRecord, MemberStatus, RegistryReader};
+use quotapass_registry::{
+    MemberRecord, MemberStatus, RegistryReader,
+    rpc::{JsonRpcNode, Standing},
+};
 use quotapass_wallet::ledger::{LedgerOwner, Quota};
 use serde_json::{Value, json};
 
@@ -14,6 +17,7 @@ use super::{
     amount,
     context::Context,
     members::Crowd,
+    outbox::purpose,
     time::{duration, moment, now},
 };
 
@@ -49,6 +53,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         Some(index) => crowds(context, &owner, index)?,
         None => Vec::new(),
     };
+    let pending = pending(context, registry.node(), id.chain_id)?;
     if context.output().is_json() {
         return context.output().json(&json!({
             "identity": name,
@@ -57,12 +62,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "index": index,
             "record": record,
             "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
+            "pending": pending.iter().map(|pending| pending.json.clone()).collect::<Vec<_>>(),
             "anonymity": crowds.iter().map(|(scope, crowd)| json!({ "scope": scope, "crowd": crowd })).collect::<Vec<_>>(),
         }));
     }
     let output = context.output();
     output.line(format!("identity    {name}, account {}", context.account()?))?;
     output.line(format!("commitment  {commitment}"))?;
+    for pending in pending {
+        output.line(format!("pending     {}", pending.text))?;
+    }
     let (Some(index), Some(record)) = (index, record) else {
         return output.line("membership  none yet; run `quotapass deposit`");
     };
@@ -108,13 +117,40 @@ fn describe(status: &MemberStatus) -> String {
     }
 }
 
-/// The remaining quota in one scope.
-struct Left {
+/// A value as text and as JSON: a remaining quota, or a transaction.
+struct Shown {
     text: String,
     json: Value,
 }
 
-fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Result<Vec<Left>> {
+/// Returns the transactions on a chain that this device has sent and whose outcome it does not know.
+fn pending(context: &Context, node: &JsonRpcNode, chain_id: u64) -> Result<Vec<Shown>> {
+    let sent = context.outbox()?.on_chain(chain_id)?;
+    let mut pending = Vec::new();
+    for attempts in sent.chunk_by(|one, next| (one.from, one.nonce) == (next.from, next.nonce)) {
+        let Some(last) = attempts.last() else { continue };
+        let (state, text) = match node.standing(attempts.to_vec())? {
+            Standing::Included(block) => ("included", format!("in block {block}")),
+            Standing::Waiting => ("waiting", "in no block yet".into()),
+            Standing::Superseded => ("superseded", "replaced by another transaction of the wallet".into()),
+            _ => ("unknown", "not known to this endpoint; it may still be mined".into()),
+        };
+        let what = purpose(last);
+        pending.push(Shown {
+            text: format!("{what} by {}: transaction {}, {text}", last.from, last.hash),
+            json: json!({
+                "what": what,
+                "from": last.from,
+                "nonce": last.nonce,
+                "transaction": last.hash,
+                "state": state,
+            }),
+        });
+    }
+    Ok(pending)
+}
+
+fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Result<Vec<Shown>> {
     let files = context.ledger_files(owner)?;
     if record.status != MemberStatus::Active || !files.exists()? {
         return Ok(Vec::new());
@@ -127,7 +163,7 @@ fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Resu
             let limit = NonZeroU16::new(record.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
             let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };
             let status = book.status(now, &quota);
-            Left {
+            Shown {
                 text: format!(
                     "`{}`: {} of {} left in this epoch; the next begins at {} (in {})",
                     policy.name,

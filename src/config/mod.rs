@@ -77,6 +77,9 @@ pub(super) struct Flags {
     /// Seconds to wait for a response of the endpoint or the relay
     #[arg(long, global = true, value_name = "SECONDS")]
     rpc_timeout: Option<String>,
+    /// Blocks that a transaction needs before it counts as done, its own block included
+    #[arg(long, global = true, value_name = "BLOCKS")]
+    confirmations: Option<String>,
 }
 
 /// One setting.
@@ -97,6 +100,7 @@ pub(super) enum Key {
     MembersProxy,
     RpcTimeout,
     FirstBlock,
+    Confirmations,
     MaxReorgDepth,
     MinAnonymity,
     TestChains,
@@ -105,7 +109,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -121,6 +125,7 @@ impl Key {
         Self::MembersProxy,
         Self::RpcTimeout,
         Self::FirstBlock,
+        Self::Confirmations,
         Self::MaxReorgDepth,
         Self::MinAnonymity,
         Self::TestChains,
@@ -146,6 +151,7 @@ impl Key {
             Self::MembersProxy => "members_proxy",
             Self::RpcTimeout => "rpc_timeout",
             Self::FirstBlock => "first_block",
+            Self::Confirmations => "confirmations",
             Self::MaxReorgDepth => "max_reorg_depth",
             Self::MinAnonymity => "min_anonymity",
             Self::TestChains => "test_chains",
@@ -184,6 +190,7 @@ impl Key {
             Self::Identity => Some("default"),
             Self::Account => Some("0"),
             Self::RpcTimeout => Some("30"),
+            Self::Confirmations => Some("1"),
             Self::MaxReorgDepth => Some("256"),
             Self::MinAnonymity => Some("50"),
             // 31337: anvil, Hardhat and Foundry's scripts; 1337: geth's --dev
@@ -210,6 +217,7 @@ impl Key {
             Self::MembersProxy => "\"socks5h://127.0.0.1:9050\"",
             Self::RpcTimeout => "30",
             Self::FirstBlock => "19000000",
+            Self::Confirmations => "3",
             Self::MaxReorgDepth => "256",
             Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
@@ -256,6 +264,7 @@ impl Flags {
             Key::MembersFrom => self.members_from.as_ref(),
             Key::MembersProxy => self.members_proxy.as_ref(),
             Key::RpcTimeout => self.rpc_timeout.as_ref(),
+            Key::Confirmations => self.confirmations.as_ref(),
             Key::FirstBlock
             | Key::MaxReorgDepth
             | Key::MinAnonymity

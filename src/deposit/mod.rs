@@ -1,22 +1,23 @@
 //! `quotapass deposit`.
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{BlockNumber, Bytes, TxHash, U256};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{
-    MemberStatus, Permit, Receipt, RegistryError, RegistryInfo, RegistryReader, RegistryWriter, TierNumber,
-    rpc::AccountError,
+    MemberRecord, MemberStatus, Permit, Receipt, RegistryError, RegistryInfo, RegistryReader, RegistryWriter,
+    TierNumber, rpc::AccountError,
 };
-use quotapass_wallet::ledger::{History, Ledger, LedgerError, LedgerOwner};
+use quotapass_wallet::ledger::{DeviceShare, History, Ledger, LedgerOwner};
 use serde_json::json;
 
 use super::{
     amount,
     context::{Context, Payer},
+    outbox::deposited,
     output::note,
     prompt::confirm,
-    time::{duration, now},
+    time::{duration, moment, now},
 };
 
 /// How long a permit is valid: long enough for a transaction that is slow to be included.
@@ -59,6 +60,23 @@ struct Price {
     text: String,
 }
 
+/// A depositor at a registry, and what is needed before and after the transaction.
+struct Depositor<'a> {
+    context: &'a Context,
+    payer: &'a Payer,
+    info: &'a RegistryInfo,
+    owner: LedgerOwner,
+    device: DeviceShare,
+}
+
+/// The transaction of a deposit.
+#[derive(Clone, Copy)]
+struct Mined {
+    transaction: TxHash,
+    block: BlockNumber,
+    gas_used: u64,
+}
+
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let payer = context.payer()?;
     let registry = &payer.registry;
@@ -73,8 +91,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let price = Price { locked, all, text };
     let identity = context.open_identity(&context.identity_name()?)?;
     let commitment = identity.seed.secret(&registry.id(), context.account()?)?.commitment();
+    let owner = LedgerOwner { registry: registry.id(), commitment };
+    let depositor = Depositor { context, payer: &payer, info: &info, owner, device: identity.device };
+    let earlier = depositor.settle()?;
     if let Some(index) = registry.index_of(commitment, payer.address)? {
-        bail!("{}", taken(index, &registry.record(index)?.status));
+        return depositor.take_up(index, earlier);
     }
     let balance = registry.balance_of(payer.address)?;
     if balance < price.all {
@@ -96,41 +117,100 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         ),
         arguments.yes,
     )?;
-    // The ledger is created before the deposit. Until the deposit is in a block, only the endpoint states that the
-    // commitment has never posted, and the ledger does not rely on it. An existing ledger is used as it is.
-    let owner = LedgerOwner { registry: registry.id(), commitment };
-    let mut ledger =
-        match Ledger::create(&context.ledger_files(&owner)?, &owner, identity.device, now()?, History::Unknown) {
-            Ok(ledger) => Some(ledger),
-            Err(LedgerError::Exists(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+    let mut ledger = depositor.new_ledger()?;
     let receipt = send(arguments, &payer, &info, &way, &price, commitment)?;
     let index = receipt.added().context("the receipt of the deposit names no member; run `quotapass status`")?;
-    context.keep_index(&owner, index)?;
     // This is the commitment's first membership, so it could not post before this block.
     if let Some(ledger) = &mut ledger
         && registry.slots_of(commitment)? == [index]
     {
         ledger.confirm_first()?;
     }
-    let record = registry.record(index)?;
-    let deposited = amount::of_deposit(&info, &record);
-    context.output().result(
-        &format!("Deposited {deposited} as member {index}, in block {} ({} gas).", receipt.block, receipt.gas_used),
-        json!({
-            "index": index,
-            "commitment": commitment,
-            "tier": record.tier,
-            "stake": record.stake,
-            "message_limit": record.message_limit,
-            "amount": info.deposit_of(&record).map(|amount| amount.to_string()),
-            "fee": info.fee.to_string(),
-            "transaction": receipt.transaction,
-            "block": receipt.block,
-            "gas_used": receipt.gas_used,
-        }),
-    )
+    context.keep_index(&owner, index)?;
+    let mined = Mined { transaction: receipt.transaction, block: receipt.block, gas_used: receipt.gas_used };
+    depositor.report("Deposited", index, &registry.record(index)?, Some(mined), false)
+}
+
+impl Depositor<'_> {
+    /// Waits for the transactions that earlier runs have sent. Returns the deposit for this identity, if any.
+    fn settle(&self) -> Result<Option<Mined>> {
+        let (registry, commitment) = (self.owner.registry.address.into(), self.owner.commitment);
+        let commitment = U256::from_be_bytes(commitment.to_be_bytes());
+        let mut mined = None;
+        for settled in self.payer.registry.node().settle(self.payer.address)? {
+            if deposited(&settled.transaction, registry) != Some(commitment) {
+                continue;
+            }
+            match settled.outcome {
+                Ok((_, receipt)) => {
+                    let (transaction, block, gas_used) = (receipt.transaction, receipt.block, receipt.gas_used);
+                    mined = Some(Mined { transaction, block, gas_used });
+                }
+                Err(error) => note(format!("The deposit of an earlier run failed: {}", RegistryError::from(error))),
+            }
+        }
+        Ok(mined)
+    }
+
+    /// Completes a deposit that an earlier run sent. If that run was completed, this is an error.
+    fn take_up(&self, index: MemberIndex, mined: Option<Mined>) -> Result<()> {
+        let record = self.payer.registry.record(index)?;
+        let is_here = self.context.ledger_files(&self.owner)?.exists()?;
+        let is_complete = self.context.kept_index(&self.owner)? == Some(index);
+        if !is_here || is_complete || record.status != MemberStatus::Active {
+            bail!("{}", taken(index, &record.status));
+        }
+        // Its history stays unknown: only the run that created it knows that there was none before.
+        self.context.ledger(&self.owner, self.device)?;
+        self.context.keep_index(&self.owner, index)?;
+        self.report("An earlier run deposited", index, &record, mined, true)
+    }
+
+    /// Creates the ledger before the deposit. Until the deposit is in a block, only the endpoint states that the
+    /// commitment has never posted, and the ledger does not rely on it. An existing ledger is used as it is.
+    fn new_ledger(&self) -> Result<Option<Ledger>> {
+        let files = self.context.ledger_files(&self.owner)?;
+        if files.exists()? {
+            return Ok(None);
+        }
+        Ok(Some(Ledger::create(&files, &self.owner, self.device, now()?, History::Unknown)?))
+    }
+
+    fn report(
+        &self,
+        what: &str,
+        index: MemberIndex,
+        record: &MemberRecord,
+        mined: Option<Mined>,
+        is_resumed: bool,
+    ) -> Result<()> {
+        let book = self.context.ledger_files(&self.owner)?.read_book()?;
+        if let Some(until) = book.suspect_until() {
+            note(format!(
+                "The ledger does not know whether this identity posted before {}: posting begins when the epoch of that \
+                 time and the next are over.",
+                moment(until)
+            ));
+        }
+        let amount = amount::of_deposit(self.info, record);
+        let place = mined.map(|mined| format!(", in block {} ({} gas)", mined.block, mined.gas_used));
+        self.context.output().result(
+            &format!("{what} {amount} as member {index}{}.", place.unwrap_or_default()),
+            json!({
+                "index": index,
+                "commitment": self.owner.commitment,
+                "tier": record.tier,
+                "stake": record.stake,
+                "message_limit": record.message_limit,
+                "amount": self.info.deposit_of(record).map(|amount| amount.to_string()),
+                "fee": self.info.fee.to_string(),
+                "transaction": mined.map(|mined| mined.transaction),
+                "block": mined.map(|mined| mined.block),
+                "gas_used": mined.map(|mined| mined.gas_used),
+                "resumed": is_resumed,
+            }),
+        )
+    }
 }
 
 /// Returns how to join, the terms as text, and the highest amount that is locked.

@@ -5,6 +5,7 @@
 mod depositor;
 mod light;
 mod offline;
+mod pending;
 mod story;
 mod strangers;
 mod together;

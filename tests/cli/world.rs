@@ -92,10 +92,16 @@ impl Device {
         self.run_with(arguments, b"")
     }
 
-    /// Starts the program with pipes for its input and outputs.
-    pub fn spawn(&self, arguments: &[&str]) -> Child {
+    /// Returns the program with these arguments, and the folders and settings of the device.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
         command.args(arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
+        command
+    }
+
+    /// Starts the program with pipes for its input and outputs.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     }
@@ -123,6 +129,13 @@ pub fn configure(device: &Device, anvil: &Anvil, registry: &str) {
         anvil.http()
     );
     fs::write(device.path("config.toml"), text).unwrap();
+}
+
+/// Number of transactions of the first wallet.
+pub fn nonce(anvil: &Anvil) -> u64 {
+    let first = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    let nonce = anvil.rpc("eth_getTransactionCount", serde_json::json!([first, "latest"]));
+    u64::from_str_radix(&nonce.as_str().unwrap()[2..], 16).unwrap()
 }
 
 /// Deploys a registry from the first wallet, and returns its address.

@@ -1,0 +1,154 @@
+//! Runs that end while their transaction is on its way, and what the next run makes of it.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use quotapass_testkit::{
+    anvil::Anvil,
+    process::{now, until},
+    proxy::{Answer, Proxy},
+};
+use serde_json::{Value, json};
+
+use crate::world::{Device, WALLETS, configure, deploy, nonce};
+
+/// A run of the program that has not ended.
+struct Running {
+    child: Child,
+    error: BufReader<std::process::ChildStderr>,
+    /// The lines of the error output so far.
+    told: String,
+}
+
+impl Running {
+    /// Starts the program, and waits until a line of its error output contains these words.
+    fn until_it_says(device: &Device, arguments: &[&str], words: &str) -> Self {
+        let mut command = device.command(arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let error = BufReader::new(child.stderr.take().unwrap());
+        let mut running = Self { child, error, told: String::new() };
+        while !running.told.contains(words) {
+            assert!(running.error.read_line(&mut running.told).unwrap() > 0, "ended without {words}: {}", running.told);
+        }
+        running
+    }
+
+    /// Presses Ctrl-C. Returns all of the error output.
+    fn interrupt(mut self) -> String {
+        let sent = Command::new("kill").args(["-s", "INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.error.read_to_string(&mut self.told).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(130), "{}", self.told);
+        self.told
+    }
+
+    /// Waits for the end of a run that succeeds. Returns the JSON object that it printed.
+    fn json(mut self) -> Value {
+        self.error.read_to_string(&mut self.told).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", self.told);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// The words between which a run names its transaction.
+fn transaction(told: &str) -> &str {
+    told.split_once("Sent transaction ").unwrap().1.split(';').next().unwrap()
+}
+
+fn depositor(anvil: &Anvil) -> Device {
+    let registry = deploy(anvil);
+    let device = Device::new(WALLETS[0]);
+    configure(&device, anvil, &registry);
+    device.run(&["identity", "new"]).succeeds();
+    device
+}
+
+#[test]
+fn ctrl_c_names_the_transaction_and_the_next_run_finds_it() {
+    let anvil = Anvil::start(now());
+    let device = depositor(&anvil);
+    anvil.stop_mining();
+    let deposit = ["deposit", "--tier", "0", "--yes", "--json"];
+    let told = Running::until_it_says(&device, &deposit, "Sent transaction").interrupt();
+    let hash = transaction(&told);
+    assert!(told.contains(&format!("Transaction {hash} may still be mined")), "{told}");
+    let pending = device.run(&["status", "--json"]).json()["pending"].clone();
+    assert_eq!(pending.as_array().unwrap().len(), 1);
+    assert_eq!(
+        [&pending[0]["what"], &pending[0]["state"], &pending[0]["transaction"]],
+        [&json!("deposit"), &json!("waiting"), &json!(hash)]
+    );
+    let shown = device.run(&["status"]);
+    assert!(shown.succeeds().out.contains(&format!("transaction {hash}, in no block yet")), "{}", shown.out);
+
+    // The next run waits for the same transaction, and the one after that knows the member.
+    let next = Running::until_it_says(&device, &deposit, "was sent by an earlier run");
+    anvil.mine(1);
+    let found = next.json();
+    assert_eq!((&found["index"], &found["transaction"], &found["resumed"]), (&json!(0), &json!(hash), &json!(true)));
+    device.run(&deposit).fails(1, "is already a member (0)");
+    let status = device.run(&["status", "--json"]).json();
+    assert_eq!((&status["index"], &status["pending"]), (&json!(0), &json!([])));
+    let info = device.run(&["registry", "info", "--json"]).json();
+    assert_eq!((&info["info"]["member_count"], &status["record"]["status"]), (&json!(1), &json!("active")));
+}
+
+#[test]
+fn a_deposit_that_was_mined_meanwhile_is_found() {
+    let anvil = Anvil::start(now());
+    let device = depositor(&anvil);
+    anvil.stop_mining();
+    let deposit = ["deposit", "--tier", "1", "--yes", "--json"];
+    // Killed without a word.
+    let mut killed = Running::until_it_says(&device, &deposit, "Sent transaction");
+    killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
+    anvil.mine(1);
+    assert_eq!(device.run(&["status", "--json"]).json()["pending"][0]["state"], "included");
+    let found = device.run(&deposit).json();
+    assert_eq!((&found["index"], &found["tier"], &found["resumed"]), (&json!(0), &json!(1), &json!(true)));
+    assert_eq!(found["transaction"], transaction(&killed.told));
+
+    // A call that was sent is not sent again.
+    let before = nonce(&anvil);
+    let exit = ["exit", "--yes", "--json"];
+    let told = Running::until_it_says(&device, &exit, "Sent transaction").interrupt();
+    anvil.mine(1);
+    assert_eq!(device.run(&exit).json()["transaction"], transaction(&told));
+    assert_eq!(nonce(&anvil), before + 1);
+}
+
+#[test]
+fn a_deposit_that_never_arrived_is_sent_by_the_next_run() {
+    let anvil = Anvil::start(now());
+    let device = depositor(&anvil);
+    let proxy = Proxy::start(anvil.port(), |method, _| match method {
+        "eth_sendRawTransaction" => Answer::HangUp,
+        _ => Answer::Pass,
+    });
+    device.run(&["deposit", "--tier", "0", "--yes", "--rpc-url", &proxy.http()]).fails(1, "is unknown");
+    let pending = device.run(&["status", "--json"]).json()["pending"].clone();
+    assert_eq!([&pending[0]["what"], &pending[0]["state"]], [&json!("deposit"), &json!("unknown")]);
+    let deposited = device.run(&["deposit", "--tier", "0", "--yes", "--json"]).json();
+    assert_eq!((&deposited["index"], &deposited["resumed"]), (&json!(0), &json!(false)));
+    assert_eq!(device.run(&["status", "--json"]).json()["pending"], json!([]));
+}
+
+#[test]
+fn a_run_waits_for_confirmations() {
+    let anvil = Anvil::start(now());
+    let device = depositor(&anvil);
+    let deposit = ["deposit", "--tier", "0", "--yes", "--json", "--confirmations", "3"];
+    let mut running = Running::until_it_says(&device, &deposit, "with 1 of 3 confirmations");
+    thread::sleep(Duration::from_millis(500));
+    assert!(running.child.try_wait().unwrap().is_none());
+    anvil.mine(2);
+    until("the run ends", || running.child.try_wait().unwrap().is_some());
+    assert_eq!(running.json()["index"], 0);
+    device.run(&["sync", "--confirmations", "0"]).fails(1, "`confirmations` is `0`");
+}
