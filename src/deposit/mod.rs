@@ -1,11 +1,13 @@
 //! `quotapass deposit`.
 
+mod checks;
+
 use alloy_primitives::{BlockNumber, Bytes, TxHash, U256};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{
-    MemberRecord, MemberStatus, Permit, Receipt, RegistryError, RegistryInfo, RegistryReader, RegistryWriter,
+    MemberRecord, MemberStatus, Permit, Receipt, RegistryError, RegistryInfo, RegistryReader, RegistryWriter, Tier,
     TierNumber, rpc::AccountError,
 };
 use quotapass_wallet::ledger::{DeviceShare, History, Ledger, LedgerOwner};
@@ -97,6 +99,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if let Some(index) = registry.index_of(commitment, payer.address)? {
         return depositor.take_up(index, earlier);
     }
+    depositor.check(way.tier(&info))?;
     let balance = registry.balance_of(payer.address)?;
     if balance < price.all {
         bail!(
@@ -210,6 +213,16 @@ impl Depositor<'_> {
                 "resumed": is_resumed,
             }),
         )
+    }
+}
+
+impl Way {
+    /// The tier, if the registry has tiers.
+    fn tier<'a>(&self, info: &'a RegistryInfo) -> Option<&'a Tier> {
+        match self {
+            Self::Tier(number) => info.tier(*number),
+            Self::Gate(_) => None,
+        }
     }
 }
 

@@ -81,6 +81,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.set("QUOTAPASS_TRUSTED_KEYS", &"0".repeat(64));
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "none is installed for the circuit `post`");
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "quotapass keys install");
+    device.run(&["deposit", "--tier", "0", "--account", "1", "--yes"]).fails(1, "quotapass keys install");
     device.unset("QUOTAPASS_TRUSTED_KEYS");
 
     // A damaged copy is neither used nor replaced.

@@ -40,7 +40,10 @@ fn a_copied_commitment_is_somebody_elses_membership() {
     contract.approve(copier, amount).unwrap();
     let copy = contract.deposit(copier, commitment, TierNumber(0)).unwrap().added().unwrap();
 
-    let own = alice.run(&["deposit", "--tier", "1", "--yes", "--json"]).json();
+    let own = alice.run(&["deposit", "--tier", "1", "--yes", "--json"]);
+    let warning = format!("has deposits of other wallets: member 0 by {copier}.");
+    assert!(own.error.contains(&warning), "{}", own.error);
+    let own = own.json();
     assert_eq!((&own["index"], &own["tier"], &own["stake"]), (&1.into(), &1.into(), &10.into()));
     let status = alice.run(&["status", "--json"]).json();
     assert_eq!((&status["index"], &status["record"]["tier"]), (&1.into(), &1.into()));

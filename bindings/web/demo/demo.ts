@@ -36,13 +36,15 @@ interface Member {
 }
 
 /**
- * The data that the tab keeps over a reload: the words of the identity, the index of its deposit, and its empty ledger.
+ * The data that the tab keeps over a reload: the words of the identity, the index of its deposit, and its ledger's key in the
+ * browser's storage.
  */
 interface Kept {
   words: string;
+  owner?: string;
   index?: number;
-  /** The record under which the ledger is stored, as it was before the first message. */
-  empty?: { owner: string; bytes: number[] };
+  /** The ledger's record as it was before the first message. */
+  empty?: number[];
 }
 
 const ROOM = "lobby";
@@ -169,13 +171,13 @@ class Demo {
     const button = element<HTMLButtonElement>("join");
     button.disabled = true;
     try {
+      // Before the deposit, which could not post without it.
+      const { ledger, owner } = await this.#ledger();
       state("Depositing", "waiting");
       const joined = (await ask("/demo/join", { commitment: this.#account.commitment() })) as { index: number; depositor: string };
-      // The ledger is created before anything can be posted; this identity is new.
-      const others = await ledgers((store) => store.getAllKeys());
-      await Ledger.create(this.#client, this.#account, { history: "none" });
-      const owner = String((await ledgers((store) => store.getAllKeys())).find((owner) => !others.includes(owner)));
-      this.#kept.empty = { owner, bytes: [...(await ledgers<Uint8Array>((store) => store.get(owner)))] };
+      // This page made the identity, which could not post before the deposit's receipt.
+      await ledger.confirmCurrent();
+      this.#kept.empty = [...(await ledgers<Uint8Array>((store) => store.get(owner)))];
       this.#kept.index = joined.index;
       this.#keep();
       event(`Wallet ${short(joined.depositor)} locked 10 tokens for member ${joined.index}. It does not know who writes what.`);
@@ -185,6 +187,18 @@ class Demo {
       state("Not a member", "unready");
       throw error;
     }
+  }
+
+  /** Creates the ledger, or opens the one that an earlier attempt to join has created. */
+  async #ledger(): Promise<{ ledger: Ledger; owner: string }> {
+    const { owner: known } = this.#kept;
+    if (known !== undefined) return { ledger: await Ledger.open(this.#client, this.#account), owner: known };
+    const others = await ledgers((store) => store.getAllKeys());
+    const ledger = await Ledger.create(this.#client, this.#account, { history: "unknown" });
+    const owner = String((await ledgers((store) => store.getAllKeys())).find((owner) => !others.includes(owner)));
+    this.#kept.owner = owner;
+    this.#keep();
+    return { ledger, owner };
   }
 
   /** Prepares a prover for the member with this index. */
@@ -253,10 +267,10 @@ class Demo {
 
   /** Restores the empty count, as a cheater would, and sends messages with used numbers. */
   async cheat(): Promise<void> {
-    const { empty } = this.#kept;
-    if (empty === undefined) return;
+    const { empty, owner } = this.#kept;
+    if (empty === undefined || owner === undefined) return;
     element<HTMLButtonElement>("cheat").disabled = true;
-    await ledgers((store) => store.put(new Uint8Array(empty.bytes), empty.owner));
+    await ledgers((store) => store.put(new Uint8Array(empty), owner));
     for (const message of ["Buy my coin!", "Buy my other coin!"]) {
       if (!this.#slashed) await this.post(message);
     }

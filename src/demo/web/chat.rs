@@ -192,14 +192,17 @@ async fn head(State(chat): State<Arc<Chat>>) -> Result<Response, Failure> {
     Ok(Json(json!({ "root": head.root, "member_count": head.member_count })).into_response())
 }
 
-/// Deposits for a commitment.
+/// Deposits for a commitment, unless an earlier request has done so.
 async fn join(
     State(chat): State<Arc<Chat>>,
     joining: Result<Json<Joining>, JsonRejection>,
 ) -> Result<Response, Failure> {
     let Json(Joining { commitment }) = joining.map_err(unreadable)?;
-    let receipt = on_chain(chat, move |registry| registry.deposit(DEPOSITOR, commitment, TIER)).await?;
-    let index = receipt.added().ok_or_else(|| failure(StatusCode::BAD_GATEWAY, "the deposit added no member"))?;
+    let index = on_chain(chat, move |registry| match registry.index_of(commitment, DEPOSITOR)? {
+        Some(index) => Ok(Some(index)),
+        None => Ok(registry.deposit(DEPOSITOR, commitment, TIER)?.added()),
+    });
+    let index = index.await?.ok_or_else(|| failure(StatusCode::BAD_GATEWAY, "the deposit added no member"))?;
     Ok(Json(Joined { index, depositor: DEPOSITOR.to_string() }).into_response())
 }
 
