@@ -141,6 +141,11 @@ impl Context {
         Ok(OutboxFolder::new(self.config.data_folder()?.join("transactions")))
     }
 
+    /// Returns the path of the file with the deployment of a registry that an account has begun.
+    pub(super) fn deployment_path(&self, chain_id: u64, from: Address) -> Result<PathBuf> {
+        Ok(self.config.data_folder()?.join("deployments").join(format!("{chain_id}-{from}.json")))
+    }
+
     fn connect(&self, outbox: Option<Arc<dyn Outbox>>) -> Result<JsonRpcNode> {
         let settings = RpcSettings {
             timeout: Duration::from_secs(self.config.require(Key::RpcTimeout)?),

@@ -1,6 +1,6 @@
 //! `quotapass registry deploy`.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U256, keccak256};
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgGroup, Args};
 use quotapass_circuits::slash::Slash;
@@ -13,6 +13,7 @@ use quotapass_registry::{
 };
 use serde_json::json;
 
+use super::unfinished::Deployment;
 use crate::{
     address, amount,
     context::Context,
@@ -108,36 +109,61 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     ));
     confirm("Deploy? These terms cannot be changed afterwards.", arguments.yes)?;
 
-    let token = match arguments.token {
-        Some(token) => token,
-        None => {
-            let (token, _) = node.deploy(from, development_token_init_code())?;
-            let amount = U256::from(MINTED) * U256::from(10).pow(U256::from(decimals));
-            let data = TokenAbi::mintCall { to: from, amount }.abi_encode().into();
-            node.send(from, &Call { to: token, data })?;
-            token
-        }
-    };
-    let (verifier, _) = node.deploy(from, slash_verifier_init_code(&prover.verifying_key())?)?;
-    let config = RegistryConfig {
-        token,
+    let verifier_code = slash_verifier_init_code(&prover.verifying_key())?;
+    let mut config = RegistryConfig {
+        token: arguments.token.unwrap_or_default(),
         tiers,
         fee,
         exit_delay,
         reward_bps: arguments.reward.checked_mul(100).context("--reward is too large; it is a percentage")?,
         treasury: arguments.treasury,
-        verifier,
+        verifier: Address::ZERO,
         gate,
     };
-    let (address, receipt) = node.deploy(from, config.init_code())?;
+    let terms = keccak256([&config.init_code()[..], &verifier_code[..]].concat());
+    let mut deployment = Deployment::open(context.deployment_path(node.chain_id(), from)?, terms, &node)?;
+    let token = match arguments.token.or(deployment.steps.token) {
+        Some(token) => token,
+        None => {
+            let (token, _) = node.deploy(from, development_token_init_code())?;
+            deployment.steps.token = Some(token);
+            deployment.save()?;
+            token
+        }
+    };
+    if arguments.dev_token && !deployment.steps.is_minted {
+        let amount = U256::from(MINTED) * U256::from(10).pow(U256::from(decimals));
+        let data = TokenAbi::mintCall { to: from, amount }.abi_encode().into();
+        node.send(from, &Call { to: token, data })?;
+        deployment.steps.is_minted = true;
+        deployment.save()?;
+    }
+    let verifier = match deployment.steps.verifier {
+        Some(verifier) => verifier,
+        None => {
+            let (verifier, _) = node.deploy(from, verifier_code)?;
+            deployment.steps.verifier = Some(verifier);
+            deployment.save()?;
+            verifier
+        }
+    };
+    (config.token, config.verifier) = (token, verifier);
+    let (address, block) = match deployment.steps.registry {
+        Some(registry) => registry,
+        None => {
+            let (address, receipt) = node.deploy(from, config.init_code())?;
+            deployment.steps.registry = Some((address, receipt.block));
+            deployment.save()?;
+            (address, receipt.block)
+        }
+    };
     let registry = RegistryContract::connect(node.clone(), address)?;
     let info = registry.info()?;
     warn_of(prover.origin());
     context.output().result(
         &format!(
-            "registry  {address} (block {})\nverifier  {verifier}\ntoken     {token} ({})\n\
+            "registry  {address} (block {block})\nverifier  {verifier}\ntoken     {token} ({})\n\
              Next: `quotapass config init --rpc-url {} --chain-id {} --registry {address}`",
-            receipt.block,
             amount::show(registry.balance_of(from)?, &info.token),
             context.rpc_url()?,
             node.chain_id(),
@@ -147,10 +173,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "registry": address,
             "verifier": verifier,
             "token": token,
-            "block": receipt.block,
+            "block": block,
             "keys": prover.origin().to_string(),
         }),
-    )
+    )?;
+    deployment.end()
 }
 
 /// Reads a token's symbol and decimals.

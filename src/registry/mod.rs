@@ -3,6 +3,7 @@
 mod claim;
 mod deploy;
 mod info;
+mod unfinished;
 
 use anyhow::Result;
 use clap::Subcommand;

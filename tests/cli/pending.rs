@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
 };
@@ -151,4 +152,56 @@ fn a_run_waits_for_confirmations() {
     until("the run ends", || running.child.try_wait().unwrap().is_some());
     assert_eq!(running.json()["index"], 0);
     device.run(&["sync", "--confirmations", "0"]).fails(1, "`confirmations` is `0`");
+}
+
+fn deployment(url: &str) -> Vec<&str> {
+    let terms = ["--dev-token", "--tier", "1:1:3", "--exit-delay", "2h"];
+    [&["registry", "deploy", "--rpc-url", url][..], &terms[..], &["--yes", "--json"][..]].concat()
+}
+
+#[test]
+fn a_deployment_goes_on_where_it_was_interrupted() {
+    let anvil = Anvil::start(now());
+    let device = Device::new(WALLETS[0]);
+    // Token and mint are in blocks when the verifier is refused.
+    let sent = AtomicU32::new(0);
+    let proxy = Proxy::start(anvil.port(), move |method, _| match method {
+        "eth_sendRawTransaction" if sent.fetch_add(1, Ordering::SeqCst) == 2 => Answer::Error(-32000, "not today"),
+        _ => Answer::Pass,
+    });
+    device.run(&deployment(&proxy.http())).fails(3, "not today");
+    assert_eq!(nonce(&anvil), 2);
+
+    // The next run ends while the verifier is on its way.
+    let url = anvil.http();
+    anvil.stop_mining();
+    let told = Running::until_it_says(&device, &deployment(&url), "Sent transaction").interrupt();
+    assert!(told.contains("Continuing the deployment that was interrupted."), "{told}");
+    anvil.mine(1);
+    anvil.rpc("evm_setAutomine", json!([true]));
+    let deployed = device.run(&deployment(&url)).json();
+    assert_eq!(nonce(&anvil), 4);
+
+    // It is complete, so the next one is another.
+    let other = device.run(&deployment(&url)).json();
+    assert_ne!(other["registry"], deployed["registry"]);
+    assert_eq!(nonce(&anvil), 8);
+}
+
+#[test]
+fn a_deployment_with_other_terms_uses_no_contract_of_the_interrupted_one() {
+    let anvil = Anvil::start(now());
+    let device = Device::new(WALLETS[0]);
+    let sent = AtomicU32::new(0);
+    let proxy = Proxy::start(anvil.port(), move |method, _| match method {
+        "eth_sendRawTransaction" if sent.fetch_add(1, Ordering::SeqCst) == 1 => Answer::Error(-32000, "not today"),
+        _ => Answer::Pass,
+    });
+    device.run(&deployment(&proxy.http())).fails(3, "not today");
+    let url = anvil.http();
+    let mut other = deployment(&url);
+    other.extend(["--tier", "2:2:3"]);
+    let deployed = device.run(&other);
+    assert!(deployed.succeeds().error.contains("An interrupted deployment with other terms is given up"));
+    assert_eq!(nonce(&anvil), 1 + 4);
 }
