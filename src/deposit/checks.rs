@@ -1,15 +1,17 @@
 //! Checks before a deposit sends money. They refuse a deposit with which nothing can be posted, and warn of what delays
 //! the first message.
 
+use std::fs;
+
 use alloy_primitives::U256;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use quotapass_circuits::{
     membership::{Day, Levels},
     post::Post,
 };
 use quotapass_protocol::{DatedPolicy, Policy, UnixSeconds};
 use quotapass_registry::{ContractRefusal, MemberStatus, RegistryError, RegistryInfo, RegistryReader, Tier};
-use quotapass_wallet::ledger::Ledger;
+use quotapass_wallet::{files::folder_of, ledger::Ledger};
 
 use super::Depositor;
 use crate::{
@@ -32,6 +34,10 @@ impl Depositor<'_> {
         if files.exists()? {
             Ledger::open(&files, &self.owner, self.device)?;
         }
+        // For the copy of the registry and the member's index.
+        let copy = self.context.copy_path(&self.owner.registry)?;
+        let folder = folder_of(&copy);
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         self.check_commitment()?;
         let (now, newest) = (now()?, self.payer.registry.latest_block()?.timestamp);
         for warning in clock_warning(now, newest).into_iter().chain(self.scope_warnings(tier, now)) {
