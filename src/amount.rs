@@ -4,8 +4,10 @@ use alloy_primitives::{
     U256,
     utils::{ParseUnits, format_units, parse_units},
 };
-use anyhow::{Result, bail};
+use anyhow::Result;
 use quotapass_registry::{MemberRecord, RegistryInfo, TokenInfo};
+
+use super::failure::usage;
 
 /// Formats an amount, for example `12.5 TOK`. Trailing zeros are left out.
 pub(super) fn show(amount: U256, token: &TokenInfo) -> String {
@@ -27,16 +29,13 @@ fn digits(amount: U256, decimals: u8) -> String {
 pub(super) fn parse(text: &str, decimals: u8) -> Result<U256> {
     let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if !plain || fraction > usize::from(decimals) {
-        bail!("`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point");
-    }
-    match parse_units(text, decimals) {
-        Ok(ParseUnits::U256(amount)) => Ok(amount),
-        _ => {
-            bail!(
-                "`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point"
-            )
-        }
+    let is_valid = plain && fraction <= usize::from(decimals);
+    match is_valid.then(|| parse_units(text, decimals)) {
+        Some(Ok(ParseUnits::U256(amount))) => Ok(amount),
+        _ => Err(usage(format!(
+            "`{text}` is not an amount of this token: write digits, with at most {decimals} after the decimal point"
+        ))
+        .into()),
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{
     context::Context,
+    failure::usage,
     keys::{prover, require_test_chain, warn_of},
     time::now,
 };
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let now = now()?;
     let policy = &context.config().scope(&arguments.scope, now)?.policy;
     let digits = arguments.chat_key.strip_prefix("0x").unwrap_or(&arguments.chat_key);
-    let chat_key = hex::decode(digits).context("--chat-key is not hexadecimal")?;
+    let chat_key = hex::decode(digits).with_context(|| usage("--chat-key is not hexadecimal"))?;
     let registry = context.registry_id()?;
     require_test_chain(context.config(), registry.chain_id)?;
     let secret = context.open_secret(&registry)?;

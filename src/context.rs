@@ -4,7 +4,7 @@ use core::num::NonZeroU64;
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
 use quotapass_registry::{
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     config::{Config, Key},
+    failure::{refused, usage},
     keys::{require_test_chain, slash_key},
     outbox::OutboxFolder,
     output::{Output, note},
@@ -169,12 +170,12 @@ impl Context {
             return Ok(AccountKey::from_keystore(&path, &password)?);
         }
         let Some(key) = env::var_os(WALLET_KEY_VARIABLE) else {
-            bail!(
+            bail!(usage(format!(
                 "no wallet is set: name an encrypted keystore with --wallet-keystore or a Ledger with \
                  --wallet-ledger, or set the environment variable {WALLET_KEY_VARIABLE} to a private key"
-            );
+            )));
         };
-        let key = key.into_string().ok().with_context(|| format!("{WALLET_KEY_VARIABLE} is not UTF-8"))?;
+        let key = key.into_string().map_err(|_| usage(format!("{WALLET_KEY_VARIABLE} is not UTF-8")))?;
         let key = Zeroizing::new(key);
         AccountKey::from_private_key(&key).with_context(|| format!("environment variable {WALLET_KEY_VARIABLE}"))
     }
@@ -232,11 +233,11 @@ impl Context {
         let commitment = self.open_secret(&payer.registry.id())?.commitment();
         match payer.registry.index_of(commitment, payer.address)? {
             Some(index) => Ok(index),
-            None => bail!(
+            None => bail!(refused(format!(
                 "{} (the paying wallet, {}, must be the one that deposited)",
                 not_a_member(&self.config)?,
                 payer.address
-            ),
+            ))),
         }
     }
 
@@ -253,8 +254,8 @@ fn usual_state_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(STATE_FOLDER_VARIABLE) {
         return Ok(PathBuf::from(folder));
     }
-    let folders = choose_base_strategy()
-        .map_err(|_| anyhow!("found no state folder for this user; name one with --state-dir"))?;
+    let folders =
+        choose_base_strategy().map_err(|_| usage("found no state folder for this user; name one with --state-dir"))?;
     Ok(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).join("quotapass"))
 }
 

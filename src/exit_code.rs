@@ -36,14 +36,29 @@ impl ExitKind {
         self as u8
     }
 
+    /// Returns the stable name: the `code` of an error in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Unlisted => "failure",
+            Self::Arguments => "arguments",
+            Self::Refused => "refused",
+            Self::Endpoint => "endpoint",
+            Self::NotNow => "not_now",
+            Self::NotAccepted => "not_accepted",
+            Self::Declined => "declined",
+            Self::PolicyMismatch => "policy_mismatch",
+        }
+    }
+
     /// Returns the meaning, for `--help` and documents.
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Unlisted => "failure for a reason not listed here",
-            Self::Arguments => "invalid arguments",
-            Self::Refused => "the contract or the chain rejected the call",
-            Self::Endpoint => "the endpoint does not answer, or answers incorrectly",
+            Self::Arguments => "an argument or a setting is missing or not valid",
+            Self::Refused => "the contract or the chain rejects the call, or would reject it",
+            Self::Endpoint => "an endpoint, a relay or a log server does not answer, or answers incorrectly",
             Self::NotNow => "no message can be sent now: the quota is used up, or the ledger has to wait",
             Self::NotAccepted => "a verdict other than accepted",
             Self::Declined => "you declined the confirmation",

@@ -35,10 +35,7 @@ mod verify;
 mod watch;
 mod withdraw;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{env, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -55,7 +52,7 @@ use output::Output;
 struct Arguments {
     #[command(flatten)]
     settings: config::Flags,
-    /// Print JSON for scripts, one object per line
+    /// Print JSON for scripts, one object per line, on standard error too
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -115,15 +112,14 @@ enum Verb {
 
 /// Runs a subcommand. Exit code 0 is success; `quotapass --help` lists the others. An error goes to standard error.
 fn main() -> ExitCode {
-    match dispatch(Arguments::parse()) {
+    output::choose(env::args_os().skip(1));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::report_arguments(&error),
+    };
+    match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        // A closed pipe counts as success.
-        Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // If standard error fails, there is nowhere left to report.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            failure::code(&error)
-        }
+        Err(error) => failure::report(&error),
     }
 }
 
@@ -152,7 +148,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Config(verb) => config::verbs::run(&verb, &context()?),
         Verb::Keys(verb) => keys::run(&verb, &context()?),
         Verb::Circuit(verb) => circuit::run(&verb, &context()?),
-        Verb::Completions(arguments) => completions::completions(&arguments),
-        Verb::Man(arguments) => completions::man(&arguments),
+        Verb::Completions(arguments) => completions::completions(&arguments, Output::new(json)),
+        Verb::Man(arguments) => completions::man(&arguments, Output::new(json)),
     }
 }

@@ -29,6 +29,7 @@ use serde::Serialize;
 use super::{
     config::{Config, Key},
     context::{Context, not_a_member},
+    failure::{refused, usage},
     output::note,
     progress,
     time::moment,
@@ -153,7 +154,7 @@ impl Context {
             _ => self.own_slot(&owner, index, &copy.slots_of(owner.commitment)?)?,
         };
         let Some(member) = copy.member(index)? else {
-            bail!("{}", has_left(index, registry.record(index)?.status));
+            bail!(refused(has_left(index, registry.record(index)?.status)));
         };
         Ok(Located { member, path: copy.path(index)?, crowd: Crowd::of_tree(copy.tree()?, requirement) })
     }
@@ -225,10 +226,12 @@ impl Context {
             self.keep_index(owner, MemberIndex(index))?;
             return Ok(MemberIndex(index));
         }
-        self.kept_index(owner)?.context(
-            "this device does not know the member's index; pass it once with --index (`deposit` printed it; `status` \
-             asks the endpoint for it)",
-        )
+        self.kept_index(owner)?.with_context(|| {
+            usage(
+                "this device does not know the member's index; pass it once with --index (`deposit` printed it; \
+                 `status` asks the endpoint for it)",
+            )
+        })
     }
 
     /// Reads the index of a member that this device has stored, if any.
@@ -261,17 +264,19 @@ impl Context {
             None => self.kept_index(owner)?,
         };
         match (known, slots) {
-            (_, []) => bail!(not_a_member(self.config())?),
+            (_, []) => bail!(refused(not_a_member(self.config())?)),
             (Some(known), slots) if slots.iter().any(|(index, _)| *index == known) => Ok(known),
-            (Some(known), _) => bail!("member {known} is not this account of the identity; check the index"),
+            (Some(known), _) => {
+                bail!(usage(format!("member {known} is not this account of the identity; check the index")))
+            }
             (None, [(index, _)]) => Ok(*index),
             (None, slots) => {
                 let list: Vec<_> = slots.iter().map(|(index, depositor)| format!("{index} by {depositor}")).collect();
-                bail!(
+                bail!(usage(format!(
                     "there are several deposits for this commitment ({}), and this device does not know which one is \
                      yours: pass its index with --index",
                     list.join(", ")
-                )
+                )))
             }
         }
     }

@@ -14,6 +14,8 @@ use serde_json::json;
 use super::{
     config::Key,
     context::Context,
+    exit_code::ExitKind,
+    failure::{Failure, usage},
     output::note,
     time::{moment, now},
 };
@@ -77,7 +79,7 @@ impl Source {
     }
 
     fn history(&self, scope: &str) -> Result<PolicyHistory> {
-        let listed = self.scopes.get(scope).with_context(|| format!("{} has no scope `{scope}`", self.name))?;
+        let listed = self.scopes.get(scope).with_context(|| usage(format!("{} has no scope `{scope}`", self.name)))?;
         Ok(PolicyHistory::new(listed.iter().cloned())?)
     }
 }
@@ -102,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         None => sources[0].scopes.keys().cloned().collect(),
     };
     if names.is_empty() {
-        bail!("no scope is configured; name one with --scope, and a relay with --relay");
+        bail!(usage("no scope is configured; name one with --scope, and a relay with --relay"));
     }
     let mut answers = Vec::new();
     for scope in &names {
@@ -192,12 +194,13 @@ fn fetch(
         proxy: context.config().get(Key::MembersProxy)?,
     };
     let body = RelayMembers::new(relay.expose(), Levels::STANDARD, &options)?.policy()?;
+    let unfit = |text: String| Failure::new(ExitKind::Endpoint, text);
     let answer: Answer = serde_json::from_slice(&body)
-        .with_context(|| format!("the response of {relay} at /v1/policy is not a relay's; check the address"))?;
+        .with_context(|| unfit(format!("the response of {relay} at /v1/policy is not a relay's; check the address")))?;
     let (Some(key), Some(signed)) = (answer.key, answer.note) else {
-        bail!("{relay} does not sign its policies; use another relay");
+        bail!(unfit(format!("{relay} does not sign its policies; use another relay")));
     };
-    let stated: NotePublicKey = key.parse()?;
+    let stated: NotePublicKey = key.parse().with_context(|| unfit(relay.to_string()))?;
     if keys.is_empty() {
         note(format!("{relay} signs with {stated}; pass this key as --key to notice if it changes."));
     }
@@ -207,7 +210,7 @@ fn fetch(
         (None, true) => stated,
         (None, false) => bail!("{relay} signs with {stated}, which is not a key given with --key; do not trust it"),
     };
-    let (found, policies) = PoliciesStatement::open(&key, &signed).with_context(|| relay.to_string())?;
+    let (found, policies) = PoliciesStatement::open(&key, &signed).with_context(|| unfit(relay.to_string()))?;
     if found != *registry {
         return Err(PolicyMismatch::OtherRegistry(relay.to_string()).into());
     }

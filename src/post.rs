@@ -21,6 +21,8 @@ use serde_json::json;
 use super::{
     context::Context,
     envelope::Envelope,
+    exit_code::ExitKind,
+    failure::Failure,
     keys::{prover, require_test_chain, warn_of},
     output::note,
     time::{duration, moment, now},
@@ -123,12 +125,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Error: no message can be sent now. The text says when one can be sent.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct NotNow(String);
-
-/// Formats the ledger's reason, with times for people.
+/// Formats the ledger's reason why no message can be sent now, with times for people.
 fn in_words(error: LedgerError) -> anyhow::Error {
     let LedgerError::Refused(refusal) = &error else { return error.into() };
     let text = match refusal {
@@ -147,7 +144,7 @@ fn in_words(error: LedgerError) -> anyhow::Error {
         ),
         refusal => refusal.to_string(),
     };
-    NotNow(text).into()
+    Failure::new(ExitKind::NotNow, text).into()
 }
 
 fn encode(format: Format, envelope: &Envelope, pass: &PostPass) -> Result<Vec<u8>> {

@@ -13,16 +13,13 @@ use zeroize::Zeroizing;
 
 use super::{
     config::{Config, Key},
+    exit_code::ExitKind,
+    failure::{Failure, usage},
     output::can_ask,
 };
 
 /// Environment variable with the identity's passphrase.
 const PASSPHRASE_VARIABLE: &str = "QUOTAPASS_PASSPHRASE";
-
-/// Error: the user declined the confirmation.
-#[derive(Debug, thiserror::Error)]
-#[error("cancelled; nothing was done")]
-pub(super) struct Declined;
 
 /// Reads a secret from the environment, from a file, or from the terminal.
 pub(super) fn secret(config: &Config, what: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
@@ -34,7 +31,7 @@ pub(super) fn secret(config: &Config, what: &str, variable: &str, file: Key) -> 
 
 fn given(config: &Config, variable: &str, file: Key) -> Result<Option<Zeroizing<String>>> {
     if let Some(secret) = env::var_os(variable) {
-        let secret = secret.into_string().ok().with_context(|| format!("{variable} is not UTF-8"))?;
+        let secret = secret.into_string().map_err(|_| usage(format!("{variable} is not UTF-8")))?;
         return Ok(Some(Zeroizing::new(secret)));
     }
     let Some(path) = config.get::<PathBuf>(file)? else { return Ok(None) };
@@ -44,7 +41,9 @@ fn given(config: &Config, variable: &str, file: Key) -> Result<Option<Zeroizing<
 fn typed(question: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
     if !can_ask() {
         let setting = file.flag().unwrap_or_else(|| format!("`{}`", file.name()));
-        bail!("{question}there is no terminal for a prompt; set {variable}, or name a file with {setting}");
+        bail!(usage(format!(
+            "{question}there is no terminal for a prompt; set {variable}, or name a file with {setting}"
+        )));
     }
     Ok(Zeroizing::new(rpassword::prompt_password(question).context("cannot read from the terminal")?))
 }
@@ -90,7 +89,7 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<()> {
         return Ok(());
     }
     if !can_ask() {
-        bail!("{question} There is no terminal for this question; pass --yes to confirm");
+        bail!(usage(format!("{question} There is no terminal for this question; pass --yes to confirm")));
     }
     let mut error = io::stderr();
     write!(error, "{question} [y/N] ")?;
@@ -99,6 +98,6 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<()> {
     io::stdin().lock().read_line(&mut answer)?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(Declined.into()),
+        _ => Err(Failure::new(ExitKind::Declined, "cancelled; nothing was done").into()),
     }
 }

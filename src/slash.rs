@@ -17,6 +17,7 @@ use super::{
     address, amount,
     context::Context,
     evidence,
+    failure::refused,
     keys::{prover, require_test_chain, warn_of},
     prompt::confirm,
 };
@@ -43,7 +44,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let commitment = secret.commitment();
     let slots = registry.slots_of(commitment)?;
     let Some(last) = slots.last().copied() else {
-        bail!("the secret of this evidence has the commitment {commitment}, which was never in this registry");
+        bail!(refused(format!(
+            "the secret of this evidence has the commitment {commitment}, which was never in this registry"
+        )));
     };
     // All deposits for the commitment are slashed, whoever made them: with one left, the member could go on posting.
     let mut liable = Vec::new();

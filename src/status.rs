@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "commitment": commitment,
             "index": index,
             "record": record,
+            "amount": record.as_ref().and_then(|record| info.deposit_of(record)).map(|amount| amount.to_string()),
             "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
             "pending": pending.iter().map(|pending| pending.json.clone()).collect::<Vec<_>>(),
             "anonymity": crowds.iter().map(|(scope, crowd)| json!({ "scope": scope, "crowd": crowd })).collect::<Vec<_>>(),

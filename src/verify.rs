@@ -22,15 +22,17 @@ use super::{
     context::Context,
     envelope::{self, Envelope},
     evidence,
+    exit_code::ExitKind,
+    failure::Failure,
     keys::{prover, require_test_chain, warn_of},
     output::note,
     time::now,
 };
 
-/// Error: posts or a badge were not accepted. Their verdicts have been printed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} not accepted")]
-pub(super) struct NotAccepted(usize);
+/// Returns the failure for posts or a badge that were not accepted, after their verdicts were printed.
+fn not_accepted(count: usize) -> anyhow::Error {
+    Failure::new(ExitKind::NotAccepted, format!("{count} not accepted")).into()
+}
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -90,7 +92,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         }
         show(&verdict, context, origin)?;
     }
-    if refused == 0 { Ok(()) } else { Err(NotAccepted(refused).into()) }
+    if refused == 0 { Ok(()) } else { Err(not_accepted(refused)) }
 }
 
 fn judge(post: &Envelope, relay: &Relay, now: UnixSeconds) -> Result<Verdict> {
@@ -126,7 +128,7 @@ fn badge(
         }
         None => {
             show(&verdict, context, origin)?;
-            Err(NotAccepted(1).into())
+            Err(not_accepted(1))
         }
     }
 }

@@ -26,14 +26,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let token = registry.info()?.token;
     let (copy, synced) = context.synced_copy(&registry)?;
     let (mut head, mut was_behind) = (synced.head, synced.behind > 0);
-    let standing = format!("{} members at block {}", head.member_count, head.block.number);
+    if context.output().is_json() {
+        context.output().json(&json!({
+            "event": "synced",
+            "members": head.member_count,
+            "root": head.root,
+            "block": head.block.number,
+        }))?;
+    } else {
+        let end = if arguments.once { "." } else { "; following the chain until Ctrl-C." };
+        note(format!("{} members at block {}{end}", head.member_count, head.block.number));
+    }
     if arguments.once {
-        note(format!("{standing}."));
         return Ok(());
     }
     // Other programs can use the file meanwhile.
     let mut copy = copy.into_memory()?;
-    note(format!("{standing}; following the chain until Ctrl-C."));
     loop {
         thread::sleep(Duration::from_secs(arguments.interval));
         let synced = match copy.sync(&registry) {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     address, amount,
     context::Context,
+    failure::refused,
     prompt::confirm,
     time::{duration, moment},
 };
@@ -34,11 +35,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if let MemberStatus::Exiting { withdrawable_at } = record.status {
         let time = registry.latest_block()?.timestamp;
         if time < withdrawable_at {
-            bail!(
+            bail!(refused(format!(
                 "member {index} can withdraw from {} on, which is in {} by the chain's clock",
                 moment(withdrawable_at),
                 duration(withdrawable_at.since(time))
-            );
+            )));
         }
     }
     let deposit = amount::of_deposit(&info, &record);

@@ -24,8 +24,9 @@ fn info_and_export_say_the_same_and_keys_are_made_once() {
     let info = circuit(&data, &["info", "--json"]);
     assert!(info.status.success());
     assert!(info.stderr.is_empty(), "keys are made once");
-    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
-    for circuit in info.as_array().unwrap() {
+    let info = String::from_utf8(info.stdout).unwrap();
+    let info: Vec<Value> = info.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for circuit in &info {
         let name = circuit["circuit"].as_str().unwrap();
         let read = |file: &str| fs::read(out.join(name).join(file)).unwrap();
         let json = |file: &str| serde_json::from_slice::<Value>(&read(file)).unwrap();

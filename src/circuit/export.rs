@@ -1,7 +1,6 @@
 //! `quotapass circuit export`.
 
 use std::{
-    io::{self, Write},
     num::{NonZeroU16, NonZeroU32},
     path::Path,
 };
@@ -23,6 +22,7 @@ use quotapass_protocol::UnixSeconds;
 use quotapass_setup::iden3;
 use quotapass_wallet::files::write_atomically;
 use rand::rngs::OsRng;
+use serde_json::json;
 
 use super::{super::keys::warn_of, prover};
 use crate::context::Context;
@@ -61,20 +61,21 @@ fn write<C: Circuit>(
 ) -> Result<KeyOrigin> {
     let prover = prover(context, circuit, levels)?;
     let proof = prover.prove(public, witness, &mut OsRng)?;
-    let json = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
+    let pretty = |value: serde_json::Value| serde_json::to_vec_pretty(&value);
     let assignment = Assignment::compute(circuit, public, witness)?;
     let files = [
         (format!("{}.r1cs", C::KIND), Shape::of(circuit)?.to_r1cs()),
         // The secret in the witness was generated for this statement only.
         ("witness.wtns".into(), iden3::wtns(&assignment).to_vec()),
-        ("verification_key.json".into(), json(iden3::verification_key_json(&prover.verifying_key()))?),
-        ("proof.json".into(), json(iden3::proof_json(&proof))?),
-        ("public.json".into(), json(iden3::public_json(&C::public_inputs(public)))?),
+        ("verification_key.json".into(), pretty(iden3::verification_key_json(&prover.verifying_key()))?),
+        ("proof.json".into(), pretty(iden3::proof_json(&proof))?),
+        ("public.json".into(), pretty(iden3::public_json(&C::public_inputs(public)))?),
     ];
     for (name, content) in files {
         let path = out.join(C::KIND.name()).join(name);
         write_atomically(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
-        writeln!(io::stdout(), "{}", path.display())?;
+        let written = json!({ "circuit": C::KIND.name(), "file": path });
+        context.output().result(&path.display().to_string(), written)?;
     }
     Ok(prover.origin())
 }

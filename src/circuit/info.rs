@@ -55,11 +55,10 @@ pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
     let post = info(context, Post { levels }, levels)?;
     let badge = info(context, Badge { levels }, levels)?;
     let all = [post, badge, info(context, Slash, levels)?];
-    let mut out = io::stdout().lock();
     if context.output().is_json() {
-        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
-        return Ok(());
+        return all.iter().try_for_each(|info| context.output().json(&serde_json::to_value(info)?));
     }
+    let mut out = io::stdout().lock();
     for info in &all {
         writeln!(out, "{}", info.circuit)?;
         match (info.levels, info.members) {

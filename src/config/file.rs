@@ -12,6 +12,7 @@ use super::{
     scope::{ScopeSection, read_scopes},
     toml_error::say,
 };
+use crate::failure::usage;
 
 /// The settings and the scopes of a file.
 #[derive(Default)]
@@ -82,9 +83,9 @@ pub(super) fn read(path: &Path, must_exist: bool) -> Result<Content> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Content::default()),
-        Err(error) => bail!("cannot read the configuration file {}: {error}", path.display()),
+        Err(error) => bail!(usage(format!("cannot read the configuration file {}: {error}", path.display()))),
     };
-    parse(&text).with_context(|| format!("the configuration file {} is not valid", path.display()))
+    parse(&text).with_context(|| usage(format!("the configuration file {} is not valid", path.display())))
 }
 
 fn parse(text: &str) -> Result<Content> {

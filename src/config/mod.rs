@@ -21,6 +21,7 @@ pub(crate) use self::{
     scope::{ScopeSection, read_scopes},
     toml_error::{line_of, say},
 };
+use crate::failure::usage;
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_registry::CodeHash;
 use quotapass_text::EndpointUrl;
@@ -318,7 +319,7 @@ impl Config {
             let value = if let Some((value, flag)) = flags.of(key).zip(key.flag()) {
                 Some((value.clone(), Origin::Flag(flag)))
             } else if let Some(value) = env::var_os(&variable).filter(|value| !value.is_empty()) {
-                let value = value.into_string().map_err(|_| anyhow!("{variable} is not UTF-8"))?;
+                let value = value.into_string().map_err(|_| usage(format!("{variable} is not UTF-8")))?;
                 Some((value, Origin::Environment(variable)))
             } else if let Some(value) = content.values.get(&key) {
                 Some((value.clone(), Origin::File(file.clone())))
@@ -341,12 +342,12 @@ impl Config {
         let Some((text, origin)) = self.values.get(&key) else { return Ok(None) };
         match text.parse() {
             Ok(value) => Ok(Some(value)),
-            Err(error) => bail!(
+            Err(error) => bail!(usage(format!(
                 "`{}` is `{}`, from {origin}, which is not valid: {error} (an example: {})",
                 key.name(),
                 key.shown(text),
                 key.example()
-            ),
+            ))),
         }
     }
 
@@ -358,14 +359,14 @@ impl Config {
     {
         self.get(key)?.with_context(|| {
             let flag = key.flag().map(|flag| format!("pass {flag}, ")).unwrap_or_default();
-            format!(
+            usage(format!(
                 "`{}` is not set: {flag}set {}, or write `{} = {}` to {}",
                 key.name(),
                 key.variable(),
                 key.name(),
                 key.example(),
                 self.file.display()
-            )
+            ))
         })
     }
 
@@ -376,13 +377,13 @@ impl Config {
         }
         let known: Vec<_> = self.in_force(now).into_iter().map(|dated| dated.policy.name.as_str()).collect();
         if known.is_empty() {
-            bail!(
+            bail!(usage(format!(
                 "no scope is configured, so `{name}` is unknown: copy the policy that its relay publishes into a \
                  section [[scopes]] of {}; `quotapass config init` writes an example",
                 self.file.display()
-            );
+            )));
         }
-        bail!("no scope `{name}` is configured; {} has {}", self.file.display(), known.join(", "))
+        bail!(usage(format!("no scope `{name}` is configured; {} has {}", self.file.display(), known.join(", "))))
     }
 
     /// Returns all policies of all scopes.
@@ -430,11 +431,11 @@ impl Config {
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let id = |part: &str| {
             part.parse().map_err(|_| {
-                anyhow!(
-                    "`{}` lists `{part}`, which is not the id of a key: write the 64 hexadecimal digits that `quotapass \
-                     keys show FILE` prints",
+                anyhow!(usage(format!(
+                    "`{}` lists `{part}`, which is not the id of a key: write the 64 hexadecimal digits that \
+                     `quotapass keys show FILE` prints",
                     Key::TrustedKeys.name()
-                )
+                )))
             })
         };
         parts.map(id).collect()
@@ -446,11 +447,11 @@ impl Config {
         let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
         let hash = |part: &str| {
             part.parse().map_err(|_| {
-                anyhow!(
+                anyhow!(usage(format!(
                     "`{}` lists `{part}`, which is not a SHA-256: write the 64 hexadecimal digits that `quotapass \
                      registry info` prints for unknown code",
                     Key::TrustedCode.name()
-                )
+                )))
             })
         };
         parts.map(hash).collect()
@@ -461,10 +462,10 @@ impl Config {
         let list: String = self.require(Key::TestChains)?;
         for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let listed: u64 = part.parse().map_err(|_| {
-                anyhow!(
+                usage(format!(
                     "`{}` lists `{part}`, which is not a chain id: write ids separated by commas",
                     Key::TestChains.name()
-                )
+                ))
             })?;
             if listed == chain_id {
                 return Ok(true);
@@ -476,7 +477,7 @@ impl Config {
 
 fn usual_file() -> Result<PathBuf> {
     let folders = choose_base_strategy().map_err(|_| {
-        anyhow!("found no configuration folder for this user; name a file with --config or in {FILE_VARIABLE}")
+        usage(format!("found no configuration folder for this user; name a file with --config or in {FILE_VARIABLE}"))
     })?;
     Ok(folders.config_dir().join("quotapass").join("config.toml"))
 }

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::{
     amount,
     context::{Context, Payer},
+    failure::{refused, usage},
     outbox::deposited,
     output::note,
     prompt::confirm,
@@ -102,13 +103,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     depositor.check(way.tier(&info))?;
     let balance = registry.balance_of(payer.address)?;
     if balance < price.all {
-        bail!(
+        bail!(refused(format!(
             "{} holds {} and the deposit takes {}; get more of the token ({}) first",
             payer.address,
             amount::show(balance, &info.token),
             price.text,
             info.token.address
-        );
+        )));
     }
     confirm(
         &format!(
@@ -161,7 +162,7 @@ impl Depositor<'_> {
         let is_here = self.context.ledger_files(&self.owner)?.exists()?;
         let is_complete = self.context.kept_index(&self.owner)? == Some(index);
         if !is_here || is_complete || record.status != MemberStatus::Active {
-            bail!("{}", taken(index, &record.status));
+            bail!(refused(taken(index, &record.status)));
         }
         // Its history stays unknown: only the run that created it knows that there was none before.
         self.context.ledger(&self.owner, self.device)?;
@@ -230,32 +231,32 @@ impl Way {
 fn way(arguments: &Arguments, info: &RegistryInfo) -> Result<(Way, String, U256)> {
     match (arguments.tier, &arguments.gate_data, &arguments.max_amount, info.gate) {
         (Some(_), _, _, Some(gate)) => {
-            bail!(
+            bail!(usage(format!(
                 "this registry has the gate {} instead of tiers; pass the data for the gate with --gate-data",
                 gate.address
-            )
+            )))
         }
         (Some(number), _, _, None) => {
             let number = TierNumber(number);
             let Some(tier) = info.tier(number) else {
-                bail!(
+                bail!(usage(format!(
                     "this registry has no tier {number}; it has 0 to {} (see `quotapass registry info`)",
                     info.tiers.len().saturating_sub(1)
-                );
+                )));
             };
             let terms = format!("stake {} and {} messages per epoch and scope", tier.stake, tier.message_limit);
             Ok((Way::Tier(number), terms, tier.amount))
         }
         (None, Some(data), Some(max), Some(gate)) => {
             let bytes = hex::decode(data.trim_start_matches("0x"));
-            let bytes = bytes.map_err(|_| anyhow!("--gate-data `{data}` is not hexadecimal"))?;
+            let bytes = bytes.map_err(|_| usage(format!("--gate-data `{data}` is not hexadecimal")))?;
             let terms = format!("what the gate {} decides, at most", gate.address);
             Ok((Way::Gate(bytes.into()), terms, amount::parse(max, info.token.decimals)?))
         }
-        (None, _, _, None) => bail!("this registry has no gate; choose one of its tiers with --tier"),
-        (None, _, _, Some(_)) => {
-            bail!("pass the data for the gate with --gate-data, and the highest amount to lock with --max-amount")
-        }
+        (None, _, _, None) => bail!(usage("this registry has no gate; choose one of its tiers with --tier")),
+        (None, _, _, Some(_)) => bail!(usage(
+            "pass the data for the gate with --gate-data, and the highest amount to lock with --max-amount"
+        )),
     }
 }
 

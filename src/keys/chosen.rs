@@ -1,7 +1,5 @@
 //! The keys that subcommands prove and verify with, and warnings about development keys.
 
-use std::io::{self, Write};
-
 use anyhow::{Result, bail};
 use quotapass_circuits::{
     constraints::Circuit,
@@ -35,21 +33,16 @@ pub(crate) fn development_prover_with_tables<C: Circuit>(store: &KeyStore, circu
 }
 
 pub(crate) fn show(progress: KeyProgress) {
-    let mut out = io::stderr();
-    // A failure to show progress does not stop the program.
-    let _ = match progress {
+    match progress {
         KeyProgress::Making(kind) => {
-            write!(out, "Creating development keys for `{kind}` (INSECURE: from a public seed) ... ")
-                .and_then(|()| out.flush())
+            note(format!("Creating development keys for `{kind}` (INSECURE: from a public seed)."));
         }
-        KeyProgress::Building(kind) => {
-            write!(out, "Building tables for proofs of `{kind}` ... ").and_then(|()| out.flush())
-        }
+        KeyProgress::Building(kind) => note(format!("Building tables for proofs of `{kind}`.")),
         KeyProgress::Made { elapsed, path, .. } | KeyProgress::Built { elapsed, path, .. } => {
-            writeln!(out, "done in {:.1} s, saved in {}", elapsed.as_secs_f64(), path.display())
+            note(format!("Done in {:.1} s, saved in {}.", elapsed.as_secs_f64(), path.display()));
         }
-        _ => Ok(()),
-    };
+        _ => {}
+    }
 }
 
 /// Refuses a chain that is not listed as a test chain, unless the settings trust keys of ceremonies, which are then the

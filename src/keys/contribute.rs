@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use super::file::{circuit_of, read, read_zkey};
 use crate::{
     context::Context,
+    failure::usage,
     output::{can_ask, note},
 };
 
@@ -85,7 +86,7 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
 
 pub(super) fn beacon(arguments: &Beacon, context: &Context) -> Result<()> {
     refuse_existing(&arguments.to)?;
-    let value = hex::decode(&arguments.value).context("--value is not hexadecimal")?;
+    let value = hex::decode(&arguments.value).with_context(|| usage("--value is not hexadecimal"))?;
     let zkey = read_zkey(&arguments.from)?;
     let (last, hash) = apply_beacon(&zkey, arguments.name.as_deref(), &value, arguments.iterations_exponent)?;
     let content = last.to_bytes();

@@ -86,7 +86,7 @@ fn show_installed(context: &Context) -> Result<()> {
     let all = [installed::<Post>(&store)?, installed::<Badge>(&store)?, installed::<Slash>(&store)?];
     let output = context.output();
     if output.is_json() {
-        return output.json(&Value::Array(all.map(|(key, _)| key).to_vec()));
+        return all.iter().try_for_each(|(key, _)| output.json(key));
     }
     for (key, contributions) in &all {
         let text = |field: &str| key[field].as_str().unwrap_or("none").to_owned();

@@ -17,6 +17,7 @@ use super::unfinished::Deployment;
 use crate::{
     address, amount,
     context::Context,
+    failure::usage,
     keys::{prover, require_test_chain, warn_of},
     output::note,
     prompt::confirm,
@@ -62,7 +63,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]
     exit_delay: u64,
     /// Percentage of a slashed deposit that the slasher receives, at most 90
-    #[arg(long, value_name = "PERCENT", default_value_t = 25)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 25, value_parser = clap::value_parser!(u16).range(..=90))]
     reward: u16,
     /// Account that receives the fees and the rest of slashed deposits [default: they are burnt]
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
@@ -90,13 +91,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         Some(fee) => amount::parse(fee, decimals)?,
         None => tiers.iter().map(|tier| tier.amount).min().unwrap_or_default() / U256::from(FEE_PART),
     };
-    let exit_delay = u32::try_from(arguments.exit_delay).context("the exit delay is too long")?;
+    let exit_delay =
+        u32::try_from(arguments.exit_delay).with_context(|| usage("--exit-delay is longer than 136 years"))?;
     let left = exit_delay.checked_sub(SLASH_SECONDS + HEAD_SECONDS).filter(|left| *left > 0).with_context(|| {
-        format!(
+        usage(format!(
             "relays refuse a registry with an exit delay of {}: a slash alone takes up to an hour, and the newest \
              block may be ten minutes old; choose a longer delay, for example 7d",
             duration(exit_delay.into())
-        )
+        ))
     })?;
     note(format!(
         "On chain {}, from {from}: {} in {symbol}, a fee of {} per deposit, exit delay {}, which leaves relays {} for \
@@ -115,7 +117,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         tiers,
         fee,
         exit_delay,
-        reward_bps: arguments.reward.checked_mul(100).context("--reward is too large; it is a percentage")?,
+        reward_bps: arguments.reward * 100,
         treasury: arguments.treasury,
         verifier: Address::ZERO,
         gate,
@@ -186,18 +188,21 @@ fn describe(node: &impl Node, token: Address) -> Result<(String, u8)> {
         .map(|data| Call { to: token, data: data.into() });
     let (_, answers) = node.call(&calls)?;
     let [symbol, decimals] = &answers[..] else { bail!("it does not answer") };
+    let no_token = || usage("its answers are not those of a token");
     Ok((
-        TokenAbi::symbolCall::abi_decode_returns_validate(symbol)?,
-        TokenAbi::decimalsCall::abi_decode_returns_validate(decimals)?,
+        TokenAbi::symbolCall::abi_decode_returns_validate(symbol).with_context(no_token)?,
+        TokenAbi::decimalsCall::abi_decode_returns_validate(decimals).with_context(no_token)?,
     ))
 }
 
 fn tier(text: &str, decimals: u8) -> Result<Tier> {
     let parts: Vec<_> = text.split(':').collect();
     let [amount, stake, limit] = parts[..] else {
-        bail!("tier `{text}`: write amount, stake and message limit, separated by colons, for example 10:10:100");
+        bail!(usage(format!(
+            "tier `{text}`: write amount, stake and message limit, separated by colons, for example 10:10:100"
+        )));
     };
-    let number = |what, text: &str| format!("tier `{what}`: `{text}` is not a number in range");
+    let number = |what, text: &str| usage(format!("tier `{what}`: `{text}` is not a number in range"));
     Ok(Tier {
         amount: amount::parse(amount, decimals).with_context(|| format!("tier `{text}`"))?,
         stake: stake.parse().with_context(|| number(text, stake))?,

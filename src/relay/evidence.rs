@@ -1,7 +1,10 @@
 //! `quotapass relay evidence`: the evidence in a log against members who exceeded a quota.
 
 use core::num::NonZeroU16;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
@@ -30,7 +33,7 @@ pub(super) enum Verb {
         out: PathBuf,
         /// Export only the evidence against this member
         #[arg(long, value_name = "COMMITMENT")]
-        member: Option<String>,
+        member: Option<IdentityCommitment>,
     },
     /// Import evidence that another relay has exported
     Import {
@@ -45,7 +48,7 @@ pub(super) fn run(verb: &Verb, settings: &Settings, folders: &Folders, output: O
     let store = folders.open_store(&settings.fixed, &chain.id, false)?;
     match verb {
         Verb::List => list(&*store, output),
-        Verb::Export { out, member } => export(&*store, out, member.as_deref(), output),
+        Verb::Export { out, member } => export(&*store, out, *member, output),
         Verb::Import { files } => import(&*store, &chain, files, output),
     }
 }
@@ -75,14 +78,13 @@ fn list(store: &dyn RelayStore, output: Output) -> Result<()> {
     Ok(())
 }
 
-fn export(store: &dyn RelayStore, out: &std::path::Path, member: Option<&str>, output: Output) -> Result<()> {
+fn export(store: &dyn RelayStore, out: &Path, member: Option<IdentityCommitment>, output: Output) -> Result<()> {
     let mut count = 0;
     for (commitment, evidence) in all(store)? {
-        let name = commitment.to_string();
-        if member.is_some_and(|member| member != name) {
+        if member.is_some_and(|member| member != commitment) {
             continue;
         }
-        let path = out.join(format!("{name}.json"));
+        let path = out.join(format!("{commitment}.json"));
         evidence::write(&evidence, &path)?;
         count += 1;
         output.result(&path.display().to_string(), json!({ "commitment": commitment, "file": path }))?;

@@ -49,6 +49,14 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
+/// The format of the log lines, after logging has started.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Whether logging has started, with JSON objects as log lines.
+pub(crate) fn writes_json() -> bool {
+    matches!(FORMAT.get(), Some(LogFormat::Json))
+}
+
 /// The filter of the log lines, after logging has started.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
@@ -68,8 +76,9 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) {
     };
     // An embedding program that already logs keeps its own subscriber, filter and panic hook.
     if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
-        // The set cannot fail, because this is the first subscriber.
+        // The sets cannot fail, because this is the first subscriber.
         let _ = FILTER.set(handle);
+        let _ = FORMAT.set(format);
         log_panics();
     }
 }

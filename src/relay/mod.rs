@@ -24,14 +24,14 @@ use quotapass_registry::Follower;
 use quotapass_relay::SystemClock;
 use serde_json::json;
 
-use super::{address, config::Flags, output::Output};
+use super::{address, config::Flags, failure::usage, output::Output};
 use development::{Development, prepare, write_configuration};
 use settings::Settings;
 use surroundings::ChainAccess;
 use template::ChainTemplate;
 
 pub(super) use development::{DEPOSITOR, Stage};
-pub(super) use logging::{LogFormat, LogLevel, start as start_logging};
+pub(super) use logging::{LogFormat, LogLevel, start as start_logging, writes_json as logs_json};
 pub(super) use program::{MakeRoutes, Program};
 pub(super) use surroundings::Folders;
 pub(super) use template::TemplateScope;
@@ -98,10 +98,10 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
         return init(flags, output);
     }
     if arguments.verb.is_some() && (arguments.listen.is_some() || arguments.new_log) {
-        bail!("--listen and --new-log apply only when a relay starts; leave them out");
+        bail!(usage("--listen and --new-log apply only when a relay starts; leave them out"));
     }
     if let Some(flag) = flags.first_but_files() {
-        bail!("a relay does not support {flag}; write this setting to its configuration");
+        bail!(usage(format!("a relay does not support {flag}; write this setting to its configuration")));
     }
     let given = flags.file();
     match &arguments.verb {
@@ -124,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
 }
 
 fn required(given: Option<&Path>) -> Result<&Path> {
-    given.context("name the configuration with --config")
+    given.with_context(|| usage("name the configuration with --config"))
 }
 
 /// Returns the folder of the relay for development.

@@ -36,6 +36,7 @@ use super::{
     logging,
     settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection},
 };
+use crate::failure::usage;
 
 /// Environment variable with the private key of the wallet that slashes.
 pub(super) const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
@@ -258,11 +259,11 @@ impl ChainAccess {
             let node = ClockedChain::new(EmbeddedChain::open(state)?, clock);
             let id = RegistryId { chain_id: node.chain_id(), address: address.into_array() };
             if let Some(expected) = chain.chain_id().filter(|expected| *expected != id.chain_id) {
-                bail!(
+                bail!(usage(format!(
                     "{} is chain {}, and `chain_id` is {expected}; correct one of them",
                     state.display(),
                     id.chain_id
-                );
+                )));
             }
             let link = RegistryLink::new(move || {
                 let registry: Arc<dyn RegistryWriter> = Arc::new(RegistryContract::connect(node.clone(), address)?);
@@ -377,10 +378,10 @@ fn wallet(slashing: &SlashingSection) -> Result<Option<AccountKey>> {
         let password = match (&slashing.password_file, variable(WALLET_PASSWORD_VARIABLE)?) {
             (Some(path), _) => read_password(path)?,
             (None, Some(password)) => password,
-            (None, None) => bail!(
+            (None, None) => bail!(usage(format!(
                 "[slashing] has a `keystore` but no password for it: name a `password_file`, or set the environment \
                  variable {WALLET_PASSWORD_VARIABLE} to the password"
-            ),
+            ))),
         };
         return Ok(Some(AccountKey::from_keystore(keystore, &password)?));
     }

@@ -15,25 +15,25 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["identity", "new"]).succeeds();
 
     // Money.
-    device.run(&["deposit", "--tier", "9", "--yes"]).fails(1, "has no tier 9; it has 0 to 2");
+    device.run(&["deposit", "--tier", "9", "--yes"]).fails(2, "has no tier 9; it has 0 to 2");
     device
         .run(&["deposit", "--tier", "0", "--yes"])
-        .fails(1, "holds 0 DEV and the deposit takes 1 DEV and a fee of 0.01 DEV");
+        .fails(3, "holds 0 DEV and the deposit takes 1 DEV and a fee of 0.01 DEV");
     device.set("QUOTAPASS_WALLET_KEY", WALLETS[0]);
-    device.run(&["deposit", "--tier", "2", "--yes"]).fails(1, "the deposit takes 5000000 DEV and a fee");
-    device.run(&["deposit", "--tier", "0"]).fails(1, "pass --yes to confirm");
+    device.run(&["deposit", "--tier", "2", "--yes"]).fails(3, "the deposit takes 5000000 DEV and a fee");
+    device.run(&["deposit", "--tier", "0"]).fails(2, "pass --yes to confirm");
     let poor = "0x0000000000000000000000000000000000000000000000000000000000000001";
     device.set("QUOTAPASS_WALLET_KEY", poor);
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(3, "coin");
     device.set("QUOTAPASS_WALLET_KEY", "0x12");
-    device.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "64 hexadecimal digits");
+    device.run(&["deposit", "--tier", "0", "--yes"]).fails(2, "64 hexadecimal digits");
     device.unset("QUOTAPASS_WALLET_KEY");
-    device.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "no wallet is set: name an encrypted keystore");
+    device.run(&["deposit", "--tier", "0", "--yes"]).fails(2, "no wallet is set: name an encrypted keystore");
 
     // Not a member.
-    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "is not a member of this registry yet");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(3, "is not a member of this registry yet");
     device.set("QUOTAPASS_WALLET_KEY", WALLETS[0]);
-    device.run(&["exit", "--yes"]).fails(1, "is not a member of this registry yet");
+    device.run(&["exit", "--yes"]).fails(3, "is not a member of this registry yet");
     device.run(&["exit", "--index", "7", "--yes"]).fails(3, "no member was ever added at index 7");
     assert_eq!(device.run(&["status", "--json"]).json()["index"], serde_json::Value::Null);
 
@@ -41,13 +41,13 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["deposit", "--tier", "0", "--approve", "--yes"]).succeeds();
 
     // Scopes, passphrases, files.
-    device.run(&["post", "--scope", "attic", "hi"]).fails(1, "no scope `attic` is configured");
+    device.run(&["post", "--scope", "attic", "hi"]).fails(2, "no scope `attic` is configured");
     device.set("QUOTAPASS_PASSPHRASE", "battery staple");
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "the passphrase is wrong");
     device.unset("QUOTAPASS_PASSPHRASE");
     device
         .run(&["post", "--scope", "lobby", "hi"])
-        .fails(1, "set QUOTAPASS_PASSPHRASE, or name a file with --passphrase-file");
+        .fails(2, "set QUOTAPASS_PASSPHRASE, or name a file with --passphrase-file");
     let passphrase = device.path("passphrase");
     fs::write(&passphrase, "correct horse\n").unwrap();
     device.set("QUOTAPASS_PASSPHRASE_FILE", passphrase.to_str().unwrap());
@@ -59,13 +59,13 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
 
     // The chain.
     device.run(&["sync", "--rpc-url", "http://127.0.0.1:1"]).fails(4, "check the address and that the node runs");
-    device.run(&["sync", "--rpc-url", "gopher://x"]).fails(1, "is not the address of an endpoint");
+    device.run(&["sync", "--rpc-url", "gopher://x"]).fails(2, "is not the address of an endpoint");
     device.run(&["sync", "--chain-id", "1"]).fails(4, "not on the expected chain 1");
     let nobody = "0x00000000000000000000000000000000000000aa";
     device.run(&["sync", "--registry", nobody]).fails(3, "there is no contract at");
     device
         .run(&["sync", "--registry", "0x12"])
-        .fails(1, "`registry` is `0x12`, from flag --registry, which is not valid");
+        .fails(2, "`registry` is `0x12`, from flag --registry, which is not valid");
     let info = device.run(&["registry", "info", "--json"]).json();
     let token = info["info"]["token"]["address"].as_str().unwrap();
     device.run(&["sync", "--registry", token]).fails(3, "address is that of a registry");
@@ -77,7 +77,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.unset("QUOTAPASS_TEST_CHAINS");
     // If ceremony keys are trusted, development keys are never used instead.
     device.set("QUOTAPASS_TRUSTED_KEYS", "12");
-    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "`12`, which is not the id of a key");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(2, "`12`, which is not the id of a key");
     device.set("QUOTAPASS_TRUSTED_KEYS", &"0".repeat(64));
     device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "none is installed for the circuit `post`");
     device.run(&["registry", "deploy", "--dev-token", "--tier", "1:1:1", "--yes"]).fails(1, "quotapass keys install");

@@ -37,9 +37,9 @@ fn a_relay_spares_the_copy_and_cannot_make_up_a_tree() {
     let liar = serve(&runtime, MemberTree::new(Levels::STANDARD));
 
     device.set("QUOTAPASS_MEMBERS_FROM", &liar);
-    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "do not trust this source");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(4, "do not trust this source");
     device.set("QUOTAPASS_MEMBERS_FROM", "http://127.0.0.1:1");
-    device.run(&["post", "--scope", "lobby", "hi"]).fails(1, "check the address and the connection");
+    device.run(&["post", "--scope", "lobby", "hi"]).fails(4, "check the address and the connection");
     device.set("QUOTAPASS_MEMBERS_FROM", &honest);
     let post = device.run(&["post", "--scope", "lobby", "hi", "--out", "post.json"]);
     assert!(post.succeeds().error.contains("The relay knows that one of 1 members asked."), "{}", post.error);

@@ -7,6 +7,7 @@ mod depositor;
 mod light;
 mod offline;
 mod pending;
+mod scripts;
 mod story;
 mod strangers;
 mod together;

@@ -12,12 +12,12 @@ fn an_identity_is_made_listed_exported_and_restored() {
     let words = made["mnemonic"].as_str().unwrap();
     assert_eq!((words.split(' ').count(), &made["device"]), (24, &"2/3".into()));
     device.run(&["identity", "new", "work"]).fails(1, "the identity `work` already exists");
-    device.run(&["identity", "new", "a/b"]).fails(1, "is not a valid identity name");
+    device.run(&["identity", "new", "a/b"]).fails(2, "is not a valid identity name");
     device.run(&["identity", "new", "--device", "3/2"]).fails(2, "the device number 3 is above the count 2");
     assert_eq!(device.run(&["identity", "export", "work", "--json", "--yes"]).json()["mnemonic"], words);
     for format in [&[] as &[&str], &["--json"]] {
         let asked = device.run(&[&["identity", "export", "work"], format].concat());
-        assert_eq!(asked.fails(1, "pass --yes to confirm").out, "");
+        assert_eq!(asked.fails(2, "pass --yes to confirm").out, "");
     }
 
     let restored = |words: &str| device.run_with(&["identity", "restore", "again"], words.as_bytes());
@@ -47,7 +47,7 @@ fn a_wallet_makes_the_same_identity_each_time() {
     assert_eq!(commitment(&one), commitment(&two));
     one.run(&["identity", "export", "--yes"]).fails(1, "has no words");
     one.unset("QUOTAPASS_WALLET_KEY");
-    one.run(&["identity", "new", "other", "--from-wallet", "--yes"]).fails(1, "no wallet is set");
+    one.run(&["identity", "new", "other", "--from-wallet", "--yes"]).fails(2, "no wallet is set");
 }
 
 #[test]
@@ -88,10 +88,10 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     device.set("QUOTAPASS_CHAIN_ID", "five");
     device
         .run(&["registry", "info", "--registry", &nobody])
-        .fails(1, "`chain_id` is `five`, from environment variable QUOTAPASS_CHAIN_ID");
-    device.run(&["sync", "--config", "nowhere.toml"]).fails(1, "cannot read the configuration file nowhere.toml");
+        .fails(2, "`chain_id` is `five`, from environment variable QUOTAPASS_CHAIN_ID");
+    device.run(&["sync", "--config", "nowhere.toml"]).fails(2, "cannot read the configuration file nowhere.toml");
     fs::write(device.path("config.toml"), "rpc_url = \"http://x\"\nregistri = 1\n").unwrap();
-    device.run(&["sync"]).fails(1, "unknown field `registri`");
+    device.run(&["sync"]).fails(2, "unknown field `registri`");
     device.run(&["deposit"]).fails(2, "--tier");
 }
 

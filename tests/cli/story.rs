@@ -26,10 +26,10 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     // An identity, a deposit, a copy of the registry.
     let made = alice.run(&["identity", "new", "--json"]).json();
     let words = made["mnemonic"].as_str().unwrap().to_owned();
-    alice.run(&["post", "--scope", "lobby", "hi"]).fails(1, "not a member of this registry yet: `quotapass deposit");
+    alice.run(&["post", "--scope", "lobby", "hi"]).fails(3, "not a member of this registry yet: `quotapass deposit");
     let deposited = alice.run(&["deposit", "--tier", "0", "--yes", "--json"]).json();
     assert_eq!(deposited["index"], 0);
-    alice.run(&["deposit", "--tier", "0", "--yes"]).fails(1, "is already a member");
+    alice.run(&["deposit", "--tier", "0", "--yes"]).fails(3, "is already a member");
     let second = alice.run(&["deposit", "--tier", "1", "--account", "1", "--yes", "--json"]).json();
     assert_eq!(second["index"], 1);
     assert_eq!(alice.run(&["sync", "--json"]).json()["members"], 2);
@@ -84,7 +84,7 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     bob.run(&["slash", "--evidence", evidence, "--yes"]).fails(3, "is gone");
     assert_eq!(alice.run(&["status", "--json"]).json()["record"]["status"], "slashed");
     twin.unset("QUOTAPASS_WALLET_KEY");
-    twin.run(&["post", "--scope", "lobby", "more", "--trust-ledger"]).fails(1, "was slashed");
+    twin.run(&["post", "--scope", "lobby", "more", "--trust-ledger"]).fails(3, "was slashed");
 
     // The other account shows a badge, exits, waits and withdraws.
     let badge = alice.path("badge");
@@ -93,13 +93,13 @@ fn deposit_post_overspend_slash_leave_and_withdraw() {
     bob.run(&["verify", "--badge", badge, "--scope", "lobby"]).succeeds();
     alice.run(&["exit", "--account", "1", "--yes"]).succeeds();
     alice.run(&["exit", "--account", "1", "--yes"]).fails(3, "already requested");
-    alice.run(&["withdraw", "--account", "1", "--yes"]).fails(1, "can withdraw from");
-    bob.run(&["withdraw", "--index", "1", "--yes"]).fails(1, "can withdraw from");
+    alice.run(&["withdraw", "--account", "1", "--yes"]).fails(3, "can withdraw from");
+    bob.run(&["withdraw", "--index", "1", "--yes"]).fails(3, "can withdraw from");
     anvil.advance(2 * 3_600);
     bob.run(&["withdraw", "--index", "1", "--yes"]).fails(3, "did not make the deposit");
     let paid = alice.run(&["withdraw", "--account", "1", "--yes", "--json"]).json();
     assert_eq!(paid["amount"], "10000000000000000000");
-    alice.run(&["post", "--account", "1", "--scope", "lobby", "gone"]).fails(1, "has withdrawn its deposit");
+    alice.run(&["post", "--account", "1", "--scope", "lobby", "gone"]).fails(3, "has withdrawn its deposit");
     let followed = alice.run(&["watch", "--once"]);
     assert!(followed.error.contains("2 members"), "{}", followed.error);
 }

@@ -57,11 +57,11 @@ fn a_copied_commitment_is_somebody_elses_membership() {
     let twin = Device::new(WALLETS[2]);
     configure(&twin, &anvil, &registry);
     twin.run_with(&["identity", "restore"], words.as_bytes()).succeeds();
-    twin.run(&["post", "--scope", "lobby", "hi"]).fails(1, "pass its index with --index");
-    twin.run(&["post", "--scope", "lobby", "hi", "--index", "7"]).fails(1, "member 7 is not this account");
-    twin.run(&["post", "--scope", "lobby", "hi", "--index", "0"]).fails(1, "has requested its exit");
+    twin.run(&["post", "--scope", "lobby", "hi"]).fails(2, "pass its index with --index");
+    twin.run(&["post", "--scope", "lobby", "hi", "--index", "7"]).fails(2, "member 7 is not this account");
+    twin.run(&["post", "--scope", "lobby", "hi", "--index", "0"]).fails(3, "has requested its exit");
     twin.run(&["post", "--scope", "lobby", "hi", "--index", "1"]).fails(5, "--trust-ledger");
-    twin.run(&["exit", "--yes"]).fails(1, "must be the one that deposited");
+    twin.run(&["exit", "--yes"]).fails(3, "must be the one that deposited");
     alice.run(&["exit", "--yes"]).succeeds();
 }
 

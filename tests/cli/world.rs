@@ -39,12 +39,39 @@ impl Answer {
         self
     }
 
+    /// Returns the JSON objects of the output, one a line.
+    #[track_caller]
+    pub fn objects(&self) -> Vec<Value> {
+        objects(&self.out)
+    }
+
+    /// Returns the JSON objects of the error output, one a line.
+    #[track_caller]
+    pub fn notes(&self) -> Vec<Value> {
+        objects(&self.error)
+    }
+
+    /// Returns the error object of a run with `--json` that failed with this code. Standard error has only objects.
+    #[track_caller]
+    pub fn failure(&self, code: i32) -> Value {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.error);
+        let last = self.notes().pop().unwrap();
+        assert_eq!((&last["level"], &last["exit_code"]), (&"ERROR".into(), &code.into()), "{}", self.error);
+        last
+    }
+
     /// Asserts that the run failed with this code, and that its error contains these words.
     #[track_caller]
     pub fn fails(&self, code: i32, words: &str) -> &Self {
         assert!(self.code == code && self.error.contains(words), "code {}:\n{}\n{}", self.code, self.out, self.error);
         self
     }
+}
+
+#[track_caller]
+fn objects(lines: &str) -> Vec<Value> {
+    let object = |line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
+    lines.lines().map(|line| object(line).unwrap_or_else(|| panic!("not an object: {line}"))).collect()
 }
 
 /// A device: folders, settings and a wallet.

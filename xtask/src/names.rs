@@ -50,8 +50,8 @@ fn page(path: &str, table: &str) -> Result<(PathBuf, String)> {
 }
 
 fn exit_codes() -> String {
-    let rows = ExitKind::ALL.map(|kind| format!("| {} | {} |\n", kind.code(), kind.meaning()));
-    format!("| code | meaning |\n|---|---|\n{}", rows.concat())
+    let rows = ExitKind::ALL.map(|kind| format!("| {} | {} | {} |\n", kind.code(), kind.name(), kind.meaning()));
+    format!("| exit code | `code` | meaning |\n|---|---|---|\n{}", rows.concat())
 }
 
 fn verdicts() -> String {

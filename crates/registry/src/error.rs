@@ -82,12 +82,14 @@ pub enum ContractRefusal {
     #[error("this registry has no tier {0}; choose one that it lists")]
     UnknownTier(U256),
     /// The commitment is zero, or not a field element.
-    #[error("{0} is not an identity commitment: it must be above zero and below the order of the BN254 scalar field")]
+    #[error(
+        "{0:#066x} is not an identity commitment: it must be above zero and below the order of the BN254 scalar field"
+    )]
     CommitmentOutOfRange(U256),
     /// The depositor has, or had, a membership with this commitment.
     #[error(
-        "{depositor} has deposited for the commitment {commitment} here before; look for that deposit, and use a new \
-         identity (another account of the same seed) only for one more"
+        "{depositor} has deposited for the commitment {commitment:#066x} here before; look for that deposit, and use a \
+         new identity (another account of the same seed) only for one more"
     )]
     CommitmentUsed {
         /// The commitment.
@@ -96,7 +98,7 @@ pub enum ContractRefusal {
         depositor: Address,
     },
     /// The secret of the commitment is known.
-    #[error("the commitment {0} was slashed here, so its secret is known; deposit with a new identity")]
+    #[error("the commitment {0:#066x} was slashed here, so its secret is known; deposit with a new identity")]
     CommitmentSlashed(U256),
     /// All slots are used.
     #[error("the registry is full; deposit at another")]
@@ -132,7 +134,7 @@ pub enum ContractRefusal {
         max: U256,
     },
     /// Fewer members have this commitment.
-    #[error("the commitment {commitment} has no membership number {number}; ask how many it has")]
+    #[error("the commitment {commitment:#066x} has no membership number {number}; ask how many it has")]
     UnknownSlot {
         /// The commitment.
         commitment: U256,
@@ -318,6 +320,25 @@ impl ContractRefusal {
             | Self::ExitPending { index, .. }
             | Self::MemberGone(index) => u32::try_from(*index).ok().map(MemberIndex),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commitment_is_shown_as_everywhere_else() {
+        let commitment = quotapass_circuits::identity::IdentityCommitment::from_be_bytes(&[7; 32]).unwrap();
+        let number = U256::from_be_bytes(commitment.to_be_bytes());
+        for refusal in [
+            ContractRefusal::CommitmentOutOfRange(number),
+            ContractRefusal::CommitmentUsed { commitment: number, depositor: Address::ZERO },
+            ContractRefusal::CommitmentSlashed(number),
+            ContractRefusal::UnknownSlot { commitment: number, number: U256::ZERO },
+        ] {
+            assert!(refusal.to_string().contains(&commitment.to_string()), "{refusal}");
         }
     }
 }

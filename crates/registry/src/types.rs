@@ -6,9 +6,14 @@ use quotapass_circuits::{
     membership::{Day, MemberIndex, Root},
     time::UnixSeconds,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::event::{LoggedEvent, RegistryEvent};
+
+/// Writes an amount in decimal digits, as text, because JSON numbers have too few bits.
+fn decimal<S: Serializer>(amount: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
 
 /// The number of a tier, from 0, in the order fixed at deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +30,7 @@ impl core::fmt::Display for TierNumber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tier {
     /// Tokens locked, in the token's smallest unit.
+    #[serde(serialize_with = "decimal")]
     pub amount: U256,
     /// Stake units that the member can prove.
     pub stake: u32,
@@ -49,6 +55,7 @@ pub struct Gate {
     /// The contract.
     pub address: Address,
     /// Tokens locked per unit of the stake that the gate gives, in the token's smallest unit.
+    #[serde(serialize_with = "decimal")]
     pub stake_price: U256,
 }
 
@@ -60,6 +67,7 @@ pub struct RegistryInfo {
     /// Its tiers; a [`TierNumber`] is the index in this list. Empty for a registry with a gate.
     pub tiers: Vec<Tier>,
     /// Paid to the treasury with every deposit and never paid back, in the token's smallest unit.
+    #[serde(serialize_with = "decimal")]
     pub fee: U256,
     /// The gate, which decides who may join, and with which stake and limit.
     pub gate: Option<Gate>,
@@ -74,6 +82,7 @@ pub struct RegistryInfo {
     /// Members ever added; the next index.
     pub member_count: u64,
     /// Sum of all deposits that are neither withdrawn nor slashed, in the token's smallest unit.
+    #[serde(serialize_with = "decimal")]
     pub total_owed: U256,
 }
 
@@ -171,5 +180,18 @@ impl Receipt {
             RegistryEvent::MemberAdded { index, .. } => Some(index),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_in_decimal_and_read_back() {
+        let tier = Tier { amount: U256::from(10).pow(U256::from(20)), stake: 1, message_limit: 5 };
+        let text = serde_json::to_string(&tier).unwrap();
+        assert_eq!(text, "{\"amount\":\"100000000000000000000\",\"stake\":1,\"message_limit\":5}");
+        assert_eq!(serde_json::from_str::<Tier>(&text).unwrap(), tier);
     }
 }

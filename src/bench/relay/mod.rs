@@ -11,7 +11,7 @@ use reqwest::Url;
 use serde_json::json;
 
 use self::own::{LogPlace, OwnRelay};
-use crate::{context::Context, progress, time::parse_duration};
+use crate::{context::Context, failure::usage, progress, time::parse_duration};
 
 /// The number of posts in a measurement of the highest rate.
 const POSTS_AT_MOST: u32 = 4_096;
@@ -136,15 +136,15 @@ impl Arguments {
         let ([Some(posts_per_request), Some(forgeries_per_request)], 1..) =
             (per_request.map(NonZeroUsize::new), connections)
         else {
-            bail!("--posts-per-request, --forgeries-per-request and --connections must be above zero");
+            bail!(usage("--posts-per-request, --forgeries-per-request and --connections must be above zero"));
         };
-        ensure!(rate.is_finite() && rate > 0.0, "--rate must be above zero");
+        ensure!(rate.is_finite() && rate > 0.0, usage("--rate must be above zero"));
         let posts = match self.posts {
             Some(posts) => posts,
             None if self.max => POSTS_AT_MOST,
             None => (rate * self.duration as f64).ceil() as u32,
         };
-        ensure!(posts > 0 || self.resend, "the load has no posts; raise --posts, --rate or --duration");
+        ensure!(posts > 0 || self.resend, usage("the load has no posts; raise --posts, --rate or --duration"));
         let (sources, mix) =
             (Sources { honest: self.sources, forgers: self.forgers }, Mix { replays, forgeries, conflicts });
         Ok(LoadSettings {

@@ -48,6 +48,7 @@ pub(super) use self::{
 use super::logging::LogLevel;
 use crate::{
     config::{ScopeSection, line_of, read_scopes, say},
+    failure::usage,
     time::moment,
 };
 use quotapass_protocol::{DatedPolicy, HEAD_SECONDS, SLASH_SECONDS, UnixSeconds, UnlistedVerdict};
@@ -177,10 +178,10 @@ fn code_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<CodeHas
 impl Settings {
     /// Reads a file. Relative paths in it start at its folder.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| usage(format!("cannot read the configuration {}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).with_context(|| format!("the configuration {} is not valid", path.display()))
+        Self::parse(&text, folder).with_context(|| usage(format!("the configuration {} is not valid", path.display())))
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self> {
@@ -304,12 +305,12 @@ impl LiveSettings {
         for dated in &self.scopes {
             let mut of_scope = self.scopes.iter().filter(|other| other.policy.name == dated.policy.name);
             if of_scope.all(|other| other.from > now) {
-                bail!(
+                bail!(usage(format!(
                     "scope `{}`: its first policy holds from {} on, so no policy holds now: list the previous policy \
                      too",
                     dated.policy.name,
                     moment(dated.from)
-                );
+                )));
             }
         }
         Ok(())

@@ -23,9 +23,7 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
     assert_eq!(check(&good).0, 0, "{}", check(&good).2);
     let bad = [
         (good.replace("chain_id", "chain"), "unknown field `chain`"),
-        (good.replace("31337", "1"), "not listed as a test chain"),
         (format!("trusted_keys = [\"12\"]\n{good}"), "`12` is not the id of a key"),
-        (format!("trusted_keys = [\"{}\"]\n{good}", "0".repeat(64)), "none is installed for the circuit `post`"),
         (good.replace("[chain]", "[chain]\nstate = \"x\""), "line 1: [chain] has both"),
         (good.replace("max_clock_skew = 20", "max_clock_skew = 601"), "line 5: "),
         (good.replace("[chain]", "[log]\npath = \"x\"\nvalkey = [\"redis://x\"]\n[chain]"), "has both `path`"),
@@ -41,12 +39,21 @@ fn what_is_wrong_is_refused_with_line_and_reason() {
     ];
     for (text, reason) in bad {
         let (code, _, error) = check(&text);
+        assert!(code == 2 && error.contains(reason), "{reason}: {error}");
+    }
+    // These settings are valid, and do not fit the installed keys.
+    let no_keys = [
+        (good.replace("31337", "1"), "not listed as a test chain"),
+        (format!("trusted_keys = [\"{}\"]\n{good}", "0".repeat(64)), "none is installed for the circuit `post`"),
+    ];
+    for (text, reason) in no_keys {
+        let (code, _, error) = check(&text);
         assert!(code == 1 && error.contains(reason), "{reason}: {error}");
     }
     let (code, _, error) = operator.run(&["--config", "none.toml"]);
-    assert!(code == 1 && error.contains("cannot read the configuration none.toml"), "{error}");
+    assert!(code == 2 && error.contains("cannot read the configuration none.toml"), "{error}");
     let (code, _, error) = operator.run(&["--config", "relay.toml", "--rpc-url", "http://x"]);
-    assert!(code == 1 && error.contains("does not support --rpc-url"), "{error}");
+    assert!(code == 2 && error.contains("does not support --rpc-url"), "{error}");
 }
 
 #[test]

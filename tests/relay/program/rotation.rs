@@ -193,7 +193,7 @@ fn a_private_log_takes_a_new_password_without_a_restart() {
     };
     for refused in [log.clone(), format!("{log}{authority}"), format!("{log}[log.tls]\n{client}")] {
         let (code, _, error) = check(&refused);
-        assert!(code == 1 && error.contains("cannot be used"), "{error}");
+        assert!(code == 4 && error.contains("cannot be used"), "{error}");
     }
     let (code, _, error) = check(&format!("{log}{authority}{client}").replace("valkey-password", "none"));
     assert!(code == 1 && error.contains("cannot use the files"), "{error}");
@@ -201,7 +201,7 @@ fn a_private_log_takes_a_new_password_without_a_restart() {
     assert_eq!(check(&whole).0, 0, "{}", check(&whole).2);
     write("wrong");
     let (code, _, error) = check(&whole);
-    assert!(code == 1 && error.contains("the password"), "{error}");
+    assert!(code == 4 && error.contains("the password"), "{error}");
 
     write("hunter-one");
     let relay = operator.start_configured();
