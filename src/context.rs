@@ -4,7 +4,7 @@ use core::num::NonZeroU64;
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
 use quotapass_registry::{
@@ -23,6 +23,7 @@ use super::{
     config::{Config, Key},
     failure::{refused, usage},
     keys::{require_test_chain, slash_key},
+    ledger::unusable,
     outbox::OutboxFolder,
     output::{Output, note},
     progress,
@@ -113,7 +114,7 @@ impl Context {
     pub(super) fn ledger(&self, owner: &LedgerOwner, device: DeviceShare) -> Result<Ledger> {
         let files = self.ledger_files(owner)?;
         if files.exists()? {
-            return Ok(Ledger::open(&files, owner, device)?);
+            return Ledger::open(&files, owner, device).map_err(|error| anyhow!(unusable(&error)));
         }
         note(format!(
             "This device has no ledger of this identity, which may have posted on another device. A new ledger is \

@@ -18,6 +18,7 @@ mod failure;
 mod identity;
 mod interrupt;
 mod keys;
+mod ledger;
 mod members;
 mod outbox;
 mod output;
@@ -73,6 +74,9 @@ enum Verb {
     Deposit(deposit::Arguments),
     /// Show the membership of an identity and its remaining quotas
     Status(status::Arguments),
+    /// Create a new quota ledger on this device
+    #[command(subcommand)]
+    Ledger(ledger::Verb),
     /// Bring the local copy of the registry up to date
     Sync(sync::Arguments),
     /// Show the hashes of policies, and compare them with pinned hashes and with the policies of relays
@@ -134,6 +138,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Registry(verb) => registry::run(&verb, &context()?),
         Verb::Deposit(arguments) => deposit::run(&arguments, &context()?),
         Verb::Status(arguments) => status::run(&arguments, &context()?),
+        Verb::Ledger(verb) => ledger::run(&verb, &context()?),
         Verb::Sync(arguments) => sync::run(&arguments, &context()?),
         Verb::Policy(arguments) => policy::run(&arguments, &context()?),
         Verb::Post(arguments) => post::run(&arguments, &context()?),

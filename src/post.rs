@@ -1,7 +1,7 @@
 //! `quotapass post`.
 
 use std::{
-    fs,
+    fs::File,
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
 };
@@ -10,20 +10,18 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use quotapass_circuits::{formats::wire::PostPass, membership::Membership, post::Post};
 use quotapass_protocol::PolicyHash;
-use quotapass_wallet::{
-    BoundPolicy, Poster,
-    files::create_new,
-    ledger::{LedgerError, LedgerRefusal},
-};
+use quotapass_wallet::{BoundPolicy, Poster, files::create_new, ledger::LedgerError};
 use rand::rngs::OsRng;
 use serde_json::json;
 
 use super::{
+    config::Key,
     context::Context,
     envelope::Envelope,
     exit_code::ExitKind,
-    failure::Failure,
+    failure::{Failure, usage},
     keys::{prover, require_test_chain, warn_of},
+    ledger::in_words,
     output::note,
     time::{duration, moment, now},
 };
@@ -70,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
         bail!("{} already exists; no message id was used", path.display());
     }
-    let message = message(arguments)?;
+    let message = message(arguments, context.config().require(Key::MaxMessageBytes)?)?;
     let registry = context.registry_id()?;
     require_test_chain(context.config(), registry.chain_id)?;
     let identity = context.open_identity(&context.identity_name()?)?;
@@ -89,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if arguments.trust_ledger {
         ledger.confirm_current()?;
     }
-    let reservation = ledger.reserve(now()?, &poster.quota()).map_err(in_words)?;
+    let reservation = ledger.reserve(now()?, &poster.quota()).map_err(not_now)?;
 
     let (epoch, left_ids) = (reservation.epoch(), reservation.left());
     let pass = poster.prove(reservation, &message, &mut OsRng)?;
@@ -125,26 +123,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Formats the ledger's reason why no message can be sent now, with times for people.
-fn in_words(error: LedgerError) -> anyhow::Error {
+/// Returns the failure for a ledger that gives no message id.
+fn not_now(error: LedgerError) -> anyhow::Error {
     let LedgerError::Refused(refusal) = &error else { return error.into() };
-    let text = match refusal {
-        LedgerRefusal::QuotaUsed { used, next_begins, .. } => format!(
-            "the quota is used up: this device has sent all its {used} messages; the next epoch begins at {}",
-            moment(*next_begins)
-        ),
-        LedgerRefusal::EpochLeft { next_begins, .. } => format!(
-            "the clock has gone back to an earlier epoch; check the clock, or wait until {}",
-            moment(*next_begins)
-        ),
-        LedgerRefusal::MayBeStale { resumes_at } => format!(
-            "the ledger may be stale, and a message id that is used twice costs the deposit; posting resumes at {}. \
-             If you are sure that nothing was posted since, pass --trust-ledger",
-            moment(*resumes_at)
-        ),
-        refusal => refusal.to_string(),
-    };
-    Failure::new(ExitKind::NotNow, text).into()
+    Failure::new(ExitKind::NotNow, in_words(refusal)).into()
 }
 
 fn encode(format: Format, envelope: &Envelope, pass: &PostPass) -> Result<Vec<u8>> {
@@ -159,18 +141,32 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     create_new(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn message(arguments: &Arguments) -> Result<Vec<u8>> {
-    if let Some(message) = &arguments.message {
-        return Ok(message.clone().into_bytes());
-    }
-    if let Some(path) = &arguments.file {
-        return fs::read(path).with_context(|| format!("cannot read the message from {}", path.display()));
-    }
-    let mut input = io::stdin().lock();
-    if input.is_terminal() {
-        note("Reading the message from the terminal; end it with Ctrl-D on an empty line.");
-    }
+/// Reads the message, which must not be empty, nor longer than this number of bytes.
+fn message(arguments: &Arguments, limit: u64) -> Result<Vec<u8>> {
+    // One byte more shows that there is more.
+    let most = limit.saturating_add(1);
     let mut message = Vec::new();
-    input.read_to_end(&mut message).context("cannot read the message from standard input")?;
+    if let Some(text) = &arguments.message {
+        message.extend_from_slice(text.as_bytes());
+    } else if let Some(path) = &arguments.file {
+        File::open(path)
+            .and_then(|file| file.take(most).read_to_end(&mut message))
+            .with_context(|| format!("cannot read the message from {}", path.display()))?;
+    } else {
+        let input = io::stdin().lock();
+        if input.is_terminal() {
+            note("Reading the message from the terminal; end it with Ctrl-D on an empty line.");
+        }
+        input.take(most).read_to_end(&mut message).context("cannot read the message from standard input")?;
+    }
+    if message.is_empty() {
+        bail!(usage("the message is empty; no message id was used"));
+    }
+    if message.len() as u64 > limit {
+        bail!(usage(format!(
+            "the message has more than the {limit} bytes of the setting `max_message_bytes`; shorten it, or raise the \
+             setting if the chat network takes longer messages. No message id was used"
+        )));
+    }
     Ok(message)
 }

@@ -4,18 +4,19 @@ use core::num::NonZeroU16;
 
 use anyhow::Result;
 use clap::Args;
-use quotapass_circuits::{membership::MemberIndex, signal::Scope};
-use quotapass_protocol::{DatedPolicy, UnixSeconds};
+use quotapass_circuits::membership::MemberIndex;
+use quotapass_protocol::{DatedPolicy, Policy, UnixSeconds};
 use quotapass_registry::{
     MemberRecord, MemberStatus, RegistryReader,
     rpc::{JsonRpcNode, Standing},
 };
-use quotapass_wallet::ledger::{LedgerOwner, Quota};
+use quotapass_wallet::ledger::{Book, DeviceShare, LedgerError, LedgerOwner};
 use serde_json::{Value, json};
 
 use super::{
     amount,
     context::Context,
+    ledger::{in_words, quota, reason, unusable},
     members::Crowd,
     outbox::purpose,
     time::{duration, moment, now},
@@ -45,9 +46,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         false => Some(context.own_slot(&owner, arguments.index, &depositors)?),
     };
     let record = slots.into_iter().find(|(slot, _)| Some(*slot) == index).map(|(_, record)| record);
-    let quotas = match &record {
-        Some(record) => quotas(context, &owner, record)?,
-        None => Vec::new(),
+    let standing = match &record {
+        Some(record) => standing(context, &owner, identity.device, record)?,
+        None => None,
     };
     let crowds = match index {
         Some(index) => crowds(context, &owner, index)?,
@@ -62,7 +63,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "index": index,
             "record": record,
             "amount": record.as_ref().and_then(|record| info.deposit_of(record)).map(|amount| amount.to_string()),
-            "quotas": quotas.iter().map(|quota| quota.json.clone()).collect::<Vec<_>>(),
+            "ledger": standing.as_ref().map(|standing| &standing.json),
+            "quotas": standing.iter().flat_map(|standing| &standing.quotas).map(|left| &left.json).collect::<Vec<_>>(),
             "pending": pending.iter().map(|pending| pending.json.clone()).collect::<Vec<_>>(),
             "anonymity": crowds.iter().map(|(scope, crowd)| json!({ "scope": scope, "crowd": crowd })).collect::<Vec<_>>(),
         }));
@@ -86,8 +88,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     ))?;
     output.line(format!("since       {}", &moment(UnixSeconds(u64::from(record.since.0) * 86_400))[..10]))?;
     output.line(format!("depositor   {}", record.depositor))?;
-    for quota in quotas {
-        output.line(format!("quota       {}", quota.text))?;
+    if let Some(LedgerView { ledger, quotas, .. }) = &standing {
+        output.line(format!("ledger      {ledger}"))?;
+        for quota in quotas {
+            output.line(format!("quota       {}", quota.text))?;
+        }
     }
     for (scope, crowd) in crowds {
         output.line(format!("anonymity   `{scope}`: {crowd} what it asks for"))?;
@@ -116,6 +121,14 @@ fn describe(status: &MemberStatus) -> String {
         MemberStatus::Withdrawn => "withdrawn".into(),
         MemberStatus::Slashed => "slashed".into(),
     }
+}
+
+/// What `post` finds in the ledger.
+struct LedgerView {
+    /// The state of the ledger, for people and for scripts.
+    ledger: String,
+    json: Value,
+    quotas: Vec<Shown>,
 }
 
 /// A value as text and as JSON: a remaining quota, or a transaction.
@@ -151,35 +164,69 @@ fn pending(context: &Context, node: &JsonRpcNode, chain_id: u64) -> Result<Vec<S
     Ok(pending)
 }
 
-fn quotas(context: &Context, owner: &LedgerOwner, record: &MemberRecord) -> Result<Vec<Shown>> {
-    let files = context.ledger_files(owner)?;
-    if record.status != MemberStatus::Active || !files.exists()? {
-        return Ok(Vec::new());
+/// Reads the ledger of a member; a ledger that cannot be used is part of the answer.
+fn standing(
+    context: &Context,
+    owner: &LedgerOwner,
+    device: DeviceShare,
+    record: &MemberRecord,
+) -> Result<Option<LedgerView>> {
+    if record.status != MemberStatus::Active {
+        return Ok(None);
     }
-    let (book, now) = (files.read_book()?, now()?);
+    let (files, now) = (context.ledger_files(owner)?, now()?);
+    let path = files.ledger().display();
+    let (state, ledger, book) = match files.read_book(owner, device, now) {
+        Ok(book) => ("ready", path.to_string(), Some(book)),
+        Err(LedgerError::Missing(_)) => {
+            // The first post creates a ledger with an unknown history.
+            let mut book = Book::new(*owner, device);
+            book.suspect(now);
+            let text = "none on this device; `quotapass ledger new` or the first `post` creates one, and posting begins \
+                        when the current epoch and the next are over";
+            ("missing", text.into(), Some(book))
+        }
+        Err(error) => {
+            let state = match error {
+                LedgerError::Damaged { .. } => "damaged",
+                LedgerError::OtherShare { .. } => "other_share",
+                _ => "unreadable",
+            };
+            (state, unusable(&error), None)
+        }
+    };
+    let json = json!({ "state": state, "path": files.ledger(), "text": ledger });
     let scopes = context.config().in_force(now).into_iter();
-    Ok(scopes
-        .map(|DatedPolicy { policy, .. }| {
-            let scope = Scope::new(&owner.registry, &policy.name);
-            let limit = NonZeroU16::new(record.message_limit).unwrap_or(policy.limit_cap).min(policy.limit_cap);
-            let quota = Quota { scope, epoch_seconds: policy.epoch_seconds, limit };
-            let status = book.status(now, &quota);
-            Shown {
-                text: format!(
-                    "`{}`: {} of {} left in this epoch; the next begins at {} (in {})",
-                    policy.name,
-                    status.left,
-                    status.left + status.used,
-                    moment(status.next_begins),
-                    duration(status.next_begins.since(now))
-                ),
-                json: json!({
-                    "scope": policy.name,
-                    "used": status.used,
-                    "left": status.left,
-                    "next_epoch_begins": status.next_begins,
-                }),
-            }
-        })
-        .collect())
+    let quotas = match book {
+        Some(book) => scopes.map(|dated| left(&book, owner, &dated.policy, record, now)).collect(),
+        None => Vec::new(),
+    };
+    Ok(Some(LedgerView { ledger, json, quotas }))
+}
+
+/// Asks a copy of the book for a message id, as `post` asks the ledger.
+fn left(book: &Book, owner: &LedgerOwner, policy: &Policy, record: &MemberRecord, now: UnixSeconds) -> Shown {
+    let limit = NonZeroU16::new(record.message_limit).unwrap_or(policy.limit_cap);
+    let quota = quota(owner, policy, limit);
+    let (status, refusal) = (book.status(now, &quota), book.clone().reserve(now, &quota).err());
+    let text = match &refusal {
+        Some(refusal) => format!("`{}`: {}", policy.name, in_words(refusal)),
+        None => format!(
+            "`{}`: {} of {} left in this epoch; the next begins at {} (in {})",
+            policy.name,
+            status.left,
+            status.left + status.used,
+            moment(status.next_begins),
+            duration(status.next_begins.since(now))
+        ),
+    };
+    let refused = refusal.as_ref().map(reason).map(|(reason, until)| json!({ "reason": reason, "until": until }));
+    let json = json!({
+        "scope": policy.name,
+        "used": status.used,
+        "left": status.left,
+        "next_epoch_begins": status.next_begins,
+        "refused": refused,
+    });
+    Shown { text, json }
 }

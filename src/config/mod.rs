@@ -103,6 +103,7 @@ pub(super) enum Key {
     FirstBlock,
     Confirmations,
     MaxReorgDepth,
+    MaxMessageBytes,
     MinAnonymity,
     TestChains,
     TrustedKeys,
@@ -110,7 +111,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::DataDir,
         Self::StateDir,
         Self::RpcUrl,
@@ -128,6 +129,7 @@ impl Key {
         Self::FirstBlock,
         Self::Confirmations,
         Self::MaxReorgDepth,
+        Self::MaxMessageBytes,
         Self::MinAnonymity,
         Self::TestChains,
         Self::TrustedKeys,
@@ -154,6 +156,7 @@ impl Key {
             Self::FirstBlock => "first_block",
             Self::Confirmations => "confirmations",
             Self::MaxReorgDepth => "max_reorg_depth",
+            Self::MaxMessageBytes => "max_message_bytes",
             Self::MinAnonymity => "min_anonymity",
             Self::TestChains => "test_chains",
             Self::TrustedKeys => "trusted_keys",
@@ -169,7 +172,8 @@ impl Key {
     pub(crate) fn flag(self) -> Option<String> {
         match self {
             Self::FirstBlock
-            | Self::MaxReorgDepth
+            Self::MaxReorgDepth
+            | Self::MaxMessageBytes
             | Self::MinAnonymity
             | Self::TestChains
             | Self::TrustedKeys
@@ -193,6 +197,7 @@ impl Key {
             Self::RpcTimeout => Some("30"),
             Self::Confirmations => Some("1"),
             Self::MaxReorgDepth => Some("256"),
+            Self::MaxMessageBytes => Some("65536"),
             Self::MinAnonymity => Some("50"),
             // 31337: anvil, Hardhat and Foundry's scripts; 1337: geth's --dev
             Self::TestChains => Some("31337,1337"),
@@ -220,6 +225,7 @@ impl Key {
             Self::FirstBlock => "19000000",
             Self::Confirmations => "3",
             Self::MaxReorgDepth => "256",
+            Self::MaxMessageBytes => "65536",
             Self::MinAnonymity => "50",
             Self::TestChains => "\"31337,11155111\"",
             Self::TrustedKeys => "[\"the id of each key, 64 hexadecimal digits\"]",
@@ -268,6 +274,7 @@ impl Flags {
             Key::Confirmations => self.confirmations.as_ref(),
             Key::FirstBlock
             | Key::MaxReorgDepth
+            | Key::MaxMessageBytes
             | Key::MinAnonymity
             | Key::TestChains
             | Key::TrustedKeys

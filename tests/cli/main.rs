@@ -4,6 +4,7 @@
 
 mod checks;
 mod depositor;
+mod ledger;
 mod light;
 mod offline;
 mod pending;

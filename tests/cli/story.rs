@@ -1,19 +1,10 @@
 //! A whole membership from deposit to withdrawal, as in docs/depositors.md.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use quotapass_testkit::{anvil::Anvil, process::now};
 
-use crate::world::{Device, WALLETS, configure, deploy};
-
-/// Waits if the day is about to end, because the test must run within one day.
-fn stay_within_a_day() {
-    const DAY: u64 = 86_400;
-    let left = DAY - now().0 % DAY;
-    if left < 240 {
-        std::thread::sleep(Duration::from_secs(left + 1));
-    }
-}
+use crate::world::{Device, WALLETS, configure, deploy, stay_within_a_day};
 
 #[test]
 fn deposit_post_overspend_slash_leave_and_withdraw() {

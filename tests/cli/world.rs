@@ -5,9 +5,11 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
-use quotapass_testkit::anvil::Anvil;
+use quotapass_testkit::{anvil::Anvil, process::now};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,6 +19,15 @@ pub const WALLETS: [&str; 3] = [
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
     "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 ];
+
+/// Waits if the day is about to end, because a test must run within one day.
+pub fn stay_within_a_day() {
+    const DAY: u64 = 86_400;
+    let left = DAY - now().0 % DAY;
+    if left < 240 {
+        thread::sleep(Duration::from_secs(left + 1));
+    }
+}
 
 /// The output of a run of the program, and its exit code.
 pub struct Answer {

@@ -95,7 +95,8 @@ fn damage_is_an_error_and_never_a_new_ledger() {
         fs::write(files.ledger(), content).unwrap();
         let error = open(&files).unwrap_err();
         assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
-        assert!(matches!(files.read_book(), Err(LedgerError::Damaged { .. })));
+        let read = files.read_book(&owner(), DeviceShare::SOLE, NOON);
+        assert!(matches!(read, Err(LedgerError::Damaged { .. })));
         let create = Ledger::create(&files, &owner(), DeviceShare::SOLE, NOON, History::Unknown);
         assert!(matches!(create, Err(LedgerError::Exists(_))));
         assert_eq!(fs::read(files.ledger()).unwrap(), content);
@@ -103,6 +104,15 @@ fn damage_is_an_error_and_never_a_new_ledger() {
     fs::remove_file(files.ledger()).unwrap();
     assert!(matches!(open(&files), Err(LedgerError::Missing(_))));
     assert!(!files.exists().unwrap());
+}
+
+#[test]
+fn a_damaged_ledger_is_replaced_by_one_that_waits() {
+    let (_folder, files) = used_once();
+    fs::write(files.ledger(), b"something else").unwrap();
+    drop(Ledger::replace(&files, &owner(), DeviceShare::SOLE, NOON).unwrap());
+    assert_eq!(fs::read(files.former()).unwrap(), b"something else");
+    skips_two_epochs(&files);
 }
 
 #[test]

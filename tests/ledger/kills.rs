@@ -91,7 +91,7 @@ fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
 
 /// Number of used ids of the epoch according to the file.
 fn used(files: &LedgerFiles, now: UnixSeconds) -> u16 {
-    match files.read_book() {
+    match files.read_book(&owner(), DeviceShare::SOLE, now) {
         Ok(book) => book.status(now, &quota(u16::MAX)).used,
         Err(LedgerError::Missing(_)) => 0,
         Err(error) => panic!("{error}"),

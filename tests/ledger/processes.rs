@@ -47,7 +47,8 @@ fn a_ledger_in_use_is_refused_and_not_waited_for_without_end() {
     let files = files(folder.path()).with_lock_wait(Duration::from_millis(20));
     let ledger = create(&files);
     assert!(matches!(open(&files), Err(LedgerError::InUse(_))));
-    assert_eq!(files.read_book().unwrap(), *ledger.book(), "reading needs no lock");
+    let read = files.read_book(&owner(), DeviceShare::SOLE, NOON);
+    assert_eq!(read.unwrap(), *ledger.book(), "reading needs no lock");
     drop(ledger);
     open(&files).unwrap();
 }

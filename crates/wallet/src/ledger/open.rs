@@ -2,7 +2,8 @@
 
 use std::{
     env,
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -13,9 +14,8 @@ use quotapass_protocol::UnixSeconds;
 
 use super::{
     Book, DeviceShare, Gap, History, LedgerError, LedgerOwner, Quota, QuotaStatus, Reservation,
-    disk::{Disk, Files, beside, create_folder_of, private},
-    file::LedgerFile,
-    store::{Store, io_error},
+    disk::{Disk as _, Files, beside, create_folder_of, private},
+    store::{Store, io_error, read_book},
 };
 use crate::files::DATA_FOLDER_VARIABLE;
 
@@ -94,17 +94,27 @@ impl LedgerFiles {
         self.ledger.try_exists().map_err(|source| io_error("look for", &self.ledger, source))
     }
 
-    /// Reads a copy of the book without a lock, while another process may be posting. It is for displaying quotas; ids
-    /// reserved in the copy are not reserved in the ledger.
+    /// Reads a copy of the book as the next [reservation](Ledger::reserve) at `now` finds it: ids are suspect if the
+    /// ledger may be older than the last use. Needs no lock, so another process may be posting, and changes nothing. It is
+    /// for displaying quotas; ids reserved in the copy are not reserved in the ledger.
     ///
     /// # Errors
-    /// [`LedgerError::Missing`], [`LedgerError::Damaged`], [`LedgerError::Io`].
-    pub fn read_book(&self) -> Result<Book, LedgerError> {
-        let stored = Files.read(&self.ledger).map_err(|source| io_error("read", &self.ledger, source))?;
-        let stored = stored.ok_or_else(|| LedgerError::Missing(self.ledger.clone()))?;
-        let file = LedgerFile::from_bytes(&stored.content)
-            .map_err(|reason| LedgerError::Damaged { path: self.ledger.clone(), reason })?;
-        Ok(file.book)
+    /// Those of [`Ledger::open`], except [`LedgerError::InUse`].
+    pub fn read_book(&self, owner: &LedgerOwner, share: DeviceShare, now: UnixSeconds) -> Result<Book, LedgerError> {
+        read_book(&Files, &self.ledger, &self.witness, owner, share, now)
+    }
+
+    /// The path to which [`Ledger::replace`] moves an existing ledger.
+    pub fn former(&self) -> PathBuf {
+        beside(&self.ledger, "old")
+    }
+
+    /// Moves the ledger away, if there is one.
+    fn set_aside(&self) -> io::Result<()> {
+        match fs::rename(&self.ledger, self.former()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Files.sync_folder(&self.ledger),
+        }
     }
 
     /// Locks the identity on this device, then the ledger itself, which other devices may also reach.
@@ -174,6 +184,24 @@ impl Ledger {
         let locks = files.lock()?;
         let book = Book::new(*owner, share);
         let store = Store::create(Files, &files.ledger, &files.witness, book, now, history)?;
+        Ok(Self { store, _locks: locks })
+    }
+
+    /// Creates a ledger at `now` with an unknown history. An existing ledger, which may be damaged or have another share,
+    /// is kept beside it with the ending `.old`.
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`]; [`LedgerError::Io`].
+    pub fn replace(
+        files: &LedgerFiles,
+        owner: &LedgerOwner,
+        share: DeviceShare,
+        now: UnixSeconds,
+    ) -> Result<Self, LedgerError> {
+        let locks = files.lock()?;
+        files.set_aside().map_err(|source| io_error("move away", &files.ledger, source))?;
+        let book = Book::new(*owner, share);
+        let store = Store::create(Files, &files.ledger, &files.witness, book, now, History::Unknown)?;
         Ok(Self { store, _locks: locks })
     }
 

@@ -54,6 +54,80 @@ pub enum History {
     Unknown,
 }
 
+/// A ledger as its files show it.
+struct Found {
+    file: LedgerFile,
+    checksum: Checksum,
+    seen: Option<Witness>,
+    gap: Option<Gap>,
+}
+
+impl Found {
+    /// Reads a ledger, and checks whether it may be older than the last use.
+    fn read<D: Disk>(
+        disk: &D,
+        ledger: &Path,
+        witness: &Path,
+        owner: &LedgerOwner,
+        share: DeviceShare,
+    ) -> Result<Self, LedgerError> {
+        let stored = read(disk, ledger)?.ok_or_else(|| LedgerError::Missing(ledger.into()))?;
+        let file = LedgerFile::from_bytes(&stored.content)
+            .map_err(|reason| LedgerError::Damaged { path: ledger.into(), reason })?;
+        if file.book.owner != *owner {
+            return Err(LedgerError::OtherOwner(ledger.into()));
+        }
+        if file.book.share != share {
+            return Err(LedgerError::OtherShare { path: ledger.into(), found: file.book.share, expected: share });
+        }
+        let checksum = Checksum::of(&stored.content);
+        let seen = read(disk, witness)?.map(|seen| Witness::from_bytes(&seen.content));
+        let gap = match &seen {
+            None => Some(Gap::WitnessMissing),
+            Some(Err(_)) => Some(Gap::WitnessDamaged),
+            Some(Ok(seen)) if seen.ledger != checksum && seen.ledger != file.previous => {
+                Some(Gap::WitnessDiffers { ledger: file.generation, witness: seen.generation })
+            }
+            Some(Ok(_)) if file.stamp.is_some() && file.stamp != stored.stamp => Some(Gap::FileReplaced),
+            Some(Ok(_)) => None,
+        };
+        Ok(Self { file, checksum, seen: seen.and_then(Result::ok), gap })
+    }
+
+    /// Time of the last use of the ledger that the witness records.
+    fn witnessed_use(&self) -> UnixSeconds {
+        self.seen.map_or(UnixSeconds(0), |seen| seen.last_use)
+    }
+}
+
+/// Reads the book as the next reservation at `now` finds it. Needs no lock, and changes nothing.
+pub(super) fn read_book<D: Disk>(
+    disk: &D,
+    ledger: &Path,
+    witness: &Path,
+    owner: &LedgerOwner,
+    share: DeviceShare,
+    now: UnixSeconds,
+) -> Result<Book, LedgerError> {
+    loop {
+        let found = Found::read(disk, ledger, witness, owner, share)?;
+        if found.gap.is_none() {
+            return Ok(found.file.book);
+        }
+        // Another process may have replaced both files between the two reads, which looks like a gap.
+        if read(disk, ledger)?.is_some_and(|again| Checksum::of(&again.content) == found.checksum) {
+            let witnessed_use = found.witnessed_use();
+            return Ok(suspected(found.file.book, now, witnessed_use));
+        }
+    }
+}
+
+/// Returns the book of a ledger with a gap that is used at `now`.
+fn suspected(mut book: Book, now: UnixSeconds, witnessed_use: UnixSeconds) -> Book {
+    book.suspect(now.max(book.last_use).max(witnessed_use));
+    book
+}
+
 /// A book on a disk. The caller must lock it.
 #[derive(Debug)]
 pub(super) struct Store<D> {
@@ -122,33 +196,14 @@ impl<D: Disk> Store<D> {
         owner: &LedgerOwner,
         share: DeviceShare,
     ) -> Result<Self, LedgerError> {
-        let stored = read(&disk, ledger)?.ok_or_else(|| LedgerError::Missing(ledger.into()))?;
-        let file = LedgerFile::from_bytes(&stored.content)
-            .map_err(|reason| LedgerError::Damaged { path: ledger.into(), reason })?;
-        if file.book.owner != *owner {
-            return Err(LedgerError::OtherOwner(ledger.into()));
-        }
-        if file.book.share != share {
-            return Err(LedgerError::OtherShare { path: ledger.into(), found: file.book.share, expected: share });
-        }
-        let checksum = Checksum::of(&stored.content);
-        let seen = read(&disk, witness)?;
+        let found = Found::read(&disk, ledger, witness, owner, share)?;
         // The process that wrote them may have been killed before their names were flushed. Without this flush, a later
-        // power loss could change the files that the checks below rely on.
+        // power loss could change the files that the check has relied on.
         for path in [ledger, witness] {
             disk.sync_folder(path).map_err(|source| io_error("flush the folder of", path, source))?;
         }
-        let seen = seen.map(|seen| Witness::from_bytes(&seen.content));
-        let gap = match &seen {
-            None => Some(Gap::WitnessMissing),
-            Some(Err(_)) => Some(Gap::WitnessDamaged),
-            Some(Ok(seen)) if seen.ledger != checksum && seen.ledger != file.previous => {
-                Some(Gap::WitnessDiffers { ledger: file.generation, witness: seen.generation })
-            }
-            Some(Ok(_)) if file.stamp.is_some() && file.stamp != stored.stamp => Some(Gap::FileReplaced),
-            Some(Ok(_)) => None,
-        };
-        let seen = seen.and_then(Result::ok);
+        let witnessed_use = found.witnessed_use();
+        let Found { file, checksum, seen, gap } = found;
         Ok(Self {
             disk,
             ledger: ledger.into(),
@@ -158,7 +213,7 @@ impl<D: Disk> Store<D> {
             checksum,
             is_witnessed: seen.is_some_and(|seen| seen.ledger == checksum),
             gap,
-            witnessed_use: seen.map_or(UnixSeconds(0), |seen| seen.last_use),
+            witnessed_use,
             is_first: false,
         })
     }
@@ -175,7 +230,7 @@ impl<D: Disk> Store<D> {
     pub(super) fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
         let mut book = self.book.clone();
         if self.gap.is_some() {
-            book.suspect(now.max(book.last_use).max(self.witnessed_use));
+            book = suspected(book, now, self.witnessed_use);
             self.commit(book.clone())?;
         }
         let reservation = book.reserve(now, quota)?;

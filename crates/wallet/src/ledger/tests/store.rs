@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::{disk::SimulatedDisk, *};
-use crate::ledger::{Book, Gap, History, LedgerError, LedgerRefusal, store::Store};
+use crate::ledger::{
+    Book, Gap, History, LedgerError, LedgerRefusal,
+    store::{Store, read_book},
+};
 
 const NOON: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -91,6 +94,35 @@ fn a_witness_that_is_gone_or_damaged_is_seen() {
         content.into_iter().for_each(|content| bench.disk.put_copy(bench.witness(), content));
         assert_eq!(bench.open().gap(), Some(expected));
         bench.skips_two_epochs();
+    }
+}
+
+/// What a reader shows is what the next reservation answers, and reading changes nothing.
+#[test]
+fn a_reader_finds_what_the_next_reservation_finds() {
+    let spoil: [fn(&Bench); 4] = [
+        |_| {},
+        |bench| bench.disk.remove(bench.witness()),
+        |bench| bench.disk.put_in_place(bench.witness(), b"quotapass-witness".to_vec()),
+        |bench| {
+            let old = bench.disk.content(bench.ledger()).unwrap();
+            bench.open().reserve(NOON + 86_400, &bench.quota).unwrap();
+            bench.disk.put_in_place(bench.ledger(), old);
+        },
+    ];
+    for spoil in spoil {
+        let bench = Bench::new();
+        spoil(&bench);
+        let contents = || [bench.ledger(), bench.witness()].map(|path| bench.disk.content(path));
+        let (before, now) = (contents(), NOON + 1);
+        let read = read_book(&bench.disk, bench.ledger(), bench.witness(), &owner(0), DeviceShare::SOLE, now);
+        let shown = read.unwrap().reserve(now, &bench.quota);
+        assert_eq!(contents(), before);
+        match (shown, bench.open().reserve(now, &bench.quota)) {
+            (Ok(shown), Ok(given)) => assert_eq!(shown, given),
+            (Err(shown), Err(LedgerError::Refused(given))) => assert_eq!(shown, given),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
