@@ -83,6 +83,15 @@ fn what_is_the_operators_can_be_closed_to_others() {
     };
     let told = ask("/readyz", "localhost");
     assert_eq!((told.status, codes(&told.json())), (503, vec![json!("no_roots")]));
+    assert!(told.json()["reasons"][0]["cause"].as_str().unwrap().contains("for the first time"), "{told:?}");
+    // Only the operator reads an error that names the endpoint.
+    server.engine.context().status.update_chain(|chain| {
+        chain.failures = 1;
+        (chain.error, chain.cause) = (Some("cannot reach rpc.example".into()), Some("cannot be reached".into()));
+    });
+    for reason in ask("/readyz", "localhost").json()["reasons"].as_array().unwrap() {
+        assert_eq!(reason["cause"], "cannot reach rpc.example");
+    }
     let public = server.get("/readyz");
     assert_eq!((public.status, public.json()), (503, json!({ "ready": false, "reasons": [] })));
     assert_eq!(codes(&server.get("/v1/summary").json()["readiness"]), Vec::<Value>::new());

@@ -22,8 +22,9 @@ fn errors_are_json_and_say_where() {
     assert!(error.contains("unknown field `stake`") && error.contains("line 3 column 9"), "{error}");
     assert!(verify(&[JSON], "").error(400).contains("line 1 column 0"));
     assert!(verify(&[JSON], "{\"posts\":[],\"scope\":\"room\"}").error(400).contains("either `posts`"));
-    let one = |fields: &str| verify(&[JSON], &format!("{{\"posts\":[{{\"scope\":\"room\",{fields}\"pass\":\"x\"}}]}}"));
-    assert!(one("").error(400).contains("post 0 has no message"));
+    let one = |fields: &str| verify(&[JSON], &format!("{{\"scope\":\"room\",{fields}\"pass\":\"x\"}}"));
+    assert!(one("").error(400).contains("has no message"));
+    assert!(one("\"message\":\"\\ud83d\",").error(400).contains("invalid request body"));
     assert!(one("\"message\":\"a\",\"message_hex\":\"00\",").error(400).contains("two messages"));
     assert!(one("\"message_hex\":\"0\",").error(400).contains("not hexadecimal"));
     let bytes = ("content-type", "application/octet-stream");
@@ -31,6 +32,12 @@ fn errors_are_json_and_say_where() {
     for headers in [&[][..], &[("content-type", "text/plain")], &[("content-type", "application/json5")]] {
         verify(headers, "{}").error(415);
     }
+    for coding in ["gzip", "br", "identity, gzip"] {
+        let error = verify(&[JSON, ("content-encoding", coding)], "\u{1f}").error(415);
+        assert!(error.contains("compressed"), "{error}");
+        server.ask("POST", "/v1/badges", &[JSON, ("content-encoding", coding)], b"{}").error(415);
+    }
+    assert!(verify(&[JSON, ("content-encoding", "Identity")], "").error(400).contains("line 1"));
     assert_eq!(
         verify(&[("content-type", "Application/JSON; charset=utf-8")], &HONEST[0].json().to_string()).status,
         200

@@ -74,6 +74,42 @@ fn json_and_binary_one_and_many_agree() {
     assert_eq!(nothing.verify(&[]), Vec::<Value>::new());
 }
 
+/// An app that cuts a message in the middle of an emoji sends half of it. Only that post cannot be read.
+#[test]
+fn a_post_that_cannot_be_read_does_not_void_the_posts_beside_it() {
+    let server = Server::start();
+    let good = |post: &Sent| post.json().to_string().into_bytes();
+    let pass = HONEST[1].json()["pass"].to_string();
+    let with = |message: &[u8]| {
+        [&b"{\"scope\":\"room\",\"message\":\""[..], message, b"\",\"pass\":", pass.as_bytes(), b"}"].concat()
+    };
+    let items = [
+        good(&HONEST[1]),
+        with(b"half of \\ud83d"),
+        with(b"half of \xf0\x9f\x98"),
+        with(b"a\",\"message_hex\":\"00"),
+        with(b"a\",\"colour\":\"red"),
+        b"{\"scope\":\"room\",\"message_hex\":\"0\",\"pass\":\"x\"}".to_vec(),
+        b"{\"scope\":\"room\",\"message\":1,\"pass\":\"x\"}".to_vec(),
+        b"{\"scope\":\"room\",\"message\":\"no pass\"}".to_vec(),
+        b"[]".to_vec(),
+        b"null".to_vec(),
+        good(&HONEST[2]),
+    ];
+    let body = [&b"{\"posts\":["[..], &items.join(&b","[..]), b"]}"].concat();
+    let answer = server.ask("POST", "/v1/verify", &[("content-type", "application/json")], &body);
+    let verdicts = answer.json()["verdicts"].as_array().unwrap().clone();
+    let mut expected = ["malformed"; 11];
+    (expected[0], expected[10]) = ("accepted", "accepted");
+    assert_eq!(names(&verdicts), expected);
+    for (verdict, reason) in verdicts[1..].iter().zip(["message_hex", "message_hex", "two messages", "not a post"]) {
+        assert!(verdict["detail"]["reason"].as_str().unwrap().contains(reason), "{verdict}");
+    }
+    let counted =
+        |scope| format!("quotapass_verdicts_total{{verdict=\"malformed\",scope=\"{scope}\",mode=\"enforced\"}}");
+    assert_eq!((server.metric(&counted("room")), server.metric(&counted("other"))), (7.0, 2.0));
+}
+
 #[test]
 fn no_answer_gives_away_a_share_or_a_secret() {
     let server = Server::start();
@@ -232,11 +268,20 @@ fn ready_says_why_not() {
     };
     assert_eq!(readiness(200), Vec::<String>::new());
     let status = &server.engine.context().status;
-    let gone = |at| move |chain: &mut quotapass_relay::ChainStatus| (chain.answered_at, chain.failures) = (at, 3);
+    let gone = |at| {
+        move |chain: &mut quotapass_relay::ChainStatus| {
+            (chain.answered_at, chain.failures) = (at, 3);
+            (chain.error, chain.cause) = (Some("cannot reach rpc.example".into()), Some("cannot be reached".into()));
+        }
+    };
+    let cause = |code: &str| {
+        let reasons = server.get("/readyz").json()["reasons"].as_array().unwrap().clone();
+        reasons.iter().find(|reason| reason["code"] == code).unwrap()["cause"].clone()
+    };
     status.update_chain(gone(Some(NOW - 300)));
     assert_eq!(readiness(200), Vec::<String>::new());
     status.update_chain(gone(Some(NOW - 301)));
-    assert_eq!(readiness(503), ["chain_lost"]);
+    assert_eq!((readiness(503), cause("chain_lost")), (vec![String::from("chain_lost")], json!("cannot be reached")));
     // It still serves requests.
     assert_eq!(names(&server.verify(&HONEST[2..3])), ["accepted"]);
     status.update_chain(|chain| chain.failures = 0);
@@ -247,6 +292,7 @@ fn ready_says_why_not() {
     // The log is probed every second.
     server.until(|| server.get("/readyz").json()["reasons"].as_array().unwrap().len() == 3);
     assert_eq!(readiness(503), ["no_roots", "chain_lost", "log_failing"]);
+    assert_eq!(cause("no_roots"), "cannot be reached");
     let failing = &server.get("/readyz").json()["reasons"][2];
     assert!(failing["cause"].as_str().unwrap().contains("disk full"), "{failing}");
     assert_eq!((&failing["since"], &failing["seconds_left"]), (&json!(NOW), &json!(null)));

@@ -8,6 +8,7 @@ use quotapass_circuits::{
     signal::{Epoch, Scope},
 };
 use quotapass_protocol::{LogError, UnixSeconds};
+use tracing::warn;
 
 use crate::{EventBus, RelayEvent, Settlement, SlashClaims, conviction::ConvictionPosition};
 
@@ -88,7 +89,15 @@ impl ConvictedMembers {
         let open = {
             let state = &mut *self.0.lock();
             let news = state.members.iter().skip(state.published).filter(|_| state.is_begun);
-            news.for_each(|member| events.publish(RelayEvent::Convicted { commitment: member.commitment, at: now }));
+            for ConvictedMember { commitment, epoch, .. } in news {
+                warn!(
+                    member = %commitment,
+                    epoch = epoch.number(),
+                    epoch_seconds = epoch.seconds().get(),
+                    "a member exceeded a quota; the relay refuses all its posts from now on"
+                );
+                events.publish(RelayEvent::Convicted { commitment: *commitment, at: now });
+            }
             state.published = state.members.len();
             if looks_after_cases { state.open() } else { Vec::new() }
         };

@@ -27,6 +27,8 @@ pub struct ChainStatus {
     pub failures: u32,
     /// The last error. It may name the endpoint, so it is only for the operator.
     pub error: Option<String>,
+    /// The [cause](super::chain::ChainError::cause) of that error, for anybody.
+    pub cause: Option<String>,
 }
 
 /// The relay's view of the nullifier log; unknown values are none.

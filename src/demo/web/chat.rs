@@ -153,7 +153,11 @@ pub(super) fn routes(chat: Arc<Chat>) -> Router {
 async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejection>) -> Result<Response, Failure> {
     let Json(said) = said.map_err(unreadable)?;
     let pass = decode_text(&said.pass).map(Bytes::from);
-    let owned = OwnedPost { scope: said.scope.clone(), message: said.message.clone().into(), pass: pass.clone() };
+    let owned = OwnedPost {
+        scope: said.scope.clone(),
+        message: said.message.clone().into(),
+        pass: pass.clone().map_err(Into::into),
+    };
     let verdict = chat.engine.submit(Source::name("demo"), vec![owned]).await.pop();
     let verdict = verdict.ok_or_else(|| failure(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping"))?;
     let at = now().map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;

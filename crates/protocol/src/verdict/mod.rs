@@ -85,6 +85,9 @@ pub enum Malformed {
     /// Possession of the badge's chat key was not proved.
     #[error(transparent)]
     Possession(#[from] PossessionError),
+    /// The post cannot be read from the request that it came in; the text says why.
+    #[error("{0}")]
+    Unreadable(&'static str),
 }
 
 /// A value of a pass that differs from the scope's value. `expected` is the value of the policy in force.
@@ -195,6 +198,12 @@ impl Verdict {
             self,
             Self::Accepted | Self::Replay | Self::SlashedMember { .. } | Self::UnknownRoot | Self::InvalidProof
         )
+    }
+}
+
+impl From<Malformed> for Verdict {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
     }
 }
 
@@ -347,7 +356,7 @@ impl Serialize for Detail<'_> {
                 object.serialize_entry("reason", &error.to_string())?;
                 object.serialize_entry("possession", error.name())?;
             }
-            Verdict::Malformed(reason @ Malformed::Signal(_)) => {
+            Verdict::Malformed(reason @ (Malformed::Signal(_) | Malformed::Unreadable(_))) => {
                 object.serialize_entry("reason", &reason.to_string())?;
             }
             Verdict::Overloaded(reason) => object.serialize_entry("reason", &reason.to_string())?,

@@ -309,6 +309,7 @@ impl ChainFollower {
             chain.answered_at = Some(now);
             chain.failures = 0;
             chain.error = None;
+            chain.cause = None;
         });
         if self.failures > 0 {
             warn!(block = head.block.number, failures = self.failures, "the chain answers again");
@@ -335,6 +336,7 @@ impl ChainFollower {
         self.parts.context.status.update_chain(|chain| {
             chain.failures = self.failures;
             chain.error = Some(error.to_string());
+            chain.cause = Some(error.cause());
         });
     }
 

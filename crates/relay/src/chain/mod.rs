@@ -26,7 +26,7 @@ pub use follow::{ChainFollower, ChainParts, RegistryCheck};
 pub use link::RegistryLink;
 
 use super::Backoff;
-use quotapass_registry::{FollowError, RegistryError};
+use quotapass_registry::{FollowError, RegistryError, StoreError, node::NodeError};
 
 /// Settings of a chain follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,4 +64,76 @@ pub enum ChainError {
     /// The copy differs from the registry's tree.
     #[error(transparent)]
     Follow(#[from] FollowError),
+}
+
+impl ChainError {
+    /// Returns the cause in words that anybody may read: they name neither the endpoint nor a path.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Registry(error) | Self::Follow(FollowError::Registry(error)) => of_registry(error),
+            Self::Follow(FollowError::Store(error)) => of_copy(error),
+            Self::Follow(error) => error.to_string(),
+            Self::Unfit(reason) => reason.clone(),
+        }
+    }
+}
+
+fn of_registry(error: &RegistryError) -> String {
+    let RegistryError::Node(error) = error else { return error.to_string() };
+    match error {
+        NodeError::Unreachable { .. } => "the endpoint cannot be reached".into(),
+        NodeError::TimedOut { timeout, .. } => {
+            format!("the endpoint did not answer within {} s", timeout.as_secs_f32())
+        }
+        NodeError::RateLimited { .. } => "the endpoint received too many requests".into(),
+        NodeError::RangeTooWide(_) => "the endpoint refuses to list the registry's events".into(),
+        NodeError::Rpc { code, .. } => format!("the endpoint answered with error {code}"),
+        NodeError::BadAnswer(_) => "the endpoint's answer is invalid".into(),
+        NodeError::InvalidEndpoint(_) => "the endpoint's address is invalid".into(),
+        NodeError::Certificates(_) => "the certificates for the endpoint cannot be read".into(),
+        NodeError::Password(_) => "the password of the endpoint cannot be read".into(),
+        NodeError::WrongChain { .. } | NodeError::NoContract(_) | NodeError::Unsteady | NodeError::Failed => {
+            error.to_string()
+        }
+        _ => "the endpoint refuses the request".into(),
+    }
+}
+
+fn of_copy(error: &StoreError) -> String {
+    match error {
+        StoreError::InUse(_) => "another program has the copy of the members open".into(),
+        StoreError::Damaged { reason, .. } => format!("the copy of the members is damaged: {reason}"),
+        StoreError::Failed { action, reason, .. } => format!("cannot {action} the copy of the members: {reason}"),
+        _ => "the copy of the members cannot be used".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_true_and_names_no_endpoint_and_no_path() {
+        let node = |error: NodeError| ChainError::from(RegistryError::from(error));
+        let store = |error| ChainError::from(FollowError::from(error));
+        let (endpoint, path) = (String::from("https://rpc.example"), std::path::PathBuf::from("/var/lib/members.redb"));
+        let unreachable =
+            NodeError::Unreachable { endpoint: endpoint.clone(), reason: "https://rpc.example/key".into() };
+        let timeout = Duration::from_secs(30);
+        let message = "https://rpc.example/key".to_owned();
+        let full = StoreError::Failed { action: "write", path: path.clone(), reason: "No space left on device".into() };
+        for (error, cause) in [
+            (node(unreachable), "cannot be reached"),
+            (node(NodeError::TimedOut { endpoint, timeout }), "within 30 s"),
+            (node(NodeError::Rpc { code: -32_000, message: message.clone() }), "error -32000"),
+            (node(NodeError::BadAnswer(message)), "invalid"),
+            (node(NodeError::WrongChain { expected: 1, found: 5 }), "on chain 5"),
+            (store(full), "cannot write the copy of the members: No space left on device"),
+            (store(StoreError::InUse(path)), "another program"),
+            (ChainError::from(FollowError::ReorganisedTooDeep { limit: 256 }), "deeper than 256 blocks"),
+        ] {
+            let told = error.cause();
+            assert!(told.contains(cause) && !told.contains("example") && !told.contains("/var"), "{told}");
+        }
+    }
 }

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use quotapass_circuits::formats::wire::DecodeError;
-use quotapass_protocol::Verdict;
+use quotapass_protocol::{Malformed, Verdict};
 use tokio::sync::oneshot;
 
 use super::Source;
@@ -13,7 +12,7 @@ use crate::{BadgeAnswer, KeyCheck};
 /// The work on a badge, in posts of a large batch.
 const BADGE_PLACES: usize = 8;
 
-/// A post to check, as owned data. If the pass came as text, the decode error may already be known.
+/// A post to check, as owned data. If it came as text, it may already be known that it cannot be read.
 #[derive(Clone, Debug)]
 pub struct OwnedPost {
     /// The scope's name.
@@ -21,16 +20,23 @@ pub struct OwnedPost {
     /// The message.
     pub message: Bytes,
     /// The encoded pass: 246 bytes.
-    pub pass: Result<Bytes, DecodeError>,
+    pub pass: Result<Bytes, Malformed>,
 }
 
-/// A badge to check, as owned data. If the pass came as text, the decode error may already be known.
+impl OwnedPost {
+    /// A post that cannot be read; a scope that is not known is empty.
+    pub(crate) fn unreadable(scope: String, reason: &'static str) -> Self {
+        Self { scope, message: Bytes::new(), pass: Err(Malformed::Unreadable(reason)) }
+    }
+}
+
+/// A badge to check, as owned data. If the pass came as text, it may already be known that it cannot be read.
 #[derive(Clone, Debug)]
 pub struct OwnedBadge {
     /// The scope's name.
     pub scope: String,
     /// The encoded pass.
-    pub pass: Result<Bytes, DecodeError>,
+    pub pass: Result<Bytes, Malformed>,
     /// The check of possession of the chat key; none if it is not requested.
     pub key_check: Option<KeyCheck>,
 }
@@ -96,7 +102,7 @@ impl Submission {
 
     /// Returns the memory that it occupies, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let pass = |pass: &Result<Bytes, DecodeError>| pass.as_ref().map_or(0, Bytes::len);
+        let pass = |pass: &Result<Bytes, Malformed>| pass.as_ref().map_or(0, Bytes::len);
         match &self.work {
             Work::Posts { posts, .. } => {
                 let of = |post: &OwnedPost| {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use bytes::BytesMut;
 use futures_util::StreamExt;
@@ -37,8 +37,16 @@ impl Format {
     /// Returns the format of a request's body.
     ///
     /// # Errors
-    /// 415 for any other content type.
+    /// 415 for any other content type, and for a compressed body.
     pub(super) fn of_request(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+        if !headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "compressed bodies are not supported",
+                "send the body as it is, without content-encoding",
+            ));
+        }
         let stated = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);
         match stated.as_deref() {
             Some("application/json") => Ok(Self::Json),

@@ -13,9 +13,6 @@ pub enum FramesErrorKind {
     /// The bytes end within a post.
     #[error("the bytes end within a post")]
     Truncated,
-    /// A scope's name is not UTF-8.
-    #[error("the scope's name is not UTF-8")]
-    ScopeNotText,
     /// There are more posts than this limit.
     #[error("there are more than {0} posts")]
     TooMany(usize),
@@ -48,11 +45,11 @@ pub enum UnframableError {
     Pass(usize),
 }
 
-/// Reads at most `most` posts. Their messages and passes share the memory of `bytes`.
+/// Reads at most `most` posts. Their messages and passes share the memory of `bytes`. Passes are not decoded here; the
+/// verdict reports invalid ones, and scopes whose names are not text.
 ///
 /// # Errors
-/// [`FramesError`] for bytes that [`write_post`] does not write, or more posts than `most`. Passes are not decoded
-/// here; the verdict reports invalid ones.
+/// [`FramesError`] if the bytes end within a post, or for more posts than `most`.
 pub fn read_posts(bytes: &Bytes, most: usize) -> Result<Vec<OwnedPost>, FramesError> {
     let mut reader = Reader { rest: bytes.clone(), length: bytes.len(), post: 0 };
     let mut posts = Vec::new();
@@ -106,14 +103,15 @@ impl Reader {
 
     fn post(&mut self) -> Result<OwnedPost, FramesError> {
         let length = self.take(1)?[0].into();
-        let at_scope = self.error(FramesErrorKind::ScopeNotText);
         let scope = self.take(length)?;
-        let scope = core::str::from_utf8(&scope).map_err(|_| at_scope)?.to_owned();
         let mut length = [0; 4];
         length.copy_from_slice(&self.take(4)?);
         let message = self.take(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX))?;
         let pass = self.take(POST_BYTES)?;
-        Ok(OwnedPost { scope, message, pass: Ok(pass) })
+        Ok(match core::str::from_utf8(&scope) {
+            Ok(scope) => OwnedPost { scope: scope.to_owned(), message, pass: Ok(pass) },
+            Err(_) => OwnedPost::unreadable(String::new(), "the scope's name is not UTF-8"),
+        })
     }
 }
 
@@ -158,7 +156,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_survived_and_what_reads_writes_back(bytes in vec(any::<u8>(), 0..2_000)) {
-            if let Ok(posts) = read_posts(&bytes.clone().into(), 1_000) {
+            let read = read_posts(&bytes.clone().into(), 1_000);
+            if let Some(posts) = read.ok().filter(|posts| posts.iter().all(|post| post.pass.is_ok())) {
                 let mut written = Vec::new();
                 for OwnedPost { scope, message, pass } in &posts {
                     write_post(&mut written, &PostRequest { scope, message, pass: pass.as_ref().unwrap() }).unwrap();
@@ -173,8 +172,17 @@ mod tests {
         let bytes = Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff, 1]);
         let expected = FramesError { offset: 5, post: 0, kind: FramesErrorKind::Truncated };
         assert_eq!(read_posts(&bytes, 1).unwrap_err(), expected);
-        let bytes = Bytes::from_static(&[2, 0xc3, 0x28, 0, 0, 0, 0]);
-        assert_eq!(read_posts(&bytes, 1).unwrap_err().kind, FramesErrorKind::ScopeNotText);
+    }
+
+    #[test]
+    fn a_scope_that_is_no_text_does_not_void_the_posts_beside_it() {
+        let pass = vec![7; POST_BYTES];
+        let mut bytes = write(&[("room".into(), b"one".to_vec(), pass.clone())]).to_vec();
+        bytes.extend([&[2, 0xc3, 0x28, 0, 0, 0, 0][..], &pass].concat());
+        bytes.extend(write(&[("room".into(), b"three".to_vec(), pass)]));
+        let read = read_posts(&bytes.into(), 3).unwrap();
+        assert_eq!(read.iter().map(|post| post.pass.is_ok()).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!((&*read[2].message, read[1].scope.as_str()), (&b"three"[..], ""));
     }
 
     #[test]

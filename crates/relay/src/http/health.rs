@@ -40,7 +40,7 @@ pub(super) struct ReasonBody {
     code: &'static str,
     /// Meaning of the code.
     detail: &'static str,
-    /// The cause that the relay found; null if it found none.
+    /// The cause that the relay found; null if it found none. The operator's own listener names the endpoint too.
     cause: Option<String>,
     /// Unix second since which the reason holds; null if unknown.
     #[schema(value_type = Option<u64>)]
@@ -73,30 +73,36 @@ pub(super) struct ReadinessBody {
 }
 
 impl ReadinessBody {
-    pub(super) fn of(service: &Service) -> Self {
+    /// Returns the reasons that this peer may know: none on the public listener if only the operator's own listener
+    /// reports them.
+    pub(super) fn of(service: &Service, peer: &Peer) -> Self {
+        let readiness = Self::found(service, peer);
+        let is_closed = peer.door == Door::Public && service.settings().admin_alone;
+        if is_closed { Self { reasons: Vec::new(), ..readiness } } else { readiness }
+    }
+
+    fn found(service: &Service, peer: &Peer) -> Self {
         let status = &service.engine.context().status;
         let (chain, now) = (status.chain(), service.now());
         let patience = service.settings().chain_timeout.as_secs();
+        let cause = if peer.door == Door::Public { chain.cause } else { chain.error };
         let stopping = service
             .is_stopping()
             .then(|| ReasonBody::new("stopping", "the relay answers the requests in progress, then stops", None));
         let has_no_roots = service.engine.relay().roots().is_empty();
-        let roots =
-            has_no_roots.then(|| ReasonBody::new("no_roots", "no root is known yet; the relay accepts nothing", None));
+        let roots = has_no_roots.then(|| {
+            let reason = ReasonBody::new("no_roots", "no root is known yet; the relay accepts nothing", None);
+            let reading = || "the registry's events are being read for the first time".into();
+            ReasonBody { cause: Some(cause.clone().unwrap_or_else(reading)), ..reason }
+        });
         let is_lost = chain.failures > 0 && chain.answered_at.is_none_or(|at| now.since(at) > patience);
         let lost = is_lost.then(|| {
-            let detail = "the chain does not answer; the relay judges posts by the known roots";
-            ReasonBody::new("chain_lost", detail, chain.answered_at)
+            let detail = "the relay cannot follow the chain; it judges posts by the known roots";
+            ReasonBody { cause: cause.clone(), ..ReasonBody::new("chain_lost", detail, chain.answered_at) }
         });
         let troubles = status.troubles().all().into_iter().map(|trouble| ReasonBody::of(trouble, now));
         let reasons: Vec<_> = stopping.into_iter().chain(roots).chain(lost).chain(troubles).collect();
         Self { ready: reasons.is_empty(), reasons }
-    }
-
-    /// Removes the reasons if only the operator's own listener reports them and the peer is on the public one.
-    pub(super) fn told_to(self, peer: &Peer, service: &Service) -> Self {
-        let is_closed = peer.door == Door::Public && service.settings().admin_alone;
-        if is_closed { Self { reasons: Vec::new(), ..self } } else { self }
     }
 }
 
@@ -110,7 +116,7 @@ impl ReadinessBody {
     responses((status = 200, body = ReadinessBody), (status = 503, body = ReadinessBody))
 )]
 pub(super) async fn readyz(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let readiness = ReadinessBody::of(&service).told_to(&Peer::of(request.extensions())?, &service);
+    let readiness = ReadinessBody::of(&service, &Peer::of(request.extensions())?);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(readiness)).into_response())
 }

@@ -117,7 +117,7 @@ pub(super) async fn summary(
         version: env!("CARGO_PKG_VERSION"),
         now,
         started: service.started,
-        readiness: ReadinessBody::of(&service).told_to(&Peer::of(request.extensions())?, &service),
+        readiness: ReadinessBody::of(&service, &Peer::of(request.extensions())?),
         policy,
         root,
         members: chain.members,

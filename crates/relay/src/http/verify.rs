@@ -15,6 +15,7 @@ use quotapass_protocol::{
     BadgeChallenge, Gossip, Overload, Possession, ScopePolicy, UnixSeconds, Verdict, VerdictKind,
 };
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
@@ -64,22 +65,32 @@ pub(super) struct PostBody {
 
 /// One post, or many.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(try_from = "VerifyFields", untagged)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the requests that `Posts` reads")]
 pub(super) enum VerifyBody {
     /// One post.
     One(PostBody),
     /// Many posts.
     Many {
-        /// The posts, verified in this order.
+        /// The posts, verified in this order. One that cannot be read gets the verdict `malformed`, and does not affect
+        /// the others.
         posts: Vec<PostBody>,
     },
+}
+
+/// The posts of a request. Many posts are read one by one.
+#[derive(Deserialize)]
+#[serde(try_from = "VerifyFields")]
+enum Posts {
+    One(PostBody),
+    Many(Vec<Box<RawValue>>),
 }
 
 /// The fields of both forms. A derived untagged enum would not report the position of an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VerifyFields {
-    posts: Option<Vec<PostBody>>,
+    posts: Option<Vec<Box<RawValue>>>,
     scope: Option<String>,
     message: Option<String>,
     message_hex: Option<String>,
@@ -87,7 +98,7 @@ struct VerifyFields {
     keys: Option<String>,
 }
 
-impl TryFrom<VerifyFields> for VerifyBody {
+impl TryFrom<VerifyFields> for Posts {
     type Error = &'static str;
 
     fn try_from(fields: VerifyFields) -> Result<Self, &'static str> {
@@ -99,7 +110,7 @@ impl TryFrom<VerifyFields> for VerifyBody {
                 message_hex: None,
                 pass: None,
                 keys: None,
-            } => Ok(Self::Many { posts }),
+            } => Ok(Self::Many(posts)),
             VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass), keys } => {
                 Ok(Self::One(PostBody { scope, message, message_hex, pass, keys }))
             }
@@ -110,20 +121,54 @@ impl TryFrom<VerifyFields> for VerifyBody {
 
 impl PostBody {
     /// # Errors
-    /// If it has no message, or two, or invalid hexadecimal. An invalid pass is not an error here: the verdict reports
-    /// it.
-    fn into_post(self, number: usize) -> Result<OwnedPost, ApiError> {
-        let hint = "a post has `message`, or `message_hex` if it is not text";
+    /// The reason if it has no message, or two, or invalid hexadecimal. An invalid pass is not an error here: the verdict
+    /// reports it.
+    fn into_post(self) -> Result<OwnedPost, &'static str> {
         let message = match (self.message, self.message_hex) {
             (Some(text), None) => Bytes::from(text),
-            (None, Some(digits)) => hex::decode(digits).map(Bytes::from).map_err(|error| {
-                ApiError::bad_request(format!("post {number}: `message_hex` is not hexadecimal: {error}"), hint)
-            })?,
-            (None, None) => return Err(ApiError::bad_request(format!("post {number} has no message"), hint)),
-            (Some(_), Some(_)) => return Err(ApiError::bad_request(format!("post {number} has two messages"), hint)),
+            (None, Some(digits)) => {
+                hex::decode(digits).map(Bytes::from).map_err(|_| "`message_hex` is not hexadecimal")?
+            }
+            (None, None) => return Err("the post has no message: give `message`, or `message_hex` if it is not text"),
+            (Some(_), Some(_)) => return Err("the post has two messages: give either `message` or `message_hex`"),
         };
-        Ok(OwnedPost { scope: self.scope, message, pass: decode_text(&self.pass).map(Bytes::from) })
+        let pass = decode_text(&self.pass).map(Bytes::from).map_err(Into::into);
+        Ok(OwnedPost { scope: self.scope, message, pass })
     }
+}
+
+/// The field of a post by which an unreadable one is counted.
+#[derive(Deserialize)]
+struct ScopeField {
+    scope: String,
+}
+
+/// Reads one of many posts. One that cannot be read gets its own verdict.
+fn read_item(item: &RawValue) -> OwnedPost {
+    let read = serde_json::from_str::<PostBody>(item.get()).map_err(|error| match error.is_syntax() {
+        true => "a string of the post is not Unicode text; send a message that is not text as `message_hex`",
+        false => "the item is not a post; see /openapi.json",
+    });
+    read.and_then(PostBody::into_post).unwrap_or_else(|reason| {
+        let scope = serde_json::from_str::<ScopeField>(item.get()).map_or_else(|_| String::new(), |field| field.scope);
+        OwnedPost::unreadable(scope, reason)
+    })
+}
+
+/// Replaces bytes that are not UTF-8 by half of a surrogate pair, which is no text either. Without this, the JSON of a
+/// whole request could not be read because one post has such bytes.
+fn as_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if core::str::from_utf8(bytes).is_ok() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            text.extend_from_slice(b"\\ud800");
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// A badge to verify.
@@ -336,15 +381,13 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     let received = Received::new(request, &service, &settings).await?;
     let (posts, is_one) = match received.format {
         Format::Binary => (read_frames(&received.bytes, &settings)?, false),
-        Format::Json => match parse(&received.bytes)? {
-            VerifyBody::One(post) => (vec![post.into_post(0)?], true),
-            VerifyBody::Many { posts } if posts.len() > settings.max_posts => {
-                return Err(too_many(posts.len(), &settings));
+        Format::Json => match parse(&as_text(&received.bytes))? {
+            Posts::One(post) => {
+                let post = post.into_post().map_err(|reason| ApiError::bad_request(reason, "see /openapi.json"))?;
+                (vec![post], true)
             }
-            VerifyBody::Many { posts } => {
-                let posts = posts.into_iter().enumerate().map(|(number, post)| post.into_post(number));
-                (posts.collect::<Result<_, _>>()?, false)
-            }
+            Posts::Many(items) if items.len() > settings.max_posts => return Err(too_many(items.len(), &settings)),
+            Posts::Many(items) => (items.iter().map(|item| read_item(item)).collect(), false),
         },
     };
     admit(&service, received.client, posts.len())?;
@@ -413,7 +456,7 @@ pub(super) async fn badges(
         is_required: settings.ask_for_chat_key,
     };
     let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
-    let pass = decode_text(&body.pass).map(Bytes::from);
+    let pass = decode_text(&body.pass).map(Bytes::from).map_err(Into::into);
     let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
     let answer = service.engine.submit_badge(received.source.clone(), badge);
     let answer = in_time(&received, answer, &settings).await?;

@@ -171,7 +171,7 @@ fn a_submission_is_answered_in_order_as_if_each_had_come_alone() {
 fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder() {
     let (engine, _) = engine_of::<MemoryLog>(&settings());
     let error = decode_text("!").unwrap_err();
-    let unreadable = OwnedPost { pass: Err(error), ..owned(honest()) };
+    let unreadable = OwnedPost { pass: Err(error.into()), ..owned(honest()) };
     let verdicts = wait(engine.submit(source("a"), vec![unreadable, owned(honest())]));
     let not_base64 = |verdict: &Verdict| matches!(verdict, Verdict::Malformed(Malformed::Pass(error)) if error.kind == DecodeErrorKind::NotBase64);
     assert!(not_base64(&verdicts[0]) && verdicts[1].is_accepted(), "{verdicts:?}");
@@ -180,7 +180,7 @@ fn a_pass_that_is_no_text_is_malformed_and_a_badge_is_answered_with_its_holder()
     let badge = |pass| OwnedBadge { scope: SCOPE.into(), pass, key_check: None };
     let answer = wait(engine.submit_badge(source("a"), badge(Ok(pass.into()))));
     assert!(answer.verdict.is_accepted() && answer.holder.is_some());
-    let answer = wait(engine.submit_badge(source("a"), badge(Err(error))));
+    let answer = wait(engine.submit_badge(source("a"), badge(Err(error.into()))));
     assert!(not_base64(&answer.verdict) && answer.holder.is_none());
 }
 

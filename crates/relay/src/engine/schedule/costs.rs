@@ -84,6 +84,7 @@ impl Costs {
         for verdict in answer.verdicts() {
             match verdict {
                 Verdict::Malformed(Malformed::Possession(_)) => {}
+                Verdict::Malformed(Malformed::Unreadable(_)) => tally.wasted += REFUSAL_COST,
                 Verdict::InvalidProof | Verdict::Malformed(_) => {
                     tally.forged += 1;
                     tally.wasted += self.forgery;

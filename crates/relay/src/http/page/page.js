@@ -271,7 +271,7 @@ const SENTENCES = {
   slashed: (event) => `The case of member ${short(event.commitment)} is closed: ${OUTCOMES[event.settlement.outcome]}.`,
   reloaded: () => "The configuration was reloaded.",
   reload_refused: () => "A new configuration was refused; the previous one stays in force.",
-  chain_lost: () => "The chain does not answer.",
+  chain_lost: () => "The relay cannot follow the chain.",
   chain_back: () => "The chain answers again.",
   missed: () => "Some events were missed.",
 };
