@@ -24,10 +24,16 @@ use quotapass_registry::Follower;
 use quotapass_relay::SystemClock;
 use serde_json::json;
 
-use super::{address, config::Flags, failure::usage, output::Output};
+use super::{
+    address,
+    config::Flags,
+    failure::usage,
+    output::{Output, note},
+};
 use development::{Development, prepare, write_configuration};
+use program::Findings;
 use settings::Settings;
-use surroundings::ChainAccess;
+use surroundings::{ChainAccess, Funds};
 use template::ChainTemplate;
 
 pub(super) use development::{DEPOSITOR, Stage};
@@ -74,7 +80,7 @@ enum Verb {
     ///
     /// --rpc-url, --chain-id and --registry are filled in.
     Init,
-    /// Check a configuration, and whether chain and log are available
+    /// Check a configuration, the chain, the log and the balance of the wallet that slashes, without writing
     Check {
         /// Do not connect to the chain
         #[arg(long)]
@@ -211,19 +217,31 @@ fn resync(settings: &Settings, folders: &Folders, output: Output) -> Result<()> 
 
 fn check(settings: &Settings, flags: &Flags, offline: bool, output: Output) -> Result<()> {
     let folders = Folders::new(flags.data_folder(), &settings.fixed)?;
-    let (found, key) = Program::check(settings, &folders, offline)?;
+    let Findings { text, has_log, policy_key, funds } = Program::check(settings, &folders, offline)?;
     let scopes = settings.live.scope_count();
-    let signs = match &key {
+    let log = match has_log {
+        Some(false) => " Its nullifier log is created at its first start.",
+        _ => "",
+    };
+    let signs = match &policy_key {
         Some(key) => format!(" Its policies are signed with {key}."),
         None => " The key that signs its policies is created at its first start.".into(),
     };
+    if let Some(Funds { account, slashes: Some(0), .. }) = &funds {
+        note(format!("Warning: {account} cannot pay for a slash; send it some of the chain's own coin."));
+    }
+    let wallet = funds.map(
+        |funds| json!({ "address": funds.account, "balance": funds.balance.to_string(), "slashes": funds.slashes }),
+    );
     output.result(
-        &format!("The configuration is valid: {scopes} scopes{found}.{signs}"),
+        &format!("The configuration is valid: {scopes} scopes{text}.{log}{signs}"),
         json!({
             "valid": true,
             "scopes": scopes,
             "chain": (!offline).then_some(true),
-            "policy_key": key.map(|key| key.to_string()),
+            "log": has_log,
+            "policy_key": policy_key.map(|key| key.to_string()),
+            "wallet": wallet,
         }),
     )
 }

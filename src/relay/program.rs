@@ -13,7 +13,12 @@ use std::{
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
-use quotapass_circuits::{badge::Badge, post::Post, slash::Slash};
+use quotapass_circuits::{
+    badge::Badge,
+    post::Post,
+    prover::{ProveError, development_setup},
+    slash::Slash,
+};
 use quotapass_protocol::{
     PolicyTable, RootHistory,
     note::{NoteKey, NotePublicKey},
@@ -39,7 +44,7 @@ use super::{
     reload::{Configuration, registry_check},
     settings::{FixedSettings, Settings},
     signals::{Signal, Signals},
-    surroundings::{ChainAccess, Folders, WALLET_KEY_VARIABLE},
+    surroundings::{ChainAccess, Folders, Funds, WALLET_KEY_VARIABLE},
 };
 use crate::keys::{prover, refuse_development_keys, slash_key};
 
@@ -62,6 +67,19 @@ pub(crate) struct Program {
     slasher: Slasher,
     policy_key: NoteKey,
     routes: Option<MakeRoutes>,
+}
+
+/// The findings of a check.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// The state of chain and wallet, as part of a sentence.
+    pub(super) text: String,
+    /// Whether there is a nullifier log; `None` if it was not checked.
+    pub(super) has_log: Option<bool>,
+    /// The key that signs the policies, if it exists.
+    pub(super) policy_key: Option<NotePublicKey>,
+    /// The means of the account that slashes, if there is one that pays for gas.
+    pub(super) funds: Option<Funds>,
 }
 
 /// Makes additional routes of a service from its engine, its registry, and a token that is cancelled when it stops.
@@ -136,48 +154,52 @@ impl Program {
         Self { routes: Some(routes), ..self }
     }
 
-    /// Checks everything that can be checked without running. Returns the findings as part of a sentence, and the key
-    /// that signs the policies, if it exists.
-    pub(super) fn check(
-        settings: &Settings,
-        folders: &Folders,
-        offline: bool,
-    ) -> Result<(String, Option<NotePublicKey>)> {
-        let fixed = &settings.fixed;
+    /// Checks everything that can be checked without running and without writing.
+    pub(super) fn check(settings: &Settings, folders: &Folders, offline: bool) -> Result<Findings> {
+        let (fixed, mut found) = (&settings.fixed, Findings::default());
         settings.live.require_begun(SystemClock.now())?;
         let chain = match ChainAccess::open(&fixed.chain, &fixed.slashing, Arc::new(SystemClock)) {
             // A running relay has this chain open, and has checked it.
             Err(error) if matches!(error.downcast_ref(), Some(StateFileError::InUse(_))) => {
-                return Ok((", and a relay has its chain open".into(), None));
+                found.text = ", and a relay has its chain open".into();
+                return Ok(found);
             }
             chain => chain?,
         };
         require_test_chain(settings, chain.id.chain_id)?;
-        // Development keys are created when they are needed; ceremony keys must be installed.
-        if !fixed.trusted_keys.is_empty() {
-            let keys = folders.keys(fixed);
-            prover::<Post>(&keys)?;
-            prover::<Badge>(&keys)?;
-            prover::<Slash>(&keys)?;
-        }
+        let keys = folders.keys(fixed);
+        let slash_key = match fixed.trusted_keys.is_empty() {
+            // A start creates the files of development keys; they are the same everywhere.
+            true => development_setup(Slash).map_err(ProveError::from)?.verifying_key().hash(),
+            // Ceremony keys must be installed.
+            false => {
+                prover::<Post>(&keys)?;
+                prover::<Badge>(&keys)?;
+                slash_key(&keys)?
+            }
+        };
         // Like the chain, a log on servers is contacted unless `offline` is set.
         if !offline || fixed.log.servers().is_none() {
-            folders.check_store(fixed, &chain.id)?;
+            found.has_log = Some(folders.check_store(fixed, &chain.id)?);
         }
-        let key = folders.known_policy_key(&chain.id)?.map(|key| key.public());
+        found.policy_key = folders.known_policy_key(&chain.id)?.map(|key| key.public());
         if offline {
-            return Ok((String::new(), key));
+            return Ok(found);
         }
-        let info = settings.fit(&*chain.link.reader()?, slash_key(&folders.keys(fixed))?)?;
-        let wallet = match &chain.account {
-            Some(account) => format!("{} slashes", account.get()),
-            None => "no wallet slashes".into(),
+        let info = settings.fit(&*chain.link.reader()?, slash_key)?;
+        found.funds = chain.funds(&fixed.chain)?;
+        let wallet = match (&found.funds, &chain.account) {
+            (Some(Funds { account, slashes: Some(slashes), .. }), _) => {
+                format!("{account} slashes and can pay for {slashes} slashes")
+            }
+            (_, Some(account)) => format!("{} slashes", account.get()),
+            (_, None) => "no wallet slashes".into(),
         };
-        let found = format!(
+        found.text = format!(
             ", registry {} on chain {} with {} members, {wallet}",
             fixed.chain.registry, chain.id.chain_id, info.member_count
         );
-        Ok((found, key))
+        Ok(found)
     }
 
     /// Runs until a signal to stop. Calls `started` with the address when the relay listens.

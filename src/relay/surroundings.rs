@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use anyhow::{Context as _, Result, bail};
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -20,7 +20,7 @@ use quotapass_registry::{
     rpc::{AccountKey, JsonRpcNode, RpcSettings, RpcTls},
 };
 use quotapass_relay::{
-    Clock, EmbeddedLog, EmbeddedLogError, EmbeddedSettings, LogChoice, LogIdentity, RelayStore, ValkeyLog, WorkerId,
+    Clock, EmbeddedLog, EmbeddedSettings, LogChoice, LogIdentity, RelayStore, ValkeyLog, WorkerId,
     chain::{ClockedChain, RegistryLink},
     slasher::SlashAccount,
 };
@@ -30,13 +30,17 @@ use quotapass_wallet::{
     keys::KeyStore,
 };
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
     logging,
     settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection},
 };
-use crate::failure::usage;
+use crate::{
+    exit_code::ExitKind,
+    failure::{Failure, usage},
+};
 
 /// Environment variable with the private key of the wallet that slashes.
 pub(super) const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
@@ -45,6 +49,9 @@ const WALLET_PASSWORD_VARIABLE: &str = "QUOTAPASS_WALLET_PASSWORD";
 
 /// The account that pays for slashes on an embedded chain, where accounts need no keys.
 pub(super) const EMBEDDED_OPERATOR: Address = Address::repeat_byte(0x0e);
+
+/// The gas of a slash, about.
+const SLASH_GAS: u64 = 540_000;
 
 /// The characters of a password that are percent-encoded in an address.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -193,17 +200,15 @@ impl Folders {
         settings.log.path.clone().unwrap_or_else(|| self.of(registry).join("nullifiers"))
     }
 
-    /// Checks that an existing log can be opened; does not create a missing one. A log that a running relay has open
-    /// counts as checked.
-    pub(super) fn check_store(&self, settings: &FixedSettings, registry: &RegistryId) -> Result<()> {
-        let is_new = settings.log.servers().is_none() && self.known_log(registry)?.is_none();
-        if is_new && !self.log_path(settings, registry).exists() {
-            return Ok(());
-        }
-        match self.open_store(settings, registry, false) {
-            Err(error) if !matches!(error.downcast_ref(), Some(EmbeddedLogError::InUse(_))) => Err(error),
-            _ => Ok(()),
-        }
+    /// Checks the log without opening or changing it, while a relay may use it. Returns whether there is one: a relay that
+    /// has seen no log creates it.
+    pub(super) fn check_store(&self, settings: &FixedSettings, registry: &RegistryId) -> Result<bool> {
+        let known = self.known_log(registry)?;
+        let found = match settings.log.servers() {
+            Some(servers) => ValkeyLog::inspect(registry, &servers, known)?,
+            None => EmbeddedLog::inspect(&self.log_path(settings, registry), registry, known)?,
+        };
+        Ok(found.is_some())
     }
 
     /// Opens the nullifier log. A missing log, or another one than the relay knows, is an error unless `may_be_new`,
@@ -237,6 +242,15 @@ impl Folders {
         }
         Ok(store)
     }
+}
+
+/// The means of the account that slashes.
+pub(super) struct Funds {
+    pub(super) account: Address,
+    /// Its balance of the chain's own coin, in the smallest unit.
+    pub(super) balance: U256,
+    /// The number of slashes that it can pay for at the current price of gas; `None` if gas is free.
+    pub(super) slashes: Option<u64>,
 }
 
 /// Access to the chain, and the account that sends transactions.
@@ -279,17 +293,27 @@ impl ChainAccess {
         endpoint.tls()?;
         let wallet = Arc::new(Mutex::new(wallet(slashing)?));
         let account = wallet.lock().as_ref().map(|key| key.address().into());
-        let (settings, sender) = (endpoint.settings(chain_id), Arc::clone(&wallet));
+        let sender = Arc::clone(&wallet);
         let link = RegistryLink::new(move || {
-            let settings = RpcSettings { tls: endpoint.tls()?, ..settings.clone() };
-            let node = JsonRpcNode::connect(&endpoint.address()?, settings)?;
             let account = sender.lock().clone();
-            let node = account.into_iter().fold(node, JsonRpcNode::with_account);
+            let node = account.into_iter().fold(endpoint.connect(chain_id)?, JsonRpcNode::with_account);
             let registry: Arc<dyn RegistryWriter> = Arc::new(RegistryContract::connect(node, address)?);
             Ok(registry)
         });
         let id = RegistryId { chain_id, address: address.into_array() };
         Ok(Self { id, link: Arc::new(link), account, wallet: Some(wallet), is_embedded: false })
+    }
+
+    /// Asks the endpoint for the balance of the account that slashes; `None` without one, and on an embedded chain.
+    pub(super) fn funds(&self, chain: &ChainSection) -> Result<Option<Funds>> {
+        let account = self.account.as_ref().filter(|_| !self.is_embedded).map(SlashAccount::get);
+        let Some(account) = account else { return Ok(None) };
+        let node = Endpoint::new(chain)?.connect(self.id.chain_id)?;
+        let price: U256 = serde_json::from_value(node.request("eth_gasPrice", json!([]))?)
+            .with_context(|| Failure::new(ExitKind::Endpoint, "the endpoint's price of gas is not a number"))?;
+        let balance = node.native_balance(account)?;
+        let slashes = balance.checked_div(price.saturating_mul(U256::from(SLASH_GAS)));
+        Ok(Some(Funds { account, balance, slashes: slashes.map(|slashes| slashes.saturating_to()) }))
     }
 
     /// Reads the wallet again.
@@ -345,6 +369,10 @@ impl Endpoint {
             progress: logging::transactions(),
             ..RpcSettings::default()
         }
+    }
+
+    fn connect(&self, chain_id: u64) -> Result<JsonRpcNode, NodeError> {
+        JsonRpcNode::connect(&self.address()?, RpcSettings { tls: self.tls()?, ..self.settings(chain_id) })
     }
 
     /// Returns the address with its password, in which special characters are percent-encoded.

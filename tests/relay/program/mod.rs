@@ -1,9 +1,11 @@
 //! Tests of `quotapass relay`, run as an operator runs it.
 
+mod check;
 mod configuration;
 mod dashboards;
 mod embedded;
 mod evidence;
+mod logs;
 mod manager;
 mod posts;
 mod process;

@@ -71,11 +71,21 @@ impl Redis {
 
     /// Sends a command whose answer is `OK`.
     pub fn tell(&self, command: &str) {
+        assert_eq!(self.ask(command), "+OK\r\n");
+    }
+
+    /// Returns the number of keys.
+    pub fn keys(&self) -> u64 {
+        self.ask("DBSIZE").trim().strip_prefix(':').unwrap().parse().unwrap()
+    }
+
+    /// Sends a command, and returns the first line of the answer.
+    fn ask(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();
-        assert_eq!(answer, "+OK\r\n");
+        answer
     }
 
     /// Starts it again, with its stored data.

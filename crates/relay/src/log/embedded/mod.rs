@@ -159,6 +159,27 @@ impl EmbeddedLog {
         }
     }
 
+    /// Checks a log without opening its database and without writing: whether it is the log of this registry, and the
+    /// known one. Another process may have it open. Returns its identity; `None` if there is no log yet and `known` names
+    /// none.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose), except for damage within the database.
+    pub fn inspect(
+        path: &Path,
+        registry: &RegistryId,
+        known: Option<LogIdentity>,
+    ) -> Result<Option<LogIdentity>, EmbeddedLogError> {
+        let is_vacant = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        match (Store::inspect(path, registry), known) {
+            (Err(EmbeddedLogError::Missing(path)), Some(_)) => Err(EmbeddedLogError::Gone(path)),
+            (Err(EmbeddedLogError::Missing(_)), None) => Ok(None),
+            (Err(EmbeddedLogError::Foreign(_)), None) if is_vacant() => Ok(None),
+            (Ok(found), Some(known)) if found != known => Err(EmbeddedLogError::Another(path.into())),
+            (inspected, _) => inspected.map(Some),
+        }
+    }
+
     /// Returns the identity of the log, which a relay stores.
     pub fn identity(&self) -> LogIdentity {
         self.identity

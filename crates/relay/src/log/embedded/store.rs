@@ -66,6 +66,15 @@ const ENDED_AT_ONCE: usize = 4_096;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
+/// Opens the witness of a log, and reads the number of commits from it.
+fn witness(folder: &Path) -> Result<(Witness, u64), EmbeddedLogError> {
+    let (witness, commits) = Witness::open(folder).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => failed("write to", folder, &error),
+        _ => damaged(folder, &format_args!("its witness: {error}")),
+    })?;
+    Ok((witness, commits.ok_or_else(|| damaged(folder, &"its witness is invalid"))?))
+}
+
 /// Returns the end of the partition of an epoch's nullifiers.
 pub(super) fn partition_of(epoch: &LogEpoch) -> UnixSeconds {
     epoch.keep_until().0.checked_next_multiple_of(PARTITION_SECONDS).map_or(UnixSeconds::MAX, UnixSeconds)
@@ -125,6 +134,15 @@ impl Store {
         manifest::write(folder, registry)
     }
 
+    /// Checks that a log is there and that its files can be written, without opening its database.
+    pub(super) fn inspect(folder: &Path, registry: &RegistryId) -> Result<LogIdentity, EmbeddedLogError> {
+        let identity = manifest::check(folder, registry)?;
+        if !folder.join(DATABASE).is_dir() {
+            return Err(damaged(folder, &"its database is missing"));
+        }
+        witness(folder).map(|_| identity)
+    }
+
     /// Opens a log, and checks that it is this registry's and that nothing is missing.
     pub(super) fn open(
         folder: &Path,
@@ -153,9 +171,7 @@ impl Store {
         let records = guarded(|| database.keyspace(RECORDS, options)).map_err(unread)?;
         let state = guarded(|| Contents::read(&database, &records)).map_err(unread)?;
         let state = state.map_err(|reason| damaged(folder, &reason))?;
-        let witness = Witness::open(folder);
-        let (witness, commits) = witness.map_err(|error| damaged(folder, &format_args!("its witness: {error}")))?;
-        let commits = commits.ok_or_else(|| damaged(folder, &"its witness is invalid"))?;
+        let (witness, commits) = witness(folder)?;
         if state.commits < commits {
             return Err(damaged(folder, &format_args!("it has only {} of {commits} commits", state.commits)));
         }

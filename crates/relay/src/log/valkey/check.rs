@@ -33,8 +33,7 @@ pub(super) async fn check(
     server: &str,
     durability: Durability,
 ) -> Result<Server, ValkeyLogError> {
-    let unreachable =
-        |error: redis::RedisError| ValkeyLogError::Unreachable { server: server.into(), reason: error.to_string() };
+    let unreachable = |error: redis::RedisError| ValkeyLogError::of_server(server, &error);
     let info: String = cmd("INFO").query_async(connection).await.map_err(unreachable)?;
     let info = fields(&info);
     let version = info.get("redis_version").copied().unwrap_or("unknown");

@@ -1,5 +1,7 @@
 //! Errors of opening a log on servers.
 
+use redis::{ErrorKind, RedisError};
+
 /// Errors of opening a log on a Valkey or Redis server. They name servers by host and port, never with a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +25,9 @@ pub enum ValkeyLogError {
         /// The reason.
         reason: String,
     },
+    /// The server refuses the password, or asks for one.
+    #[error("{0} refuses the password, or asks for one; check the password")]
+    Password(String),
     /// The log is not the one that this relay knows, or is incomplete.
     #[error(
         "the nullifier log on the servers was {0}; without it, members could use their quotas of the running epochs \
@@ -88,11 +93,22 @@ pub enum ValkeyLogError {
 }
 
 impl ValkeyLogError {
+    /// Returns the error for a server that cannot be asked.
+    pub(super) fn of_server(server: &str, error: &RedisError) -> Self {
+        let is_password =
+            error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
+        match is_password {
+            true => Self::Password(server.into()),
+            false => Self::Unreachable { server: server.into(), reason: error.to_string() },
+        }
+    }
+
     /// Replaces the server's name, for readers who must not know it.
     pub(super) fn unnamed(self) -> Self {
         let server: String = "the server".into();
         match self {
             Self::Unreachable { reason, .. } => Self::Unreachable { server, reason },
+            Self::Password(_) => Self::Password(server),
             Self::NotACluster(_) => Self::NotACluster(server),
             Self::Replica(_) => Self::Replica(server),
             Self::TooOld { version, .. } => Self::TooOld { server, version },

@@ -71,6 +71,24 @@ impl Log {
         Err(LogError::Lost(IN_PARTS))
     }
 
+    /// Looks for the log without changing anything. Returns its identity, or `None` if there is no log and none is known.
+    ///
+    /// # Errors
+    /// [`LogError::Lost`] if the log is not the known one, or is incomplete.
+    pub(super) async fn look(&self, known: Option<LogIdentity>) -> Result<Option<LogIdentity>, LogError> {
+        for _ in 0..ATTEMPTS {
+            match (self.find().await?, known) {
+                (Found::Whole(found), None) => return Ok(Some(found)),
+                (Found::Whole(found), Some(known)) if found == known => return Ok(Some(found)),
+                (Found::Nothing, None) => return Ok(None),
+                (Found::Whole(_) | Found::Nothing, Some(_)) => return Err(LogError::Lost(EMPTIED)),
+                // Another relay may be creating it.
+                (Found::Part, _) => sleep(PAUSE).await,
+            }
+        }
+        Err(LogError::Lost(IN_PARTS))
+    }
+
     /// Writes all marks. With `is_first`, a relay that is not the first to write leaves them to the other one.
     async fn begin(&self, is_first: bool) -> Result<(), LogError> {
         let identity = LogIdentity::random();

@@ -174,16 +174,26 @@ impl ValkeyLog {
         settings: &ValkeySettings,
         choice: LogChoice,
     ) -> Result<Self, ValkeyLogError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("nullifier-log")
-            .enable_all()
-            .build()
-            .map_err(|error| ValkeyLogError::Threads(error.to_string()))?;
-        let (registry, settings) = (*registry, settings.clone());
+        let (runtime, registry, settings) = (threads()?, *registry, settings.clone());
         let log = block_on(&runtime, async move { Log::connect(&registry, settings, choice).await });
         let log = log.unwrap_or_else(|error| Err(ValkeyLogError::Threads(error.to_string())))?;
         Ok(Self { runtime: Some(runtime), log: Arc::new(log) })
+    }
+
+    /// Checks the server or the cluster and the log on it, without writing. Returns the identity of the log; `None` if
+    /// there is none yet, and `known` names none.
+    ///
+    /// # Errors
+    /// [`ValkeyLogError`], also if `known` is another log.
+    pub fn inspect(
+        registry: &RegistryId,
+        settings: &ValkeySettings,
+        known: Option<LogIdentity>,
+    ) -> Result<Option<LogIdentity>, ValkeyLogError> {
+        let (runtime, registry, settings) = (threads()?, *registry, settings.clone());
+        let inspected = block_on(&runtime, async move { Log::inspect(&registry, settings, known).await });
+        runtime.shutdown_background();
+        inspected.unwrap_or_else(|error| Err(ValkeyLogError::Threads(error.to_string())))
     }
 
     /// Returns the identity of the log, which a relay stores.
@@ -198,6 +208,16 @@ impl ValkeyLog {
         let runtime = self.runtime.as_ref().ok_or_else(ended)?;
         block_on(runtime, ask(Arc::clone(&self.log)))?
     }
+}
+
+/// Starts the threads that talk to servers.
+fn threads() -> Result<Runtime, ValkeyLogError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("nullifier-log")
+        .enable_all()
+        .build()
+        .map_err(|error| ValkeyLogError::Threads(error.to_string()))
 }
 
 /// Runs a task and waits for it, even on a thread that runs other async tasks.
@@ -239,7 +259,36 @@ impl Log {
         settings: ValkeySettings,
         choice: LogChoice,
     ) -> Result<Self, ValkeyLogError> {
-        let server: String = if settings.addresses.len() == 1 { "the server" } else { "the cluster" }.into();
+        let (log, server) = Self::reach(registry, settings).await?;
+        let taken = match log.take(if log.is_volatile { LogChoice::New } else { choice }).await {
+            Ok(()) => log.convictions(0).await.map(drop),
+            Err(error) => Err(error),
+        };
+        taken.map_err(|error| unusable(error, server))?;
+        Ok(log)
+    }
+
+    /// Checks servers and log without writing.
+    async fn inspect(
+        registry: &RegistryId,
+        settings: ValkeySettings,
+        known: Option<LogIdentity>,
+    ) -> Result<Option<LogIdentity>, ValkeyLogError> {
+        let (log, server) = Self::reach(registry, settings).await?;
+        let refused = |error| unusable(error, server);
+        if log.is_volatile {
+            return log.look(None).await.map_err(refused);
+        }
+        let found = log.look(known).await.map_err(refused)?;
+        if found.is_some() {
+            log.convictions(0).await.map_err(refused)?;
+        }
+        Ok(found)
+    }
+
+    /// Connects to the servers, whose log is not known yet. Returns their name for errors, too.
+    async fn reach(registry: &RegistryId, settings: ValkeySettings) -> Result<(Self, &'static str), ValkeyLogError> {
+        let server = if settings.addresses.len() == 1 { "the server" } else { "the cluster" };
         let is_volatile = settings.durability == Durability::Volatile;
         let keys = Keys::new(registry);
         let log = Self {
@@ -251,15 +300,7 @@ impl Log {
             token: rand::random(),
             tokens: AtomicU64::new(0),
         };
-        let taken = match log.take(if is_volatile { LogChoice::New } else { choice }).await {
-            Ok(()) => log.convictions(0).await.map(drop),
-            Err(error) => Err(error),
-        };
-        taken.map_err(|error| match error {
-            LogError::Lost(how) => ValkeyLogError::Lost(how),
-            error => ValkeyLogError::Unreachable { server, reason: error.to_string() },
-        })?;
-        Ok(log)
+        Ok((log, server))
     }
 
     /// Sends commands. If a server has evicted keys, the log is lost, and its identity is deleted so that every relay
@@ -276,6 +317,14 @@ impl Log {
     async fn one(&self, key: &str, command: Cmd, kind: Kind) -> Result<Value, LogError> {
         let answers = self.send(vec![Request::new(key.as_bytes(), command)], kind).await;
         answers.into_iter().next().unwrap_or_else(|| Err(ended()))
+    }
+}
+
+/// Returns the error for a log that cannot be used.
+fn unusable(error: LogError, server: &str) -> ValkeyLogError {
+    match error {
+        LogError::Lost(how) => ValkeyLogError::Lost(how),
+        error => ValkeyLogError::Unreachable { server: server.into(), reason: error.to_string() },
     }
 }
 

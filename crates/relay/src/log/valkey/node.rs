@@ -64,6 +64,7 @@ impl NodeConnection {
     fn refuse(&mut self, error: ValkeyLogError) -> LogError {
         let reason = match error.unnamed() {
             ValkeyLogError::Unreachable { .. } => LogError::Unavailable("no connection to the server".into()),
+            ValkeyLogError::Password(_) => LogError::Unavailable("the server refuses the password".into()),
             ValkeyLogError::Lost(how) => LogError::Lost(how),
             ValkeyLogError::Files(_) => LogError::Unfit("the password or the certificates cannot be read".into()),
             unfit => LogError::Unfit(unfit.to_string()),
@@ -147,8 +148,7 @@ impl Node {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout));
-        let unreachable =
-            |error: RedisError| ValkeyLogError::Unreachable { server: self.name.clone(), reason: error.to_string() };
+        let unreachable = |error: RedisError| ValkeyLogError::of_server(&self.name, &error);
         let mut connection = match &self.door {
             Door::Address(info) => {
                 let client = self.files.client((**info).clone())?;
