@@ -1,7 +1,7 @@
 //! The context of a subcommand: settings, identities, the paying wallet, the chain, and the files on disk.
 
 use core::num::NonZeroU64;
-use std::{env, path::PathBuf, sync::Arc, time::Duration};
+use std::{env, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -16,7 +16,9 @@ use quotapass_wallet::{
     identity::{Identity, IdentityStore},
     keys::KeyStore,
     ledger::{DeviceShare, History, Ledger, LedgerFiles, LedgerOwner, STATE_FOLDER_VARIABLE},
+    members::ClientOptions,
 };
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
@@ -27,7 +29,7 @@ use super::{
     outbox::OutboxFolder,
     output::{Output, note},
     progress,
-    prompt::{passphrase, secret},
+    prompt::{passphrase, secret, source},
     time::now,
 };
 
@@ -101,12 +103,24 @@ impl Context {
 
     /// Returns the files of an identity's ledger.
     pub(super) fn ledger_files(&self, owner: &LedgerOwner) -> Result<LedgerFiles> {
-        let state = match self.config.get::<PathBuf>(Key::StateDir)? {
-            Some(folder) => folder,
-            None => usual_state_folder()?,
-        };
         let ledgers = self.config.data_folder()?.join("ledgers");
-        Ok(LedgerFiles::in_folders(&ledgers, &state.join("witnesses"), owner))
+        Ok(LedgerFiles::in_folders(&ledgers, &self.state_folder()?.join("witnesses"), owner))
+    }
+
+    /// Returns the folder of the ledgers' witnesses.
+    pub(super) fn state_folder(&self) -> Result<PathBuf> {
+        match self.config.get(Key::StateDir)? {
+            Some(folder) => Ok(folder),
+            None => usual_state_folder(),
+        }
+    }
+
+    /// Returns the options of requests to relays.
+    pub(super) fn relay_options(&self) -> Result<ClientOptions> {
+        Ok(ClientOptions {
+            timeout: Duration::from_secs(self.config.require(Key::RpcTimeout)?),
+            proxy: self.config.get(Key::MembersProxy)?,
+        })
     }
 
     /// Opens the ledger of an identity, or creates it if it is missing. In the latter case the identity may have posted
@@ -125,7 +139,13 @@ impl Context {
     }
 
     pub(super) fn rpc_url(&self) -> Result<EndpointUrl> {
-        self.config.require(Key::RpcUrl)
+        let url: EndpointUrl = self.config.require(Key::RpcUrl)?;
+        // The path of a socket has no port.
+        let has_port = url.expose().rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if has_port && !url.expose().contains('/') {
+            bail!(usage(format!("`rpc_url` is `{url}`, which has no scheme; write http://{url}")));
+        }
+        Ok(url)
     }
 
     /// Connects to the endpoint, without a wallet.
@@ -158,6 +178,33 @@ impl Context {
             ..RpcSettings::default()
         };
         Ok(JsonRpcNode::connect(self.rpc_url()?.expose(), settings)?)
+    }
+
+    /// Returns the source of the wallet that pays, and its address as far as it is known without a question and without
+    /// a device; `None` without a wallet.
+    pub(super) fn known_wallet(&self) -> Result<Option<(String, Option<Address>)>> {
+        if let Some(number) = self.config.get::<u32>(Key::WalletLedger)? {
+            return Ok(Some((format!("account {number} on a Ledger"), None)));
+        }
+        if let Some(path) = self.config.get::<PathBuf>(Key::WalletKeystore)? {
+            let text = fs::read(&path).with_context(|| format!("cannot read the keystore {}", path.display()))?;
+            let file: Value = serde_json::from_slice(&text)
+                .with_context(|| format!("{} is not an encrypted Ethereum keystore", path.display()))?;
+            // Most keystores name their address, with or without 0x; it is not encrypted.
+            let address = file["address"].as_str().and_then(|address| address.parse().ok());
+            return Ok(Some((format!("keystore {}", path.display()), address)));
+        }
+        match env::var_os(WALLET_KEY_VARIABLE) {
+            Some(_) => {
+                Ok(Some((format!("environment variable {WALLET_KEY_VARIABLE}"), Some(self.wallet()?.address()))))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Returns where the keystore's password comes from, if it is set.
+    pub(super) fn wallet_password(&self) -> Result<Option<String>> {
+        source(&self.config, WALLET_PASSWORD_VARIABLE, Key::WalletPasswordFile)
     }
 
     /// Opens the wallet that pays: a Ledger, a keystore file or a key in the environment.

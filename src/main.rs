@@ -28,6 +28,7 @@ mod progress;
 mod prompt;
 mod registry;
 mod relay;
+mod send;
 mod slash;
 mod status;
 mod sync;
@@ -99,7 +100,7 @@ enum Verb {
     /// Measure the capacity of a relay, or the cost of posting on this device
     #[command(subcommand)]
     Bench(bench::Verb),
-    /// Show the settings, or write a configuration file
+    /// Show the settings, write a configuration file, or copy a relay's policies to it
     #[command(subcommand)]
     Config(config::verbs::Verb),
     /// Create keys in a ceremony, and check, install, show and export them
@@ -130,7 +131,7 @@ fn main() -> ExitCode {
 fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
     // An invalid environment variable would otherwise select the best backend silently.
     backend::selected()?;
-    let is_new = matches!(verb, Verb::Config(config::verbs::Verb::Init));
+    let is_new = matches!(verb, Verb::Config(config::verbs::Verb::Init(_)));
     let context = || Ok::<_, anyhow::Error>(Context::new(Config::load(&settings, is_new)?, Output::new(json)));
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments, &context()?),

@@ -22,7 +22,7 @@ use quotapass_text::EndpointUrl;
 use quotapass_wallet::{
     files::{create_private_folder, folder_of, write_atomically},
     ledger::LedgerOwner,
-    members::{ChainHead, ClientOptions, LightMembers, OwnMembership, RelayMembers, SyncError, meets},
+    members::{ChainHead, LightMembers, OwnMembership, RelayMembers, SyncError, meets},
 };
 use serde::Serialize;
 
@@ -168,11 +168,7 @@ impl Context {
         requirement: &Requirement,
     ) -> Result<Located> {
         let index = self.own_index(owner, index)?;
-        let options = ClientOptions {
-            timeout: Duration::from_secs(self.config().require(Key::RpcTimeout)?),
-            proxy: self.config().get(Key::MembersProxy)?,
-        };
-        let source = RelayMembers::new(relay.expose(), Levels::STANDARD, &options)?;
+        let source = RelayMembers::new(relay.expose(), Levels::STANDARD, &self.relay_options()?)?;
         let path = self.own_file(owner, "members")?;
         let own = OwnMembership { index, commitment: owner.commitment };
         let mut light = LightMembers::load(&path, Levels::STANDARD, own)?;

@@ -1,18 +1,17 @@
 //! `quotapass policy`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_circuits::{membership::Levels, registry_id::RegistryId};
 use quotapass_protocol::{DatedPolicy, PoliciesStatement, PolicyHash, PolicyHistory, UnixSeconds, note::NotePublicKey};
 use quotapass_text::EndpointUrl;
-use quotapass_wallet::members::{ClientOptions, RelayMembers};
+use quotapass_wallet::members::RelayMembers;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    config::Key,
     context::Context,
     exit_code::ExitKind,
     failure::{Failure, usage},
@@ -90,6 +89,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let mut keys = Vec::new();
     for relay in &arguments.relay {
         let (key, policies) = fetch(context, &registry, relay, &arguments.key)?;
+        if arguments.key.is_empty() {
+            note(format!("{relay} signs with {key}; pass this key as --key to notice if it changes."));
+        }
         sources.push(Source::new(relay.to_string(), policies));
         keys.push(json!({ "relay": relay.to_string(), "key": key.to_string() }));
     }
@@ -127,6 +129,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     };
     let policies: Vec<_> = answers.iter().map(|(_, json)| json.clone()).collect();
     context.output().result(&format!("{}{agreed}", texts.join("\n")), json!({ "policies": policies, "relays": keys }))
+}
+
+/// Refuses a relay that has other policies of a scope than the configuration, in force or announced.
+pub(super) fn require_same(context: &Context, registry: &RegistryId, relay: &EndpointUrl, scope: &str) -> Result<()> {
+    let own = Source::new("the configuration".into(), context.config().scopes().iter().cloned());
+    let other = Source::new(relay.to_string(), fetch(context, registry, relay, &[])?.1);
+    compare(registry, scope, (&own, &own.history(scope)?), (&other, &other.history(scope)?), now()?)
 }
 
 /// Compares the policies in force and the announced ones.
@@ -182,18 +191,14 @@ struct Answer {
     note: Option<String>,
 }
 
-/// Fetches the signed policies of a relay; returns them with the key that signed them.
-fn fetch(
+/// Fetches the signed policies of a relay; returns them with the key that signed them. Without `keys`, any key will do.
+pub(super) fn fetch(
     context: &Context,
     registry: &RegistryId,
     relay: &EndpointUrl,
     keys: &[NotePublicKey],
 ) -> Result<(NotePublicKey, Vec<DatedPolicy>)> {
-    let options = ClientOptions {
-        timeout: Duration::from_secs(context.config().require(Key::RpcTimeout)?),
-        proxy: context.config().get(Key::MembersProxy)?,
-    };
-    let body = RelayMembers::new(relay.expose(), Levels::STANDARD, &options)?.policy()?;
+    let body = RelayMembers::new(relay.expose(), Levels::STANDARD, &context.relay_options()?)?.policy()?;
     let unfit = |text: String| Failure::new(ExitKind::Endpoint, text);
     let answer: Answer = serde_json::from_slice(&body)
         .with_context(|| unfit(format!("the response of {relay} at /v1/policy is not a relay's; check the address")))?;
@@ -201,9 +206,6 @@ fn fetch(
         bail!(unfit(format!("{relay} does not sign its policies; use another relay")));
     };
     let stated: NotePublicKey = key.parse().with_context(|| unfit(relay.to_string()))?;
-    if keys.is_empty() {
-        note(format!("{relay} signs with {stated}; pass this key as --key to notice if it changes."));
-    }
     let key = keys.iter().find(|key| **key == stated);
     let key = match (key, keys.is_empty()) {
         (Some(key), _) => key.clone(),

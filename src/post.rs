@@ -2,14 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use quotapass_circuits::{formats::wire::PostPass, membership::Membership, post::Post};
 use quotapass_protocol::PolicyHash;
+use quotapass_text::EndpointUrl;
 use quotapass_wallet::{BoundPolicy, Poster, files::create_new, ledger::LedgerError};
 use rand::rngs::OsRng;
 use serde_json::json;
@@ -23,7 +25,9 @@ use super::{
     keys::{prover, require_test_chain, warn_of},
     ledger::in_words,
     output::note,
-    time::{duration, moment, now},
+    policy,
+    send::{Delivery, Recipient},
+    time::{duration, moment, now, parse_duration},
 };
 
 #[derive(Debug, Args)]
@@ -45,6 +49,16 @@ pub(super) struct Arguments {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Envelope)]
     format: Format,
+    /// Send the post to this relay, and print its verdict
+    ///
+    /// Before a message id is used, the relay must answer and have the policy of the configuration. The requests use
+    /// --members-proxy.
+    #[arg(long, value_name = "URL")]
+    to: Option<EndpointUrl>,
+    /// With --to: send the same post again for this time, if the relay does not answer, is overloaded, or has not seen
+    /// the newest members yet
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    wait: u64,
     /// Trust that the ledger is up to date, although it may be stale
     ///
     /// If messages were sent that the ledger does not contain, a message id is used twice and the deposit is lost.
@@ -65,6 +79,8 @@ enum Format {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let dated = context.config().scope(&arguments.scope, now()?)?;
     let policy = &dated.policy;
+    let options = context.relay_options()?;
+    let recipient = arguments.to.as_ref().map(|relay| Recipient::new(relay, &options)).transpose()?;
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
         bail!("{} already exists; no message id was used", path.display());
     }
@@ -80,6 +96,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 
     // All steps that can fail come before a message id is used up.
     requirement.check(membership)?;
+    if let Some(relay) = &arguments.to {
+        policy::require_same(context, &registry, relay, &policy.name)?;
+    }
     let bound = BoundPolicy::new(registry, dated.clone())?;
     let mut poster = Poster::new(&prover, bound, membership, now()?)?;
     located.crowd.warn(context.config(), &policy.name)?;
@@ -99,11 +118,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         moment(epoch.ends()),
         duration(epoch.ends().since(now()?)),
     );
+    let content = encode(arguments.format, &envelope, &pass)?;
+    if let Some(path) = &arguments.out {
+        write(path, &content)?;
+    }
+    let sent = recipient.map(|recipient| recipient.deliver(&envelope, Duration::from_secs(arguments.wait)));
+    let answer = sent.as_ref().and_then(|sent| sent.as_ref().ok());
     if context.output().is_json() {
-        if let Some(path) = &arguments.out {
-            write(path, &encode(arguments.format, &envelope, &pass)?)?;
-        }
-        return context.output().json(&json!({
+        context.output().json(&json!({
             "post": envelope,
             "file": arguments.out,
             "left": left_ids,
@@ -111,16 +133,26 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             "policy_hash": PolicyHash::of(&registry, dated)?.to_string(),
             "anonymity": located.crowd,
             "keys": prover.origin().to_string(),
-        }));
+            "answer": answer.map(|delivery| &delivery.answer),
+        }))?;
+    } else {
+        match answer {
+            Some(delivery) => context.output().line(delivery.text())?,
+            // A post that could not be sent is not lost either.
+            None if arguments.out.is_none() => io::stdout().lock().write_all(&content)?,
+            None => {}
+        }
+        warn_of(prover.origin());
+        note(left);
     }
-    let content = encode(arguments.format, &envelope, &pass)?;
-    match &arguments.out {
-        Some(path) => write(path, &content)?,
-        None => io::Write::write_all(&mut io::stdout().lock(), &content)?,
+    match sent {
+        None | Some(Ok(Delivery { is_accepted: true, .. })) => Ok(()),
+        Some(Ok(delivery)) => Err(Failure::new(ExitKind::NotAccepted, delivery.text()).into()),
+        Some(Err(error)) => Err(error.context(
+            "the relay may not have the post, which is in the output: send it again as it is, to /v1/verify. Another \
+             `post` takes another message id",
+        )),
     }
-    warn_of(prover.origin());
-    note(left);
-    Ok(())
 }
 
 /// Returns the failure for a ledger that gives no message id.

@@ -21,6 +21,21 @@ use super::{
 /// Environment variable with the identity's passphrase.
 const PASSPHRASE_VARIABLE: &str = "QUOTAPASS_PASSPHRASE";
 
+/// Returns where a secret comes from without a question, if it is set.
+pub(super) fn source(config: &Config, variable: &str, file: Key) -> Result<Option<String>> {
+    if env::var_os(variable).is_some() {
+        return Ok(Some(format!("environment variable {variable}")));
+    }
+    let Some(path) = config.get::<PathBuf>(file)? else { return Ok(None) };
+    fs::metadata(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(Some(format!("file {}", path.display())))
+}
+
+/// Returns where the identity's passphrase comes from, if it is set.
+pub(super) fn passphrase_source(config: &Config) -> Result<Option<String>> {
+    source(config, PASSPHRASE_VARIABLE, Key::PassphraseFile)
+}
+
 /// Reads a secret from the environment, from a file, or from the terminal.
 pub(super) fn secret(config: &Config, what: &str, variable: &str, file: Key) -> Result<Zeroizing<String>> {
     match given(config, variable, file)? {

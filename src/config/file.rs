@@ -90,7 +90,8 @@ pub(super) fn read(path: &Path, must_exist: bool) -> Result<Content> {
     parse(&text).with_context(|| usage(format!("the configuration file {} is not valid", path.display())))
 }
 
-fn parse(text: &str) -> Result<Content> {
+/// Reads the text of a file.
+pub(super) fn parse(text: &str) -> Result<Content> {
     let mut document: Document = toml::from_str(text).map_err(|error| anyhow!(say(text, &error)))?;
     let mut content = Content::default();
     for key in Key::ALL {

@@ -1,7 +1,10 @@
 //! Settings. Precedence, lowest first: one TOML file, the environment, flags.
 
+mod add_scope;
 mod file;
+mod init;
 mod scope;
+mod show;
 mod toml_error;
 pub(super) mod verbs;
 
@@ -312,14 +315,18 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Reads the file and the environment. A file that a flag names must exist, unless it is about to be written.
+    /// Reads the file and the environment. A file that a flag names must exist. A file that is about to be written anew
+    /// is not read.
     pub(super) fn load(flags: &Flags, is_new: bool) -> Result<Self> {
         let named = flags.config.clone().or_else(|| env::var_os(FILE_VARIABLE).map(PathBuf::from));
         let file = match &named {
             Some(file) => file.clone(),
             None => usual_file()?,
         };
-        let content = file::read(&file, flags.config.is_some() && !is_new)?;
+        let content = match is_new {
+            true => file::Content::default(),
+            false => file::read(&file, flags.config.is_some())?,
+        };
         let mut values = BTreeMap::new();
         for key in Key::ALL {
             let variable = key.variable();
@@ -385,8 +392,8 @@ impl Config {
         let known: Vec<_> = self.in_force(now).into_iter().map(|dated| dated.policy.name.as_str()).collect();
         if known.is_empty() {
             bail!(usage(format!(
-                "no scope is configured, so `{name}` is unknown: copy the policy that its relay publishes into a \
-                 section [[scopes]] of {}; `quotapass config init` writes an example",
+                "no scope is configured, so `{name}` is unknown: `quotapass config add-scope --from URL` copies the \
+                 policies of a relay to {}",
                 self.file.display()
             )));
         }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use quotapass_circuits::{
     constraints::Circuit,
+    key_id::KeyId,
     prover::{KeyOrigin, Prover},
     slash::Slash,
     verifier::VerifyingKeyHash,
@@ -42,6 +43,16 @@ pub(crate) fn show(progress: KeyProgress) {
             note(format!("Done in {:.1} s, saved in {}.", elapsed.as_secs_f64(), path.display()));
         }
         _ => {}
+    }
+}
+
+/// Says which key of a circuit is in force, if this key of a ceremony is installed.
+pub(crate) fn in_force(store: &KeyStore, installed: Option<KeyId>) -> String {
+    match installed {
+        Some(id) if store.trusted().contains(&id) => KeyOrigin::Ceremony(id).to_string(),
+        Some(_) if !store.trusted().is_empty() => "none: the installed key is not among `trusted_keys`".into(),
+        None if !store.trusted().is_empty() => "none: `trusted_keys` is set, and no key is installed".into(),
+        _ => KeyOrigin::Development.to_string(),
     }
 }
 

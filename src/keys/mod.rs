@@ -19,8 +19,8 @@ use clap::Subcommand;
 use super::context::Context;
 
 pub(super) use chosen::{
-    development_prover, development_prover_with_tables, prover, refuse_development_keys, require_test_chain, show,
-    slash_key, warn_of,
+    development_prover, development_prover_with_tables, in_force, prover, refuse_development_keys, require_test_chain,
+    show, slash_key, warn_of,
 };
 
 #[derive(Debug, Subcommand)]

@@ -17,7 +17,10 @@ use quotapass_wallet::keys::KeyStore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::file::{circuit_of, import, object, read, read_key_file, read_zkey, sentence};
+use super::{
+    chosen::in_force,
+    file::{circuit_of, import, object, read, read_key_file, read_zkey, sentence},
+};
 use crate::context::Context;
 
 #[derive(Debug, Args)]
@@ -111,18 +114,12 @@ fn installed<C: Circuit>(store: &KeyStore) -> Result<(Value, Vec<String>)> {
     };
     let contributions = zkey.as_ref().map(Zkey::contributions).unwrap_or_default();
     let id = key.as_ref().map(ProvingKey::id);
-    let in_force = match id {
-        Some(id) if store.trusted().contains(&id) => KeyOrigin::Ceremony(id).to_string(),
-        Some(_) if !store.trusted().is_empty() => "none: the installed key is not among `trusted_keys`".into(),
-        None if !store.trusted().is_empty() => "none: `trusted_keys` is set, and no key is installed".into(),
-        _ => KeyOrigin::Development.to_string(),
-    };
     let value = json!({
         "circuit": C::KIND.name(),
         "circuit_hash": pin(C::KIND).circuit.to_string(),
         "installed": id,
         "key_hash": key.as_ref().map(|key| key.verifying_key().hash()),
-        "in_force": in_force,
+        "in_force": in_force(store, id),
         "contributions": contributions.iter().map(object).collect::<Vec<_>>(),
     });
     Ok((value, (1..).zip(contributions).map(|(number, contribution)| sentence(number, contribution)).collect()))

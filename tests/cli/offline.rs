@@ -54,7 +54,7 @@ fn a_wallet_makes_the_same_identity_each_time() {
 fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     let mut device = Device::new(WALLETS[0]);
     fs::remove_file(device.path("config.toml")).unwrap();
-    device.run(&["config", "init", "--rpc-url", "http://file.example", "--chain-id", "5"]).succeeds();
+    device.run(&["config", "init", "--offline", "--rpc-url", "http://file.example", "--chain-id", "5"]).succeeds();
     device.run(&["config", "init"]).fails(1, "an existing file is not overwritten");
     let setting = |device: &Device, flags: &[&str]| {
         let shown = device.run(&[&["config", "show", "--json"], flags].concat()).json();

@@ -1,8 +1,8 @@
 //! A chain, and devices with separate folders that run the program on it.
 
 use std::{
-    fs,
-    io::Write,
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -155,6 +155,38 @@ impl Device {
             out: String::from_utf8(stdout).unwrap(),
             error: String::from_utf8(stderr).unwrap(),
         }
+    }
+
+    /// Starts a relay of a registry with these sections `[[scopes]]`, and waits until it listens.
+    pub fn start_relay(&self, anvil: &Anvil, registry: &str, scopes: &str) -> Relay {
+        let text = format!(
+            "[chain]\nrpc_url = \"{}\"\nchain_id = 31337\nregistry = \"{registry}\"\npoll_seconds = 1\n{scopes}",
+            anvil.http()
+        );
+        fs::write(self.path("relay.toml"), text).unwrap();
+        let mut command = self.command(&["relay", "--json", "--config", "relay.toml", "--listen", "127.0.0.1:0"]);
+        let log = File::create(self.path("relay.log")).unwrap();
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let start: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("no relay:\n{}", fs::read_to_string(self.path("relay.log")).unwrap()));
+        Relay { process, url: start["url"].as_str().unwrap().into(), key: start["policy_key"].as_str().unwrap().into() }
+    }
+}
+
+/// A running relay, killed when dropped.
+pub struct Relay {
+    process: Child,
+    pub url: String,
+    /// The key that signs its policies.
+    pub key: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

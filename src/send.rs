@@ -1,0 +1,167 @@
+//! Sending a post to a relay.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use quotapass_text::EndpointUrl;
+use quotapass_wallet::members::ClientOptions;
+use reqwest::{
+    Client, Proxy, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    redirect::Policy,
+};
+use serde_json::Value;
+
+use super::{
+    envelope::Envelope,
+    exit_code::ExitKind,
+    failure::{Failure, usage},
+    output::note,
+};
+
+/// The pause before a post is sent again. It doubles, up to the longest pause.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// A relay that posts are sent to.
+pub(super) struct Recipient {
+    name: String,
+    url: String,
+    client: Client,
+}
+
+/// A relay's final answer to a post.
+pub(super) struct Delivery {
+    /// The answer: a verdict, with its details.
+    pub(super) answer: Value,
+    /// Whether the relay has accepted the post, now or at an earlier attempt.
+    pub(super) is_accepted: bool,
+}
+
+/// The outcome of one request.
+enum Attempt {
+    /// The relay will not answer otherwise.
+    Final(Value),
+    /// The same post may be accepted later.
+    Again { answer: Option<Value>, reason: String, pause: Duration, may_be_recorded: bool },
+}
+
+impl Recipient {
+    pub(super) fn new(relay: &EndpointUrl, options: &ClientOptions) -> Result<Self> {
+        let mut client = Client::builder().timeout(options.timeout).redirect(Policy::none()).referer(false);
+        if let Some(proxy) = &options.proxy {
+            client = client.proxy(Proxy::all(proxy.expose()).with_context(|| usage("`members_proxy` is not a proxy"))?);
+        }
+        let url = format!("{}/v1/verify", relay.expose().trim_end_matches('/'));
+        Ok(Self { name: relay.to_string(), url, client: client.build().context("cannot set up connections")? })
+    }
+
+    /// Sends a post, and sends the same post again while the relay may still accept it, for at most this time.
+    ///
+    /// # Errors
+    /// If the relay refuses the request, or gives no answer in this time. The post may have been recorded.
+    pub(super) fn deliver(&self, post: &Envelope, patience: Duration) -> Result<Delivery> {
+        let body = serde_json::to_string(post)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let deadline = Instant::now() + patience;
+        let (mut pause, mut was_recorded) = (FIRST_PAUSE, false);
+        loop {
+            let (answer, reason, least) = match runtime.block_on(self.attempt(body.clone()))? {
+                Attempt::Final(answer) => {
+                    let is_accepted =
+                        answer["verdict"] == "accepted" || (answer["verdict"] == "replay" && was_recorded);
+                    return Ok(Delivery { answer, is_accepted });
+                }
+                Attempt::Again { answer, reason, pause, may_be_recorded } => {
+                    was_recorded |= may_be_recorded;
+                    (answer, reason, pause)
+                }
+            };
+            let wait = pause.max(least);
+            if Instant::now() + wait > deadline {
+                return match answer {
+                    Some(answer) => Ok(Delivery { answer, is_accepted: false }),
+                    None => Err(Failure::new(ExitKind::Endpoint, reason).into()),
+                };
+            }
+            note(format!("{reason}; sending the same post again in {} s.", wait.as_secs()));
+            thread::sleep(wait);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt(&self, body: String) -> Result<Attempt> {
+        let again = |answer, reason, pause, may_be_recorded| Attempt::Again { answer, reason, pause, may_be_recorded };
+        let (status, pause, content) = match self.ask(body).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                let reason = format!("{} does not answer ({})", self.name, innermost(&error));
+                return Ok(again(None, reason, Duration::ZERO, true));
+            }
+        };
+        let answer: Option<Value> = serde_json::from_slice(&content).ok();
+        let text = |field: &str| answer.as_ref().and_then(|answer| answer[field].as_str()).unwrap_or("no reason");
+        match (status, text("verdict")) {
+            (StatusCode::OK, verdict @ ("overloaded" | "unknown_root")) => {
+                let reason = format!("{} answers {verdict}", self.name);
+                Ok(again(answer.clone(), reason, pause, verdict == "overloaded"))
+            }
+            (StatusCode::OK, "no reason") => {
+                Err(Failure::new(ExitKind::Endpoint, format!("{} gives no verdict; is it a relay?", self.name)).into())
+            }
+            (StatusCode::OK, _) => Ok(Attempt::Final(answer.unwrap_or_default())),
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => {
+                Ok(again(None, format!("{} is busy ({})", self.name, text("error")), pause, true))
+            }
+            _ => {
+                let reason = format!("{} answers with status {} ({})", self.name, status.as_u16(), text("error"));
+                Err(Failure::new(ExitKind::Endpoint, reason).into())
+            }
+        }
+    }
+
+    /// Sends one request. Returns the status, the pause that the relay asks for, and the body.
+    async fn ask(&self, body: String) -> reqwest::Result<(StatusCode, Duration, Vec<u8>)> {
+        let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body);
+        let mut answer = request.send().await?;
+        let seconds = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let pause = Duration::from_secs(seconds.unwrap_or(0));
+        let mut content = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            content.extend_from_slice(&chunk);
+            if content.len() > MAX_ANSWER {
+                // No verdict is as long.
+                content.clear();
+                break;
+            }
+        }
+        Ok((answer.status(), pause, content))
+    }
+}
+
+impl Delivery {
+    /// Formats the answer for people.
+    pub(super) fn text(&self) -> String {
+        let verdict = self.answer["verdict"].as_str().unwrap_or_default();
+        let more = ["detail", "shadow"].map(|field| match self.answer.get(field) {
+            Some(value) => format!(", {field} {value}"),
+            None => String::new(),
+        });
+        let earlier = if self.is_accepted && verdict == "replay" { ": an earlier attempt was accepted" } else { "" };
+        format!("{verdict}{earlier}{}", more.concat())
+    }
+}
+
+/// Returns the innermost cause, which says more than the outer ones.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
