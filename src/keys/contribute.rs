@@ -48,7 +48,7 @@ pub(crate) struct Beacon {
     /// Final key, a new file
     #[arg(value_name = "TO")]
     to: PathBuf,
-    /// Public value in hexadecimal, whose source was announced in advance, for example the hash of a block
+    /// Public value in hexadecimal, with or without 0x, whose source was announced in advance, for example the hash of a block
     #[arg(long, value_name = "HEX")]
     value: String,
     /// Exponent of the number of hash iterations, which is a power of two, 10 to 32
@@ -86,7 +86,8 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
 
 pub(super) fn beacon(arguments: &Beacon, context: &Context) -> Result<()> {
     refuse_existing(&arguments.to)?;
-    let value = hex::decode(&arguments.value).with_context(|| usage("--value is not hexadecimal"))?;
+    let digits = arguments.value.strip_prefix("0x").unwrap_or(&arguments.value);
+    let value = hex::decode(digits).with_context(|| usage("--value is not hexadecimal"))?;
     let zkey = read_zkey(&arguments.from)?;
     let (last, hash) = apply_beacon(&zkey, arguments.name.as_deref(), &value, arguments.iterations_exponent)?;
     let content = last.to_bytes();

@@ -59,7 +59,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "final.zkey"]);
     folder.snarkjs(&["zkey", "contribute", "new/slash_0000.zkey", "a.zkey", "--name=Bob", "-e=typed otherwise"]);
     folder.quotapass(&["keys", "contribute", "a.zkey", "b.zkey", "--no-typing"], b"");
-    folder.quotapass(&["keys", "beacon", "b.zkey", "c.zkey", "--value", BEACON], b"");
+    folder.quotapass(&["keys", "beacon", "b.zkey", "c.zkey", "--value", &format!("0x{BEACON}")], b"");
     folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "c.zkey"]);
 
     // Both programs accept the key, and the attestation has a contribution hash of the key.
