@@ -22,10 +22,15 @@ export interface Place {
 
 /** Access to the module during a turn. */
 export interface Turn {
-  /** The number of the running module. Each started module has another number. */
+  /** The client of the module. */
+  readonly client: Client;
+  /** The number of the running module. Each module that the client starts has another number. */
   readonly generation: number;
   call<N extends CallName>(name: N, ...args: CallArguments<N>): Promise<CallResult<N>>;
-  /** The number of an object in the running module. The object is created again if the module was started after it. */
+  /**
+   * The number of an object in the running module. The object is created again if the module was started after it. Fails
+   * with `other_client` if the object belongs to another client: there, the same number is another object.
+   */
   use(object: Handle): Promise<Id>;
 }
 
@@ -98,6 +103,7 @@ export class Client {
       throw abortion();
     }
     const turn: Turn = {
+      client: this,
       generation: this.#generation,
       call: async (name, ...args) => {
         try {
@@ -108,7 +114,11 @@ export class Client {
           throw fromPlainError(plain);
         }
       },
-      use: (object) => object[resolve](turn),
+      use: async (object) => {
+        // Objects of another copy of this package, which a hot reload can leave, are of another class.
+        if (!(object instanceof Handle)) throw otherClient();
+        return object[resolve](turn);
+      },
     };
     return work(turn);
   }
@@ -154,6 +164,7 @@ export abstract class Handle {
 
   /** @internal */
   async [resolve](turn: Turn): Promise<Id> {
+    if (turn.client !== this.client) throw otherClient();
     if (this.#closed) throw new QuotapassError("closed", "this object was closed; create it again");
     const { generation } = turn;
     if (this.#place?.generation !== generation) this.#place = { generation, id: await this.#make(turn) };
@@ -162,12 +173,22 @@ export abstract class Handle {
 
   /** Overwrites its secrets after the earlier calls have ended. Every later use fails with the code `closed`. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.client.turn(undefined, async (turn) => {
-      if (this.#place?.generation === turn.generation) await turn.call("close", this.#place.id);
+    const closing = this.client.turn(undefined, async (turn) => {
+      const place = this.#place;
+      this.#closed = true;
+      this.#place = undefined;
+      if (place?.generation === turn.generation) await turn.call("close", place.id);
+    });
+    await closing.catch((error: unknown) => {
+      // A closed client has no secrets left.
+      if (toPlainError(error).code !== "closed") throw error;
     });
   }
+}
+
+/** The error of an object that was not made with the client that uses it. */
+function otherClient(): QuotapassError {
+  return new QuotapassError("other_client", "the object was not made with this client; make it with the client that uses it");
 }
 
 /** @internal The error of a call that was cancelled. */

@@ -60,6 +60,8 @@ export type ErrorCode =
   | "prove_failed"
   /** The handle was closed. */
   | "closed"
+  /** The handle was made with another client, or by another copy of the package. */
+  | "other_client"
   /** The call was cancelled. */
   | "aborted"
   /** The module cannot be started. */

@@ -42,8 +42,9 @@ export class Engine implements Implementation {
 
   #get<T>(kind: { readonly prototype: T }, id: Id): T {
     const object: unknown = this.#objects.get(id);
+    if (object === undefined) throw new QuotapassError("closed", "this object was closed; create it again");
     if (Object.prototype.isPrototypeOf.call(kind.prototype as object, object as object)) return object as T;
-    throw new QuotapassError("closed", "the object does not exist; it may have been closed, or is of another kind");
+    throw new QuotapassError("invalid_argument", "an argument is an object of another class; look at the order of the arguments");
   }
 
   generateIdentity(): Promise<{ id: Id; sealed: SealedSeed }> {

@@ -280,6 +280,40 @@ test("a module that fails is started anew, and everything goes on", async () => 
   await context.close();
 });
 
+test("a handle that a hot reload left is refused by the new client", async () => {
+  const { context, page } = await open();
+  const result = await page.evaluate(async () => {
+    const { room, registry, fixture: { now }, Ledger, code, ready } = lab;
+    const [left, fresh] = [await ready(), await ready()];
+    const stranger = await left.identity.account(registry, 1);
+    const refused = async () => [
+      await code(Ledger.create(fresh.client, stranger, { history: "none" })),
+      await code(Ledger.open(fresh.client, stranger)),
+      await code(fresh.prover.prepare(stranger, fresh.membership, room, { now })),
+      await code(fresh.prover.prepare(fresh.account, left.membership, room, { now })),
+      await code(fresh.membership.root()),
+    ];
+    const codes = [await refused()];
+    left.client.close();
+    codes.push(await refused());
+    await stranger.close();
+    codes.push(await refused());
+
+    // No call has made a ledger for the account that has the stranger's number in the new module.
+    const missing = await code(Ledger.open(fresh.client, fresh.account));
+    const ledger = await Ledger.create(fresh.client, fresh.account, { history: "none" });
+    const prepared = await fresh.prover.prepare(fresh.account, fresh.membership, room, { now });
+    const { text } = await prepared.post("from the new client", ledger, { now });
+    return { codes, missing, closed: await code(left.account.close()), text };
+  });
+  const others = Array(4).fill("other_client");
+  assert.deepEqual(result.codes, Array(3).fill([...others, "none"]));
+  assert.deepEqual([result.missing, result.closed], ["ledger_missing", "none"]);
+  const line = { message: "from the new client", pass: result.text, root: fixture.root, now: fixture.now };
+  assert.deepEqual(verifyNatively([line]), ["accepted"]);
+  await context.close();
+});
+
 test("a client whose worker or module is not there says so", async () => {
   const { context, page } = await open();
   const codes = await page.evaluate(async () => [

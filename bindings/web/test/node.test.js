@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { Identity, Ledger, Membership, PreparedProver, Prover, QuotapassError, Room, Verifier, relayMembers, start } from "@quotapass/web";
+import { Identity, Ledger, Membership, PreparedProver, Prover, Room, Verifier, relayMembers, start } from "@quotapass/web";
 
+import { fails } from "./fails.js";
 import { fixture, head, own, read, registry, source, verifyNatively } from "./fixture.js";
 import { MemoryLedgers } from "./memory-ledgers.js";
 
@@ -32,14 +33,6 @@ function freshLedger(options = { history: "none" }) {
   ledgers.records.clear();
   return Ledger.create(client, account, options);
 }
-
-const fails = (code, ...also) => (error) => {
-  assert.ok(error instanceof QuotapassError, `${error} is of another class`);
-  assert.equal(error.code, code, error.message);
-  assert.ok(error.message.length > 10);
-  for (const check of also) check(error);
-  return true;
-};
 
 test("a mnemonic is the backup of an identity, and accounts differ", async () => {
   assert.equal(await identity.mnemonic(), fixture.mnemonic);

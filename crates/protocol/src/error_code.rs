@@ -89,6 +89,8 @@ error_codes! {
     PROVE_FAILED = "prove_failed";
     /// The handle was closed.
     CLOSED = "closed";
+    /// The handle was made with another client, or by another copy of the package.
+    OTHER_CLIENT = "other_client";
     /// The call was cancelled.
     ABORTED = "aborted";
     /// The module cannot be started.

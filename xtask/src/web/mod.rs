@@ -73,7 +73,7 @@ pub fn test() -> Result<()> {
     build(false)?;
     let (native, fixture) = native()?;
     let mut node = Command::new("node");
-    node.args(["--test", "--test-concurrency=1", "test/node.test.js", "test/browser.test.js"]);
+    node.args(["--test", "--test-concurrency=1", "test/node.test.js", "test/handles.test.js", "test/browser.test.js"]);
     node.current_dir(package()).env("NATIVE", native).env("FIXTURE", fixture);
     check(&mut node, "node --test in bindings/web")
 }
