@@ -464,6 +464,11 @@ fun posts() {
             val theirs = Membership(otherIndex, other.commitment()).apply { sync(members.head(), members) }
             throws<QuotapassException.Mismatch> { PROVER.prepare(other, membership, ROOM, NOW) }
             throws<QuotapassException.Mismatch> { PROVER.prepare(account, membership, elsewhere, NOW) }
+            throws<QuotapassException.Mismatch> { PROVER.prepare(account, theirs, ROOM, NOW) }
+            throws<QuotapassException.Mismatch> { PROVER.badge(other, membership, ROOM, byteArrayOf(1), NOW) }
+            throws<QuotapassException.Mismatch> { PROVER.badge(account, theirs, ROOM, byteArrayOf(1), NOW) }
+            throws<QuotapassException.Mismatch> { PROVER.badge(account, membership, elsewhere, byteArrayOf(1), NOW) }
+            throws<QuotapassException.Policy> { elsewhere.requireSame(ROOM) }
             throws<QuotapassException.Mismatch> { prepared.update(theirs) }
             throws<QuotapassException.Mismatch> { prepared.post(byteArrayOf(), others, NOW) }
             throws<QuotapassException.Mismatch> { others.quotaLeft(ROOM, membership, NOW) }

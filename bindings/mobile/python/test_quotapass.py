@@ -460,6 +460,10 @@ class Posts(World):
         calls = (
             lambda: PROVER.prepare(other, self.membership, ROOM, NOW),
             lambda: PROVER.prepare(self.account, self.membership, elsewhere, NOW),
+            lambda: PROVER.prepare(self.account, other_membership, ROOM, NOW),
+            lambda: PROVER.badge(other, self.membership, ROOM, b"key", NOW),
+            lambda: PROVER.badge(self.account, other_membership, ROOM, b"key", NOW),
+            lambda: PROVER.badge(self.account, self.membership, elsewhere, b"key", NOW),
             lambda: prepared.update(other_membership),
             lambda: prepared.post(b"m", other_ledger, NOW),
             lambda: other_ledger.quota_left(ROOM, self.membership, NOW),
@@ -469,6 +473,8 @@ class Posts(World):
             with self.assertRaises(q.QuotapassError.Mismatch):
                 call()
         self.assertEqual(ledger.quota_left(ROOM, self.membership, NOW).used, 0)
+        with self.assertRaises(q.QuotapassError.Policy):
+            elsewhere.require_same(ROOM)
 
     def test_wiped_handles_are_closed(self):
         ledger, prepared = self.ledger(), self.prepared()

@@ -212,7 +212,10 @@ export class Engine implements Implementation {
   }
 
   quotaLeft(...[account, membership, room, now]: CallArguments<"quotaLeft">): Promise<CallResult<"quotaLeft">> {
-    const member = this.#get(this.#wasm.Membership, membership);
+    const [owner, member] = [this.#get(this.#wasm.Account, account), this.#get(this.#wasm.Membership, membership)];
+    if (this.member(membership).commitment !== owner.commitment()) {
+      throw new QuotapassError("other_member", "the membership belongs to another account; use the one of the ledger's account");
+    }
     return this.#change(account, (ledger) => ({
       result: JSON.parse(ledger.quotaLeft(JSON.stringify(room), member, now)),
     }));

@@ -2,7 +2,7 @@ import type { Client } from "./client.js";
 import { QuotapassError } from "./errors.js";
 import type { Account } from "./identity.js";
 import type { Membership } from "./membership.js";
-import { type Room, roomArgument } from "./room.js";
+import { type Room, isSameRegistry, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
 import type { LedgerOptions, QuotaStatus } from "./types.js";
 
@@ -51,9 +51,15 @@ export class Ledger {
     return new Ledger(client, account);
   }
 
-  /** Returns the status of a member's quota in a room. */
+  /**
+   * Returns the status of the account's quota in a room of its registry. Fails with `other_member` if the membership is
+   * another account's.
+   */
   quotaLeft(room: Room, membership: Membership, { now }: { readonly now?: number } = {}): Promise<QuotaStatus> {
     return this.#client.turn(undefined, async (turn) => {
+      if (!isSameRegistry(room.registry, this.account.registry)) {
+        throw new QuotapassError("invalid_argument", "the ledger's account and the room belong to different registries");
+      }
       const [account, member] = [await turn.use(this.account), await turn.use(membership)];
       return turn.call("quotaLeft", account, member, roomArgument(room), now ?? clock());
     });

@@ -126,6 +126,12 @@ export function registryArgument({ chainId, address }: Registry): RoomArgument["
   return { chain_id: String(chainId), address: String(address) };
 }
 
+/** @internal Whether both are the same contract on the same chain. */
+export function isSameRegistry(one: Registry, other: Registry): boolean {
+  const [first, second] = [registryArgument(one), registryArgument(other)];
+  return first.chain_id === second.chain_id && first.address.toLowerCase() === second.address.toLowerCase();
+}
+
 /** @internal */
 export function roomArgument({ registry, policy, stated }: Room): RoomArgument {
   return {

@@ -139,6 +139,18 @@ test("a handle of another class is refused", async () => {
   await assert.rejects(quotapass.Ledger.open(client, identity), fails("invalid_argument"));
 });
 
+test("a ledger tells the quota of its own account in rooms of its own registry", async () => {
+  const { client, identity, membership, ledger } = mine;
+  const stranger = await identity.account(registry, 1);
+  const member = { ...(await membership.member()), commitment: stranger.commitment() };
+  const other = await quotapass.Membership.fromList(client, { index: 0, commitment: member.commitment }, [member]);
+  await assert.rejects(ledger.quotaLeft(room, other, { now }), fails("other_member"));
+  const at = (chainId) => new quotapass.Room({ ...registry, chainId }, room.policy);
+  await assert.rejects(ledger.quotaLeft(at(1), membership, { now }), fails("invalid_argument"));
+  const { epoch } = await ledger.quotaLeft(at(BigInt(registry.chainId)), membership, { now });
+  assert.equal(epoch, 3_000_000);
+});
+
 test("close() waits for the earlier calls", async () => {
   const identity = await quotapass.Identity.generate(mine.client);
   const words = identity.mnemonic();
