@@ -2,8 +2,18 @@
 const NAME = "quotapass";
 const VERSION = 1;
 
+/** Opens the database, uses it, and closes it. */
+export async function withDatabase<T>(use: (database: IDBDatabase) => Promise<T>): Promise<T> {
+  const database = await openDatabase();
+  try {
+    return await use(database);
+  } finally {
+    database.close();
+  }
+}
+
 /** Opens the database with its two stores: `keys`, a cache by hash, and `ledgers`, by owner. */
-export function openDatabase(): Promise<IDBDatabase> {
+function openDatabase(): Promise<IDBDatabase> {
   const opening = indexedDB.open(NAME, VERSION);
   opening.onupgradeneeded = () => {
     opening.result.createObjectStore("keys");

@@ -1,7 +1,7 @@
 import type { CallArguments, CallName, CallResult, Id, NewLedger, RoomArgument, SealedSeed } from "./calls.js";
 import { QuotapassError } from "./errors.js";
 import type { Change, LedgerStorage } from "./ledger-storage.js";
-import { now as clock } from "./time.js";
+import { answered, now as clock } from "./time.js";
 import type { Member } from "./types.js";
 import type * as Module from "../wasm/quotapass_web.js";
 
@@ -10,6 +10,9 @@ export type Wasm = Omit<typeof Module, "default" | "initSync">;
 
 /** Bytes of an AES-GCM nonce. */
 const NONCE_BYTES = 12;
+
+/** Time in which the storage of ledgers must answer, in seconds. */
+const STORAGE_SECONDS = 10;
 
 /** The implementation of each call, synchronous or asynchronous. */
 type Implementation = { [N in CallName]: (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>> };
@@ -181,8 +184,7 @@ export class Engine implements Implementation {
 
   async createLedger(account: Id, { suspectUntil, device, devices, replace }: NewLedger): Promise<{ persisted: boolean }> {
     const owner = this.#get(this.#wasm.Account, account);
-    const storage = this.#storage();
-    await storage.change(owner.ledgerName(), (bytes) => {
+    await this.#store(owner, (bytes) => {
       if (bytes !== null && !replace) {
         throw new QuotapassError("ledger_exists", "this account has a ledger on this device; open it");
       }
@@ -197,7 +199,9 @@ export class Engine implements Implementation {
         ledger.free();
       }
     });
-    return { persisted: await storage.persist() };
+    // The ledger exists now, so a storage that fails here has not agreed.
+    const persisted = Promise.resolve().then(() => this.#ledgers?.persist() ?? false);
+    return { persisted: await answered(persisted, STORAGE_SECONDS).catch(() => false) };
   }
 
   async openLedger(account: Id): Promise<void> {
@@ -229,7 +233,7 @@ export class Engine implements Implementation {
   /** Changes the ledger of an account, which must exist. */
   #change<T>(account: Id, change: (ledger: Module.Ledger) => Change<T>): Promise<T> {
     const owner = this.#get(this.#wasm.Account, account);
-    return this.#storage().change(owner.ledgerName(), (bytes) => {
+    return this.#store(owner, (bytes) => {
       if (bytes === null) {
         throw new QuotapassError(
           "ledger_missing",
@@ -245,10 +249,36 @@ export class Engine implements Implementation {
     });
   }
 
-  #storage(): LedgerStorage {
-    if (this.#ledgers !== null) return this.#ledgers;
-    throw new QuotapassError("storage_failed", "there is no storage for ledgers; start the client with one");
+  /** Changes the record of an owner. A storage that fails, or does not answer, ends this call and not the module. */
+  async #store<T>(owner: Module.Account, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
+    if (this.#ledgers === null) {
+      throw new QuotapassError("storage_failed", "there is no storage for ledgers; start the client with one");
+    }
+    let isOver = false;
+    const refusals: unknown[] = [];
+    const changing = (bytes: Uint8Array | null): Change<T> => {
+      if (isOver) throw storageFailed("it answers too late");
+      try {
+        return change(bytes);
+      } catch (error) {
+        refusals.push(error);
+        throw error;
+      }
+    };
+    try {
+      return await answered(this.#ledgers.change(owner.ledgerName(), changing), STORAGE_SECONDS);
+    } catch (error) {
+      // An error of the change itself stays what it is: a refusal, or the end of the module.
+      throw refusals.length > 0 ? refusals[0] : storageFailed(error);
+    } finally {
+      isOver = true;
+    }
   }
+}
+
+function storageFailed(reason: unknown): QuotapassError {
+  const what = `the storage of ledgers failed (${String(reason)}), and nothing was sent`;
+  return new QuotapassError("storage_failed", `${what}; try again, and load the page again if it does not help`);
 }
 
 /** Splits a pass into bytes or text. */

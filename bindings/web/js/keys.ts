@@ -1,11 +1,14 @@
 import { abortion } from "./client.js";
-import { openDatabase, request } from "./database.js";
+import { request, withDatabase } from "./database.js";
 import { QuotapassError } from "./errors.js";
 import { chunks, concat, shown } from "./relay.js";
+import { answered } from "./time.js";
 import type { KeyProgress, KeySource, KeySources } from "./types.js";
 
 /** Maximum size of a key file: 16 MiB. Key files of a standard tree are far smaller. */
 const LONGEST_KEY = 16 << 20;
+/** Time in which the cache must answer, in seconds. */
+const CACHE_SECONDS = 3;
 
 interface ReadOptions {
   readonly onProgress?: ((progress: KeyProgress) => void) | undefined;
@@ -80,32 +83,26 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** If the cache cannot be used, the key is fetched. */
+/** If the cache cannot be used, or does not answer, the key is fetched. */
 async function readCache(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  if (globalThis.indexedDB === undefined) return undefined;
   try {
-    const database = await openDatabase();
-    try {
-      const value: unknown = await request(database.transaction("keys").objectStore("keys").get(hash));
-      return value instanceof Uint8Array ? new Uint8Array(value) : undefined;
-    } finally {
-      database.close();
-    }
+    const value: unknown = await cache("readonly", (keys) => keys.get(hash));
+    return value instanceof Uint8Array ? new Uint8Array(value) : undefined;
   } catch {
     return undefined;
   }
 }
 
 async function writeCache(hash: string, key: Uint8Array): Promise<void> {
-  if (globalThis.indexedDB === undefined) return;
   try {
-    const database = await openDatabase();
-    try {
-      await request(database.transaction("keys", "readwrite").objectStore("keys").put(key, hash));
-    } finally {
-      database.close();
-    }
+    await cache("readwrite", (keys) => keys.put(key, hash));
   } catch {
     // If the disk is full, the key is not cached but still used.
   }
+}
+
+/** Returns the answer of the cache. Fails where there is none, as in Node.js. */
+function cache<T>(mode: IDBTransactionMode, ask: (keys: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const answer = withDatabase((database) => request(ask(database.transaction("keys", mode).objectStore("keys"))));
+  return answered(answer, CACHE_SECONDS);
 }

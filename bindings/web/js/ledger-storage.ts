@@ -1,5 +1,4 @@
-import { openDatabase } from "./database.js";
-import { QuotapassError } from "./errors.js";
+import { withDatabase } from "./database.js";
 
 /** Result of a change of a record: the new bytes to store, if any, and a result for the caller. */
 export interface Change<T> {
@@ -13,6 +12,9 @@ export interface Change<T> {
  * An implementation must guarantee: changes of one record exclude each other, from all tabs, threads and processes that
  * share the storage; a change that throws leaves the record unchanged; and `change` returns only when the new bytes
  * would survive a power loss. Otherwise a message id may be used twice, which costs the deposit.
+ *
+ * A call fails with `storage_failed` if the storage throws, or does not answer within ten seconds. `change` throws if it is
+ * called after that.
  */
 export interface LedgerStorage {
   /** Changes the record of an owner. `change` is synchronous, is called once, and gets null if there is no record. */
@@ -25,37 +27,26 @@ export interface LedgerStorage {
  * Ledgers in IndexedDB. Readwrite transactions on a store run one after the other in all tabs and workers of an origin.
  */
 export class IndexedDbLedgers implements LedgerStorage {
-  async change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
-    const failed = (reason: unknown): QuotapassError =>
-      new QuotapassError("storage_failed", `the browser cannot store the ledger (${String(reason)}); nothing was sent`);
-    let database: IDBDatabase;
-    try {
-      database = await openDatabase();
-    } catch (error) {
-      throw failed(error);
-    }
-    try {
-      return await new Promise<T>((resolve, reject) => {
-        // Strict: `complete` is sent when the system reports that the data is on the disk.
-        const transaction = database.transaction("ledgers", "readwrite", { durability: "strict" });
-        const store = transaction.objectStore("ledgers");
-        let changed: Change<T> | undefined;
-        const read = store.get(owner);
-        read.onsuccess = () => {
-          try {
-            changed = change(asBytes(read.result));
-            if (changed.bytes !== undefined) store.put(changed.bytes, owner);
-          } catch (error) {
-            reject(error);
-            transaction.abort();
-          }
-        };
-        transaction.oncomplete = () => (changed === undefined ? reject(failed("no answer")) : resolve(changed.result));
-        transaction.onabort = () => reject(failed(transaction.error));
-      });
-    } finally {
-      database.close();
-    }
+  change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
+    const changing = (database: IDBDatabase) => new Promise<T>((resolve, reject) => {
+      // Strict: `complete` is sent when the system reports that the data is on the disk.
+      const transaction = database.transaction("ledgers", "readwrite", { durability: "strict" });
+      const store = transaction.objectStore("ledgers");
+      let changed: Change<T> | undefined;
+      const read = store.get(owner);
+      read.onsuccess = () => {
+        try {
+          changed = change(asBytes(read.result));
+          if (changed.bytes !== undefined) store.put(changed.bytes, owner);
+        } catch (error) {
+          reject(error);
+          transaction.abort();
+        }
+      };
+      transaction.oncomplete = () => (changed === undefined ? reject(new Error("no record was read")) : resolve(changed.result));
+      transaction.onabort = () => reject(transaction.error ?? new Error("the browser ended the transaction"));
+    });
+    return withDatabase(changing);
   }
 
   async persist(): Promise<boolean> {

@@ -280,6 +280,58 @@ test("a module that fails is started anew, and everything goes on", async () => 
   await context.close();
 });
 
+test("storage that fails or never answers is an error of the call alone", async () => {
+  const { context, page } = await open();
+  const ways = ["throws", "refuses", "hangs", "closes", "aborts", "stalls"];
+  const result = await page.evaluate(async (ways) => {
+    const { now } = lab.fixture;
+    let workers = 0;
+    window.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args);
+        workers += 1;
+      }
+    };
+    const worker = `/test/failing-storage.js?works,${ways},works,${ways}`;
+    const { client, account, membership, prover } = await lab.ready({ worker });
+    const ledger = await lab.Ledger.create(client, account, { history: "none" });
+    const prepared = await prover.prepare(account, membership, lab.room, { now });
+    const codes = [];
+    for (const way of ways) codes.push(await lab.code(prepared.post(way, ledger, { now })));
+    const { left, text } = await prepared.post("after all", ledger, { now });
+    for (const _ of ways) codes.push(await lab.code(ledger.confirmCurrent()));
+    const { used } = await ledger.quotaLeft(lab.room, membership, { now });
+    return { codes, left, text, used, workers };
+  }, ways);
+  assert.deepEqual(result.codes, Array(12).fill("storage_failed"));
+  assert.deepEqual([result.left, result.used, result.workers], [4, 1, 1], "the module has lived on");
+  const line = { message: "after all", pass: result.text, root: fixture.root, now: fixture.now };
+  assert.deepEqual(verifyNatively([line]), ["accepted"]);
+  await context.close();
+});
+
+test("keys are fetched if the cache fails or never answers", async () => {
+  const { context, page } = await open();
+  const before = server.asked.get("/fixture/post.key") ?? 0;
+  const codes = await page.evaluate(async (sha256) => {
+    const { setTimeout } = window;
+    window.setTimeout = (work, time) => setTimeout(work, time / 20);
+    const client = await lab.start();
+    const codes = [];
+    const forbidden = () => {
+      throw new DOMException("storage is forbidden", "SecurityError");
+    };
+    for (const open of [forbidden, () => ({})]) {
+      IDBFactory.prototype.open = open;
+      codes.push(await lab.code(lab.Prover.load(client, { post: { url: "/fixture/post.key", sha256 } })));
+    }
+    return codes;
+  }, hashes.post);
+  assert.deepEqual(codes, ["none", "none"]);
+  assert.equal(server.asked.get("/fixture/post.key"), before + 2);
+  await context.close();
+});
+
 test("a handle that a hot reload left is refused by the new client", async () => {
   const { context, page } = await open();
   const result = await page.evaluate(async () => {

@@ -311,6 +311,44 @@ test("a ledger is created once, and what is missing or damaged is an error", asy
   await prepared.post("later", anew, { now: now + 1200 });
 });
 
+test("a storage that fails or never answers is an error of the call alone", async () => {
+  const ledger = await freshLedger();
+  const prepared = await prover.prepare(account, membership, room, { now });
+  const { setTimeout } = globalThis;
+  let late;
+  const failures = [
+    () => {
+      throw new TypeError("not written yet");
+    },
+    async () => {
+      throw new DOMException("the connection is lost", "InvalidStateError");
+    },
+    (_, change) => new Promise(() => (late = change)),
+  ];
+  try {
+    globalThis.setTimeout = (work, time) => setTimeout(work, time / 100);
+    for (const failure of failures) {
+      ledgers.change = failure;
+      await assert.rejects(prepared.post("lost", ledger, { now }), fails("storage_failed"));
+      assert.equal(client.threads, 1, "the module has ended");
+    }
+  } finally {
+    delete ledgers.change;
+    globalThis.setTimeout = setTimeout;
+  }
+  // An answer that comes too late changes nothing.
+  assert.throws(() => late(ledgers.records.values().next().value), fails("storage_failed"));
+  assert.equal((await prepared.post("after all", ledger, { now })).left, 4);
+
+  // A ledger exists, whatever the browser says of its storage.
+  ledgers.records.clear();
+  ledgers.persist = () => {
+    throw new Error("there is no browser");
+  };
+  assert.equal((await Ledger.create(client, account, { history: "none" })).persisted, false);
+  delete ledgers.persist;
+});
+
 test("a ledger in the place of another knows of its last use", async () => {
   const ledger = await freshLedger();
   const prepared = await prover.prepare(account, membership, room, { now });
