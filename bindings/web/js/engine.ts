@@ -1,6 +1,6 @@
 import type { CallArguments, CallName, CallResult, Id, NewLedger, RoomArgument, SealedSeed } from "./calls.js";
 import { QuotapassError } from "./errors.js";
-import type { Change, LedgerStorage } from "./ledger-storage.js";
+import { type Change, type LedgerStorage, STORAGE_SECONDS } from "./ledger-storage.js";
 import { answered, now as clock } from "./time.js";
 import type { Member } from "./types.js";
 import type * as Module from "../wasm/quotapass_web.js";
@@ -10,9 +10,6 @@ export type Wasm = Omit<typeof Module, "default" | "initSync">;
 
 /** Bytes of an AES-GCM nonce. */
 const NONCE_BYTES = 12;
-
-/** Time in which the storage of ledgers must answer, in seconds. */
-const STORAGE_SECONDS = 10;
 
 /** The implementation of each call, synchronous or asynchronous. */
 type Implementation = { [N in CallName]: (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>> };

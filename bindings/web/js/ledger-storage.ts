@@ -1,4 +1,8 @@
 import { withDatabase } from "./database.js";
+import { answered } from "./time.js";
+
+/** Time in which a storage must answer, in seconds. */
+export const STORAGE_SECONDS = 10;
 
 /** Result of a change of a record: the new bytes to store, if any, and a result for the caller. */
 export interface Change<T> {
@@ -49,8 +53,18 @@ export class IndexedDbLedgers implements LedgerStorage {
     return withDatabase(changing);
   }
 
-  async persist(): Promise<boolean> {
-    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
+  /** Always false in a worker, which cannot ask. `Ledger.create` asks in the page. */
+  persist(): Promise<boolean> {
+    return persistPage();
+  }
+}
+
+/** Asks the browser to keep the storage of the page until the user clears it. False if it does not agree, or not in time. */
+export async function persistPage(): Promise<boolean> {
+  try {
+    return (await answered(Promise.resolve(globalThis.navigator?.storage?.persist?.()), STORAGE_SECONDS)) ?? false;
+  } catch {
+    return false;
   }
 }
 

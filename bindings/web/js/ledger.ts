@@ -1,6 +1,7 @@
 import type { Client } from "./client.js";
 import { QuotapassError } from "./errors.js";
 import type { Account } from "./identity.js";
+import { persistPage } from "./ledger-storage.js";
 import type { Membership } from "./membership.js";
 import { type Room, isSameRegistry, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
@@ -42,7 +43,7 @@ export class Ledger {
     const { persisted } = await client.turn(undefined, async (turn) => {
       return turn.call("createLedger", await turn.use(account), { suspectUntil, ...share, replace });
     });
-    return new Ledger(client, account, persisted);
+    return new Ledger(client, account, persisted || (await persistPage()));
   }
 
   /** Opens the account's ledger. Fails with `ledger_missing` if it does not exist on this device. */

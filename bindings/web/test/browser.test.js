@@ -280,6 +280,27 @@ test("a module that fails is started anew, and everything goes on", async () => 
   await context.close();
 });
 
+test("the page asks the browser to keep the ledger", async () => {
+  const { context, page } = await open();
+  const persisted = await page.evaluate(async () => {
+    const { setTimeout } = window;
+    window.setTimeout = (work, time) => setTimeout(work, time / 20);
+    const { client, account } = await lab.ready();
+    const refuse = async () => {
+      throw new TypeError("storage is forbidden");
+    };
+    const answers = [];
+    for (const persist of [async () => true, async () => false, refuse, () => new Promise(() => undefined)]) {
+      navigator.storage.persist = persist;
+      const ledger = await lab.Ledger.create(client, account, { history: "unknown", replace: true });
+      answers.push(ledger.persisted);
+    }
+    return answers;
+  });
+  assert.deepEqual(persisted, [true, false, false, false]);
+  await context.close();
+});
+
 test("storage that fails or never answers is an error of the call alone", async () => {
   const { context, page } = await open();
   const ways = ["throws", "refuses", "hangs", "closes", "aborts", "stalls"];
