@@ -616,6 +616,22 @@ fun recovery() {
     }
 }
 
+fun texts() {
+    test("the text of an exception is its reason") {
+        val mnemonic = throws<QuotapassException.Mnemonic> { Identity.fromMnemonic("abandon art") }
+        equal(mnemonic.message, mnemonic.reason)
+        val input = throws<QuotapassException.BadInput> { Room(REGISTRY, POLICY.copy(limitCap = 0.s())) }
+        equal(input.message, "policy.limit_cap: must not be zero")
+        equal(SourceFailure.Unreachable("no network").message, "no network")
+        equal(throws<SourceFailure.NotFound> { LocalMembers().bucket(7u) }.message, "there is no such bucket")
+        world {
+            val sent = prepared().post(byteArrayOf(1), ledger(), NOW).encoded
+            val rejection = throws<Rejection.InvalidProof> { VERIFIER.verifyPost(ROOM, byteArrayOf(2), sent, roots, NOW) }
+            equal(rejection.message, rejection.reason)
+        }
+    }
+}
+
 fun main() {
     identities()
     rooms()
@@ -625,6 +641,7 @@ fun main() {
     verdicts()
     badges()
     recovery()
+    texts()
     println("$passed passed, $failed failed")
     exitProcess(if (failed == 0) 0 else 1)
 }

@@ -104,6 +104,7 @@ class World(unittest.TestCase):
             call(*arguments)
         self.assertEqual(caught.exception.verdict, verdict)
         self.assertTrue(caught.exception.reason.startswith(verdict + ": "))
+        self.assertEqual(str(caught.exception), caught.exception.reason)
         return caught.exception
 
 
@@ -618,6 +619,20 @@ class Recovery(World):
         facts[1].y = "nonsense"
         with self.assertRaises(q.QuotapassError.BadInput):
             q.recover(*facts)
+
+
+class Texts(unittest.TestCase):
+    def test_the_text_of_an_exception_is_its_reason(self):
+        with self.assertRaises(q.QuotapassError.Mnemonic) as caught:
+            q.Identity.from_mnemonic("abandon art")
+        self.assertEqual(str(caught.exception), caught.exception.reason)
+        with self.assertRaises(q.QuotapassError.BadInput) as caught:
+            q.Room(REGISTRY, policy(limit_cap=0))
+        self.assertEqual(str(caught.exception), "policy.limit_cap: must not be zero")
+        self.assertEqual(str(q.SourceFailure.Unreachable("no network")), "no network")
+        with self.assertRaises(q.SourceFailure.NotFound) as caught:
+            q.LocalMembers().bucket(7)
+        self.assertEqual(str(caught.exception), "there is no such bucket")
 
 
 class Readme(unittest.TestCase):

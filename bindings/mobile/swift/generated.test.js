@@ -46,6 +46,14 @@ test("it parses without an error", () => {
   assert.deepEqual(errors.map((node) => `line ${node.startPosition.row + 1}: ${node.text.slice(0, 60)}`), []);
 });
 
+test("the description of an error is its reason", () => {
+  const cases = [...source.matchAll(/case (?:let )?\.([A-Z]\w+)(?:\((.*)\))?: return (.*)$/gm)];
+  assert.ok(cases.length > 30, `${cases.length} variants`);
+  assert.deepEqual(cases.filter(([, variant, fields]) => variant !== "NotFound" && !fields?.endsWith("reason")), []);
+  const input = cases.find(([, variant]) => variant === "BadInput");
+  assert.deepEqual(input.slice(2), ["argument, reason", '"\\(argument): \\(reason)"']);
+});
+
 test("it has every class, record, error and operation that Kotlin has", () => {
   const names = (type) => all.filter((node) => node.type === type).map((node) => node.childForFieldName("name")?.text);
   const [types, functions] = [new Set(names("class_declaration")), new Set(names("function_declaration"))];

@@ -1,5 +1,7 @@
 //! The bindings for Kotlin, Swift and Python: their sources, and their tests.
 
+mod texts;
+
 use std::{
     ffi::OsString,
     fs,
@@ -66,20 +68,27 @@ fn bindings(out: &Path) -> Result<PathBuf> {
         command.arg("generate").arg(&library).args(["--no-format", "--language", language, "--out-dir"]);
         check(command.arg(out.join(language)).current_dir(root()), "uniffi-bindgen")?;
     }
-    check_handles(&out.join("kotlin/org/quotapass/quotapass.kt"))?;
+    change(&out.join("kotlin/org/quotapass/quotapass.kt"), |source| texts::kotlin(&check_handles(source)?))?;
+    change(&out.join("python/quotapass.py"), texts::python)?;
+    change(&out.join("swift/Quotapass.swift"), texts::swift)?;
     println!("wrote {}", out.display());
     Ok(library)
 }
 
+/// Changes a generated source.
+fn change(path: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+    let source = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let changed = change(&source).with_context(|| format!("cannot adapt {}", path.display()))?;
+    fs::write(path, changed).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Adds the check of handles that are arguments to the Kotlin source.
-fn check_handles(kotlin: &Path) -> Result<()> {
-    let source = fs::read_to_string(kotlin).with_context(|| format!("cannot read {}", kotlin.display()))?;
+fn check_handles(source: &str) -> Result<String> {
     let objects = source.matches(" fun uniffiCloneHandle(").count();
     if objects == 0 || source.matches(UNCHECKED_HANDLE).count() < objects {
         bail!("UniFFI changed its code for handles; check whether it tests arguments, and adapt this task");
     }
-    fs::write(kotlin, source.replace(UNCHECKED_HANDLE, CHECKED_HANDLE))
-        .with_context(|| format!("cannot write {}", kotlin.display()))
+    Ok(source.replace(UNCHECKED_HANDLE, CHECKED_HANDLE))
 }
 
 /// Runs the tests of all languages.
