@@ -3,8 +3,13 @@
 import java.io.File
 import java.nio.file.Files
 import java.security.MessageDigest
+import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.ExecutionException
 import kotlin.concurrent.thread
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
 import kotlin.system.exitProcess
 import org.quotapass.*
 
@@ -616,6 +621,42 @@ fun recovery() {
     }
 }
 
+/** Runs a coroutine, and waits for its result. */
+fun <T> blocking(coroutine: suspend () -> T): T {
+    val result = CompletableFuture<T>()
+    coroutine.startCoroutine(
+        Continuation(EmptyCoroutineContext) { outcome ->
+            outcome.fold({ result.complete(it) }, { result.completeExceptionally(it) })
+        },
+    )
+    try {
+        return result.get()
+    } catch (failure: ExecutionException) {
+        throw failure.cause!!
+    }
+}
+
+fun background() {
+    test("a coroutine waits for a long call on another thread") {
+        world {
+            val (ledger, prepared) = ledger() to prepared()
+            val threads = mutableListOf<Thread>()
+            val listener = object : ProgressListener {
+                override fun begins(step: Step) {
+                    threads += Thread.currentThread()
+                }
+            }
+            val message = "hello".toByteArray()
+            val post = blocking { inBackground { prepared.post(message, ledger, NOW, CancelToken(listener)) } }
+            VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
+            holds(threads.isNotEmpty() && Thread.currentThread() !in threads)
+            throws<QuotapassException.EpochLeft> {
+                blocking { inBackground { prepared.post(message, ledger, NOW - EPOCH) } }
+            }
+        }
+    }
+}
+
 fun texts() {
     test("the text of an exception is its reason") {
         val mnemonic = throws<QuotapassException.Mnemonic> { Identity.fromMnemonic("abandon art") }
@@ -641,6 +682,7 @@ fun main() {
     verdicts()
     badges()
     recovery()
+    background()
     texts()
     println("$passed passed, $failed failed")
     exitProcess(if (failed == 0) 0 else 1)

@@ -1,5 +1,6 @@
 """An app's use of quotapass, in Python. `cargo xtask mobile test` runs it."""
 
+import asyncio
 import contextlib
 import hashlib
 import io
@@ -10,6 +11,7 @@ import unittest
 from pathlib import Path
 
 import quotapass as q
+from quotapass_async import in_background
 
 NOW = 1_800_000_000
 EPOCH = 600
@@ -619,6 +621,55 @@ class Recovery(World):
         facts[1].y = "nonsense"
         with self.assertRaises(q.QuotapassError.BadInput):
             q.recover(*facts)
+
+
+class Background(World):
+    def test_a_long_call_leaves_the_event_loop_free(self):
+        ledger, prepared = self.ledger(), self.prepared()
+
+        class Threads(q.ProgressListener):
+            def __init__(self):
+                self.heard = []
+
+            def begins(self, step):
+                self.heard.append(threading.current_thread())
+
+        threads = Threads()
+
+        async def work():
+            token = q.CancelToken(threads)
+            post = await in_background(prepared.post, b"hello", ledger, NOW, token=token)
+            with self.assertRaises(q.QuotapassError.EpochLeft):
+                await in_background(prepared.post, b"hello", ledger, NOW - EPOCH)
+            return post
+
+        post = asyncio.run(work())
+        VERIFIER.verify_post(ROOM, b"hello", post.encoded, self.roots, NOW)
+        self.assertTrue(threads.heard)
+        self.assertNotIn(threading.current_thread(), threads.heard)
+
+    def test_cancelling_a_task_cancels_its_call(self):
+        ledger, prepared = self.ledger(), self.prepared()
+        begun, cancelled = threading.Event(), threading.Event()
+
+        class Waiting(q.ProgressListener):
+            def begins(self, step):
+                begun.set()
+                cancelled.wait()
+
+        async def work():
+            token = q.CancelToken(Waiting())
+            task = asyncio.create_task(in_background(prepared.post, b"hello", ledger, NOW, token=token))
+            await asyncio.to_thread(begun.wait)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertTrue(token.is_cancelled())
+            cancelled.set()
+
+        # It waits for the threads too.
+        asyncio.run(work())
+        self.assertEqual(ledger.quota_left(ROOM, self.membership, NOW).used, 0)
 
 
 class Texts(unittest.TestCase):

@@ -1,4 +1,4 @@
-// Checks that the generated Swift parses and has the same operations as Kotlin. Only Xcode can compile it.
+// Checks that the Swift sources parse, and that the generated one has the same operations as Kotlin. Only Xcode can compile it.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -37,12 +37,15 @@ function* nodes(node) {
 
 const parser = new Parser();
 parser.setLanguage(Swift);
-const text = known(compiled(source));
-const tree = parser.parse((index) => (index < text.length ? text.slice(index, index + 8192) : null));
-const all = [...nodes(tree.rootNode)];
+const parse = (text) => {
+  const tree = parser.parse((index) => (index < text.length ? text.slice(index, index + 8192) : null));
+  return [...nodes(tree.rootNode)];
+};
+const all = parse(known(compiled(source)));
+const written = parse(readFileSync(join(bindings, "swift/Background.swift"), "utf8"));
 
 test("it parses without an error", () => {
-  const errors = all.filter((node) => node.type === "ERROR" || node.isMissing);
+  const errors = [...all, ...written].filter((node) => node.type === "ERROR" || node.isMissing);
   assert.deepEqual(errors.map((node) => `line ${node.startPosition.row + 1}: ${node.text.slice(0, 60)}`), []);
 });
 

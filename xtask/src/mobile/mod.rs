@@ -25,6 +25,13 @@ const UNCHECKED_HANDLE: &str = "return value.uniffiCloneHandle()";
 /// `IllegalStateException`.
 const CHECKED_HANDLE: &str = "return value.callWithHandle { it }";
 
+/// Sources that are not generated, and their places among the generated ones.
+const WRITTEN: [(&str, &str); 3] = [
+    ("kotlin/Background.kt", "kotlin/org/quotapass/Background.kt"),
+    ("python/quotapass_async.py", "python/quotapass_async.py"),
+    ("swift/Background.swift", "swift/Background.swift"),
+];
+
 /// Environment variable with the path of a jna.jar, in place of the distribution's.
 const JNA_VARIABLE: &str = "JNA_JAR";
 
@@ -71,6 +78,9 @@ fn bindings(out: &Path) -> Result<PathBuf> {
     change(&out.join("kotlin/org/quotapass/quotapass.kt"), |source| texts::kotlin(&check_handles(source)?))?;
     change(&out.join("python/quotapass.py"), texts::python)?;
     change(&out.join("swift/Quotapass.swift"), texts::swift)?;
+    for (source, place) in WRITTEN {
+        fs::copy(mobile().join(source), out.join(place)).with_context(|| format!("cannot copy {source}"))?;
+    }
     println!("wrote {}", out.display());
     Ok(library)
 }
@@ -116,7 +126,8 @@ fn kotlin(out: &Path, library: &Path) -> Result<()> {
     npm::install(&tests)?;
     let compiler = tests.join("node_modules/kotlin-compiler");
     let classes = out.join("tests.jar");
-    let sources = [out.join("kotlin/org/quotapass/quotapass.kt"), tests.join("QuotapassTest.kt")];
+    let package = out.join("kotlin/org/quotapass");
+    let sources = [package.join("quotapass.kt"), package.join("Background.kt"), tests.join("QuotapassTest.kt")];
     let mut command = Command::new(compiler.join("bin/kotlinc"));
     command.args(["-nowarn", "-classpath"]).arg(&jna).args(sources).arg("-d").arg(&classes);
     check(&mut command, "kotlinc")?;
