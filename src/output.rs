@@ -72,7 +72,7 @@ pub(super) fn note(text: impl AsRef<str>) {
     if logs_json() {
         tracing::info!("{text}");
     } else if is_json() {
-        write_error(&json!({ "level": "INFO", "message": text }).to_string());
+        write_error(&json!({ "level": "INFO", "message": text.trim_start() }).to_string());
     } else {
         write_error(text);
     }

@@ -198,7 +198,7 @@ fn init(flags: &Flags, output: Output) -> Result<()> {
     let path = flags.file().unwrap_or(Path::new(USUAL_FILE));
     let (rpc_url, chain_id, registry) = flags.chain();
     if let Some(registry) = registry {
-        address::parse(registry).with_context(|| format!("--registry `{registry}` is not a valid address"))?;
+        address::parse(registry).with_context(|| usage(format!("--registry `{registry}` is not a valid address")))?;
     }
     write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
     output.result(&format!("wrote {}", path.display()), json!({ "file": path }))

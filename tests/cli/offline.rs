@@ -75,12 +75,12 @@ fn settings_are_shown_with_their_origin_and_the_last_word_is_the_flags() {
     let mistyped = right.replace("5aA", "5aa");
     let place = ["--registry", &mistyped, "--chain-id", "5"];
     device.run(&[&["identity", "new", "--yes"], &place[..]].concat()).succeeds();
-    device.run(&[&["identity", "show"], &place[..]].concat()).fails(1, right);
-    device.run(&[&["config", "init", "--config", "other.toml"], &place[..]].concat()).fails(1, right);
-    device.run(&[&["relay", "init", "--config", "relay.toml"], &place[..]].concat()).fails(1, right);
+    device.run(&[&["identity", "show"], &place[..]].concat()).fails(2, right);
+    device.run(&[&["config", "init", "--config", "other.toml"], &place[..]].concat()).fails(2, right);
+    device.run(&[&["relay", "init", "--config", "relay.toml"], &place[..]].concat()).fails(2, right);
     device.run(&["withdraw", "--to", &mistyped]).fails(2, right);
     device.set("QUOTAPASS_REGISTRY", &mistyped);
-    device.run(&["identity", "show", "--chain-id", "5"]).fails(1, "from environment variable QUOTAPASS_REGISTRY");
+    device.run(&["identity", "show", "--chain-id", "5"]).fails(2, "from environment variable QUOTAPASS_REGISTRY");
     device.set("QUOTAPASS_REGISTRY", &right.to_uppercase().replacen("0X", "0x", 1));
     device.run(&["identity", "show", "--chain-id", "5"]).succeeds();
     device.unset("QUOTAPASS_REGISTRY");
@@ -161,17 +161,17 @@ fn no_output_shows_passwords_and_keys_of_addresses() {
     let place = ["--registry", "0x00000000000000000000000000000000000000aa", "--chain-id", "5"];
     let run = |arguments: &[&str]| device.run(&[arguments, &place].concat());
     hides(run(&["sync"]).fails(4, "cannot reach"));
-    hides(run(&["sync", "--rpc-url", "gopher://me:secret@host"]).fails(1, "is not the address of an endpoint"));
+    hides(run(&["sync", "--rpc-url", "gopher://me:secret@host"]).fails(2, "is not the address of an endpoint"));
     hides(&run(&["sync", "--rpc-url", "me:secret@host:8545/secret"]));
-    for relay in ["http://me:secret@127.0.0.1:1/secret", "ftp://me:secret@relay.example"] {
+    for (relay, code) in [("http://me:secret@127.0.0.1:1/secret", 4), ("ftp://me:secret@relay.example", 2)] {
         let proxy = "socks5h://me:secret@127.0.0.1:1";
-        hides(run(&["policy", "--scope", "lobby", "--relay", relay, "--members-proxy", proxy]).fails(1, "…@"));
+        hides(run(&["policy", "--scope", "lobby", "--relay", relay, "--members-proxy", proxy]).fails(code, "…@"));
     }
 
     // A line that is not TOML is not shown either.
     fs::write(device.path("config.toml"), "rpc_url = \"http://me:secret@host\n").unwrap();
     let refused = run(&["sync"]);
-    assert!(!refused.fails(1, "line 1").error.contains("secret"), "{}", refused.error);
+    assert!(!refused.fails(2, "line 1").error.contains("secret"), "{}", refused.error);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn ctrl_c_names_the_transaction_and_the_next_run_finds_it() {
     anvil.mine(1);
     let found = next.json();
     assert_eq!((&found["index"], &found["transaction"], &found["resumed"]), (&json!(0), &json!(hash), &json!(true)));
-    device.run(&deposit).fails(1, "is already a member (0)");
+    device.run(&deposit).fails(3, "is already a member (0)");
     let status = device.run(&["status", "--json"]).json();
     assert_eq!((&status["index"], &status["pending"]), (&json!(0), &json!([])));
     let info = device.run(&["registry", "info", "--json"]).json();
@@ -132,7 +132,7 @@ fn a_deposit_that_never_arrived_is_sent_by_the_next_run() {
         "eth_sendRawTransaction" => Answer::HangUp,
         _ => Answer::Pass,
     });
-    device.run(&["deposit", "--tier", "0", "--yes", "--rpc-url", &proxy.http()]).fails(1, "is unknown");
+    device.run(&["deposit", "--tier", "0", "--yes", "--rpc-url", &proxy.http()]).fails(4, "is unknown");
     let pending = device.run(&["status", "--json"]).json()["pending"].clone();
     assert_eq!([&pending[0]["what"], &pending[0]["state"]], [&json!("deposit"), &json!("unknown")]);
     let deposited = device.run(&["deposit", "--tier", "0", "--yes", "--json"]).json();
@@ -151,7 +151,7 @@ fn a_run_waits_for_confirmations() {
     anvil.mine(2);
     until("the run ends", || running.child.try_wait().unwrap().is_some());
     assert_eq!(running.json()["index"], 0);
-    device.run(&["sync", "--confirmations", "0"]).fails(1, "`confirmations` is `0`");
+    device.run(&["sync", "--confirmations", "0"]).fails(2, "`confirmations` is `0`");
 }
 
 fn deployment(url: &str) -> Vec<&str> {

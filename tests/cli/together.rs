@@ -1,7 +1,7 @@
 //! Several subcommands of one depositor at the same time.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     thread,
 };
 
@@ -10,8 +10,8 @@ use quotapass_testkit::{anvil::Anvil, process::now};
 use crate::world::{Device, WALLETS, configure, deploy};
 
 /// Reads lines until one contains these words.
-fn read_until(output: impl Read, words: &str) {
-    let found = BufReader::new(output).lines().any(|line| line.unwrap().contains(words));
+fn read_until(output: &mut impl BufRead, words: &str) {
+    let found = output.lines().any(|line| line.unwrap().contains(words));
     assert!(found, "the output ended without `{words}`");
 }
 
@@ -26,7 +26,8 @@ fn watch_post_and_verify_share_the_copy() {
     device.run(&["post", "--scope", "lobby", "hello", "--out", "hello.json"]).succeeds();
 
     let mut watch = device.spawn(&["watch", "--interval", "1", "--json"]);
-    read_until(watch.stderr.take().unwrap(), "following the chain");
+    let mut told = BufReader::new(watch.stdout.take().unwrap());
+    read_until(&mut told, "synced");
     thread::scope(|scope| {
         let verify = || device.run(&["verify", "hello.json"]);
         let verifying = [scope.spawn(verify), scope.spawn(verify), scope.spawn(verify)];
@@ -38,7 +39,7 @@ fn watch_post_and_verify_share_the_copy() {
     // A deposit that another subcommand has read first is news for the watcher, too.
     device.run(&["deposit", "--tier", "0", "--account", "1", "--yes"]).succeeds();
     device.run(&["sync"]).succeeds();
-    read_until(watch.stdout.take().unwrap(), "member_added");
+    read_until(&mut told, "member_added");
     watch.kill().unwrap();
     watch.wait().unwrap();
 }
