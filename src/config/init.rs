@@ -95,7 +95,9 @@ fn check(context: &Context) -> Result<()> {
     config.get::<EvmAddress>(Key::Registry)?;
     context.account()?;
     config.get::<u32>(Key::WalletLedger)?;
-    for number in [Key::ChainId, Key::RpcTimeout, Key::FirstBlock, Key::Confirmations, Key::MaxReorgDepth, Key::MaxMessageBytes] {
+    for number in
+        [Key::ChainId, Key::RpcTimeout, Key::FirstBlock, Key::Confirmations, Key::MaxReorgDepth, Key::MaxMessageBytes]
+    {
         config.get::<u64>(number)?;
     }
     config.min_anonymity()?;

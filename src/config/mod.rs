@@ -175,7 +175,7 @@ impl Key {
     pub(crate) fn flag(self) -> Option<String> {
         match self {
             Self::FirstBlock
-            Self::MaxReorgDepth
+            | Self::MaxReorgDepth
             | Self::MaxMessageBytes
             | Self::MinAnonymity
             | Self::TestChains

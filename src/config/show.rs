@@ -16,7 +16,8 @@ pub(super) fn run(context: &Context) -> Result<()> {
         let settings: Map<_, _> = Key::ALL
             .into_iter()
             .map(|key| {
-                let value = set(key).map(|(value, origin)| json!({ "value": key.shown(value), "from": origin.to_string() }));
+                let value =
+                    set(key).map(|(value, origin)| json!({ "value": key.shown(value), "from": origin.to_string() }));
                 (key.name().to_owned(), json!(value))
             })
             .collect();
