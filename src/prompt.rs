@@ -1,7 +1,7 @@
 //! Prompts: for secrets, without echo, and for confirmation.
 
 use std::{
-    env,
+    env, fs,
     io::{self, BufRead, Read, Write},
     path::PathBuf,
 };

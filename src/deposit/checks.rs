@@ -201,7 +201,7 @@ mod tests {
         // An epoch counts with the day on which it begins.
         let week = policy(7 * 86_400, 0, 1);
         let first = first_epoch(&week, NOW);
-        assert!(first >= midnight + 86_400 && first.0 % (7 * 86_400) == 0);
+        assert!(first >= midnight + 86_400 && first.0.is_multiple_of(7 * 86_400));
         let text = policy_warnings(&policy(3_600, 0, 2), None, &info(604_800), NOW);
         assert!(text[0].ends_with("can be sent from 2026-11-22 00:00:00Z on"), "{text:?}");
     }

@@ -3,7 +3,7 @@
 mod checks;
 
 use alloy_primitives::{BlockNumber, Bytes, TxHash, U256};
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_circuits::{identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{
@@ -188,7 +188,7 @@ impl Depositor<'_> {
         mined: Option<Mined>,
         is_resumed: bool,
     ) -> Result<()> {
-        let book = self.context.ledger_files(&self.owner)?.read_book()?;
+        let book = self.context.ledger_files(&self.owner)?.read_book(&self.owner, self.device, now()?)?;
         if let Some(until) = book.suspect_until() {
             note(format!(
                 "The ledger does not know whether this identity posted before {}: posting begins when the epoch of that \
