@@ -18,6 +18,8 @@ const PUBLISHED: [(&str, &str); 3] =
 /// Contracts whose code on a chain the program recognises, by the constants in `KNOWN_CODE`.
 const RECOGNISED: [&str; 2] = ["Registry", "SlashVerifier"];
 const KNOWN_CODE: &str = "crates/registry/src/provenance/known.rs";
+/// Folder of the artifacts: in the crate that is compiled from them, so that its package is complete.
+const ARTIFACTS: &str = "crates/registry/artifacts";
 
 /// Tests whose measurements are the gas snapshot; forge writes it below contracts/snapshots.
 const GAS_TESTS: &str = "test/gas/*.t.sol";
@@ -89,7 +91,7 @@ impl Forge {
 
     fn artifacts(&self, check: bool) -> Result<()> {
         self.run(&["build", "--quiet", "src"], &[])?;
-        let artifacts = self.contracts.join("artifacts");
+        let artifacts = crate::root().join(ARTIFACTS);
         fs::create_dir_all(&artifacts)?;
         let mut files = Vec::new();
         let mut known = String::from(KNOWN_HEAD);

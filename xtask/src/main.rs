@@ -13,6 +13,7 @@ mod npm;
 mod poseidon;
 mod process;
 mod prose;
+mod release;
 mod suites;
 mod web;
 
@@ -61,6 +62,8 @@ enum Task {
     /// Write or test the bindings for Kotlin, Swift and Python
     #[command(subcommand)]
     Mobile(mobile::Task),
+    /// Make the packages of a release: npm, wheel, maven, swift, crates, deb, archive, container, sbom
+    Release(release::Arguments),
     /// Build, test or measure the npm package in bindings/web
     #[command(subcommand)]
     Web(web::Task),
@@ -76,6 +79,7 @@ fn main() -> Result<()> {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
         Task::Mobile(task) => mobile::run(&task),
+        Task::Release(arguments) => release::run(&arguments),
         Task::Web(task) => web::run(&task),
     }
 }

@@ -10,13 +10,13 @@ use alloy_sol_types::sol;
 sol!(
     #[derive(Debug, PartialEq, Eq)]
     RegistryAbi,
-    "../../contracts/artifacts/Registry.json"
+    "artifacts/Registry.json"
 );
 
-sol!(SlashVerifierAbi, "../../contracts/artifacts/SlashVerifier.json");
+sol!(SlashVerifierAbi, "artifacts/SlashVerifier.json");
 
 sol!(
     #[derive(Debug, PartialEq, Eq)]
     TokenAbi,
-    "../../contracts/artifacts/DevToken.json"
+    "artifacts/DevToken.json"
 );

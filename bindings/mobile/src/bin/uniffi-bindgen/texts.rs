@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// The exceptions without a reason, and their texts, which are those in Rust.
 const WITHOUT_REASON: [(&str, &str); 1] = [("NotFound", "there is no such bucket")];
 
-const CHANGED: &str = "UniFFI changed its code for exceptions; adapt xtask/src/mobile/texts.rs";
+const CHANGED: &str = "UniFFI changed its code for exceptions; adapt src/bin/uniffi-bindgen/texts.rs";
 
 /// Returns the Kotlin source with other texts: each variant has a property `message` with a list.
 pub fn kotlin(source: &str) -> Result<String> {

@@ -1,0 +1,54 @@
+//! The Python wheel, by maturin: for every Python 3, and for every Linux since glibc 2.17.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Made, build::Build, consumers, files, tools};
+use crate::{process::check, root};
+
+/// Folder with `pyproject.toml`.
+const PROJECT: &str = "bindings/mobile/python";
+/// Lowest version of glibc, in the names of wheels: the lowest that Rust's standard library supports.
+const COMPATIBILITY: &str = "manylinux2014";
+
+/// Builds the library, and packs it with its module.
+pub fn make(build: &Build, out: &Path) -> Result<Made> {
+    // A program is looked up in the PATH of the command.
+    let mut maturin = Command::new("maturin");
+    tools::python(&mut maturin)?;
+    build.prepare(&mut maturin);
+    maturin
+        .args(["build", "--locked", "--zig", "--compatibility", COMPATIBILITY, "--out"])
+        .arg(out)
+        .current_dir(root().join(PROJECT))
+        // UniFFI's generator reads the symbols that the profile would remove.
+        .env("CARGO_PROFILE_MOBILE_STRIP", "debuginfo");
+    check(&mut maturin, "maturin build")?;
+    Ok(Made::file(files::only(out, ".whl")?))
+}
+
+/// Installs the wheel into a new virtual environment, and runs a program that imports it.
+pub fn test(made: &Made, clean: &Path) -> Result<Vec<PathBuf>> {
+    let wheel = made.paths.first().context("no wheel was made")?;
+    let name = wheel.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    ensure!(name.contains("-py3-none-manylinux"), "{name} is not for every Python 3 on Linux");
+    let unpacked = clean.join("unpacked");
+    let mut unzip = Command::new("python3");
+    check(unzip.args(["-m", "zipfile", "--extract"]).arg(wheel).arg(&unpacked), "python3 -m zipfile")?;
+    for file in ["LICENSE-APACHE", "LICENSE-MIT", "METADATA", "quotapass_async.py"] {
+        files::only(&unpacked, file)?;
+    }
+    let programs = tools::virtual_environment(clean.join("environment"))?;
+    let mut pip = Command::new(programs.join("pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-index"]).arg(wheel);
+    check(&mut pip, "pip install of the wheel")?;
+    let mut python = Command::new(programs.join("python"));
+    // -I: neither the folder of the program nor PYTHONPATH may provide the module.
+    python.arg("-I").arg(consumers().join("python/use.py")).current_dir(clean);
+    check(&mut python, "the program with the wheel")?;
+    Ok(vec![unpacked])
+}
