@@ -113,8 +113,8 @@ impl Build {
 
     /// The folder of this machine that stands in a text.
     fn folder_in(&self, content: &[u8]) -> Option<&Path> {
-        let folders = self.prefixes.iter().map(|(folder, _)| folder.as_path());
-        folders.into_iter().find(|folder| contains(content, folder.as_os_str().as_encoded_bytes()))
+        let mut folders = self.prefixes.iter().map(|(folder, _)| folder.as_path());
+        folders.find(|folder| contains(content, folder.as_os_str().as_encoded_bytes()))
     }
 }
 
@@ -123,8 +123,8 @@ fn contains(content: &[u8], path: &[u8]) -> bool {
     let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let ends = |rest: &[u8]| !rest.first().is_some_and(goes_on);
     // A search for the first byte is much faster than a comparison at each place.
-    let starts = content.iter().enumerate().filter(|(_, byte)| path.first() == Some(*byte));
-    starts.into_iter().any(|(place, _)| content[place..].strip_prefix(path).is_some_and(ends))
+    let mut starts = content.iter().enumerate().filter(|(_, byte)| path.first() == Some(*byte));
+    starts.any(|(place, _)| content[place..].strip_prefix(path).is_some_and(ends))
 }
 
 /// Cargo's folder, with the sources of dependencies.

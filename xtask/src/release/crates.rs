@@ -1,9 +1,6 @@
 //! The libraries, as `cargo publish` would send them.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,10 +9,11 @@ use crate::{process::check, root};
 
 /// The libraries without the prefix of their names, each after those on which it depends. This is the order of
 /// publication.
-pub const LIBRARIES: [&str; 9] =
+const LIBRARIES: [&str; 9] =
     ["bn254", "circuits", "setup", "text", "protocol", "registry", "wallet", "relay", "load"];
 /// Files that each package has.
 const FILES: [&str; 5] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"];
+
 /// Packs the libraries. The test compiles them from their packages, all at once, so that cargo does not do it here.
 pub fn make(build: &Build, out: &Path) -> Result<Made> {
     let mut cargo = build.cargo();
@@ -55,7 +53,7 @@ pub fn test(build: &Build, made: &Made, clean: &Path) -> Result<Vec<PathBuf>> {
     let mut cargo = build.cargo();
     cargo.args(["run", "--quiet"]).current_dir(&project).env("CARGO_TARGET_DIR", build.target().join("consumer"));
     check(&mut cargo, "the program with the libraries")?;
-    let mut locked = Command::new("cargo");
+    let mut locked = build.cargo();
     locked.args(["tree", "--locked", "--depth", "1", "--prefix", "none"]).current_dir(&project);
     let tree = super::build::output(&mut locked)?;
     for library in LIBRARIES {
