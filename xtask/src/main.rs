@@ -13,6 +13,7 @@ mod npm;
 mod poseidon;
 mod process;
 mod prose;
+mod registry_abi;
 mod release;
 mod suites;
 mod web;
@@ -90,7 +91,8 @@ fn root() -> PathBuf {
 }
 
 fn generate(check: bool) -> Result<()> {
-    for (path, content) in poseidon::generated_files().into_iter().chain(names::generated_files()?) {
+    let lists = poseidon::generated_files().into_iter().chain(names::generated_files()?);
+    for (path, content) in lists.chain([registry_abi::generated_file()?]) {
         write_or_check(&root().join(path), &content, check, "cargo xtask generate")?;
     }
     Ok(())

@@ -61,7 +61,10 @@ fn run_all(clock: &mut Clock) -> Result<BTreeSet<String>> {
     clock.announce("Kotlin, Swift and Python");
     mobile::test()?;
     clock.announce("web");
-    web::test()?;
+    let native = web::prepare()?;
+    web::test(&native)?;
+    clock.announce("bundles");
+    web::test_bundles(&native, false)?;
     Ok(not_run)
 }
 

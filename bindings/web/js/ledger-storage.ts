@@ -21,7 +21,10 @@ export interface Change<T> {
  * called after that.
  */
 export interface LedgerStorage {
-  /** Changes the record of an owner. `change` is synchronous, is called once, and gets null if there is no record. */
+  /**
+   * Changes the record of an owner. `change` is synchronous, and gets null if there is no record. It may be called again
+   * with newer bytes, if another process was first; only the last call counts.
+   */
   change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T>;
   /** Asks the browser to keep the storage until the user clears it; returns whether the browser agreed. */
   persist(): Promise<boolean>;

@@ -1,6 +1,8 @@
 // The code of a worker: either the module, which runs one call after the other, or one of its threads.
 
 import init, * as wasm from "../wasm/quotapass_web.js";
+// Not a dynamic import: bundlers cannot split a worker that they write as a classic script.
+import initThreaded, * as threaded from "../wasm/threads/quotapass_web.js";
 
 import type { CallArguments, CallName } from "./calls.js";
 import { Engine, type Wasm } from "./engine.js";
@@ -27,7 +29,6 @@ export type ToWorker =
 export type FromWorker = { readonly call: number } & ({ readonly result: unknown } | { readonly error: PlainError });
 
 const answer = (message: FromWorker): void => postMessage(message);
-const threaded = () => import("../wasm/threads/quotapass_web.js");
 let engine: Promise<Engine> | undefined;
 
 addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
@@ -40,14 +41,13 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
       await engine;
       answer({ call, result: null });
     } else if ("startThreads" in data) {
-      (await threaded()).startThreads(data.startThreads);
+      threaded.startThreads(data.startThreads);
       answer({ call, result: null });
     } else if ("thread" in data) {
       const { module, memory } = await received(data.thread);
-      const threads = await threaded();
-      await threads.default({ module_or_path: module, memory });
+      await initThreaded({ module_or_path: module, memory });
       answer({ call, result: null });
-      threads.runThread();
+      threaded.runThread();
     } else {
       answer({ call, result: await (await engine)?.run(data.name, data.args) });
     }
@@ -58,11 +58,10 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
 
 /** Starts the module with shared memory, and sends it to its threads through their ports. */
 async function startShared(url: string, ports: readonly MessagePort[]): Promise<Wasm> {
-  const threads = await threaded();
-  const { memory } = await threads.default({ module_or_path: url });
-  const shared: SharedModule = { module: threads.module(), memory };
+  const { memory } = await initThreaded({ module_or_path: url });
+  const shared: SharedModule = { module: threaded.module(), memory };
   for (const port of ports) port.postMessage(shared);
-  return threads;
+  return threaded;
 }
 
 /** Receives the message of a port. */

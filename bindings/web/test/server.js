@@ -6,13 +6,13 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
-const root = fileURLToPath(new URL("..", import.meta.url));
+const packageFolder = fileURLToPath(new URL("..", import.meta.url));
 
 /** Headers that make a page cross-origin isolated, so that it may share memory between threads. */
-const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+export const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** Serves `/fixture/` from one folder and everything else from the package; counts the requests. */
-export async function serve(fixture, { isolated = false } = {}) {
+/** Serves `/fixture/` from one folder and everything else from another one, or the package; counts the requests. */
+export async function serve(fixture, { isolated = false, root = packageFolder } = {}) {
   const asked = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");

@@ -1,5 +1,6 @@
 //! The npm package: `cargo xtask web`.
 
+mod bundles;
 mod demo;
 mod toolchain;
 
@@ -17,6 +18,7 @@ use crate::{
     process::{cargo, cargo_command, check, target},
     root,
 };
+pub use bundles::test as test_bundles;
 use toolchain::Toolchain;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -40,6 +42,12 @@ const OPTIMISATION: [&str; 9] = [
     "--enable-threads",
 ];
 
+/// Types of the module's JavaScript as a function.
+const INSTANCE_TYPES: &str = "\
+/** Returns a new copy of the module's JavaScript, which holds one instance of the module. */
+export default function instance(): typeof import(\"./quotapass_web.js\");
+";
+
 /// Subcommands of `cargo xtask web`.
 #[derive(Subcommand)]
 pub enum Task {
@@ -53,6 +61,12 @@ pub enum Task {
     Demo,
     /// Build the package without the last optimisation, and test it in Node.js and in Chromium
     Test,
+    /// Build and pack the package, install it as from a registry, and test it with bundlers and versions of Node.js
+    Bundles {
+        /// Also test with older versions of Vite
+        #[arg(long)]
+        long: bool,
+    },
     /// Build the package as for publication, and measure it in Chromium beside snarkjs
     Bench,
 }
@@ -62,47 +76,75 @@ pub fn run(task: &Task) -> Result<()> {
     match task {
         Task::Build { release } => build(*release),
         Task::Demo => demo::build(),
-        Task::Test => test(),
+        Task::Test => test(&prepare()?),
+        Task::Bundles { long } => bundles::test(&prepare()?, *long),
         Task::Bench => bench(),
     }
 }
 
-/// Runs the tests of the package in Node.js and Chromium, with passes that are made and verified natively.
-pub fn test() -> Result<()> {
+/// The native side of the tests.
+pub struct Native {
+    /// The program, which verifies passes.
+    program: PathBuf,
+    /// The folder of its files: keys, members, passes.
+    fixture: PathBuf,
+}
+
+/// Builds the package without the last optimisation, and the native side of its tests.
+pub fn prepare() -> Result<Native> {
     demo::check_built()?;
     build(false)?;
-    let (native, fixture) = native()?;
+    native()
+}
+
+/// Runs the tests of the package in Node.js and Chromium, with passes that are made and verified natively.
+pub fn test(native: &Native) -> Result<()> {
+    // anvil, for the helpers of chains.
+    npm::install(&root().join("contracts"))?;
     let mut node = Command::new("node");
-    node.args(["--test", "--test-concurrency=1", "test/node.test.js", "test/handles.test.js", "test/browser.test.js"]);
-    node.current_dir(package()).env("NATIVE", native).env("FIXTURE", fixture);
-    check(&mut node, "node --test in bindings/web")
+    node.args(["--test", "--test-concurrency=1"]);
+    node.args(
+        ["node", "handles", "file-ledgers", "viem", "package", "browser"].map(|name| format!("test/{name}.test.js")),
+    );
+    check(native.for_tests(&mut node), "node --test in bindings/web")
+}
+
+impl Native {
+    /// Sets folder and environment of tests.
+    fn for_tests<'a>(&self, node: &'a mut Command) -> &'a mut Command {
+        node.current_dir(package()).env("NATIVE", &self.program).env("FIXTURE", &self.fixture)
+    }
 }
 
 /// Measures proofs of the package and of snarkjs in one page.
 fn bench() -> Result<()> {
     build(true)?;
-    let (_, fixture) = native()?;
+    let Native { fixture, .. } = native()?;
     check(
         Command::new("node").arg("bench/run.js").current_dir(package()).env("FIXTURE", fixture),
         "node bench/run.js in bindings/web",
     )
 }
 
-/// Compiles the native side of the tests, and runs it to write its files. Returns the program and the folder of the
-/// files.
-fn native() -> Result<(PathBuf, PathBuf)> {
+/// Compiles the native side of the tests, and runs it to write its files.
+fn native() -> Result<Native> {
     cargo(["build", "--package", "quotapass-web", "--example", "native"])?;
     let program = target().join("debug/examples").join(format!("native{}", std::env::consts::EXE_SUFFIX));
     let fixture = target().join("web-fixture");
     check(Command::new(&program).arg("make").arg(&fixture), "native make")?;
-    Ok((program, fixture))
+    Ok(Native { program, fixture })
 }
 
-/// Builds the package in its folder.
+/// Builds the package in its folder, from nothing, and writes `built.json`, without which it cannot be packed.
 pub fn build(release: bool) -> Result<()> {
     let package = package();
     npm::install(&package)?;
     let toolchain = Toolchain::find()?;
+    for folder in ["dist", "wasm"].map(|name| package.join(name)) {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+    }
     for (folder, threads) in MODULES {
         let module = compile(&toolchain, threads)?;
         let generated = package.join(folder);
@@ -111,7 +153,31 @@ pub fn build(release: bool) -> Result<()> {
             optimise(&package, &generated.join(MODULE))?;
         }
     }
-    check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")
+    instance(&package)?;
+    check(Command::new("node").arg("node_modules/typescript/bin/tsc").current_dir(&package), "tsc in bindings/web")?;
+    let mut built = Command::new("node");
+    built.arg("scripts/built.js").args(release.then_some("--release"));
+    check(built.current_dir(&package), "scripts/built.js in bindings/web")
+}
+
+/// Writes the module's JavaScript a second time, as a function that returns a new copy of it: its state is in global
+/// variables, and Node.js needs a copy for each client, also in a bundle.
+fn instance(package: &Path) -> Result<()> {
+    let mut bundle = Command::new(package.join("node_modules/.bin/esbuild"));
+    bundle.current_dir(package).args([
+        "wasm/quotapass_web.js",
+        "--bundle",
+        "--format=iife",
+        "--global-name=copy",
+        "--banner:js=export default function instance() {",
+        "--footer:js=return copy;\n}",
+        "--target=es2022",
+        "--log-level=warning",
+        "--outfile=wasm/instance.js",
+    ]);
+    check(&mut bundle, "esbuild in bindings/web")?;
+    let types = package.join("wasm/instance.d.ts");
+    fs::write(&types, INSTANCE_TYPES).with_context(|| format!("cannot write {}", types.display()))
 }
 
 /// Returns the package's folder.

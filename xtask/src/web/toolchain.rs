@@ -20,8 +20,9 @@ const ADVICE: &str = "this toolchain cannot compile for WebAssembly; run `rustup
                       `rustup component add rust-src`";
 
 /// Flags that make modules smaller: a panic ends the module without a message, because no user would read it, and the
-/// rounds of hashes are loops.
-const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort --cfg=sha2_backend_soft=\"compact\"";
+/// rounds of hashes are loops. Without the places of panics, a module does not contain paths of the machine that built it.
+const SMALL: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none \
+                     --cfg=sha2_backend_soft=\"compact\"";
 /// Flags that let threads share the memory. wasm-bindgen uses the exported symbols to create the threads' own data. The
 /// memory limit still fits in a phone's address space, and is several times the memory that is used.
 const SHARED: &str = "-Ctarget-feature=+atomics,+bulk-memory,+mutable-globals -Clink-arg=--shared-memory \
