@@ -66,7 +66,8 @@ pub(crate) struct Program {
     follower: ChainFollower,
     slasher: Slasher,
     policy_key: NoteKey,
-    routes: Option<MakeRoutes>,
+    /// The routes of a chat, and the path of its page.
+    chat: Option<(&'static str, MakeRoutes)>,
 }
 
 /// The findings of a check.
@@ -141,7 +142,7 @@ impl Program {
             ChainSettings { poll: fixed.chain.poll, is_own: chain.is_embedded, ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
-        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None })
+        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, chat: None })
     }
 
     /// Returns the public key that the policies are signed with.
@@ -149,9 +150,9 @@ impl Program {
         self.policy_key.public()
     }
 
-    /// Adds routes.
-    pub(crate) fn with_routes(self, routes: MakeRoutes) -> Self {
-        Self { routes: Some(routes), ..self }
+    /// Adds the routes of a chat, and a link to its page at `path` to the status page.
+    pub(crate) fn with_chat(self, path: &'static str, routes: MakeRoutes) -> Self {
+        Self { chat: Some((path, routes)), ..self }
     }
 
     /// Checks everything that can be checked without running and without writing.
@@ -236,16 +237,16 @@ impl Program {
             // An embedded chain answers at once, so the relay is ready when it reports that it listens.
             self.follower.step()?;
         }
-        let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes } = self;
+        let Self { configuration, context, chain, relay, follower, slasher, policy_key, chat } = self;
         let members = follower.members();
         let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine)?;
         let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
         let key = policy_key.public();
         service = service.with_policy_key(policy_key);
         let watched = engine.clone();
-        if let Some(routes) = routes {
+        if let Some((path, routes)) = chat {
             let routes = routes(engine, Arc::clone(&chain.link), service.stopping());
-            service = service.with_routes(routes);
+            service = service.with_chat_link(path).with_routes(routes);
         }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock);
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;

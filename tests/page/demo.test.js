@@ -1,94 +1,74 @@
-// Opens the chat room of `quotapass demo --web` in Chromium, as two people.
-//
-// QUOTAPASS_URL          the address of the room
-// QUOTAPASS_CHROMIUM     the browser; /usr/bin/chromium if it is not set
-// QUOTAPASS_SCREENSHOTS  a folder for screenshots; none are kept if it is not set
+// The chat room with two people: what they see of each other, the quota, a badge, and a cheater. See room.js for the
+// environment.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { chromium, devices } from "playwright-core";
-
-const url = process.env.QUOTAPASS_URL;
-const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
-/** An epoch of the room has 60 seconds, and may end at any moment. */
-const timeout = 90_000;
+import { barriers } from "./axe.js";
+import { desktop, isOnFirstScreen, join, launch, lines, phone, say, screenshot, smallPhone, state, text, url, visit } from "./room.js";
 
 let browser;
 let anna;
 let boris;
 
 before(async () => {
-  assert.ok(existsSync(executablePath), `no browser at ${executablePath}; install chromium or set QUOTAPASS_CHROMIUM`);
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-  anna = await open({ viewport: { width: 1000, height: 1100 }, colorScheme: "light" });
-  const { viewport, deviceScaleFactor, isMobile, hasTouch } = devices["Pixel 7"];
-  boris = await open({ viewport, deviceScaleFactor, isMobile, hasTouch, colorScheme: "dark" });
+  browser = await launch();
+  anna = await join(browser, desktop);
+  boris = await join(browser, phone);
 });
 
 after(() => browser?.close());
 
-/** Opens the room as a new member with a separate browser context. Returns the page, and its list of problems. */
-async function open(options) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(timeout);
-  const problems = [];
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("request", (request) => request.url().startsWith(new URL(url).origin) || problems.push(request.url()));
-  await page.goto(url);
-  await page.getByRole("button", { name: "Lock a deposit and join" }).click();
-  await state(page, "Ready");
-  assert.ok(await page.evaluate(() => crossOriginIsolated), "the page cannot share memory between threads");
-  return { page, problems };
-}
+test("the message field is on the first screen of a phone, before and after joining", async () => {
+  for (const options of [phone, smallPhone]) {
+    const { page } = await visit(browser, options);
+    await state(page, "Not a member");
+    for (const id of ["say", "send", "join"]) assert.ok(await isOnFirstScreen(page, id), `${id} before joining`);
+    // A text that is typed too early is kept.
+    await page.getByLabel("Your message").fill("Too early");
+    await page.getByLabel("Your message").press("Enter");
+    await page.locator("#answer", { hasText: "Not sent yet" }).waitFor();
+    assert.equal(await page.getByLabel("Your message").inputValue(), "Too early");
+    assert.deepEqual(await barriers(page), []);
+    await page.context().close();
+  }
+  for (const id of ["log", "say", "send"]) assert.ok(await isOnFirstScreen(boris.page, id), id);
+});
 
-const state = (page, text) => page.locator("#state", { hasText: new RegExp(`^${text}$`) }).waitFor();
-const text = (page, id) => page.locator(`#${id}`).textContent();
-const lines = (page, message, verdict) => page.locator("#lines > li", { hasText: message }).filter({ hasText: verdict });
-
-/** Types a message, sends it with the Enter key, and waits for the answer. */
-async function say(page, message) {
-  const field = page.getByLabel("Your message");
-  const before = await page.locator("#answer").textContent();
-  await page.waitForFunction(() => !document.getElementById("send").disabled);
-  await page.locator("#answer").evaluate((answer) => (answer.textContent = ""));
-  await field.fill(message);
-  await field.press("Enter");
-  await page.waitForFunction(() => document.getElementById("answer").textContent !== "");
-  return (await text(page, "answer")) || before;
-}
-
-async function screenshot(page, name) {
-  const folder = process.env.QUOTAPASS_SCREENSHOTS;
-  if (folder) await page.screenshot({ path: join(folder, name), fullPage: true });
-}
-
-test("what one writes the other sees, and the relay sees no name", async () => {
+test("what one writes the other sees, with its time, and the relay sees no name", async () => {
   assert.match(await say(anna.page, "Good evening"), /^Accepted; \d messages left\.$/);
   assert.match(await say(boris.page, "Good evening to you"), /^Accepted/);
-  await lines(boris.page, "Good evening", "Accepted").first().waitFor();
-  const line = lines(anna.page, "Good evening to you", "Accepted");
-  await line.waitFor();
+  for (const [page, own, others] of [
+    [anna.page, "Good evening", "Good evening to you"],
+    [boris.page, "Good evening to you", "Good evening"],
+  ]) {
+    await lines(page, own).locator("b", { hasText: "You" }).waitFor();
+    await lines(page, others).waitFor();
+    assert.equal(await lines(page, others).locator("b").count(), 0, "another's message looks like one's own");
+    const said = Date.parse(await lines(page, others).locator("time").getAttribute("datetime"));
+    assert.ok(Math.abs(Date.now() - said) < 120_000, `${said} is not the time of the message`);
+  }
+  const line = lines(anna.page, "Good evening to you");
   await line.getByText("What the relay saw").click();
   const seen = await line.locator("table").textContent();
   assert.match(seen, /nullifier0x[0-9a-f]{64}/);
-  const { commitment } = await boris.page.evaluate(() => ({ commitment: document.getElementById("identity").textContent }));
+  const commitment = await text(boris.page, "identity");
   assert.ok(!seen.includes(commitment.slice(0, 8)), "the pass names its member");
   assert.match(await text(anna.page, "hidden"), /^\d+ members$/);
   assert.match(await text(anna.page, "took"), /^\d+ ms$/);
   await screenshot(anna.page, "demo-light.png");
 });
 
-test("the browser refuses what would be too much", async () => {
+test("the browser refuses what would be too much, and keeps the text", async () => {
   for (let sent = 0; sent < 30; sent += 1) {
     const answer = await say(anna.page, `and ${sent}`);
-    if (answer.startsWith("Accepted")) continue;
+    if (answer.startsWith("Accepted")) {
+      assert.equal(await anna.page.getByLabel("Your message").inputValue(), "");
+      continue;
+    }
     assert.match(answer, /^Not sent, by your own browser: .*quota/);
     assert.equal(await text(anna.page, "left"), "0");
+    assert.equal(await anna.page.getByLabel("Your message").inputValue(), `and ${sent}`);
     return;
   }
   assert.fail("thirty messages were sent, and none was refused");
@@ -102,45 +82,84 @@ test("a member has one name", async () => {
   await anna.page.locator("#badges", { hasText: "it has another chat key already" }).waitFor();
 });
 
-test("whoever puts an old count back loses the deposit, and both see it", async () => {
-  const cheat = boris.page.getByRole("button", { name: "Put back an old count" });
-  // If an epoch ended since the last message, its numbers are free, and the next try finds them used.
-  for (let tries = 0; tries < 5 && (await text(boris.page, "state")) !== "Slashed"; tries += 1) {
-    assert.match(await say(boris.page, `Try ${tries}`), /^(Accepted|Not sent|Refused)/);
-    if (await cheat.isEnabled()) await cheat.click();
-    const caught = lines(boris.page, "coin!", /quota exceeded|slashed member/).first();
-    await caught.or(lines(boris.page, "Buy my other coin!", "Accepted").nth(tries)).first().waitFor();
-    await boris.page.waitForTimeout(500);
+test("refused messages are a count, and a flood of them moves nothing", async () => {
+  const post = (number) =>
+    fetch(new URL("messages", url), {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ scope: "lobby", message: `spam ${number}`, pass: "AAAA" }),
+    });
+  const before = await anna.page.locator("#lines > li").count();
+  for (let number = 1; number <= 300; number += 1) assert.equal((await (await post(number)).json()).verdict, "malformed");
+  await anna.page.locator("#refused-count", { hasText: /^300 messages were refused$/ }).waitFor();
+  assert.equal(await anna.page.locator("#lines > li").count(), before);
+  await anna.page.locator("#refused > summary").click();
+  await anna.page.locator("#refusals > li", { hasText: /no readable pass, 300 times/ }).waitFor();
+  assert.match(await text(anna.page, "refusals"), /spam 300/);
+  // Someone who comes later sees the same.
+  const late = await visit(browser, desktop);
+  await late.page.locator("#refused-count", { hasText: "300 messages were refused" }).waitFor();
+  await lines(late.page, "Good evening").waitFor();
+  assert.ok(!(await text(late.page, "lines")).includes("spam"));
+  await late.page.context().close();
+});
+
+test("a tab that is loaded again is the same member, and knows its messages", async () => {
+  const before = await text(anna.page, "identity");
+  await anna.page.reload();
+  await state(anna.page, "Ready");
+  assert.equal(await text(anna.page, "identity"), before);
+  await lines(anna.page, "Good evening").locator("b", { hasText: "You" }).waitFor();
+});
+
+test("it fits a phone, and axe finds no barrier", async () => {
+  for (const { page } of [anna, boris]) {
+    const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    assert.ok(!tooWide, "the page scrolls sideways");
+    await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+    assert.deepEqual(await barriers(page), []);
   }
+});
+
+test("cheating works at the first click and costs the deposit, and both see it", async () => {
+  await boris.page.getByRole("button", { name: "Put back an old count" }).click();
   await state(boris.page, "Slashed");
-  await lines(anna.page, "coin!", "quota exceeded").first().waitFor();
+  await lines(anna.page, "Buy my coin!").or(anna.page.locator("#refusals > li", { hasText: "coin!" })).first().waitFor();
+  await anna.page.locator("#refusals > li", { hasText: "quota exceeded" }).waitFor({ state: "attached" });
   for (const { page } of [anna, boris]) {
     await page.locator("#events > li", { hasText: "give away the secret" }).waitFor();
     await page.locator("#events > li", { hasText: "is slashed" }).waitFor();
   }
   assert.equal(await text(boris.page, "deposit"), "lost");
   assert.ok(await boris.page.getByLabel("Your message").isDisabled());
+  assert.match(await text(boris.page, "lost"), /two different messages with the same number.*took the deposit/s);
+  assert.ok(await boris.page.locator("#lost").isVisible());
   assert.match(await say(anna.page, "I am still here"), /^(Accepted|Not sent)/);
+  assert.deepEqual(await barriers(boris.page), []);
   await screenshot(boris.page, "demo-dark-phone.png");
 });
 
-test("a tab that is loaded again is the same member", async () => {
-  const before = await text(anna.page, "identity");
-  await anna.page.reload();
-  await state(anna.page, "Ready");
-  assert.equal(await text(anna.page, "identity"), before);
+test("who was slashed stays slashed after a reload, and can begin again", async () => {
+  const before = await text(boris.page, "identity");
+  await boris.page.reload();
+  await state(boris.page, "Slashed");
+  assert.ok(await boris.page.locator("#lost").isVisible());
+  await boris.page.getByRole("button", { name: "Begin again as a new member" }).click();
+  await state(boris.page, "Not a member");
+  assert.notEqual(await text(boris.page, "identity"), before);
+  await boris.page.getByRole("button", { name: "Lock a deposit and join" }).click();
+  await state(boris.page, "Ready");
 });
 
-test("it fits a phone, and everything has a name", async () => {
-  for (const { page } of [anna, boris]) {
-    const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    assert.ok(!tooWide, "the page scrolls sideways");
-    const nameless = await page.locator("button, input, a, [role=log]").evaluateAll((all) => {
-      const hasName = (one) => one.textContent.trim() || one.labels?.length || one.getAttribute("aria-labelledby");
-      return all.filter((one) => !hasName(one)).map((one) => one.outerHTML);
-    });
-    assert.deepEqual(nameless, []);
-  }
+test("the browser had nothing to complain about", () => {
   assert.deepEqual(anna.problems, []);
   assert.deepEqual(boris.problems, []);
+});
+
+test("the relay's page links to the room", async () => {
+  const { page } = await visit(browser, desktop, new URL("/", url).href);
+  await page.getByRole("link", { name: "Open the chat room" }).click();
+  await state(page, "Not a member");
+  assert.equal(page.url(), url);
+  await page.context().close();
 });

@@ -63,8 +63,8 @@ fn live(server: &Server, posts: &[Sent]) {
 fn tests() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     assert!(
-        tests.join("node_modules/playwright-core").exists(),
-        "the browser's driver is missing; run `npm ci` in tests/page"
+        ["playwright-core", "axe-core"].iter().all(|package| tests.join("node_modules").join(package).exists()),
+        "the browser's driver or axe-core is missing; run `npm ci` in tests/page"
     );
     tests
 }
@@ -92,7 +92,11 @@ fn the_demo_in_a_real_browser() {
     let mut listening = String::new();
     BufReader::new(demo.stdout.take().unwrap()).read_line(&mut listening).unwrap();
     let listening: Value = serde_json::from_str(&listening).unwrap();
-    let tested = std::panic::catch_unwind(|| node("demo.test.js", listening["url"].as_str().unwrap(), None));
+    let url = listening["url"].as_str().unwrap();
+    let tested = std::panic::catch_unwind(|| {
+        node("demo.test.js", url, None);
+        node("faults.test.js", url, None);
+    });
     demo.kill().unwrap();
     demo.wait().unwrap();
     tested.unwrap();

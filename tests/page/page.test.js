@@ -13,6 +13,8 @@ import { after, before, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
+import { barriers } from "./axe.js";
+
 const url = process.env.QUOTAPASS_URL;
 const posts = readFileSync(process.env.QUOTAPASS_POSTS, "utf8").trim().split("\n");
 const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
@@ -135,4 +137,17 @@ test("a keyboard and a screen reader find their way", async () => {
   }, 0);
   assert.equal(await page.locator("svg[role=img]:not([aria-label])").count(), 0);
   assert.equal(await page.locator("th:not([scope])").count(), 0);
+});
+
+test("axe finds no barrier, on a desk and on a phone", async () => {
+  for (const options of [
+    { viewport: { width: 1200, height: 900 }, colorScheme: "light" },
+    { viewport: { width: 360, height: 740 }, deviceScaleFactor: 1, colorScheme: "dark", hasTouch: true, isMobile: true },
+  ]) {
+    const { page } = await open(options);
+    await page.waitForFunction(() => document.querySelector("#slashes tbody tr") !== null);
+    await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+    assert.deepEqual(await barriers(page), [], options.colorScheme);
+    await page.context().close();
+  }
 });

@@ -9,6 +9,7 @@ mod garbage;
 mod limits;
 #[cfg(target_os = "linux")]
 mod nginx;
+mod pages;
 mod policy;
 mod proxies;
 mod routes;

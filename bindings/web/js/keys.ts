@@ -15,10 +15,11 @@ interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @internal Returns the key files, from the cache or fetched, after a check of each one's hash. */
+/** @internal Returns the key files, from the cache or fetched in parallel, after a check of each one's hash. */
 export async function readKeys(sources: KeySources, options: ReadOptions): Promise<{ post: Uint8Array; badge: Uint8Array | null }> {
-  const post = await readKey("post", sources.post, options);
-  return { post, badge: sources.badge === undefined ? null : await readKey("badge", sources.badge, options) };
+  const badge = sources.badge === undefined ? null : readKey("badge", sources.badge, options);
+  const [post, readBadge] = await Promise.all([readKey("post", sources.post, options), badge]);
+  return { post, badge: readBadge };
 }
 
 async function readKey(

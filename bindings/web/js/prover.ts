@@ -27,20 +27,23 @@ export class Prover extends Handle {
     this.isDevelopment = isDevelopment;
   }
 
-  /** Loads keys from the cache, or fetches them. */
-  static async load(client: Client, sources: KeySources, { trusted = [], onProgress, signal }: LoadOptions = {}): Promise<Prover> {
+  /**
+   * Loads keys from the cache, or fetches them. The client may be the promise of `start`: the keys are then fetched while
+   * the module starts.
+   */
+  static async load(client: Client | Promise<Client>, sources: KeySources, { trusted = [], onProgress, signal }: LoadOptions = {}): Promise<Prover> {
     const again = async (turn: Turn) => {
       const { post, badge } = await readKeys(sources, {});
       return (await turn.call("loadProver", post, badge, [...trusted])).id;
     };
-    // Fetched before the turn, so that other calls can use the module in the meantime.
-    const keys = await readKeys(sources, { onProgress, signal });
-    return client.turn(signal, async (turn) => {
+    // Fetched before the turn, so that other calls can use the module in the meantime. If both fail, one error is reported.
+    const [keys, started] = await Promise.all([readKeys(sources, { onProgress, signal }), client]);
+    return started.turn(signal, async (turn) => {
       for (const [circuit, key] of [["post", keys.post], ["badge", keys.badge]] as const) {
         if (key !== null) onProgress?.({ circuit, step: "reading", loaded: key.length, total: key.length });
       }
       const { id, ...facts } = await turn.call("loadProver", keys.post, keys.badge, [...trusted]);
-      return new Prover(client, again, { generation: turn.generation, id }, facts);
+      return new Prover(started, again, { generation: turn.generation, id }, facts);
     });
   }
 

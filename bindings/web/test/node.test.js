@@ -28,6 +28,17 @@ before(async () => {
 
 after(() => client.close());
 
+test("keys load while the module starts", async () => {
+  const starting = start({ ledgers: new MemoryLedgers() });
+  const loaded = await Prover.load(starting, keys);
+  assert.equal(loaded.origin, prover.origin);
+  assert.equal(loaded.isDevelopment, prover.isDevelopment);
+  (await starting).close();
+  await assert.rejects(loaded.verifier().verifyPost(room, "", new Uint8Array(246), []), fails("closed"));
+  // A module that does not start is the error of the load.
+  await assert.rejects(Prover.load(Promise.reject(new QuotapassError("start_failed", "no module")), keys), fails("start_failed"));
+});
+
 /** A new ledger for each test: the old records are removed. */
 function freshLedger(options = { history: "none" }) {
   ledgers.records.clear();

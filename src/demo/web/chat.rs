@@ -1,9 +1,9 @@
 //! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode},
@@ -13,27 +13,17 @@ use axum::{
     },
     routing::{get, post},
 };
-use futures_util::{Stream, stream};
-use parking_lot::{Mutex, MutexGuard};
-use quotapass_circuits::{
-    formats::wire::{PostPass, decode_text},
-    identity::IdentityCommitment,
-    membership::{MemberIndex, Root},
-    requirement::Requirement,
-    share::{Nullifier, ShareValue},
-};
-use quotapass_protocol::{UnixSeconds, Verdict};
+use futures_util::Stream;
+use quotapass_circuits::{formats::wire::decode_text, identity::IdentityCommitment, membership::MemberIndex};
 use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::lines::Lines;
 use crate::{relay::DEPOSITOR, time::now};
 
-/// Number of messages that are kept for new listeners.
-const KEPT: usize = 200;
 /// Size limit of a request in bytes.
 const MAX_BODY: usize = 16 * 1_024;
 /// The tier of the page's wallet: 10 tokens, for 20 messages per epoch.
@@ -44,40 +34,7 @@ pub(super) struct Chat {
     engine: Engine,
     registry: Arc<RegistryLink>,
     stopping: CancellationToken,
-    lines: Mutex<Lines>,
-}
-
-struct Lines {
-    kept: VecDeque<Arc<Line>>,
-    said: u64,
-    listeners: broadcast::Sender<Arc<Line>>,
-}
-
-/// A message with the relay's verdict and everything that the relay saw.
-#[derive(Debug, Serialize)]
-struct Line {
-    number: u64,
-    at: UnixSeconds,
-    scope: String,
-    message: String,
-    #[serde(flatten)]
-    verdict: Verdict,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seen: Option<Seen>,
-}
-
-/// The fields of a pass without its proof.
-#[derive(Debug, Serialize)]
-struct Seen {
-    nullifier: Nullifier,
-    y: ShareValue,
-    root: Root,
-    epoch: u64,
-    epoch_seconds: u32,
-    #[serde(flatten)]
-    requirement: Requirement,
-    limit_cap: u16,
-    bytes: usize,
+    lines: Lines,
 }
 
 #[derive(Deserialize)]
@@ -105,37 +62,7 @@ type Failure = (StatusCode, Json<ErrorBody>);
 
 impl Chat {
     pub(super) fn new(engine: Engine, registry: Arc<RegistryLink>, stopping: CancellationToken) -> Self {
-        let lines = Lines { kept: VecDeque::new(), said: 0, listeners: broadcast::Sender::new(KEPT) };
-        Self { engine, registry, stopping, lines: Mutex::new(lines) }
-    }
-
-    /// Locks the lines. No code panics under this lock, so a poisoned lock is still usable.
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock()
-    }
-
-    fn publish(&self, said: Said, verdict: Verdict, pass: Option<&[u8]>, at: UnixSeconds) -> Arc<Line> {
-        let seen = pass.and_then(|bytes| Some((bytes.len(), PostPass::from_bytes(bytes).ok()?)));
-        let seen = seen.map(|(bytes, pass)| Seen {
-            nullifier: pass.nullifier,
-            y: pass.y,
-            root: pass.root,
-            epoch: pass.epoch.number(),
-            epoch_seconds: pass.epoch.seconds().get(),
-            requirement: pass.requirement,
-            limit_cap: pass.limit_cap.get(),
-            bytes,
-        });
-        let mut lines = self.lines();
-        lines.said += 1;
-        let line = Arc::new(Line { number: lines.said, at, scope: said.scope, message: said.message, verdict, seen });
-        lines.kept.push_back(Arc::clone(&line));
-        if lines.kept.len() > KEPT {
-            lines.kept.pop_front();
-        }
-        // There may be no listener.
-        let _ = lines.listeners.send(Arc::clone(&line));
-        line
+        Self { engine, registry, stopping, lines: Lines::default() }
     }
 }
 
@@ -149,8 +76,12 @@ pub(super) fn routes(chat: Arc<Chat>) -> Router {
         .with_state(chat)
 }
 
-/// Receives a message, submits it to the relay, and publishes message and verdict.
-async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejection>) -> Result<Response, Failure> {
+/// Receives a message, submits it to the relay, and publishes it if it is accepted. Returns it with its verdict.
+async fn say(
+    State(chat): State<Arc<Chat>>,
+    Extension(source): Extension<Source>,
+    said: Result<Json<Said>, JsonRejection>,
+) -> Result<Response, Failure> {
     let Json(said) = said.map_err(unreadable)?;
     let pass = decode_text(&said.pass).map(Bytes::from);
     let owned = OwnedPost {
@@ -158,36 +89,20 @@ async fn say(State(chat): State<Arc<Chat>>, said: Result<Json<Said>, JsonRejecti
         message: said.message.clone().into(),
         pass: pass.clone().map_err(Into::into),
     };
-    let verdict = chat.engine.submit(Source::name("demo"), vec![owned]).await.pop();
+    let verdict = chat.engine.submit(source, vec![owned]).await.pop();
     let verdict = verdict.ok_or_else(|| failure(StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping"))?;
     let at = now().map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    Ok(Json(chat.publish(said, verdict, pass.ok().as_deref(), at)).into_response())
+    let line = chat.lines.publish(said.scope, said.message, pass.ok().as_deref(), verdict, at);
+    Ok(Json(line).into_response())
 }
 
-/// Streams all messages that are kept, and then each new one.
+/// Streams all messages that are kept, and then each new one, and the counts of refused messages.
 async fn listen(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let (first, next) = {
-        let lines = chat.lines();
-        let first: VecDeque<_> = lines.kept.iter().filter(|line| line.number > last).cloned().collect();
-        (first, lines.listeners.subscribe())
-    };
-    let lines = stream::unfold((first, next, chat.stopping.clone()), |(mut first, mut next, stopping)| async move {
-        let line = match first.pop_front() {
-            Some(line) => line,
-            None => tokio::select! {
-                () = stopping.cancelled() => return None,
-                // A listener that is too slow is disconnected; it reconnects with the number of its last line.
-                line = next.recv() => line.ok()?,
-            },
-        };
-        let event = Event::default().id(line.number.to_string()).json_data(&*line);
-        Some((event, (first, next, stopping)))
-    });
-    Sse::new(lines).keep_alive(KeepAlive::default())
+    Sse::new(chat.lines.listen(last, chat.stopping.clone())).keep_alive(KeepAlive::default())
 }
 
 /// Returns root and number of members on the chain, which a wallet normally asks of its own endpoint.

@@ -1,14 +1,17 @@
 //! The files of the page: HTML, scripts, WebAssembly and proving keys.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
-    body::Bytes,
-    extract::Path,
-    http::{HeaderName, StatusCode, header},
+    extract::{Path, Query},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use quotapass_circuits::prover::ProvingKey;
+use quotapass_relay::http::{Asset, Freshness};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// Allows only the page's own files and this server; WebAssembly may be compiled, and runs in a worker.
@@ -18,14 +21,13 @@ const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsaf
 
 macro_rules! files {
     ($($folder:literal $name:literal $content_type:literal)*) => {
-        /// Name, content type and content. `cargo xtask web demo` writes the files in `built`.
+        /// Name, content type and content of all files except `index.html`. `cargo xtask web demo` writes the files in `built`.
         const FILES: &[(&str, &str, &[u8])] =
             &[$(($name, $content_type, include_bytes!(concat!("../../../bindings/web/demo/", $folder, $name)))),*];
     };
 }
 
 files! {
-    "" "index.html" "text/html; charset=utf-8"
     "" "demo.css" "text/css; charset=utf-8"
     "built/" "demo.js" "text/javascript; charset=utf-8"
     "built/" "worker.js" "text/javascript; charset=utf-8"
@@ -33,55 +35,159 @@ files! {
     "built/" "quotapass_web_threads_bg.wasm" "application/wasm"
 }
 
+const INDEX: &str = include_str!("../../../bindings/web/demo/index.html");
+
 /// A proving key in the form that the page fetches.
 #[derive(Clone)]
 pub(super) struct KeyFile {
     circuit: &'static str,
-    content: Bytes,
+    asset: Asset,
     /// SHA-256 in hexadecimal.
     hash: String,
 }
 
 impl KeyFile {
     pub(super) fn new(circuit: &'static str, key: &ProvingKey) -> Self {
-        let content = Bytes::from(key.to_bytes());
+        let content = key.to_bytes();
         let hash = hex::encode(Sha256::digest(&content));
-        Self { circuit, content, hash }
+        // Its bytes look random.
+        Self { circuit, asset: Asset::incompressible("application/octet-stream", content), hash }
     }
 }
 
+/// The files of the page by name. `index.html` contains the version of each other file in its address, so browsers keep
+/// these files and ask only for `index.html`.
+struct Files(Vec<(&'static str, Asset)>);
+
+impl Files {
+    fn new() -> Self {
+        let mut files: Vec<_> =
+            FILES.iter().map(|(name, content_type, content)| (*name, Asset::new(content_type, *content))).collect();
+        let index = files.iter().fold(INDEX.to_owned(), |index, (name, asset)| {
+            index.replace(&format!("\"{name}\""), &format!("\"{}\"", versioned(name, asset)))
+        });
+        files.push(("index.html", Asset::new("text/html; charset=utf-8", index)));
+        Self(files)
+    }
+
+    fn get(&self, name: &str) -> Option<&Asset> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, asset)| asset)
+    }
+
+    fn answer(&self, name: &str, version: &Version, headers: &HeaderMap) -> Response {
+        let Some(asset) = self.get(name) else {
+            return (StatusCode::NOT_FOUND, "no such file\n").into_response();
+        };
+        let common = [
+            (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
+            // These two headers isolate the page from all other origins, so that it may share memory between threads.
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ];
+        (common, asset.answer(headers, version.freshness(asset))).into_response()
+    }
+}
+
+/// The version that a request names.
+#[derive(Deserialize)]
+struct Version {
+    v: Option<String>,
+}
+
+impl Version {
+    fn freshness(&self, asset: &Asset) -> Freshness {
+        if self.v.as_deref() == Some(asset.version()) { Freshness::Immutable } else { Freshness::Revalidated }
+    }
+}
+
+/// Returns an address that changes with the content.
+fn versioned(address: &str, asset: &Asset) -> String {
+    format!("{address}?v={}", asset.version())
+}
+
 /// Returns the routes of `/demo/`, its files, and `/demo/keys`.
-pub(super) fn routes(keys: Vec<KeyFile>) -> Router {
-    let list = keys.iter().map(|key| {
-        let url = format!("/demo/keys/{}", key.circuit);
-        (key.circuit.to_owned(), serde_json::json!({ "url": url, "sha256": key.hash }))
+pub(super) fn routes(keys: &[KeyFile]) -> Router {
+    let list = keys.iter().map(|KeyFile { circuit, asset, hash }| {
+        let url = versioned(&format!("/demo/keys/{circuit}"), asset);
+        ((*circuit).to_owned(), serde_json::json!({ "url": url, "sha256": hash }))
     });
     let list = axum::Json(serde_json::Value::Object(list.collect()));
+    let files = Arc::new(Files::new());
+    let index = Arc::clone(&files);
     let mut router = Router::new()
         .route("/demo", get(|| async { Redirect::permanent("/demo/") }))
-        .route("/demo/", get(|| async { file("index.html") }))
-        .route("/demo/{name}", get(|Path(name): Path<String>| async move { file(&name) }))
+        .route(
+            "/demo/",
+            get(|Query(version): Query<Version>, headers: HeaderMap| async move {
+                index.answer("index.html", &version, &headers)
+            }),
+        )
+        .route(
+            "/demo/{name}",
+            get(|Path(name): Path<String>, Query(version): Query<Version>, headers: HeaderMap| async move {
+                files.answer(&name, &version, &headers)
+            }),
+        )
         .route("/demo/keys", get(|| async move { list }));
-    for KeyFile { circuit, content, .. } in keys {
-        let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-cache")];
-        router = router.route(&format!("/demo/keys/{circuit}"), get(|| async move { (headers, content) }));
+    for KeyFile { circuit, asset, .. } in keys.iter().cloned() {
+        let key = |Query(version): Query<Version>, headers: HeaderMap| async move {
+            asset.answer(&headers, version.freshness(&asset))
+        };
+        router = router.route(&format!("/demo/keys/{circuit}"), get(key));
     }
     router
 }
 
-fn file(name: &str) -> Response {
-    let Some((_, content_type, content)) = FILES.iter().find(|(known, ..)| *known == name) else {
-        return (StatusCode::NOT_FOUND, "no such file\n").into_response();
-    };
-    let headers = [
-        (header::CONTENT_TYPE, *content_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY),
-        // These two headers isolate the page from all other origins, so that it may share memory between threads.
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, *content).into_response()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value<'a>(answer: &'a Response, name: &HeaderName) -> &'a str {
+        answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn text(answer: Response) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bytes = runtime.block_on(axum::body::to_bytes(answer.into_body(), 1 << 20)).unwrap();
+        String::from_utf8(bytes.into()).unwrap()
+    }
+
+    #[test]
+    fn the_page_names_the_version_of_each_file_and_only_these_are_immutable() {
+        let files = Files::new();
+        let none = Version { v: None };
+        let index = text(files.answer("index.html", &none, &HeaderMap::new()));
+        for (name, ..) in FILES {
+            let asset = files.get(name).unwrap();
+            assert!(index.contains(&format!("\"{}\"", versioned(name, asset))), "{name}");
+            let control = |v: Option<&str>| {
+                let answer = files.answer(name, &Version { v: v.map(Into::into) }, &HeaderMap::new());
+                value(&answer, &header::CACHE_CONTROL).to_owned()
+            };
+            assert!(control(Some(asset.version())).contains("immutable"), "{name}");
+            // An old page must not store a new file under an old version.
+            for version in [None, Some("0000000000000000"), Some("")] {
+                assert_eq!(control(version), "no-cache", "{name}");
+            }
+        }
+        assert_eq!(value(&files.answer("index.html", &none, &HeaderMap::new()), &header::CACHE_CONTROL), "no-cache");
+    }
+
+    #[test]
+    fn all_files_are_compressed_and_isolated_and_answer_304() {
+        let files = Files::new();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, "gzip, deflate, br".parse().unwrap());
+        for name in FILES.iter().map(|(name, ..)| *name).chain(["index.html"]) {
+            let answer = files.answer(name, &Version { v: None }, &headers);
+            assert_eq!(value(&answer, &header::CONTENT_ENCODING), "gzip", "{name}");
+            assert_eq!(value(&answer, &HeaderName::from_static("cross-origin-embedder-policy")), "require-corp");
+            let mut known = headers.clone();
+            known.insert(header::IF_NONE_MATCH, answer.headers()[header::ETAG].clone());
+            assert_eq!(files.answer(name, &Version { v: None }, &known).status(), StatusCode::NOT_MODIFIED, "{name}");
+        }
+        assert_eq!(files.answer("secret", &Version { v: None }, &headers).status(), StatusCode::NOT_FOUND);
+    }
 }

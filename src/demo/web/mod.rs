@@ -5,6 +5,7 @@
 
 mod chat;
 mod files;
+mod lines;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -34,11 +35,9 @@ pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result
     let (configuration, settings) = stage.close();
     let folders = Folders::apart(folder.path(), &context.config().data_folder()?.join("keys"));
     let routes: MakeRoutes = Box::new(move |engine, registry, stopping| {
-        Router::new()
-            .merge(files::routes(keys.to_vec()))
-            .merge(chat::routes(Arc::new(Chat::new(engine, registry, stopping))))
+        Router::new().merge(files::routes(&keys)).merge(chat::routes(Arc::new(Chat::new(engine, registry, stopping))))
     });
-    Program::open(configuration, settings, &folders, true)?.with_routes(routes).run(
+    Program::open(configuration, settings, &folders, true)?.with_chat("/demo/", routes).run(
         Some(listen),
         |address, registry| {
             let url = format!("http://{address}/demo/");

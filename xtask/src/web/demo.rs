@@ -13,7 +13,7 @@ use super::{MODULE, MODULES, build as build_package, package};
 use crate::{process::check, root};
 
 /// Sources of the page, folders and files. Other changes of the module show in the pinned keys.
-const SOURCES: [&str; 4] = ["bindings/web/demo/demo.ts", "bindings/web/js", "bindings/web/src", "circuits/src/pins.rs"];
+const SOURCES: [&str; 4] = ["bindings/web/demo/src", "bindings/web/js", "bindings/web/src", "circuits/src/pins.rs"];
 /// File with the hash of the sources, in the folder of the built page.
 const HASH: &str = "sources.sha256";
 
@@ -27,7 +27,7 @@ pub(super) fn build() -> Result<()> {
     // A script or a program, depending on the platform.
     let mut bundle = Command::new(package.join("node_modules/.bin/esbuild"));
     bundle.current_dir(&package).args([
-        "demo/demo.ts",
+        "demo/src/demo.ts",
         "js/worker.ts",
         "--bundle",
         "--format=esm",

@@ -20,6 +20,7 @@
 //! or accepted posts.
 
 mod admin;
+mod asset;
 mod body;
 mod connections;
 mod error;
@@ -68,12 +69,13 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use admin::{AdminAddress, AdminAddressError, AdminError, AdminListener};
+pub use asset::{Asset, Freshness};
 pub use error::ErrorBody;
 pub use members::members_routes;
 pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Challenger, Engine, LatestTree};
+use super::{Challenger, Engine, LatestTree, Source};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
@@ -98,6 +100,8 @@ struct Service {
     /// Cancelled when the service stops.
     stopping: CancellationToken,
     signer: OnceLock<PolicySigner>,
+    /// The status page.
+    page: OnceLock<Asset>,
     /// Whether the service is about to stop, which `/readyz` reports.
     draining: AtomicBool,
     /// Start time.
@@ -156,6 +160,7 @@ impl HttpService {
             challenger: Challenger::new(rand::random()),
             stopping: CancellationToken::new(),
             signer: OnceLock::new(),
+            page: OnceLock::new(),
             draining: AtomicBool::new(false),
             started,
         });
@@ -169,9 +174,16 @@ impl HttpService {
         self
     }
 
+    /// Adds a link to a chat at this path to the status page. The first path stays: later calls change nothing.
+    pub fn with_chat_link(self, path: &str) -> Self {
+        self.service.page.get_or_init(|| page::html(Some(path)));
+        self
+    }
+
     /// Adds routes, which must differ from the service's own. They share its connections and stop with it, but its
-    /// limits on requests do not apply to them.
+    /// limits on requests do not apply to them. Each of their requests has its [`Source`] as an extension.
     pub fn with_routes(self, routes: Router) -> Self {
+        let routes = routes.layer(from_fn_with_state(self.service.clone(), source::tell));
         Self { router: self.router.merge(routes), ..self }
     }
 

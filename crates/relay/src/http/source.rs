@@ -6,12 +6,19 @@
 //! the client sent it.
 
 use core::net::IpAddr;
+use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, header::FORWARDED};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, header::FORWARDED},
+    middleware::Next,
+    response::Response,
+};
 
 use super::{
-    HttpSettings,
+    HttpSettings, Service,
     connections::{Door, Peer},
+    error::ApiError,
     forwarded::{Node, forwarded, x_forwarded_for},
     settings::{ForwardedHeader, contains},
     shares::Owner,
@@ -70,6 +77,17 @@ fn name(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Option<Sou
 /// Returns the source of a request: the name that a trusted proxy gives it, or the client's address.
 pub(super) fn source(peer: &Peer, headers: &HeaderMap, settings: &HttpSettings) -> Source {
     name(peer, headers, settings).unwrap_or_else(|| Source::address(client(peer, headers, settings).address))
+}
+
+/// Adds the source of a request to its extensions, for routes from outside this module.
+pub(super) async fn tell(
+    State(service): State<Arc<Service>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let source = source(&Peer::of(request.extensions())?, request.headers(), &service.settings());
+    request.extensions_mut().insert(source);
+    Ok(next.run(request).await)
 }
 
 /// Returns the owner of the share that a request uses.

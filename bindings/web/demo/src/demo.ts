@@ -1,0 +1,73 @@
+/** The demo's page: a chat room, whose members prove in the browser that they are within quota. */
+
+import { beginAgain, read } from "./kept.js";
+import { Demo } from "./member.js";
+import { type Line, listen } from "./server.js";
+import { connected, element, event, line, problem, refused, state, tried } from "./view.js";
+import { short } from "./words.js";
+
+/** Interval at which the page looks for a new root, and at which it shows the remaining quota. */
+const SYNC_MS = 15_000;
+const TICK_MS = 1_000;
+
+let demo: Demo | undefined;
+
+/** Shows the messages and the relay's events. It needs no member, and begins before the keys are loaded. */
+function watch(): void {
+  const mine = new Set(read()?.mine);
+  const isMine = (said: Line) => demo?.isMine(said) ?? mine.has(String(said.seen?.["nullifier"]));
+  listen("/demo/messages", {
+    message: (data) => {
+      const said: Line = JSON.parse(data);
+      line(said, isMine(said));
+    },
+    refused: (data) => refused(JSON.parse(data)),
+  }, (isOpen) => connected("messages", isOpen));
+  listen("/v1/events", {
+    root_changed: (data) => {
+      event(`The tree of members has changed: ${JSON.parse(data).members} deposits.`, true);
+      void tried(async () => demo?.follow());
+    },
+    convicted: (data) => {
+      const { commitment } = JSON.parse(data);
+      event(`A member used a number twice. The two messages give away the secret of ${short(commitment)}.`);
+      demo?.convicted(commitment);
+    },
+    slashed: (data) => {
+      event(`The deposit of ${short(JSON.parse(data).commitment)} is slashed: half for the relay, half burnt.`);
+    },
+  }, (isOpen) => connected("events", isOpen));
+}
+
+function click(id: string, work: (demo: Demo) => Promise<void>): void {
+  element(id).addEventListener("click", () => void tried(async () => demo === undefined ? undefined : work(demo)));
+}
+
+/** Begins before anything can fail, so that these buttons always work. */
+function listenToButtons(): void {
+  for (const button of document.querySelectorAll(".renew")) button.addEventListener("click", beginAgain);
+  click("join", (demo) => demo.join());
+  click("again", (demo) => demo.again());
+  click("badge", (demo) => demo.badge());
+  click("cheat", (demo) => demo.cheat());
+  element("form").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    void tried(async () => demo?.post());
+  });
+}
+
+async function main(): Promise<void> {
+  listenToButtons();
+  watch();
+  try {
+    demo = await Demo.open();
+  } catch (error) {
+    state("Not started", "unready");
+    throw error;
+  }
+  setInterval(() => void tried(async () => demo?.follow()), SYNC_MS);
+  setInterval(() => void demo?.tick().catch(() => undefined), TICK_MS);
+  await demo.begin();
+}
+
+main().catch(problem);
