@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod demo;
 mod deposit;
+mod dev;
 mod envelope;
 mod evidence;
 mod exit;
@@ -34,6 +35,7 @@ mod status;
 mod sync;
 mod time;
 mod verify;
+mod versioned;
 mod watch;
 mod withdraw;
 
@@ -65,6 +67,8 @@ struct Arguments {
 enum Verb {
     /// Run the whole system once: deposits, posts, a relay, and a spammer who is caught and slashed
     Demo(demo::Arguments),
+    /// Run everything that an app under development needs: a chain, a registry with a faucet, a relay, and keys
+    Dev(dev::Arguments),
     /// Create, restore, show and export identities
     #[command(subcommand)]
     Identity(identity::Verb),
@@ -135,6 +139,7 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
     let context = || Ok::<_, anyhow::Error>(Context::new(Config::load(&settings, is_new)?, Output::new(json)));
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments, &context()?),
+        Verb::Dev(arguments) => dev::run(&arguments, &settings, &context()?),
         Verb::Identity(verb) => identity::run(&verb, &context()?),
         Verb::Registry(verb) => registry::run(&verb, &context()?),
         Verb::Deposit(arguments) => deposit::run(&arguments, &context()?),

@@ -1,6 +1,7 @@
 //! `quotapass keys`: keys from a ceremony, which requires no trust in a single person; and the keys that other
 //! subcommands use.
 
+pub(super) mod app_file;
 mod check;
 mod chosen;
 mod contribute;
@@ -18,6 +19,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 
+pub(super) use app_file::KeyFile;
 pub(super) use chosen::{
     development_prover, development_prover_with_tables, in_force, prover, refuse_development_keys, require_test_chain,
     show, slash_key, warn_of,

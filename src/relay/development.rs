@@ -33,12 +33,12 @@ use rand::{Rng, rngs::OsRng};
 
 use super::{
     settings::Settings,
-    template::{self, ChainTemplate, TemplateScope},
+    template::{self, ChainTemplate, LOCAL_KEYSTORE, LOCAL_PASSWORD_FILE, TemplateScope},
 };
 use crate::{envelope::Envelope, keys::development_prover};
 
 /// anvil's chain id, which every tool treats as a test chain.
-const CHAIN_ID: u64 = 31_337;
+pub(crate) const CHAIN_ID: u64 = 31_337;
 const EXIT_DELAY: u32 = 7 * 86_400;
 const REWARD_BPS: u16 = 5_000;
 /// Whole tokens locked and messages per epoch granted, by tier.
@@ -116,9 +116,20 @@ fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
     // A random deployer gives the registry a new address, because files of an earlier registry may still exist.
     let deployer = Address::from(OsRng.r#gen::<[u8; 20]>());
     let token = chain.deploy_token(deployer)?;
+    let config = terms(token, chain.deploy_slash_verifier(deployer, &key)?);
+    let registry = chain.deploy_registry(deployer, &config)?;
+    // Enough for all future deposits.
+    chain.mint(token, DEPOSITOR, U256::MAX >> 1)?;
+    registry.approve(DEPOSITOR, U256::MAX)?;
+    chain.save()?;
+    Ok(Address::from(registry.id().address))
+}
+
+/// Returns the terms of a registry for development.
+pub(crate) fn terms(token: Address, verifier: Address) -> RegistryConfig {
     let unit = U256::from(10).pow(U256::from(18));
     let tiers = TIERS.map(|(stake, message_limit)| Tier { amount: U256::from(stake) * unit, stake, message_limit });
-    let config = RegistryConfig {
+    RegistryConfig {
         token,
         tiers: tiers.to_vec(),
         // The fee deters attackers who fill the tree, and a local chain has none.
@@ -126,15 +137,9 @@ fn deploy(state: &Path, keys: &KeyStore) -> Result<Address> {
         exit_delay: EXIT_DELAY,
         reward_bps: REWARD_BPS,
         treasury: None,
-        verifier: chain.deploy_slash_verifier(deployer, &key)?,
+        verifier,
         gate: None,
-    };
-    let registry = chain.deploy_registry(deployer, &config)?;
-    // Enough for all future deposits.
-    chain.mint(token, DEPOSITOR, U256::MAX >> 1)?;
-    registry.approve(DEPOSITOR, U256::MAX)?;
-    chain.save()?;
-    Ok(Address::from(registry.id().address))
+    }
 }
 
 /// Returns the secret of the n-th member, which is public like the keys.
@@ -196,6 +201,23 @@ impl<'a> Author<'a> {
         let pass = poster.prove(reservation, message.as_bytes(), &mut OsRng)?;
         Ok(Envelope::new(&self.policy.name, message.as_bytes(), &pass, self.prover.origin()))
     }
+}
+
+/// Writes the files of a relay on a local development chain to a folder: its configuration, and a wallet whose key is
+/// public. Returns the path and the content of the configuration.
+pub(crate) fn configure(folder: &Path, rpc_url: &str, registry: Address) -> Result<(PathBuf, Settings)> {
+    let configuration = folder.join("relay.toml");
+    let text = template::local_configuration(rpc_url, CHAIN_ID, registry);
+    let files = [
+        (folder.join(LOCAL_KEYSTORE), include_str!("development_wallet.json")),
+        (folder.join(LOCAL_PASSWORD_FILE), "development\n"),
+        (configuration.clone(), &text),
+    ];
+    for (path, content) in files {
+        create_new(&path, content.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let settings = Settings::read(&configuration)?;
+    Ok((configuration, settings))
 }
 
 /// Writes a new configuration.

@@ -36,7 +36,7 @@ use settings::Settings;
 use surroundings::{ChainAccess, Funds};
 use template::ChainTemplate;
 
-pub(super) use development::{DEPOSITOR, Stage};
+pub(super) use development::{CHAIN_ID, DEPOSITOR, Stage, configure, terms};
 pub(super) use logging::{LogFormat, LogLevel, start as start_logging, writes_json as logs_json};
 pub(super) use program::{MakeRoutes, Program};
 pub(super) use surroundings::Folders;

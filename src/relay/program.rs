@@ -66,8 +66,9 @@ pub(crate) struct Program {
     follower: ChainFollower,
     slasher: Slasher,
     policy_key: NoteKey,
-    /// The routes of a chat, and the path of its page.
-    chat: Option<(&'static str, MakeRoutes)>,
+    routes: Option<MakeRoutes>,
+    /// The path of a chat's page.
+    chat: Option<&'static str>,
 }
 
 /// The findings of a check.
@@ -83,8 +84,9 @@ pub(super) struct Findings {
     pub(super) funds: Option<Funds>,
 }
 
-/// Makes additional routes of a service from its engine, its registry, and a token that is cancelled when it stops.
-pub(crate) type MakeRoutes = Box<dyn FnOnce(Engine, Arc<RegistryLink>, CancellationToken) -> Router + Send>;
+/// Makes additional routes of a service from its address, its engine, its registry, and a token that is cancelled when it
+/// stops.
+pub(crate) type MakeRoutes = Box<dyn FnOnce(SocketAddr, Engine, Arc<RegistryLink>, CancellationToken) -> Router + Send>;
 
 impl Program {
     /// Opens everything that the settings name, and checks the settings against the registry. If the chain does not
@@ -142,7 +144,7 @@ impl Program {
             ChainSettings { poll: fixed.chain.poll, is_own: chain.is_embedded, ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
-        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, chat: None })
+        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None, chat: None })
     }
 
     /// Returns the public key that the policies are signed with.
@@ -150,9 +152,20 @@ impl Program {
         self.policy_key.public()
     }
 
+    /// Reads the chain, so that the relay is ready when it reports that it listens.
+    pub(crate) fn synced(mut self) -> Result<Self> {
+        self.follower.step()?;
+        Ok(self)
+    }
+
+    /// Adds routes.
+    pub(crate) fn with_routes(self, routes: MakeRoutes) -> Self {
+        Self { routes: Some(routes), ..self }
+    }
+
     /// Adds the routes of a chat, and a link to its page at `path` to the status page.
     pub(crate) fn with_chat(self, path: &'static str, routes: MakeRoutes) -> Self {
-        Self { chat: Some((path, routes)), ..self }
+        Self { chat: Some(path), ..self.with_routes(routes) }
     }
 
     /// Checks everything that can be checked without running and without writing.
@@ -237,16 +250,19 @@ impl Program {
             // An embedded chain answers at once, so the relay is ready when it reports that it listens.
             self.follower.step()?;
         }
-        let Self { configuration, context, chain, relay, follower, slasher, policy_key, chat } = self;
+        let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes, chat } = self;
         let members = follower.members();
         let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine)?;
         let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
         let key = policy_key.public();
         service = service.with_policy_key(policy_key);
         let watched = engine.clone();
-        if let Some((path, routes)) = chat {
-            let routes = routes(engine, Arc::clone(&chain.link), service.stopping());
-            service = service.with_chat_link(path).with_routes(routes);
+        if let Some(path) = chat {
+            service = service.with_chat_link(path);
+        }
+        if let Some(routes) = routes {
+            let routes = routes(address, engine, Arc::clone(&chain.link), service.stopping());
+            service = service.with_routes(routes);
         }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock);
         let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;

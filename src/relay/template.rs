@@ -57,6 +57,20 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
     format!("{HEAD}{chain}{TAIL}{scope}")
 }
 
+/// The files of the wallet that slashes on a local development chain, beside the configuration.
+pub(super) const LOCAL_KEYSTORE: &str = "wallet.json";
+pub(super) const LOCAL_PASSWORD_FILE: &str = "wallet-password";
+
+/// Returns the configuration of a relay on a local development chain behind an endpoint. `confirmations` is 0, because
+/// such a chain makes a block only for a transaction.
+pub(super) fn local_configuration(rpc_url: &str, chain_id: u64, registry: Address) -> String {
+    format!(
+        "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = {chain_id}\nregistry = \"{registry}\"\npoll_seconds = 1\n\n\
+         [slashing]\nkeystore = \"{LOCAL_KEYSTORE}\"\npassword_file = \"{LOCAL_PASSWORD_FILE}\"\nconfirmations = 0\n\n\
+         [[scopes]]\n{DEMO_SCOPE}"
+    )
+}
+
 const HEAD: &str = r#"# Configuration of a quotapass relay. `quotapass relay check` validates it. Relative paths start at
 # the folder of this file. SIGHUP makes a running relay reload it: scopes, `shadow_scopes`, `unlisted_scopes`, [badges],
 # [limits], [logging], [[sources]], and [listen] and [admin] except for their addresses change at once; everything else

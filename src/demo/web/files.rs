@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Json, Router,
     extract::{Path, Query},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use quotapass_circuits::prover::ProvingKey;
-use quotapass_relay::http::{Asset, Freshness};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use quotapass_relay::http::Asset;
+
+use crate::{
+    keys::{KeyFile, app_file},
+    versioned::{Version, versioned},
+};
+
+/// The folder of the proving keys.
+const KEYS: &str = "/demo/keys";
 
 /// Allows only the page's own files and this server; WebAssembly may be compiled, and runs in a worker.
 const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
@@ -36,24 +41,6 @@ files! {
 }
 
 const INDEX: &str = include_str!("../../../bindings/web/demo/index.html");
-
-/// A proving key in the form that the page fetches.
-#[derive(Clone)]
-pub(super) struct KeyFile {
-    circuit: &'static str,
-    asset: Asset,
-    /// SHA-256 in hexadecimal.
-    hash: String,
-}
-
-impl KeyFile {
-    pub(super) fn new(circuit: &'static str, key: &ProvingKey) -> Self {
-        let content = key.to_bytes();
-        let hash = hex::encode(Sha256::digest(&content));
-        // Its bytes look random.
-        Self { circuit, asset: Asset::incompressible("application/octet-stream", content), hash }
-    }
-}
 
 /// The files of the page by name. `index.html` contains the version of each other file in its address, so browsers keep
 /// these files and ask only for `index.html`.
@@ -90,33 +77,12 @@ impl Files {
     }
 }
 
-/// The version that a request names.
-#[derive(Deserialize)]
-struct Version {
-    v: Option<String>,
-}
-
-impl Version {
-    fn freshness(&self, asset: &Asset) -> Freshness {
-        if self.v.as_deref() == Some(asset.version()) { Freshness::Immutable } else { Freshness::Revalidated }
-    }
-}
-
-/// Returns an address that changes with the content.
-fn versioned(address: &str, asset: &Asset) -> String {
-    format!("{address}?v={}", asset.version())
-}
-
 /// Returns the routes of `/demo/`, its files, and `/demo/keys`.
-pub(super) fn routes(keys: &[KeyFile]) -> Router {
-    let list = keys.iter().map(|KeyFile { circuit, asset, hash }| {
-        let url = versioned(&format!("/demo/keys/{circuit}"), asset);
-        ((*circuit).to_owned(), serde_json::json!({ "url": url, "sha256": hash }))
-    });
-    let list = axum::Json(serde_json::Value::Object(list.collect()));
+pub(super) fn routes(keys: Vec<KeyFile>) -> Router {
+    let list = Json(app_file::list(&keys, KEYS));
     let files = Arc::new(Files::new());
     let index = Arc::clone(&files);
-    let mut router = Router::new()
+    Router::new()
         .route("/demo", get(|| async { Redirect::permanent("/demo/") }))
         .route(
             "/demo/",
@@ -130,14 +96,8 @@ pub(super) fn routes(keys: &[KeyFile]) -> Router {
                 files.answer(&name, &version, &headers)
             }),
         )
-        .route("/demo/keys", get(|| async move { list }));
-    for KeyFile { circuit, asset, .. } in keys.iter().cloned() {
-        let key = |Query(version): Query<Version>, headers: HeaderMap| async move {
-            asset.answer(&headers, version.freshness(&asset))
-        };
-        router = router.route(&format!("/demo/keys/{circuit}"), get(key));
-    }
-    router
+        .route(KEYS, get(|| async move { list }))
+        .merge(app_file::routes(keys, KEYS))
 }
 
 #[cfg(test)]

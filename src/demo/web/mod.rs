@@ -11,31 +11,26 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use quotapass_circuits::{badge::Badge, post::Post};
 use serde_json::json;
 
 use crate::{
     context::Context,
-    keys::development_prover,
+    keys::KeyFile,
     relay::{Folders, LogFormat, LogLevel, MakeRoutes, Program, Stage, TemplateScope, start_logging},
 };
 use chat::Chat;
-use files::KeyFile;
 
 pub(super) fn run(listen: SocketAddr, members: u16, context: &Context) -> Result<()> {
     start_logging(LogFormat::Text, LogLevel::Warn);
     let store = context.development_keys()?;
-    let keys = [
-        KeyFile::new("post", development_prover(&store, Post::STANDARD)?.key()),
-        KeyFile::new("badge", development_prover(&store, Badge::STANDARD)?.key()),
-    ];
+    let keys = KeyFile::development(&store)?;
     let folder = tempfile::tempdir().context("cannot create a folder for the chain and the relay's log")?;
     let stage = Stage::set(folder.path(), &store, TemplateScope::Demo)?;
     stage.fill(members.into())?;
     let (configuration, settings) = stage.close();
     let folders = Folders::apart(folder.path(), &context.config().data_folder()?.join("keys"));
-    let routes: MakeRoutes = Box::new(move |engine, registry, stopping| {
-        Router::new().merge(files::routes(&keys)).merge(chat::routes(Arc::new(Chat::new(engine, registry, stopping))))
+    let routes: MakeRoutes = Box::new(move |_, engine, registry, stopping| {
+        Router::new().merge(files::routes(keys)).merge(chat::routes(Arc::new(Chat::new(engine, registry, stopping))))
     });
     Program::open(configuration, settings, &folders, true)?.with_chat("/demo/", routes).run(
         Some(listen),
