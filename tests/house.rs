@@ -44,6 +44,23 @@ fn the_page_for_operators_has_the_names_of_wrong_answers_to_challenges() {
     }
 }
 
+/// The example that CI runs: `cargo xtask web first-proof`.
+const FIRST_PROOF: &str = include_str!("../bindings/web/examples/first-proof/first-proof.mjs");
+
+#[test]
+fn the_first_proof_in_the_documents_is_the_one_that_runs() {
+    for page in ["README.md", "bindings/web/README.md"] {
+        let text = fs::read_to_string(page).unwrap();
+        assert!(
+            text.contains(&format!("```js\n{FIRST_PROOF}```\n")),
+            "the example of {page} differs from first-proof.mjs"
+        );
+    }
+    // Each statement begins at the beginning of a line, as other lines do not.
+    let begins = |line: &&str| line.starts_with(|first: char| first.is_ascii_alphabetic());
+    assert!(FIRST_PROOF.lines().filter(begins).count() <= 15);
+}
+
 #[test]
 fn browsers_and_phones_compile_no_relay_no_chain_client_and_no_ceremonies() {
     for package in ["quotapass-web", "quotapass-mobile"] {

@@ -4,6 +4,7 @@
 
 mod checks;
 mod depositor;
+mod dev;
 mod ledger;
 mod light;
 mod offline;

@@ -63,6 +63,9 @@ fn run_all(clock: &mut Clock) -> Result<BTreeSet<String>> {
     clock.announce("web");
     let native = web::prepare()?;
     web::test(&native)?;
+    clock.announce("first proof");
+    // The Rust suite has built the program, and the web suite the package.
+    web::first_proof()?;
     clock.announce("bundles");
     web::test_bundles(&native, false)?;
     Ok(not_run)

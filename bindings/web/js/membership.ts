@@ -1,10 +1,15 @@
-import { type Client, Handle, type Place, type Turn } from "./client.js";
+import { type Client, Handle, type Place, type Turn, abortion } from "./client.js";
+import { QuotapassError } from "./errors.js";
 import { type Room, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
-import type { CallOptions, ChainHead, Member, MembersSource, OwnMembership, Synced, TimedOptions } from "./types.js";
+import type { ChainHead, Member, MembersSource, OwnMembership, SyncOptions, Synced, TimedOptions } from "./types.js";
 
 /** If fewer members than this meet a room's requirement, a wallet should warn before it posts. */
 export const MIN_ANONYMITY = 50;
+
+/** Time for which a source that differs from the chain is asked again, and the pause between two attempts. */
+const PATIENCE_MS = 30_000;
+const PAUSE_MS = 500;
 
 /**
  * A member's data of the tree, all of it checked against the chain: the path of the member, from a source that does not
@@ -54,8 +59,31 @@ export class Membership extends Handle {
   /**
    * Syncs to the chain's root. Requests nothing if the root is unchanged, the upper nodes if the root has changed, and
    * also its group of buckets if one of them has changed.
+   *
+   * A relay follows the chain with a delay, so just after a deposit its tree differs from the chain's. If `head` is a
+   * function that reads the head, a source that differs is asked again, with a new head, for `patience` milliseconds. With
+   * a given head the sync fails at once, with the code `not_the_chains` or `not_yet`.
    */
-  async sync(head: ChainHead, source: MembersSource, { signal }: CallOptions = {}): Promise<Synced> {
+  async sync(
+    head: ChainHead | (() => Promise<ChainHead>),
+    source: MembersSource,
+    { signal, patience = PATIENCE_MS }: SyncOptions = {},
+  ): Promise<Synced> {
+    if (typeof head !== "function") return this.#sync(head, source, signal);
+    const end = Date.now() + patience;
+    for (;;) {
+      try {
+        return await this.#sync(await head(), source, signal);
+      } catch (error) {
+        const isBehind = error instanceof QuotapassError && (error.code === "not_the_chains" || error.code === "not_yet");
+        if (!isBehind || Date.now() + PAUSE_MS > end) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      if (signal?.aborted) throw abortion();
+    }
+  }
+
+  async #sync(head: ChainHead, source: MembersSource, signal: AbortSignal | undefined): Promise<Synced> {
     let upper: Uint8Array | null = null;
     let buckets: [number, Uint8Array][] = [];
     for (;;) {

@@ -105,6 +105,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of a sync. */
+export interface SyncOptions extends CallOptions {
+  /** Time for which a source that is behind is asked again, in milliseconds; 30 seconds if not given. */
+  readonly patience?: number;
+}
+
 /** A call that depends on the time. */
 export interface TimedOptions extends CallOptions {
   /** Unix seconds; the clock's time if not given. */

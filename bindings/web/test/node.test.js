@@ -103,6 +103,24 @@ test("a tree other than the chain's is refused, and what was known is kept", asy
   await assert.rejects(another.member(), fails("other_member"));
 });
 
+test("a source that is behind is asked again if the head can be read again", async () => {
+  const fresh = await Membership.create(client, own);
+  const heads = [{ ...head, root: own.commitment }, { ...head, memberCount: 5 }, head];
+  const read = async () => heads.shift();
+  assert.equal((await fresh.sync(read, source())).hiddenAmong, head.memberCount);
+  assert.deepEqual([await fresh.root(), heads.length], [head.root, 0]);
+
+  const behind = async () => ({ ...head, root: own.commitment });
+  await assert.rejects(fresh.sync(behind, source(), { patience: 0 }), fails("not_the_chains"));
+  const stop = new AbortController();
+  const stopped = fresh.sync(async () => (stop.abort(), behind()), source(), { signal: stop.signal });
+  await assert.rejects(stopped, fails("aborted"));
+  const broken = async () => {
+    throw new Error("the endpoint does not answer");
+  };
+  await assert.rejects(fresh.sync(broken, source()), /does not answer/);
+});
+
 test("a membership comes from a list too", async () => {
   const member = { commitment: own.commitment, stake: 100, messageLimit: 2, since: 20_000 };
   const other = { ...member, commitment: `0x${"0".repeat(63)}1` };

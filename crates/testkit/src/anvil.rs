@@ -162,7 +162,7 @@ pub fn read_body(stream: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
 }
 
 /// Path of the anvil that npm installed, or else the one that the user installed.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     use std::env::consts::{ARCH, EXE_SUFFIX, OS};
     let system = match OS {
         "macos" => "darwin",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::Address;
 use axum::{
     Extension, Json, Router,
     body::Bytes,
@@ -14,7 +15,9 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::Stream;
-use quotapass_circuits::{formats::wire::decode_text, identity::IdentityCommitment, membership::MemberIndex};
+use quotapass_circuits::{
+    formats::wire::decode_text, identity::IdentityCommitment, membership::MemberIndex, registry_id::RegistryId,
+};
 use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
@@ -105,10 +108,17 @@ async fn listen(
     Sse::new(chat.lines.listen(last, chat.stopping.clone())).keep_alive(KeepAlive::default())
 }
 
-/// Returns root and number of members on the chain, which a wallet normally asks of its own endpoint.
+/// Returns the registry, which an app normally ships, and root and number of members on the chain, which a wallet
+/// normally asks of its own endpoint.
 async fn head(State(chat): State<Arc<Chat>>) -> Result<Response, Failure> {
-    let head = on_chain(chat, |registry| registry.head()).await?;
-    Ok(Json(json!({ "root": head.root, "member_count": head.member_count })).into_response())
+    let (RegistryId { chain_id, address }, head) =
+        on_chain(chat, |registry| Ok((registry.id(), registry.head()?))).await?;
+    Ok(Json(json!({
+        "registry": { "chainId": chain_id, "address": Address::from(address) },
+        "root": head.root,
+        "member_count": head.member_count,
+    }))
+    .into_response())
 }
 
 /// Deposits for a commitment, unless an earlier request has done so.

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod demo;
+mod first_proof;
 mod toolchain;
 
 use std::{
@@ -67,6 +68,8 @@ pub enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Run the example of README.md with the built package and the built program: from `npm install` to `accepted`
+    FirstProof,
     /// Build the package as for publication, and measure it in Chromium beside snarkjs
     Bench,
 }
@@ -78,6 +81,7 @@ pub fn run(task: &Task) -> Result<()> {
         Task::Demo => demo::build(),
         Task::Test => test(&prepare()?),
         Task::Bundles { long } => bundles::test(&prepare()?, *long),
+        Task::FirstProof => first_proof(),
         Task::Bench => bench(),
     }
 }
@@ -114,6 +118,11 @@ impl Native {
     fn for_tests<'a>(&self, node: &'a mut Command) -> &'a mut Command {
         node.current_dir(package()).env("NATIVE", &self.program).env("FIXTURE", &self.fixture)
     }
+}
+
+/// Runs the example of README.md against `quotapass dev`. Package and program must have been built.
+pub fn first_proof() -> Result<()> {
+    first_proof::run()
 }
 
 /// Measures proofs of the package and of snarkjs in one page.
