@@ -19,6 +19,10 @@ use crate::{output::note, relay::CHAIN_ID};
 /// The beginning of the line with the address.
 const LISTENING: &str = "Listening on ";
 
+/// The time after which a chain without transactions makes an empty block: a relay warns of a chain whose newest block is
+/// old.
+const IDLE_SECONDS: &str = "60";
+
 /// Runs anvil until standard input is closed, in sh.
 ///
 /// The other end of standard input is in this process, and the system closes it however this process ends, even if it is
@@ -35,12 +39,12 @@ pub(super) struct Anvil {
 }
 
 impl Anvil {
-    /// Starts a new chain, and waits until it answers. Every transaction makes a block.
+    /// Starts a new chain, and waits until it answers. Every transaction makes a block at once.
     pub(super) fn start(program: &Path, address: SocketAddr) -> Result<Self> {
         require(program)?;
         let mut command = command(program);
         command.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
-        command.args(["--chain-id", &CHAIN_ID.to_string()]);
+        command.args(["--chain-id", &CHAIN_ID.to_string(), "--mixed-mining", "--block-time", IDLE_SECONDS]);
         // Its errors go to standard error.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;

@@ -61,8 +61,8 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
 pub(super) const LOCAL_KEYSTORE: &str = "wallet.json";
 pub(super) const LOCAL_PASSWORD_FILE: &str = "wallet-password";
 
-/// Returns the configuration of a relay on a local development chain behind an endpoint. `confirmations` is 0, because
-/// such a chain makes a block only for a transaction.
+/// Returns the configuration of a relay on a local development chain behind an endpoint. `confirmations` is 0: such a chain
+/// is not reorganised, and makes few blocks without transactions.
 pub(super) fn local_configuration(rpc_url: &str, chain_id: u64, registry: Address) -> String {
     format!(
         "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = {chain_id}\nregistry = \"{registry}\"\npoll_seconds = 1\n\n\
