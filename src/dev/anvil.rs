@@ -1,7 +1,7 @@
 //! anvil, the chain of `quotapass dev`, as a child process.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -71,7 +71,7 @@ impl Anvil {
         // anvil logs every call, and stops if its output is not read.
         thread::spawn(move || {
             // An error means the same as the end.
-            let _ = io::copy(&mut output.by_ref(), &mut io::sink());
+            let _ = io::copy(&mut output, &mut io::sink());
             if !is_stopping.load(Ordering::Relaxed) {
                 note("anvil has ended, and its chain is lost: stop `quotapass dev` with Ctrl-C, and start it again");
             }

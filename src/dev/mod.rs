@@ -76,8 +76,7 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, context: &Context) -> Re
         move |address| description(address, &rpc_url, &registry, &keys)
     };
     let served = describe.clone();
-    let routes: MakeRoutes =
-        Box::new(move |address, _, _, _| routes::routes(served(address), Arc::clone(&registry), keys));
+    let routes: MakeRoutes = Box::new(move |address, _, _, _| routes::routes(served(address), registry, keys));
     Program::open(configuration, settings, &folders, true)?.synced()?.with_routes(routes).run(
         Some(*listen),
         |address, _| {

@@ -211,7 +211,7 @@ pub(crate) fn configure(folder: &Path, rpc_url: &str, registry: Address) -> Resu
     let files = [
         (folder.join(LOCAL_KEYSTORE), include_str!("development_wallet.json")),
         (folder.join(LOCAL_PASSWORD_FILE), "development\n"),
-        (configuration.clone(), &text),
+        (configuration.clone(), text.as_str()),
     ];
     for (path, content) in files {
         create_new(&path, content.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;

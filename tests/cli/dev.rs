@@ -155,7 +155,7 @@ fn an_app_gets_all_that_it_needs_and_a_stop_leaves_nothing() {
     let preflight = dev.ask("OPTIONS /dev/faucet", asks, "");
     assert_eq!((preflight.status, preflight.is_open()), (200, true));
     let unit = U256::from(10).pow(U256::from(18));
-    for gifts in 1..3 {
+    for gifts in 1..3_u64 {
         let given = dev.give(&asked);
         assert_eq!((given.status, given.is_open()), (200, true), "{}", given.json());
         assert_eq!((&given.json()["coins"], &given.json()["tokens"]), (&json!(10), &json!(1_000)));
@@ -164,7 +164,8 @@ fn an_app_gets_all_that_it_needs_and_a_stop_leaves_nothing() {
         // The wallet has not paid for gas yet.
         assert_eq!(registry.node().native_balance(POOR_ACCOUNT).unwrap(), U256::from(10 * gifts) * unit);
     }
-    for (body, status) in [("{}", 422), ("{\"address\":\"0x12\"}", 422), ("[", 400), (&"x".repeat(2_000), 413)] {
+    let long = "x".repeat(2_000);
+    for (body, status) in [("{}", 422), ("{\"address\":\"0x12\"}", 422), ("[", 400), (long.as_str(), 413)] {
         let refused = dev.give(body);
         assert_eq!(refused.status, status, "{body}");
         assert!(refused.json()["hint"].as_str().unwrap().contains("0x"), "{}", refused.json());
