@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     file::{circuit_of, import, object, parse_circuit, read, sentence, shape},
-    new_ceremony::published_name,
+    published::require_published,
     snarkjs,
 };
 use crate::{context::Context, output::note};
@@ -49,17 +49,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let powers = read(&arguments.ptau)?;
     let ptau = Ptau::from_bytes(&powers).with_context(|| arguments.ptau.display().to_string())?;
     let hash = ptau.hash().to_string();
-    let published = published_name(&hash);
-    match &arguments.ptau_hash {
-        Some(expected) if !expected.eq_ignore_ascii_case(&hash) => {
-            bail!("the powers of tau have the hash\n{hash}, not the published hash\n{expected}")
-        }
-        None if published.is_none() => bail!(
-            "the powers of tau have the hash\n{hash}, which this program does not know; if it is the published hash, \
-             pass it with --ptau-hash"
-        ),
-        _ => (),
-    }
+    let published = require_published(&ptau, arguments.ptau_hash.as_deref())?;
     let circuit = match arguments.circuit {
         Some(circuit) => circuit,
         None => circuit_of(&zkey)?,

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use quotapass_setup::{
-    ceremony::{Entropy, apply_beacon, contribute as contribute_to},
-    iden3::{TranscriptHash, Zkey},
+    ceremony::{Entropy, InitialKey, apply_beacon, contribute as contribute_to},
+    iden3::{Ptau, TranscriptHash, Zkey},
 };
 use quotapass_wallet::files::create_new;
 use rand::rngs::OsRng;
@@ -17,7 +17,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::file::{circuit_of, read, read_zkey};
+use super::{
+    file::{circuit_of, read, read_zkey, shape},
+    published::require_published,
+};
 use crate::{
     context::Context,
     failure::usage,
@@ -38,6 +41,15 @@ pub(crate) struct Contribute {
     /// Use only the system's randomness, without a prompt
     #[arg(long)]
     no_typing: bool,
+    /// Powers of tau that the ceremony is based on, to check the key before anything is added to it
+    ///
+    /// A contribution to an invalid key is lost. Without the powers only the transcript is checked, and the circuit hash
+    /// if the key is the first one.
+    #[arg(long, value_name = "FILE")]
+    ptau: Option<PathBuf>,
+    /// Published BLAKE2b hash of the powers of tau, in hexadecimal; not needed for the perpetual powers of tau
+    #[arg(long, value_name = "HEX", requires = "ptau", hide_short_help = true)]
+    ptau_hash: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +77,9 @@ pub(super) fn contribute(arguments: &Contribute, context: &Context) -> Result<()
     refuse_existing(&attestation)?;
     let file = read(&arguments.from)?;
     let zkey = Zkey::from_bytes(&file).with_context(|| arguments.from.display().to_string())?;
+    if let Some(path) = &arguments.ptau {
+        check_so_far(&zkey, path, arguments.ptau_hash.as_deref())?;
+    }
     let typed = if arguments.no_typing { Zeroizing::new(String::new()) } else { typed()? };
     let entropy = Entropy::new(&mut OsRng, typed.as_bytes());
     let (next, hash) = contribute_to(&zkey, arguments.name.as_deref(), &entropy)?;
@@ -97,6 +112,18 @@ pub(super) fn beacon(arguments: &Beacon, context: &Context) -> Result<()> {
         &format!("The ceremony is complete. The final key is {}, SHA-256\n  {sha256}", arguments.to.display()),
         json!({ "key": arguments.to, "contribution": hash.to_string(), "sha256": sha256 }),
     )
+}
+
+/// Checks a key from its constraints and powers of tau to its latest contribution.
+fn check_so_far(zkey: &Zkey, ptau: &Path, hash: Option<&str>) -> Result<()> {
+    let powers = read(ptau)?;
+    let powers = Ptau::from_bytes(&powers).with_context(|| ptau.display().to_string())?;
+    require_published(&powers, hash)?;
+    let circuit = circuit_of(zkey)?;
+    note(format!("Computing the initial key of `{circuit}` from its constraints and the powers of tau ..."));
+    InitialKey::new(&shape(circuit)?, &powers, &mut OsRng)?.check_so_far(zkey, &mut OsRng)?;
+    note(format!("The key is valid so far; it has {} contributions.", zkey.contributions().len()));
+    Ok(())
 }
 
 /// Refuses an existing file before the contributor types anything.

@@ -10,6 +10,7 @@ mod export_verifier;
 mod file;
 mod install;
 mod new_ceremony;
+mod published;
 mod show;
 mod snarkjs;
 mod solidity;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use quotapass_circuits::constraints::CircuitKind;
 use quotapass_setup::{ceremony::InitialKey, iden3::Ptau};
@@ -14,45 +14,11 @@ use rand::rngs::OsRng;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::file::{parse_circuit, read, shape};
+use super::{
+    file::{parse_circuit, read, shape},
+    published::{PUBLISHED_AT, Published, require_published, smallest},
+};
 use crate::context::Context;
-
-/// The published files of the perpetual powers of tau, prepared for phase 2: power, name and BLAKE2b-512 (snarkjs,
-/// README.md, section 7). 54 people contributed, and a beacon completed them.
-const PUBLISHED: [(u32, &str, &str); 5] = [
-    (
-        8,
-        "powersOfTau28_hez_final_08.ptau",
-        "d6a8fb3a04feb600096c3b791f936a578c4e664d262e4aa24beed1b7a9a96aa5eb72864d628db247e9293384b74b36ffb52ca8d148d6e1b8b51e279fdf57b583",
-    ),
-    (
-        12,
-        "powersOfTau28_hez_final_12.ptau",
-        "ded2694169b7b08e898f736d5de95af87c3f1a64594013351b1a796dbee393bd825f88f9468c84505ddd11eb0b1465ac9b43b9064aa8ec97f2b73e04758b8a4a",
-    ),
-    (
-        13,
-        "powersOfTau28_hez_final_13.ptau",
-        "58efc8bf2834d04768a3d7ffcd8e1e23d461561729beaac4e3e7a47829a1c9066d5320241e124a1a8e8aa6c75be0ba66f65bc8239a0542ed38e11276f6fdb4d9",
-    ),
-    (
-        14,
-        "powersOfTau28_hez_final_14.ptau",
-        "eeefbcf7c3803b523c94112023c7ff89558f9b8e0cf5d6cdcba3ade60f168af4a181c9c21774b94fbae6c90411995f7d854d02ebd93fb66043dbb06f17a831c1",
-    ),
-    (
-        15,
-        "powersOfTau28_hez_final_15.ptau",
-        "982372c867d229c236091f767e703253249a9b432c1710b4f326306bfa2428a17b06240359606cfe4d580b10a5a1f63fbed499527069c18ae17060472969ae6e",
-    ),
-];
-/// The URL of the folder that they are published in.
-const PUBLISHED_AT: &str = "https://storage.googleapis.com/zkevm/ptau/";
-
-/// Returns the published file name of the powers of tau with this hash, if it is known.
-pub(super) fn published_name(hash: &str) -> Option<&'static str> {
-    PUBLISHED.iter().find(|(_, _, known)| *known == hash).map(|(_, name, _)| *name)
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -65,12 +31,18 @@ pub(crate) struct Arguments {
     /// Powers of tau, a .ptau file prepared for phase 2, to make the initial keys as well
     #[arg(long, value_name = "FILE")]
     ptau: Option<PathBuf>,
+    /// Published BLAKE2b hash of the powers of tau, in hexadecimal; not needed for the perpetual powers of tau
+    #[arg(long, value_name = "HEX", requires = "ptau", hide_short_help = true)]
+    ptau_hash: Option<String>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let circuits = if arguments.circuits.is_empty() { CircuitKind::ALL.to_vec() } else { arguments.circuits.clone() };
     let powers = arguments.ptau.as_deref().map(read).transpose()?;
     let ptau = powers.as_deref().map(Ptau::from_bytes).transpose().context("the powers of tau cannot be read")?;
+    if let Some(ptau) = &ptau {
+        require_published(ptau, arguments.ptau_hash.as_deref())?;
+    }
     let mut written = Vec::new();
     let mut sums = String::new();
     let mut needed = 0;
@@ -88,9 +60,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             written.push(write(&arguments.out, &name, &content)?);
         }
     }
-    let Some((_, name, hash)) = PUBLISHED.iter().find(|(power, _, _)| *power >= needed) else {
-        bail!("this program knows no published powers of tau of power {needed} or more");
-    };
+    let Published { name, hash } = smallest(needed)?;
     written.push(write(&arguments.out, "SHA256SUMS", sums.as_bytes())?);
     written.push(write(&arguments.out, "README.md", readme(&circuits, name, hash).as_bytes())?);
     written.push(write(&arguments.out, "begin.sh", begin(&circuits, name, hash).as_bytes())?);
@@ -112,9 +82,15 @@ fn begin(circuits: &[CircuitKind], name: &str, hash: &str) -> String {
     format!(
         "#!/bin/sh\n\
          # Fetches the powers of tau, checks their published hash, and makes the initial key of each circuit.\n\
-         # Needs curl, b2sum and snarkjs (npm install --global snarkjs).\n\
+         # Needs curl, b2sum and snarkjs 0.7.0 or later (npm install --global snarkjs).\n\
          set -eu\n\
          cd \"$(dirname \"$0\")\"\n\
+         # Before 0.7.0 snarkjs writes another circuit hash, which no check of the final key accepts. It prints its version\n\
+         # in the first line of its help, which ends with an error code.\n\
+         version=$(snarkjs --help 2>&1 | sed -n 's/^snarkjs@\\([0-9.]*\\).*/\\1/p' || true)\n\
+         case $version in\n\
+         \x20 0.[0-6].*|'') echo \"snarkjs 0.7.0 or later is needed, found ${{version:-none}}\" >&2; exit 1;;\n\
+         esac\n\
          sha256sum --check SHA256SUMS\n\
          [ -e {name} ] || curl --fail --location --output {name} {PUBLISHED_AT}{name}\n\
          echo '{hash}  {name}' | b2sum --check\n\
@@ -145,7 +121,7 @@ fn readme(circuits: &[CircuitKind], name: &str, hash: &str) -> String {
          Get the newest key, and run either\n\n    \
          quotapass keys contribute CIRCUIT_0000.zkey CIRCUIT_0001.zkey --name \"your name\"\n    \
          snarkjs zkey contribute CIRCUIT_0000.zkey CIRCUIT_0001.zkey --name=\"your name\"\n\n\
-         with the current numbers. Both ask you to type random characters. Pass the new key on, and publish the\n\
+         with the current numbers (snarkjs 0.7.0 or later; a key that former versions began is refused). Both ask you to type random characters. Pass the new key on, and publish the\n\
          contribution hash where others recognise you; look for it in the final key later.\n\n\
          ## End (coordinator)\n\n    \
          snarkjs zkey beacon CIRCUIT_0007.zkey CIRCUIT_final.zkey VALUE 10\n\n\

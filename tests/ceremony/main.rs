@@ -48,13 +48,26 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     powers_of_tau(&folder);
 
     // Both programs make the same initial key.
-    folder.quotapass(&["keys", "new-ceremony", "--out", "new", "--circuit", "slash", "--ptau", "final.ptau"], b"");
+    let powers = folder.read("final.ptau");
+    let hash = Ptau::from_bytes(&powers).unwrap().hash().to_string();
+    let new = ["keys", "new-ceremony", "--out", "new", "--circuit", "slash", "--ptau", "final.ptau"];
+    // Powers of tau that nobody has published are refused at the start.
+    for more in [&[][..], &["--ptau-hash", &"0".repeat(128)]] {
+        let refused = folder.try_quotapass(&[&new[..], more].concat(), b"").unwrap_err();
+        assert!(refused.contains(&hash), "{refused}");
+        assert!(!folder.path("new").exists());
+    }
+    folder.quotapass(&[&new[..], &["--ptau-hash", &hash]].concat(), b"");
     folder.snarkjs(&["groth16", "setup", "new/slash.r1cs", "final.ptau", "0.zkey"]);
     assert_eq!(folder.zkey("0.zkey"), folder.zkey("new/slash_0000.zkey"));
 
     // Two contributors, one with each program, in both orders.
     folder.quotapass(&["keys", "contribute", "0.zkey", "1.zkey", "--name", "Ann"], b"typed at random");
     folder.snarkjs(&["zkey", "contribute", "1.zkey", "2.zkey", "--name=Bob", "-e=typed otherwise"]);
+    let third = ["keys", "contribute", "2.zkey", "checked.zkey", "--no-typing", "--ptau", "final.ptau"];
+    let refused = folder.try_quotapass(&third, b"").unwrap_err();
+    assert!(refused.contains("pass it with --ptau-hash") && !folder.path("checked.zkey").exists(), "{refused}");
+    folder.quotapass(&[&third[..], &["--ptau-hash", &hash]].concat(), b"");
     folder.snarkjs(&["zkey", "beacon", "2.zkey", "final.zkey", BEACON, "10", "--name=a block"]);
     folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "final.zkey"]);
     folder.snarkjs(&["zkey", "contribute", "new/slash_0000.zkey", "a.zkey", "--name=Bob", "-e=typed otherwise"]);
@@ -63,8 +76,6 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "c.zkey"]);
 
     // Both programs accept the key, and the attestation has a contribution hash of the key.
-    let powers = folder.read("final.ptau");
-    let hash = Ptau::from_bytes(&powers).unwrap().hash().to_string();
     let check = |key: &str, more: &[&str]| {
         let arguments = ["keys", "check", key, "--ptau", "final.ptau", "--require-snarkjs", "--json", "--snarkjs"];
         folder.try_quotapass(&[&arguments[..], &[tools::SNARKJS], more].concat(), b"")
@@ -140,8 +151,60 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     assert_eq!(show("slash.key")["zkey_sha256"], show("final.zkey")["sha256"]);
     assert!(matches!(trusted_key::<Slash>(&app_key, &[]), Err(KeyRefusal::NothingTrusted)));
 
+    steps_of_other_programs_are_judged_as_snarkjs_judges_them(&folder, &hash);
     broken_keys_are_refused(&folder, &file);
     installed_keys_are_used_once_they_are_trusted(&folder, &file);
+}
+
+#[test]
+fn a_ceremony_begins_only_with_a_snarkjs_that_fits() {
+    let folder = Folder::new();
+    folder.quotapass(&["keys", "new-ceremony", "--out", "new", "--circuit", "slash"], b"");
+    let begin = |version: &str| {
+        let snarkjs = format!("echo snarkjs@{version}; exit 99");
+        folder.try_script("new/begin.sh", [&snarkjs, "echo fetching; exit 22"]).unwrap_err()
+    };
+    for former in ["0.4.27", "0.6.11"] {
+        let refused = begin(former);
+        assert!(refused.contains(&format!("snarkjs 0.7.0 or later is needed, found {former}")), "{refused}");
+        assert!(!refused.contains("fetching"), "{refused}");
+    }
+    assert!(folder.try_script("new/begin.sh", ["exit 1", ""]).unwrap_err().contains("found none"));
+    for fits in ["0.7.0", "0.7.6", "0.10.1", "1.0.0"] {
+        assert!(begin(fits).contains("fetching"), "{fits}");
+    }
+}
+
+/// A contribution in bellman's format counts, with either program. A first key whose circuit hash is that of a former
+/// version of snarkjs is refused at the first contribution.
+fn steps_of_other_programs_are_judged_as_snarkjs_judges_them(folder: &Folder, hash: &str) {
+    folder.snarkjs(&["zkey", "export", "bellman", "0.zkey", "challenge"]);
+    folder.snarkjs(&["zkey", "bellman", "contribute", "bn128", "challenge", "response", "-e=typed in bellman"]);
+    folder.snarkjs(&["zkey", "import", "bellman", "0.zkey", "response", "imported.zkey", "-n=Carol"]);
+    folder.quotapass(&["keys", "beacon", "imported.zkey", "bellman.zkey", "--value", BEACON], b"");
+    folder.snarkjs(&["zkey", "verify", "new/slash.r1cs", "final.ptau", "bellman.zkey"]);
+    let check = ["keys", "check", "bellman.zkey", "--ptau", "final.ptau", "--ptau-hash", hash, "--require-snarkjs"];
+    let report = folder.try_quotapass(&[&check[..], &["--snarkjs", tools::SNARKJS]].concat(), b"").unwrap();
+    assert!(report.contains("`Carol`") && report.contains("this program and snarkjs agree"), "{report}");
+
+    // Former versions write 0x40 as the first byte of the point at infinity before they hash it. The unit tests of
+    // the setup compute this hash; here any other hash stands for it.
+    let mut other = folder.read("0.zkey");
+    let content = (0..other.len() - 68)
+        .rev()
+        .find(|at| other[*at..].starts_with(&[10, 0, 0, 0, 68, 0, 0, 0, 0, 0, 0, 0]))
+        .map(|at| at + 12)
+        .unwrap();
+    other[content] ^= 1;
+    folder.write("other.zkey", &other);
+    for step in [
+        &["contribute", "other.zkey", "no.zkey", "--no-typing"][..],
+        &["beacon", "other.zkey", "no.zkey", "--value", BEACON],
+    ] {
+        let refused = folder.try_quotapass(&[&["keys"][..], step].concat(), b"").unwrap_err();
+        assert!(refused.contains("snarkjs 0.7.0 or later"), "{refused}");
+        assert!(!folder.path("no.zkey").exists());
+    }
 }
 
 /// This program refuses a snarkjs key with damage in any section. Both programs refuse a key with a gap in its

@@ -1,8 +1,9 @@
 //! The programs of the ceremony, which work in one folder.
 
 use std::{
-    fs,
+    env, fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -59,6 +60,19 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotapass"));
         command.args(arguments).env("QUOTAPASS_DATA_DIR", self.path("data")).env("QUOTAPASS_CONFIG", self.path("none"));
         self.run(&mut command, input)
+    }
+
+    /// Runs a script of a ceremony, for which these are the programs `snarkjs` and `curl`.
+    pub fn try_script(&self, script: &str, programs: [&str; 2]) -> Result<String, String> {
+        let bin = self.path("bin");
+        fs::create_dir_all(&bin).unwrap();
+        for (name, content) in ["snarkjs", "curl"].into_iter().zip(programs) {
+            let path = bin.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{content}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", bin.display(), env::var("PATH").unwrap());
+        self.run(Command::new("sh").arg(script).env("PATH", path), b"")
     }
 
     fn run(&self, command: &mut Command, input: &[u8]) -> Result<String, String> {

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{
     CeremonyError, MOST_BEACON_EXPONENT,
     generator::Generator,
+    initial::check_hash,
     transcript::{transcript_hash, verify_transcript},
 };
 use crate::iden3::{Contribution, ContributionKind, TranscriptHash, Zkey};
@@ -62,7 +63,9 @@ impl Drop for Secret {
 ///
 /// # Errors
 /// [`CeremonyError`] if the key's transcript is not valid so far, if a beacon has ended the ceremony, or if the name
-/// cannot be encoded.
+/// cannot be encoded; [`CeremonyError::FormerCircuitHash`] if a former version of snarkjs made the first key. The latter
+/// shows only in a key without contributions; [`InitialKey::check_so_far`](super::InitialKey::check_so_far) sees it in
+/// later ones.
 pub fn contribute(zkey: &Zkey, name: Option<&str>, entropy: &Entropy) -> Result<(Zkey, TranscriptHash), CeremonyError> {
     let mut rng = entropy.generator();
     let mut secret = Secret { factor: Fr::rand(&mut rng), point: G1Affine::rand(&mut rng) };
@@ -104,6 +107,9 @@ fn apply(
     }
     // A contribution to an invalid transcript would be lost: every verifier rejects it.
     verify_transcript(zkey)?;
+    if zkey.contributions.is_empty() {
+        check_hash(zkey)?;
+    }
     let ended = |contribution: &Contribution| matches!(contribution.kind, ContributionKind::Beacon { .. });
     if let Some(index) = zkey.contributions.iter().position(ended) {
         return Err(CeremonyError::BeaconNotLast(index + 1));

@@ -3,12 +3,13 @@
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{One, Zero};
+use ark_relations::gr1cs::SynthesisError;
 use ark_std::rand::{CryptoRng, RngCore};
 use blake2::{Blake2b512, Digest};
 use quotapass_bn254::threads;
 use quotapass_circuits::constraints::shape::Shape;
 
-use super::{CeremonyError, powers};
+use super::{CeremonyError, powers, quotient};
 use crate::iden3::{Coefficient, Lagrange, Powers, Ptau, TranscriptHash, Zkey, uncompressed_g1, uncompressed_g2};
 
 /// For larger domains snarkjs hashes a part of the points twice, so its hash cannot be reproduced.
@@ -96,7 +97,9 @@ fn setup(shape: &Shape, powers: &Powers, lagrange: &Lagrange) -> Zkey {
         circuit_hash: TranscriptHash([0; 64]),
         contributions: Vec::new(),
     };
-    zkey.circuit_hash = hash(&zkey, &powers.tau_g1).into();
+    let (n, tau) = (shape.domain(), &powers.tau_g1);
+    let quotient: Vec<_> = tau[n..2 * n - 1].iter().zip(tau).map(|(high, low)| *high - low).collect();
+    zkey.circuit_hash = zkey.hash_with(&G1Projective::normalize_batch(&quotient), Infinity::Zeros);
     zkey
 }
 
@@ -144,30 +147,68 @@ where
     sums
 }
 
-/// Computes snarkjs's circuit hash: the points of the header, then each list after its length. The list of the quotient
-/// is in the basis `tau^i (tau^n - 1)`.
-fn hash(zkey: &Zkey, tau: &[G1Affine]) -> Blake2b512 {
-    fn list<T>(hasher: &mut Blake2b512, points: &[T], bytes: impl Fn(&mut Blake2b512, &T)) {
-        hasher.update((points.len() as u32).to_be_bytes());
-        points.iter().for_each(|point| bytes(hasher, point));
-    }
-    let g1 = |hasher: &mut Blake2b512, point: &G1Affine| hasher.update(uncompressed_g1(point));
-    let g2 = |hasher: &mut Blake2b512, point: &G2Affine| hasher.update(uncompressed_g2(point));
+/// The encoding of the point at infinity in a circuit hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Infinity {
+    /// Zeros, as snarkjs 0.7.0 and later write it.
+    Zeros,
+    /// A first byte of 0x40, then zeros, as earlier versions write it.
+    Flagged,
+}
 
-    let mut hasher = Blake2b512::new();
-    g1(&mut hasher, &zkey.alpha_g1);
-    g1(&mut hasher, &zkey.beta_g1);
-    g2(&mut hasher, &zkey.beta_g2);
-    g2(&mut hasher, &zkey.gamma_g2);
-    g1(&mut hasher, &zkey.delta_g1);
-    g2(&mut hasher, &zkey.delta_g2);
-    list(&mut hasher, &zkey.ic, g1);
-    let n = zkey.domain as usize;
-    let quotient: Vec<_> = tau[n..2 * n - 1].iter().zip(tau).map(|(high, low)| *high - low).collect();
-    list(&mut hasher, &G1Projective::normalize_batch(&quotient), g1);
-    list(&mut hasher, &zkey.c, g1);
-    list(&mut hasher, &zkey.a, g1);
-    list(&mut hasher, &zkey.b_g1, g1);
-    list(&mut hasher, &zkey.b_g2, g2);
-    hasher
+impl Infinity {
+    fn encoded<const N: usize>(self, mut point: [u8; N]) -> [u8; N] {
+        if self == Self::Flagged && point == [0; N] {
+            point[0] = 0x40;
+        }
+        point
+    }
+}
+
+impl Zkey {
+    /// Computes the circuit hash of a key before its first contribution: the points of the header, then each list after
+    /// its length. The list of the quotient is in the basis `tau^i (tau^n - 1)`.
+    pub(super) fn computed_hash(&self, infinity: Infinity) -> Result<TranscriptHash, SynthesisError> {
+        let quotient = quotient::in_powers(&self.h)?;
+        Ok(self.hash_with(&quotient, infinity))
+    }
+
+    fn hash_with(&self, quotient: &[G1Affine], infinity: Infinity) -> TranscriptHash {
+        fn list<T>(hasher: &mut Blake2b512, points: &[T], bytes: impl Fn(&mut Blake2b512, &T)) {
+            hasher.update((points.len() as u32).to_be_bytes());
+            points.iter().for_each(|point| bytes(hasher, point));
+        }
+        let g1 = |hasher: &mut Blake2b512, point: &G1Affine| hasher.update(infinity.encoded(uncompressed_g1(point)));
+        let g2 = |hasher: &mut Blake2b512, point: &G2Affine| hasher.update(infinity.encoded(uncompressed_g2(point)));
+
+        let mut hasher = Blake2b512::new();
+        g1(&mut hasher, &self.alpha_g1);
+        g1(&mut hasher, &self.beta_g1);
+        g2(&mut hasher, &self.beta_g2);
+        g2(&mut hasher, &self.gamma_g2);
+        g1(&mut hasher, &self.delta_g1);
+        g2(&mut hasher, &self.delta_g2);
+        list(&mut hasher, &self.ic, g1);
+        list(&mut hasher, quotient, g1);
+        list(&mut hasher, &self.c, g1);
+        list(&mut hasher, &self.a, g1);
+        list(&mut hasher, &self.b_g1, g1);
+        list(&mut hasher, &self.b_g2, g2);
+        hasher.into()
+    }
+}
+
+/// Checks the circuit hash of a key without contributions, which every later check compares.
+///
+/// # Errors
+/// [`CeremonyError::FormerCircuitHash`] and [`CeremonyError::CircuitHash`].
+pub(super) fn check_hash(zkey: &Zkey) -> Result<(), CeremonyError> {
+    let quotient = quotient::in_powers(&zkey.h)?;
+    if zkey.circuit_hash == zkey.hash_with(&quotient, Infinity::Zeros) {
+        return Ok(());
+    }
+    Err(match zkey.circuit_hash == zkey.hash_with(&quotient, Infinity::Flagged) {
+        true => CeremonyError::FormerCircuitHash,
+        false => CeremonyError::CircuitHash,
+    })
 }

@@ -15,6 +15,7 @@ mod contribute;
 mod generator;
 mod initial;
 mod powers;
+mod quotient;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
@@ -88,6 +89,20 @@ pub enum CeremonyError {
     /// The key does not follow from the circuit's initial key and the contributions.
     #[error("the key does not follow from the circuit and the powers of tau: {0}")]
     KeyDoesNotFit(&'static str),
+    /// The circuit hash in the key is the one that snarkjs before 0.7.0 computes.
+    #[error(
+        "the first key of this ceremony was made by snarkjs before 0.7.0, whose circuit hash differs from the one that \
+         later versions and this program compute, so no check would accept the final key: make the first key again, \
+         with snarkjs 0.7.0 or later or with `quotapass keys new-ceremony --ptau FILE`"
+    )]
+    FormerCircuitHash,
+    /// The circuit hash in the key does not follow from its points.
+    #[error(
+        "the circuit hash in the key does not follow from its points, so no check would accept the final key: the file \
+         was changed, or another program made it; make the first key again, with snarkjs 0.7.0 or later or with \
+         `quotapass keys new-ceremony --ptau FILE`"
+    )]
+    CircuitHash,
     /// The name cannot be encoded.
     #[error("invalid contributor name: expected 1 to {MOST_NAME_CHARACTERS} characters without control characters")]
     Name,

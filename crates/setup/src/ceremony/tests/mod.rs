@@ -1,6 +1,7 @@
 //! Valid and invalid ceremonies, over powers of tau whose secrets the test knows.
 
 mod files;
+mod former;
 mod powers_of_tau;
 
 use std::sync::LazyLock;
