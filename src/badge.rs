@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     scope: String,
     /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     index: Option<u32>,
     /// Write the badge to a new file instead of standard output
     #[arg(long, value_name = "FILE")]

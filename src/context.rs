@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{
     config::{Config, Key},
+    endpoint,
     failure::{refused, usage},
     keys::{require_test_chain, slash_key},
     ledger::unusable,
@@ -140,12 +141,10 @@ impl Context {
 
     pub(super) fn rpc_url(&self) -> Result<EndpointUrl> {
         let url: EndpointUrl = self.config.require(Key::RpcUrl)?;
-        // The path of a socket has no port.
-        let has_port = url.expose().rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if has_port && !url.expose().contains('/') {
-            bail!(usage(format!("`rpc_url` is `{url}`, which has no scheme; write http://{url}")));
+        match endpoint::with_scheme(&url) {
+            Some(right) => bail!(usage(format!("`rpc_url` is `{url}`, which has no scheme; write {right}"))),
+            None => Ok(url),
         }
-        Ok(url)
     }
 
     /// Connects to the endpoint, without a wallet.

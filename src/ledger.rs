@@ -16,7 +16,7 @@ use super::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Create the ledger of an identity on this device, for an identity that may have posted before
+    /// Create a ledger on this device for an identity that may have posted before
     ///
     /// Posting begins when the current epoch and the next are over. `post` does the same if there is no ledger; this verb
     /// also replaces a ledger that is damaged, or that has another share of the message ids.

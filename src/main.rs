@@ -11,11 +11,13 @@ mod context;
 mod demo;
 mod deposit;
 mod dev;
+mod endpoint;
 mod envelope;
 mod evidence;
 mod exit;
 mod exit_code;
 mod failure;
+mod help;
 mod identity;
 mod interrupt;
 mod keys;
@@ -42,17 +44,18 @@ mod withdraw;
 use std::{env, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use quotapass_circuits::backend;
 
 use config::Config;
 use context::Context;
 use output::Output;
 
-/// Spam protection for anonymous chat: lock a deposit once, and prove with every message that a depositor wrote it
-/// within quota, without showing which depositor.
+/// Spam protection for anonymous chat: lock a deposit once, and prove with every message that it is within quota
+///
+/// A proof shows that a depositor wrote the message within quota, and not which depositor.
 #[derive(Debug, Parser)]
-#[command(name = "quotapass", version, propagate_version = true, after_help = failure::help())]
+#[command(name = "quotapass", version, propagate_version = true)]
 struct Arguments {
     #[command(flatten)]
     settings: config::Flags,
@@ -65,7 +68,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the whole system once: deposits, posts, a relay, and a spammer who is caught and slashed
+    /// Run the whole system once: deposits, posts, a relay, and a spammer who is slashed
     Demo(demo::Arguments),
     /// Run everything that an app under development needs: a chain, a registry with a faucet, a relay, and keys
     Dev(dev::Arguments),
@@ -84,7 +87,7 @@ enum Verb {
     Ledger(ledger::Verb),
     /// Bring the local copy of the registry up to date
     Sync(sync::Arguments),
-    /// Show the hashes of policies, and compare them with pinned hashes and with the policies of relays
+    /// Show the hashes of policies, and compare them with pins and with relays
     Policy(policy::Arguments),
     /// Prove that a message is within quota, and write its pass
     Post(post::Arguments),
@@ -122,7 +125,7 @@ enum Verb {
 /// Runs a subcommand. Exit code 0 is success; `quotapass --help` lists the others. An error goes to standard error.
 fn main() -> ExitCode {
     output::choose(env::args_os().skip(1));
-    let arguments = match Arguments::try_parse() {
+    let arguments = match help::command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return failure::report_arguments(&error),
     };

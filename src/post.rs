@@ -41,13 +41,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     scope: String,
     /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     index: Option<u32>,
     /// Write to a new file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Envelope)]
+    #[arg(long, value_enum, default_value_t = Format::Envelope, hide_short_help = true)]
     format: Format,
     /// Send the post to this relay, and print its verdict
     ///
@@ -57,12 +57,12 @@ pub(super) struct Arguments {
     to: Option<EndpointUrl>,
     /// With --to: send the same post again for this time, if the relay does not answer, is overloaded, or has not seen
     /// the newest members yet
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration, hide_short_help = true)]
     wait: u64,
     /// Trust that the ledger is up to date, although it may be stale
     ///
     /// If messages were sent that the ledger does not contain, a message id is used twice and the deposit is lost.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     trust_ledger: bool,
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Verb {
         #[arg(long, default_value = "11", value_parser = levels)]
         levels: Levels,
     },
-    /// Write each circuit's constraints, verification key and one real proof in the formats of iden3's tools
+    /// Write each circuit's constraints, verification key and one real proof for iden3's tools
     Export {
         /// Folder to write to, with one folder per circuit: CIRCUIT.r1cs, witness.wtns, verification_key.json,
         /// proof.json, public.json

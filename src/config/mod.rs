@@ -36,20 +36,20 @@ const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings (also from the configuration file and the environment)")]
 pub(super) struct Flags {
-    /// Configuration file, TOML [env: QUOTAPASS_CONFIG; default: the platform's usual folder]
+    /// Configuration file in TOML [default: QUOTAPASS_CONFIG, or the platform's]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder for keys, identities, the ledger and the copy of the registry
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     data_dir: Option<String>,
     /// Folder for the witness of the ledger, separate from the ledger
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
     state_dir: Option<String>,
     /// JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket
     #[arg(long, global = true, value_name = "URL")]
     rpc_url: Option<String>,
     /// Chain id; an endpoint of another chain is refused
-    #[arg(long, global = true, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     chain_id: Option<String>,
     /// Address of the registry
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -57,29 +57,33 @@ pub(super) struct Flags {
     /// Name of the identity
     #[arg(long, global = true, value_name = "NAME")]
     identity: Option<String>,
-    /// Account of the identity: one seed has many accounts, each with its own deposit
+    /// Account of the identity
+    ///
+    /// One seed has many accounts, each with its own deposit.
     #[arg(long, global = true, value_name = "NUMBER")]
     account: Option<String>,
     /// File with the identity's passphrase; QUOTAPASS_PASSPHRASE holds the passphrase itself
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     passphrase_file: Option<String>,
-    /// Encrypted Ethereum keystore (V3) of the wallet that pays; QUOTAPASS_WALLET_KEY holds a plain private key instead
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Encrypted Ethereum keystore (V3) of the wallet that pays
+    ///
+    /// The environment variable QUOTAPASS_WALLET_KEY holds a plain private key instead.
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     wallet_keystore: Option<String>,
     /// File with the keystore's password; QUOTAPASS_WALLET_PASSWORD holds the password itself
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     wallet_password_file: Option<String>,
     /// Number of the account on a Ledger that is the wallet
-    #[arg(long, global = true, value_name = "NUMBER")]
+    #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
     wallet_ledger: Option<String>,
     /// Relay to fetch members from, one bucket at a time, instead of a full copy of the registry
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     members_from: Option<String>,
     /// Proxy for the requests to that relay, for example Tor's
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     members_proxy: Option<String>,
     /// Seconds to wait for a response of the endpoint or the relay
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(long, global = true, value_name = "SECONDS", hide_short_help = true)]
     rpc_timeout: Option<String>,
     /// Blocks that a transaction needs before it counts as done, its own block included
     #[arg(long, global = true, value_name = "BLOCKS")]

@@ -10,7 +10,9 @@ use crate::context::Context;
 pub(crate) enum Verb {
     /// Show all settings in force, the source of each value, and what follows from them
     Show,
-    /// Write a configuration file with the settings from flags and environment, and an example of a scope
+    /// Write a configuration file with the given settings, and an example of a scope
+    ///
+    /// The settings come from flags and from the environment.
     Init(init::Arguments),
     /// Copy the policies of scopes from a relay to the configuration file
     AddScope(add_scope::Arguments),

@@ -32,13 +32,13 @@ pub(super) struct Arguments {
     #[arg(long, required_unless_present = "gate_data", conflicts_with = "gate_data")]
     tier: Option<u8>,
     /// Data for the gate of a registry that has one, in hexadecimal; may be empty
-    #[arg(long, value_name = "HEX", requires = "max_amount")]
+    #[arg(long, value_name = "HEX", requires = "max_amount", hide_short_help = true)]
     gate_data: Option<String>,
     /// Highest amount to lock, in tokens; the gate decides the stake
-    #[arg(long, value_name = "AMOUNT", requires = "gate_data")]
+    #[arg(long, value_name = "AMOUNT", requires = "gate_data", hide_short_help = true)]
     max_amount: Option<String>,
     /// Approve the amount in a separate transaction, for wallets and tokens without permits (ERC-2612)
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     approve: bool,
     /// Do not ask for confirmation
     #[arg(long)]

@@ -30,13 +30,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     ptau: PathBuf,
     /// Published BLAKE2b hash of the powers of tau, in hexadecimal; not needed for the perpetual powers of tau
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", hide_short_help = true)]
     ptau_hash: Option<String>,
     /// Circuit of the key [default: detected by the number of public inputs]
-    #[arg(long, value_parser = parse_circuit)]
+    #[arg(long, value_parser = parse_circuit, hide_short_help = true)]
     circuit: Option<CircuitKind>,
     /// snarkjs program, which checks the key as well
-    #[arg(long, value_name = "PROGRAM", default_value = "snarkjs")]
+    #[arg(long, value_name = "PROGRAM", default_value = "snarkjs", hide_short_help = true)]
     snarkjs: PathBuf,
     /// Fail if snarkjs is not installed
     #[arg(long)]

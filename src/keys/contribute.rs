@@ -64,7 +64,7 @@ pub(crate) struct Beacon {
     #[arg(long, value_name = "HEX")]
     value: String,
     /// Exponent of the number of hash iterations, which is a power of two, 10 to 32
-    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, hide_short_help = true)]
     iterations_exponent: u8,
     /// Name to record in the key, up to 64 characters
     #[arg(long)]

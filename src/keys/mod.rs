@@ -28,7 +28,7 @@ pub(super) use chosen::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Write the files that a ceremony needs to one folder: circuits, hashes, instructions
+    /// Write the files of a new ceremony to one folder: circuits, hashes, instructions
     NewCeremony(new_ceremony::Arguments),
     /// Contribute to a key with a random secret, which is erased at once
     Contribute(contribute::Contribute),
@@ -42,7 +42,9 @@ pub(super) enum Verb {
     Show(show::Arguments),
     /// Write a key in the format of apps in browsers and on phones
     ExportApp(export_app::Arguments),
-    /// Write a Solidity contract that verifies proofs, and the constructor arguments of the registry's own verifier
+    /// Write a Solidity contract that verifies proofs with a key
+    ///
+    /// It also writes the constructor arguments of the registry's own verifier.
     ExportVerifier(export_verifier::Arguments),
 }
 

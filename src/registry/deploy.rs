@@ -40,15 +40,14 @@ pub(crate) struct Arguments {
     /// Also deploy a worthless token that anyone can mint, and mint a million for the deployer
     #[arg(long)]
     dev_token: bool,
-    /// Tier: amount in tokens, stake units, messages per epoch and scope, for example 10:10:100; repeat it for more
-    /// tiers
-    #[arg(long = "tier", value_name = "AMOUNT:STAKE:LIMIT")]
+    /// Amount in tokens, stake units, messages per epoch and scope: 10:10:100; repeat it for more
+    #[arg(long = "tier", value_name = "TERMS")]
     tiers: Vec<String>,
     /// Contract that decides who may join, and with which stake and limit, instead of tiers
-    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse, hide_short_help = true)]
     gate: Option<Address>,
     /// Price of a unit of stake in a registry with a gate, in tokens
-    #[arg(long, value_name = "AMOUNT", requires = "gate", default_value = "0")]
+    #[arg(long, value_name = "AMOUNT", requires = "gate", default_value = "0", hide_short_help = true)]
     stake_price: String,
     /// Fee of every deposit, in tokens [default: a hundredth of the cheapest tier, or 0 with a gate]
     ///
@@ -66,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 25, value_parser = clap::value_parser!(u16).range(..=90))]
     reward: u16,
     /// Account that receives the fees and the rest of slashed deposits [default: they are burnt]
-    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse, hide_short_help = true)]
     treasury: Option<Address>,
     /// Do not ask for confirmation
     #[arg(long)]

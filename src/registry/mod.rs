@@ -16,7 +16,9 @@ pub(super) enum Verb {
     Deploy(Box<deploy::Arguments>),
     /// Show a registry's terms and balance, and whether its code and its slash key are trusted
     Info,
-    /// Claim what a registry owes an account: slash payments that the token refused, and the treasury's fees
+    /// Claim what a registry owes an account
+    ///
+    /// It owes slash payments that the token refused, and the treasury's fees.
     Claim(claim::Arguments),
 }
 

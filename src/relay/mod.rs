@@ -2,6 +2,7 @@
 
 mod development;
 mod evidence;
+mod init;
 mod log;
 mod logging;
 mod manager;
@@ -25,16 +26,14 @@ use quotapass_relay::SystemClock;
 use serde_json::json;
 
 use super::{
-    address,
     config::Flags,
     failure::usage,
     output::{Output, note},
 };
-use development::{Development, prepare, write_configuration};
+use development::{Development, prepare};
 use program::Findings;
 use settings::Settings;
 use surroundings::{ChainAccess, Funds};
-use template::ChainTemplate;
 
 pub(super) use development::{CHAIN_ID, DEPOSITOR, Stage, configure, terms};
 pub(super) use logging::{LogFormat, LogLevel, start as start_logging, writes_json as logs_json};
@@ -58,29 +57,32 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Minimum number of members of a relay for development
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), hide_short_help = true)]
     members: u32,
     /// Create a new nullifier log if the known one is missing, or accept another one in its place
     ///
     /// Posts that the missing log recorded can be accepted again, so wait until their epochs are over. If relays share
     /// a log, the first one creates it, and the others accept it.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     new_log: bool,
     /// Format of log lines on standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, hide_short_help = true)]
     log_format: LogFormat,
     /// Log level, instead of the configuration's `level` in [logging]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_short_help = true)]
     log_level: Option<LogLevel>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Write a configuration with a comment for every setting, to relay.toml or the file of --config
+    /// Write a configuration with a comment for every setting
     ///
-    /// --rpc-url, --chain-id and --registry are filled in.
-    Init,
-    /// Check a configuration, the chain, the log and the balance of the wallet that slashes, without writing
+    /// The file is relay.toml or that of --config. --rpc-url, --chain-id and --registry are filled in. With an endpoint and a registry, the times of the scope fit
+    /// the registry's exit delay.
+    Init(init::Arguments),
+    /// Check a configuration, the chain, the log and the wallet, without writing
+    ///
+    /// The wallet is the one that slashes; its balance must pay for a slash.
     Check {
         /// Do not connect to the chain
         #[arg(long)]
@@ -100,8 +102,8 @@ enum Verb {
 }
 
 pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
-    if let Some(Verb::Init) = &arguments.verb {
-        return init(flags, output);
+    if let Some(Verb::Init(arguments)) = &arguments.verb {
+        return init::run(arguments, flags, output);
     }
     if arguments.verb.is_some() && (arguments.listen.is_some() || arguments.new_log) {
         bail!(usage("--listen and --new-log apply only when a relay starts; leave them out"));
@@ -112,7 +114,7 @@ pub(super) fn run(arguments: &Arguments, flags: &Flags, output: Output) -> Resul
     let given = flags.file();
     match &arguments.verb {
         None => serve(arguments, flags, output),
-        Some(Verb::Init) => Ok(()),
+        Some(Verb::Init(arguments)) => init::run(arguments, flags, output),
         Some(Verb::Check { offline }) => check(&Settings::read(required(given)?)?, flags, *offline, output),
         Some(Verb::Evidence(verb)) => {
             let settings = Settings::read(&usual(given, flags)?)?;
@@ -192,16 +194,6 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
             }),
         )
     })
-}
-
-fn init(flags: &Flags, output: Output) -> Result<()> {
-    let path = flags.file().unwrap_or(Path::new(USUAL_FILE));
-    let (rpc_url, chain_id, registry) = flags.chain();
-    if let Some(registry) = registry {
-        address::parse(registry).with_context(|| usage(format!("--registry `{registry}` is not a valid address")))?;
-    }
-    write_configuration(path, &ChainTemplate::Endpoint { rpc_url, chain_id, registry })?;
-    output.result(&format!("wrote {}", path.display()), json!({ "file": path }))
 }
 
 fn resync(settings: &Settings, folders: &Folders, output: Output) -> Result<()> {

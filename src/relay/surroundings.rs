@@ -393,7 +393,7 @@ impl Endpoint {
 }
 
 /// Reads a password from a file, without trailing line breaks.
-fn read_password(path: &Path) -> Result<Zeroizing<String>> {
+pub(super) fn read_password(path: &Path) -> Result<Zeroizing<String>> {
     read_secret(path).with_context(|| format!("cannot read the password file {}", path.display()))
 }
 

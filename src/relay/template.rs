@@ -1,11 +1,21 @@
 //! The configuration that `relay init` writes, and the configuration of a relay for development.
 
 use alloy_primitives::Address;
+use quotapass_protocol::{HEAD_SECONDS, SLASH_SECONDS};
 
 /// The content of the section `[chain]`.
 pub(super) enum ChainTemplate<'a> {
     /// An endpoint. Unknown values get placeholders for the operator to replace.
-    Endpoint { rpc_url: Option<&'a str>, chain_id: Option<&'a str>, registry: Option<&'a str> },
+    Endpoint {
+        rpc_url: Option<&'a str>,
+        chain_id: Option<u64>,
+        registry: Option<Address>,
+        /// The registry's exit delay in seconds, if it is known.
+        exit_delay: Option<u32>,
+        times: ScopeTimes,
+        /// Whether there is a wallet that slashes, in the files [`WALLET_FILE`] and [`WALLET_PASSWORD_FILE`].
+        wallet: bool,
+    },
     /// An embedded chain in the file `chain.state` next to the configuration.
     Embedded { registry: Address, scope: TemplateScope },
 }
@@ -19,24 +29,59 @@ pub(crate) enum TemplateScope {
     Demo,
 }
 
+/// The keystore of the wallet that slashes, beside the configuration.
+pub(super) const WALLET_FILE: &str = "wallet.json";
+/// The file with its password.
+pub(super) const WALLET_PASSWORD_FILE: &str = "wallet-password";
+
+/// The times of a scope, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ScopeTimes {
+    pub(super) epoch_seconds: u32,
+    pub(super) root_window: u32,
+    pub(super) max_clock_skew: u32,
+}
+
+impl Default for ScopeTimes {
+    fn default() -> Self {
+        Self { epoch_seconds: 3_600, root_window: 3_600, max_clock_skew: 60 }
+    }
+}
+
+impl ScopeTimes {
+    /// Lengths of epochs to choose from. Each divides a day, so that no epoch begins on one day and ends on another.
+    const EPOCHS: [u32; 9] = [3_600, 1_800, 1_200, 900, 600, 300, 120, 60, 30];
+
+    /// Returns the longest times, up to the default ones, that fit a registry's exit delay; `None` if none do.
+    pub(super) fn within(exit_delay: u32) -> Option<Self> {
+        let left = exit_delay.checked_sub(SLASH_SECONDS + HEAD_SECONDS)?;
+        let times = Self::EPOCHS.map(|epoch| Self {
+            epoch_seconds: epoch,
+            root_window: epoch,
+            max_clock_skew: epoch.min(Self::default().max_clock_skew),
+        });
+        times.into_iter().find(|times| times.epoch_seconds + times.root_window + times.max_clock_skew <= left)
+    }
+}
+
 /// Returns a whole configuration, with a comment for every setting.
 pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
-    let (chain, scope) = match chain {
-        ChainTemplate::Endpoint { rpc_url, chain_id, registry } => {
+    let (chain, scope, wallet) = match chain {
+        ChainTemplate::Endpoint { rpc_url, chain_id, registry, exit_delay, times, wallet } => {
             let rpc_url = rpc_url.unwrap_or("http://127.0.0.1:8545");
-            let chain_id = chain_id.unwrap_or("31337");
-            let registry = registry.unwrap_or("0x5FbDB2315678afecb367f032d93F642f64180aa3");
+            let chain_id = chain_id.unwrap_or(31_337);
+            let registry = registry.map_or("0x5FbDB2315678afecb367f032d93F642f64180aa3".into(), |it| it.to_string());
             (
                 format!(
                     "# JSON-RPC endpoint: http(s)://, ws(s):// or the path of an IPC socket. `{{password}}` in it is\n\
                      # replaced with the content of the file `password_file`. A section [chain.tls] with `authorities`, or\n\
                      # `certificate` and `key`, names PEM files for an endpoint with private certificates.\n\
                      rpc_url = {}\n\
-                     # chain and address of the registry\nchain_id = {chain_id}\nregistry = {}\n",
+                     # chain and address of the registry\nchain_id = {chain_id}\nregistry = \"{registry}\"\n",
                     toml::Value::from(rpc_url),
-                    toml::Value::from(registry)
                 ),
-                SCOPE,
+                scope(*times, *exit_delay),
+                *wallet,
             )
         }
         ChainTemplate::Embedded { registry, scope } => (
@@ -49,12 +94,15 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
                 }
             ),
             match scope {
-                TemplateScope::Development => DEVELOPMENT_SCOPE,
-                TemplateScope::Demo => DEMO_SCOPE,
+                TemplateScope::Development => DEVELOPMENT_SCOPE.into(),
+                TemplateScope::Demo => DEMO_SCOPE.into(),
             },
+            false,
         ),
     };
-    format!("{HEAD}{chain}{TAIL}{scope}")
+    let mark = if wallet { "" } else { "# " };
+    let wallet = format!("{mark}keystore = \"{WALLET_FILE}\"\n{mark}password_file = \"{WALLET_PASSWORD_FILE}\"\n");
+    format!("{HEAD}{chain}{LOG}{wallet}{TAIL}{scope}")
 }
 
 /// The files of the wallet that slashes on a local development chain, beside the configuration.
@@ -153,7 +201,7 @@ address = "127.0.0.1:8480"
 [chain]
 "#;
 
-const TAIL: &str = r#"# pause between two polls of the chain, and time limit for a response
+const LOG: &str = r#"# pause between two polls of the chain, and time limit for a response
 # poll_seconds = 4
 # timeout_seconds = 30
 # First block to read, if the one that is found does not suit the endpoint: the block of the registry's first deposit or an
@@ -180,9 +228,9 @@ const TAIL: &str = r#"# pause between two polls of the chain, and time limit for
 [slashing]
 enabled = true
 # encrypted Ethereum keystore of the wallet, and the file with its password; or QUOTAPASS_WALLET_KEY in the environment
-# keystore = "wallet.json"
-# password_file = "wallet-password"
-# account that receives the rewards, by default the wallet
+"#;
+
+const TAIL: &str = r#"# account that receives the rewards, by default the wallet
 # receiver = "0x0000000000000000000000000000000000000000"
 # blocks that must follow a slash before its case is closed
 # confirmations = 2
@@ -221,15 +269,20 @@ enabled = true
 # To change a policy, keep its section, and add one with the same name, a higher `version` and the time `from` which it
 # holds; then relays with the same sections change together, and a restart in between loses nothing. The previous policy
 # is accepted for its own root_window after that time; then delete its section.
-[[scopes]]
 "#;
 
-const SCOPE: &str = r#"name = "lobby"
+/// Returns the section of a scope with these times, under a registry with this exit delay in seconds.
+fn scope(ScopeTimes { epoch_seconds, root_window, max_clock_skew }: ScopeTimes, exit_delay: Option<u32>) -> String {
+    let delay = exit_delay.map(|delay| format!("# This registry's exit delay is {delay} seconds.\n"));
+    let delay = delay.unwrap_or_default();
+    format!(
+        r#"{delay}[[scopes]]
+name = "lobby"
 # number of the policy, and the time in UTC from which it holds; without a time it holds from the beginning
 #   version = 1
 #   from = 2026-12-01T00:00:00Z
 # length of an epoch in seconds
-epoch_seconds = 3600
+epoch_seconds = {epoch_seconds}
 # most messages per epoch, even if the deposit allows more
 limit_cap = 10
 # minimum stake, in the registry's stake units
@@ -237,13 +290,16 @@ min_stake = 1
 # minimum age of the deposit in days
 min_age_days = 0
 # seconds for which a superseded root or policy is accepted
-root_window = 3600
+root_window = {root_window}
 # seconds by which clocks may differ
-max_clock_skew = 60
-"#;
+max_clock_skew = {max_clock_skew}
+"#
+    )
+}
 
 /// A scope with epochs of a day, so that the sample posts stay valid for the rest of the day.
-const DEVELOPMENT_SCOPE: &str = r#"name = "lobby"
+const DEVELOPMENT_SCOPE: &str = r#"[[scopes]]
+name = "lobby"
 # length of an epoch in seconds
 epoch_seconds = 86400
 # most messages per epoch, even if the deposit allows more
@@ -259,7 +315,8 @@ max_clock_skew = 60
 "#;
 
 /// A scope with short epochs, so that a quota is used up quickly and renewed quickly.
-const DEMO_SCOPE: &str = r#"name = "lobby"
+const DEMO_SCOPE: &str = r#"[[scopes]]
+name = "lobby"
 epoch_seconds = 60
 limit_cap = 5
 min_stake = 1
@@ -267,3 +324,36 @@ min_age_days = 0
 root_window = 3600
 max_clock_skew = 20
 "#;
+
+#[cfg(test)]
+mod tests {
+    use core::num::{NonZeroU16, NonZeroU32};
+
+    use quotapass_protocol::Policy;
+
+    use super::*;
+
+    #[test]
+    fn the_times_fit_the_exit_delay() {
+        let policy = |times: ScopeTimes| Policy {
+            name: "lobby".into(),
+            epoch_seconds: NonZeroU32::new(times.epoch_seconds).unwrap(),
+            limit_cap: NonZeroU16::new(10).unwrap(),
+            min_stake: 1,
+            min_age_days: 0,
+            root_window: times.root_window,
+            max_clock_skew: times.max_clock_skew,
+        };
+        for delay in [4_290, 4_380, 4_500, 5_000, 6_000, 7_200, 10_800, 11_459, 11_460, 86_400, u32::MAX] {
+            let times = ScopeTimes::within(delay).unwrap();
+            policy(times).validate().unwrap();
+            assert!(policy(times).least_exit_delay() <= u64::from(delay), "{delay}: {times:?}");
+            assert_eq!(86_400 % times.epoch_seconds, 0, "{times:?}");
+        }
+        assert_eq!(ScopeTimes::within(11_460), Some(ScopeTimes::default()));
+        assert_eq!(ScopeTimes::within(7_200).unwrap().epoch_seconds, 1_200);
+        for delay in [0, 3_600, 4_200, 4_289] {
+            assert_eq!(ScopeTimes::within(delay), None, "{delay}");
+        }
+    }
+}

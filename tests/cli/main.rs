@@ -10,6 +10,7 @@ mod light;
 mod offline;
 mod pending;
 mod relay;
+mod relay_init;
 mod scripts;
 mod settings;
 mod story;

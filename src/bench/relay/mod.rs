@@ -22,10 +22,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
     /// Write a chain and a relay.toml to a new folder, make the passes, and stop
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["url", "journal"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["url", "journal"], hide_short_help = true)]
     prepare: Option<PathBuf>,
     /// Address and port of the prepared relay
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480", requires = "prepare")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8480",
+        requires = "prepare",
+        hide_short_help = true
+    )]
     listen: SocketAddr,
     /// Valkey or Redis for the nullifiers of the started or prepared relay, instead of its own store
     #[arg(long, value_name = "URL", conflicts_with = "url")]
@@ -37,19 +43,19 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "10s", value_parser = parse_duration)]
     duration: u64,
     /// Number of posts, instead of a duration
-    #[arg(long, value_name = "COUNT", conflicts_with = "duration")]
+    #[arg(long, value_name = "COUNT", conflicts_with = "duration", hide_short_help = true)]
     posts: Option<u32>,
     /// Keep all connections busy to find the highest rate
     #[arg(long, conflicts_with_all = ["rate", "duration"])]
     max: bool,
     /// Honest posts sent before the measurement begins, so that the relay knows their sources
-    #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "resend")]
+    #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "resend", hide_short_help = true)]
     warm_up: u32,
     /// Posts per request [default: 1, or 64 with --max]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
     posts_per_request: Option<usize>,
     /// Concurrent requests; requests with forgeries have the same number in addition
-    #[arg(long, default_value_t = 16, value_name = "COUNT")]
+    #[arg(long, default_value_t = 16, value_name = "COUNT", hide_short_help = true)]
     connections: usize,
     /// Share of posts that are replays
     #[arg(long, default_value = "5%", value_name = "SHARE")]
@@ -61,35 +67,35 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "1%", value_name = "SHARE")]
     conflicts: Percentage,
     /// Seed of the members, and of the posts and their order
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, hide_short_help = true)]
     seed: u64,
     /// Forgeries per request [default: the same as posts per request]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
     forgeries_per_request: Option<usize>,
     /// Number of source addresses of honest posts
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     sources: u16,
     /// Source addresses of forgeries: a number, `home` for the addresses of one home line, or `within` for those of the
     /// honest posts
-    #[arg(long, value_name = "FORGERS", default_value = "16")]
+    #[arg(long, value_name = "FORGERS", default_value = "16", hide_short_help = true)]
     forgers: Forgers,
     /// Encoding of posts and verdicts
-    #[arg(long, value_enum, default_value_t = Format::Binary)]
+    #[arg(long, value_enum, default_value_t = Format::Binary, hide_short_help = true)]
     format: Format,
     /// Time limit for an answer
-    #[arg(long, default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, default_value = "30s", value_parser = parse_duration, hide_short_help = true)]
     timeout: u64,
     /// Send undecided posts again, until this time after the last post was due
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, hide_short_help = true)]
     retry: Option<u64>,
     /// Append all answers to a file, and check them against the answers that it already contains
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     journal: Option<PathBuf>,
     /// Send all posts of the journal again, instead of new ones: accepted posts must now be replays
-    #[arg(long, requires = "journal")]
+    #[arg(long, requires = "journal", hide_short_help = true)]
     resend: bool,
     /// Tolerate that a post was recorded although the answer was `overloaded`: a log on a network can lose its answer
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     log_may_lose_answers: bool,
 }
 

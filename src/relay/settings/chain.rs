@@ -13,7 +13,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{Hidden, path::path, tls::TlsSection};
-use crate::address;
+use crate::{address, endpoint::with_scheme};
 
 /// `[chain]`: the registry, behind an endpoint or on an embedded chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -114,6 +114,9 @@ fn check_address(url: &str) -> Result<()> {
     let Some((scheme, _)) = url.split_once("://") else {
         if url.is_empty() || url.contains('\0') {
             bail!("[chain] `rpc_url` is not an endpoint: {FORMS}");
+        }
+        if with_scheme(&url.into()).is_some() {
+            bail!("[chain] `rpc_url` is a host and a port without a scheme: write http:// before it");
         }
         return Ok(());
     };

@@ -2,14 +2,27 @@ use alloy_primitives::Address;
 use quotapass_relay::{EngineSettings, ValkeySettings};
 
 use super::*;
-use crate::relay::template::{ChainTemplate, TemplateScope, configuration};
+use crate::relay::template::{ChainTemplate, ScopeTimes, TemplateScope, configuration};
 
 fn parse(text: &str) -> Result<Settings> {
     Settings::parse(text, Path::new("/etc/quotapass"))
 }
 
 pub(super) fn template() -> String {
-    configuration(&ChainTemplate::Endpoint { rpc_url: None, chain_id: None, registry: None })
+    configuration(&endpoint(None))
+}
+
+/// Returns the template of a relay of a registry with this exit delay in seconds.
+fn endpoint(exit_delay: Option<u32>) -> ChainTemplate<'static> {
+    let times = exit_delay.map_or_else(ScopeTimes::default, |delay| ScopeTimes::within(delay).unwrap());
+    ChainTemplate::Endpoint {
+        rpc_url: None,
+        chain_id: None,
+        registry: None,
+        exit_delay,
+        times,
+        wallet: exit_delay.is_some(),
+    }
 }
 
 /// Returns the template with every commented-out setting enabled.
@@ -74,6 +87,7 @@ fn says_what_is_wrong_and_where() {
     says(&changed("unlisted_scopes", "unlisted_scope"), &["unknown field `unlisted_scope`", "line"]);
     says(&changed("\"reject\"", "\"refuse\""), &["unknown variant `refuse`", "line"]);
     says(&changed("127.0.0.1:8480", "8480"), &["invalid socket address", "line"]);
+    says(&changed("http://127.0.0.1:8545", "127.0.0.1:8545"), &["write http:// before it", "line"]);
     says(&changed("chain_id = 31337\n", ""), &["no `chain_id`", &format!("line {}", line("[chain]"))]);
     let right = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
     let mistyped = changed(right, &right.replace("5Fb", "5fb"));
@@ -149,6 +163,11 @@ fn a_registry_must_hold_deposits_for_long_enough() {
         member_count: 0,
         total_owed: alloy_primitives::U256::ZERO,
     };
+    for exit_delay in [4_290, 7_200, 86_400] {
+        let written = parse(&configuration(&endpoint(Some(exit_delay)))).unwrap();
+        assert_eq!(written.live.check(&RegistryInfo { exit_delay, ..info.clone() }), Ok(()));
+        assert_eq!(written.fixed.slashing.keystore.as_deref(), Some(Path::new("/etc/quotapass/wallet.json")));
+    }
     let live = parse(&template()).unwrap().live;
     assert_eq!(live.check(&info), Ok(()));
     info.exit_delay = 11_459;
