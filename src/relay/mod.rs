@@ -57,7 +57,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Minimum number of members of a relay for development
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), hide_short_help = true)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     members: u32,
     /// Create a new nullifier log if the known one is missing, or accept another one in its place
     ///
@@ -77,8 +78,8 @@ pub(super) struct Arguments {
 enum Verb {
     /// Write a configuration with a comment for every setting
     ///
-    /// The file is relay.toml or that of --config. --rpc-url, --chain-id and --registry are filled in. With an endpoint and a registry, the times of the scope fit
-    /// the registry's exit delay.
+    /// The file is relay.toml or that of --config. --rpc-url, --chain-id and --registry are filled in. With an endpoint
+    /// and a registry, the times of the scope fit the registry's exit delay.
     Init(init::Arguments),
     /// Check a configuration, the chain, the log and the wallet, without writing
     ///

@@ -73,7 +73,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", hide_short_help = true)]
     forgeries_per_request: Option<usize>,
     /// Number of source addresses of honest posts
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     sources: u16,
     /// Source addresses of forgeries: a number, `home` for the addresses of one home line, or `within` for those of the
     /// honest posts
