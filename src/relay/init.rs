@@ -142,7 +142,8 @@ fn ask(rpc_url: &EndpointUrl, chain_id: Option<u64>, registry: Option<Address>) 
         ));
         return Ok(None);
     }
-    let node = JsonRpcNode::connect(rpc_url, RpcSettings { expected_chain_id: chain_id, ..RpcSettings::default() })?;
+    let node =
+        JsonRpcNode::connect(rpc_url.expose(), RpcSettings { expected_chain_id: chain_id, ..RpcSettings::default() })?;
     let chain_id = node.chain_id();
     let exit_delay = match registry {
         Some(registry) => Some(RegistryContract::connect(node, registry)?.info()?.exit_delay),

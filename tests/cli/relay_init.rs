@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use quotapass_registry::{alloy_primitives::{Address, hex}, rpc::AccountKey};
+use quotapass_registry::{
+    alloy_primitives::{Address, hex},
+    rpc::AccountKey,
+};
 use quotapass_testkit::{anvil::Anvil, process::now};
 use serde_json::Value;
 

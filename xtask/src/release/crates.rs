@@ -9,8 +9,7 @@ use crate::{process::check, root};
 
 /// The libraries without the prefix of their names, each after those on which it depends. This is the order of
 /// publication.
-const LIBRARIES: [&str; 9] =
-    ["bn254", "circuits", "setup", "text", "protocol", "registry", "wallet", "relay", "load"];
+const LIBRARIES: [&str; 9] = ["bn254", "circuits", "setup", "text", "protocol", "registry", "wallet", "relay", "load"];
 /// Files that each package has.
 const FILES: [&str; 5] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"];
 

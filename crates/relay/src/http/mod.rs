@@ -75,7 +75,7 @@ pub use members::members_routes;
 pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Challenger, Engine, LatestTree, Source};
+use super::{Challenger, Engine, LatestTree};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
@@ -181,7 +181,7 @@ impl HttpService {
     }
 
     /// Adds routes, which must differ from the service's own. They share its connections and stop with it, but its
-    /// limits on requests do not apply to them. Each of their requests has its [`Source`] as an extension.
+    /// limits on requests do not apply to them. Each of their requests has its [`Source`](crate::Source) as an extension.
     pub fn with_routes(self, routes: Router) -> Self {
         let routes = routes.layer(from_fn_with_state(self.service.clone(), source::tell));
         Self { router: self.router.merge(routes), ..self }
