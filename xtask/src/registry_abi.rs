@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::root;
 
-const ARTIFACT: &str = "contracts/artifacts/Registry.json";
+const ARTIFACT: &str = "crates/registry/artifacts/Registry.json";
 
 /// Returns the generated file: path from the repository's root, and content.
 pub fn generated_file() -> Result<(PathBuf, String)> {
