@@ -193,7 +193,7 @@ impl Listener {
         }
         tokio::select! {
             () = self.stopping.cancelled() => None,
-            line = self.next.recv() => Some(said(&*line.ok()?)),
+            line = self.next.recv() => Some(said(&line.ok()?)),
             changed = changed(&mut self.refused, self.report_at) => {
                 changed?;
                 self.report_at = Instant::now() + REPORT_PAUSE;
@@ -224,8 +224,6 @@ fn shortened(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-
     use axum::{
         body::{Body, HttpBody as _},
         response::{IntoResponse as _, Sse},
