@@ -187,24 +187,26 @@ fn steps_of_other_programs_are_judged_as_snarkjs_judges_them(folder: &Folder, ha
     let report = folder.try_quotapass(&[&check[..], &["--snarkjs", tools::SNARKJS]].concat(), b"").unwrap();
     assert!(report.contains("`Carol`") && report.contains("this program and snarkjs agree"), "{report}");
 
-    // Former versions write 0x40 as the first byte of the point at infinity before they hash it. The unit tests of
-    // the setup compute this hash; here any other hash stands for it.
-    let mut other = folder.read("0.zkey");
-    let content = (0..other.len() - 68)
-        .rev()
-        .find(|at| other[*at..].starts_with(&[10, 0, 0, 0, 68, 0, 0, 0, 0, 0, 0, 0]))
-        .map(|at| at + 12)
-        .unwrap();
-    other[content] ^= 1;
-    folder.write("other.zkey", &other);
+    // Only the circuit hash of a former first key differs, so later programs would refuse the final key at the end.
+    folder.former_snarkjs_setup("new/slash.r1cs", "final.ptau", "former.zkey");
+    let (former, first) = (folder.zkey("former.zkey"), folder.zkey("0.zkey"));
+    assert_ne!(former.circuit_hash(), first.circuit_hash());
+    let differences = former.to_bytes().iter().zip(first.to_bytes()).filter(|(one, other)| **one != *other).count();
+    assert!((1..=64).contains(&differences), "{differences}");
     for step in [
-        &["contribute", "other.zkey", "no.zkey", "--no-typing"][..],
-        &["beacon", "other.zkey", "no.zkey", "--value", BEACON],
+        &["contribute", "former.zkey", "no.zkey", "--no-typing"][..],
+        &["beacon", "former.zkey", "no.zkey", "--value", BEACON],
     ] {
         let refused = folder.try_quotapass(&[&["keys"][..], step].concat(), b"").unwrap_err();
-        assert!(refused.contains("snarkjs 0.7.0 or later"), "{refused}");
+        assert!(refused.contains("made by snarkjs before 0.7.0"), "{refused}");
         assert!(!folder.path("no.zkey").exists());
     }
+    // Such a snarkjs continues its own key. A later contributor with the powers of tau sees the fault.
+    folder.snarkjs(&["zkey", "contribute", "former.zkey", "later.zkey", "--name=Dave", "-e=typed by Dave"]);
+    let third =
+        ["keys", "contribute", "later.zkey", "no.zkey", "--no-typing", "--ptau", "final.ptau", "--ptau-hash", hash];
+    let refused = folder.try_quotapass(&third, b"").unwrap_err();
+    assert!(refused.contains("made by snarkjs before 0.7.0") && !folder.path("no.zkey").exists(), "{refused}");
 }
 
 /// This program refuses a snarkjs key with damage in any section. Both programs refuse a key with a gap in its

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 /// The path of snarkjs, which npm installs for the tests.
 pub const SNARKJS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snarkjs/node_modules/.bin/snarkjs");
+/// The path of snarkjs 0.6.11, which computes another circuit hash.
+const FORMER_SNARKJS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snarkjs/node_modules/snarkjs-0.6/build/cli.cjs");
 /// The path of the Solidity compiler of the contracts.
 const SOLC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contracts/tools/solc");
 
@@ -49,6 +52,14 @@ impl Folder {
     /// Runs snarkjs and returns its output, as an error if it fails.
     pub fn try_snarkjs(&self, arguments: &[&str]) -> Result<String, String> {
         self.run(Command::new(SNARKJS).args(arguments), b"")
+    }
+
+    /// Makes a first key with a former snarkjs. On newer versions of Node.js it fails after it has written the key.
+    pub fn former_snarkjs_setup(&self, r1cs: &str, ptau: &str, key: &str) {
+        let mut command = Command::new("node");
+        command.args([FORMER_SNARKJS, "groth16", "setup", r1cs, ptau, key]);
+        let ended = self.run(&mut command, b"");
+        assert!(self.path(key).exists(), "{ended:?}");
     }
 
     #[track_caller]
