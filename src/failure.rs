@@ -136,6 +136,7 @@ fn of_registry(error: &RegistryError) -> ExitKind {
 fn of_follower(error: &FollowError) -> ExitKind {
     match error {
         FollowError::Registry(error) => of_registry(error),
+        FollowError::FirstBlockTooLate { .. } => ExitKind::Arguments,
         FollowError::Store(_) | FollowError::NotSynced | FollowError::WrongRegistry { .. } => ExitKind::Unlisted,
         _ => ExitKind::Endpoint,
     }

@@ -16,7 +16,7 @@ const GROUPS: [Group; 4] = [
     },
     Group { title: "For readers", usual: &["verify", "policy", "watch", "slash", "sync"], more: &[] },
     Group { title: "For operators", usual: &["registry", "relay", "keys"], more: &["bench", "circuit"] },
-    Group { title: "For everybody", usual: &["demo", "config"], more: &["completions", "man"] },
+    Group { title: "For everybody", usual: &["demo", "dev", "config"], more: &["completions", "man"] },
 ];
 
 const TEMPLATE: &str =

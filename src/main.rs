@@ -51,7 +51,7 @@ use config::Config;
 use context::Context;
 use output::Output;
 
-/// Spam protection for anonymous chat: lock a deposit once, and prove with every message that it is within quota
+/// Spam protection for anonymous chat: every message proves that a depositor wrote it within quota
 ///
 /// A proof shows that a depositor wrote the message within quota, and not which depositor.
 #[derive(Debug, Parser)]

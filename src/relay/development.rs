@@ -33,7 +33,7 @@ use rand::{Rng, rngs::OsRng};
 
 use super::{
     settings::Settings,
-    template::{self, ChainTemplate, LOCAL_KEYSTORE, LOCAL_PASSWORD_FILE, TemplateScope},
+    template::{self, ChainTemplate, TemplateScope, WALLET_FILE, WALLET_PASSWORD_FILE},
 };
 use crate::{envelope::Envelope, keys::development_prover};
 
@@ -209,8 +209,8 @@ pub(crate) fn configure(folder: &Path, rpc_url: &str, registry: Address) -> Resu
     let configuration = folder.join("relay.toml");
     let text = template::local_configuration(rpc_url, CHAIN_ID, registry);
     let files = [
-        (folder.join(LOCAL_KEYSTORE), include_str!("development_wallet.json")),
-        (folder.join(LOCAL_PASSWORD_FILE), "development\n"),
+        (folder.join(WALLET_FILE), include_str!("development_wallet.json")),
+        (folder.join(WALLET_PASSWORD_FILE), "development\n"),
         (configuration.clone(), text.as_str()),
     ];
     for (path, content) in files {

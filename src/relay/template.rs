@@ -105,17 +105,12 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
     format!("{HEAD}{chain}{LOG}{wallet}{TAIL}{scope}")
 }
 
-/// The files of the wallet that slashes on a local development chain, beside the configuration.
-pub(super) const LOCAL_KEYSTORE: &str = "wallet.json";
-pub(super) const LOCAL_PASSWORD_FILE: &str = "wallet-password";
-
 /// Returns the configuration of a relay on a local development chain behind an endpoint. `confirmations` is 0: such a chain
 /// is not reorganised, and makes few blocks without transactions.
 pub(super) fn local_configuration(rpc_url: &str, chain_id: u64, registry: Address) -> String {
     format!(
         "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = {chain_id}\nregistry = \"{registry}\"\npoll_seconds = 1\n\n\
-         [slashing]\nkeystore = \"{LOCAL_KEYSTORE}\"\npassword_file = \"{LOCAL_PASSWORD_FILE}\"\nconfirmations = 0\n\n\
-         [[scopes]]\n{DEMO_SCOPE}"
+         [slashing]\nkeystore = \"{WALLET_FILE}\"\npassword_file = \"{WALLET_PASSWORD_FILE}\"\nconfirmations = 0\n\n{DEMO_SCOPE}"
     )
 }
 

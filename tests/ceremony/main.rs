@@ -130,7 +130,8 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
 
     // An installed key is shown with its contributors.
     folder.quotapass(&["keys", "install", "final.zkey"], b"");
-    let shown: Value = serde_json::from_str(&folder.try_quotapass(&["keys", "show", "--json"], b"").unwrap()).unwrap();
+    let shown = folder.try_quotapass(&["keys", "show", "--json"], b"").unwrap();
+    let shown: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(shown[2]["contributions"], report["contributions"]);
     assert_eq!(shown[0]["installed"], Value::Null);
 

@@ -55,6 +55,7 @@ fn a_deposit_without_a_usable_ledger_sends_nothing() {
     device.set("QUOTAPASS_STATE_DIR", device.path("config.toml").join("state").to_str().unwrap());
     device.run(&deposit).fails(1, "cannot lock");
     device.set("QUOTAPASS_STATE_DIR", state.to_str().unwrap());
+    fs::remove_dir_all(device.path("data/registries")).unwrap();
     fs::write(device.path("data/registries"), b"").unwrap();
     device.run(&deposit).fails(1, "cannot create");
     fs::remove_file(device.path("data/registries")).unwrap();

@@ -92,7 +92,7 @@ fn every_wrong_turn_is_answered_by_a_sentence_that_helps() {
     device.run(&["sync"]).fails(1, "is not a copy of a registry");
     assert_eq!(fs::read(&copy).unwrap(), b"nothing of the kind");
     device.set("QUOTAPASS_FIRST_BLOCK", "1000000");
-    device.run(&["sync", "--from-scratch"]).fails(1, "`first_block` is later than its deposit");
+    device.run(&["sync", "--from-scratch"]).fails(2, "`first_block` is later than its deposit");
     device.unset("QUOTAPASS_FIRST_BLOCK");
     device.run(&["sync"]).succeeds();
     device.run(&["sync", "--from-scratch"]).succeeds();
