@@ -142,7 +142,7 @@ fn passwords_certificates_and_the_wallet_are_replaced_without_a_restart() {
     };
     for text in [text.clone(), format!("{text}{}", files(&[authority])), format!("{text}{}", files(&client))] {
         let (code, _, error) = check(&text);
-        assert!(code != 0 && error.contains("cannot reach https://localhost"), "{code}: {error}");
+        assert!(code != 0 && error.contains("cannot reach https://…@localhost"), "{code}: {error}");
     }
     let (code, _, error) = check(&whole.replace("rpc-password", "none"));
     assert!(code != 0 && error.contains("cannot read the password"), "{code}: {error}");
