@@ -50,7 +50,7 @@ fn a_wrong_address_is_refused_and_says_no_password() {
     let server = Server::start(&[&DURABLE[..], &["--requirepass", "open sesame"]].concat());
     let port = server.port();
     let at = |address: String| connect(&settings(&[address])).map(drop);
-    assert!(matches!(at(server.address()), Err(ValkeyLogError::Unreachable { .. })));
+    assert!(matches!(at(server.address()), Err(ValkeyLogError::Password(_))));
     assert_eq!(at(format!("redis://:open%20sesame@127.0.0.1:{port}")), Ok(()));
     let wrong = format!("redis://default:open%20says%20me@127.0.0.1:{port}");
     let settings = ValkeySettings::new([wrong.clone()]);
