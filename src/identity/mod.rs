@@ -57,8 +57,9 @@ impl Name {
 /// The device's share of the message ids.
 #[derive(Debug, Args)]
 struct Device {
-    /// Number of this device and count of devices, for example 1/2 and 2/2: each has a permanent share of the quota
+    /// Number of this device and count of devices, for example 1/2 and 2/2
     ///
+    /// Each device has a permanent share of the quota.
     /// Without this flag, two devices with the same identity will sooner or later use the same message id, which costs
     /// the deposit.
     #[arg(long, value_name = "NUMBER/COUNT", default_value = "1/1", value_parser = device)]

@@ -41,7 +41,7 @@ pub(crate) struct Contribute {
     /// Use only the system's randomness, without a prompt
     #[arg(long)]
     no_typing: bool,
-    /// Powers of tau that the ceremony is based on, to check the key before anything is added to it
+    /// Powers of tau of the ceremony, to check the key before anything is added to it
     ///
     /// A contribution to an invalid key is lost. Without the powers only the transcript is checked, and the circuit hash
     /// if the key is the first one.
@@ -60,7 +60,9 @@ pub(crate) struct Beacon {
     /// Final key, a new file
     #[arg(value_name = "TO")]
     to: PathBuf,
-    /// Public value in hexadecimal, with or without 0x, whose source was announced in advance, for example the hash of a block
+    /// Public value in hexadecimal, whose source was announced in advance
+    ///
+    /// It may begin with 0x. An example is the hash of a block.
     #[arg(long, value_name = "HEX")]
     value: String,
     /// Exponent of the number of hash iterations, which is a power of two, 10 to 32
