@@ -50,7 +50,8 @@ pub(super) struct Arguments {
     scope: Option<String>,
     /// Compare with the policies that this relay publishes; repeat it for several
     ///
-    /// Several relays are compared with each other too. Run this at fixed times, for example once a day, and not before each message. The request uses --members-proxy.
+    /// Several relays are compared with each other too. Run this at fixed times, for example once a day, and not before
+    /// each message. The request uses --members-proxy.
     #[arg(long, value_name = "URL")]
     relay: Vec<EndpointUrl>,
     /// Public key that a relay must sign its policies with [default: the key that the relay states]

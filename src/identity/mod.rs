@@ -59,9 +59,8 @@ impl Name {
 struct Device {
     /// Number of this device and count of devices, for example 1/2 and 2/2
     ///
-    /// Each device has a permanent share of the quota.
-    /// Without this flag, two devices with the same identity will sooner or later use the same message id, which costs
-    /// the deposit.
+    /// Each device has a permanent share of the quota. Without this flag, two devices with the same identity will sooner
+    /// or later use the same message id, which costs the deposit.
     #[arg(long, value_name = "NUMBER/COUNT", default_value = "1/1", value_parser = device)]
     device: DeviceShare,
 }
