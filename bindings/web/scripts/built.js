@@ -4,7 +4,7 @@
 // node scripts/built.js [--release]   writes the file; `cargo xtask web build` runs it at its end
 
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -38,7 +38,7 @@ export function state() {
   return { sources: digest(SOURCES), outputs: digest(OUTPUTS) };
 }
 
-if (import.meta.url === pathToFileURL(argv[1]).href) {
+if (import.meta.url === pathToFileURL(realpathSync(argv[1])).href) {
   const built = { release: argv.includes("--release"), ...state() };
   writeFileSync(join(folder, "built.json"), `${JSON.stringify(built, null, 2)}\n`);
 }

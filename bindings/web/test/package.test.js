@@ -40,7 +40,7 @@ function copy(name) {
 
 test("the archive has the package, its licences and its WebAssembly, and nothing else", () => {
   const names = execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).trim().split("\n");
-  const allowed = /^package\/(package\.json|README\.md|LICENSE-(APACHE|MIT)|dist\/[\w-]+(\.d)?\.[jt]s|wasm\/(threads\/)?[\w]+\.(js|wasm|d\.ts|wasm\.d\.ts))$/;
+  const allowed = /^package\/(package\.json|README\.md|LICENSE-(APACHE|MIT)|dist\/[\w-]+\.(js|d\.ts)|wasm\/(threads\/)?\w+\.(js|wasm|d\.ts|wasm\.d\.ts))$/;
   assert.deepEqual(names.filter((name) => !allowed.test(name)), []);
   for (const module of ["wasm", "wasm/threads"]) {
     const file = `${module}/quotapass_web_bg.wasm`;
@@ -110,4 +110,13 @@ test("installed from its archive, it works in Node.js, with types for both ways 
     });
     assert.equal(status, 0, stdout);
   }
+});
+
+test("the helpers for viem take its clients of all kinds", () => {
+  const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext"];
+  const { status, stdout } = spawnSync(process.execPath, [TYPESCRIPT, "--ignoreConfig", ...options, "test/types/viem.ts"], {
+    cwd: packageFolder,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout);
 });

@@ -19,7 +19,10 @@ import { serve } from "../server.js";
 import { VITES, prepare, run } from "./tools.js";
 
 const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
-const PAGE = '<!doctype html><meta charset="utf-8" /><script type="module" src="app.js"></script>\n';
+/** Writes a page with the script `app.js` beside it. */
+function writePage(folder, kind) {
+  writeFileSync(join(folder, "index.html"), `<!doctype html><meta charset="utf-8" /><script ${kind} src="app.js"></script>\n`);
+}
 let browser;
 
 before(async () => {
@@ -95,7 +98,7 @@ for (const vite of VITES) {
 test("webpack5: without a configuration", async () => {
   const folder = prepare("webpack5", "browser");
   await run(folder, "webpack/bin/webpack.js", "./src/main.js", "--output-path", "out", "--output-filename", "app.js", "--mode", "production");
-  writeFileSync(join(folder, "out/index.html"), PAGE);
+  writePage(join(folder, "out"), "defer");
   await postsFrom(join(folder, "out"));
 });
 
@@ -103,7 +106,7 @@ test("esbuild: as modules", async () => {
   const folder = prepare("esbuild", "browser");
   const entries = ["app=src/main-esbuild.js", "quotapass-worker=@quotapass/web/worker.js"];
   await run(folder, "esbuild/bin/esbuild", ...entries, "--bundle", "--format=esm", "--outdir=out", "--loader:.wasm=file");
-  writeFileSync(join(folder, "out/index.html"), PAGE);
+  writePage(join(folder, "out"), 'type="module"');
   await postsFrom(join(folder, "out"));
 });
 
@@ -112,7 +115,7 @@ test("esbuild: the worker as a classic script", async () => {
   const options = ["--bundle", "--outdir=out", "--loader:.wasm=file"];
   await run(folder, "esbuild/bin/esbuild", "app=src/main-esbuild.js", ...options, "--format=esm");
   await run(folder, "esbuild/bin/esbuild", "quotapass-worker=@quotapass/web/worker.js", ...options, "--format=iife");
-  writeFileSync(join(folder, "out/index.html"), PAGE);
+  writePage(join(folder, "out"), 'type="module"');
   await postsFrom(join(folder, "out"));
 });
 

@@ -12,11 +12,11 @@ import { VITES, node, prepare, run } from "./tools.js";
 
 const RENDERED = '<button title="50">function function</button>\n';
 /** The versions of Node.js from npm, which has them for this platform only. Elsewhere, the present one. */
-let versions;
+let versions, withoutBundler;
 
 before(async () => {
-  const folder = prepare("node", "server");
-  versions = [20, 22].map((major) => join(folder, `node_modules/node${major}/bin/node`)).filter((path) => existsSync(path));
+  withoutBundler = prepare("node", "server");
+  versions = [20, 22].map((major) => join(withoutBundler, `node_modules/node${major}/bin/node`)).filter((path) => existsSync(path));
   if (process.platform === "linux" && process.arch === "x64") assert.equal(versions.length, 2);
   else versions = [process.execPath];
 });
@@ -31,11 +31,10 @@ async function posts(folder, script) {
 }
 
 test("Node.js 20 and 22, without a bundler", async () => {
-  const folder = prepare("node", "server");
   const majors = [];
-  for (const version of versions) majors.push((await node(version, folder, "-p", "process.versions.node")).split(".")[0]);
+  for (const version of versions) majors.push((await node(version, withoutBundler, "-p", "process.versions.node")).split(".")[0]);
   if (versions.length === 2) assert.deepEqual(majors, ["20", "22"]);
-  await posts(folder, "src/server.js");
+  await posts(withoutBundler, "src/server.js");
 });
 
 test("esbuild: in the bundle with its WebAssembly, as a module and as CommonJS, and left out of it", async () => {
