@@ -19,10 +19,6 @@ import { serve } from "../server.js";
 import { VITES, prepare, run } from "./tools.js";
 
 const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
-/** Writes a page with the script `app.js` beside it. */
-function writePage(folder, kind) {
-  writeFileSync(join(folder, "index.html"), `<!doctype html><meta charset="utf-8" /><script ${kind} src="app.js"></script>\n`);
-}
 let browser;
 
 before(async () => {
@@ -31,6 +27,11 @@ before(async () => {
 });
 
 after(() => browser?.close());
+
+/** Writes a page with the script `app.js` beside it. */
+function writePage(folder, kind) {
+  writeFileSync(join(folder, "index.html"), `<!doctype html><meta charset="utf-8" /><script ${kind} src="app.js"></script>\n`);
+}
 
 /** Opens the app, and checks its post and the number of its threads. */
 async function posts(url, isIsolated) {
