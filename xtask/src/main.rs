@@ -6,6 +6,7 @@ mod backends;
 mod bench;
 mod contracts;
 mod debian;
+mod folders;
 mod marks;
 mod mobile;
 mod names;

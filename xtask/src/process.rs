@@ -45,6 +45,16 @@ pub fn check(command: &mut Command, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command, and returns its output without the spaces around it.
+pub fn output(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {program}"))?;
+    if !output.status.success() {
+        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8(output.stdout).with_context(|| format!("{program} printed no text"))?.trim().to_owned())
+}
+
 /// Ensures that a program runs. If it does not, installs the distribution's package with apt-get, or returns an error
 /// with the advice.
 pub fn install(program: &str, arguments: &[&str], package: &str, advice: &str) -> Result<()> {

@@ -10,12 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::files;
 use crate::{
-    process::{cargo_command, target},
+    folders::{BETWEEN_FLAGS, flags, prefixes},
+    process::{cargo_command, output, target},
     root,
 };
-
-/// Separator of flags in `CARGO_ENCODED_RUSTFLAGS`, so that a path may contain spaces.
-const BETWEEN_FLAGS: &str = "\x1f";
 
 /// A checkout, and how its packages are built.
 pub struct Build {
@@ -27,8 +25,7 @@ pub struct Build {
     pub is_changed: bool,
     /// The target triple of this machine.
     pub host: String,
-    /// Folders of this machine, and what stands in their place in the packages. A later one that is more specific goes
-    /// before an earlier one.
+    /// Folders of this machine, and what replaces them in the packages.
     prefixes: Vec<(PathBuf, &'static str)>,
 }
 
@@ -45,19 +42,12 @@ impl Build {
         let changes = output(Command::new("git").args(["status", "--porcelain"]).current_dir(root()));
         let rustc = output(Command::new("rustc").arg("-vV"))?;
         let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
-        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
-        let prefixes = vec![
-            (root(), "/quotapass"),
-            (target(), "/target"),
-            (cargo_home().context("neither CARGO_HOME nor HOME is set")?, "/cargo"),
-            (sysroot.into(), "/rust"),
-        ];
         Ok(Self {
             version,
             epoch,
             is_changed: changes.map_or(true, |changes| !changes.is_empty()),
             host: host.to_owned(),
-            prefixes,
+            prefixes: prefixes()?,
         })
     }
 
@@ -71,16 +61,12 @@ impl Build {
     /// Sets the environment of a release: a target folder of its own, because other flags would compile everything again
     /// each time, and flags that replace the folders of this machine.
     pub fn prepare(&self, command: &mut Command) {
-        let flags = |flag: &str| {
-            let flags = self.prefixes.iter().map(|(from, to)| format!("{flag}={}={to}", from.display()));
-            flags.collect::<Vec<_>>()
-        };
         // C compilers take one string, in which cc separates flags at spaces.
-        let c = flags("-ffile-prefix-map").join(" ");
+        let c = flags(&self.prefixes, "-ffile-prefix-map").join(" ");
         command
             .env("CARGO_TARGET_DIR", self.target())
             .env("CARGO_INCREMENTAL", "0")
-            .env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(BETWEEN_FLAGS))
+            .env("CARGO_ENCODED_RUSTFLAGS", flags(&self.prefixes, "--remap-path-prefix").join(BETWEEN_FLAGS))
             .env_remove("RUSTFLAGS")
             .env("CFLAGS", &c)
             .env("CXXFLAGS", &c)
@@ -125,23 +111,6 @@ fn contains(content: &[u8], path: &[u8]) -> bool {
     // A search for the first byte is much faster than a comparison at each place.
     let mut starts = content.iter().enumerate().filter(|(_, byte)| path.first() == Some(*byte));
     starts.any(|(place, _)| content[place..].strip_prefix(path).is_some_and(ends))
-}
-
-/// Cargo's folder, with the sources of dependencies.
-fn cargo_home() -> Option<PathBuf> {
-    std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
-}
-
-/// Runs a command, and returns its output without the spaces around it.
-pub fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("cannot run {program}"))?;
-    if !output.status.success() {
-        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8(output.stdout).with_context(|| format!("{program} printed no text"))?.trim().to_owned())
 }
 
 #[cfg(all(test, target_os = "linux"))]

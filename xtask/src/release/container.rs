@@ -7,8 +7,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Made, build::Build, build::output, files};
-use crate::{process::check, root};
+use super::{Made, build::Build, files};
+use crate::{
+    process::{check, output},
+    root,
+};
 
 /// Engines, of which the first that runs is used.
 const ENGINES: [&str; 2] = ["podman", "docker"];

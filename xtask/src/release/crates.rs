@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::{Made, build::Build, consumers, files};
-use crate::{process::check, root};
+use crate::{
+    process::{check, output},
+    root,
+};
 
 /// The libraries without the prefix of their names, each after those on which it depends. This is the order of
 /// publication.
@@ -54,7 +57,7 @@ pub fn test(build: &Build, made: &Made, clean: &Path) -> Result<Vec<PathBuf>> {
     check(&mut cargo, "the program with the libraries")?;
     let mut locked = build.cargo();
     locked.args(["tree", "--locked", "--depth", "1", "--prefix", "none"]).current_dir(&project);
-    let tree = super::build::output(&mut locked)?;
+    let tree = output(&mut locked)?;
     for library in LIBRARIES {
         let line = tree.lines().find(|line| line.starts_with(&format!("quotapass-{library} ")));
         let line = line.with_context(|| format!("the program does not depend on quotapass-{library}"))?;

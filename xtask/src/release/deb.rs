@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Made, build::Build, build::output, files, program};
+use super::{Made, build::Build, files, program};
 use crate::{
-    process::{check, install},
+    process::{check, install, output},
     root,
 };
 

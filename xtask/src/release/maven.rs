@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Made, build::Build, build::output, consumers, files, tools};
+use super::{Made, build::Build, consumers, files, tools};
 use crate::{
     mobile::{self, kotlin::Kotlin},
-    process::check,
+    process::{check, output},
     root,
 };
 

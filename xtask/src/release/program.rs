@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{Made, build::Build, files};
-use crate::{process::check, root};
+use crate::{
+    process::{check, output},
+    root,
+};
 
 /// Shells, and the names of their completions.
 pub const COMPLETIONS: [(&str, &str); 3] =
@@ -92,7 +95,7 @@ pub fn test(build: &Build, made: &Made, clean: &Path) -> Result<Vec<PathBuf>> {
 
 /// Fails unless a program says the version of this release.
 pub fn check_version(build: &Build, program: &Path) -> Result<()> {
-    let said = super::build::output(Command::new(program).arg("--version"))?;
+    let said = output(Command::new(program).arg("--version"))?;
     let expected = format!("quotapass {}", build.version);
     ensure!(said == expected, "the program says {said:?}, expected {expected:?}");
     Ok(())

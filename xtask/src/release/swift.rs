@@ -10,11 +10,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Made, build::Build, build::output, files, sums};
+use super::{Made, build::Build, files, sums};
 use crate::{
     debian::Toolchain,
     mobile,
-    process::{check, install_package},
+    process::{check, install_package, output},
     root,
 };
 

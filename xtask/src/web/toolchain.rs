@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::TARGET;
 use crate::{
-    debian,
+    debian, folders,
     process::{cargo_command, install_package},
 };
 
@@ -68,12 +68,17 @@ impl Toolchain {
                 cargo
             }
         };
-        let flags = if threads { format!("{SMALL} {SHARED}") } else { SMALL.to_owned() };
+        let mut flags: Vec<String> = SMALL.split_whitespace().map(str::to_owned).collect();
+        if threads {
+            flags.extend(SHARED.split_whitespace().map(str::to_owned));
+        }
+        // Published modules name no folder of this machine.
+        flags.extend(folders::flags(&folders::prefixes()?, "--remap-path-prefix"));
         cargo
             // Compile the standard library with these flags too; threads require this.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
-            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join(folders::BETWEEN_FLAGS));
         Ok(cargo)
     }
 }
