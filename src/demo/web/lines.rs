@@ -193,7 +193,7 @@ impl Listener {
         }
         tokio::select! {
             () = self.stopping.cancelled() => None,
-            line = self.next.recv() => Some(said(&*line.ok()?)),
+            line = self.next.recv() => line.ok().map(|line| said(&line)),
             changed = changed(&mut self.refused, self.report_at) => {
                 changed?;
                 self.report_at = Instant::now() + REPORT_PAUSE;
