@@ -14,7 +14,7 @@ const GROUPS: [Group; 4] = [
         usual: &["identity", "deposit", "status", "post", "badge", "exit", "withdraw"],
         more: &["ledger"],
     },
-    Group { title: "For readers", usual: &["verify", "policy", "watch", "slash"], more: &["sync"] },
+    Group { title: "For readers", usual: &["verify", "policy", "watch"], more: &["slash", "sync"] },
     Group { title: "For operators", usual: &["registry", "relay", "keys"], more: &["bench", "circuit"] },
     Group { title: "For everybody", usual: &["demo", "dev", "config"], more: &["completions", "man"] },
 ];

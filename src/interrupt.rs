@@ -1,6 +1,15 @@
 //! Ctrl-C while a transaction is on its way.
 
-use std::{process, sync::Once, thread};
+use core::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+use std::{
+    process,
+    sync::{Once, mpsc},
+    thread,
+};
 
 use alloy_primitives::TxHash;
 use parking_lot::Mutex;
@@ -18,7 +27,10 @@ pub(super) fn may_be_mined(transaction: TxHash) {
     static HANDLER: Once = Once::new();
     SENT.lock().push(transaction);
     HANDLER.call_once(|| {
-        thread::spawn(wait);
+        let (installed, is_installed) = mpsc::channel();
+        thread::spawn(move || wait(&installed));
+        // An error means that there is no handler.
+        let _ = is_installed.recv();
     });
 }
 
@@ -27,12 +39,23 @@ pub(super) fn is_over(transaction: TxHash) {
     SENT.lock().retain(|sent| *sent != transaction);
 }
 
-/// Waits for Ctrl-C, and ends the process.
-fn wait() {
+/// Says when the handler is installed. Waits for Ctrl-C, and ends the process.
+fn wait(installed: &mpsc::Sender<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     // Without a handler, Ctrl-C ends the process silently. The data folder has the transaction in any case.
     let Ok(runtime) = runtime else { return };
-    if runtime.block_on(async { tokio::signal::ctrl_c().await }).is_err() {
+    let waited = runtime.block_on(async {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        // The first poll installs the handler.
+        let first = poll_fn(|context| Poll::Ready(interrupt.as_mut().poll(context))).await;
+        // The other thread waits for this.
+        let _ = installed.send(());
+        match first {
+            Poll::Ready(waited) => waited,
+            Poll::Pending => interrupt.await,
+        }
+    });
+    if waited.is_err() {
         return;
     }
     let sent: Vec<_> = SENT.lock().iter().map(ToString::to_string).collect();
