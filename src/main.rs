@@ -70,7 +70,7 @@ struct Arguments {
 enum Verb {
     /// Run the whole system once: deposits, posts, a relay, and a spammer who is slashed
     Demo(demo::Arguments),
-    /// Run what an app under development needs: a chain, a registry with a faucet, a relay, keys
+    /// Run a chain, a registry, a faucet, a relay and keys for an app under development
     Dev(dev::Arguments),
     /// Create, restore, show and export identities
     #[command(subcommand)]
