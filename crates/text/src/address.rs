@@ -20,8 +20,8 @@ pub enum AddressError {
     Form,
     /// The case of the letters does not match the digits.
     #[error(
-        "its checksum is wrong (EIP-55: the upper and lower case of its letters), so a digit may be mistyped; compare \
-         it with its source. If all digits are right, write {0}"
+        "its checksum is wrong (EIP-55, by upper and lower case), so a digit may be mistyped; if all digits are right, \
+         write {0}"
     )]
     Checksum(EvmAddress),
 }
@@ -38,10 +38,15 @@ impl EvmAddress {
     /// Returns the digits. A letter is in upper case if the hash of the lower-case digits has a digit of at least 8 in
     /// its place.
     fn digits(&self) -> String {
-        let digits = hex::encode(self.0);
-        let hash = hex::encode(Keccak256::digest(&digits));
-        let cased = |(digit, hash): (char, char)| if hash >= '8' { digit.to_ascii_uppercase() } else { digit };
-        digits.chars().zip(hash.chars()).map(cased).collect()
+        let mut digits = hex::encode(self.0);
+        let hash = Keccak256::digest(&digits);
+        for place in 0..digits.len() {
+            let is_high = hash[place / 2] & if place % 2 == 0 { 0x80 } else { 0x08 } != 0;
+            if is_high && let Some(digit) = digits.get_mut(place..=place) {
+                digit.make_ascii_uppercase();
+            }
+        }
+        digits
     }
 }
 

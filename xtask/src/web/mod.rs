@@ -31,8 +31,12 @@ const MODULE: &str = "quotapass_web_bg.wasm";
 const MOST_BYTES: u64 = 700_000;
 
 /// Arguments of `wasm-opt`. The features are those that the compiler enables by itself.
-const OPTIMISATION: [&str; 9] = [
+const OPTIMISATION: [&str; 13] = [
     "-O3",
+    "--dae-optimizing",
+    "--duplicate-function-elimination",
+    "--reorder-functions",
+    "--strip-target-features",
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
