@@ -54,6 +54,10 @@ function listenToButtons(): void {
     submitted.preventDefault();
     void tried(async () => demo?.post());
   });
+  // While the button is disabled, the Enter key submits nothing, and says nothing either.
+  element("say").addEventListener("keydown", (pressed) => {
+    if (pressed.key === "Enter" && element<HTMLButtonElement>("send").disabled) void tried(async () => demo?.post());
+  });
 }
 
 async function main(): Promise<void> {
