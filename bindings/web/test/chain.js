@@ -14,6 +14,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { anvil as chain } from "viem/chains";
 
 const contracts = fileURLToPath(new URL("../../../contracts", import.meta.url));
+const artifacts = fileURLToPath(new URL("../../../crates/registry/artifacts", import.meta.url));
 /** The first two keys that anvil gives tokens to; they are public. */
 const KEYS = [
   "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -28,7 +29,7 @@ export const TIERS = [
 export const EXIT_DELAY = 3_600;
 
 function artifact(name) {
-  const { abi, bytecode } = JSON.parse(readFileSync(`${contracts}/artifacts/${name}.json`, "utf8"));
+  const { abi, bytecode } = JSON.parse(readFileSync(`${artifacts}/${name}.json`, "utf8"));
   return { abi, bytecode: bytecode.object };
 }
 

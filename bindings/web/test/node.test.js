@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { Identity, Ledger, Membership, PreparedProver, Prover, Room, Verifier, relayMembers, start } from "@quotapass/web";
+import { Identity, Ledger, Membership, PreparedProver, Prover, QuotapassError, Room, Verifier, relayMembers, start } from "@quotapass/web";
 
 import { fails } from "./fails.js";
 import { fixture, head, own, read, registry, source, verifyNatively } from "./fixture.js";
