@@ -36,7 +36,7 @@ test("keys load while the module starts", async () => {
   (await starting).close();
   await assert.rejects(loaded.verifier().verifyPost(room, "", new Uint8Array(246), []), fails("closed"));
   // A module that does not start is the error of the load.
-  await assert.rejects(Prover.load(Promise.reject(new QuotapassError("start_failed", "no module")), keys), fails("start_failed"));
+  await assert.rejects(Prover.load(Promise.reject(new QuotapassError("start_failed", "there is no module")), keys), fails("start_failed"));
 });
 
 /** A new ledger for each test: the old records are removed. */
