@@ -39,7 +39,7 @@ test("Node.js 20 and 22, without a bundler", async () => {
 
 test("esbuild: in the bundle with its WebAssembly, as a module and as CommonJS, and left out of it", async () => {
   const folder = prepare("esbuild", "server");
-  const bundle = (entry, ...args) => run(folder, "esbuild/bin/esbuild", entry, "--bundle", "--platform=node", "--log-level=error", ...args);
+  const bundle = (entry, ...args) => run(folder, "esbuild/bin/esbuild", entry, "--bundle", "--platform=node", "--target=node20", "--log-level=error", ...args);
   await bundle("src/server-esbuild.js", "--format=esm", "--loader:.wasm=binary", "--outfile=out/server.mjs");
   await bundle("src/server-esbuild.js", "--format=cjs", "--loader:.wasm=binary", "--outfile=out/server.cjs");
   await bundle("src/server.js", "--format=esm", "--packages=external", "--outfile=out/external.mjs");
