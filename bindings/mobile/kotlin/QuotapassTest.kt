@@ -650,8 +650,9 @@ fun background() {
             val post = blocking { inBackground { prepared.post(message, ledger, NOW, CancelToken(listener)) } }
             VERIFIER.verifyPost(ROOM, message, post.encoded, roots, NOW)
             holds(threads.isNotEmpty() && Thread.currentThread() !in threads)
+            blocking { inBackground { prepared.post(message, ledger, NOW + EPOCH) } }
             throws<QuotapassException.EpochLeft> {
-                blocking { inBackground { prepared.post(message, ledger, NOW - EPOCH) } }
+                blocking { inBackground { prepared.post(message, ledger, NOW) } }
             }
         }
     }

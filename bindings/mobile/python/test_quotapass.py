@@ -639,8 +639,9 @@ class Background(World):
         async def work():
             token = q.CancelToken(threads)
             post = await in_background(prepared.post, b"hello", ledger, NOW, token=token)
+            await in_background(prepared.post, b"later", ledger, NOW + EPOCH)
             with self.assertRaises(q.QuotapassError.EpochLeft):
-                await in_background(prepared.post, b"hello", ledger, NOW - EPOCH)
+                await in_background(prepared.post, b"hello", ledger, NOW)
             return post
 
         post = asyncio.run(work())
