@@ -21,6 +21,7 @@
 
 mod admin;
 mod asset;
+mod badges;
 mod body;
 mod connections;
 mod error;
@@ -34,8 +35,10 @@ mod members;
 mod metrics;
 mod page;
 mod policy;
+mod posts;
 mod process;
 pub mod proxy_protocol;
+mod received;
 mod rules;
 mod server;
 mod settings;
@@ -95,7 +98,7 @@ struct Service {
     connections: connections::Connections,
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
-    pending: verify::Pending,
+    pending: received::Pending,
     challenger: Challenger,
     /// Cancelled when the service stops.
     stopping: CancellationToken,
@@ -156,7 +159,7 @@ impl HttpService {
             connections,
             listeners,
             body_memory,
-            pending: verify::Pending::default(),
+            pending: received::Pending::default(),
             challenger: Challenger::new(rand::random()),
             stopping: CancellationToken::new(),
             signer: OnceLock::new(),
@@ -297,8 +300,8 @@ struct Document(Arc<utoipa::openapi::OpenApi>);
 fn public() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(verify::verify))
-        .routes(routes!(verify::badges))
-        .routes(routes!(verify::challenge))
+        .routes(routes!(badges::badges))
+        .routes(routes!(badges::challenge))
         .routes(routes!(policy::policy))
         .routes(routes!(views::roots))
         .routes(routes!(views::slashed))

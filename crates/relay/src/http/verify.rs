@@ -1,208 +1,31 @@
-//! `POST /v1/verify` and `POST /v1/badges`.
+//! `POST /v1/verify`.
 
-use core::{net::IpAddr, pin::pin, slice, time::Duration};
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, Request, State, rejection::QueryRejection},
-    http::{StatusCode, header},
+    extract::{Request, State},
+    http::header,
     response::{IntoResponse, Response},
 };
-use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{
-    BadgeChallenge, Gossip, Overload, Possession, ScopePolicy, UnixSeconds, Verdict, VerdictKind,
-};
-use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
-use serde_json::value::RawValue;
-use tokio::time::timeout;
+use quotapass_protocol::{Gossip, Verdict, VerdictKind};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use utoipa::{
-    IntoParams, PartialSchema, ToSchema,
+    PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
 use super::{
     HttpSettings, Service,
-    body::{Format, Share, receive},
-    connections::Peer,
+    body::Format,
     error::{ApiError, ErrorBody},
     frames::{FramesErrorKind, read_posts},
+    posts::{Posts, VerifyBody, as_text, read_item},
+    received::{Received, in_time, parse, pause_if_refused},
     rules::admit,
-    shares::{Limits, Owner, Place, Shares, Tenure},
-    source::{asker, client, owner, source},
 };
-use crate::{BadgeAnswer, BadgeHolder, CHALLENGE_SECONDS, ChatKey, KeyCheck, OwnedBadge, OwnedPost, Source};
-
-/// Time for which a request that waits for verdicts keeps its place and its memory, whatever other sources need. Verdicts
-/// on honest posts take less, also under attack.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// Time after which a request that found the queue full is answered.
-///
-/// **Attack.** A forger whose posts find no place in the queue sends them again at once, and the relay reads and refuses
-/// them as fast as it can.
-///
-/// **Defence.** With this pause, the number of connections that a source may have limits the refusals. The request keeps
-/// its connection, which it loses as soon as another source needs it, and no memory.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// A post as `quotapass post` writes it. It has either `message` or `message_hex`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PostBody {
-    /// The scope's name.
-    scope: String,
-    /// The message, if it is text.
-    message: Option<String>,
-    /// The message's bytes in hexadecimal, if the message is not text.
-    message_hex: Option<String>,
-    /// The pass: 246 bytes in base64url without padding.
-    pass: String,
-    /// The author's note about the keys, for people; the relay ignores it.
-    #[allow(dead_code, reason = "is accepted and ignored")]
-    keys: Option<String>,
-}
-
-/// One post, or many.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "describes the requests that `Posts` reads")]
-pub(super) enum VerifyBody {
-    /// One post.
-    One(PostBody),
-    /// Many posts.
-    Many {
-        /// The posts, verified in this order. One that cannot be read gets the verdict `malformed`, and does not affect
-        /// the others.
-        posts: Vec<PostBody>,
-    },
-}
-
-/// The posts of a request. Many posts are read one by one.
-#[derive(Deserialize)]
-#[serde(try_from = "VerifyFields")]
-enum Posts {
-    One(PostBody),
-    Many(Vec<Box<RawValue>>),
-}
-
-/// The fields of both forms. A derived untagged enum would not report the position of an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VerifyFields {
-    posts: Option<Vec<Box<RawValue>>>,
-    scope: Option<String>,
-    message: Option<String>,
-    message_hex: Option<String>,
-    pass: Option<String>,
-    keys: Option<String>,
-}
-
-impl TryFrom<VerifyFields> for Posts {
-    type Error = &'static str;
-
-    fn try_from(fields: VerifyFields) -> Result<Self, &'static str> {
-        match fields {
-            VerifyFields {
-                posts: Some(posts),
-                scope: None,
-                message: None,
-                message_hex: None,
-                pass: None,
-                keys: None,
-            } => Ok(Self::Many(posts)),
-            VerifyFields { posts: None, scope: Some(scope), message, message_hex, pass: Some(pass), keys } => {
-                Ok(Self::One(PostBody { scope, message, message_hex, pass, keys }))
-            }
-            _ => Err("expected either `posts`, or the `scope`, `message` and `pass` of one post"),
-        }
-    }
-}
-
-impl PostBody {
-    /// # Errors
-    /// The reason if it has no message, or two, or invalid hexadecimal. An invalid pass is not an error here: the verdict
-    /// reports it.
-    fn into_post(self) -> Result<OwnedPost, &'static str> {
-        let message = match (self.message, self.message_hex) {
-            (Some(text), None) => Bytes::from(text),
-            (None, Some(digits)) => {
-                hex::decode(digits).map(Bytes::from).map_err(|_| "`message_hex` is not hexadecimal")?
-            }
-            (None, None) => return Err("the post has no message: give `message`, or `message_hex` if it is not text"),
-            (Some(_), Some(_)) => return Err("the post has two messages: give either `message` or `message_hex`"),
-        };
-        let pass = decode_text(&self.pass).map(Bytes::from).map_err(Into::into);
-        Ok(OwnedPost { scope: self.scope, message, pass })
-    }
-}
-
-/// The field of a post by which an unreadable one is counted.
-#[derive(Deserialize)]
-struct ScopeField {
-    scope: String,
-}
-
-/// Reads one of many posts. One that cannot be read gets its own verdict.
-fn read_item(item: &RawValue) -> OwnedPost {
-    let read = serde_json::from_str::<PostBody>(item.get()).map_err(|error| match error.is_syntax() {
-        true => "a string of the post is not Unicode text; send a message that is not text as `message_hex`",
-        false => "the item is not a post; see /openapi.json",
-    });
-    read.and_then(PostBody::into_post).unwrap_or_else(|reason| {
-        let scope = serde_json::from_str::<ScopeField>(item.get()).map_or_else(|_| String::new(), |field| field.scope);
-        OwnedPost::unreadable(scope, reason)
-    })
-}
-
-/// Replaces bytes that are not UTF-8 by half of a surrogate pair, which is no text either. Without this, the JSON of a
-/// whole request could not be read because one post has such bytes.
-fn as_text(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if core::str::from_utf8(bytes).is_ok() {
-        return Cow::Borrowed(bytes);
-    }
-    let mut text = Vec::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.extend_from_slice(chunk.valid().as_bytes());
-        if !chunk.invalid().is_empty() {
-            text.extend_from_slice(b"\\ud800");
-        }
-    }
-    Cow::Owned(text)
-}
-
-/// A badge to verify.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BadgeBody {
-    /// The scope's name.
-    scope: String,
-    /// The pass in base64url without padding.
-    pass: String,
-    /// A challenge of this relay, 64 hexadecimal digits; given together with `signature`.
-    challenge: Option<String>,
-    /// The chat key's signature of the challenge, 128 hexadecimal digits.
-    signature: Option<String>,
-}
-
-impl BadgeBody {
-    /// # Errors
-    /// If only one of challenge and signature is given, or one is not hexadecimal.
-    fn possession(&self) -> Result<Option<Possession>, ApiError> {
-        let hint = "give both `challenge`, 64 hexadecimal digits, and `signature`, 128, or neither";
-        match (&self.challenge, &self.signature) {
-            (None, None) => Ok(None),
-            (Some(challenge), Some(signature)) => {
-                let (mut answered, mut by) = ([0; 32], [0; 64]);
-                hex::decode_to_slice(challenge, &mut answered)
-                    .and_then(|()| hex::decode_to_slice(signature, &mut by))
-                    .map_err(|error| ApiError::bad_request(format!("invalid hexadecimal: {error}"), hint))?;
-                Ok(Some(Possession { challenge: BadgeChallenge(answered), signature: by }))
-            }
-            _ => Err(ApiError::bad_request("only one of `challenge` and `signature` is given", hint)),
-        }
-    }
-}
+use crate::OwnedPost;
 
 /// Returns the schema of a verdict's name.
 fn verdict_name() -> ObjectBuilder {
@@ -240,9 +63,9 @@ struct VerdictBody {
 
 /// A verdict, described by [`VerdictBody`].
 pub(super) struct Judged {
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// Whether its scope is in [shadow mode](quotapass_protocol::PolicyTable::is_shadow).
-    is_shadow: bool,
+    pub(super) is_shadow: bool,
 }
 
 impl Judged {
@@ -295,58 +118,6 @@ pub(super) enum VerifyAnswer {
     One(Judged),
     /// The verdicts on many posts.
     Many(VerdictsBody),
-}
-
-/// The holder of an accepted badge.
-#[derive(Serialize, ToSchema)]
-struct HolderBody {
-    /// The member's only pseudonym in the scope.
-    #[schema(value_type = String)]
-    pseudonym: Pseudonym,
-    /// Hash of the chat key of the badge.
-    #[schema(value_type = String)]
-    chat_key_hash: ChatKeyHash,
-    /// `first`: the first chat key of the pseudonym at this relay. `bound`: the chat key that is bound to the
-    /// pseudonym. `second`: another chat key is bound to the pseudonym.
-    chat_key: &'static str,
-    /// Hash of the chat key that is bound to the pseudonym, if it is another one.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bound: Option<ChatKeyHash>,
-    /// Whether an answer to a challenge proved possession of the chat key. Without an answer, anyone may have shown a
-    /// copy of the badge.
-    has_chat_key: bool,
-}
-
-/// The verdict on a badge, and its holder if it was accepted.
-#[derive(Serialize, ToSchema)]
-pub(super) struct BadgeAnswerBody {
-    #[serde(flatten)]
-    verdict: Judged,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    holder: Option<HolderBody>,
-}
-
-impl BadgeAnswerBody {
-    fn new(answer: BadgeAnswer, is_shadow: bool) -> Self {
-        let holder = answer.holder.map(|holder| {
-            let (chat_key, bound) = match holder.chat_key {
-                ChatKey::First => ("first", None),
-                ChatKey::Bound => ("bound", None),
-                ChatKey::Second { bound } => ("second", Some(bound)),
-            };
-            let BadgeHolder { pseudonym, chat_key_hash, has_chat_key, .. } = holder;
-            HolderBody { pseudonym, chat_key_hash, chat_key, bound, has_chat_key }
-        });
-        Self { verdict: Judged { verdict: answer.verdict, is_shadow }, holder }
-    }
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        // The error contains line and column.
-        ApiError::bad_request(format!("invalid request body: {error}"), "see /openapi.json")
-    })
 }
 
 /// Returns the description of `/v1/verify`, with the numbers of all verdicts.
@@ -419,137 +190,6 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     })
 }
 
-/// The verdict on a badge, and its holder
-#[utoipa::path(
-    post,
-    path = "/v1/badges",
-    tag = "posts",
-    request_body = BadgeBody,
-    responses(
-        (status = 200, body = BadgeAnswerBody),
-        (status = 400, body = ErrorBody, description = "invalid request"),
-        (status = 408, body = ErrorBody, description = "the body did not arrive in time"),
-        (status = 413, body = ErrorBody, description = "the body is too long"),
-        (status = 415, body = ErrorBody, description = "unsupported content type"),
-        (status = 429, body = ErrorBody, description = "this source exceeds its share, or its network sends too many posts"),
-        (status = 503, body = ErrorBody, description = "the relay is overloaded"),
-    )
-)]
-pub(super) async fn badges(
-    State(service): State<Arc<Service>>,
-    request: Request,
-) -> Result<Json<BadgeAnswerBody>, ApiError> {
-    let settings = service.settings();
-    let received = Received::new(request, &service, &settings).await?;
-    if received.format == Format::Binary {
-        return Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "badges are accepted only in JSON",
-            "send content-type application/json",
-        ));
-    }
-    let body: BadgeBody = parse(&received.bytes)?;
-    admit(&service, received.client, 1)?;
-    let key_check = KeyCheck {
-        challenger: service.challenger.clone(),
-        possession: body.possession()?,
-        is_required: settings.ask_for_chat_key,
-    };
-    let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
-    let pass = decode_text(&body.pass).map(Bytes::from).map_err(Into::into);
-    let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
-    let answer = service.engine.submit_badge(received.source.clone(), badge);
-    let answer = in_time(&received, answer, &settings).await?;
-    drop(received.share);
-    pause_if_refused(&received.place, slice::from_ref(&answer.verdict)).await;
-    Ok(Json(BadgeAnswerBody::new(answer, is_shadow)))
-}
-
-/// Query of `/v1/badges/challenge`.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ChallengeQuery {
-    /// The scope's name.
-    scope: String,
-}
-
-/// A challenge for the owner of a chat key.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ChallengeBody {
-    /// The challenge, 64 hexadecimal digits.
-    challenge: String,
-    /// The last Unix second at which the answer is accepted.
-    #[schema(value_type = u64)]
-    expires: UnixSeconds,
-    /// Whether badges are accepted only with an answer.
-    required: bool,
-}
-
-/// A challenge for the owner of a chat key
-///
-/// The client sends the answer with the badge: the signature of `quotapass.badge-challenge.v1`, a zero byte, the scope
-/// and the challenge. A chat key of 32 bytes signs with Ed25519. A chat key of 33 or 65 bytes signs the SHA-256 with
-/// ECDSA over secp256k1, encoded as r and s, with low s.
-#[utoipa::path(
-    get,
-    path = "/v1/badges/challenge",
-    tag = "posts",
-    params(ChallengeQuery),
-    responses(
-        (status = 200, body = ChallengeBody),
-        (status = 400, body = ErrorBody, description = "the query has no scope"),
-        (status = 404, body = ErrorBody, description = "the relay does not carry the scope"),
-    )
-)]
-pub(super) async fn challenge(
-    State(service): State<Arc<Service>>,
-    query: Result<Query<ChallengeQuery>, QueryRejection>,
-) -> Result<Json<ChallengeBody>, ApiError> {
-    let Query(ChallengeQuery { scope }) =
-        query.map_err(|error| ApiError::bad_request(error.body_text(), "give `scope`"))?;
-    let scope = service.engine.relay().policies().get(&scope).map(ScopePolicy::scope).map_err(|error| {
-        ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the relay's scopes")
-    })?;
-    let now = service.now();
-    let challenge = service.challenger.challenge(scope, now);
-    Ok(Json(ChallengeBody {
-        challenge: hex::encode(challenge.0),
-        expires: now.saturating_add(CHALLENGE_SECONDS),
-        required: service.settings().ask_for_chat_key,
-    }))
-}
-
-/// A request with its body.
-struct Received {
-    bytes: Bytes,
-    /// The memory of the body, held until the answer is ready.
-    share: Share,
-    format: Format,
-    answer: Format,
-    /// Its place among the requests that wait for verdicts.
-    place: Place,
-    client: IpAddr,
-    source: Source,
-}
-
-impl Received {
-    async fn new(request: Request, service: &Service, settings: &HttpSettings) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let format = Format::of_request(&parts.headers)?;
-        let peer = Peer::of(&parts.extensions)?;
-        let source = source(&peer, &parts.headers, settings);
-        let owner = owner(&peer, &parts.headers, settings);
-        let client = client(&peer, &parts.headers, settings).address;
-        let asker = asker(&peer, &parts.headers, settings);
-        let waiting = peer.wait();
-        let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
-        drop(waiting);
-        let place = service.pending.enter(asker, settings)?;
-        let answer = Format::of_answer(&parts.headers);
-        Ok(Self { bytes, share, format, answer, place, client, source })
-    }
-}
-
 fn read_frames(bytes: &Bytes, settings: &HttpSettings) -> Result<Vec<OwnedPost>, ApiError> {
     read_posts(bytes, settings.max_posts).map_err(|error| match error.kind {
         FramesErrorKind::TooMany(_) => too_many(error.post + 1, settings),
@@ -565,56 +205,4 @@ fn too_many(posts: usize, settings: &HttpSettings) -> ApiError {
         format!("the request has {posts} or more posts, and {} are allowed", settings.max_posts),
         "send them in several requests",
     )
-}
-
-/// The requests that wait for verdicts.
-///
-/// Attack prevented: forgeries wait long in the engine, because it does little work for them, and each holds a
-/// connection and the memory of its body. Sixteen addresses with 64 forgeries each took all connections, four with large
-/// bodies took all memory, and behind a proxy the proxy had no connections left. Therefore these requests have three
-/// quarters of the connections, and one that has waited for the [patience](PATIENCE) gives way to a source that has
-/// less.
-#[derive(Debug, Default)]
-pub(super) struct Pending(Shares);
-
-impl Pending {
-    fn enter(&self, asker: Owner, settings: &HttpSettings) -> Result<Place, ApiError> {
-        let total = (settings.max_connections - settings.max_connections / 4).max(1);
-        let limits = Limits { total, of_source: total };
-        let place = self.0.enter(asker, 1, Tenure::Working, limits);
-        place.map_err(|_| ApiError::unavailable("too many requests wait for verdicts", "try again soon"))
-    }
-}
-
-/// Waits for verdicts.
-async fn in_time<T>(
-    received: &Received,
-    answer: impl Future<Output = T>,
-    settings: &HttpSettings,
-) -> Result<T, ApiError> {
-    let (mut answer, limit) = (pin!(answer), settings.answer_timeout);
-    if let Ok(answer) = timeout(PATIENCE.min(limit), &mut answer).await {
-        return Ok(answer);
-    }
-    received.place.hold(Tenure::Waiting);
-    received.share.wait();
-    let error = tokio::select! {
-        biased;
-        answer = timeout(limit.saturating_sub(PATIENCE), answer) => match answer {
-            Ok(answer) => return Ok(answer),
-            Err(_) => format!("there was no answer within {limit:?}"),
-        },
-        () = received.place.evicted() => "the relay gave the place of this request to another source".into(),
-        () = received.share.evicted() => "the relay gave the memory of this request to another source".into(),
-    };
-    Err(ApiError::unavailable(error, "send it again: `replay` then means that it was recorded"))
-}
-
-/// Waits for the [pause](PAUSE) if the queue had no room for the posts.
-async fn pause_if_refused(place: &Place, verdicts: &[Verdict]) {
-    if matches!(verdicts.first(), Some(Verdict::Overloaded(Overload::Queue))) {
-        place.hold(Tenure::Waiting);
-        // A time-out is the normal end.
-        let _ = timeout(PAUSE, place.evicted()).await;
-    }
 }
