@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { Change, LedgerStorage } from "./ledger-storage.js";
@@ -45,7 +45,7 @@ export class FileLedgers implements LedgerStorage {
 
   async #change<T>(owner: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
     if (!/^[\w-]+$/.test(owner)) throw new Error(`\`${owner}\` cannot be the name of a ledger's file`);
-    await fs.mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#createFolder();
     for (;;) {
       const newest = Math.max(0, ...(await this.#versions(owner)));
       const bytes = newest === 0 ? null : await this.#read(owner, newest);
@@ -53,6 +53,15 @@ export class FileLedgers implements LedgerStorage {
       if (bytes === undefined) continue;
       const { bytes: changed, result } = change(bytes);
       if (changed === undefined || (await this.#write(owner, newest + 1, changed))) return result;
+    }
+  }
+
+  /** Creates the folder, and flushes the name of each folder that is new: without them a power loss takes the ledgers. */
+  async #createFolder(): Promise<void> {
+    const first = await fs.mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    for (let folder = resolve(this.#folder); folder.length >= resolve(first).length; folder = dirname(folder)) {
+      await flushFolder(dirname(folder));
     }
   }
 
