@@ -51,7 +51,7 @@ fn a_ceremony_ends_with_a_deposit_slashed() {
     let powers = folder.read("final.ptau");
     let hash = Ptau::from_bytes(&powers).unwrap().hash().to_string();
     let new = ["keys", "new-ceremony", "--out", "new", "--circuit", "slash", "--ptau", "final.ptau"];
-    // Powers of tau that nobody has published are refused at the start.
+    // Powers of tau that are not a published file are refused at the start.
     for more in [&[][..], &["--ptau-hash", &"0".repeat(128)]] {
         let refused = folder.try_quotapass(&[&new[..], more].concat(), b"").unwrap_err();
         assert!(refused.contains(&hash), "{refused}");

@@ -8,15 +8,7 @@ use quotapass_testkit::{
     proxy::{Answer, Proxy},
 };
 
-use crate::world::{Device, WALLETS, configure, deploy, nonce};
-
-fn depositor(anvil: &Anvil) -> Device {
-    let registry = deploy(anvil);
-    let device = Device::new(WALLETS[0]);
-    configure(&device, anvil, &registry);
-    device.run(&["identity", "new"]).succeeds();
-    device
-}
+use crate::world::{depositor, nonce};
 
 #[test]
 fn a_deposit_is_compared_with_the_scopes_and_the_clock() {

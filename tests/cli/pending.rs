@@ -15,7 +15,7 @@ use quotapass_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Device, WALLETS, configure, deploy, nonce};
+use crate::world::{Device, WALLETS, depositor, nonce};
 
 /// A run of the program that has not ended.
 struct Running {
@@ -59,14 +59,6 @@ impl Running {
 /// The words between which a run names its transaction.
 fn transaction(told: &str) -> &str {
     told.split_once("Sent transaction ").unwrap().1.split(';').next().unwrap()
-}
-
-fn depositor(anvil: &Anvil) -> Device {
-    let registry = deploy(anvil);
-    let device = Device::new(WALLETS[0]);
-    configure(&device, anvil, &registry);
-    device.run(&["identity", "new"]).succeeds();
-    device
 }
 
 #[test]

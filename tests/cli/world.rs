@@ -232,3 +232,12 @@ pub fn deploy(anvil: &Anvil) -> String {
         .json();
     deployed["registry"].as_str().unwrap().to_owned()
 }
+
+/// Returns a device with an identity and the first wallet, configured for a new registry.
+pub fn depositor(anvil: &Anvil) -> Device {
+    let registry = deploy(anvil);
+    let device = Device::new(WALLETS[0]);
+    configure(&device, anvil, &registry);
+    device.run(&["identity", "new"]).succeeds();
+    device
+}
