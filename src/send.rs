@@ -68,7 +68,7 @@ impl Recipient {
     pub(super) fn deliver(&self, post: &Envelope, patience: Duration) -> Result<Delivery> {
         let body = serde_json::to_string(post)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let deadline = Instant::now() + patience;
+        let begun = Instant::now();
         let (mut pause, mut was_recorded) = (FIRST_PAUSE, false);
         loop {
             let (answer, reason, least) = match runtime.block_on(self.attempt(body.clone()))? {
@@ -83,7 +83,8 @@ impl Recipient {
                 }
             };
             let wait = pause.max(least);
-            if Instant::now() + wait > deadline {
+            // The relay chooses its pause, which may be too long to add to a time.
+            if begun.elapsed().saturating_add(wait) > patience {
                 return match answer {
                     Some(answer) => Ok(Delivery { answer, is_accepted: false }),
                     None => Err(Failure::new(ExitKind::Endpoint, reason).into()),
@@ -164,4 +165,55 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Read as _, Write as _},
+        net::TcpListener,
+    };
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers each request with this header and an empty object. Returns the address.
+    fn busy(header: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut reader = BufReader::new(connection.unwrap());
+                let (mut line, mut length) = (String::new(), 0);
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                reader.read_exact(&mut vec![0; length]).unwrap();
+                let answer =
+                    format!("HTTP/1.1 503 Busy\r\n{header}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn a_pause_of_any_length_ends_in_a_refusal() {
+        let post: Envelope =
+            serde_json::from_value(json!({ "scope": "lobby", "message": "hi", "pass": "AA" })).unwrap();
+        for (header, patience) in [
+            ("retry-after: 18446744073709551615", Duration::from_secs(60)),
+            ("retry-after: 18446744073709551615", Duration::from_secs(u64::MAX - 1)),
+            ("retry-after: 99999999999999999999999", Duration::ZERO),
+            ("retry-after: soon", Duration::ZERO),
+        ] {
+            let recipient = Recipient::new(&busy(header).as_str().into(), &ClientOptions::default()).unwrap();
+            let Err(refused) = recipient.deliver(&post, patience) else { panic!("{header}: delivered") };
+            assert!(refused.to_string().contains("is busy"), "{header}: {refused}");
+        }
+    }
 }
