@@ -115,6 +115,30 @@ fn a_damaged_ledger_is_replaced_by_one_that_waits() {
     skips_two_epochs(&files);
 }
 
+/// The clock was a day ahead when an id was used, and the witness is lost.
+#[test]
+fn a_ledger_in_anothers_place_knows_of_all_its_uses() {
+    let (_folder, files) = used_once();
+    let ahead = NOON + 86_400;
+    reserve(&mut open(&files).unwrap(), ahead).unwrap();
+    for _ in 0..2 {
+        fs::remove_file(files.witness()).unwrap();
+        let mut ledger = Ledger::replace(&files, &owner(), DeviceShare::SOLE, NOON).unwrap();
+        // The former ledger is known, so this one is not the first here.
+        assert!(!ledger.confirm_first().unwrap());
+        for now in [NOON, ahead] {
+            let refused = reserve(&mut ledger, now);
+            let is_stale = matches!(refused, Err(LedgerError::Refused(LedgerRefusal::MayBeStale { .. })));
+            assert!(is_stale, "{refused:?}");
+        }
+        // Even for one who trusts the ledger, the ids of the epochs that were entered are used.
+        ledger.confirm_current().unwrap();
+        let refused = reserve(&mut ledger, ahead);
+        let is_used = matches!(refused, Err(LedgerError::Refused(LedgerRefusal::QuotaUsed { .. })));
+        assert!(is_used, "{refused:?}");
+    }
+}
+
 #[test]
 fn a_draft_left_by_a_crash_is_in_nobodys_way() {
     let (_folder, files) = used_once();

@@ -2,8 +2,7 @@
 
 use std::{
     env,
-    fs::{self, File, TryLockError},
-    io,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -14,7 +13,7 @@ use quotapass_protocol::UnixSeconds;
 
 use super::{
     Book, DeviceShare, Gap, History, LedgerError, LedgerOwner, Quota, QuotaStatus, Reservation,
-    disk::{Disk as _, Files, beside, create_folder_of, private},
+    disk::{Files, beside, create_folder_of, private},
     store::{Store, io_error, read_book},
 };
 use crate::files::DATA_FOLDER_VARIABLE;
@@ -104,17 +103,9 @@ impl LedgerFiles {
         read_book(&Files, &self.ledger, &self.witness, owner, share, now)
     }
 
-    /// The path to which [`Ledger::replace`] moves an existing ledger.
+    /// The path at which [`Ledger::replace`] keeps an existing ledger.
     pub fn former(&self) -> PathBuf {
         beside(&self.ledger, "old")
-    }
-
-    /// Moves the ledger away, if there is one.
-    fn set_aside(&self) -> io::Result<()> {
-        match fs::rename(&self.ledger, self.former()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Files.sync_folder(&self.ledger),
-        }
     }
 
     /// Locks the identity on this device, then the ledger itself, which other devices may also reach.
@@ -188,7 +179,8 @@ impl Ledger {
     }
 
     /// Creates a ledger at `now` with an unknown history. An existing ledger, which may be damaged or have another share,
-    /// is kept beside it with the ending `.old`.
+    /// is kept beside it with the ending `.old`. Unless it is damaged, the new one knows of all its uses: epochs that it
+    /// has entered, also later ones if the clock went back, stay used.
     ///
     /// # Errors
     /// [`LedgerError::InUse`]; [`LedgerError::Io`].
@@ -199,9 +191,8 @@ impl Ledger {
         now: UnixSeconds,
     ) -> Result<Self, LedgerError> {
         let locks = files.lock()?;
-        files.set_aside().map_err(|source| io_error("move away", &files.ledger, source))?;
         let book = Book::new(*owner, share);
-        let store = Store::create(Files, &files.ledger, &files.witness, book, now, History::Unknown)?;
+        let store = Store::replace(Files, &files.ledger, &files.witness, &files.former(), book, now)?;
         Ok(Self { store, _locks: locks })
     }
 

@@ -153,7 +153,7 @@ impl<D: Disk> Store<D> {
         disk: D,
         ledger: &Path,
         witness: &Path,
-        mut book: Book,
+        book: Book,
         now: UnixSeconds,
         history: History,
     ) -> Result<Self, LedgerError> {
@@ -166,9 +166,43 @@ impl<D: Disk> Store<D> {
         if history == History::None && !is_first {
             return Err(LedgerError::AnotherLedger { witness: witness.into() });
         }
+        Self::begin(disk, ledger, witness, book, now, history, is_first)
+    }
+
+    /// Writes a ledger with an unknown history in place of another one, which is kept at `former`. Unless the other one is
+    /// damaged, the new one knows of all its uses. The name of the ledger refers to one of the two at every moment.
+    pub(super) fn replace(
+        disk: D,
+        ledger: &Path,
+        witness: &Path,
+        former: &Path,
+        book: Book,
+        now: UnixSeconds,
+    ) -> Result<Self, LedgerError> {
+        let Some(Stored { content, .. }) = read(&disk, ledger)? else {
+            return Self::create(disk, ledger, witness, book, now, History::Unknown);
+        };
+        let book = match LedgerFile::from_bytes(&content) {
+            Ok(file) if file.book.owner == book.owner => file.book.replaced(book.share, now),
+            _ => book,
+        };
+        replace(&disk, former, |_| content).map_err(|source| io_error("write", former, source))?;
+        Self::begin(disk, ledger, witness, book, now, History::Unknown, false)
+    }
+
+    fn begin(
+        disk: D,
+        ledger: &Path,
+        witness: &Path,
+        mut book: Book,
+        now: UnixSeconds,
+        history: History,
+        is_first: bool,
+    ) -> Result<Self, LedgerError> {
         if history == History::Unknown {
+            let seen = read(&disk, witness)?.and_then(|seen| Witness::from_bytes(&seen.content).ok());
             // Stored, so that the next ledger in this place knows of it too.
-            book.last_use = seen.flatten().map_or(UnixSeconds(0), |seen| seen.last_use);
+            book.last_use = book.last_use.max(seen.map_or(UnixSeconds(0), |seen| seen.last_use));
             book.suspect(now.max(book.last_use));
         }
         let mut store = Self {
