@@ -41,6 +41,15 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// The program that writes the sources.
+const GENERATOR: &str = "mobile-bindgen";
+
+/// Builds that program, and returns its path.
+pub fn generator() -> Result<PathBuf> {
+    cargo(["build", "--package", "quotapass-mobile", "--features", "bindgen"])?;
+    Ok(target().join("debug").join(format!("{GENERATOR}{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// Runs a task.
 pub fn run(task: &Task) -> Result<()> {
     match task {
@@ -56,15 +65,13 @@ fn folder() -> PathBuf {
 
 /// Builds the library, and writes its sources. Returns the path of the library.
 pub fn bindings(out: &Path) -> Result<PathBuf> {
-    cargo(["build", "--package", "quotapass-mobile", "--features", "bindgen"])?;
-    let built = target().join("debug");
+    let program = generator()?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let library = built.join(format!("{prefix}quotapass_mobile{suffix}"));
-    let program = built.join(format!("uniffi-bindgen{}", std::env::consts::EXE_SUFFIX));
+    let library = program.with_file_name(format!("{prefix}quotapass_mobile{suffix}"));
     for language in ["kotlin", "swift", "python"] {
         let mut command = Command::new(&program);
         command.arg("generate").arg(&library).args(["--no-format", "--language", language, "--out-dir"]);
-        check(command.arg(out.join(language)).current_dir(root()), "uniffi-bindgen")?;
+        check(command.arg(out.join(language)).current_dir(root()), GENERATOR)?;
     }
     for (source, place) in WRITTEN {
         fs::copy(folder_of_sources().join(source), out.join(place)).with_context(|| format!("cannot copy {source}"))?;
@@ -77,7 +84,7 @@ pub fn bindings(out: &Path) -> Result<PathBuf> {
 pub fn test() -> Result<()> {
     let out = folder();
     // The workspace's tests leave out a program that needs a feature.
-    cargo(["test", "--package", "quotapass-mobile", "--features", "bindgen", "--bin", "uniffi-bindgen"])?;
+    cargo(["test", "--package", "quotapass-mobile", "--features", "bindgen", "--bin", GENERATOR])?;
     let library = bindings(&out)?;
     python(&out, &library)?;
     kotlin(&out, &library)?;

@@ -170,7 +170,7 @@ impl Artifact {
 /// Compiles the library for any Linux on this processor, and returns its path.
 fn library(build: &Build) -> Result<PathBuf> {
     let mut cargo = build.cargo();
-    tools::python(&mut cargo)?;
+    tools::python(&mut cargo, None)?;
     cargo.args(["zigbuild", "--locked", "--package", "quotapass-mobile", "--lib", "--profile", "mobile"]);
     cargo.arg("--target").arg(format!("{}.{GLIBC}", build.host));
     check(&mut cargo, "cargo zigbuild of the library")?;

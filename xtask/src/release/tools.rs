@@ -30,8 +30,8 @@ pub fn virtual_environment(folder: PathBuf) -> Result<PathBuf> {
     Ok(folder.join("bin"))
 }
 
-/// Installs the packages from PyPI, and makes a command find their programs first.
-pub fn python(command: &mut Command) -> Result<()> {
+/// Installs the packages from PyPI, and makes a command find their programs first, after those of another folder.
+pub fn python(command: &mut Command, own: Option<PathBuf>) -> Result<()> {
     let folder = tools().join("python");
     let mut programs = folder.join("bin");
     if !programs.join("pip").exists() {
@@ -40,7 +40,7 @@ pub fn python(command: &mut Command) -> Result<()> {
     let mut pip = Command::new(programs.join("pip"));
     check(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON), "pip install of maturin")?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(programs).chain(std::env::split_paths(&path));
+    let folders = own.into_iter().chain([programs]).chain(std::env::split_paths(&path));
     let path = std::env::join_paths(folders).context("PATH cannot name the folder of the Python programs")?;
     command.env("PATH", path).env("VIRTUAL_ENV", folder);
     Ok(())

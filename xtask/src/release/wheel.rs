@@ -1,6 +1,7 @@
 //! The Python wheel, by maturin: for every Python 3, and for every Linux since glibc 2.17.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -8,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{Made, build::Build, consumers, files, tools};
-use crate::{process::check, root};
+use crate::{mobile, process::check, root};
 
 /// Folder with `pyproject.toml`.
 const PROJECT: &str = "bindings/mobile/python";
@@ -17,9 +18,14 @@ const COMPATIBILITY: &str = "manylinux2014";
 
 /// Builds the library, and packs it with its module.
 pub fn make(build: &Build, out: &Path) -> Result<Made> {
+    // maturin runs `uniffi-bindgen` from the PATH, if no package of the workspace has a program of this name. It would
+    // start one of the workspace without naming its package.
+    let programs = build.work("wheel")?;
+    let generator = programs.join("uniffi-bindgen");
+    fs::copy(mobile::generator()?, &generator).with_context(|| format!("cannot write {}", generator.display()))?;
     // A program is looked up in the PATH of the command.
     let mut maturin = Command::new("maturin");
-    tools::python(&mut maturin)?;
+    tools::python(&mut maturin, Some(programs))?;
     build.prepare(&mut maturin);
     maturin
         .args(["build", "--locked", "--zig", "--compatibility", COMPATIBILITY, "--out"])
