@@ -18,7 +18,7 @@ fn info_and_export_say_the_same_and_keys_are_made_once() {
     let exported = circuit(&data, &["export", "--out", out.to_str().unwrap()]);
     assert!(exported.status.success());
     let progress = String::from_utf8(exported.stderr).unwrap();
-    assert_eq!(progress.matches("(INSECURE: from a public seed)").count(), 3, "{progress}");
+    assert_eq!(progress.matches("(INSECURE: from a public seed)").count(), 6, "{progress}");
     assert_eq!(progress.matches("With development keys, which are INSECURE").count(), 1, "{progress}");
 
     let info = circuit(&data, &["info", "--json"]);

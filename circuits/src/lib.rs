@@ -9,6 +9,8 @@
 //! | [`post`] | this message comes from a member with at least this stake and age, within quota |
 //! | [`badge`] | this chat key belongs to such a member, and this is the member's only pseudonym in the scope |
 //! | [`slash`] | the prover knows the secret behind this commitment, and this receiver gets the reward |
+//! | [`author`](moderation::author) | the prover wrote this post, and takes this action: a deletion, an appeal |
+//! | [`record`](moderation::record) | the author of this post wrote none of the posts on this list |
 //!
 //! A member who posts two messages under one message id reveals the secret: see [`share::recover`]. The construction is
 //! RLN-V2 (Rate-Limiting Nullifier). In addition it proves the stake and the age of the deposit, and its tree has four
@@ -77,6 +79,7 @@
 //! # Modules
 //!
 //! - [`identity`], [`membership`], [`signal`], [`share`], [`requirement`], [`time`]: types of the protocol's values.
+//! - [`moderation`]: entries of posts, actions of authors, lists, and the statements about them.
 //! - [`poseidon`]: the hash function, native and as constraints.
 //! - [`constraints`]: circuits, described once and run for setup and for proving.
 //! - [`prover`] and [`verifier`]: keys, proofs, single and batch verification.
@@ -108,6 +111,7 @@ pub mod formats;
 pub mod identity;
 pub mod key_id;
 pub mod membership;
+pub mod moderation;
 pub mod pins;
 pub mod poseidon;
 pub mod post;

@@ -19,7 +19,7 @@ pub struct Pin {
 
 /// The pins of all circuits. A change of a circuit, or of the way its keys are made, must change them. All keys made
 /// before are then refused.
-pub const PINS: [Pin; 3] = [
+pub const PINS: [Pin; 6] = [
     Pin {
         kind: CircuitKind::Post,
         circuit: CircuitHash(hex32(b"cc335b91171bae42478ade0c3723a9abe5e5d1a5a6e1dfb10dd7b20a0cacc9ca")),
@@ -35,6 +35,21 @@ pub const PINS: [Pin; 3] = [
         circuit: CircuitHash(hex32(b"fde675b21a66b898a3d429c47b1bdfbcdede458ccfeda1749b40f971e813db5d")),
         development_key: KeyId(hex32(b"b5e2c36a0c6f39de45dcbb5380e5f852c43c5c8f3c55f7ff5d98c9000b06902f")),
     },
+    Pin {
+        kind: CircuitKind::Author,
+        circuit: CircuitHash(hex32(b"7327c0d9edde2ae23bb3d3dfdc6683f7be140a0d237faaca1ef0f232ced582b8")),
+        development_key: KeyId(hex32(b"effef95c5f02fca0b5962bc6bc34448706933c99f65d02dea4f3474096cab5bd")),
+    },
+    Pin {
+        kind: CircuitKind::Record16,
+        circuit: CircuitHash(hex32(b"d269a95fbb486604688a0299c990e90fadb875ecf1247931cb9a783811ee7951")),
+        development_key: KeyId(hex32(b"b39d0bac8dbb8323e410805743b5357640cfd0d7f0e1e82fc4d5beac8a8e347c")),
+    },
+    Pin {
+        kind: CircuitKind::Record128,
+        circuit: CircuitHash(hex32(b"922d17db9cc0ca18cbe87ef772f90e5af62230408b0a5b58a54fb3b345aad0e2")),
+        development_key: KeyId(hex32(b"93670ff6ed8dccce0405dc217c8319cf44be6b2f4854bd610a7038d3ed6c9cea")),
+    },
 ];
 
 /// The first coordinate of alpha in all development keys, big-endian. It is the same in all of them, because they are
@@ -48,6 +63,9 @@ pub fn pin(kind: CircuitKind) -> Pin {
         CircuitKind::Post => PINS[0],
         CircuitKind::Badge => PINS[1],
         CircuitKind::Slash => PINS[2],
+        CircuitKind::Author => PINS[3],
+        CircuitKind::Record16 => PINS[4],
+        CircuitKind::Record128 => PINS[5],
     }
 }
 

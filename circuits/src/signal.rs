@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use ark_bn254::Fr;
-use ark_ff::{PrimeField, Zero};
+use ark_ff::{Field, PrimeField, Zero};
 use sha3::{Digest, Keccak256};
 
 use crate::{field::field_type, poseidon, registry_id::RegistryId, time::UnixSeconds};
@@ -108,6 +108,9 @@ field_type! {
 }
 
 impl SignalHash {
+    /// The number 1, which stands in the [neutral entry](crate::moderation::Entry::NEUTRAL) of a list.
+    pub(crate) const ONE: Self = Self(Fr::ONE);
+
     /// Hashes a message.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, shape::Shape},
+    moderation::{author::Author, record::Record},
     post::Post,
     slash::Slash,
 };
@@ -41,10 +42,13 @@ fn stands_there<C: Circuit>() {
         0..1000 => number.to_string(),
         _ => format!("{},{:03}", number / 1000, number % 1000),
     };
-    let inputs: Vec<_> = C::public_names().iter().map(|name| format!("`{name}`")).collect();
+    let own = &C::public_names()[..C::public_names().len() - C::SHARED_INPUTS];
+    let mut inputs = own.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if C::SHARED_INPUTS > 0 {
+        inputs += &format!(", then `x_j`, `y_j`, `nullifier_j` for j from 1 to {}", C::SHARED_INPUTS / 3);
+    }
     let beginning = format!(
-        "Public inputs: {}. {} constraints, {} variables",
-        inputs.join(", "),
+        "Public inputs: {inputs}. {} constraints, {} variables",
         number(shape.constraints()),
         number(shape.variables)
     );
@@ -58,4 +62,7 @@ fn clauses_counts_and_hashes_stand_on_the_page() {
     stands_there::<Post>();
     stands_there::<Badge>();
     stands_there::<Slash>();
+    stands_there::<Author>();
+    stands_there::<Record<16>>();
+    stands_there::<Record<128>>();
 }

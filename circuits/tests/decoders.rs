@@ -13,8 +13,12 @@ use common::*;
 use proptest::prelude::*;
 use quotapass_circuits::{
     field::FieldError,
+    formats::recorded::{
+        LIST_BYTES, ListRecords, ListVersion, MAX_RECORDED_BYTES, RecordedHead, RecordedPass, RecordsError,
+        stated_length,
+    },
     formats::wire::{
-        BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, EncodedProof, POST_BYTES, PostHead, PostPass,
+        BADGE_BYTES, BadgePass, DecodeError, DecodeErrorKind, EncodedProof, POST_BYTES, PassKind, PostHead, PostPass,
     },
     proof::{PROOF_BYTES, Proof, ProofError},
     prover::{KeyError, ProvingKey, development_setup},
@@ -23,6 +27,7 @@ use quotapass_circuits::{
 
 static POST_PASS: LazyLock<PostPass> = LazyLock::new(post_pass);
 static BADGE_PASS: LazyLock<BadgePass> = LazyLock::new(badge_pass);
+static RECORDED: LazyLock<RecordedPass> = LazyLock::new(|| recorded(&[2, 0, 1]));
 static SLASH_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| development_setup(Slash).unwrap().to_bytes());
 
 #[test]
@@ -59,6 +64,122 @@ fn the_layout_is_the_protocols() {
     assert_eq!(bytes[54..86], pass.y.to_be_bytes());
     assert_eq!(bytes[86..118], pass.nullifier.to_be_bytes());
     assert_eq!(bytes[118..], pass.proof.to_bytes());
+}
+
+/// Returns a post with records about as many lists as there are numbers of proofs. The decoders do not verify proofs, so
+/// each one is the post's.
+fn recorded(proofs: &[usize]) -> RecordedPass {
+    let list = |(number, proofs): (usize, &usize)| ListRecords {
+        version: ListVersion { log: [number as u8; 8], size: 1_000 + number as u64, root: [7; 8] },
+        proofs: vec![POST_PASS.proof.clone(); *proofs],
+    };
+    RecordedPass::new(POST_PASS.clone(), proofs.iter().enumerate().map(list).collect()).unwrap()
+}
+
+#[test]
+fn posts_with_records_return_from_every_form() {
+    for proofs in [&[0][..], &[1], &[8], &[2, 0, 1], &[0; 4], &[2; 4]] {
+        let pass = recorded(proofs);
+        let bytes = pass.to_bytes();
+        let total: usize = proofs.iter().sum();
+        assert_eq!(bytes.len(), POST_BYTES + 1 + LIST_BYTES * proofs.len() + PROOF_BYTES * total);
+        assert!(bytes.len() <= MAX_RECORDED_BYTES);
+        // Others follow it, or its end is missing: the length is known from the last number on.
+        assert_eq!(stated_length(&[&bytes[..], &[255; 300]].concat()), Some(bytes.len()));
+        let known = bytes.len() - proofs.last().map_or(0, |last| last * PROOF_BYTES);
+        assert_eq!(stated_length(&bytes[..known]), Some(bytes.len()));
+        assert_eq!(stated_length(&bytes[..known - 1]), None);
+        assert_eq!(RecordedPass::from_bytes(&bytes).unwrap(), pass);
+        assert_eq!(RecordedPass::from_text(&pass.to_text()).unwrap(), pass);
+        let json = serde_json::to_string(&pass).unwrap();
+        assert_eq!(serde_json::from_str::<RecordedPass>(&json).unwrap(), pass);
+        let head = RecordedHead::from_bytes(&bytes).unwrap();
+        assert_eq!(head.post, pass.post.head());
+        let proofs: Vec<_> = head.lists.iter().flat_map(|list| &list.proofs).copied().collect();
+        assert_eq!(EncodedProof::decode_many(&proofs), vec![Ok(POST_PASS.proof.clone()); total]);
+    }
+}
+
+#[test]
+fn the_kind_of_a_pass_is_read_before_the_pass() {
+    assert_eq!(PassKind::of(&POST_PASS.to_bytes()), Ok(PassKind::Post));
+    assert_eq!(PassKind::of(&BADGE_PASS.to_bytes()), Ok(PassKind::Badge));
+    assert_eq!(PassKind::of(&RECORDED.to_bytes()), Ok(PassKind::Recorded));
+    let error = |offset, kind| Err(DecodeError { offset, kind });
+    assert_eq!(PassKind::of(&[1, 4]), error(1, DecodeErrorKind::UnexpectedKind(4)));
+    assert_eq!(PassKind::of(&[2, 1]), error(0, DecodeErrorKind::UnknownVersion(2)));
+    assert_eq!(PassKind::of(&[1]), error(1, DecodeErrorKind::Truncated));
+}
+
+#[test]
+fn the_layout_of_records_is_the_protocols() {
+    let (post, bytes) = (POST_PASS.to_bytes(), RECORDED.to_bytes());
+    assert_eq!((bytes[..2].to_vec(), &bytes[2..246]), (vec![1, 3], &post[2..]));
+    assert_eq!(bytes[246], 3);
+    let first = &bytes[247..];
+    assert_eq!((&first[..8], &first[8..16], &first[16..24]), (&[0; 8][..], &1_000u64.to_be_bytes()[..], &[7; 8][..]));
+    assert_eq!((first[24], &first[25..153]), (2, &POST_PASS.proof.to_bytes()[..]));
+    let second = &first[25 + 2 * 128..];
+    assert_eq!((&second[..8], second[24], &second[25..33]), (&[1; 8][..], 0, &[2; 8][..]));
+}
+
+#[test]
+fn each_fault_of_records_is_named_with_its_place() {
+    use DecodeErrorKind as Kind;
+    let read = |bytes: &[u8]| RecordedPass::from_bytes(bytes).unwrap_err();
+    let good = RECORDED.to_bytes();
+    let change = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        read(&bytes)
+    };
+    let error = |offset, kind| DecodeError { offset, kind };
+    assert_eq!(change(0, 2), error(0, Kind::UnknownVersion(2)));
+    assert_eq!(change(1, 1), error(1, Kind::UnexpectedKind(1)));
+    assert_eq!(change(118, 0), error(118, Kind::Proof(ProofError::Flags)));
+    assert_eq!(change(246, 0), error(246, Kind::Lists(0)));
+    assert_eq!(change(246, 5), error(246, Kind::Lists(5)));
+    assert_eq!(change(246, 2).kind, Kind::TrailingBytes);
+    assert_eq!(change(246, 4), error(good.len(), Kind::Truncated));
+    assert_eq!(change(271, 9), error(271, Kind::TooManyRecords));
+    assert_eq!(change(272, 0), error(272, Kind::Proof(ProofError::Flags)));
+    assert_eq!(change(400, 0), error(400, Kind::Proof(ProofError::Flags)));
+    // The second list has a fault, because the first one takes all places.
+    let mut full = recorded(&[8, 0]).to_bytes();
+    let at = full.len() - 1;
+    full[at] = 1;
+    assert_eq!(read(&full), error(at, Kind::TooManyRecords));
+    assert_eq!(read(&good[..good.len() - 1]), error(good.len() - 1, Kind::Truncated));
+    assert_eq!(read(&[&good[..], &[0]].concat()), error(good.len(), Kind::TrailingBytes));
+    // The kinds are not read as each other.
+    assert!(PostPass::from_bytes(&good).is_err() && RecordedPass::from_bytes(&POST_PASS.to_bytes()).is_err());
+
+    let post = || POST_PASS.clone();
+    let list = |proofs: usize| ListRecords { proofs: vec![post().proof; proofs], ..RECORDED.lists()[0].clone() };
+    assert_eq!(RecordedPass::new(post(), vec![]), Err(RecordsError::Lists(0)));
+    assert_eq!(RecordedPass::new(post(), vec![list(0); 5]), Err(RecordsError::Lists(5)));
+    assert_eq!(RecordedPass::new(post(), vec![list(4), list(5)]), Err(RecordsError::TooManyRecords(9)));
+}
+
+#[test]
+fn json_of_records_refuses_what_the_bytes_refuse() {
+    let good = serde_json::to_value(&*RECORDED).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = good.clone();
+        change(&mut json);
+        serde_json::from_value::<RecordedPass>(json).unwrap_err().to_string()
+    };
+    assert!(refused(&|json| json["kind"] = "post".into()).contains("recorded_post"));
+    assert!(refused(&|json| json["version"] = 2.into()).contains("version 2 is unknown"));
+    assert!(refused(&|json| json["lists"] = serde_json::json!([])).contains("1 to 4 lists"));
+    assert!(refused(&|json| json["lists"][0]["size"] = 5.into()).contains("string"));
+    assert!(refused(&|json| json["lists"][0]["size"] = "05".into()).contains("decimal"));
+    assert!(refused(&|json| json["lists"][0]["size"] = "18446744073709551616".into()).contains("64 bits"));
+    assert!(refused(&|json| json["lists"][0]["log"] = "0X00000000000000".into()).contains("16 lower-case"));
+    assert!(refused(&|json| json["lists"][0]["root"] = "AA".repeat(8).into()).contains("16 lower-case"));
+    assert!(refused(&|json| json["lists"][0]["more"] = 1.into()).contains("unknown field"));
+    let nine = vec![good["proof"].clone(); 9];
+    assert!(refused(&|json| json["lists"][0]["proofs"] = nine.clone().into()).contains("at most 8 records"));
 }
 
 fn refused(offset: usize, kind: DecodeErrorKind) -> Result<PostPass, DecodeError> {
@@ -244,6 +365,7 @@ proptest! {
     fn random_bytes_are_read_only_as_written(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(PostPass::from_bytes(&bytes).is_err() && PostHead::from_bytes(&bytes).is_err());
         prop_assert!(BadgePass::from_bytes(&bytes).is_err());
+        prop_assert!(RecordedPass::from_bytes(&bytes).is_err() && RecordedHead::from_bytes(&bytes).is_err());
         prop_assert!(ProvingKey::from_bytes(Slash, &bytes).is_err());
         if let Ok(array) = <[u8; PROOF_BYTES]>::try_from(&bytes[..bytes.len().min(PROOF_BYTES)])
             && let Ok(proof) = Proof::from_bytes(&array)
@@ -282,6 +404,18 @@ proptest! {
     }
 
     #[test]
+    fn mutated_posts_with_records_are_read_only_as_written(bytes in mutated(RECORDED.to_bytes())) {
+        match (RecordedHead::from_bytes(&bytes), RecordedPass::from_bytes(&bytes)) {
+            (Ok(head), Ok(pass)) => {
+                prop_assert_eq!(head.post, pass.post.head());
+                prop_assert_eq!(pass.to_bytes(), bytes);
+            }
+            (Ok(_), Err(error)) => prop_assert!(matches!(error.kind, DecodeErrorKind::Proof(_))),
+            (Err(error), read) => prop_assert_eq!(read, Err(error)),
+        }
+    }
+
+    #[test]
     fn mutated_texts_are_read_only_as_written(bytes in mutated(POST_PASS.to_text().into_bytes())) {
         let text = String::from_utf8_lossy(&bytes);
         if let Ok(pass) = PostPass::from_text(&text) {
@@ -296,6 +430,13 @@ proptest! {
             prop_assert_eq!(PostPass::from_bytes(&pass.to_bytes()), Ok(pass));
         }
         let _ = serde_json::from_slice::<BadgePass>(&bytes);
+    }
+
+    #[test]
+    fn mutated_json_of_records_does_not_panic(bytes in mutated(serde_json::to_vec(&*RECORDED).unwrap())) {
+        if let Ok(pass) = serde_json::from_slice::<RecordedPass>(&bytes) {
+            prop_assert_eq!(RecordedPass::from_bytes(&pass.to_bytes()), Ok(pass));
+        }
     }
 }
 

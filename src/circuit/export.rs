@@ -11,10 +11,16 @@ use quotapass_circuits::{
     constraints::{Circuit, assignment::Assignment, shape::Shape},
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
+    moderation::{
+        Action, Entry, Segment,
+        author::{Author, author},
+        record::{Record, record},
+    },
     post::{Post, post},
     prover::KeyOrigin,
     registry_id::RegistryId,
     requirement::Requirement,
+    share::Line,
     signal::{ChatKeyHash, Epoch, ExternalNullifier, Receiver, Scope, SignalHash},
     slash::{Slash, slash},
 };
@@ -43,12 +49,29 @@ pub(super) fn run(context: &Context, levels: Levels, out: &Path) -> Result<()> {
     let x = SignalHash::new(scope, epoch, b"a message")?;
     let external = ExternalNullifier::new(scope, epoch);
     let statement = post(membership, external, x, requirement, NonZeroU16::MAX, 0)?;
+    let entry = Entry::of(&statement.0);
     write(context, Post { levels }, levels, out, &statement)?;
     let statement = badge(membership, scope, ChatKeyHash::new(b"a chat key"), requirement)?;
     write(context, Badge { levels }, levels, out, &statement)?;
     let statement = slash(&secret, Receiver::new(&registry, &[1; 20]));
-    warn_of(write(context, Slash, levels, out, &statement)?);
+    write(context, Slash, levels, out, &statement)?;
+    let statement = author(&secret, entry, Action::Delete.hash(scope, UnixSeconds(0)))?;
+    write(context, Author, levels, out, &statement)?;
+    // A list that is not full, with posts of another member.
+    let listed = (0..10).map(|number| listed_post(scope, number)).collect::<Result<Vec<_>>>()?;
+    let statement = record::<16>(&secret, entry, Segment::new(&listed)?)?;
+    write(context, Record::<16>, levels, out, &statement)?;
+    let statement = record::<128>(&secret, entry, Segment::new(&listed)?)?;
+    warn_of(write(context, Record::<128>, levels, out, &statement)?);
     Ok(())
+}
+
+/// Returns the entry of a post of a new member.
+fn listed_post(scope: Scope, number: u64) -> Result<Entry> {
+    let epoch = Epoch::new(NonZeroU32::MIN, number);
+    let line = Line::new(&IdentitySecret::generate(&mut OsRng), ExternalNullifier::new(scope, epoch), 0);
+    let x = SignalHash::new(scope, epoch, b"a listed message")?;
+    Ok(Entry { x, y: line.share(x).y, nullifier: line.nullifier() })
 }
 
 /// Proves the statement and writes the circuit's files. Returns the origin of the key.

@@ -7,6 +7,7 @@ use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind},
     membership::Levels,
+    moderation::{author::Author, record::Record},
     post::Post,
     proof::PROOF_BYTES,
     slash::Slash,
@@ -16,10 +17,13 @@ use serde::Serialize;
 use super::prover;
 use crate::context::Context;
 
+/// The number of public inputs that are named for people. The inputs after them repeat their names.
+const MOST_NAMES: usize = 9;
+
 #[derive(Serialize)]
 struct Info {
     circuit: &'static str,
-    /// `None` for `slash`, which does not prove membership.
+    /// `None` for circuits that do not prove membership.
     levels: Option<usize>,
     members: Option<u64>,
     constraints: usize,
@@ -35,7 +39,7 @@ struct Info {
 fn info<C: Circuit>(context: &Context, circuit: C, levels: Levels) -> Result<Info> {
     let prover = prover(context, circuit, levels)?;
     let circuit = prover.key().circuit();
-    let in_a_tree = C::KIND != CircuitKind::Slash;
+    let in_a_tree = matches!(C::KIND, CircuitKind::Post | CircuitKind::Badge);
     Ok(Info {
         circuit: C::KIND.name(),
         levels: in_a_tree.then(|| levels.get()),
@@ -54,7 +58,14 @@ fn info<C: Circuit>(context: &Context, circuit: C, levels: Levels) -> Result<Inf
 pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
     let post = info(context, Post { levels }, levels)?;
     let badge = info(context, Badge { levels }, levels)?;
-    let all = [post, badge, info(context, Slash, levels)?];
+    let all = [
+        post,
+        badge,
+        info(context, Slash, levels)?,
+        info(context, Author, levels)?,
+        info(context, Record::<16>, levels)?,
+        info(context, Record::<128>, levels)?,
+    ];
     if context.output().is_json() {
         return all.iter().try_for_each(|info| context.output().json(&serde_json::to_value(info)?));
     }
@@ -66,7 +77,12 @@ pub(super) fn run(context: &Context, levels: Levels) -> Result<()> {
             _ => writeln!(out, "  tree           none")?,
         }
         writeln!(out, "  constraints    {} in a domain of {}", info.constraints, info.domain)?;
-        writeln!(out, "  public inputs  {}: {}", info.public_inputs.len(), info.public_inputs.join(", "))?;
+        // All names are in the JSON form.
+        let (named, more) = match info.public_inputs.split_at_checked(MOST_NAMES) {
+            Some((named, more)) if !more.is_empty() => (named, ", ..."),
+            _ => (info.public_inputs, ""),
+        };
+        writeln!(out, "  public inputs  {}: {}{more}", info.public_inputs.len(), named.join(", "))?;
         writeln!(out, "  circuit hash   {}", info.circuit_hash)?;
         writeln!(out, "  proving key    {} bytes", info.proving_key_bytes)?;
         writeln!(out, "  verifying key  {} bytes", info.verifying_key_bytes)?;

@@ -1,7 +1,14 @@
 //! Proving keys in the files that apps load, and the routes that serve them.
 
 use axum::{Router, body::Bytes, extract::Query, http::HeaderMap, routing::get};
-use quotapass_circuits::{badge::Badge, constraints::CircuitKind, key_id::KeyId, post::Post, prover::ProvingKey};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::CircuitKind,
+    key_id::KeyId,
+    moderation::{author::Author, record::Record},
+    post::Post,
+    prover::ProvingKey,
+};
 use quotapass_relay::http::Asset;
 use quotapass_wallet::keys::KeyStore;
 use serde_json::{Map, Value, json};
@@ -35,6 +42,15 @@ impl KeyFile {
         Ok(vec![
             Self::new(CircuitKind::Post, development_prover(store, Post::STANDARD)?.key()),
             Self::new(CircuitKind::Badge, development_prover(store, Badge::STANDARD)?.key()),
+        ])
+    }
+
+    /// Returns the development keys that an app also needs in scopes with moderation.
+    pub(crate) fn development_of_moderation(store: &KeyStore) -> anyhow::Result<Vec<Self>> {
+        Ok(vec![
+            Self::new(CircuitKind::Author, development_prover(store, Author)?.key()),
+            Self::new(CircuitKind::Record16, development_prover(store, Record::<16>)?.key()),
+            Self::new(CircuitKind::Record128, development_prover(store, Record::<128>)?.key()),
         ])
     }
 

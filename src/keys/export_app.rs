@@ -4,7 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{badge::Badge, constraints::CircuitKind, post::Post, slash::Slash};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::CircuitKind,
+    moderation::{author::Author, record::Record},
+    post::Post,
+    slash::Slash,
+};
 use quotapass_setup::iden3::Zkey;
 use quotapass_wallet::files::create_new;
 use serde_json::json;
@@ -73,6 +79,9 @@ fn of_development(circuit: CircuitKind, context: &Context) -> Result<KeyFile> {
         CircuitKind::Post => KeyFile::new(circuit, development_prover(&store, Post::STANDARD)?.key()),
         CircuitKind::Badge => KeyFile::new(circuit, development_prover(&store, Badge::STANDARD)?.key()),
         CircuitKind::Slash => KeyFile::new(circuit, development_prover(&store, Slash)?.key()),
+        CircuitKind::Author => KeyFile::new(circuit, development_prover(&store, Author)?.key()),
+        CircuitKind::Record16 => KeyFile::new(circuit, development_prover(&store, Record::<16>)?.key()),
+        CircuitKind::Record128 => KeyFile::new(circuit, development_prover(&store, Record::<128>)?.key()),
     };
     Ok(file)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use quotapass_circuits::{
     badge::Badge,
     constraints::{Circuit, CircuitKind, shape::Shape},
+    moderation::{author::Author, record::Record},
     post::Post,
     prover::{KeyError, ProvingKey},
     slash::Slash,
@@ -31,6 +32,9 @@ pub(super) fn shape(kind: CircuitKind) -> Result<Shape> {
         CircuitKind::Post => Shape::of(Post::STANDARD),
         CircuitKind::Badge => Shape::of(Badge::STANDARD),
         CircuitKind::Slash => Shape::of(Slash),
+        CircuitKind::Author => Shape::of(Author),
+        CircuitKind::Record16 => Shape::of(Record::<16>),
+        CircuitKind::Record128 => Shape::of(Record::<128>),
     }?)
 }
 
@@ -42,10 +46,13 @@ pub(super) fn circuit_of(zkey: &Zkey) -> Result<CircuitKind> {
         CircuitKind::Post => Post::public_names(),
         CircuitKind::Badge => Badge::public_names(),
         CircuitKind::Slash => Slash::public_names(),
+        CircuitKind::Author => Author::public_names(),
+        CircuitKind::Record16 => Record::<16>::public_names(),
+        CircuitKind::Record128 => Record::<128>::public_names(),
     };
     match CircuitKind::ALL.into_iter().find(|kind| names(*kind).len() == inputs) {
         Some(kind) => Ok(kind),
-        None => bail!("a key with {inputs} public inputs belongs to none of the circuits post, badge and slash"),
+        None => bail!("a key with {inputs} public inputs belongs to none of the circuits {}", names_of_circuits()),
     }
 }
 
@@ -55,21 +62,35 @@ pub(super) fn import(circuit: CircuitKind, zkey: &[u8]) -> Result<ProvingKey, Zk
         CircuitKind::Post => proving_key(Post::STANDARD, zkey),
         CircuitKind::Badge => proving_key(Badge::STANDARD, zkey),
         CircuitKind::Slash => proving_key(Slash, zkey),
+        CircuitKind::Author => proving_key(Author, zkey),
+        CircuitKind::Record16 => proving_key(Record::<16>, zkey),
+        CircuitKind::Record128 => proving_key(Record::<128>, zkey),
     }
 }
 
 /// Reads a key file of any circuit, in the format of apps.
 pub(super) fn read_key_file(file: &[u8]) -> Result<ProvingKey, KeyError> {
     match ProvingKey::from_bytes_standard::<Post>(file) {
-        Err(KeyError::WrongCircuit { found: CircuitKind::Badge, .. }) => ProvingKey::from_bytes_standard::<Badge>(file),
-        Err(KeyError::WrongCircuit { found: CircuitKind::Slash, .. }) => ProvingKey::from_bytes_standard::<Slash>(file),
+        Err(KeyError::WrongCircuit { found, .. }) => match found {
+            CircuitKind::Post => ProvingKey::from_bytes_standard::<Post>(file),
+            CircuitKind::Badge => ProvingKey::from_bytes_standard::<Badge>(file),
+            CircuitKind::Slash => ProvingKey::from_bytes_standard::<Slash>(file),
+            CircuitKind::Author => ProvingKey::from_bytes_standard::<Author>(file),
+            CircuitKind::Record16 => ProvingKey::from_bytes_standard::<Record<16>>(file),
+            CircuitKind::Record128 => ProvingKey::from_bytes_standard::<Record<128>>(file),
+        },
         read => read,
     }
 }
 
+/// Returns the names of all circuits, for messages.
+fn names_of_circuits() -> String {
+    CircuitKind::ALL.map(CircuitKind::name).join(", ")
+}
+
 pub(super) fn parse_circuit(text: &str) -> Result<CircuitKind, String> {
     let found = CircuitKind::ALL.into_iter().find(|kind| kind.name() == text);
-    found.ok_or_else(|| "the circuits are post, badge and slash".into())
+    found.ok_or_else(|| format!("the circuits are {}", names_of_circuits()))
 }
 
 /// Formats a contribution for people.

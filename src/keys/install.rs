@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use quotapass_circuits::{badge::Badge, constraints::CircuitKind, post::Post, slash::Slash};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::CircuitKind,
+    moderation::{author::Author, record::Record},
+    post::Post,
+    slash::Slash,
+};
 use quotapass_setup::iden3::Zkey;
 use serde_json::json;
 
@@ -30,6 +36,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         CircuitKind::Post => store.install::<Post>(&file, arguments.force),
         CircuitKind::Badge => store.install::<Badge>(&file, arguments.force),
         CircuitKind::Slash => store.install::<Slash>(&file, arguments.force),
+        CircuitKind::Author => store.install::<Author>(&file, arguments.force),
+        CircuitKind::Record16 => store.install::<Record<16>>(&file, arguments.force),
+        CircuitKind::Record128 => store.install::<Record<128>>(&file, arguments.force),
     }
     .with_context(|| arguments.key.display().to_string())?;
     let trusted = store.trusted().contains(&id);

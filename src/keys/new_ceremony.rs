@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Circuit to make keys for; repeat it for more [default: all three]
+    /// Circuit to make keys for; repeat it for more [default: all]
     #[arg(long = "circuit", value_parser = parse_circuit)]
     circuits: Vec<CircuitKind>,
     /// Powers of tau, a .ptau file prepared for phase 2, to make the initial keys as well
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let mut needed = 0;
     for kind in &circuits {
         let shape = shape(*kind)?;
-        needed = needed.max(shape.domain().trailing_zeros());
+        needed = needed.max(InitialKey::powers_needed(&shape));
         let mut files = vec![(format!("{kind}.r1cs"), shape.to_r1cs())];
         if let Some(ptau) = &ptau {
             let initial = InitialKey::new(&shape, ptau, &mut OsRng)?;

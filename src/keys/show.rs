@@ -7,6 +7,7 @@ use clap::Args;
 use quotapass_circuits::{
     badge::Badge,
     constraints::Circuit,
+    moderation::{author::Author, record::Record},
     pins::pin,
     post::Post,
     prover::{KeyOrigin, ProvingKey},
@@ -86,7 +87,14 @@ fn show_key_file(key: &ProvingKey, file: &[u8], context: &Context) -> Result<()>
 
 fn show_installed(context: &Context) -> Result<()> {
     let store = context.keys()?;
-    let all = [installed::<Post>(&store)?, installed::<Badge>(&store)?, installed::<Slash>(&store)?];
+    let all = [
+        installed::<Post>(&store)?,
+        installed::<Badge>(&store)?,
+        installed::<Slash>(&store)?,
+        installed::<Author>(&store)?,
+        installed::<Record<16>>(&store)?,
+        installed::<Record<128>>(&store)?,
+    ];
     let output = context.output();
     if output.is_json() {
         return all.iter().try_for_each(|(key, _)| output.json(key));

@@ -88,5 +88,8 @@ pub(super) fn contract_name(kind: CircuitKind) -> &'static str {
         CircuitKind::Post => "PostGroth16Verifier",
         CircuitKind::Badge => "BadgeGroth16Verifier",
         CircuitKind::Slash => "SlashGroth16Verifier",
+        CircuitKind::Author => "AuthorGroth16Verifier",
+        CircuitKind::Record16 => "Record16Groth16Verifier",
+        CircuitKind::Record128 => "Record128Groth16Verifier",
     }
 }

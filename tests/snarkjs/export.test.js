@@ -16,7 +16,22 @@ const circuits = (await readFile(process.env.INFO, "utf8")).trim().split("\n").m
 // snarkjs keeps worker threads alive, which must be terminated.
 after(async () => (await snarkjs.curves.getCurveFromName("bn128")).terminate());
 
-assert.deepEqual(circuits.map((circuit) => circuit.circuit), ["post", "badge", "slash"]);
+assert.deepEqual(circuits.map((circuit) => circuit.circuit), [
+  "post",
+  "badge",
+  "slash",
+  "author",
+  "record16",
+  "record128",
+]);
+
+// The inputs that are changed: all of a circuit with few, and for a record the post's and those of some listed posts.
+const MOST = 20;
+const changedInputs = (count) => {
+  const all = [...Array(count).keys()];
+  const middle = 3 * Math.floor(count / 6);
+  return count <= MOST ? all : [0, 1, 2, 3, 4, 5, middle, middle + 1, middle + 2, count - 3, count - 2, count - 1];
+};
 
 for (const info of circuits) {
   const folder = join(process.env.EXPORT, info.circuit);
@@ -29,8 +44,8 @@ for (const info of circuits) {
     assert.equal(await snarkjs.groth16.verify(key, inputs, proof), true);
   });
 
-  test(`${info.circuit}: snarkjs rejects the proof with any one public input changed`, async () => {
-    for (let i = 0; i < inputs.length; i++) {
+  test(`${info.circuit}: snarkjs rejects the proof with one public input changed`, async () => {
+    for (const i of changedInputs(inputs.length)) {
       const changed = [...inputs];
       changed[i] = ((BigInt(changed[i]) + 1n) % FIELD_ORDER).toString();
       assert.equal(await snarkjs.groth16.verify(key, changed, proof), false, info.public_inputs[i]);

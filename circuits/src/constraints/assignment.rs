@@ -48,9 +48,6 @@ impl Rows {
     }
 }
 
-// Enough capacity for every circuit: a vector that grows leaves copies in memory that are not zeroized.
-const ROOM: usize = 8192;
-
 impl Assignment {
     /// Computes the assignment and checks every constraint.
     ///
@@ -67,18 +64,20 @@ impl Assignment {
         checked: bool,
     ) -> Result<Self, Unsatisfied> {
         let public_inputs = C::public_inputs(public);
-        let mut values = Vec::with_capacity(ROOM);
+        let mut values = Vec::with_capacity(C::ROOM);
         values.push(Fr::one());
         values.extend_from_slice(&public_inputs);
         let public = values.len();
-        let mut builder = Values { values, rows: Rows::with_capacity(ROOM), clause: "", checked };
+        let mut builder = Values { values, rows: Rows::with_capacity(C::ROOM), clause: "", checked };
         circuit.constrain(&mut builder, &public_inputs.into_iter().map(Value).collect::<Vec<_>>(), Some(witness))?;
         Ok(builder.finish(public))
     }
 
     /// Computes a part of a circuit that a function describes: only its private variables and its rows.
-    pub(crate) fn part(describe: impl FnOnce(&mut Values) -> Result<(), Unsatisfied>) -> Result<Self, Unsatisfied> {
-        let (values, rows) = (Vec::with_capacity(ROOM), Rows::with_capacity(ROOM));
+    pub(crate) fn part<C: Circuit>(
+        describe: impl FnOnce(&mut Values) -> Result<(), Unsatisfied>,
+    ) -> Result<Self, Unsatisfied> {
+        let (values, rows) = (Vec::with_capacity(C::ROOM), Rows::with_capacity(C::ROOM));
         let mut builder = Values { values, rows, clause: "", checked: true };
         describe(&mut builder)?;
         Ok(builder.finish(0))

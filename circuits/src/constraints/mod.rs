@@ -14,7 +14,7 @@ use ark_bn254::Fr;
 
 pub(crate) use gadgets::{bind, enforce_bits, enforce_boolean, enforce_one_of, select_pair};
 
-/// A clause of the protocol's section 5; every constraint belongs to exactly one.
+/// A clause of a statement of the protocol; every constraint belongs to exactly one.
 pub type Clause = &'static str;
 
 /// The witness does not satisfy a constraint.
@@ -66,12 +66,18 @@ pub trait Circuit: Copy + PartialEq + Send + Sync {
     const KIND: CircuitKind;
     /// The circuit that ceremonies make keys for and that is [pinned](crate::pins).
     const STANDARD: Self;
+    /// Number of public inputs, at the end of all, that many statements share: the listed posts of a
+    /// [`record`](crate::moderation::record). A verifier sums their part of the combination of public inputs in advance.
+    const SHARED_INPUTS: usize = 0;
+    /// An upper bound of the numbers of variables and of rows. The vectors of an assignment begin with this capacity: a
+    /// vector that grows leaves copies in memory that are not zeroized.
+    const ROOM: usize = 8192;
     /// The public inputs.
     type Public;
     /// The private inputs.
     type Witness;
 
-    /// Returns the public inputs as field elements, in the order of the protocol's section 5.
+    /// Returns the public inputs as field elements, in the order of the protocol.
     fn public_inputs(public: &Self::Public) -> Vec<Fr>;
 
     /// Returns the names of the public inputs, in the same order.
@@ -102,11 +108,17 @@ pub enum CircuitKind {
     Badge,
     /// Proves knowledge of a member's secret.
     Slash,
+    /// Proves that the author of a post takes an action.
+    Author,
+    /// Proves that the author of a post wrote none of 16 listed posts.
+    Record16,
+    /// Proves that the author of a post wrote none of 128 listed posts.
+    Record128,
 }
 
 impl CircuitKind {
     /// All circuits.
-    pub const ALL: [Self; 3] = [Self::Post, Self::Badge, Self::Slash];
+    pub const ALL: [Self; 6] = [Self::Post, Self::Badge, Self::Slash, Self::Author, Self::Record16, Self::Record128];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
@@ -114,6 +126,9 @@ impl CircuitKind {
             Self::Post => "post",
             Self::Badge => "badge",
             Self::Slash => "slash",
+            Self::Author => "author",
+            Self::Record16 => "record16",
+            Self::Record128 => "record128",
         }
     }
 }

@@ -2,4 +2,5 @@
 
 mod json;
 pub mod members;
+pub mod recorded;
 pub mod wire;

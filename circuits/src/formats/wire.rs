@@ -12,6 +12,7 @@ use crate::{
     badge::BadgePublic,
     field::FieldError,
     membership::{BucketError, Day, LevelsError, Root, TermsError},
+    moderation::{MAX_LISTS, MAX_SEGMENTS},
     post::PostPublic,
     proof::{PROOF_BYTES, Proof, ProofDecodeError, ProofError},
     requirement::Requirement,
@@ -26,8 +27,31 @@ pub const POST_BYTES: usize = 246;
 /// Bytes of a badge without its chat key.
 pub const BADGE_BYTES: usize = 2 + 4 + 2 + 32 + 32 + 2 + PROOF_BYTES;
 
-const POST: u8 = 1;
-const BADGE: u8 = 2;
+const POST: u8 = PassKind::Post as u8;
+const BADGE: u8 = PassKind::Badge as u8;
+
+/// The kinds of passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PassKind {
+    /// A [post](PostPass) alone.
+    Post = 1,
+    /// A [badge](BadgePass).
+    Badge = 2,
+    /// A [post with records](super::recorded::RecordedPass).
+    Recorded = 3,
+}
+
+impl PassKind {
+    /// Reads the version and the kind of a pass. It does not check what follows.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for an unknown version or kind.
+    pub fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (reader, kind) = Reader::of_kind(bytes)?;
+        let known = [Self::Post, Self::Badge, Self::Recorded].into_iter().find(|known| *known as u8 == kind);
+        known.ok_or(reader.before(1, DecodeErrorKind::UnexpectedKind(kind)))
+    }
+}
 
 /// Kinds of decoding errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +90,12 @@ pub enum DecodeErrorKind {
     /// A bucket or the upper nodes do not fit the tree.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// The number of lists is not 1 to 4.
+    #[error("a pass with records is about 1 to {MAX_LISTS} lists, not {0}")]
+    Lists(usize),
+    /// There are too many records.
+    #[error("a pass has at most {MAX_SEGMENTS} records")]
+    TooManyRecords,
     /// The text is not base64url without padding.
     #[error("not base64url without padding")]
     NotBase64,
@@ -120,14 +150,7 @@ impl PostPass {
     pub fn to_bytes(&self) -> [u8; POST_BYTES] {
         let mut writer = Writer(Vec::with_capacity(POST_BYTES));
         writer.put(&[VERSION, POST]);
-        writer.put(&self.epoch.seconds().get().to_be_bytes());
-        writer.put(&self.epoch.number().to_be_bytes());
-        writer.requirement(&self.requirement);
-        writer.put(&self.limit_cap.get().to_be_bytes());
-        writer.put(&self.root.to_be_bytes());
-        writer.put(&self.y.to_be_bytes());
-        writer.put(&self.nullifier.to_be_bytes());
-        writer.put(&self.proof.to_bytes());
+        writer.post(self);
         let mut bytes = [0; POST_BYTES];
         bytes.copy_from_slice(&writer.0);
         bytes
@@ -203,6 +226,12 @@ impl PostHead {
     /// [`DecodeError`] for a wrong length and for every error before the proof.
     pub fn from_bytes(bytes: &[u8]) -> Result<(Self, EncodedProof), DecodeError> {
         let mut reader = Reader::begin(bytes, POST)?;
+        let head = Self::read(&mut reader)?;
+        Ok((head, reader.proof_to_the_end()?))
+    }
+
+    /// Reads the fields between the kind and the proof.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let seconds = reader.u32()?;
         let seconds = NonZeroU32::new(seconds).ok_or(reader.before(4, DecodeErrorKind::ZeroEpochLength))?;
         let epoch = Epoch::new(seconds, reader.u64()?);
@@ -212,8 +241,7 @@ impl PostHead {
         let root = reader.field(Root::from_be_bytes)?;
         let y = reader.field(ShareValue::from_be_bytes)?;
         let nullifier = reader.field(Nullifier::from_be_bytes)?;
-        let proof = reader.proof_to_the_end()?;
-        Ok((Self { epoch, requirement, limit_cap, root, y, nullifier }, proof))
+        Ok(Self { epoch, requirement, limit_cap, root, y, nullifier })
     }
 
     /// Returns the statement that the pass makes about a message in a scope.
@@ -231,7 +259,7 @@ impl PostHead {
         })
     }
 
-    fn with(self, proof: Proof) -> PostPass {
+    pub(super) fn with(self, proof: Proof) -> PostPass {
         let Self { epoch, requirement, limit_cap, root, y, nullifier } = self;
         PostPass { epoch, requirement, limit_cap, root, y, nullifier, proof }
     }
@@ -385,11 +413,23 @@ pub fn decode_text(text: &str) -> Result<Vec<u8>, DecodeError> {
     })
 }
 
-struct Writer(Vec<u8>);
+pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
-    fn put(&mut self, bytes: &[u8]) {
+    pub(super) fn put(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes the fields of a post after version and kind, 244 bytes.
+    pub(super) fn post(&mut self, pass: &PostPass) {
+        self.put(&pass.epoch.seconds().get().to_be_bytes());
+        self.put(&pass.epoch.number().to_be_bytes());
+        self.requirement(&pass.requirement);
+        self.put(&pass.limit_cap.get().to_be_bytes());
+        self.put(&pass.root.to_be_bytes());
+        self.put(&pass.y.to_be_bytes());
+        self.put(&pass.nullifier.to_be_bytes());
+        self.put(&pass.proof.to_bytes());
     }
 
     fn requirement(&mut self, requirement: &Requirement) {
@@ -407,16 +447,19 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads version and kind.
     pub(super) fn begin(bytes: &'a [u8], kind: u8) -> Result<Self, DecodeError> {
+        let (reader, found) = Self::of_kind(bytes)?;
+        if found == kind { Ok(reader) } else { Err(reader.before(1, DecodeErrorKind::UnexpectedKind(found))) }
+    }
+
+    /// Reads the version, and returns the kind.
+    fn of_kind(bytes: &'a [u8]) -> Result<(Self, u8), DecodeError> {
         let mut reader = Self { bytes, offset: 0 };
         let [version] = reader.array()?;
         if version != VERSION {
             return Err(reader.before(1, DecodeErrorKind::UnknownVersion(version)));
         }
-        let [found] = reader.array()?;
-        if found != kind {
-            return Err(reader.before(1, DecodeErrorKind::UnexpectedKind(found)));
-        }
-        Ok(reader)
+        let [kind] = reader.array()?;
+        Ok((reader, kind))
     }
 
     /// Returns an error at the value of `bytes` bytes that was read last.
@@ -471,11 +514,16 @@ impl<'a> Reader<'a> {
     /// Takes the bytes of the proof and requires that no bytes follow. The length is checked first, because this costs
     /// less than decoding a point.
     fn proof_to_the_end(&mut self) -> Result<EncodedProof, DecodeError> {
-        let offset = self.offset;
-        let bytes = self.array()?;
+        let proof = self.proof()?;
         if self.offset != self.bytes.len() {
             return Err(self.before(0, DecodeErrorKind::TrailingBytes));
         }
-        Ok(EncodedProof { bytes, offset })
+        Ok(proof)
+    }
+
+    /// Takes the bytes of a proof.
+    pub(super) fn proof(&mut self) -> Result<EncodedProof, DecodeError> {
+        let offset = self.offset;
+        Ok(EncodedProof { bytes: self.array()?, offset })
     }
 }

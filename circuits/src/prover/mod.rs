@@ -9,8 +9,8 @@
 //!    loaded.
 //! 4. `blinding` turns the sums into a zero-knowledge proof.
 //!
-//! A [`PreparedProver`] does most of this work in advance for a member and a root. Each message then needs only the
-//! rest.
+//! A [`PreparedProver`] does most of this work in advance for a member and a root, and a [`PreparedRecord`] for a secret
+//! and a segment of a list ([`PreparedList`]: for all segments). Each message then needs only the rest (`parts`).
 //!
 //! Proving is not constant-time: see the note in [`quotapass_bn254::msm`].
 
@@ -18,9 +18,12 @@ mod blinding;
 mod development;
 mod file;
 mod key;
+mod list;
+mod parts;
 mod prepared;
 mod prove;
 mod quotient;
+mod record;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,8 @@ mod tests;
 pub use development::{DEVELOPMENT_SEED, development_setup};
 pub use file::VERSION as KEY_VERSION;
 pub use key::{CeremonyHash, KeyError, KeyOrigin, ProvingKey, WrongPoints};
+pub use list::{PreparedList, RecordProvers};
 pub use prepared::PreparedProver;
 pub use prove::{ProveError, Prover};
+pub use record::PreparedRecord;
 pub use tables::{Tables, TablesError};

@@ -3,16 +3,13 @@
 use core::num::NonZeroU16;
 
 use ark_bn254::Fr;
-use ark_ff::{One, Zero};
 use ark_std::rand::{CryptoRng, RngCore};
-use quotapass_bn254::threads;
 use zeroize::Zeroizing;
 
 use super::{
     ProveError, Prover,
     blinding::{Blinding, Sums},
-    prove::Part,
-    quotient::Evaluations,
+    parts::{FirstPart, SecondPart, first_part},
 };
 use crate::{
     constraints::assignment::{Assignment, Rows, Value},
@@ -35,16 +32,13 @@ use crate::{
 ///
 /// It contains the identity secret and values that reveal the secret. All of them are zeroized on drop.
 pub struct PreparedProver {
-    prover: Prover<Post>,
+    /// The constant 1, the public inputs and all private variables except those of the message.
+    first: FirstPart<Post>,
     secret: IdentitySecret,
     member: Member,
     root: Root,
     requirement: Requirement,
     limit_cap: NonZeroU16,
-    /// The constant 1, the public inputs and all private variables. The variables of the message are zero.
-    values: Zeroizing<Vec<Fr>>,
-    sums: Sums,
-    evaluations: Evaluations,
 }
 
 impl Prover<Post> {
@@ -61,24 +55,9 @@ impl Prover<Post> {
     ) -> Result<PreparedProver, ProveError> {
         let Membership { secret, member, path } = membership;
         let state = MemberState::compute(self, secret, member, path, requirement, limit_cap)?;
-        let (mut sums, evaluations) = threads::join(
-            || self.sum(Part::All, &state.values, Vec::new, Fr::zero()),
-            || Evaluations::new(&self.coset, &state.rows, 0),
-        );
-        sums += &self.constants();
-        let (secret, member) = (secret.clone(), *member);
-        let MemberState { root, values, .. } = state;
-        Ok(PreparedProver {
-            prover: self.clone(),
-            secret,
-            member,
-            root,
-            requirement,
-            limit_cap,
-            values,
-            sums,
-            evaluations,
-        })
+        let MemberState { root, values, rows } = state;
+        let first = FirstPart::new(self.clone(), values, &rows);
+        Ok(PreparedProver { first, secret: secret.clone(), member: *member, root, requirement, limit_cap })
     }
 }
 
@@ -98,35 +77,20 @@ impl MemberState {
         requirement: Requirement,
         limit_cap: NonZeroU16,
     ) -> Result<Self, ProveError> {
-        let circuit = &prover.key.circuit;
         requirement.check(Membership { secret, member, path }).map_err(PostError::from)?;
         let membership = MembershipWitness::new(member, path);
         let root = path.root(member);
         let [min_stake, since_max]: [Fr; 2] = [requirement.min_stake.into(), requirement.since_max.0.into()];
-        let assignment = Assignment::part(|builder| {
+        let assignment = Assignment::part::<Post>(|builder| {
             let public = [root.to_field(), min_stake, since_max].map(Value);
             let [root, min_stake, since_max] = &public;
             let witness = Some((secret.to_field(), &membership));
             let member = MemberNums { root, min_stake, since_max };
             post::constrain_member(builder, prover.circuit.levels, member, witness).map(|_| ())
         })?;
-        let mut values = Zeroizing::new(vec![Fr::zero(); circuit.variables]);
-        let mut rows = assignment.rows().clone();
-        let private = assignment.values();
-        let fits = circuit.public + private.len() + post::MESSAGE_VARIABLES == circuit.variables
-            && rows.a.len() + post::MESSAGE_CONSTRAINTS == circuit.constraints;
-        if !fits {
-            return Err(ProveError::WrongSize);
-        }
-        values[0] = Fr::one();
-        values[1] = root.to_field();
-        values[4] = min_stake;
-        values[5] = since_max;
-        values[6] = limit_cap.get().into();
-        values[circuit.public..][..private.len()].copy_from_slice(private);
-        // The rows of the message stay zero. The rows of the public inputs come last.
-        rows.skip_to(circuit.constraints);
-        rows.extend_public(&values[..circuit.public]);
+        let public = [(1, root.to_field()), (4, min_stake), (5, since_max), (6, Fr::from(limit_cap.get()))];
+        let of_message = (post::MESSAGE_VARIABLES, post::MESSAGE_CONSTRAINTS);
+        let (values, rows) = first_part(prover, public, &assignment, of_message)?;
         Ok(Self { root, values, rows })
     }
 }
@@ -145,18 +109,16 @@ impl PreparedProver {
     /// # Errors
     /// [`ProveError`] if the path is of another tree or member. The prover is then unchanged.
     pub fn update(&mut self, path: &MemberPath) -> Result<(), ProveError> {
-        let state =
-            MemberState::compute(&self.prover, &self.secret, &self.member, path, self.requirement, self.limit_cap)?;
-        let differences = state.values.iter().zip(&*self.values).map(|(new, old)| *new - old);
-        let differences = Zeroizing::new(differences.collect::<Vec<_>>());
-        let (sums, evaluations) = threads::join(
-            || self.prover.sum(Part::All, &differences, Vec::new, Fr::zero()),
-            || Evaluations::new(&self.prover.coset, &state.rows, 0),
-        );
-        self.sums += &sums;
-        self.evaluations = evaluations;
+        let state = MemberState::compute(
+            self.first.prover(),
+            &self.secret,
+            &self.member,
+            path,
+            self.requirement,
+            self.limit_cap,
+        )?;
+        self.first.replace(state.values, &state.rows);
         self.root = state.root;
-        self.values = state.values;
         Ok(())
     }
 
@@ -191,14 +153,13 @@ impl PreparedProver {
 
     /// Returns the sums of a whole proof, with `delta` times the point delta added to B.
     pub(super) fn sums(&self, public: &PostPublic, message_id: u16, delta: Fr) -> Result<Sums, ProveError> {
-        let circuit = &self.prover.key.circuit;
         let [external, x, y, nullifier] = [
             public.external_nullifier.to_field(),
             public.share.x.to_field(),
             public.share.y.to_field(),
             public.nullifier.to_field(),
         ];
-        let assignment = Assignment::part(|builder| {
+        let assignment = Assignment::part::<Post>(|builder| {
             let message = MessageNums {
                 secret: Value(self.secret.to_field()),
                 message_limit: Value(self.member.terms.message_limit.into()),
@@ -210,19 +171,7 @@ impl PreparedProver {
             };
             post::constrain_message(builder, message, || message_id.into())
         })?;
-        let mut values = Zeroizing::new(vec![Fr::zero(); circuit.variables]);
-        for (input, value) in [(2, external), (3, x), (7, y), (8, nullifier)] {
-            values[input] = value;
-        }
-        values[circuit.variables - post::MESSAGE_VARIABLES..].copy_from_slice(assignment.values());
-        let mut rows = assignment.rows().clone();
-        rows.extend_public(&values[..circuit.public]);
-        let quotient = || {
-            let first = circuit.constraints - post::MESSAGE_CONSTRAINTS;
-            Evaluations::new(&self.prover.coset, &rows, first).quotient_with(&self.evaluations)
-        };
-        let mut sums = self.prover.sum(Part::Message, &values, quotient, delta);
-        sums += &self.sums;
-        Ok(sums)
+        let public = &[(2, external), (3, x), (7, y), (8, nullifier)];
+        self.first.sums_with(SecondPart { public, private: &assignment }, delta)
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         Circuit, CircuitKind, Unsatisfied,
         assignment::{Assignment, Rows},
     },
+    moderation::record::RecordError,
     post::PostError,
     proof::{Proof, ProofError},
     verifier::{Verifier, VerifyingKey, WrongKey},
@@ -34,6 +35,12 @@ pub enum ProveError {
     /// The member may not post this message, or does not meet the requirement.
     #[error(transparent)]
     Post(#[from] PostError),
+    /// The secret did not write the post, or wrote a listed one.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A list has a segment of 128 entries, and the prover of `record128` is not loaded.
+    #[error("the list needs the proving key of `record128`, which is not loaded; load it, and prove again")]
+    LargeKeyMissing,
     /// The key is for another circuit.
     #[error("the proving key is for the circuit `{found}`, not `{expected}`; load the key of `{expected}`")]
     WrongCircuit {
@@ -73,7 +80,7 @@ impl<C: Copy> Clone for Prover<C> {
 pub(super) enum Part {
     /// All variables.
     All,
-    /// Only the variables of one message.
+    /// Only the variables that differ between two proofs of a prepared prover.
     Message,
 }
 

@@ -7,7 +7,7 @@ use quotapass_bn254::msm::{Curve, FixedBases, Point};
 use sha2::{Digest, Sha256};
 
 use super::{ProvingKey, key::Query};
-use crate::{constraints::CircuitKind, key_id::KeyId, post};
+use crate::{constraints::CircuitKind, key_id::KeyId, moderation::record, post};
 
 const MAGIC: &[u8; 8] = b"QUOTATAB";
 const VERSION: u16 = 1;
@@ -92,12 +92,15 @@ impl Plan {
     }
 }
 
-/// Returns the part of a query for the variables of one message. It is empty for circuits other than `post`.
+/// Returns the part of a query for the variables of one message. It is empty for circuits without a prepared prover.
 fn of_message<G: Copy>(key: &ProvingKey, query: &Query<G>) -> Query<G> {
+    let is_of_message: fn(usize, usize) -> bool = match key.circuit.kind {
+        CircuitKind::Post => post::is_of_message,
+        CircuitKind::Record16 | CircuitKind::Record128 => record::is_own,
+        CircuitKind::Badge | CircuitKind::Slash | CircuitKind::Author => |_, _| false,
+    };
     let pairs = query.variables.iter().zip(&query.points);
-    let part = pairs.filter(|(variable, _)| {
-        key.circuit.kind == CircuitKind::Post && post::is_of_message(**variable as usize, key.circuit.variables)
-    });
+    let part = pairs.filter(|(variable, _)| is_of_message(**variable as usize, key.circuit.variables));
     let (variables, points) = part.map(|(variable, point)| (*variable, *point)).unzip();
     Query { variables, points }
 }

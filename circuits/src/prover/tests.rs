@@ -24,8 +24,14 @@ use crate::{
     },
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberPath, MemberTree, Membership, Terms},
+    moderation::{
+        ActionHash, Entry, Segment,
+        author::{Author, author},
+        record::{Record, RecordError, record},
+    },
     post::{Post, post},
     requirement::Requirement,
+    share::Line,
     signal::{ExternalNullifier, Receiver, SignalHash},
     slash::{Slash, slash},
     soundness::MembershipStatement,
@@ -130,6 +136,71 @@ fn sums_are_those_of_plain_groth16() {
     agrees_with_arkworks::<Badge>(&public, &witness);
     let (public, witness) = slash(&SECRET, Receiver::from_field(Fr::from(9)));
     agrees_with_arkworks::<Slash>(&public, &witness);
+    let own = entry(&SECRET, 1);
+    let (public, witness) = author(&SECRET, own, ActionHash::from_field(Fr::from(9))).unwrap();
+    agrees_with_arkworks::<Author>(&public, &witness);
+    let (public, witness) = record(&SECRET, own, segment(0..9)).unwrap();
+    agrees_with_arkworks::<Record<16>>(&public, &witness);
+}
+
+/// Returns the entry of a post.
+fn entry(secret: &IdentitySecret, number: u64) -> Entry {
+    let (external, x) = message(number);
+    let line = Line::new(secret, external, 3);
+    Entry { x, y: line.share(x).y, nullifier: line.nullifier() }
+}
+
+/// Returns a segment of posts by another member.
+fn segment(numbers: core::ops::Range<u64>) -> Segment<16> {
+    let other = IdentitySecret::from_field(Fr::from(4712)).unwrap();
+    Segment::new(&numbers.map(|number| entry(&other, number)).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn prepared_records_are_those_of_the_whole_and_follow_a_list() {
+    let plain = Prover::<Record<16>>::new(development_setup(Record::<16>).unwrap()).unwrap();
+    let fast = plain.clone().with_tables(Tables::build(plain.key())).unwrap();
+    for prover in [&plain, &fast] {
+        let mut prepared = prover.prepare_record(&SECRET, &segment(0..3)).unwrap();
+        // A list that grows, that loses a post in its middle, and that is empty.
+        for segment in [segment(0..3), segment(0..4), segment(2..16), segment(0..0)] {
+            prepared.update(&segment).unwrap();
+            assert_eq!(prepared.segment(), &segment);
+            for number in [1, 2] {
+                let own = entry(&SECRET, number);
+                let (public, witness) = record(&SECRET, own, segment.clone()).unwrap();
+                let assignment = Assignment::compute(Record::<16>, &public, &witness).unwrap();
+                let whole = affine(&plain.sums(&assignment, Fr::zero()).unwrap());
+                let slope = own.slope(&SECRET).unwrap();
+                assert_eq!(affine(&prepared.sums(own, &slope, Fr::zero()).unwrap()), whole);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prepared_record_refuses_what_is_not_true_and_stays_as_it_was() {
+    let prover = Prover::<Record<16>>::new(development_setup(Record::<16>).unwrap()).unwrap();
+    let mut prepared = prover.prepare_record(&SECRET, &segment(0..3)).unwrap();
+    let listed = Segment::new(&[segment(0..1).entries()[0], entry(&SECRET, 5)]).unwrap();
+    let is_listed = |error: ProveError| matches!(error, ProveError::Record(RecordError::Listed { position: 1 }));
+    assert!(is_listed(prover.prepare_record(&SECRET, &listed).err().unwrap()));
+    assert!(is_listed(prepared.update(&listed).unwrap_err()));
+    assert_eq!(prepared.segment(), &segment(0..3));
+    let mut rng = rng();
+    let theirs = segment(0..1).entries()[0];
+    let error = prepared.prove(theirs, &mut rng).err().unwrap();
+    assert!(matches!(error, ProveError::Record(RecordError::NotTheAuthor(_))), "{error}");
+
+    let own = entry(&SECRET, 1);
+    let [(public, first), (again, second)] = [0, 1].map(|_| prepared.prove(own, &mut rng).unwrap());
+    assert_eq!(public, again);
+    let [f, s] = [first.as_groth16(), second.as_groth16()];
+    assert!(f.a != s.a && f.b != s.b && f.c != s.c);
+    let verifier = prover.verifier().unwrap();
+    for proof in [&first, &second] {
+        verifier.verify(&public, proof).unwrap();
+    }
 }
 
 #[test]

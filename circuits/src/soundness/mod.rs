@@ -4,6 +4,7 @@
 
 mod badge;
 mod membership;
+mod moderation;
 mod post;
 mod slash;
 

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Verifier,
     search::{Search, Suspects, Term},
+    single::combine,
 };
 use crate::{constraints::Circuit, proof::Proof};
 
@@ -38,8 +39,13 @@ pub struct BatchError {
 }
 
 impl BatchError {
-    fn none_of(invalid: Vec<usize>) -> Result<(), Self> {
+    pub(super) fn none_of(invalid: Vec<usize>) -> Result<(), Self> {
         if invalid.is_empty() { Ok(()) } else { Err(Self { invalid }) }
+    }
+
+    /// Names the positions that are not valid.
+    pub(super) fn of_valid(valid: &[bool]) -> Result<(), Self> {
+        Self::none_of(valid.iter().enumerate().filter(|(_, valid)| !*valid).map(|(number, _)| number).collect())
     }
 }
 
@@ -104,8 +110,15 @@ impl<C: Circuit> Verifier<C> {
         if batch.len() < 2 {
             return self.verify_each(batch);
         }
-        let items = self.items(batch);
-        BatchError::none_of(self.find_invalid(&items))
+        let stated: Vec<_> = batch.iter().map(|(public, proof)| (C::public_inputs(public), proof)).collect();
+        let items = self.items(&stated, |inputs, transcript| {
+            for input in inputs {
+                transcript.update(crate::field::to_be_bytes(*input));
+            }
+            let (own, shared) = inputs.split_at(inputs.len() - C::SHARED_INPUTS);
+            (own.to_vec(), shared.iter().copied().enumerate().collect())
+        });
+        BatchError::none_of(self.find_invalid(&items, self.shared_points()))
     }
 
     /// Verifies each proof of a batch on its own, with the same result as [`verify_batch`](Self::verify_batch). With
@@ -119,27 +132,28 @@ impl<C: Circuit> Verifier<C> {
     pub fn verify_each(&self, batch: &[(C::Public, Proof)]) -> Result<(), BatchError> {
         let stated: Vec<_> = batch.iter().map(|(public, proof)| (C::public_inputs(public), proof)).collect();
         let valid = threads::map(&stated, |(inputs, proof)| self.verify_inputs(inputs, proof).is_ok());
-        BatchError::none_of(valid.iter().enumerate().filter(|(_, valid)| !*valid).map(|(number, _)| number).collect())
+        BatchError::of_valid(&valid)
     }
 
-    fn find_invalid(&self, items: &[Item<'_>]) -> Vec<usize> {
+    /// Returns the positions of the invalid proofs. `shared` are the points that the shared parts of the items refer to.
+    pub(super) fn find_invalid(&self, items: &[Item<'_>], shared: &[G1Affine]) -> Vec<usize> {
         let size = items.len().div_ceil(threads::count()).min(CHUNK);
         let chunks: Vec<_> = items.chunks(size).zip((0..items.len()).step_by(size)).collect();
         let (mut a, mut groups, mut terms) = (Vec::with_capacity(items.len()), Vec::new(), Vec::new());
-        for chunk in threads::map(&chunks, |(items, begin)| Chunk::of::<C>(items, *begin)) {
+        for chunk in threads::map(&chunks, |(items, begin)| Chunk::of(items, *begin, shared.len())) {
             a.extend(chunk.a);
             for (range, term) in chunk.groups {
                 groups.push(range);
                 terms.push(term);
             }
         }
-        let value = self.value(&Term::sum(&terms));
+        let value = self.value(&Term::sum(&terms), shared);
         if value == Target::ONE {
             return Vec::new();
         }
 
         let (mut members, mut suspects) = (Vec::new(), Vec::new());
-        let search = Search { terms: &terms, population: terms.len(), value: &|term| self.value(term) };
+        let search = Search { terms: &terms, population: terms.len(), value: &|term| self.value(term, shared) };
         for (group, value) in search.run(vec![Suspects::new(0..terms.len(), value)]) {
             let begin = members.len();
             members.extend(groups[group].clone());
@@ -147,62 +161,72 @@ impl<C: Circuit> Verifier<C> {
         }
         let size = members.len().div_ceil(threads::count()).min(CHUNK);
         let chunks: Vec<_> = members.chunks(size).collect();
-        let terms = threads::map(&chunks, |members| each_term::<C>(items, &a, members)).concat();
-        let search = Search { terms: &terms, population: items.len(), value: &|term| self.value(term) };
+        let terms = threads::map(&chunks, |members| each_term(items, &a, members, shared.len())).concat();
+        let search = Search { terms: &terms, population: items.len(), value: &|term| self.value(term, shared) };
         search.run(suspects).into_iter().map(|(place, _)| members[place]).collect()
     }
 
     /// Computes the value of a term: `prod d_i^(r_i)`.
-    pub(super) fn value(&self, term: &Term) -> Target {
+    pub(super) fn value(&self, term: &Term, shared: &[G1Affine]) -> Target {
         let constant = term.scalars.get(..1).unwrap_or_default();
-        let pairs = [
-            (&self.beta, -self.alpha.sum(constant)),
-            (&self.minus_gamma, self.combination.sum(&term.scalars)),
-            (&self.minus_delta, term.c),
-        ];
+        // The scalars of the shared points come last.
+        let of_shared = term.scalars.len().checked_sub(shared.len()).and_then(|own| term.scalars.get(own..));
+        let combination = self.combination.sum(&term.scalars) + combine(shared, of_shared.unwrap_or_default());
+        let pairs =
+            [(&self.beta, -self.alpha.sum(constant)), (&self.minus_gamma, combination), (&self.minus_delta, term.c)];
         Target::of(&mul_fq12(&term.miller, &miller_loop(&pairs)))
     }
 
-    /// Returns the proofs with 128-bit coefficients, which are derived from the key and the whole batch.
-    fn items<'a>(&self, batch: &'a [(C::Public, Proof)]) -> Vec<Item<'a>> {
-        let mut transcript = Sha256::new();
-        transcript.update(b"quotapass.batch.v1");
-        for word in self.key().to_evm_words() {
-            transcript.update(word);
-        }
+    /// Returns the proofs with 128-bit coefficients, which are derived from the key and the whole batch. `state` adds a
+    /// statement to the transcript, and returns its own inputs and its shared part.
+    pub(super) fn items<'a, S>(
+        &self,
+        batch: &[(S, &'a Proof)],
+        state: impl Fn(&S, &mut Sha256) -> (Vec<Fr>, Vec<(usize, Fr)>),
+    ) -> Vec<Item<'a>> {
+        let mut transcript = self.transcript.clone();
         transcript.update((batch.len() as u64).to_be_bytes());
-        let stated: Vec<_> = batch.iter().map(|(public, proof)| (C::public_inputs(public), proof)).collect();
-        for (inputs, proof) in &stated {
-            for input in inputs {
-                transcript.update(crate::field::to_be_bytes(*input));
-            }
+        let mut items = Vec::with_capacity(batch.len());
+        for (statement, proof) in batch {
+            let (own, shared) = state(statement, &mut transcript);
             transcript.update(proof.to_bytes());
+            items.push(Item { own, shared, proof, coefficient: Coefficient { a: 0, b: 0 } });
         }
         let mut stream = ChaCha20Rng::from_seed(transcript.finalize().into());
-        let weighed = stated.into_iter().map(|(inputs, proof)| {
-            let coefficient = Coefficient { a: stream.next_u64(), b: stream.next_u64() };
-            Item { inputs, proof, coefficient }
-        });
-        weighed.collect()
+        for item in &mut items {
+            item.coefficient = Coefficient { a: stream.next_u64(), b: stream.next_u64() };
+        }
+        items
     }
 }
 
+/// A proof of a batch.
 pub(super) struct Item<'a> {
-    pub(super) inputs: Vec<Fr>,
+    /// The inputs that belong to this statement alone.
+    pub(super) own: Vec<Fr>,
+    /// The part that statements share: numbers of shared points, and their scalars.
+    pub(super) shared: Vec<(usize, Fr)>,
     pub(super) proof: &'a Proof,
     pub(super) coefficient: Coefficient,
 }
 
-/// Returns the sum of all `r_i`, and for each input the sum of `r_i` times the input.
-fn scalars<'a, C: Circuit>(items: impl IntoIterator<Item = &'a Item<'a>>) -> Vec<Fr> {
-    let mut scalars = vec![Fr::ZERO; C::public_names().len() + 1];
+/// Returns the sum of all `r_i`; for each input the sum of `r_i` times the input; and the same for the scalars of the
+/// shared points, whose number is `shared`.
+fn scalars<'a>(items: impl IntoIterator<Item = &'a Item<'a>>, shared: usize) -> Vec<Fr> {
+    let mut scalars = vec![Fr::ZERO];
+    let mut of_shared = vec![Fr::ZERO; shared];
     for item in items {
         let coefficient = item.coefficient.to_field();
+        scalars.resize(scalars.len().max(1 + item.own.len()), Fr::ZERO);
         scalars[0] += coefficient;
-        for (scalar, input) in scalars[1..].iter_mut().zip(&item.inputs) {
+        for (scalar, input) in scalars[1..].iter_mut().zip(&item.own) {
             *scalar += coefficient * input;
         }
+        for (point, scalar) in &item.shared {
+            of_shared[*point] += coefficient * scalar;
+        }
     }
+    scalars.extend(of_shared);
     scalars
 }
 
@@ -215,8 +239,8 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Computes the chunk of proofs that begin at a position of the batch.
-    pub(super) fn of<C: Circuit>(items: &[Item<'_>], begin: usize) -> Self {
+    /// Computes the chunk of proofs that begin at a position of the batch, which refers to `shared` points.
+    pub(super) fn of(items: &[Item<'_>], begin: usize, shared: usize) -> Self {
         let proofs = || items.iter().map(|item| item.proof.as_groth16());
         let points: Vec<G1Affine> = proofs().map(|proof| proof.a).chain(proofs().map(|proof| proof.c)).collect();
         let multiples = Multiples::of(&points);
@@ -227,7 +251,7 @@ impl Chunk {
         let parts = items.chunks(GROUP).zip(c.chunks(GROUP)).zip(products).zip((begin..).step_by(GROUP));
         let groups = parts.map(|(((items, c), miller), begin)| {
             let coefficients: Vec<_> = items.iter().map(|item| item.coefficient).collect();
-            let term = Term { miller, scalars: scalars::<C>(items), c: Multiples::sum(c, &coefficients) };
+            let term = Term { miller, scalars: scalars(items, shared), c: Multiples::sum(c, &coefficients) };
             (begin..begin + items.len(), term)
         });
         let groups = groups.collect();
@@ -236,7 +260,7 @@ impl Chunk {
 }
 
 /// Computes the terms of the single proofs at some positions. `a` has the points `r_i A_i` of all proofs.
-pub(super) fn each_term<C: Circuit>(items: &[Item<'_>], a: &[G1Projective], positions: &[usize]) -> Vec<Term> {
+pub(super) fn each_term(items: &[Item<'_>], a: &[G1Projective], positions: &[usize], shared: usize) -> Vec<Term> {
     let of = |position: &usize| items[*position].proof.as_groth16();
     let b: Vec<G2Affine> = positions.iter().map(|position| of(position).b).collect();
     let a: Vec<_> = positions.iter().map(|position| a[*position]).collect();
@@ -244,7 +268,7 @@ pub(super) fn each_term<C: Circuit>(items: &[Item<'_>], a: &[G1Projective], posi
     let products = miller_products(&b, &a, 0);
     let terms = positions.iter().zip(products).zip(Multiples::of(&c)).map(|((position, miller), c)| {
         let item = &items[*position];
-        Term { miller, scalars: scalars::<C>([item]), c: c.times(item.coefficient) }
+        Term { miller, scalars: scalars([item], shared), c: c.times(item.coefficient) }
     });
     terms.collect()
 }

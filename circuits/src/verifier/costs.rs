@@ -4,7 +4,7 @@ use core::{hint::black_box, time::Duration};
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
-use ark_ff::PrimeField;
+use ark_ff::{Field, PrimeField, Zero};
 use ark_std::rand::{RngCore, SeedableRng};
 use quotapass_bn254::glv::Coefficient;
 use rand_chacha::ChaCha20Rng;
@@ -54,19 +54,24 @@ impl VerifierCosts {
         };
         let proofs = arbitrary_proofs();
         let items = arbitrary_items::<C>(&proofs);
+        // Proofs with shared inputs share the point of one segment.
+        let point = [G1Affine::generator()];
+        let shared = if C::SHARED_INPUTS == 0 { &[] } else { &point[..] };
         let positions: Vec<usize> = (0..items.len()).collect();
-        let chunk = Chunk::of::<C>(&items, 0);
+        let chunk = Chunk::of(&items, 0, shared.len());
         let terms: Vec<_> = chunk.groups.iter().map(|(_, term)| term.clone()).collect();
         let sum = Term::sum(&terms);
         let each = |time: Duration| time / SAMPLE as u32;
         Self {
-            proof: each(shortest(&|| drop(black_box(Chunk::of::<C>(&items, 0))))),
-            suspect: each(shortest(&|| drop(black_box(each_term::<C>(&items, &chunk.a, &positions))))),
+            proof: each(shortest(&|| drop(black_box(Chunk::of(&items, 0, shared.len()))))),
+            suspect: each(shortest(&|| drop(black_box(each_term(&items, &chunk.a, &positions, shared.len()))))),
             question: shortest(&|| {
-                black_box(verifier.value(&sum));
+                black_box(verifier.value(&sum, shared));
             }),
             single: shortest(&|| {
-                let _ = black_box(items.first().map(|item| verifier.verify_inputs(&item.inputs, item.proof)));
+                let _ = black_box(
+                    items.first().map(|item| verifier.verify_with(&item.own, G1Projective::zero(), item.proof)),
+                );
             }),
         }
     }
@@ -126,13 +131,14 @@ fn arbitrary_proofs() -> Vec<Proof> {
 fn arbitrary_items<C: Circuit>(proofs: &[Proof]) -> Vec<Item<'_>> {
     let mut stream = ChaCha20Rng::from_seed([1; 32]);
     let item = |proof| {
-        let mut inputs = Vec::new();
-        for _ in C::public_names() {
+        let mut own = Vec::new();
+        for _ in C::SHARED_INPUTS..C::public_names().len() {
             let mut bytes = [0; 32];
             stream.fill_bytes(&mut bytes);
-            inputs.push(Fr::from_be_bytes_mod_order(&bytes));
+            own.push(Fr::from_be_bytes_mod_order(&bytes));
         }
-        Item { inputs, proof, coefficient: Coefficient { a: stream.next_u64(), b: stream.next_u64() } }
+        let shared = if C::SHARED_INPUTS == 0 { Vec::new() } else { vec![(0, Fr::ONE)] };
+        Item { own, shared, proof, coefficient: Coefficient { a: stream.next_u64(), b: stream.next_u64() } }
     };
     proofs.iter().map(item).collect()
 }

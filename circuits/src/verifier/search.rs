@@ -14,7 +14,8 @@ use quotapass_bn254::{
 pub(super) struct Term {
     /// The product of Miller's functions of all pairs `(r_i A_i, B_i)`.
     pub(super) miller: Fq12,
-    /// The scalars of the combination: the sum of all `r_i`, then for each input the sum of `r_i` times the input.
+    /// The scalars of the combination: the sum of all `r_i`, then for each input the sum of `r_i` times the input, then
+    /// the same for the shared points.
     pub(super) scalars: Vec<Fr>,
     /// The sum of all `r_i C_i`.
     pub(super) c: G1Projective,

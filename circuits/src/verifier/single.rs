@@ -2,12 +2,14 @@
 
 use core::{iter, marker::PhantomData};
 
-use ark_bn254::Fr;
-use ark_ff::One;
+use ark_bn254::{Fr, G1Affine, G1Projective};
+use ark_ff::{One, Zero};
 use quotapass_bn254::{
     combination::Combination,
+    msm,
     pairing::{Lines, Target, miller_loop},
 };
+use sha2::{Digest, Sha256};
 
 use super::VerifyingKey;
 use crate::{
@@ -42,7 +44,10 @@ pub struct Verifier<C> {
     pub(super) beta: Lines,
     pub(super) minus_gamma: Lines,
     pub(super) minus_delta: Lines,
+    /// Multiples of the points of the constant 1 and of the inputs that statements do not share.
     pub(super) combination: Combination,
+    /// The beginning of the transcript of every batch: its tag and the key.
+    pub(super) transcript: Sha256,
     key: VerifyingKey,
     circuit: PhantomData<fn() -> C>,
 }
@@ -59,13 +64,16 @@ impl<C: Circuit> Verifier<C> {
             return Err(WrongKey { circuit: C::KIND, found, expected });
         }
         let beta = Lines::of(&groth16.beta_g2);
+        let mut transcript = Sha256::new_with_prefix(b"quotapass.batch.v1");
+        key.to_evm_words().iter().for_each(|word| transcript.update(word));
         Ok(Self {
             alpha_beta: Target::of(&miller_loop(&[(&beta, groth16.alpha_g1.into())])),
             alpha: Combination::new(&[groth16.alpha_g1]),
             beta,
             minus_gamma: Lines::of(&-groth16.gamma_g2),
             minus_delta: Lines::of(&-groth16.delta_g2),
-            combination: Combination::new(&groth16.gamma_abc_g1),
+            combination: Combination::new(&groth16.gamma_abc_g1[..=expected - C::SHARED_INPUTS]),
+            transcript,
             key,
             circuit: PhantomData,
         })
@@ -86,13 +94,39 @@ impl<C: Circuit> Verifier<C> {
     }
 
     pub(super) fn verify_inputs(&self, inputs: &[Fr], proof: &Proof) -> Result<(), InvalidProof> {
+        let (own, shared) = inputs.split_at(inputs.len() - C::SHARED_INPUTS);
+        self.verify_with(own, self.sum_of_shared(shared), proof)
+    }
+
+    /// Verifies a proof, given the sum of the points of the shared inputs.
+    pub(super) fn verify_with(&self, own: &[Fr], shared: G1Projective, proof: &Proof) -> Result<(), InvalidProof> {
         let proof = proof.as_groth16();
-        let scalars: Vec<Fr> = iter::once(Fr::one()).chain(inputs.iter().copied()).collect();
+        let scalars: Vec<Fr> = iter::once(Fr::one()).chain(own.iter().copied()).collect();
         let pairs = [
             (&Lines::of(&proof.b), proof.a.into()),
-            (&self.minus_gamma, self.combination.sum(&scalars)),
+            (&self.minus_gamma, self.combination.sum(&scalars) + shared),
             (&self.minus_delta, proof.c.into()),
         ];
         if Target::of(&miller_loop(&pairs)) == self.alpha_beta { Ok(()) } else { Err(InvalidProof) }
     }
+
+    /// The points of the inputs that statements share.
+    pub(super) fn shared_points(&self) -> &[G1Affine] {
+        let points = &self.key.as_groth16().gamma_abc_g1;
+        &points[points.len() - C::SHARED_INPUTS..]
+    }
+
+    /// Returns the sum of the points of the shared inputs, each times its input.
+    pub(super) fn sum_of_shared(&self, inputs: &[Fr]) -> G1Projective {
+        combine(self.shared_points(), inputs)
+    }
+}
+
+/// Returns the sum of points times scalars.
+pub(super) fn combine(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
+    if points.is_empty() {
+        return G1Projective::zero();
+    }
+    let terms: Vec<_> = (0..).zip(scalars.iter().copied()).take(points.len()).collect();
+    msm::sum(|base| points[base], &terms)
 }

@@ -12,9 +12,6 @@ use quotapass_circuits::constraints::shape::Shape;
 use super::{CeremonyError, powers, quotient};
 use crate::iden3::{Coefficient, Lagrange, Powers, Ptau, TranscriptHash, Zkey, uncompressed_g1, uncompressed_g2};
 
-/// For larger domains snarkjs hashes a part of the points twice, so its hash cannot be reproduced.
-pub(super) const MOST_POWER: u32 = 14;
-
 /// The key of a circuit from powers of tau, with delta = 1. A ceremony starts with it. Before the first contribution,
 /// anyone can forge proofs under it.
 #[derive(Clone, Debug)]
@@ -30,12 +27,20 @@ impl InitialKey {
     /// # Errors
     /// [`CeremonyError`] if the file has too few powers, or if they are damaged.
     pub fn new(shape: &Shape, ptau: &Ptau<'_>, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, CeremonyError> {
-        let power = shape.domain().trailing_zeros();
-        if power > ptau.power().min(MOST_POWER) {
-            return Err(CeremonyError::TooFewPowers { needed: power, found: ptau.power() });
+        let needed = Self::powers_needed(shape);
+        if needed > ptau.power() {
+            return Err(CeremonyError::TooFewPowers { needed, found: ptau.power() });
         }
+        let power = shape.domain().trailing_zeros();
         let (powers, lagrange) = powers::verified(ptau, power, rng)?;
         Ok(Self { zkey: setup(shape, &powers, &lagrange) })
+    }
+
+    /// The smallest power of a file of powers of tau that suffices for a circuit: the power of the circuit's domain, and
+    /// one more from 2^15 on.
+    pub fn powers_needed(shape: &Shape) -> u32 {
+        let power = shape.domain().trailing_zeros();
+        if quotient::hashed(shape.domain()) < shape.domain() { power } else { power + 1 }
     }
 
     /// The key, to be written to a file.
@@ -98,7 +103,7 @@ fn setup(shape: &Shape, powers: &Powers, lagrange: &Lagrange) -> Zkey {
         contributions: Vec::new(),
     };
     let (n, tau) = (shape.domain(), &powers.tau_g1);
-    let quotient: Vec<_> = tau[n..2 * n - 1].iter().zip(tau).map(|(high, low)| *high - low).collect();
+    let quotient: Vec<_> = tau[n..n + quotient::hashed(n)].iter().zip(tau).map(|(high, low)| *high - low).collect();
     zkey.circuit_hash = zkey.hash_with(&G1Projective::normalize_batch(&quotient), Infinity::Zeros);
     zkey
 }
@@ -167,7 +172,8 @@ impl Infinity {
 
 impl Zkey {
     /// Computes the circuit hash of a key before its first contribution: the points of the header, then each list after
-    /// its length. The list of the quotient is in the basis `tau^i (tau^n - 1)`.
+    /// its length. The list of the quotient is in the basis `tau^i (tau^n - 1)`, and its length is n - 1 whatever
+    /// [`quotient::hashed`] returns.
     pub(super) fn computed_hash(&self, infinity: Infinity) -> Result<TranscriptHash, SynthesisError> {
         let quotient = quotient::in_powers(&self.h)?;
         Ok(self.hash_with(&quotient, infinity))
@@ -189,7 +195,8 @@ impl Zkey {
         g1(&mut hasher, &self.delta_g1);
         g2(&mut hasher, &self.delta_g2);
         list(&mut hasher, &self.ic, g1);
-        list(&mut hasher, quotient, g1);
+        hasher.update((self.domain - 1).to_be_bytes());
+        quotient.iter().for_each(|point| g1(&mut hasher, point));
         list(&mut hasher, &self.c, g1);
         list(&mut hasher, &self.a, g1);
         list(&mut hasher, &self.b_g1, g1);

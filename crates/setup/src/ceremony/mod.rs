@@ -25,7 +25,7 @@ use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, pairing::Pairing};
 use ark_relations::gr1cs::SynthesisError;
 
-use crate::iden3::Iden3Error;
+use crate::iden3::{Iden3Error, MOST_POWER};
 
 pub use contribute::{Entropy, MOST_NAME_CHARACTERS, apply_beacon, contribute};
 pub use initial::InitialKey;
@@ -45,11 +45,11 @@ pub enum CeremonyError {
     /// The circuit could not be synthesized. No circuit of quotapass causes it.
     #[error("the circuit cannot be synthesized: {0}")]
     Circuit(#[from] SynthesisError),
-    /// The file has too few powers of tau, or the domain is larger than this ceremony's format allows.
+    /// The file has too few powers of tau.
     #[error(
         "the circuit needs powers of tau of power {needed}, and the file has power {found}; take a larger file (power \
          {most} is the maximum)",
-        most = initial::MOST_POWER
+        most = MOST_POWER
     )]
     TooFewPowers {
         /// The power needed.

@@ -35,13 +35,24 @@ pub(super) fn random_combination(size: usize, rng: &mut (impl RngCore + CryptoRn
     Ok(factors)
 }
 
-/// Returns `tau^i (tau^n - 1)` for i below n - 1 from a key's points of the quotient, before the first contribution.
+/// Power of the smallest domain for which snarkjs hashes one point of the quotient more than there are. It reads the
+/// points in blocks of 2^14, and its last block is not cut at the end. The additional point needs a power of tau that only
+/// a larger file has; with a file of the domain's own power, snarkjs hashes bytes that are no point.
+const ADDITIONAL_POINT_FROM: u32 = 15;
+
+/// Returns how many points of the quotient enter the circuit hash for a domain of n: those for i below n - 1, and for
+/// large domains the point for n - 1 too.
+pub(super) fn hashed(n: usize) -> usize {
+    if n.trailing_zeros() < ADDITIONAL_POINT_FROM { n - 1 } else { n }
+}
+
+/// Returns `tau^i (tau^n - 1)` for i below [`hashed`] from a key's points of the quotient, before the first contribution.
 pub(super) fn in_powers(points: &[G1Affine]) -> Result<Vec<G1Affine>, SynthesisError> {
     let (domain, root) = domain(points.len())?;
     let mut powers: Vec<G1Projective> = points.iter().map(|point| point.into_group()).collect();
     domain.fft_in_place(&mut powers);
     // On the odd powers of the root, x^n - 1 is -2.
     Domain::distribute_powers_and_mul_by_const(&mut powers, root, -Fr::from(2u64));
-    powers.pop();
+    powers.truncate(hashed(points.len()));
     Ok(G1Projective::normalize_batch(&powers))
 }

@@ -18,5 +18,5 @@ pub use sections::{Iden3Error, SectionFault};
 pub use wtns::wtns;
 pub use zkey::{Contribution, ContributionKind, TranscriptHash, Zkey};
 
-pub(crate) use ptau::{Lagrange, Powers};
+pub(crate) use ptau::{Lagrange, MOST_POWER, Powers};
 pub(crate) use zkey::{Coefficient, uncompressed_g1, uncompressed_g2};

@@ -12,7 +12,7 @@ use super::{
 const FORMAT: &str = "ptau";
 const VERSION: u32 = 1;
 /// Larger powers make files of more than a gigabyte. Circuits need much less.
-const MOST_POWER: u32 = 20;
+pub(crate) const MOST_POWER: u32 = 20;
 /// The largest domain that BN254 has.
 const MOST_CEREMONY_POWER: u32 = 28;
 /// Size of the state of an unfinished BLAKE2b hash.

@@ -15,6 +15,7 @@ use quotapass_circuits::{
     identity::IdentitySecret,
     key_id::KeyId,
     membership::Levels,
+    moderation::{author::Author, record::Record},
     prover::{CeremonyHash, KeyOrigin, Prover, ProvingKey},
     signal::Receiver,
     slash::{Slash, slash},
@@ -203,6 +204,17 @@ fn a_key_from_other_powers_or_another_circuit_is_refused() {
 
     let error = InitialKey::new(&shape, &Ptau::from_bytes(&PTAU).unwrap(), &mut rng()).unwrap_err();
     assert!(matches!(error, CeremonyError::TooFewPowers { found: 8, .. }), "{error}");
+}
+
+#[test]
+fn the_power_of_the_file_is_that_of_the_domain_and_one_more_for_record128() {
+    let needed = [
+        InitialKey::powers_needed(&shape()),
+        InitialKey::powers_needed(&Shape::of(Author).unwrap()),
+        InitialKey::powers_needed(&Shape::of(Record::<16>).unwrap()),
+        InitialKey::powers_needed(&Shape::of(Record::<128>).unwrap()),
+    ];
+    assert_eq!(needed, [8, 8, 12, 16]);
 }
 
 #[test]
