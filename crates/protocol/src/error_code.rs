@@ -85,6 +85,22 @@ error_codes! {
     STORAGE_FAILED = "storage_failed";
     /// The shares do not give a secret.
     CANNOT_RECOVER = "cannot_recover";
+    /// A list of the room contains a post of this account, so that it cannot post there; `strikes` says which, why and
+    /// until when.
+    STRUCK = "struck";
+    /// The room has lists, and they were not read; sync them, and prepare with them.
+    LISTS_MISSING = "lists_missing";
+    /// The room enforces a list of a log that the settings do not name.
+    LOG_NOT_NAMED = "log_not_named";
+    /// What a server shows of a log is not used; the message says why. If the log has two histories, `checkpoints` proves
+    /// it.
+    LOG_REFUSED = "log_refused";
+    /// What was stored of a log cannot be read.
+    LOG_MEMORY_DAMAGED = "log_memory_damaged";
+    /// The account did not write the post.
+    NOT_THE_AUTHOR = "not_the_author";
+    /// The room does not take this report; the message says why.
+    REPORT_REFUSED = "report_refused";
     /// The proof failed.
     PROVE_FAILED = "prove_failed";
     /// The handle was closed.

@@ -17,6 +17,8 @@
 //!     min_age_days: 7,
 //!     root_window: 3_600,
 //!     max_clock_skew: 20,
+//!     stake_levels: Vec::new(),
+//!     moderation: None,
 //! };
 //! let registry = RegistryId { chain_id: 1, address: [0x11; 20] };
 //! let policies = PolicyTable::new(registry, [policy.clone()])?;
@@ -48,6 +50,7 @@
 //!   numbers of all verdicts, and [`ErrorCode`] the names of the errors that bindings give to apps.
 //! - [`Evidence`] is two shares of one nullifier, which give away the member's secret.
 //! - [`BadgeChallenge`] is what the owner of a badge's chat key signs.
+//! - [`ReportScope`] is the scope of the reports of one post. [`moderation`] has the bodies of requests about moderation.
 //! - `note` (feature `notes`) signs statements, such as a relay's policies.
 //!
 //! # Features
@@ -60,6 +63,8 @@
 mod challenge;
 mod error_code;
 mod evidence;
+pub mod formats;
+pub mod moderation;
 #[cfg(feature = "notes")]
 pub mod note;
 mod overload;
@@ -74,7 +79,8 @@ pub use error_code::ErrorCode;
 pub use evidence::{Evidence, EvidenceRecord};
 pub use overload::{LogError, Overload};
 pub use policy::{
-    DatedPolicy, HEAD_SECONDS, Policy, PolicyError, PolicyHistory, PolicyTable, SLASH_SECONDS, ScopePolicy,
+    DatedPolicy, HEAD_SECONDS, LogIdentity, ModerationPolicy, NotALogIdentity, NotAReportScope, Policy, PolicyError,
+    PolicyHistory, PolicyList, PolicyTable, REPORT_EPOCH, ReportScope, SLASH_SECONDS, ScopePolicy, ScopeView,
     StatedTerms, UnlistedScope, UnlistedVerdict,
 };
 #[cfg(feature = "notes")]
@@ -84,4 +90,4 @@ pub use policy::{
 };
 pub use quotapass_circuits::time::UnixSeconds;
 pub use roots::{Horizon, RootHistory, RootStatus};
-pub use verdict::{Gossip, Malformed, QuotaExceeded, RequirementMismatch, Verdict, VerdictKind};
+pub use verdict::{Gossip, ListMismatch, Malformed, QuotaExceeded, RequirementMismatch, Verdict, VerdictKind};

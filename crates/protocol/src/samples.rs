@@ -24,6 +24,8 @@ pub fn policy() -> Policy {
         min_age_days: 7,
         root_window: 3600,
         max_clock_skew: 20,
+        stake_levels: Vec::new(),
+        moderation: None,
     }
 }
 

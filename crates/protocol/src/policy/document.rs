@@ -2,12 +2,15 @@
 
 use core::{fmt, str::FromStr};
 
-use quotapass_circuits::{registry_id::RegistryId, signal::Scope, time::UnixSeconds};
+use quotapass_circuits::{registry_id::RegistryId, signal::Scope};
 use quotapass_text::{AddressError, EvmAddress};
 use serde::{Deserialize, Serialize};
 
-use super::{DatedPolicy, Policy, PolicyTable, UnlistedVerdict};
-use crate::note::{NoteError, NoteKey, NotePublicKey, canonical_hash, canonical_json};
+use super::{DatedPolicy, ModerationPolicy, Policy, PolicyTable, UnlistedVerdict};
+use crate::{
+    formats::moment,
+    note::{NoteError, NoteKey, NotePublicKey, canonical_hash, canonical_json},
+};
 
 /// The signature context of a relay's policies.
 pub const POLICY_CONTEXT: &str = "quotapass.policy.v1";
@@ -79,6 +82,12 @@ pub struct PolicyStatement {
     pub root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds.
     pub max_clock_skew: u32,
+    /// Stake levels, ascending; absent if `min_stake` is the only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stake_levels: Vec<u32>,
+    /// How the scope is moderated; absent if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moderation: Option<ModerationPolicy>,
 }
 
 impl PolicyStatement {
@@ -87,20 +96,21 @@ impl PolicyStatement {
             name: policy.name.clone(),
             scope: hex::encode(Scope::new(registry, &policy.name).to_be_bytes()),
             version: *version,
-            from: moment(*from),
+            from: moment::write(*from),
             epoch_seconds: policy.epoch_seconds,
             limit_cap: policy.limit_cap,
             min_stake: policy.min_stake,
             min_age_days: policy.min_age_days,
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
+            stake_levels: policy.stake_levels.clone(),
+            moderation: policy.moderation.clone(),
         }
     }
 
     /// Returns the policy if the statement is for the scope of this registry and this name.
     fn read(self, registry: &RegistryId) -> Result<DatedPolicy, StatedPoliciesError> {
-        let from = humantime::parse_rfc3339(&self.from).ok().and_then(|time| UnixSeconds::try_from(time).ok());
-        let from = from.ok_or_else(|| StatedPoliciesError::Time(self.from.clone()))?;
+        let from = moment::read(&self.from).ok_or_else(|| StatedPoliciesError::Time(self.from.clone()))?;
         let dated = DatedPolicy {
             version: self.version,
             from,
@@ -112,9 +122,11 @@ impl PolicyStatement {
                 min_age_days: self.min_age_days,
                 root_window: self.root_window,
                 max_clock_skew: self.max_clock_skew,
+                stake_levels: self.stake_levels.clone(),
+                moderation: self.moderation.clone(),
             },
         };
-        // The scope differs, or the time is written in another form.
+        // The scope differs.
         if Self::new(registry, &dated) == self { Ok(dated) } else { Err(StatedPoliciesError::Scope(self.name)) }
     }
 }
@@ -209,17 +221,15 @@ impl PoliciesStatement {
     }
 }
 
-/// Returns a time as RFC 3339. Times of policies are in its range of years; see
-/// [`PolicyError::Time`](super::PolicyError::Time).
-fn moment(time: UnixSeconds) -> String {
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time.min(super::history::LAST_MOMENT).0);
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use quotapass_circuits::time::UnixSeconds;
+
     use super::*;
-    use crate::samples::{REGISTRY, policy};
+    use crate::{
+        LogIdentity, PolicyList,
+        samples::{REGISTRY, policy},
+    };
 
     fn dated() -> DatedPolicy {
         DatedPolicy { policy: policy(), version: 3, from: UnixSeconds(1_795_176_000) }
@@ -262,10 +272,37 @@ mod tests {
     }
 
     #[test]
+    fn levels_and_moderation_return_from_a_signed_text() {
+        let moderation = ModerationPolicy {
+            lists: vec![PolicyList { log: LogIdentity([1; 32]), limit: 128 }],
+            hide_at: core::num::NonZeroU16::new(3),
+            ..ModerationPolicy::default()
+        };
+        let policy =
+            Policy { name: "room/*".into(), stake_levels: vec![10, 20], moderation: Some(moderation), ..policy() };
+        let listed = DatedPolicy { policy, ..dated() };
+        let text = canonical_json(&PolicyStatement::new(&REGISTRY, &listed)).unwrap();
+        let log = "01".repeat(32);
+        let moderation = format!(
+            "\"moderation\":{{\"hide_at\":3,\"list_window\":1800,\"lists\":[{{\"limit\":128,\"log\":\"{log}\"}}],\
+             \"report_days\":30,\"report_recipients\":[]}}"
+        );
+        assert!(text.contains(&moderation) && text.contains("\"stake_levels\":[10,20]"), "{text}");
+        let table = PolicyTable::new(REGISTRY, [listed.clone()]).unwrap();
+        let note = PoliciesStatement::new(&table).sign(&key()).unwrap();
+        assert_eq!(PoliciesStatement::open(&key().public(), &note).unwrap(), (REGISTRY, vec![listed]));
+    }
+
+    #[test]
     fn every_value_changes_the_hash() {
         let hash = |registry: RegistryId, dated: DatedPolicy| PolicyHash::of(&registry, &dated).unwrap();
         let (usual, base) = (hash(REGISTRY, dated()), policy());
         let of = |policy: Policy| hash(REGISTRY, DatedPolicy { policy, ..dated() });
+        let moderated = |change: &dyn Fn(&mut ModerationPolicy)| {
+            let mut moderation = ModerationPolicy::default();
+            change(&mut moderation);
+            Policy { moderation: Some(moderation), ..policy() }
+        };
         let others = [
             hash(RegistryId { chain_id: 1, ..REGISTRY }, dated()),
             hash(REGISTRY, DatedPolicy { version: 4, ..dated() }),
@@ -276,10 +313,20 @@ mod tests {
             of(Policy { min_stake: 11, ..base.clone() }),
             of(Policy { min_age_days: 8, ..base.clone() }),
             of(Policy { root_window: 3601, ..base.clone() }),
-            of(Policy { max_clock_skew: 21, ..base }),
+            of(Policy { max_clock_skew: 21, ..base.clone() }),
+            of(Policy { stake_levels: vec![10], ..base.clone() }),
+            of(Policy { stake_levels: vec![10, 20], ..base.clone() }),
+            of(moderated(&|_| ())),
+            of(moderated(&|it| it.list_window = 1)),
+            of(moderated(&|it| it.report_days = 0)),
+            of(moderated(&|it| it.hide_at = core::num::NonZeroU16::new(3))),
+            of(moderated(&|it| it.report_recipients = vec![format!("age1{}", "q".repeat(58))])),
+            of(moderated(&|it| it.lists = vec![PolicyList { log: LogIdentity([1; 32]), limit: 128 }])),
+            of(moderated(&|it| it.lists = vec![PolicyList { log: LogIdentity([2; 32]), limit: 128 }])),
+            of(moderated(&|it| it.lists = vec![PolicyList { log: LogIdentity([1; 32]), limit: 127 }])),
         ];
         let all: std::collections::BTreeSet<PolicyHash> = others.into_iter().chain([usual]).collect();
-        assert_eq!(all.len(), 11);
+        assert_eq!(all.len(), 21);
     }
 
     #[test]
@@ -299,10 +346,8 @@ mod tests {
         // With the scope of another registry, members of that registry could be slashed in this one.
         assert!(matches!(says(&|it| it.registry.chain_id = "2".into()), StatedPoliciesError::Scope(_)));
         assert!(matches!(says(&|it| it.scopes[0].from = "soon".into()), StatedPoliciesError::Time(_)));
-        assert!(matches!(
-            says(&|it| it.scopes[0].from = "2026-11-20T12:00:00.5Z".into()),
-            StatedPoliciesError::Scope(_)
-        ));
+        let broken = says(&|it| it.scopes[0].from = "2026-11-20T12:00:00.5Z".into());
+        assert!(matches!(broken, StatedPoliciesError::Time(_)));
         let note = good.sign(&key()).unwrap().replace("\"min_stake\":10", "\"min_stake\":11");
         let tampered = PoliciesStatement::open(&key().public(), &note).unwrap_err();
         assert!(matches!(tampered, StatedPoliciesError::Note(NoteError::Signature(_))));

@@ -6,14 +6,11 @@ use quotapass_circuits::{
     formats::wire::PostHead, membership::Day, requirement::Requirement, signal::Epoch, time::UnixSeconds,
 };
 
-use super::{Policy, PolicyError, compare_requirement};
-use crate::{RequirementMismatch, Verdict};
+use super::{Policy, PolicyError, report::PREFIX};
+use crate::{RequirementMismatch, Verdict, formats::moment};
 
 /// The part of the grace time that is added to the clock difference, in seconds.
 const GRACE: u64 = 30;
-
-/// The last second of the year 9999. RFC 3339 cannot express later times.
-pub(super) const LAST_MOMENT: UnixSeconds = UnixSeconds(253_402_300_799);
 
 /// Returns the time before and after a change in which a forwarder is not blamed for it, in seconds: one clock
 /// difference plus 30 s (protocol, section 7).
@@ -125,7 +122,7 @@ impl PolicyHistory {
         listed.sort_by_key(|dated| dated.from);
         for dated in &listed {
             dated.policy.validate()?;
-            if dated.from > LAST_MOMENT {
+            if dated.from > moment::LAST {
                 return Err(PolicyError::Time { name: dated.policy.name.clone(), from: dated.from });
             }
         }
@@ -147,6 +144,22 @@ impl PolicyHistory {
         let mut history = Self { first, rest: listed.map(|dated| Term::new(dated.clone(), dated.from)).collect() };
         history.set_ends();
         Ok(history)
+    }
+
+    /// Returns the policies of the reports of posts of this scope, each in the period of the scope's own policy.
+    pub(super) fn for_reports(&self) -> Self {
+        let convert = |term: &Term| {
+            let policy = term.policy().for_reports(format!("{PREFIX}{}", term.policy().name));
+            Term { dated: DatedPolicy { policy, ..term.dated.clone() }, ..term.clone() }
+        };
+        Self { first: convert(&self.first), rest: self.rest.iter().map(convert).collect() }
+    }
+
+    /// Returns the longest time for which a post of this scope can be reported under a policy that holds at `now`, in
+    /// days; zero if none takes reports.
+    pub fn report_days(&self, now: UnixSeconds) -> u16 {
+        let days = |policy: &Policy| policy.moderation.as_ref().map_or(0, |moderation| moderation.report_days);
+        self.holding(now).map(days).max().unwrap_or(0)
     }
 
     /// Fixes the end of each policy that has a successor.
@@ -248,12 +261,28 @@ impl PolicyHistory {
         now: UnixSeconds,
         check_root: impl Fn(u32) -> Result<(), Verdict>,
     ) -> Result<(), Verdict> {
+        self.accepting(stated, now, |policy| check_root(policy.root_window)).map(drop)
+    }
+
+    /// Judges a post like [`check_post`](Self::check_post), with everything else that a policy asks: its root, and the lists
+    /// that its records are about. Returns what `check` found for each policy that accepts the post, the one in force first.
+    /// There is at least one.
+    ///
+    /// # Errors
+    /// [`Verdict::RequirementMismatch`], [`Verdict::EpochOutOfRange`], or what `check` says.
+    pub fn accepting<T>(
+        &self,
+        stated: &StatedTerms,
+        now: UnixSeconds,
+        check: impl Fn(&Policy) -> Result<T, Verdict>,
+    ) -> Result<Vec<T>, Verdict> {
         let (mut of_root, mut fits_out_of_range, mut of_length, mut in_range) = (None, false, false, false);
+        let mut accepting = Vec::new();
         for policy in self.holding(now).filter(|policy| policy.epoch_seconds == stated.epoch.seconds()) {
-            let (fits, reached) = (policy.compare(stated).is_ok(), policy.is_in_range(stated.epoch, now));
+            let (fits, reached) = (policy.compare(stated, now).is_ok(), policy.is_in_range(stated.epoch, now));
             match (fits, reached) {
-                (true, true) => match check_root(policy.root_window) {
-                    Ok(()) => return Ok(()),
+                (true, true) => match check(policy) {
+                    Ok(found) => accepting.push(found),
                     Err(verdict) => of_root = of_root.or(Some(verdict)),
                 },
                 (true, false) => fits_out_of_range = true,
@@ -262,12 +291,15 @@ impl PolicyHistory {
             of_length = true;
             in_range |= reached;
         }
+        if !accepting.is_empty() {
+            return Ok(accepting);
+        }
         if let Some(verdict) = of_root {
             return Err(verdict);
         }
-        match self.in_force(now).policy().compare(stated) {
+        match self.in_force(now).policy().compare(stated, now) {
             Err(mismatch) if !fits_out_of_range && (in_range || !of_length) => {
-                let within_grace = self.nearly_holds(now, |policy| policy.compare(stated).is_ok());
+                let within_grace = self.nearly_holds(now, |policy| policy.compare(stated, now).is_ok());
                 Err(Verdict::RequirementMismatch { mismatch, within_grace })
             }
             _ => Err(Verdict::EpochOutOfRange { epoch: stated.epoch, now }),
@@ -285,11 +317,8 @@ impl PolicyHistory {
         now: UnixSeconds,
         check_root: impl Fn(u32) -> Result<(), Verdict>,
     ) -> Result<(), Verdict> {
-        let fits = |policy: &Policy| {
-            let skew = u64::from(policy.max_clock_skew);
-            let days = [now, now.saturating_sub(skew), now.saturating_add(skew)].map(Day::at);
-            days.iter().any(|day| *stated == policy.requirement_on(*day))
-        };
+        let compare = |policy: &Policy| policy.compare_requirement(stated, &policy.days_around(now));
+        let fits = |policy: &Policy| compare(policy).is_ok();
         let mut of_root = None;
         for policy in self.holding(now).filter(|policy| fits(policy)) {
             match check_root(policy.root_window) {
@@ -300,8 +329,7 @@ impl PolicyHistory {
         if let Some(verdict) = of_root {
             return Err(verdict);
         }
-        let expected = self.in_force(now).policy().requirement_on(Day::at(now));
-        compare_requirement(stated, &expected)
+        compare(self.in_force(now).policy())
             .map_err(|mismatch| Verdict::RequirementMismatch { mismatch, within_grace: self.nearly_holds(now, fits) })
     }
 
@@ -313,6 +341,12 @@ impl PolicyHistory {
     /// moment of a change, and the other relay lowers the score of its forwarder.
     fn nearly_holds(&self, now: UnixSeconds, is_kind: impl Fn(&Policy) -> bool) -> bool {
         self.terms().any(|term| term.nearly_holds(now) && is_kind(term.policy()))
+    }
+
+    /// Returns whether a policy that does not hold at `now` begins or ended within its grace time: an honest neighbour may
+    /// judge by it.
+    pub fn is_near_change(&self, now: UnixSeconds) -> bool {
+        self.terms().any(|term| term.nearly_holds(now) && !term.holds(now))
     }
 
     /// Returns the time after the first evidence against a member in which a forwarder of its posts may be honest, in
@@ -328,14 +362,18 @@ impl PolicyHistory {
 }
 
 impl Policy {
-    /// Finds the first value of a post that differs from this policy.
-    fn compare(&self, stated: &StatedTerms) -> Result<(), RequirementMismatch> {
+    /// Finds the first value of a post that differs from this policy. In a scope of reports the day may be that of any
+    /// moment within the clock difference of `now`, as for badges: the epoch of reports began in 1970.
+    fn compare(&self, stated: &StatedTerms, now: UnixSeconds) -> Result<(), RequirementMismatch> {
         let seconds = NonZeroU32::get;
         let (found, expected) = (seconds(stated.epoch.seconds()), seconds(self.epoch_seconds));
         if found != expected {
             return Err(RequirementMismatch::EpochSeconds { stated: found, expected });
         }
-        compare_requirement(&stated.requirement, &self.requirement(stated.epoch))?;
+        match self.is_for_reports() {
+            true => self.compare_requirement(&stated.requirement, &self.days_around(now))?,
+            false => self.compare_requirement(&stated.requirement, &[Day::at(stated.epoch.begins())])?,
+        }
         let (found, expected) = (stated.limit_cap.get(), self.limit_cap.get());
         if found != expected {
             return Err(RequirementMismatch::LimitCap { stated: found, expected });

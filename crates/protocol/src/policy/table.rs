@@ -5,25 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use quotapass_circuits::{registry_id::RegistryId, signal::Scope, time::UnixSeconds};
 use serde::{Deserialize, Serialize};
 
-use super::{DatedPolicy, PolicyError, PolicyHistory, history::grace};
+use super::{DatedPolicy, PolicyError, PolicyHistory, ScopeView, history::grace, view::find_with_reports};
 use crate::{Overload, RequirementMismatch, Verdict};
 
-/// A scope with its policies.
+/// A listed scope, or a pattern of scopes, with its policies.
 #[derive(Clone, Debug)]
 pub struct ScopePolicy {
     name: String,
     scope: Scope,
     history: PolicyHistory,
+    /// The same for the reports of posts.
+    reports: PolicyHistory,
     listed: Vec<DatedPolicy>,
 }
 
 impl ScopePolicy {
-    /// The scope's name.
+    /// The name that is listed.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The scope.
+    /// Returns whether the name is a pattern of names.
+    pub fn is_pattern(&self) -> bool {
+        self.history.all().any(|dated| dated.policy.is_pattern())
+    }
+
+    /// The scope of the listed name. A pattern is the scope of no post; see [`PolicyTable::get`].
     pub fn scope(&self) -> Scope {
         self.scope
     }
@@ -31,6 +38,11 @@ impl ScopePolicy {
     /// The policies over time, with the times in which each is accepted.
     pub fn history(&self) -> &PolicyHistory {
         &self.history
+    }
+
+    /// The policies of the reports of posts.
+    pub(super) fn reports(&self) -> &PolicyHistory {
+        &self.reports
     }
 
     /// The policies as listed, ordered by start time. They do not depend on a clock, so relays with the same list
@@ -110,6 +122,9 @@ impl PolicyTable {
         let mut scopes: BTreeMap<String, ScopePolicy> = BTreeMap::new();
         for (name, mut listed) in lists {
             listed.sort_by_key(|dated| dated.from);
+            if listed.iter().any(|dated| dated.policy.is_for_reports()) {
+                return Err(PolicyError::EndlessEpoch(name));
+            }
             let (scope, history) = match self.scopes.get(&name) {
                 None => (Scope::new(&self.registry, &name), PolicyHistory::new(listed.iter().cloned())?),
                 Some(entry) => {
@@ -118,7 +133,8 @@ impl PolicyTable {
                     (entry.scope, history)
                 }
             };
-            scopes.insert(name.clone(), ScopePolicy { name, scope, history, listed });
+            let reports = history.for_reports();
+            scopes.insert(name.clone(), ScopePolicy { name, scope, history, reports, listed });
         }
         let former = core::mem::replace(&mut self.scopes, scopes).into_iter();
         let until = |entry: &ScopePolicy| at.saturating_add(grace(&entry.history.current(at).policy));
@@ -132,7 +148,8 @@ impl PolicyTable {
     pub fn unlisted_verdict(&self, name: &str, now: UnixSeconds) -> Verdict {
         match self.unlisted.verdict() {
             Verdict::RequirementMismatch { mismatch, .. } => {
-                let within_grace = self.dropped.get(name).is_some_and(|until| now <= *until);
+                let dropped = find_with_reports(&self.dropped, name);
+                let within_grace = dropped.is_some_and(|(until, _)| now <= *until);
                 Verdict::RequirementMismatch { mismatch, within_grace }
             }
             verdict => verdict,
@@ -171,8 +188,10 @@ impl PolicyTable {
     /// An operator uses it to test a policy on real posts before the relay refuses any. A policy that honest apps do
     /// not follow yet (a wrong clock, message ids used twice by a faulty update) would otherwise cost their users the
     /// deposits.
+    ///
+    /// A scope that a pattern stands for, and the reports in a scope, are in shadow mode if the pattern or scope is.
     pub fn is_shadow(&self, name: &str) -> bool {
-        self.shadow.contains(name)
+        self.shadow.contains(find_with_reports(&self.scopes, name).map_or(name, |(listed, _)| listed.name()))
     }
 
     /// The registry whose members may post.
@@ -180,15 +199,28 @@ impl PolicyTable {
         self.registry
     }
 
-    /// Returns the scope of this name.
+    /// Returns the scope of this name: the one that is listed, or else the one that the pattern with the longest literal
+    /// beginning stands for. `room/*` stands for `room/kitchen` and `room/a/b`, not for `room/` and not for `room`.
+    /// `report/<scope>/<nullifier>` is the scope of the reports of a post, if `<scope>` is such a scope and a policy of it
+    /// takes reports.
+    ///
+    /// **Attack prevented by callers**: a sender who may name any scope of a pattern has a new quota in each, and a sender
+    /// who may name any scope of reports fills the nullifier log. A relay therefore takes names of [pattern
+    /// scopes](ScopeView::is_of_pattern) only from programs that derive them from rooms of a network, and [scopes of
+    /// reports](ScopeView::report) only for posts that it accepted.
     ///
     /// # Errors
     /// [`UnlistedScope`].
-    pub fn get(&self, name: &str) -> Result<&ScopePolicy, UnlistedScope> {
-        self.scopes.get(name).ok_or_else(|| UnlistedScope(name.into()))
+    pub fn get<'a>(&'a self, name: &'a str) -> Result<ScopeView<'a>, UnlistedScope> {
+        let found = find_with_reports(&self.scopes, name).filter(|(listed, report)| {
+            report.is_none() || listed.history.all().any(|dated| dated.policy.takes_reports())
+        });
+        let (listed, report) = found.ok_or_else(|| UnlistedScope(name.into()))?;
+        let scope = if listed.name == name { listed.scope } else { Scope::new(&self.registry, name) };
+        Ok(ScopeView { name, scope, listed, report })
     }
 
-    /// All scopes, by name.
+    /// All listed scopes and patterns, by name.
     pub fn iter(&self) -> impl Iterator<Item = &ScopePolicy> {
         self.scopes.values()
     }

@@ -41,7 +41,7 @@ macro_rules! verdict_kinds {
 
         impl VerdictKind {
             /// All kinds, each at the index of its [number](Self::number).
-            pub const ALL: [Self; 12] = [$(Self::$kind),+];
+            pub const ALL: [Self; 13] = [$(Self::$kind),+];
 
             const NAMES: [&'static str; Self::ALL.len()] = [$($name),+];
 
@@ -97,6 +97,9 @@ verdict_kinds! {
     Malformed = 10, "malformed", Reject;
     /// Nothing was decided and nothing was recorded.
     Overloaded = 11, "overloaded", Ignore;
+    /// A record for a list, size or root that is unknown or was superseded longer ago than the window, or a post without
+    /// the records that the scope's lists ask for. The verdict carries the versions in force.
+    ListMismatch = 12, "list_mismatch", Ignore;
 }
 
 impl VerdictKind {

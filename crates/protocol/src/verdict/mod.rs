@@ -5,7 +5,7 @@ mod kind;
 use core::fmt;
 
 use quotapass_circuits::{
-    formats::wire::DecodeError,
+    formats::{recorded::ListVersion, wire::DecodeError},
     identity::{IdentityCommitment, IdentitySecret},
     membership::Day,
     signal::{Epoch, ZeroSignal},
@@ -70,6 +70,18 @@ pub enum Verdict {
     Malformed(Malformed),
     /// Nothing was decided and nothing was recorded; try again later.
     Overloaded(Overload),
+    /// The pass is not about the versions of the scope's lists that are in force.
+    ListMismatch(Box<ListMismatch>),
+}
+
+/// The versions of a scope's lists that are in force, in the order of its policy. It is empty if the scope has no lists,
+/// and the pass has records all the same.
+///
+/// An author whose list moved on fetches these versions and proves again, for the same message under the same message id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListMismatch {
+    /// The versions.
+    pub expected: Vec<ListVersion>,
 }
 
 /// The reason why bytes are not a pass for their message.
@@ -162,6 +174,7 @@ impl Verdict {
             Self::InvalidProof => VerdictKind::InvalidProof,
             Self::Malformed(_) => VerdictKind::Malformed,
             Self::Overloaded(_) => VerdictKind::Overloaded,
+            Self::ListMismatch(_) => VerdictKind::ListMismatch,
         }
     }
 
@@ -290,6 +303,13 @@ impl fmt::Display for Verdict {
             Self::InvalidProof => f.write_str("the proof does not prove the statement"),
             Self::Malformed(reason) => reason.fmt(f),
             Self::Overloaded(reason) => reason.fmt(f),
+            Self::ListMismatch(mismatch) if mismatch.expected.is_empty() => {
+                f.write_str("the scope has no lists, and takes posts without records only")
+            }
+            Self::ListMismatch(mismatch) => {
+                let lists = mismatch.expected.len();
+                write!(f, "the pass is not about the versions in force of the scope's lists ({lists})")
+            }
         }
     }
 }
@@ -360,7 +380,25 @@ impl Serialize for Detail<'_> {
                 object.serialize_entry("reason", &reason.to_string())?;
             }
             Verdict::Overloaded(reason) => object.serialize_entry("reason", &reason.to_string())?,
+            Verdict::ListMismatch(mismatch) => {
+                let expected: Vec<_> = mismatch.expected.iter().map(StatedVersion).collect();
+                object.serialize_entry("expected", &expected)?;
+            }
         }
+        object.end()
+    }
+}
+
+/// The JSON form of a list's version: digits, and the size as decimal text.
+struct StatedVersion<'a>(&'a ListVersion);
+
+impl Serialize for StatedVersion<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ListVersion { log, size, root } = self.0;
+        let mut object = serializer.serialize_struct("ListVersion", 3)?;
+        object.serialize_field("log", &hex::encode(log))?;
+        object.serialize_field("size", &size.to_string())?;
+        object.serialize_field("root", &hex::encode(root))?;
         object.end()
     }
 }
@@ -384,6 +422,7 @@ mod tests {
             "invalid_proof",
             "malformed",
             "overloaded",
+            "list_mismatch",
         ];
         assert_eq!(VerdictKind::ALL.map(VerdictKind::name), names);
         for (number, kind) in (0..).zip(VerdictKind::ALL) {
@@ -391,7 +430,23 @@ mod tests {
             assert_eq!(VerdictKind::from_number(number), Some(kind));
             assert_eq!(VerdictKind::from_name(kind.name()), Some(kind));
         }
-        assert_eq!(VerdictKind::from_number(12), None);
+        assert_eq!(VerdictKind::from_number(13), None);
         assert_eq!(VerdictKind::from_name("fine"), None);
+    }
+
+    #[test]
+    fn a_list_mismatch_says_which_versions_are_in_force() {
+        let version = ListVersion { log: [0xab; 8], size: u64::MAX, root: [1; 8] };
+        let verdict = Verdict::ListMismatch(Box::new(ListMismatch { expected: vec![version] }));
+        assert_eq!((verdict.name(), verdict.kind().number(), verdict.gossip()), ("list_mismatch", 12, Gossip::Ignore));
+        let expected = serde_json::json!({
+            "verdict": "list_mismatch",
+            "gossip": "ignore",
+            "detail": { "expected": [{ "log": "abababababababab", "size": "18446744073709551615", "root": "0101010101010101" }] },
+        });
+        assert_eq!(serde_json::to_value(&verdict).unwrap(), expected);
+        let none = Verdict::ListMismatch(Box::default());
+        assert_eq!(serde_json::to_value(&none).unwrap()["detail"], serde_json::json!({ "expected": [] }));
+        assert!(none.to_string().contains("without records"));
     }
 }
