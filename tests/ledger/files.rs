@@ -39,6 +39,16 @@ fn a_ledger_goes_on_after_it_was_closed() {
 }
 
 #[test]
+fn a_message_keeps_its_id_after_the_ledger_was_closed() {
+    let (_folder, files) = used_once();
+    let reserve = |message: &[u8]| {
+        let reservation = open(&files).unwrap().reserve_message(NOON, &quota(u16::MAX), message).unwrap();
+        (reservation.message_id(), reservation.is_again())
+    };
+    assert_eq!([reserve(b"one"), reserve(b"two"), reserve(b"one")], [(1, false), (2, false), (1, true)]);
+}
+
+#[test]
 fn a_backup_copied_over_the_ledger_is_noticed() {
     let (_folder, files) = used_once();
     let backup = fs::read(files.ledger()).unwrap();

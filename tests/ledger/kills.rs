@@ -1,7 +1,7 @@
 //! Thousands of kills of a real process at random moments, with real files.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     env,
     path::Path,
     thread,
@@ -34,8 +34,10 @@ struct Counts {
     /// Number of kills before the child had given an id.
     before_the_first_id: u64,
     given: u64,
-    /// Number of ids that were reserved but never given.
+    /// Number of ids that were reserved but never given, or given later to the same message.
     lost: u64,
+    /// Number of ids that a message was given again.
+    again: u64,
     /// Number of children that refused a clock that went back.
     clocks_back: u64,
 }
@@ -63,7 +65,7 @@ fn no_kill_makes_the_ledger_give_an_id_twice() {
 fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
     let folder = tempfile::tempdir().unwrap();
     let files = files(folder.path());
-    let mut given = HashSet::new();
+    let mut given = HashMap::new();
     counts.wallets += 1;
     for kill in 0..KILLS_A_WALLET {
         let epoch = NOON.0 / EPOCH_SECONDS + kill / KILLS_AN_EPOCH;
@@ -78,14 +80,42 @@ fn kill_a_wallet(rng: &mut StdRng, counts: &mut Counts) {
             continue;
         }
         assert!(!refused);
-        for id in &ids {
-            assert!(given.insert((now, *id)), "id {id} was given twice in the epoch of {now}, after {counts:?}");
+        for Id { id, message, .. } in &ids {
+            if let Some(former) = given.insert((now, *id), *message) {
+                let is_same = message.is_some() && former == *message;
+                assert!(is_same, "id {id} was given twice in the epoch of {now}, after {counts:?}");
+            }
         }
         let after = used(&files, now);
-        assert!(ids.iter().all(|id| *id < after), "{ids:?} were given and {after} are used");
+        assert!(ids.iter().all(|given| given.id < after), "{ids:?} were given and {after} are used");
         counts.before_the_first_id += u64::from(ids.is_empty());
-        counts.given += ids.len() as u64;
-        counts.lost += u64::from(after - before) - ids.len() as u64;
+        let new = ids.iter().filter(|given| !given.is_again).count() as u64;
+        counts.given += new;
+        counts.again += ids.len() as u64 - new;
+        counts.lost += u64::from(after - before) - new;
+    }
+}
+
+/// An id that a child gave.
+#[derive(Debug)]
+struct Id {
+    id: u16,
+    /// The only message that it is for, if it is for one.
+    message: Option<u8>,
+    is_again: bool,
+}
+
+/// Reads a complete line of a child: `id ID.`, or `message MESSAGE IS_AGAIN ID.`
+fn read(line: &str) -> Option<Id> {
+    let words: Vec<_> = line.strip_suffix('.')?.split(' ').collect();
+    match words[..] {
+        ["id", id] => Some(Id { id: id.parse().unwrap(), message: None, is_again: false }),
+        ["message", message, is_again, id] => Some(Id {
+            id: id.parse().unwrap(),
+            message: Some(message.parse().unwrap()),
+            is_again: is_again.parse().unwrap(),
+        }),
+        _ => None,
     }
 }
 
@@ -100,7 +130,7 @@ fn used(files: &LedgerFiles, now: UnixSeconds) -> u16 {
 
 /// Starts a child that reserves ids one after another, and kills it up to 20 ms after its first output. Returns the ids
 /// it gave, and whether it refused.
-fn run_and_kill(folder: &Path, now: UnixSeconds, rng: &mut StdRng) -> (Vec<u16>, bool) {
+fn run_and_kill(folder: &Path, now: UnixSeconds, rng: &mut StdRng) -> (Vec<Id>, bool) {
     let mut child = child("kills::child_that_reserves_until_killed");
     child.env(FOLDER, folder).env(NOW, now.to_string());
     let lines = kill_after_begin(child, Duration::from_micros(rng.gen_range(0..20_000)));
@@ -108,7 +138,7 @@ fn run_and_kill(folder: &Path, now: UnixSeconds, rng: &mut StdRng) -> (Vec<u16>,
     for line in lines {
         match line.split_once(' ') {
             // The last line may be incomplete; then its id was not given.
-            Some(("id", rest)) => ids.extend(rest.strip_suffix('.').map(|id| id.parse::<u16>().unwrap())),
+            Some(("id" | "message", _)) => ids.extend(read(&line)),
             Some(("error", error)) => panic!("the child failed: {error}"),
             _ if line == "refused" => return (ids, true),
             _ => {}
@@ -126,9 +156,17 @@ fn child_that_reserves_until_killed() {
     let files = files(Path::new(&folder));
     let ledger = if files.exists().unwrap() { open(&files) } else { Ok(create(&files)) };
     let result = ledger.and_then(|mut ledger| {
-        loop {
-            say(&format!("id {}.", reserve(&mut ledger, now)?));
+        // Every third id is for one of a few messages, which later children reserve for again.
+        for count in (0..=u8::MAX).cycle() {
+            if count % 3 == 0 {
+                let message = count % 16;
+                let reservation = ledger.reserve_message(now, &quota(u16::MAX), &[message])?;
+                say(&format!("message {message} {} {}.", reservation.is_again(), reservation.message_id()));
+            } else {
+                say(&format!("id {}.", reserve(&mut ledger, now)?));
+            }
         }
+        Ok(())
     });
     match result {
         Err(LedgerError::Refused(LedgerRefusal::EpochLeft { .. })) => say("refused"),

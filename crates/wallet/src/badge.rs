@@ -44,7 +44,7 @@ pub fn make_badge(
     if chat_key.len() > usize::from(u16::MAX) {
         return Err(ChatKeyTooLong(chat_key.len()).into());
     }
-    let requirement = policy.values().requirement_on(Day::at(now));
+    let requirement = policy.requirement_on(Day::at(now));
     let (public, witness) = badge(membership, policy.scope(), ChatKeyHash::new(chat_key), requirement)?;
     Ok(BadgePass::new(&public, chat_key.to_vec(), prover.prove(&public, &witness, rng)?)?)
 }

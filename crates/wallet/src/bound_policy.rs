@@ -2,8 +2,14 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use quotapass_circuits::{membership::Terms, registry_id::RegistryId, requirement::Requirement, signal::Scope};
-use quotapass_protocol::{DatedPolicy, Policy, PolicyError, PolicyHistory, UnixSeconds};
+use quotapass_circuits::{
+    membership::{Day, Terms},
+    registry_id::RegistryId,
+    requirement::Requirement,
+    share::Nullifier,
+    signal::{Epoch, Scope},
+};
+use quotapass_protocol::{DatedPolicy, ModerationPolicy, Policy, PolicyError, PolicyHistory, UnixSeconds};
 #[cfg(feature = "notes")]
 use quotapass_protocol::{PolicyHash, note::NoteError};
 use quotapass_text::{AddressError, EvmAddress};
@@ -67,14 +73,36 @@ pub enum BoundPolicyError {
         /// The scope that the relay states.
         stated: Scope,
     },
+    /// The scope has no such stake level.
+    #[error("the scope `{name}` has the stake levels {levels:?}, not {level}; choose one of them")]
+    NoSuchLevel {
+        /// The scope's name.
+        name: String,
+        /// The level.
+        level: u32,
+        /// The levels.
+        levels: Vec<u32>,
+    },
+    /// The scope takes no reports.
+    #[error("the scope `{0}` takes no reports; tell its moderators in another way")]
+    NoReports(String),
 }
 
 /// A policy that is bound to a registry, with the scope that follows from both.
+///
+/// A relay may publish the policy of a pattern such as `room/*`. It is then bound to one scope of it, such as
+/// `room/kitchen`: [`values`](Self::values) has that name, and the [hash](Self::policy_hash) is that of the policy as
+/// published.
 #[derive(Clone, Debug)]
 pub struct BoundPolicy {
     registry: RegistryId,
     scope: Scope,
+    /// The policy with the scope's full name.
     policy: DatedPolicy,
+    /// The policy as the relay publishes it.
+    published: DatedPolicy,
+    /// The stake level that passes state.
+    level: u32,
     /// The policy as a history that never changes.
     history: PolicyHistory,
 }
@@ -102,6 +130,10 @@ struct ScopeDocument {
     min_age_days: u16,
     root_window: u32,
     max_clock_skew: u32,
+    #[serde(default)]
+    stake_levels: Vec<u32>,
+    #[serde(default)]
+    moderation: Option<ModerationPolicy>,
     /// Older relays state neither version nor time.
     #[serde(default = "first_version")]
     version: u32,
@@ -113,20 +145,81 @@ fn first_version() -> u32 {
     1
 }
 
+impl ScopeDocument {
+    /// Returns the scope that the relay states, and its policy.
+    fn read(self) -> (Scope, DatedPolicy) {
+        let policy = Policy {
+            name: self.name,
+            epoch_seconds: self.epoch_seconds,
+            limit_cap: self.limit_cap,
+            min_stake: self.min_stake,
+            min_age_days: self.min_age_days,
+            root_window: self.root_window,
+            max_clock_skew: self.max_clock_skew,
+            stake_levels: self.stake_levels,
+            moderation: self.moderation,
+        };
+        (self.scope, DatedPolicy { policy, version: self.version, from: self.from })
+    }
+}
+
 impl BoundPolicy {
     /// Binds a policy to a registry.
     ///
     /// # Errors
     /// [`BoundPolicyError::Policy`] if the policy is not valid.
     pub fn new(registry: RegistryId, policy: impl Into<DatedPolicy>) -> Result<Self, BoundPolicyError> {
-        let policy = policy.into();
-        let scope = Scope::new(&registry, &policy.policy.name);
-        Ok(Self { registry, scope, history: PolicyHistory::new([policy.clone()])?, policy })
+        let published = policy.into();
+        Self::with_values(registry, published.policy.clone(), published)
+    }
+
+    /// Binds the values of a scope that a published policy is the policy of.
+    fn with_values(registry: RegistryId, values: Policy, published: DatedPolicy) -> Result<Self, BoundPolicyError> {
+        let (scope, level) = (Scope::new(&registry, &values.name), values.min_stake);
+        let policy = DatedPolicy { policy: values, ..published.clone() };
+        Ok(Self { registry, scope, history: PolicyHistory::new([policy.clone()])?, level, policy, published })
+    }
+
+    /// Returns the policy of one scope of a pattern, at the lowest stake level. The policy of another name is returned for
+    /// its own name alone.
+    ///
+    /// # Errors
+    /// [`BoundPolicyError::NoSuchScope`] if the pattern does not stand for this name.
+    pub fn for_scope(&self, name: &str) -> Result<Self, BoundPolicyError> {
+        if self.published.policy.closeness(name).is_none() {
+            return Err(BoundPolicyError::NoSuchScope(name.into()));
+        }
+        let values = Policy { name: name.into(), ..self.published.policy.clone() };
+        Self::with_values(self.registry, values, self.published.clone())
+    }
+
+    /// Returns the policy of the reports of a post of this scope. A report states the lowest stake level, so that the
+    /// report's author is hidden among all members.
+    ///
+    /// # Errors
+    /// [`BoundPolicyError::NoReports`] if the scope takes none.
+    pub fn for_report(&self, nullifier: Nullifier) -> Result<Self, BoundPolicyError> {
+        if !self.values().takes_reports() {
+            return Err(BoundPolicyError::NoReports(self.values().name.clone()));
+        }
+        Self::with_values(self.registry, self.values().for_report(nullifier), self.published.clone())
+    }
+
+    /// Returns this policy for passes of another stake level. A higher level is shared by fewer members.
+    ///
+    /// # Errors
+    /// [`BoundPolicyError::NoSuchLevel`].
+    pub fn at_level(self, level: u32) -> Result<Self, BoundPolicyError> {
+        if self.values().levels().contains(&level) {
+            return Ok(Self { level, ..self });
+        }
+        let levels = self.values().levels().to_vec();
+        Err(BoundPolicyError::NoSuchLevel { name: self.values().name.clone(), level, levels })
     }
 
     /// Reads the policy of the scope of this name from the JSON that a relay answers at `/v1/policy`. Registry and
-    /// policy are then what the relay states. A [`Poster`](super::Poster) fails if the member did not deposit at that
-    /// registry.
+    /// policy are then what the relay states. If the relay lists a pattern that stands for the scope, its policy is bound
+    /// to the scope. A [`Poster`](super::Poster) fails if the member did not deposit at that registry.
     ///
     /// # Errors
     /// [`BoundPolicyError`].
@@ -135,18 +228,10 @@ impl BoundPolicy {
         let address = EvmAddress::from_prefixed(&registry.address);
         let EvmAddress(address) = address.map_err(BoundPolicyError::Address)?;
         let registry = RegistryId { chain_id: registry.chain_id, address };
-        let scope = scopes.into_iter().find(|scope| scope.name == name);
-        let scope = scope.ok_or_else(|| BoundPolicyError::NoSuchScope(name.into()))?;
-        let policy = Policy {
-            name: scope.name,
-            epoch_seconds: scope.epoch_seconds,
-            limit_cap: scope.limit_cap,
-            min_stake: scope.min_stake,
-            min_age_days: scope.min_age_days,
-            root_window: scope.root_window,
-            max_clock_skew: scope.max_clock_skew,
-        };
-        Self::new(registry, DatedPolicy { policy, version: scope.version, from: scope.from })?.stated_as(scope.scope)
+        let closest = scopes.into_iter().map(ScopeDocument::read).max_by_key(|(_, dated)| dated.policy.closeness(name));
+        let closest = closest.filter(|(_, dated)| dated.policy.closeness(name).is_some());
+        let (stated, listed) = closest.ok_or_else(|| BoundPolicyError::NoSuchScope(name.into()))?;
+        Self::new(registry, listed)?.stated_as(stated)?.for_scope(name)
     }
 
     /// Returns this policy if the app pins its hash. An app pins the policy of today and the announced next ones.
@@ -171,7 +256,7 @@ impl BoundPolicy {
     /// [`BoundPolicyError::Note`] if the policy has no canonical form. Policies that relays publish have one.
     #[cfg(feature = "notes")]
     pub fn policy_hash(&self) -> Result<PolicyHash, BoundPolicyError> {
-        Ok(PolicyHash::of(&self.registry, &self.policy)?)
+        Ok(PolicyHash::of(&self.registry, &self.published)?)
     }
 
     /// Returns this policy if another relay states the same one. Ask a relay of another operator, over another
@@ -180,7 +265,7 @@ impl BoundPolicy {
     /// # Errors
     /// [`BoundPolicyError::Differs`].
     pub fn confirmed_by(self, other: &Self) -> Result<Self, BoundPolicyError> {
-        match (self.registry, &self.policy) == (other.registry, &other.policy) {
+        match (self.registry, &self.published) == (other.registry, &other.published) {
             true => Ok(self),
             false => Err(BoundPolicyError::Differs {
                 name: self.values().name.clone(),
@@ -213,7 +298,7 @@ impl BoundPolicy {
         self.scope
     }
 
-    /// The policy with its version and the time when it takes effect.
+    /// The policy with its version and the time when it takes effect, under the scope's full name.
     pub fn dated(&self) -> &DatedPolicy {
         &self.policy
     }
@@ -234,9 +319,26 @@ impl BoundPolicy {
         Quota::new(self.scope, values.epoch_seconds, terms, values.limit_cap)
     }
 
+    /// The stake level that passes state: the lowest, unless [another](Self::at_level) was chosen.
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+
     /// The requirement that a post made at `now` must state.
     pub fn requirement_at(&self, now: UnixSeconds) -> Requirement {
-        self.values().requirement(self.values().epoch_at(now))
+        Requirement { min_stake: self.level, ..self.values().requirement_at(now) }
+    }
+
+    /// The requirement that a post of an epoch must state. In scopes of reports it depends on the time and not on the
+    /// epoch, and is none.
+    pub fn requirement_of(&self, epoch: Epoch) -> Option<Requirement> {
+        let values = self.values();
+        (!values.is_for_reports()).then(|| Requirement { min_stake: self.level, ..values.requirement(epoch) })
+    }
+
+    /// The requirement that a badge must state on a day.
+    pub fn requirement_on(&self, today: Day) -> Requirement {
+        Requirement { min_stake: self.level, ..self.values().requirement_on(today) }
     }
 }
 
@@ -287,6 +389,69 @@ mod tests {
         let document = document().replace(r#""epoch": 1"#, r#""version": 4, "from": 99, "epoch": 1"#);
         let new = BoundPolicy::from_policy_document(&document, "lobby").unwrap();
         assert_eq!((new.dated().version, new.dated().from), (4, UnixSeconds(99)));
+    }
+
+    /// A document with a pattern, levels and moderation.
+    fn patterned() -> String {
+        let more = r#""stake_levels": [1, 10], "moderation": {"lists": [], "list_window": 60, "report_days": 30,
+            "report_recipients": []}, "epoch": 1"#;
+        let scope = |name: &str| Scope::new(&REGISTRY, name).to_string();
+        DOCUMENT.replace("lobby", "room/*").replace("SCOPE", &scope("room/*")).replace(r#""epoch": 1"#, more)
+    }
+
+    #[test]
+    fn a_pattern_is_bound_to_one_of_its_scopes() {
+        let bound = BoundPolicy::from_policy_document(&patterned(), "room/kitchen").unwrap();
+        assert_eq!(bound.scope(), Scope::new(&REGISTRY, "room/kitchen"));
+        assert_eq!(
+            (bound.values().name.as_str(), bound.dated().policy.name.as_str()),
+            ("room/kitchen", "room/kitchen")
+        );
+        let attic = bound.for_scope("room/attic").unwrap();
+        assert_eq!(attic.scope(), Scope::new(&REGISTRY, "room/attic"));
+        for name in ["room", "room/", "lobby"] {
+            assert!(matches!(bound.for_scope(name), Err(BoundPolicyError::NoSuchScope(_))), "{name}");
+            let read = BoundPolicy::from_policy_document(&patterned(), name);
+            assert!(matches!(read, Err(BoundPolicyError::NoSuchScope(_))), "{name}");
+        }
+        // The scope that a relay states is that of the published name.
+        let wrong = patterned().replace(&Scope::new(&REGISTRY, "room/*").to_string(), &attic.scope().to_string());
+        let refused = BoundPolicy::from_policy_document(&wrong, "room/attic");
+        assert!(matches!(refused, Err(BoundPolicyError::OtherScope { .. })));
+        #[cfg(feature = "notes")]
+        assert_eq!(bound.policy_hash().unwrap(), attic.policy_hash().unwrap());
+        assert!(bound.confirmed_by(&attic).is_ok());
+    }
+
+    #[test]
+    fn the_lowest_level_is_stated_unless_another_is_chosen() {
+        let bound = BoundPolicy::from_policy_document(&patterned(), "room/kitchen").unwrap();
+        let now = UnixSeconds(1_795_176_000);
+        let of = |bound: &BoundPolicy| {
+            let of_epoch = bound.requirement_of(bound.values().epoch_at(now)).unwrap();
+            assert_eq!(of_epoch, bound.requirement_at(now));
+            (bound.level(), of_epoch.min_stake, bound.requirement_on(Day::at(now)).min_stake)
+        };
+        assert_eq!(of(&bound), (1, 1, 1));
+        assert_eq!(of(&bound.clone().at_level(10).unwrap()), (10, 10, 10));
+        let refused = bound.at_level(5);
+        assert!(matches!(&refused, Err(BoundPolicyError::NoSuchLevel { level: 5, levels, .. }) if levels == &[1, 10]));
+    }
+
+    #[test]
+    fn a_report_has_its_own_scope_the_lowest_level_and_todays_day() {
+        let bound = BoundPolicy::from_policy_document(&patterned(), "room/kitchen").unwrap().at_level(10).unwrap();
+        let nullifier = Nullifier::from_be_bytes(&[7; 32]).unwrap();
+        let report = bound.for_report(nullifier).unwrap();
+        let name = format!("report/room/kitchen/{}", "07".repeat(32));
+        assert_eq!((report.scope(), report.level()), (Scope::new(&REGISTRY, &name), 1));
+        let now = UnixSeconds(1_795_176_000);
+        let requirement = Requirement { min_stake: 1, since_max: Day(Day::at(now).0 - 2) };
+        assert_eq!(report.requirement_at(now), requirement);
+        assert_eq!(report.requirement_of(report.values().epoch_at(now)), None);
+        let quiet = patterned().replace(r#""report_days": 30"#, r#""report_days": 0"#);
+        let quiet = BoundPolicy::from_policy_document(&quiet, "room/kitchen").unwrap();
+        assert!(matches!(quiet.for_report(nullifier), Err(BoundPolicyError::NoReports(_))));
     }
 
     #[cfg(feature = "notes")]

@@ -1,5 +1,7 @@
 //! Reader of the wallet's files: big-endian, exact in length, sealed with a checksum.
 
+use core::ops::RangeInclusive;
+
 use sha2::{Digest, Sha256};
 
 /// A SHA-256 digest.
@@ -72,16 +74,20 @@ impl<'a> Reader<'a> {
         Self { bytes, offset: 0 }
     }
 
-    /// Checks the kind of the file, then its version, then its checksum; reading starts after the version. In this
-    /// order, a newer or foreign file is reported as such and not as damaged.
-    pub(super) fn unseal(bytes: &'a [u8], magic: &[u8], version: u8) -> Result<Self, FormatError> {
+    /// Checks the kind of the file, then its version, then its checksum; reading starts after the version, which is
+    /// returned. In this order, a newer or foreign file is reported as such and not as damaged.
+    pub(super) fn unseal(
+        bytes: &'a [u8],
+        magic: &[u8],
+        versions: RangeInclusive<u8>,
+    ) -> Result<(Self, u8), FormatError> {
         let mut reader = Self::new(bytes);
         if !bytes.starts_with(magic) {
             return Err(reader.before(0, FormatErrorKind::Foreign));
         }
         reader.take(magic.len())?;
         let [found] = reader.array()?;
-        if found != version {
+        if !versions.contains(&found) {
             return Err(reader.before(1, FormatErrorKind::UnknownVersion(found)));
         }
         let Some(length) = bytes.len().checked_sub(Checksum::LENGTH).filter(|length| *length >= reader.offset) else {
@@ -92,7 +98,7 @@ impl<'a> Reader<'a> {
             return Err(FormatError { offset: length, kind: FormatErrorKind::Checksum });
         }
         reader.bytes = content;
-        Ok(reader)
+        Ok((reader, found))
     }
 
     /// Returns an error about the last `bytes` bytes.

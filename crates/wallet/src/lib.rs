@@ -24,6 +24,8 @@
 //!     min_age_days: 7,
 //!     root_window: 3_600,
 //!     max_clock_skew: 20,
+//!     stake_levels: Vec::new(),
+//!     moderation: None,
 //! };
 //! let policy = BoundPolicy::new(registry, policy)?;
 //! let quota = policy.quota(&terms);
@@ -50,9 +52,11 @@
 //! - [`ledger`]: the used message ids. An id is durably reserved there before a proof is made with it.
 //! - [`members`]: the path of a member, from a relay that does not learn which member it is, or from a copy of the
 //!   tree.
-//! - [`Poster`]: proves messages of one member in one scope under message ids that a ledger reserved.
+//! - [`Poster`]: proves messages of one member in one scope under message ids that a ledger reserved. [`MessagePass`] is
+//!   what it makes.
+//! - [`moderation`]: lists of struck posts, deletions, appeals and reports.
 //! - [`make_badge`]: makes a badge for a chat key.
-//! - [`verify_post`], [`verify_badge`], [`recover`]: the checks of a receiver, against its [`AcceptedRoots`].
+//! - [`verify_post`], [`verify_message`], [`verify_badge`], [`recover`]: the checks of a receiver, against its [`AcceptedRoots`].
 //! - [`identity`]: seeds, and the secrets derived from them.
 //!
 //! Without features the crate has no files, sockets or clock, so bindings to other languages need no rules of their own.
@@ -63,6 +67,7 @@
 //! - `desktop`: also identities in encrypted files, seeds that an Ethereum wallet derives by a signature, and a folder of
 //!   proving keys.
 //! - `notes`: pins of policies by hash, and signed policies.
+//! - `reports`: encryption of reports with age.
 //! - `http`: path sync from a relay over HTTP.
 
 // docs.rs shows which feature an item needs.
@@ -78,12 +83,15 @@ pub mod identity;
 pub mod keys;
 pub mod ledger;
 pub mod members;
+pub mod moderation;
+mod pass;
 mod poster;
 mod trusted;
 mod verify;
 
 pub use badge::{BadgeError, make_badge};
 pub use bound_policy::{BoundPolicy, BoundPolicyError};
+pub use pass::MessagePass;
 pub use poster::{Poster, PosterError};
 pub use trusted::{KeyRefusal, trusted_key};
-pub use verify::{AcceptedRoots, RecoverFailure, VerifiedPost, recover, verify_badge, verify_post};
+pub use verify::{AcceptedRoots, RecoverFailure, VerifiedPost, recover, verify_badge, verify_message, verify_post};

@@ -4,9 +4,13 @@ use core::num::NonZeroU16;
 
 use quotapass_circuits::{
     badge::Badge,
-    formats::wire::{BadgePass, PostHead},
+    formats::{
+        recorded::RecordedHead,
+        wire::{BadgePass, PassKind, PostHead},
+    },
     identity::IdentitySecret,
     membership::Root,
+    moderation::Entry,
     post::{Post, PostPublic},
     share::RecoverError,
     signal::Epoch,
@@ -15,6 +19,7 @@ use quotapass_circuits::{
 use quotapass_protocol::{Evidence, RootHistory, UnixSeconds, Verdict};
 
 use super::BoundPolicy;
+use crate::moderation::{VerifiedLists, check_versions};
 
 /// The roots that passes may be proved against.
 ///
@@ -50,7 +55,7 @@ pub struct VerifiedPost {
 }
 
 /// Checks a post at `now`, in the order of a relay: head, epoch, requirement, root, signal, the proof's points, the
-/// proof.
+/// proof. For scopes with lists, see [`verify_message`].
 ///
 /// # Errors
 /// A verdict other than [`Verdict::Accepted`]. Verdicts that need a record of earlier posts, such as
@@ -63,11 +68,53 @@ pub fn verify_post(
     accepted_roots: &(impl AcceptedRoots + ?Sized),
     now: UnixSeconds,
 ) -> Result<VerifiedPost, Verdict> {
-    let (pass, proof) = PostHead::from_bytes(pass)?;
+    verify(verifier, None, policy, message, pass, accepted_roots, now)
+}
+
+/// Checks a post with or without records at `now`, as [`verify_post`] does, and then its records. In a scope with lists it
+/// must have records for all of them, in versions that are accepted here; in a scope without lists it must have none.
+///
+/// # Errors
+/// A verdict other than [`Verdict::Accepted`]; [`Verdict::ListMismatch`] among them.
+pub fn verify_message(
+    verifier: &Verifier<Post>,
+    lists: &VerifiedLists,
+    policy: &BoundPolicy,
+    message: &[u8],
+    pass: &[u8],
+    accepted_roots: &(impl AcceptedRoots + ?Sized),
+    now: UnixSeconds,
+) -> Result<VerifiedPost, Verdict> {
+    verify(verifier, Some(lists), policy, message, pass, accepted_roots, now)
+}
+
+fn verify(
+    verifier: &Verifier<Post>,
+    lists: Option<&VerifiedLists>,
+    policy: &BoundPolicy,
+    message: &[u8],
+    pass: &[u8],
+    accepted_roots: &(impl AcceptedRoots + ?Sized),
+    now: UnixSeconds,
+) -> Result<VerifiedPost, Verdict> {
+    let (pass, proof, records) = match PassKind::of(pass)? {
+        PassKind::Recorded => {
+            let head = RecordedHead::from_bytes(pass)?;
+            (head.post, head.proof, head.lists)
+        }
+        _ => {
+            let (head, proof) = PostHead::from_bytes(pass)?;
+            (head, proof, Vec::new())
+        }
+    };
     let epoch = pass.epoch;
     policy.history().check_post(&(&pass).into(), now, |window| accepted_roots.check(pass.root, window, now))?;
+    check_versions(lists, policy.values().lists(), &records)?;
     let public = pass.public(policy.scope(), message)?;
     verifier.verify(&public, &proof.decode()?).map_err(|_| Verdict::InvalidProof)?;
+    if let Some(lists) = lists {
+        lists.verify(Entry::of(&public), &records)?;
+    }
     Ok(VerifiedPost { epoch, public })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::BlockNumber;
 use quotapass_circuits::{
-    membership::{Member, MemberIndex, TreeChange},
+    membership::{Member, MemberIndex, Root, TreeChange},
     time::UnixSeconds,
 };
 
@@ -18,7 +18,38 @@ struct BlockChanges {
     zeroed: Vec<(MemberIndex, Member)>,
 }
 
+type Blocks = BTreeMap<BlockNumber, BlockChanges>;
+
 impl Follower {
+    /// Returns whether the tree ever had this root at the end of a block, up to [`head`](Self::head). The registry is not
+    /// asked. The cost is that of hashing the whole tree again, unless the root is found early; recent roots come first.
+    ///
+    /// # Errors
+    /// [`FollowError::NotSynced`], and others if the store fails.
+    pub fn had_root(&self, root: Root) -> Result<bool, FollowError> {
+        let mut tree = self.tree()?.clone();
+        let mut blocks = self.blocks()?;
+        while tree.root() != root {
+            let Some((_, BlockChanges { added, zeroed })) = blocks.pop_last() else { return Ok(false) };
+            let before = tree.len() - added.len();
+            let restored: Vec<_> = zeroed.into_iter().filter(|(index, _)| (index.0 as usize) < before).collect();
+            tree.rewind(before, &restored)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns the changes of all blocks.
+    fn blocks(&self) -> Result<Blocks, FollowError> {
+        let mut blocks = Blocks::new();
+        self.store.for_each_member(|index, stored| {
+            blocks.entry(stored.added).or_default().added.push((index, stored.member));
+            if let Some(block) = stored.zeroed {
+                blocks.entry(block).or_default().zeroed.push((index, stored.member));
+            }
+        })?;
+        Ok(blocks)
+    }
+
     /// Returns the root at [`head`](Self::head) and the earlier roots that were current at `since` or later, oldest
     /// first. Each is the root at the end of a block. The registry is only asked for the times of blocks.
     ///
@@ -33,13 +64,7 @@ impl Follower {
         since: UnixSeconds,
     ) -> Result<Vec<RootChange>, FollowError> {
         let mut tree = self.tree()?.clone();
-        let mut blocks = BTreeMap::<BlockNumber, BlockChanges>::new();
-        self.store.for_each_member(|index, stored| {
-            blocks.entry(stored.added).or_default().added.push((index, stored.member));
-            if let Some(block) = stored.zeroed {
-                blocks.entry(block).or_default().zeroed.push((index, stored.member));
-            }
-        })?;
+        let mut blocks = self.blocks()?;
         let numbers: Vec<BlockNumber> = blocks.keys().copied().collect();
         // The times of blocks grow with their numbers.
         let (mut low, mut high) = (0, numbers.len());

@@ -3,7 +3,7 @@
 use core::num::{NonZeroU16, NonZeroU32};
 use std::collections::BTreeMap;
 
-use quotapass_circuits::signal::{Epoch, Scope};
+use quotapass_circuits::signal::{Epoch, Scope, SignalHash, ZeroSignal};
 use quotapass_protocol::UnixSeconds;
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
 const KEPT_SECONDS: u64 = 30 * 86_400;
 /// Maximum number of scopes that are stored one by one.
 pub(super) const MAX_ENTRIES: usize = 1_024;
+/// Maximum number of messages of one scope that are stored, the newest.
+pub(super) const MAX_SIGNALS: usize = 128;
 
 /// Reason why no message id was reserved. Nothing changes then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +69,9 @@ pub enum LedgerRefusal {
         /// When ids can be reserved again.
         resumes_at: UnixSeconds,
     },
+    /// The message cannot be proved.
+    #[error(transparent)]
+    Signal(#[from] ZeroSignal),
 }
 
 /// The stored state of one scope and epoch length.
@@ -78,6 +83,15 @@ pub(super) struct Entry {
     pub(super) used: u16,
     /// All epochs that were ever entered, the current one included.
     pub(super) entered: EnteredEpochs,
+    /// The message of each id of the current epoch, ascending by id, at most [`MAX_SIGNALS`]. Ids that were reserved for
+    /// any message are not in it.
+    pub(super) signals: Vec<(u16, SignalHash)>,
+}
+
+impl Entry {
+    fn id_of(&self, signal: SignalHash) -> Option<u16> {
+        self.signals.iter().find(|(_, known)| *known == signal).map(|(id, _)| *id)
+    }
 }
 
 /// The key of an entry: different epoch lengths never share nullifiers, so they are counted separately.
@@ -89,8 +103,12 @@ pub(super) type EntryKey = (Scope, NonZeroU32);
 /// can keep one in its own database. A program that stores a book itself must store it after [`reserve`](Self::reserve)
 /// and before it uses the reservation.
 ///
-/// No sequence of calls gives an id twice in an epoch: ids are counted up within the last epoch entered, and an epoch
-/// that was left is never entered again.
+/// No sequence of calls gives an id twice in an epoch, except for the same message: ids are counted up within the last
+/// epoch entered, and an epoch that was left is never entered again.
+///
+/// The book has the signal hashes of the newest messages of the current epochs, so that a message whose pass must be made
+/// again keeps its id. A reader of the book can therefore tell which of these messages are its owner's. When an epoch is
+/// over, its hashes are removed with the next reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     pub(super) owner: LedgerOwner,
@@ -125,6 +143,7 @@ impl Book {
         let mut book = Self { share, ..self.clone() };
         for entry in book.entries.values_mut() {
             entry.used = share.ids_below(NonZeroU16::MAX);
+            entry.signals.clear();
         }
         book.suspect(now.max(book.last_use));
         book
@@ -150,26 +169,60 @@ impl Book {
         self.suspect_until
     }
 
-    /// Reserves the next free id of the epoch at `now`.
+    /// Reserves the next free id of the epoch at `now`, for any message.
     ///
     /// # Errors
     /// [`LedgerRefusal`]; the book is then unchanged.
     pub fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerRefusal> {
+        self.reserve_for(now, quota, None)
+    }
+
+    /// Reserves an id of the epoch at `now` for a message: the id that was reserved for the same message in this epoch, or
+    /// the next free one. The book is unchanged in the first case.
+    ///
+    /// A pass must be made again if the root, a list or the policy has moved on before a relay accepted it. With another
+    /// id it would be a second post. The same id is safe for the same message alone: share and nullifier are then the
+    /// same, and a relay that has the first pass answers that the second is a replay.
+    ///
+    /// # Errors
+    /// [`LedgerRefusal`]; the book is then unchanged.
+    pub fn reserve_message(
+        &mut self,
+        now: UnixSeconds,
+        quota: &Quota,
+        message: &[u8],
+    ) -> Result<Reservation, LedgerRefusal> {
+        let signal = SignalHash::new(quota.scope, Epoch::at(quota.epoch_seconds, now), message)?;
+        self.reserve_for(now, quota, Some(signal))
+    }
+
+    pub(super) fn reserve_for(
+        &mut self,
+        now: UnixSeconds,
+        quota: &Quota,
+        signal: Option<SignalHash>,
+    ) -> Result<Reservation, LedgerRefusal> {
         let epoch = Epoch::at(quota.epoch_seconds, now);
         let own = self.share.ids_below(quota.limit);
         if own == 0 {
             return Err(LedgerRefusal::NothingForDevice { limit: quota.limit, share: self.share });
         }
         let used = self.used(epoch, quota)?;
+        // An id at or above a limit that was lowered since proves nothing.
+        let former = self.entry(quota).filter(|entry| entry.current == epoch.number());
+        let former = former.zip(signal).and_then(|(entry, signal)| entry.id_of(signal));
+        if let Some(message_id) = former.filter(|id| *id < quota.limit.get()) {
+            return Ok(Reservation { epoch, message_id, left: own.saturating_sub(used), signal, is_again: true });
+        }
         let id = if used < own { self.share.id(used) } else { None };
         let Some(message_id) = id else {
             let next_begins = self.next_begins(epoch, quota);
             return Err(LedgerRefusal::QuotaUsed { used: own, limit: quota.limit, share: self.share, next_begins });
         };
-        self.enter(epoch, quota, used + 1);
+        self.enter(epoch, quota, used + 1, signal.map(|signal| (message_id, signal)));
         self.last_use = now;
         self.forget(now, (quota.scope, quota.epoch_seconds));
-        Ok(Reservation { epoch, message_id, left: own - used - 1 })
+        Ok(Reservation { epoch, message_id, left: own - used - 1, signal, is_again: false })
     }
 
     /// Status of a quota at `now`.
@@ -231,7 +284,7 @@ impl Book {
         Epoch::new(quota.epoch_seconds, next).begins()
     }
 
-    fn enter(&mut self, epoch: Epoch, quota: &Quota, used: u16) {
+    fn enter(&mut self, epoch: Epoch, quota: &Quota, used: u16, message: Option<(u16, SignalHash)>) {
         let number = epoch.number();
         // A scope without an entry may have had one: every epoch that may have been forgotten counts as entered.
         let forgotten = self.forgotten_until.map(|until| Epoch::at(quota.epoch_seconds, until).number());
@@ -239,15 +292,26 @@ impl Book {
             current: number,
             used,
             entered: forgotten.map_or_else(|| EnteredEpochs::new(number), EnteredEpochs::up_to),
+            signals: Vec::new(),
         });
+        if entry.current != number {
+            entry.signals.clear();
+        }
+        entry.signals.extend(message);
+        entry.signals.drain(..entry.signals.len().saturating_sub(MAX_SIGNALS));
         entry.current = number;
         entry.used = used;
         entry.entered.enter(number);
     }
 
-    /// Drops entries that are long past, and the oldest ones if there are too many. They are summarised by one time: a
-    /// scope without an entry cannot enter epochs up to that time.
+    /// Drops the messages of epochs that are over, entries that are long past, and the oldest entries if there are too
+    /// many. Dropped entries are summarised by one time: a scope without an entry cannot enter epochs up to that time.
     fn forget(&mut self, now: UnixSeconds, kept: EntryKey) {
+        for ((_, seconds), entry) in &mut self.entries {
+            if Epoch::new(*seconds, entry.current).ends() <= now {
+                entry.signals.clear();
+            }
+        }
         let last = |(key, entry): (&EntryKey, &Entry)| (Epoch::new(key.1, entry.entered.last()), *key);
         while let Some((epoch, key)) =
             self.entries.iter().filter(|(key, _)| **key != kept).map(last).min_by_key(|(epoch, _)| epoch.begins())

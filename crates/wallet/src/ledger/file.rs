@@ -5,13 +5,13 @@ use quotapass_protocol::UnixSeconds;
 use super::{
     book::Book,
     disk::Stamp,
-    format::{put_book, put_option, read_book, read_option},
+    format::{VERSION, VERSIONS, put_book, put_option, read_book, read_option},
 };
 use crate::bytes::{Checksum, FormatError, Reader, seal};
 
 const LEDGER_MAGIC: &[u8] = b"quotapass-ledger";
 const WITNESS_MAGIC: &[u8] = b"quotapass-witness";
-const VERSION: u8 = 1;
+const WITNESS_VERSION: u8 = 1;
 
 /// Content of a ledger file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +38,11 @@ impl LedgerFile {
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::unseal(bytes, LEDGER_MAGIC, VERSION)?;
+        let (mut reader, version) = Reader::unseal(bytes, LEDGER_MAGIC, VERSIONS)?;
         let generation = reader.u64()?;
         let previous = Checksum(reader.array()?);
         let stamp = read_option(&mut reader)?.map(|[inode, born]| Stamp { inode, born });
-        let book = read_book(&mut reader)?;
+        let book = read_book(&mut reader, version)?;
         reader.end()?;
         Ok(Self { generation, previous, stamp, book })
     }
@@ -61,7 +61,7 @@ pub(super) struct Witness {
 impl Witness {
     /// The bytes: magic | version u8 | checksum of the ledger 32 | generation u64 | last use u64 | SHA-256.
     pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = [WITNESS_MAGIC, &[VERSION]].concat();
+        let mut bytes = [WITNESS_MAGIC, &[WITNESS_VERSION]].concat();
         bytes.extend(self.ledger.0);
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(self.last_use.0.to_be_bytes());
@@ -69,7 +69,7 @@ impl Witness {
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::unseal(bytes, WITNESS_MAGIC, VERSION)?;
+        let (mut reader, _) = Reader::unseal(bytes, WITNESS_MAGIC, WITNESS_VERSION..=WITNESS_VERSION)?;
         let witness =
             Self { ledger: Checksum(reader.array()?), generation: reader.u64()?, last_use: UnixSeconds(reader.u64()?) };
         reader.end()?;

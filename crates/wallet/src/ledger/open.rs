@@ -209,7 +209,7 @@ impl Ledger {
         Ok(Self { store, _locks: locks })
     }
 
-    /// Reserves the next free id of the epoch at `now`. On return, the reservation is on the disk.
+    /// Reserves the next free id of the epoch at `now`, for any message. On return, the reservation is on the disk.
     ///
     /// If the ledger was opened with a [`gap`](Self::gap), the first call records it and is refused with
     /// [`LedgerRefusal::MayBeStale`](super::LedgerRefusal::MayBeStale).
@@ -218,6 +218,20 @@ impl Ledger {
     /// [`LedgerError::Refused`] says when an id can be reserved; [`LedgerError::Io`] if the disk cannot be written.
     pub fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
         self.store.reserve(now, quota)
+    }
+
+    /// Reserves an id of the epoch at `now` for a message: the one that the message has already, or the next free one. See
+    /// [`Book::reserve_message`]. On return, the reservation is on the disk.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn reserve_message(
+        &mut self,
+        now: UnixSeconds,
+        quota: &Quota,
+        message: &[u8],
+    ) -> Result<Reservation, LedgerError> {
+        self.store.reserve_message(now, quota, message)
     }
 
     /// Status of a quota at `now`.

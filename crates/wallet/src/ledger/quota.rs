@@ -6,7 +6,7 @@ use quotapass_circuits::{
     identity::IdentityCommitment,
     membership::Terms,
     registry_id::RegistryId,
-    signal::{Epoch, Scope},
+    signal::{Epoch, Scope, SignalHash},
 };
 use quotapass_protocol::UnixSeconds;
 
@@ -86,6 +86,12 @@ impl DeviceShare {
         let id = position.checked_mul(self.devices.get())?.checked_add(self.device)?;
         (id < u16::MAX).then_some(id)
     }
+
+    /// The position of an id; `None` if it is not the device's.
+    pub(super) fn position(self, id: u16) -> Option<u16> {
+        let above = id.checked_sub(self.device)?;
+        (above % self.devices == 0).then(|| above / self.devices)
+    }
 }
 
 impl core::fmt::Display for DeviceShare {
@@ -114,15 +120,18 @@ impl Quota {
     }
 }
 
-/// A reserved message id, which is never given out again. [`Poster::prove`](crate::Poster::prove) consumes it.
+/// A reserved message id. [`Poster::prove`](crate::Poster::prove) consumes it.
 ///
 /// Two messages under one id reveal the secret. Only a ledger makes a reservation, and it has no `Clone`, so one
-/// reservation proves at most one message.
+/// reservation proves at most one message. An id is given out again for the same message alone, whose pass then has the
+/// same share and the same nullifier: such a reservation proves no other message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reservation {
     pub(super) epoch: Epoch,
     pub(super) message_id: u16,
     pub(super) left: u16,
+    pub(super) signal: Option<SignalHash>,
+    pub(super) is_again: bool,
 }
 
 impl Reservation {
@@ -139,6 +148,24 @@ impl Reservation {
     /// Returns the number of ids that this device can still reserve in this epoch.
     pub const fn left(&self) -> u16 {
         self.left
+    }
+
+    /// Returns the only message that the id may be used for, by its signal hash; `None` if the id was never given out
+    /// before and never will be again.
+    pub const fn signal(&self) -> Option<SignalHash> {
+        self.signal
+    }
+
+    /// Returns whether the message had this id before, so that nothing was used up. A relay that has accepted the earlier
+    /// pass answers that the new one is a replay.
+    pub const fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// The reservation of message id 0 for a report, which needs no ledger: the message of a report follows from its
+    /// scope, so that all devices of a member make the same share, and a second report is a replay.
+    pub(crate) const fn of_report(epoch: Epoch, signal: SignalHash) -> Self {
+        Self { epoch, message_id: 0, left: 0, signal: Some(signal), is_again: false }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use quotapass_protocol::UnixSeconds;
 
 use super::{
-    book::Book,
+    book::{Book, LedgerRefusal},
     disk::{Disk, Stored, replace},
     error::LedgerError,
     file::{LedgerFile, Witness},
@@ -260,15 +260,40 @@ impl<D: Disk> Store<D> {
         self.gap
     }
 
-    /// Reserves an id; on return, the reservation is on the disk.
+    /// Reserves an id for any message; on return, the reservation is on the disk.
     pub(super) fn reserve(&mut self, now: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
+        self.reserve_in(now, |book| book.reserve(now, quota))
+    }
+
+    /// Reserves an id for a message; on return, the reservation is on the disk.
+    pub(super) fn reserve_message(
+        &mut self,
+        now: UnixSeconds,
+        quota: &Quota,
+        message: &[u8],
+    ) -> Result<Reservation, LedgerError> {
+        self.reserve_in(now, |book| book.reserve_message(now, quota, message))
+    }
+
+    fn reserve_in(
+        &mut self,
+        now: UnixSeconds,
+        reserve: impl FnOnce(&mut Book) -> Result<Reservation, LedgerRefusal>,
+    ) -> Result<Reservation, LedgerError> {
         let mut book = self.book.clone();
         if self.gap.is_some() {
             book = suspected(book, now, self.witnessed_use);
             self.commit(book.clone())?;
         }
-        let reservation = book.reserve(now, quota)?;
-        self.commit(book)?;
+        let reservation = reserve(&mut book)?;
+        // A message that has an id already changes nothing, and its id is on the disk since it was reserved. A crash or a
+        // failed write may have left the witness at the state before: while it is there, an old copy of the ledger that
+        // lacks the id would look like the newest one.
+        if book != self.book {
+            self.commit(book)?;
+        } else if !self.is_witnessed {
+            self.write_witness()?;
+        }
         Ok(reservation)
     }
 

@@ -38,7 +38,7 @@ impl LightMembers {
     /// [`FormatError`] for all bytes that [`to_bytes`](Self::to_bytes) does not produce for a tree with `levels`
     /// levels.
     pub fn from_bytes(bytes: &[u8], levels: Levels) -> Result<Self, FormatError> {
-        let mut reader = Reader::unseal(bytes, MAGIC, VERSION)?;
+        let (mut reader, _) = Reader::unseal(bytes, MAGIC, VERSION..=VERSION)?;
         let index = MemberIndex(reader.u32()?);
         let commitment = reader.array()?;
         let commitment = IdentityCommitment::from_be_bytes(&commitment)

@@ -88,7 +88,7 @@ impl RelayMembers {
         format!("{}{path}", self.base)
     }
 
-    fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
+    pub(crate) fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
         let unreachable = |reason: &str| SourceError::Unreachable { url: self.shown(path), reason: reason.into() };
         let request = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

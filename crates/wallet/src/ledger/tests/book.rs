@@ -1,5 +1,8 @@
 use super::*;
-use crate::ledger::{Book, LedgerRefusal, book::MAX_ENTRIES};
+use crate::ledger::{
+    Book, LedgerRefusal,
+    book::{MAX_ENTRIES, MAX_SIGNALS},
+};
 
 const NOON: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -199,4 +202,69 @@ fn the_highest_limit_can_be_used_up() {
     let ids: Vec<u16> = std::iter::from_fn(|| book.reserve(NOON, &usual).ok()).map(|r| r.message_id).collect();
     assert!(ids.into_iter().eq(0..u16::MAX));
     assert!(matches!(book.reserve(NOON, &usual), Err(LedgerRefusal::QuotaUsed { used: u16::MAX, .. })));
+}
+
+#[test]
+fn a_message_keeps_its_id_and_every_other_takes_a_new_one() {
+    let (mut book, usual) = (book(), quota("room", 600, 9));
+    let mut id = |message: &[u8], now, quota: &Quota| {
+        let reservation = book.reserve_message(now, quota, message).unwrap();
+        assert!(reservation.signal.is_some());
+        (reservation.message_id, reservation.left)
+    };
+    assert_eq!(id(b"one", NOON, &usual), (0, 8));
+    assert_eq!(id(b"two", NOON, &usual), (1, 7));
+    assert_eq!(id(b"one", NOON + 599, &usual), (0, 7));
+    // Another scope, length or epoch gives the message another signal hash.
+    assert_eq!(id(b"two", NOON, &quota("other", 600, 9)), (0, 8));
+    assert_eq!(id(b"two", NOON, &quota("room", 60, 9)), (0, 8));
+    assert_eq!(id(b"two", NOON + 600, &usual), (0, 8));
+    assert_eq!(id(b"one", NOON + 600, &usual), (1, 7));
+    // An id for any message is not given to a message later.
+    let any = book.reserve(NOON + 600, &usual).unwrap();
+    assert_eq!((any.message_id, any.signal), (2, None));
+    assert_eq!(book.reserve_message(NOON + 600, &usual, b"three").unwrap().message_id, 3);
+}
+
+#[test]
+fn a_message_keeps_its_id_when_the_quota_is_used_and_changes_nothing() {
+    let (mut book, usual) = (book(), quota("room", 600, 2));
+    book.reserve_message(NOON, &usual, b"one").unwrap();
+    book.reserve_message(NOON, &usual, b"two").unwrap();
+    assert!(matches!(book.reserve_message(NOON, &usual, b"three"), Err(LedgerRefusal::QuotaUsed { .. })));
+    let before = book.clone();
+    let again = book.reserve_message(NOON + 1, &usual, b"two").unwrap();
+    assert_eq!((again.message_id, again.left, again.is_again), (1, 0, true));
+    assert_eq!(book, before);
+    // The cap was lowered: id 1 proves nothing any more, and no other id is free.
+    let lower = quota("room", 600, 1);
+    assert!(matches!(book.reserve_message(NOON, &lower, b"two"), Err(LedgerRefusal::QuotaUsed { .. })));
+    assert_eq!(book.reserve_message(NOON, &lower, b"one").unwrap().message_id, 0);
+    // A book that may be stale gives nothing, and an epoch that was left stays left.
+    book.suspect(NOON);
+    assert!(matches!(book.reserve_message(NOON, &usual, b"two"), Err(LedgerRefusal::MayBeStale { .. })));
+    book.confirm_current();
+    book.reserve_message(NOON + 600, &usual, b"later").unwrap();
+    assert!(matches!(book.reserve_message(NOON, &usual, b"two"), Err(LedgerRefusal::EpochLeft { .. })));
+}
+
+#[test]
+fn messages_of_epochs_that_are_over_and_of_other_shares_are_forgotten() {
+    let (mut book, usual) = (book(), quota("room", 600, u16::MAX));
+    for number in 0..MAX_SIGNALS as u16 + 3 {
+        assert_eq!(book.reserve_message(NOON, &usual, &number.to_be_bytes()).unwrap().message_id, number);
+    }
+    let held = |book: &Book| book.entries.values().map(|entry| entry.signals.len()).sum::<usize>();
+    assert_eq!(held(&book), MAX_SIGNALS);
+    // The oldest are forgotten, which costs an id and repeats none.
+    assert_eq!(book.reserve_message(NOON, &usual, &3u16.to_be_bytes()).unwrap().message_id, 3);
+    let next = MAX_SIGNALS as u16 + 3;
+    assert_eq!(book.reserve_message(NOON, &usual, &0u16.to_be_bytes()).unwrap().message_id, next);
+    let replaced = book.replaced(share(1, 2), NOON);
+    assert_eq!(held(&replaced), 0);
+    assert_eq!(Book::from_bytes(&replaced.to_bytes()), Ok(replaced));
+    book.reserve(NOON + 599, &quota("other", 60, 9)).unwrap();
+    assert_eq!(held(&book), MAX_SIGNALS);
+    book.reserve(NOON + 600, &quota("other", 60, 9)).unwrap();
+    assert_eq!(held(&book), 0);
 }

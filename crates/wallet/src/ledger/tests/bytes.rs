@@ -11,11 +11,16 @@ use crate::{
 };
 
 fn any_book() -> impl Strategy<Value = Book> {
-    let uses = prop::collection::vec((0..5u8, 1..4u32, 0..10_000u64, 1..5_000u16), 0..60);
+    let message = prop::option::of(0..20u8);
+    let uses = prop::collection::vec((0..5u8, 1..4u32, 0..10_000u64, 1..5_000u16, message), 0..60);
     (uses, 0..3u16, any::<Option<u64>>()).prop_map(|(uses, device, suspect)| {
         let mut book = Book::new(owner(1), share(device, 3));
-        for (scope, seconds, now, limit) in uses {
-            let _ = book.reserve(UnixSeconds(now * 1_000), &quota(&scope.to_string(), seconds * 60, limit));
+        for (scope, seconds, now, limit, message) in uses {
+            let (now, quota) = (UnixSeconds(now * 1_000), quota(&scope.to_string(), seconds * 60, limit));
+            let _ = match message {
+                Some(message) => book.reserve_message(now, &quota, &[message]),
+                None => book.reserve(now, &quota),
+            };
         }
         suspect.into_iter().for_each(|until| book.suspect(UnixSeconds(until)));
         book
@@ -76,12 +81,16 @@ proptest! {
         cut in prop_oneof![4 => Just(0), 1 => 0..200usize],
     ) {
         let bytes = resealed(&file.to_bytes(), &changes, cut);
-        if let Ok(read) = LedgerFile::from_bytes(&bytes) {
+        if let Ok(read) = LedgerFile::from_bytes(&bytes)
+            && bytes[b"quotapass-ledger".len()] == 2
+        {
             prop_assert_eq!(read.to_bytes(), bytes);
         }
         let bytes = resealed(&file.book.to_bytes(), &changes, cut);
         if let Ok(mut read) = Book::from_bytes(&bytes) {
-            prop_assert_eq!(read.to_bytes(), bytes);
+            if bytes[b"quotapass-book".len()] == 2 {
+                prop_assert_eq!(read.to_bytes(), bytes);
+            }
             let _ = read.reserve(UnixSeconds(1_000_000), &quota("1", 60, 100));
         }
     }
@@ -97,8 +106,10 @@ fn the_kind_of_fault_is_named_with_its_place() {
     assert_eq!(fault(b"something else"), (0, FormatErrorKind::Foreign));
     assert_eq!(fault(&bytes[..15]), (15, FormatErrorKind::Truncated));
     let mut newer = bytes.clone();
-    newer[14] = 2;
-    assert_eq!(fault(&newer), (14, FormatErrorKind::UnknownVersion(2)));
+    for version in [0, 3] {
+        newer[14] = version;
+        assert_eq!(fault(&newer), (14, FormatErrorKind::UnknownVersion(version)));
+    }
     let mut damaged = bytes.clone();
     damaged[20] ^= 1;
     assert_eq!(fault(&damaged), (bytes.len() - 32, FormatErrorKind::Checksum));
@@ -107,4 +118,61 @@ fn the_kind_of_fault_is_named_with_its_place() {
     let mut no_devices = content.to_vec();
     no_devices[77..79].fill(0);
     assert!(matches!(fault(&seal(no_devices)), (75, FormatErrorKind::Invalid(_))));
+}
+
+/// Version 1, byte for byte: one scope, of whose epochs 3,000,000 and 3,000,001 were entered.
+#[test]
+fn books_and_files_of_version_1_still_open() {
+    let mut body = [&1u64.to_be_bytes()[..], &[0x11; 20], &owner(0).commitment.to_be_bytes()].concat();
+    body.extend([0, 1, 0, 2]);
+    body.extend(1_800_000_600u64.to_be_bytes());
+    body.extend([0; 18]);
+    body.extend([0, 1]);
+    body.extend(quota("room", 600, 9).scope.to_be_bytes());
+    body.extend(600u32.to_be_bytes());
+    body.extend(3_000_001u64.to_be_bytes());
+    body.extend([0, 2, 1]);
+    body.extend([3_000_000u64.to_be_bytes(), 3_000_001u64.to_be_bytes()].concat());
+
+    let book = Book::from_bytes(&seal([&b"quotapass-book\x01"[..], &body].concat())).unwrap();
+    let head = [&b"quotapass-ledger\x01"[..], &7u64.to_be_bytes(), &[5; 32], &[0; 17]].concat();
+    let file = LedgerFile::from_bytes(&seal([head, body].concat())).unwrap();
+    assert_eq!((file.generation, &file.book), (7, &book));
+    // It goes on where it was, and is written in the new version.
+    for mut book in [book, file.book] {
+        let now = UnixSeconds(1_800_000_700);
+        let reservation = book.reserve_message(now, &quota("room", 600, 9), b"hello").unwrap();
+        assert_eq!((reservation.message_id, reservation.left), (5, 1));
+        assert_eq!(Book::from_bytes(&book.to_bytes()), Ok(book.clone()));
+        assert_eq!(book.reserve_message(now, &quota("room", 600, 9), b"hello").unwrap().message_id, 5);
+    }
+}
+
+#[test]
+fn messages_without_a_used_id_are_refused() {
+    let mut book = Book::new(owner(0), share(1, 2));
+    book.reserve_message(UnixSeconds(600), &quota("room", 600, 9), b"one").unwrap();
+    book.reserve_message(UnixSeconds(600), &quota("room", 600, 9), b"two").unwrap();
+    let content = book.to_bytes();
+    let content = &content[..content.len() - 32];
+    // The two messages are the last 68 bytes: id and signal hash.
+    let (first, second) = (content.len() - 68, content.len() - 34);
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut content = content.to_vec();
+        content[at..at + bytes.len()].copy_from_slice(bytes);
+        Book::from_bytes(&seal(content)).map_err(|error| error.kind)
+    };
+    assert_eq!(changed(first, &[0, 1]), Ok(book));
+    // Not used, another device's, twice, zero, not canonical, and more messages than there are.
+    for (at, bytes) in [
+        (second, &[0, 5][..]),
+        (first, &[0, 0]),
+        (second, &[0, 1]),
+        (first + 2, &[0; 32]),
+        (first + 2, &[0xff; 32]),
+        (first - 1, &[129]),
+    ] {
+        assert!(matches!(changed(at, bytes), Err(FormatErrorKind::Invalid(_))), "{at} {bytes:?}");
+    }
+    assert_eq!(changed(first - 1, &[3]), Err(FormatErrorKind::Truncated));
 }

@@ -1,14 +1,18 @@
-//! Model test: with devices, clocks, crashes and backups in any order, no id is ever given twice in an epoch.
+//! Model test: with devices, clocks, crashes and backups in any order, no id is ever given twice in an epoch, except for
+//! the same message.
 //!
-//! The model is the set of all ids that were given. Three events cannot be detected by any ledger and are excluded:
+//! The model is the set of all ids that were given, with their messages. Three events cannot be detected by any ledger and are excluded:
 //! ledger, inode and witness restored together; a clock that is behind by an epoch or more at the first use after a
 //! restoration; and ids used that far ahead of the clock, then lost. The last two are excluded as follows: when a
 //! restored ledger is first used, the clock is at most a few seconds before every past use.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::Path,
+};
 
 use proptest::prelude::*;
-use quotapass_circuits::signal::{Epoch, Scope};
+use quotapass_circuits::signal::{Epoch, Scope, SignalHash};
 
 use super::{disk::SimulatedDisk, *};
 use crate::ledger::{Book, History, LedgerError, LedgerRefusal, Reservation, store::Store};
@@ -31,6 +35,9 @@ enum Restored {
     NothingAtAll,
 }
 
+/// One of a few messages, so that many come again; `None` for an id for any message.
+type Message = Option<u8>;
+
 #[derive(Clone, Debug)]
 enum Step {
     Reserve {
@@ -38,6 +45,7 @@ enum Step {
         scope: u8,
         seconds: u32,
         limit: u16,
+        message: Message,
     },
     /// Power is lost during a reservation, or during the opening before it.
     Crash {
@@ -45,6 +53,7 @@ enum Step {
         steps: u32,
         seed: u64,
         reopen: bool,
+        message: Message,
     },
     Kill {
         device: usize,
@@ -81,11 +90,14 @@ fn step() -> impl Strategy<Value = Step> {
         NoWitness,
         NothingAtAll,
     ]);
-    let reserve = (device.clone(), 0..2u8, prop::sample::select(vec![60u32, 600]), 1..9u16);
+    let message = || prop::option::of(0..6u8);
+    let reserve = (device.clone(), 0..2u8, prop::sample::select(vec![60u32, 600]), 1..9u16, message());
     prop_oneof![
-        12 => reserve.prop_map(|(device, scope, seconds, limit)| Step::Reserve { device, scope, seconds, limit }),
-        4 => (device.clone(), 0..22u32, any::<u64>(), any::<bool>())
-            .prop_map(|(device, steps, seed, reopen)| Step::Crash { device, steps, seed, reopen }),
+        12 => reserve.prop_map(|(device, scope, seconds, limit, message)| {
+            Step::Reserve { device, scope, seconds, limit, message }
+        }),
+        4 => (device.clone(), 0..22u32, any::<u64>(), any::<bool>(), message())
+            .prop_map(|(device, steps, seed, reopen, message)| Step::Crash { device, steps, seed, reopen, message }),
         2 => (device.clone(), 0..22u32).prop_map(|(device, steps)| Step::Kill { device, steps }),
         1 => device.clone().prop_map(|device| Step::FullDisk { device }),
         1 => device.clone().prop_map(|device| Step::Reopen { device }),
@@ -150,9 +162,12 @@ impl Device {
         Ok(self.store.as_mut().unwrap())
     }
 
-    fn reserve(&mut self, clock: UnixSeconds, quota: &Quota) -> Result<Reservation, LedgerError> {
+    fn reserve(&mut self, clock: UnixSeconds, quota: &Quota, message: Message) -> Result<Reservation, LedgerError> {
         let now = if self.is_restored { clock.max(self.latest_use.saturating_sub(SLOW)) } else { clock };
-        let result = self.store(now).and_then(|store| store.reserve(now, quota));
+        let result = self.store(now).and_then(|store| match message {
+            Some(message) => store.reserve_message(now, quota, &[message]),
+            None => store.reserve(now, quota),
+        });
         match &result {
             Ok(_) => {
                 self.latest_use = self.latest_use.max(now);
@@ -205,18 +220,28 @@ impl Device {
 }
 
 #[derive(Default)]
-struct Given(HashSet<(Scope, Epoch, u16)>);
+struct Given(HashMap<(Scope, Epoch, u16), Option<SignalHash>>);
 
 impl Given {
-    fn take(&mut self, device: &mut Device, clock: UnixSeconds, quota: &Quota) -> Result<(), LedgerError> {
-        let reservation = device.reserve(clock, quota)?;
+    fn take(
+        &mut self,
+        device: &mut Device,
+        clock: UnixSeconds,
+        quota: &Quota,
+        message: Message,
+    ) -> Result<(), LedgerError> {
+        let reservation = device.reserve(clock, quota, message)?;
         let id = reservation.message_id;
         assert!(id < quota.limit.get() && id % 2 == device.share.device());
-        assert!(
-            self.0.insert((quota.scope, reservation.epoch, id)),
-            "id {id} was given twice in {:?}",
-            reservation.epoch
-        );
+        let (epoch, signal) = (reservation.epoch, reservation.signal);
+        let expected = message.map(|message| SignalHash::new(quota.scope, epoch, &[message]).unwrap());
+        assert_eq!(signal, expected);
+        match self.0.entry((quota.scope, epoch, id)) {
+            Entry::Vacant(entry) => drop(entry.insert(signal)),
+            Entry::Occupied(entry) => {
+                assert!(signal.is_some() && *entry.get() == signal, "id {id} was given twice in {epoch:?}");
+            }
+        }
         Ok(())
     }
 }
@@ -227,17 +252,18 @@ fn run(steps: Vec<Step>) {
     let usual = quota("0", 60, 40);
     for step in steps {
         match step {
-            Step::Reserve { device, scope, seconds, limit } => {
-                let result = given.take(&mut devices[device], clock, &quota(&scope.to_string(), seconds, limit));
+            Step::Reserve { device, scope, seconds, limit, message } => {
+                let quota = quota(&scope.to_string(), seconds, limit);
+                let result = given.take(&mut devices[device], clock, &quota, message);
                 assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_))), "{result:?}");
             }
-            Step::Crash { device, steps, seed, reopen } => {
+            Step::Crash { device, steps, seed, reopen, message } => {
                 let device = &mut devices[device];
                 if reopen {
                     device.store = None;
                 }
                 device.disk.lose_power_after(steps);
-                let result = given.take(device, clock, &usual);
+                let result = given.take(device, clock, &usual, message);
                 assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
                 device.disk.restart(seed);
                 device.store = None;
@@ -246,7 +272,7 @@ fn run(steps: Vec<Step>) {
                 // The process ends but the system keeps running: nothing that was done is lost.
                 let device = &mut devices[device];
                 device.disk.lose_power_after(steps);
-                let result = given.take(device, clock, &usual);
+                let result = given.take(device, clock, &usual, None);
                 assert!(matches!(result, Ok(()) | Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
                 device.disk.lose_power_after(u32::MAX);
                 device.store = None;
@@ -255,7 +281,7 @@ fn run(steps: Vec<Step>) {
                 let device = &mut devices[device];
                 let before = device.disk.content(Path::new(LEDGER));
                 device.disk.set_full(true);
-                let result = given.take(device, clock, &usual);
+                let result = given.take(device, clock, &usual, None);
                 assert!(matches!(result, Err(LedgerError::Refused(_) | LedgerError::Io { .. })), "{result:?}");
                 assert_eq!(device.disk.content(Path::new(LEDGER)), before);
                 device.disk.set_full(false);
@@ -279,9 +305,9 @@ fn run(steps: Vec<Step>) {
     // If a clock was far ahead when an old ledger was first used, the owner must confirm the ledger instead.
     clock = latest + 1_000_000;
     for device in &mut devices {
-        let first = given.take(device, clock, &usual);
+        let first = given.take(device, clock, &usual, None);
         assert!(matches!(first, Ok(()) | Err(LedgerError::Refused(LedgerRefusal::MayBeStale { .. }))), "{first:?}");
-        given.take(device, clock + 120, &usual).unwrap();
+        given.take(device, clock + 120, &usual, None).unwrap();
     }
 }
 
