@@ -13,8 +13,8 @@ use std::{
 use quotapass_circuits::share::Nullifier;
 use quotapass_protocol::{LogError, RootHistory, UnixSeconds, Verdict};
 use quotapass_relay::{
-    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded,
-    Relay, RelayStore, SlashClaims,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, ModerationStore, NullifierLog, Outcome,
+    PostRequest, Recorded, Relay, RelayStore, SlashClaims,
 };
 
 /// Counts the nullifiers that are recorded. A log of another store implements the same methods: `record` must be one
@@ -66,6 +66,10 @@ impl RelayStore for CountingLog {
     }
 
     fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
+    }
+
+    fn moderation(&self) -> &dyn ModerationStore {
         &self.inner
     }
 }

@@ -51,6 +51,8 @@ impl Scene {
             min_age_days: 7,
             root_window: 3_600,
             max_clock_skew: 20,
+            stake_levels: Vec::new(),
+            moderation: None,
         })
     }
 
@@ -81,7 +83,7 @@ impl Scene {
         let mut passes = core::array::from_fn(|_| Vec::new());
         for (pass, message) in passes.iter_mut().zip(messages) {
             let reservation = ledger.reserve(NOW, &poster.quota())?;
-            *pass = poster.prove(reservation, message.as_bytes(), &mut OsRng)?.to_bytes().to_vec();
+            *pass = poster.prove(reservation, message.as_bytes(), &mut OsRng)?.to_bytes();
         }
         Ok(passes)
     }

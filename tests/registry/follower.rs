@@ -2,7 +2,7 @@
 
 use core::{ops::RangeInclusive, time::Duration};
 
-use quotapass_circuits::membership::{Member, MemberIndex, MemberPath};
+use quotapass_circuits::membership::{Levels, Member, MemberIndex, MemberPath, MemberTree};
 use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     Block, ContractRefusal, FollowError, Follower, FollowerSettings, RegistryContract, RegistryError, RegistryReader,
@@ -101,6 +101,12 @@ fn the_roots_of_some_time_are_recomputed() {
         assert_eq!(recent[1..], roots[n..]);
     }
     assert_eq!(since(UnixSeconds::MAX), [(registry.root().unwrap(), UnixSeconds(0))]);
+    // All of them are found without their times, and no other root is.
+    let empty = MemberTree::new(Levels::STANDARD).root();
+    assert!(roots.iter().all(|(root, _)| follower.had_root(*root).unwrap()) && follower.had_root(empty).unwrap());
+    let elsewhere = EmbeddedBench::new();
+    join(&elsewhere, 0, 9, SMALL);
+    assert!(!follower.had_root(elsewhere.registry.root().unwrap()).unwrap());
 }
 
 #[test]

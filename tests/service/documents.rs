@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{server::*, world::*};
 
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 32] = [
     ("get", "/"),
     ("get", "/healthz"),
     ("get", "/metrics"),
+    ("get", "/moderation"),
+    ("get", "/moderation/files/{file}"),
+    ("get", "/moderation/log"),
     ("get", "/openapi.json"),
     ("get", "/page.css"),
     ("get", "/page.js"),
@@ -18,11 +21,23 @@ const ROUTES: [(&str, &str); 17] = [
     ("get", "/v1/events"),
     ("get", "/v1/members/buckets/{number}"),
     ("get", "/v1/members/upper"),
+    ("get", "/v1/moderation"),
+    ("get", "/v1/moderation/events"),
+    ("get", "/v1/moderation/{log}/appeals/{strike}"),
+    ("get", "/v1/moderation/{log}/queue"),
+    ("get", "/v1/moderation/{log}/queue/{nullifier}"),
+    ("get", "/v1/moderation/{log}/{path}"),
     ("get", "/v1/policy"),
     ("get", "/v1/roots"),
     ("get", "/v1/slashed"),
     ("get", "/v1/summary"),
+    ("post", "/v1/author"),
     ("post", "/v1/badges"),
+    ("post", "/v1/moderation/{log}/answers"),
+    ("post", "/v1/moderation/{log}/cosignatures"),
+    ("post", "/v1/moderation/{log}/decisions"),
+    ("post", "/v1/moderation/{log}/entries"),
+    ("post", "/v1/report"),
     ("post", "/v1/verify"),
 ];
 
@@ -95,6 +110,16 @@ fn every_route_is_in_the_document_and_every_answer_fits() {
     server.relay.reorganise_roots(1, []);
     for path in ["/readyz", "/v1/roots", "/v1/slashed", "/v1/summary"] {
         document.check("get", path, &server.get(path));
+    }
+}
+
+#[test]
+fn answers_about_moderation_fit_the_document() {
+    let server = crate::moderation::start();
+    let document = Document(server.get("/openapi.json").json());
+    for (path, answer) in crate::moderation::answers(&server) {
+        let method = if matches!(path, "/v1/report" | "/v1/author") { "post" } else { "get" };
+        document.check(method, path, &answer);
     }
 }
 

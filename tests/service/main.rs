@@ -7,11 +7,15 @@ mod documents;
 mod events;
 mod garbage;
 mod limits;
+mod logs;
+mod moderation;
 #[cfg(target_os = "linux")]
 mod nginx;
 mod pages;
+mod patterns;
 mod policy;
 mod proxies;
+mod records;
 mod routes;
 mod server;
 mod shadow;

@@ -1,4 +1,5 @@
-//! The status page: its files are compressed and kept by browsers, and it links to a chat; and added routes.
+//! The pages: their files are compressed and kept by browsers, load nothing from elsewhere, and link to a chat; and added
+//! routes.
 
 use std::{future::pending, net::TcpStream};
 
@@ -11,7 +12,15 @@ use crate::server::*;
 #[test]
 fn the_pages_files_are_compressed_and_revalidated() {
     let server = Server::start();
-    for path in ["/", "/page.css", "/page.js"] {
+    for path in [
+        "/",
+        "/page.css",
+        "/page.js",
+        "/moderation",
+        "/moderation/log",
+        "/moderation/files/moderation.css",
+        "/moderation/files/history.js",
+    ] {
         let plain = server.get(path);
         assert_eq!(plain.status, 200);
         assert!(!plain.headers.contains_key("content-encoding"), "{path}");
@@ -27,6 +36,23 @@ fn the_pages_files_are_compressed_and_revalidated() {
             assert_eq!(again.headers["x-content-type-options"], "nosniff");
         }
         assert_eq!(server.ask("GET", path, &[("if-none-match", "\"other\"")], &[]).status, 200);
+    }
+}
+
+#[test]
+fn the_pages_of_moderation_run_their_own_scripts_only() {
+    let server = Server::start();
+    for path in ["/moderation", "/moderation/log", "/moderation/files/moderation.js"] {
+        let policy = server.get(path).headers["content-security-policy"].clone();
+        for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(policy.contains("trusted-types 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+    }
+    for path in ["/moderation/files/none.js", "/moderation/files/..%2Fmod.rs", "/moderation/none"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.json()["hint"].is_string());
     }
 }
 

@@ -338,7 +338,7 @@ fn the_summary_has_what_was_said_of_late() {
     assert_eq!(summary["policy"]["scopes"][0]["name"], SCOPE);
     let samples = summary["samples"].as_array().unwrap();
     let sample = samples.iter().find(|sample| sample["at"] == NOW.0).unwrap();
-    assert_eq!(sample["verdicts"], json!([3, 1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0]));
+    assert_eq!(sample["verdicts"], json!([3, 1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0, 0]));
     assert!(sample["p99_ms"].as_f64().unwrap() > 0.0);
     let later = server.get(&format!("/v1/summary?since={}", NOW + 1)).json();
     assert_eq!(later["samples"], json!([]));

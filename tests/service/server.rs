@@ -41,6 +41,11 @@ impl Server {
     }
 
     pub fn with(settings: HttpSettings) -> Self {
+        Self::of(settings, relay)
+    }
+
+    /// Starts the service of a relay on a log.
+    pub fn of(settings: HttpSettings, relay: impl FnOnce(Arc<Gated>) -> Arc<Relay>) -> Self {
         let runtime = Runtime::new().unwrap();
         let (log, clock) = (Arc::new(Gated::default()), Arc::new(SettableClock::at(NOW)));
         let relay = relay(log.clone());

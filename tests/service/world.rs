@@ -9,8 +9,8 @@ use std::sync::{
 use quotapass_circuits::{formats::wire::BadgePass, share::Nullifier, signal::Epoch};
 use quotapass_protocol::{LogError, Policy, PolicyTable, RootHistory, UnixSeconds};
 use quotapass_relay::{
-    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded, Relay,
-    RelayStore, SlashClaims,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, ModerationStore, NullifierLog, Outcome, Recorded,
+    Relay, RelayStore, SlashClaims,
 };
 
 pub use quotapass_testkit::world::*;
@@ -125,6 +125,10 @@ impl RelayStore for Gated {
     fn badges(&self) -> &dyn BadgeBook {
         &self.inner
     }
+
+    fn moderation(&self) -> &dyn ModerationStore {
+        &self.inner
+    }
 }
 
 /// Creates a relay of one scope that knows the tree's root.
@@ -132,5 +136,5 @@ pub fn relay(log: Arc<Gated>) -> Arc<Relay> {
     let (table, roots) =
         (PolicyTable::new(REGISTRY, [policy()]).unwrap(), RootHistory::starting_at(world().tree.root()));
     let (posts, badges) = world().verifiers();
-    Arc::new(Relay::new(posts, badges, table, roots, log))
+    Arc::new(Relay::new(posts, badges, table, roots, log).with_author(quotapass_testkit::authors::author_verifier()))
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use quotapass_protocol::LogError;
-use quotapass_relay::{Entry, NullifierLog, Outcome};
+use quotapass_relay::{Entry, ModerationStore, NullifierLog, Outcome, SPREAD, Swap};
 use quotapass_testkit::process::until;
 use redis::Value;
 
@@ -161,4 +161,32 @@ fn slots_that_move_are_followed() {
         }
     }
     assert_eq!(log.record_all(&entries), vec![Ok(Outcome::Replay); 200]);
+}
+
+/// Records that are spread over the servers, and the others on one server, while one of the servers is killed and comes
+/// back: those of other servers can be changed, and none is lost.
+#[test]
+fn a_killed_server_takes_its_records_of_moderation_with_it_and_brings_them_back() {
+    const RECORDS: u64 = 64;
+    let mut cluster = Cluster::start();
+    let log = cluster.log();
+    let key = |of: u64| [&[SPREAD][..], &scattered(of).nullifier.to_be_bytes()].concat();
+    let keys: Vec<_> = (0..RECORDS).map(key).chain([b"xkey".to_vec()]).collect();
+    let created: Vec<_> = keys.iter().map(|key| Swap::create(key.clone(), b"a".to_vec(), None)).collect();
+    assert!(log.swap_all(&created).into_iter().all(|swapped| swapped == Ok(true)));
+    cluster.0[1].kill();
+    let changed: Vec<_> = created
+        .iter()
+        .map(|swap| Swap { expected: swap.new.clone(), new: Some(b"b".to_vec()), ..swap.clone() })
+        .collect();
+    let answers = log.swap_all(&changed);
+    assert!(answers.contains(&Ok(true)), "the other servers continue");
+    assert!(answers.iter().any(|answer| matches!(answer, Err(LogError::Unavailable(_)))));
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(true) | Err(LogError::Unavailable(_)))), "{answers:?}");
+    cluster.0[1].restart();
+    until("the server does not come back", || log.read_all(&keys).iter().all(Result::is_ok));
+    for ((value, answer), key) in cluster.log().read_all(&keys).into_iter().zip(answers).zip(&keys) {
+        let expected = if answer.is_ok() { b"b" } else { b"a" };
+        assert_eq!(value, Ok(Some(expected.to_vec())), "{key:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{env, path::Path, thread, time::Duration};
 
-use quotapass_relay::{NullifierLog, Outcome};
+use quotapass_relay::{ModerationStore, NullifierLog, Outcome, Swap};
 use quotapass_testkit::process::{child, kill_after_begin, say};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -22,7 +22,7 @@ fn no_kill_loses_an_answer() {
     let path = folder.path().join("log");
     drop(create(&path).unwrap());
     let mut rng = StdRng::seed_from_u64(4);
-    let (mut answered, mut convicted) = (0, 0);
+    let (mut answered, mut convicted, mut swapped) = (0, 0, 0);
     for kill in 0..kills {
         let begin = kill * 1_000_000;
         let said = run_and_kill(&path, begin, &mut rng);
@@ -30,6 +30,11 @@ fn no_kill_loses_an_answer() {
         for line in said {
             let (what, of) = line.split_once(' ').unwrap();
             let of: u64 = of.parse().unwrap();
+            if what == "swapped" {
+                assert_eq!(log.read(&record(of)), Ok(Some(b"second".to_vec())), "a change of {of} is gone");
+                swapped += 1;
+                continue;
+            }
             if what == "convicted" {
                 assert_eq!(log.convict(&conviction(of, 1)), Ok(false), "evidence against {of} is gone");
                 convicted += 1;
@@ -41,8 +46,15 @@ fn no_kill_loses_an_answer() {
             }
         }
     }
-    println!("{kills} kills, {answered} nullifiers and {convicted} convictions answered before them");
+    println!(
+        "{kills} kills, {answered} nullifiers, {convicted} convictions and {swapped} changes answered before them"
+    );
     assert!(answered > 0);
+}
+
+/// The key of a record of moderation.
+fn record(of: u64) -> Vec<u8> {
+    [&b"x"[..], &of.to_be_bytes()].concat()
 }
 
 fn run_and_kill(path: &Path, begin: u64, rng: &mut StdRng) -> Vec<String> {
@@ -70,6 +82,10 @@ fn child_that_records_until_killed() {
                         assert_eq!(outcome, Ok(Outcome::New));
                     }
                     say(&format!("recorded {of}."));
+                    let create = Swap::create(record(of), b"first".to_vec(), None);
+                    let change = Swap { expected: create.new.clone(), new: Some(b"second".to_vec()), ..create.clone() };
+                    assert_eq!(log.swap_all(&[create, change]), [Ok(true), Ok(true)]);
+                    say(&format!("swapped {of}."));
                     if log.convict(&conviction(of, 1)).unwrap() {
                         say(&format!("convicted {of}."));
                     }

@@ -1,7 +1,9 @@
 //! Logs on servers that are lost, as a whole or in part: nothing is accepted twice, and no log is silently created.
 
 use quotapass_protocol::LogError;
-use quotapass_relay::{Entry, LogChoice, NullifierLog, Outcome, ValkeyLog, ValkeyLogError};
+use quotapass_relay::{
+    Entry, LogChoice, ModerationStore, NullifierLog, Outcome, SPREAD, Swap, ValkeyLog, ValkeyLogError,
+};
 use quotapass_testkit::process::until;
 
 use crate::{
@@ -39,6 +41,11 @@ fn an_emptied_server_is_noticed_before_a_post_is_accepted_twice() {
         }
         assert!(is_lost(&log.convict(&conviction(0, 1))));
         assert!(is_lost(&log.convictions(0)) && is_lost(&log.probe()));
+        // A report that counted must not count twice, so nothing is said of records either.
+        for key in [b"xkey".to_vec(), [&[SPREAD][..], &[7; 32]].concat()] {
+            assert!(is_lost(&log.read(&key)) && is_lost(&log.swap(&Swap::create(key, Vec::new(), None))));
+        }
+        assert!(is_lost(&log.scan(b"x", None, 1)));
     }
     // A restart does not create a new log either. With `LogChoice::New`, one relay creates it, and the others take it.
     assert!(matches!(choose(&addresses, known), Err(ValkeyLogError::Lost(_))));

@@ -8,6 +8,7 @@ mod inputs;
 mod kills;
 mod loss;
 mod model;
+mod moderation;
 mod sentinel;
 mod server;
 mod suite;
@@ -128,4 +129,12 @@ every_store! {
     restrictions_that_are_over_are_dropped
     any_sequence_gives_what_the_model_gives
     statistics_count_what_is_there
+    a_record_changes_only_from_the_value_that_was_read
+    changes_of_a_batch_are_made_in_order
+    of_many_threads_one_makes_each_change
+    records_are_read_in_the_order_of_their_keys
+    long_ranges_are_read_whole
+    records_whose_time_is_over_are_dropped
+    statistics_count_no_record_of_moderation
+    events_of_many_relays_have_no_gap_and_no_double
 }

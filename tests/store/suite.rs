@@ -10,13 +10,21 @@ use quotapass_relay::{
     Conviction, Entry, Outcome, PersonaRecord, RelayStore, Restriction, Settlement, WorkerId, log::Fields,
 };
 
-pub use crate::model::any_sequence_gives_what_the_model_gives;
 use crate::{Fixture, inputs::*};
+pub use crate::{
+    model::any_sequence_gives_what_the_model_gives,
+    moderation::{
+        a_record_changes_only_from_the_value_that_was_read, changes_of_a_batch_are_made_in_order,
+        events_of_many_relays_have_no_gap_and_no_double, long_ranges_are_read_whole,
+        of_many_threads_one_makes_each_change, records_are_read_in_the_order_of_their_keys,
+        records_whose_time_is_over_are_dropped, statistics_count_no_record_of_moderation,
+    },
+};
 
-const THREADS: u64 = 8;
+pub const THREADS: u64 = 8;
 
 /// Runs something on `THREADS` handles at the same time.
-fn at_once<T: Send>(store: &dyn Fixture, run: impl Fn(u64, &dyn RelayStore) -> T + Sync) -> Vec<T> {
+pub fn at_once<T: Send>(store: &dyn Fixture, run: impl Fn(u64, &dyn RelayStore) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(THREADS as usize);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)

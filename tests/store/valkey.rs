@@ -3,7 +3,9 @@
 use std::{thread, time::Duration};
 
 use quotapass_protocol::LogError;
-use quotapass_relay::{Durability, Entry, NullifierLog, Outcome, ValkeyLog, ValkeyLogError, ValkeySettings};
+use quotapass_relay::{
+    Durability, Entry, ModerationStore, NullifierLog, Outcome, SPREAD, Swap, ValkeyLog, ValkeyLogError, ValkeySettings,
+};
 use quotapass_testkit::process::until;
 use redis::Value;
 
@@ -133,9 +135,18 @@ fn a_lost_answer_becomes_no_replay_and_no_conflict() {
     assert_eq!(log.convict(&conviction(0, 1)), Ok(true));
     assert_eq!(wire.to_lose(), 0);
     assert_eq!(log.convictions(0).unwrap().len(), 1);
+    for key in [b"xkey".to_vec(), [&[SPREAD][..], &[7; 32]].concat()] {
+        let create = Swap::create(key.clone(), b"a".to_vec(), None);
+        wire.lose_answers(1);
+        assert_eq!(log.swap(&create), Ok(true), "the repetition recognises its own write");
+        assert_eq!(wire.to_lose(), 0);
+        assert_eq!(log.swap(&create), Ok(false));
+        assert_eq!(log.read(&key), Ok(Some(b"a".to_vec())));
+    }
     // When every answer is lost, the outcome is unknown, and the call does not claim one.
     wire.lose_answers(u64::MAX);
     assert!(is_unavailable(&log.record(&entry(0, 2, 1))));
+    assert!(is_unavailable(&log.swap(&Swap::create(b"xother".to_vec(), Vec::new(), None))));
     wire.lose_answers(0);
     until("the log does not recover", || log.convictions(0).is_ok());
     assert_eq!(log.record(&entry(0, 3, 1)), Ok(Outcome::New));

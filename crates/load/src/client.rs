@@ -153,7 +153,7 @@ mod tests {
     fn answers_that_do_not_fit_are_errors() {
         assert!(read(Format::Binary, &[0], 2).is_err());
         assert!(read(Format::Binary, &[0, 0, 0], 2).is_err());
-        assert!(read(Format::Binary, &[12], 1).is_err());
+        assert!(read(Format::Binary, &[13], 1).is_err());
         assert!(read(Format::Json, br#"{"verdicts":[{"verdict":"lost?"}]}"#, 1).is_err());
         assert!(read(Format::Json, b"<html>", 1).is_err());
     }

@@ -77,6 +77,8 @@ impl LoadRegistry {
             min_age_days: 0,
             root_window: 3_600,
             max_clock_skew: 60,
+            stake_levels: Vec::new(),
+            moderation: None,
         };
         let folder = folder.join(&digest(seed)[..16]);
         fs::create_dir_all(&folder).map_err(LoadError::file("create", &folder))?;

@@ -8,7 +8,7 @@ use quotapass_circuits::identity::IdentityCommitment;
 use quotapass_protocol::{LogError, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
-use super::{BadgeBook, MemoryLog, NullifierLog};
+use super::{BadgeBook, MemoryLog, ModerationStore, NullifierLog};
 
 /// The name of a worker, unique among the relays that share a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -150,10 +150,11 @@ impl SlashClaims for MemoryLog {
     }
 }
 
-/// The data that relays share: nullifiers and convictions, the cases of convicted members, chat keys and restrictions.
+/// The data that relays share: nullifiers and convictions, the cases of convicted members, chat keys and restrictions,
+/// and the records of moderation.
 ///
-/// Every [`NullifierLog`] that also implements [`SlashClaims`] and [`BadgeBook`] is a store. A custom log without them
-/// implements this trait, and returns another store for the cases and for the badges, for example a [`MemoryLog`].
+/// Every [`NullifierLog`] that also implements [`SlashClaims`], [`BadgeBook`] and [`ModerationStore`] is a store. A custom
+/// log without them implements this trait, and returns another store for each of them, for example a [`MemoryLog`].
 pub trait RelayStore: NullifierLog {
     /// Returns the cases of convicted members.
     fn cases(&self) -> &dyn SlashClaims;
@@ -161,14 +162,22 @@ pub trait RelayStore: NullifierLog {
     /// Returns the chat keys and restrictions of pseudonyms. [`expire`](NullifierLog::expire) of this log must also
     /// drop the ended restrictions of the returned store.
     fn badges(&self) -> &dyn BadgeBook;
+
+    /// Returns the records of moderation. [`expire`](NullifierLog::expire) of this log must also drop the records of the
+    /// returned store whose time is over.
+    fn moderation(&self) -> &dyn ModerationStore;
 }
 
-impl<S: NullifierLog + SlashClaims + BadgeBook> RelayStore for S {
+impl<S: NullifierLog + SlashClaims + BadgeBook + ModerationStore> RelayStore for S {
     fn cases(&self) -> &dyn SlashClaims {
         self
     }
 
     fn badges(&self) -> &dyn BadgeBook {
+        self
+    }
+
+    fn moderation(&self) -> &dyn ModerationStore {
         self
     }
 }

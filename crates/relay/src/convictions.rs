@@ -118,8 +118,15 @@ impl Relay {
 
     /// Returns the member behind each post whose secret is known now.
     fn offenders(&self, candidates: &[Candidate]) -> Vec<Option<Offender>> {
-        let refused = self.slashed.refused(candidates.iter().map(Candidate::quota));
-        candidates.iter().map(|candidate| refused.offender(&candidate.quota(), candidate.entry.nullifier)).collect()
+        // Before the lock of the others is held. Reports were tested before they were recorded.
+        let tested: Vec<_> = candidates.iter().map(|candidate| self.offender_of_pattern(candidate)).collect();
+        let quotas = candidates.iter().filter(|candidate| !candidate.is_tested()).map(Candidate::quota);
+        let refused = self.slashed.refused(quotas);
+        let offender = |(candidate, tested): (&Candidate, Option<Offender>)| match candidate.is_tested() {
+            true => tested,
+            false => refused.offender(&candidate.quota(), candidate.entry.nullifier),
+        };
+        candidates.iter().zip(tested).map(offender).collect()
     }
 
     /// Refuses all further passes of a member whose secret is known since the time `since`. If it makes a difference,
@@ -200,7 +207,8 @@ impl Relay {
         let mut quotas: Vec<(Quota, Quota)> = Vec::new();
         {
             let policies = self.policies();
-            for entry in policies.iter() {
+            // The scopes of a pattern are not known ahead.
+            for entry in policies.iter().filter(|entry| !entry.is_pattern()) {
                 let cap = entry.history().highest_cap(now);
                 for policy in entry.history().holding(now) {
                     let quota = |at| (LogEpoch::new(entry.scope(), policy.epoch_at(at)), cap);

@@ -1,13 +1,14 @@
 //! The relay: the verdict on every pass (protocol, sections 7 and 8).
 //!
 //! A [`Relay`] takes a pass and its message and answers with a [`Verdict`](quotapass_protocol::Verdict). The order of
-//! checks: decode, scope, epoch, requirement, root, signal, slashed members, known replay (all cheap), then the
-//! pairing, then the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an
+//! checks: decode, scope, epoch, requirement, root, lists, signal, slashed members, known replay (all cheap), then the
+//! proof of the post, then its records, then the [nullifier log](NullifierLog). Nothing here reads a clock or does input or output: time is an
 //! argument, and a log that needs a disk or a network implements the trait.
 //!
 //! # Modules
 //!
 //! - [`engine`]: batches of incoming posts and badges, verified on threads of their own.
+//! - [`moderation`]: reports, actions of authors, decisions of moderators, and their events.
 //! - [`http`]: the service over HTTP, its metrics and its page.
 //! - [`log`]: nullifier logs on a disk and on shared servers.
 //! - [`chain`], [`slasher`], [`upkeep`]: the connections to the registry and to the clock.
@@ -75,10 +76,13 @@ mod convictions;
 pub mod engine;
 mod events;
 pub mod http;
+mod lists;
 pub mod log;
 mod members;
+pub mod moderation;
 mod nullifiers;
 mod pipeline;
+mod proofs;
 mod slashed;
 pub mod slasher;
 mod status;
@@ -100,6 +104,7 @@ pub use conviction::Conviction;
 pub use convictions::MessageLimits;
 pub use engine::{Engine, EngineSettings, OwnedBadge, OwnedPost, Progress, RelayContext, Source};
 pub use events::{EventBus, EventId, EventIdError, Occurrence, RelayEvent, Subscription};
+pub use lists::{ListFetcher, ListInForce, Lists, LogState, NoRecordKeys};
 #[cfg(feature = "embedded")]
 pub use log::embedded::{EmbeddedLog, EmbeddedLogError, EmbeddedSettings};
 #[cfg(feature = "valkey")]
@@ -107,8 +112,9 @@ pub use log::valkey::{Durability, ValkeyFiles, ValkeyLog, ValkeyLogError, Valkey
 #[cfg(any(feature = "embedded", feature = "valkey"))]
 pub use log::{LogChoice, LogIdentity, LogIdentityError};
 pub use members::LatestTree;
+pub use moderation::{Moderation, ModerationError, ModerationStore, SPREAD, Swap};
 pub use nullifiers::{Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, Recorded};
-pub use pipeline::{PostRequest, Relay, Verification};
+pub use pipeline::{PolicyChangeError, PostRequest, Relay, Verification};
 pub use slashed::SlashedMembers;
 pub use status::{ChainStatus, LogStatus, RelayStatus, SlashingStatus};
 pub use stop::StopSignal;

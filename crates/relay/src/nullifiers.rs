@@ -11,7 +11,7 @@ use quotapass_circuits::{
 };
 use quotapass_protocol::{LogError, UnixSeconds};
 
-use super::{Conviction, badges::MemoryBook, claims::Cases, log::Fields};
+use super::{Conviction, badges::MemoryBook, claims::Cases, log::Fields, moderation::MemoryRecords};
 
 /// The part of a log for one epoch of one scope. It expires as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +191,8 @@ pub trait NullifierLog: Send + Sync {
     fn convictions(&self, from: u64) -> Result<Vec<Conviction>, LogError>;
 
     /// Drops every epoch whose [`keep_until`](LogEpoch::keep_until) is `now` or before, and refuses it from then on.
-    /// Also drops restrictions of pseudonyms that ended before `now`, some of them per call.
+    /// Also drops restrictions of pseudonyms that ended before `now`, and records of moderation whose time is over, some
+    /// of them per call.
     ///
     /// # Errors
     /// [`LogError`].
@@ -228,6 +229,7 @@ pub struct MemoryLog {
     state: Mutex<MemoryContents>,
     pub(super) cases: Cases,
     pub(super) book: Mutex<MemoryBook>,
+    pub(super) moderation: Mutex<MemoryRecords>,
 }
 
 #[derive(Default)]
@@ -318,6 +320,7 @@ impl NullifierLog for MemoryLog {
         state.epochs.retain(|epoch, _| epoch.keep_until > now);
         state.expired_until = state.expired_until.max(now);
         self.book.lock().expire(now);
+        self.moderation.lock().expire(now);
         Ok(())
     }
 

@@ -6,23 +6,31 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::{RwLock, RwLockReadGuard};
 use quotapass_circuits::{
     badge::Badge,
-    formats::wire::{EncodedProof, PostHead},
+    formats::{
+        recorded::RecordedHead,
+        wire::{EncodedProof, PassKind, PostHead},
+    },
     identity::IdentityCommitment,
     membership::Root,
-    post::{Post, PostPublic},
-    proof::Proof,
+    moderation::record::Record,
+    post::Post,
     share::Nullifier,
     signal::{Epoch, Scope},
     verifier::{Verifier, VerifierCosts},
 };
 use quotapass_protocol::{
-    DatedPolicy, Horizon, LogError, Overload, PolicyError, PolicyTable, RootHistory, UnixSeconds, UnlistedScope,
-    UnlistedVerdict, Verdict,
+    DatedPolicy, Horizon, ListMismatch, LogError, Malformed, Overload, PolicyError, PolicyTable, RootHistory,
+    UnixSeconds, UnlistedScope, UnlistedVerdict, Verdict,
 };
 use rayon::prelude::*;
 
 use super::{
-    Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers, badges::VerifiedBadges, convicted::ConvictedMembers,
+    Entry, LogEpoch, MessageLimits, RelayStore, SlashedMembers,
+    badges::VerifiedBadges,
+    convicted::ConvictedMembers,
+    lists::{FailedRecords, Lists, NoRecordKeys, RecordCounts, Way},
+    moderation::{Moderated, ModerationParts},
+    proofs::{Stated, StatedRecords},
     slashed::Quota,
 };
 
@@ -33,8 +41,20 @@ pub struct PostRequest<'a> {
     pub scope: &'a str,
     /// The message.
     pub message: &'a [u8],
-    /// The encoded pass: 246 bytes.
+    /// The encoded pass: 246 bytes, or a post with records.
     pub pass: &'a [u8],
+}
+
+/// Errors of [changing](Relay::change_policies) the policies of a relay.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyChangeError {
+    /// The policies are not valid.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A policy has lists, and the relay has no keys of records.
+    #[error(transparent)]
+    Keys(#[from] NoRecordKeys),
 }
 
 /// The way in which the proofs of a batch of posts are verified. The verdicts are the same.
@@ -54,7 +74,7 @@ pub enum Verification {
 /// [changed policies](Self::change_policies) and [secrets learnt elsewhere](Self::slash), and [expires](Self::expire)
 /// old epochs from time to time.
 pub struct Relay {
-    posts: Verifier<Post>,
+    pub(super) posts: Verifier<Post>,
     badges: Verifier<Badge>,
     policies: RwLock<PolicyTable>,
     roots: RwLock<RootHistory>,
@@ -65,6 +85,10 @@ pub struct Relay {
     pub(super) convicted: ConvictedMembers,
     pub(super) limits: RwLock<Option<Arc<dyn MessageLimits>>>,
     verified_badges: VerifiedBadges,
+    pub(super) lists: Lists,
+    pub(super) failed_records: FailedRecords,
+    pub(super) record_counts: RecordCounts,
+    moderation: ModerationParts,
 }
 
 /// A post that passed the cheap checks.
@@ -78,13 +102,12 @@ pub(super) struct Candidate {
     pub(super) entry: Entry,
     /// Whether the scope is in shadow mode, in which no member is convicted.
     pub(super) is_shadow: bool,
-}
-
-/// A candidate whose proof is not decoded yet.
-struct Stated {
-    candidate: Candidate,
-    public: PostPublic,
-    proof: EncodedProof,
+    /// Whether its nullifier is recorded, with another share.
+    pub(super) is_known: bool,
+    /// Whether a pattern stands for its scope.
+    pub(super) is_of_pattern: bool,
+    /// What moderation needs to know of it.
+    pub(super) moderated: Option<Moderated>,
 }
 
 impl Candidate {
@@ -117,12 +140,44 @@ impl Relay {
             convicted: ConvictedMembers::default(),
             limits: RwLock::default(),
             verified_badges: VerifiedBadges::default(),
+            lists: Lists::default(),
+            failed_records: FailedRecords::default(),
+            record_counts: RecordCounts::default(),
+            moderation: ModerationParts::default(),
         }
     }
 
-    /// Returns whether the verifying keys of posts or badges are development keys, with which anybody can forge passes.
+    /// Returns the same relay with keys to verify records, which policies with lists need. Lists that were published
+    /// before are dropped.
+    pub fn with_records(self, small: Verifier<Record<16>>, large: Verifier<Record<128>>) -> Self {
+        Self { lists: Lists::with_verifiers(small, large), ..self }
+    }
+
+    /// Checks that the relay has the keys that its policies need. An [engine](super::Engine) does not start without them.
+    ///
+    /// # Errors
+    /// [`NoRecordKeys`] if a policy has lists and there are no keys of records.
+    pub fn check_record_keys(&self) -> Result<(), NoRecordKeys> {
+        let policies = self.policies();
+        self.lists.check_keys(policies.iter().flat_map(|entry| entry.history().all()).map(|dated| &dated.policy))
+    }
+
+    /// Returns the lists that policies enforce.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// Returns the numbers of valid and of invalid records that were verified.
+    pub fn record_counts(&self) -> (u64, u64) {
+        self.record_counts.read()
+    }
+
+    /// Returns whether a verifying key is a development key, with which anybody can forge passes.
     pub fn has_development_keys(&self) -> bool {
-        self.posts.key().is_development() || self.badges.key().is_development()
+        self.posts.key().is_development()
+            || self.badges.key().is_development()
+            || self.lists.has_development_keys()
+            || self.moderation.has_development_key()
     }
 
     /// Measures the cost of verifying posts on this machine. It takes about 40 ms; `elapsed` returns the time passed
@@ -141,10 +196,10 @@ impl Relay {
     /// acceptance and a quota conflict, a duplicate gives an acceptance and a replay.
     ///
     /// The checks go from cheap to costly, and each is made only for posts that passed the checks before: decoding of
-    /// the head, scope, epoch, requirement, root and signal; then slashed members and known replays; then decoding of
-    /// the proof's points; then the proofs of all remaining posts at once. Only posts whose proof verified are
-    /// recorded. A flood of passes for closed epochs, or of copies, therefore costs neither a square root nor a
-    /// pairing.
+    /// the head, scope, epoch, requirement, root, versions of the lists and signal; then slashed members and known
+    /// replays; then decoding of the proof's points; then the proofs of all remaining posts at once; then the records of
+    /// all posts whose proof verified, at once for each size. Only posts of which all proofs verified are recorded. A flood
+    /// of passes for closed epochs, or of copies, therefore costs neither a square root nor a pairing.
     ///
     /// A known replay needs no proof: the same nullifier with exactly the same share *was* proved before, and the
     /// verdict has no consequence, whatever bytes are in place of the proof. For any other share of a known nullifier
@@ -160,11 +215,12 @@ impl Relay {
         let seen = if checked.iter().any(Result::is_ok) { self.learn_convictions(now) } else { Ok(()) };
         let keys: Vec<_> = checked.iter().flatten().map(|stated| stated.candidate.key()).collect();
         let mut recorded = self.log.lookup_all(&keys).into_iter();
-        let refused = self.slashed.refused(checked.iter().flatten().map(|stated| stated.candidate.quota()));
+        let quotas = checked.iter().flatten().filter(|stated| !stated.candidate.is_tested());
+        let refused = self.slashed.refused(quotas.map(|stated| stated.candidate.quota()));
         let mut left = Vec::new();
         for (position, checked) in checked.into_iter().enumerate() {
-            let known = checked.and_then(|stated| {
-                let candidate = &stated.candidate;
+            let known = checked.and_then(|mut stated| {
+                let candidate = &mut stated.candidate;
                 let answer = recorded.next().unwrap_or_else(|| Err(unanswered()));
                 let failed = |error| failed(error, candidate.epoch, now);
                 seen.clone().map_err(failed)?;
@@ -173,7 +229,10 @@ impl Relay {
                 }
                 match answer.map_err(failed)? {
                     Some(recorded) if recorded.share == candidate.entry.share => Err(Verdict::Replay),
-                    _ => Ok(stated),
+                    recorded => {
+                        candidate.is_known = recorded.is_some();
+                        Ok(stated)
+                    }
                 }
             });
             match known {
@@ -183,34 +242,14 @@ impl Relay {
         }
         drop(refused);
 
-        let encoded: Vec<_> = left.iter().map(|(_, stated)| stated.proof).collect();
-        let mut candidates = Vec::with_capacity(left.len());
-        let mut proofs: Vec<(PostPublic, Proof)> = Vec::with_capacity(left.len());
-        for ((position, Stated { candidate, public, .. }), proof) in
-            left.into_iter().zip(EncodedProof::decode_many(&encoded))
-        {
-            match proof {
-                Ok(proof) => {
-                    candidates.push((position, candidate));
-                    proofs.push((public, proof));
-                }
-                Err(error) => verdicts[position] = Some(error.into()),
-            }
-        }
-        let verified = match how {
-            Verification::Together => self.posts.verify_batch(&proofs),
-            Verification::Each => self.posts.verify_each(&proofs),
-        };
-        if let Err(error) = verified {
-            for invalid in error.invalid {
-                verdicts[candidates[invalid].0] = Some(Verdict::InvalidProof);
-            }
-            candidates.retain(|(position, _)| verdicts[*position].is_none());
-        }
-
-        let (positions, candidates): (Vec<usize>, Vec<Candidate>) = candidates.into_iter().unzip();
-        let entries: Vec<Entry> = candidates.iter().map(|candidate| candidate.entry.clone()).collect();
-        let concluded = self.conclude(&candidates, self.log.record_all(&entries), now);
+        let mut proved = self.prove(how, left, &mut verdicts);
+        proved.retain_mut(|(position, candidate)| {
+            let checked = self.check_report(candidate, now).and_then(|()| self.check_author(candidate, now));
+            verdicts[*position] = checked.err();
+            verdicts[*position].is_none()
+        });
+        let (positions, candidates): (Vec<usize>, Vec<Candidate>) = proved.into_iter().unzip();
+        let concluded = self.conclude(&candidates, self.record_all(&candidates, now), now);
         for (position, verdict) in positions.into_iter().zip(concluded) {
             verdicts[position] = Some(verdict);
         }
@@ -219,20 +258,56 @@ impl Relay {
 
     /// Makes the checks that need neither the log nor the decoding of points.
     fn check_post(&self, request: &PostRequest<'_>, now: UnixSeconds) -> Result<Stated, Verdict> {
-        let (head, proof) = PostHead::from_bytes(request.pass)?;
+        let (head, proof, lists) = match PassKind::of(request.pass)? {
+            PassKind::Recorded => {
+                let RecordedHead { post, proof, lists } = RecordedHead::from_bytes(request.pass)?;
+                (post, proof, lists)
+            }
+            PassKind::Post | PassKind::Badge => {
+                let (head, proof) = PostHead::from_bytes(request.pass)?;
+                (head, proof, Vec::new())
+            }
+        };
         let epoch = head.epoch;
-        let (scope, cap, grace, is_shadow) = {
-            let policies = self.policies();
-            let entry = policies.get(request.scope).map_err(|_| policies.unlisted_verdict(request.scope, now))?;
-            let history = entry.history();
-            history.check_post(&(&head).into(), now, |window| self.check_root(head.root, now, window))?;
+        let policies = self.policies();
+        let unlisted = || policies.unlisted_verdict(request.scope, now);
+        let view = policies.get(request.scope).map_err(|_| unlisted())?;
+        let (scope, cap, grace, is_shadow, ways) = {
+            // A second message under the one id of this scope would give away the member's secret.
+            if view.report_scope().is_some_and(|report| request.message != report.message()) {
+                let reason = "the message of a report is the nullifier of the reported post";
+                return Err(Malformed::Unreadable(reason).into());
+            }
+            let history = view.history();
+            // Reports have the lists of the scope that they are about.
+            let name = view.report_scope().map_or(view.name(), |report| report.scope.as_str());
+            let ways = history.accepting(&(&head).into(), now, |policy| {
+                self.check_root(head.root, now, policy.root_window)?;
+                match self.lists.check(policy, (policies.registry(), name), &lists, now) {
+                    // A relay whose clock is on the other side of a change may have forwarded it.
+                    Err(Verdict::InvalidProof) if history.is_near_change(now) => {
+                        let expected = self.lists.expected(policy);
+                        Err(Verdict::ListMismatch(Box::new(ListMismatch { expected })))
+                    }
+                    checked => checked,
+                }
+            })?;
             self.check_horizon(history.exposure(now), now)?;
-            (entry.scope(), history.highest_cap(now), history.grace(now), policies.is_shadow(request.scope))
+            (view.scope(), history.highest_cap(now), history.grace(now), policies.is_shadow(request.scope), ways)
         };
         let public = head.public(scope, request.message)?;
         let log_epoch = LogEpoch::with(public.external_nullifier, epoch);
         let entry = Entry::new(log_epoch, public.nullifier, public.share);
-        Ok(Stated { candidate: Candidate { scope, epoch, cap, grace, entry, is_shadow }, public, proof })
+        // **Attack prevented**: a scope of reports exists for each nullifier that a sender invents. A post in one is accepted
+        // only as a report, which is about a post that was accepted and has a body.
+        let moderated = Moderated::of(self, &view, request, &entry, epoch, now);
+        if moderated.as_ref().is_some_and(Moderated::is_stray) {
+            return Err(unlisted());
+        }
+        let (is_known, is_of_pattern) = (false, view.is_of_pattern());
+        let candidate = Candidate { scope, epoch, cap, grace, entry, is_shadow, is_known, is_of_pattern, moderated };
+        let records: Vec<EncodedProof> = lists.into_iter().flat_map(|list| list.proofs).collect();
+        Ok(Stated { candidate, public, proof, records: StatedRecords { ways: distinct(ways), proofs: records } })
     }
 
     /// Checks that the newest known block is recent enough for passes of an [exposure](quotapass_protocol::Policy::exposure).
@@ -280,13 +355,15 @@ impl Relay {
     /// Replaces the list of policies at time `at`; see [`PolicyTable::change`].
     ///
     /// # Errors
-    /// [`PolicyError`]; the policies then stay unchanged.
+    /// [`PolicyChangeError`]; the policies then stay unchanged.
     pub fn change_policies(
         &self,
         policies: impl IntoIterator<Item = impl Into<DatedPolicy>>,
         at: UnixSeconds,
-    ) -> Result<(), PolicyError> {
-        self.policies.write().change(policies, at)
+    ) -> Result<(), PolicyChangeError> {
+        let policies: Vec<DatedPolicy> = policies.into_iter().map(Into::into).collect();
+        self.lists.check_keys(policies.iter().map(|dated| &dated.policy))?;
+        Ok(self.policies.write().change(policies, at)?)
     }
 
     /// Changes the verdict on scopes without a policy.
@@ -325,6 +402,10 @@ impl Relay {
         &*self.log
     }
 
+    pub(super) fn moderation_parts(&self) -> &ModerationParts {
+        &self.moderation
+    }
+
     pub(super) fn badge_verifier(&self) -> &Verifier<Badge> {
         &self.badges
     }
@@ -333,7 +414,8 @@ impl Relay {
         &self.verified_badges
     }
 
-    /// Drops the nullifiers of epochs that no policy accepts any more at `now`, and restrictions that have ended.
+    /// Drops the nullifiers of epochs that no policy accepts any more at `now`, restrictions that have ended, and records
+    /// of moderation whose time is over; and finishes changes of moderation that a crash left unfinished.
     /// Dropped epochs stay closed, so call it with the correct time.
     ///
     /// The set of these epochs does not depend on the policies: see [`LogEpoch::keep_until`].
@@ -342,8 +424,20 @@ impl Relay {
     /// [`LogError`] if the log fails.
     pub fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         self.slashed.expire(now);
-        self.log.expire(now)
+        self.lists.prune(&self.policies(), now);
+        self.log.expire(now)?;
+        self.moderation().tend(now)
     }
+}
+
+/// Returns the ways without those that are equal to an earlier one. Few policies hold at a time.
+fn distinct(ways: Vec<Way>) -> Vec<Way> {
+    ways.into_iter().fold(Vec::new(), |mut kept, way| {
+        if !kept.contains(&way) {
+            kept.push(way);
+        }
+        kept
+    })
 }
 
 /// Returns the error for a log that gave fewer answers than requested.

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use quotapass_protocol::{LogError, UnixSeconds};
 
-use super::trouble::{Trouble, TroubleKind, Troubles};
+use super::{
+    moderation::host::LogConditions,
+    trouble::{Trouble, TroubleKind, Troubles},
+};
 
 /// The relay's view of the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub struct RelayStatus {
     log: Mutex<LogStatus>,
     slashing: Mutex<SlashingStatus>,
     troubles: Troubles,
+    moderation_logs: LogConditions,
     reloads: AtomicU64,
     refused_reloads: AtomicU64,
     clock_jumps: AtomicU64,
@@ -98,6 +102,11 @@ impl RelayStatus {
     /// Returns the current troubles.
     pub fn troubles(&self) -> &Troubles {
         &self.troubles
+    }
+
+    /// Returns the states of the moderation logs that the relay hosts or follows.
+    pub fn moderation_logs(&self) -> &LogConditions {
+        &self.moderation_logs
     }
 
     /// Records that the log failed at `now`.

@@ -1,6 +1,7 @@
 //! What the test suites share. Only tests and benchmarks depend on this crate.
 //!
 //! - [`world`]: members, their tree, provers, and a policy, with posts and badges of the members.
+//! - [`records`]: records of these posts for lists of moderation logs.
 //! - [`bench`](mod@bench): registries with a token and tiers, on the embedded chain and on [`anvil`].
 //! - [`proxy`]: an endpoint that fails as a test says; [`crowd`]: many deposits at once; [`certificates`] of an authority
 //!   of a test.
@@ -21,9 +22,11 @@
 #![allow(clippy::new_without_default, reason = "a new chain is no default value")]
 
 pub mod anvil;
+pub mod authors;
 pub mod bench;
 pub mod certificates;
 pub mod crowd;
 pub mod process;
 pub mod proxy;
+pub mod records;
 pub mod world;

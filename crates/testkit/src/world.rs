@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use quotapass_circuits::{
     badge::{Badge, badge},
-    formats::wire::{BadgePass, PostPass},
+    formats::{
+        recorded::RecordedPass,
+        wire::{BadgePass, PostPass},
+    },
     identity::IdentitySecret,
     membership::{Day, Levels, Member, MemberIndex, MemberTree, Membership, Terms},
     post::{Post, post},
@@ -76,6 +79,8 @@ pub fn policy() -> Policy {
         min_age_days: 7,
         root_window: 3600,
         max_clock_skew: 20,
+        stake_levels: Vec::new(),
+        moderation: None,
     }
 }
 
@@ -94,6 +99,8 @@ pub fn scope() -> Scope {
 /// A post to prove; by default with the values of the policy.
 #[derive(Clone)]
 pub struct Posting {
+    /// The scope's name.
+    pub scope: String,
     pub member: usize,
     pub message_id: u16,
     pub message: Vec<u8>,
@@ -108,13 +115,15 @@ pub fn posting(member: usize, message_id: u16, message: &[u8]) -> Posting {
 
 pub fn posting_for(policy: &Policy, epoch: Epoch, member: usize, message_id: u16, message: &[u8]) -> Posting {
     let requirement = policy.requirement(epoch);
-    Posting { member, message_id, message: message.into(), epoch, requirement, limit_cap: policy.limit_cap }
+    let limit_cap = policy.limit_cap;
+    Posting { scope: SCOPE.into(), member, message_id, message: message.into(), epoch, requirement, limit_cap }
 }
 
 impl Posting {
     pub fn pass(&self) -> PostPass {
-        let external = ExternalNullifier::new(scope(), self.epoch);
-        let x = SignalHash::new(scope(), self.epoch, &self.message).unwrap();
+        let scope = Scope::new(&REGISTRY, &self.scope);
+        let external = ExternalNullifier::new(scope, self.epoch);
+        let x = SignalHash::new(scope, self.epoch, &self.message).unwrap();
         let (public, witness) = world().with_membership(self.member, |membership| {
             post(membership, external, x, self.requirement, self.limit_cap, self.message_id).unwrap()
         });
@@ -123,7 +132,7 @@ impl Posting {
     }
 
     pub fn prove(&self) -> Sent {
-        Sent::new(&self.message, self.pass().to_bytes().to_vec())
+        Sent { scope: self.scope.clone(), ..Sent::new(&self.message, self.pass().to_bytes().to_vec()) }
     }
 }
 
@@ -144,7 +153,9 @@ impl Sent {
 
     /// Returns the post as `quotapass post` writes it.
     pub fn json(&self) -> Value {
-        let pass = PostPass::from_bytes(&self.pass).map_or_else(|_| "AQID".into(), |pass| pass.to_text());
+        let alone = PostPass::from_bytes(&self.pass).map(|pass| pass.to_text());
+        let pass = alone.or_else(|_| RecordedPass::from_bytes(&self.pass).map(|pass| pass.to_text()));
+        let pass = pass.unwrap_or_else(|_| "AQID".into());
         match str::from_utf8(&self.message) {
             Ok(text) => json!({ "scope": self.scope, "message": text, "pass": pass }),
             Err(_) => json!({ "scope": self.scope, "message_hex": hex::encode(&self.message), "pass": pass }),

@@ -143,16 +143,22 @@ impl Relay {
 
     /// Makes the checks that need neither the book nor a pairing.
     fn check_badge(&self, scope: &str, pass: &BadgePass, now: UnixSeconds) -> Result<Scope, Verdict> {
-        let (scope, grace) = {
+        let (scope, grace, is_of_pattern) = {
             let policies = self.policies();
-            let entry = policies.get(scope).map_err(|_| policies.unlisted_verdict(scope, now))?;
+            // A scope of reports exists for each nullifier that a sender invents: no badge is kept in it.
+            let entry = policies.get(scope).ok().filter(|found| found.report().is_none());
+            let entry = entry.ok_or_else(|| policies.unlisted_verdict(scope, now))?;
             let check_root = |window| self.check_root(pass.root, now, window);
             entry.history().check_badge(&pass.requirement, now, check_root)?;
             self.check_horizon(entry.history().exposure(now), now)?;
-            (entry.scope(), entry.history().grace(now))
+            (entry.scope(), entry.history().grace(now), entry.is_of_pattern())
         };
         self.learn_convictions(now)?;
-        match self.slashed().pseudonym_offender(scope, pass.pseudonym) {
+        let offender = match is_of_pattern {
+            true => self.slashed().owner_of(scope, pass.pseudonym),
+            false => self.slashed().pseudonym_offender(scope, pass.pseudonym),
+        };
+        match offender {
             Some(offender) => Err(Verdict::SlashedMember { within_grace: offender.is_within(grace, now) }),
             None => Ok(scope),
         }

@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     ChainError, ChainSettings,
+    archive::{Questions, RootArchive},
     departures::Departures,
     limits::TreeLimits,
     link::RegistryLink,
@@ -53,6 +54,7 @@ pub struct ChainFollower {
     /// Whether the relay has roots from the chain, and not only from an earlier run.
     is_begun: bool,
     failures: u32,
+    questions: Questions,
 }
 
 impl ChainFollower {
@@ -75,6 +77,7 @@ impl ChainFollower {
             exit_delay: None,
             is_begun: false,
             failures: 0,
+            questions: Questions::new(),
             parts,
         };
         follower.parts.relay.set_message_limits(Arc::new(follower.limits.clone()));
@@ -87,6 +90,11 @@ impl ChainFollower {
     /// Returns the tree as of the last sync, for the routes of light wallets.
     pub fn members(&self) -> LatestTree {
         self.members.clone()
+    }
+
+    /// Returns what answers questions about former roots, while this follower runs.
+    pub fn archive(&self) -> RootArchive {
+        self.questions.archive()
     }
 
     /// Gives the relay the roots of an earlier run.
@@ -145,7 +153,9 @@ impl ChainFollower {
     /// # Errors
     /// [`ChainError`]; the relay then keeps its state.
     pub fn step(&mut self) -> Result<(), ChainError> {
-        match self.sync() {
+        let synced = self.sync();
+        self.questions.answer(&self.parts.copy);
+        match synced {
             Ok(synced) => self.answered(&synced),
             Err(error) => {
                 self.failed(&error);

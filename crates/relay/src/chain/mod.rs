@@ -10,6 +10,7 @@
 //! than the copy may undo is a [trouble](crate::TroubleKind::ChainReorganised), which ends when the operator makes a new
 //! copy.
 
+mod archive;
 mod departures;
 #[cfg(feature = "embedded-chain")]
 mod embedded;
@@ -20,6 +21,7 @@ mod saved;
 
 use std::time::Duration;
 
+pub use archive::{ArchiveError, RootArchive};
 #[cfg(feature = "embedded-chain")]
 pub use embedded::ClockedChain;
 pub use follow::{ChainFollower, ChainParts, RegistryCheck};

@@ -85,13 +85,14 @@ impl EngineMetrics {
 
     /// Counts a verdict on a pass for a scope.
     ///
-    /// Each listed scope has its own label; all other scopes share one. A name that a client invents must not become a
+    /// Each listed scope has its own label, which the scopes of a pattern and the reports in a scope share; all other
+    /// scopes share one. A name that a client invents must not become a
     /// time series, because anybody could create any number of them.
     pub(super) fn count(&self, verdict: &Verdict, scope: &str, policies: &PolicyTable) {
-        let listed = policies.get(scope).is_ok();
+        let listed = policies.get(scope).map(|found| found.listed().name());
         let labels = VerdictLabels {
             verdict: verdict.name(),
-            scope: if listed { scope } else { OTHER }.into(),
+            scope: listed.unwrap_or(OTHER).into(),
             mode: mode(policies.is_shadow(scope)),
         };
         self.verdicts.get_or_create(&labels).inc();

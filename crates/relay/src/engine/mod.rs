@@ -154,8 +154,10 @@ impl Engine {
     /// Starts the threads: the workers, and one that polls the log each second.
     ///
     /// # Errors
-    /// [`io::Error`] if the system cannot create a thread.
+    /// [`io::Error`] if the system cannot create a thread, and with [`NoRecordKeys`](crate::NoRecordKeys) if a policy has
+    /// lists and the relay no keys of records.
     pub fn start(relay: Arc<Relay>, context: RelayContext, settings: &EngineSettings) -> io::Result<Self> {
+        relay.check_record_keys().map_err(io::Error::other)?;
         let shared = Arc::new(Shared::new(relay, context, settings).map_err(io::Error::other)?);
         // The handle is created first, so that started threads stop if another thread cannot be started.
         let engine = Self(Arc::new(Handle(shared.clone())));
@@ -175,7 +177,33 @@ impl Engine {
     ///
     /// If they do not fit into one batch, the batches are verified one after the other. If the queue has no room for
     /// all of them, all are `overloaded`.
+    ///
+    /// A post with the nullifier of a post whose records failed is served last, and does not delay the others: a member
+    /// who is on a list of the scope sends such posts, and nothing of them is recorded.
     pub fn submit(&self, source: Source, posts: Vec<OwnedPost>) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
+        let passes = posts.iter().map(|post| post.pass.as_deref().ok());
+        let last = self.relay().failed_records.positions(passes);
+        let count = posts.len();
+        let mut parts = (Vec::with_capacity(count - last.len()), Vec::with_capacity(last.len()));
+        for (place, post) in posts.into_iter().enumerate() {
+            if last.binary_search(&place).is_ok() { &mut parts.1 } else { &mut parts.0 }.push(post);
+        }
+        let first = self.queue(source.clone(), parts.0, false);
+        let second = self.queue(source, parts.1, true);
+        async move {
+            let (mut first, mut second) = (first.await.into_iter(), second.await.into_iter());
+            let next = |place| if last.binary_search(&place).is_ok() { second.next() } else { first.next() };
+            let verdicts = (0..count).map(next);
+            verdicts.map(|verdict| verdict.unwrap_or(Verdict::Overloaded(Overload::Failure))).collect()
+        }
+    }
+
+    fn queue(
+        &self,
+        source: Source,
+        posts: Vec<OwnedPost>,
+        is_last: bool,
+    ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let count = posts.len();
         let verdicts = Vec::with_capacity(count);
@@ -183,7 +211,7 @@ impl Engine {
             // There is nothing to wait for.
             let _ = reply.send(verdicts);
         } else {
-            self.shared().submit(source, Work::Posts { posts, verdicts, reply });
+            self.shared().submit(source, Work::Posts { posts, verdicts, reply }, is_last);
         }
         async move { answer.await.unwrap_or_else(|_| vec![Verdict::Overloaded(Overload::Failure); count]) }
     }
@@ -191,7 +219,7 @@ impl Engine {
     /// Submits a badge for a verdict, like [`submit`](Self::submit).
     pub fn submit_badge(&self, source: Source, badge: OwnedBadge) -> impl Future<Output = BadgeAnswer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        self.shared().submit(source, Work::Badge { badge, answer: None, reply });
+        self.shared().submit(source, Work::Badge { badge, answer: None, reply }, false);
         async move { answer.await.unwrap_or_else(|_| Verdict::Overloaded(Overload::Failure).into()) }
     }
 

@@ -3,6 +3,11 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use quotapass_circuits::{
+    formats::wire::{POST_BYTES, PassKind},
+    moderation::MAX_SEGMENTS,
+    proof::PROOF_BYTES,
+};
 use quotapass_protocol::{Malformed, Verdict};
 use tokio::sync::oneshot;
 
@@ -19,11 +24,21 @@ pub struct OwnedPost {
     pub scope: String,
     /// The message.
     pub message: Bytes,
-    /// The encoded pass: 246 bytes.
+    /// The encoded pass: 246 bytes, or a post with records.
     pub pass: Result<Bytes, Malformed>,
 }
 
 impl OwnedPost {
+    /// Returns the work on the post in a large batch, in posts without records: each record is one more proof. It depends
+    /// on the length alone, and counts bytes that are no pass as what they claim to be.
+    pub(super) fn places(&self) -> usize {
+        let records = |pass: &[u8]| match PassKind::of(pass) {
+            Ok(PassKind::Recorded) => (pass.len().saturating_sub(POST_BYTES + 1) / PROOF_BYTES).min(MAX_SEGMENTS),
+            _ => 0,
+        };
+        1 + self.pass.as_ref().map_or(0, |pass| records(pass))
+    }
+
     /// A post that cannot be read; a scope that is not known is empty.
     pub(crate) fn unreadable(scope: String, reason: &'static str) -> Self {
         Self { scope, message: Bytes::new(), pass: Err(Malformed::Unreadable(reason)) }
@@ -75,6 +90,8 @@ pub(super) struct Submission {
     pub(super) source: Source,
     pub(super) work: Work,
     pub(super) queued_at: Instant,
+    /// Whether it is served last, whatever its source: its posts have nullifiers of posts whose records failed.
+    pub(super) is_last: bool,
 }
 
 impl Submission {
@@ -86,18 +103,32 @@ impl Submission {
         }
     }
 
-    /// Returns the number of places that it takes in a queue and in a batch: one for each missing verdict on a post, and
-    /// more for a badge, which is verified alone.
+    /// Returns the number of places that it takes in a queue and in a batch: one for each missing verdict on a post and
+    /// one for each of its records, and several for a badge, which is verified alone.
     pub(super) fn places(&self) -> usize {
         match self.work {
-            Work::Posts { .. } => self.open(),
+            Work::Posts { .. } => self.next_posts(usize::MAX).iter().map(OwnedPost::places).sum(),
             Work::Badge { .. } => BADGE_PLACES * self.open(),
         }
     }
 
-    /// Returns whether it is a badge.
-    pub(super) fn is_badge(&self) -> bool {
-        matches!(self.work, Work::Badge { .. })
+    /// Returns the number of missing verdicts that fit into `room` places, at least one, and their places. A post is not
+    /// divided from its records, so the places may exceed the room.
+    pub(super) fn portion(&self, room: usize) -> (usize, usize) {
+        let (mut count, mut places) = (0, 0);
+        match self.work {
+            Work::Posts { .. } => {
+                for post in self.next_posts(usize::MAX) {
+                    let more = places + post.places();
+                    if count > 0 && more > room {
+                        break;
+                    }
+                    (count, places) = (count + 1, more);
+                }
+            }
+            Work::Badge { .. } => (count, places) = (self.open(), self.places()),
+        }
+        (count, places)
     }
 
     /// Returns the memory that it occupies, in bytes.

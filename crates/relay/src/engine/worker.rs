@@ -109,9 +109,9 @@ impl Shared {
     }
 
     /// Queues a submission, or refuses it at once.
-    pub(super) fn submit(&self, source: Source, work: Work) {
+    pub(super) fn submit(&self, source: Source, work: Work, is_last: bool) {
         let now = Instant::now();
-        let submission = Submission { source, work, queued_at: now };
+        let submission = Submission { source, work, queued_at: now, is_last };
         let mut state = self.state.lock();
         if state.schedule.is_stopping() {
             drop(state);

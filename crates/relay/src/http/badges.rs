@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
 };
 use quotapass_circuits::{formats::wire::decode_text, share::Pseudonym, signal::ChatKeyHash};
-use quotapass_protocol::{BadgeChallenge, Possession, ScopePolicy, UnixSeconds};
+use quotapass_protocol::{BadgeChallenge, Possession, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,14 +131,18 @@ pub(super) async fn badges(
             "send content-type application/json",
         ));
     }
-    let body: BadgeBody = parse(&received.bytes)?;
+    let mut body: BadgeBody = parse(&received.bytes)?;
     admit(&service, received.client, 1)?;
     let key_check = KeyCheck {
         challenger: service.challenger.clone(),
         possession: body.possession()?,
         is_required: settings.ask_for_chat_key,
     };
-    let is_shadow = service.engine.relay().policies().is_shadow(&body.scope);
+    let is_shadow = {
+        let policies = service.engine.relay().policies();
+        received.check_name(&mut body.scope, &policies);
+        policies.is_shadow(&body.scope)
+    };
     let pass = decode_text(&body.pass).map(Bytes::from).map_err(Into::into);
     let badge = OwnedBadge { scope: body.scope, pass, key_check: Some(key_check) };
     let answer = service.engine.submit_badge(received.source.clone(), badge);
@@ -190,7 +194,7 @@ pub(super) async fn challenge(
 ) -> Result<Json<ChallengeBody>, ApiError> {
     let Query(ChallengeQuery { scope }) =
         query.map_err(|error| ApiError::bad_request(error.body_text(), "give `scope`"))?;
-    let scope = service.engine.relay().policies().get(&scope).map(ScopePolicy::scope).map_err(|error| {
+    let scope = service.engine.relay().policies().get(&scope).map(|found| found.scope()).map_err(|error| {
         ApiError::new(StatusCode::NOT_FOUND, error.to_string(), "see /v1/policy for the relay's scopes")
     })?;
     let now = service.now();

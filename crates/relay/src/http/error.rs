@@ -5,6 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use quotapass_protocol::Verdict;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,16 +25,32 @@ pub(super) struct ApiError {
     body: ErrorBody,
     /// Seconds for `Retry-After`, sent with statuses 429 and 503.
     retry_after: u64,
+    /// The verdict that is the reason.
+    verdict: Option<Box<Verdict>>,
+}
+
+/// The body of an error with a verdict.
+#[derive(Serialize)]
+struct ErrorWithVerdict<'a> {
+    #[serde(flatten)]
+    body: &'a ErrorBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a Verdict>,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { status, body: ErrorBody { error: error.into(), hint: hint.into() }, retry_after: 1 }
+        Self { status, body: ErrorBody { error: error.into(), hint: hint.into() }, retry_after: 1, verdict: None }
     }
 
     /// Sets the seconds for `Retry-After`.
     pub(super) fn after(self, seconds: u64) -> Self {
         Self { retry_after: seconds, ..self }
+    }
+
+    /// Adds the verdict that is the reason.
+    pub(super) fn with_verdict(self, verdict: Verdict) -> Self {
+        Self { verdict: Some(Box::new(verdict)), ..self }
     }
 
     pub(super) fn bad_request(error: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -51,7 +68,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, body, retry_after } = self;
+        let Self { status, body, retry_after, verdict } = self;
+        let body = ErrorWithVerdict { body: &body, verdict: verdict.as_deref() };
         let mut response = (status, Json(body)).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after.into());

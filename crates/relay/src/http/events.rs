@@ -18,7 +18,7 @@ use super::{
     Service,
     connections::{Peer, Waiting},
     error::{ApiError, ErrorBody},
-    shares::{Full, Limits, Place, Shares, Tenure},
+    shares::{Full, Limits, Owner, Place, Shares, Tenure},
     source::owner,
 };
 use crate::{EventId, EventIdError, Occurrence, Subscription};
@@ -33,6 +33,14 @@ pub(super) struct Listeners(Shares);
 impl Listeners {
     pub(super) fn count(&self) -> usize {
         self.0.taken()
+    }
+
+    /// Enters a listener that waits.
+    ///
+    /// # Errors
+    /// [`Full`] at a limit.
+    pub(super) fn enter(&self, owner: Owner, limits: Limits) -> Result<Place, Full> {
+        self.0.enter(owner, 1, Tenure::Waiting, limits)
     }
 
     /// Returns how many streams were ended to make room for others, since the start.
@@ -69,7 +77,7 @@ pub(super) async fn events(
     let (peer, headers) = (Peer::of(request.extensions())?, request.headers());
     let limits = Limits { total: settings.max_listeners, of_source: settings.max_listeners_per_source };
     let owner = owner(&peer, headers, &settings);
-    let listening = service.listeners.0.enter(owner, 1, Tenure::Waiting, limits).map_err(|full| {
+    let listening = service.listeners.enter(owner, limits).map_err(|full| {
         let hint = "try again later, or poll /v1/summary";
         match full {
             Full::Source => ApiError::new(

@@ -1,8 +1,12 @@
 //! The binary format of posts: one after the other, each
-//! `scope length u8 | scope | message length u32 BE | message | pass`, where the pass has 246 bytes.
+//! `scope length u8 | scope | message length u32 BE | message | pass`. A pass has 246 bytes; with records it has the length that
+//! the numbers of lists and proofs in it state.
 
 use bytes::Bytes;
-use quotapass_circuits::formats::wire::POST_BYTES;
+use quotapass_circuits::formats::{
+    recorded::stated_length,
+    wire::{POST_BYTES, PassKind},
+};
 
 use crate::{OwnedPost, PostRequest};
 
@@ -41,7 +45,7 @@ pub enum UnframableError {
     #[error("a message has less than 4 GiB, this one has {0} bytes")]
     Message(usize),
     /// The pass has another length.
-    #[error("a pass has {POST_BYTES} bytes, this one has {0}")]
+    #[error("a pass has {POST_BYTES} bytes, or those that its records need; this one has {0}")]
     Pass(usize),
 }
 
@@ -71,7 +75,7 @@ pub fn write_post(buffer: &mut Vec<u8>, post: &PostRequest<'_>) -> Result<(), Un
     let PostRequest { scope, message, pass } = post;
     let scope_length = u8::try_from(scope.len()).map_err(|_| UnframableError::Scope(scope.len()))?;
     let message_length = u32::try_from(message.len()).map_err(|_| UnframableError::Message(message.len()))?;
-    if pass.len() != POST_BYTES {
+    if pass_length(pass) != Some(pass.len()) {
         return Err(UnframableError::Pass(pass.len()));
     }
     buffer.push(scope_length);
@@ -80,6 +84,15 @@ pub fn write_post(buffer: &mut Vec<u8>, post: &PostRequest<'_>) -> Result<(), Un
     buffer.extend_from_slice(message);
     buffer.extend_from_slice(pass);
     Ok(())
+}
+
+/// Returns the length of the pass at the beginning of the bytes; none if they end before it is known. Bytes that are not a
+/// pass count as one without records.
+fn pass_length(bytes: &[u8]) -> Option<usize> {
+    match PassKind::of(bytes) {
+        Ok(PassKind::Recorded) => stated_length(bytes),
+        _ => Some(POST_BYTES),
+    }
 }
 
 /// A reader that tracks its position.
@@ -107,7 +120,7 @@ impl Reader {
         let mut length = [0; 4];
         length.copy_from_slice(&self.take(4)?);
         let message = self.take(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX))?;
-        let pass = self.take(POST_BYTES)?;
+        let pass = self.take(pass_length(&self.rest).unwrap_or(usize::MAX))?;
         Ok(match core::str::from_utf8(&scope) {
             Ok(scope) => OwnedPost { scope: scope.to_owned(), message, pass: Ok(pass) },
             Err(_) => OwnedPost::unreadable(String::new(), "the scope's name is not UTF-8"),
@@ -118,8 +131,28 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, prelude::*};
+    use quotapass_circuits::{
+        formats::recorded::{LIST_BYTES, MAX_RECORDED_BYTES},
+        proof::PROOF_BYTES,
+    };
 
     use super::*;
+
+    /// Returns the bytes of a pass of either form, as its numbers of lists and proofs state.
+    fn passes() -> impl Strategy<Value = Vec<u8>> {
+        let alone = vec(any::<u8>(), POST_BYTES).prop_filter("of another kind", |pass| pass[..2] != [1, 3]);
+        let list = (vec(any::<u8>(), LIST_BYTES - 1), 0..4u8);
+        let recorded = (vec(any::<u8>(), POST_BYTES - 2), vec(list, 0..6)).prop_map(|(post, lists)| {
+            let mut pass = [&[1, 3][..], &post, &[lists.len() as u8]].concat();
+            for (version, proofs) in lists {
+                pass.extend(version);
+                pass.push(proofs);
+                pass.extend(vec![proofs; usize::from(proofs) * PROOF_BYTES]);
+            }
+            pass
+        });
+        prop_oneof![alone, recorded]
+    }
 
     fn write(posts: &[(String, Vec<u8>, Vec<u8>)]) -> Bytes {
         let mut buffer = Vec::new();
@@ -132,7 +165,7 @@ mod tests {
     proptest! {
         #[test]
         fn posts_read_back(
-            posts in vec(("\\PC{0,40}", vec(any::<u8>(), 0..100), vec(any::<u8>(), POST_BYTES)), 0..5),
+            posts in vec(("\\PC{0,40}", vec(any::<u8>(), 0..100), passes()), 0..5),
             cut in any::<prop::sample::Index>(),
         ) {
             let bytes = write(&posts);
@@ -172,6 +205,28 @@ mod tests {
         let bytes = Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff, 1]);
         let expected = FramesError { offset: 5, post: 0, kind: FramesErrorKind::Truncated };
         assert_eq!(read_posts(&bytes, 1).unwrap_err(), expected);
+    }
+
+    /// Attack: a pass that states lists and proofs that no pass has takes the bytes of the next post.
+    #[test]
+    fn a_pass_with_impossible_numbers_hides_no_post_beside_it() {
+        let mut impossible = vec![7; POST_BYTES];
+        impossible[..2].copy_from_slice(&[1, 3]);
+        impossible.push(0);
+        let mut most = [&impossible[..POST_BYTES], &[255][..]].concat();
+        for _ in 0..255 {
+            most.extend([&[0; LIST_BYTES - 1][..], &[1], &[0; PROOF_BYTES]].concat());
+        }
+        let after = ("room".to_owned(), b"next".to_vec(), vec![7; POST_BYTES]);
+        for pass in [impossible, most.clone()] {
+            let read = read_posts(&write(&[("room".into(), Vec::new(), pass.clone()), after.clone()]), 2).unwrap();
+            assert_eq!((&*read[1].message, read[0].pass.clone().unwrap().to_vec()), (&b"next"[..], pass));
+        }
+        // Its bytes end in the last list.
+        most.truncate(most.len() - PROOF_BYTES - 1);
+        let post = PostRequest { scope: "room", message: b"", pass: &most };
+        assert_eq!(write_post(&mut Vec::new(), &post), Err(UnframableError::Pass(most.len())));
+        assert!(most.len() > MAX_RECORDED_BYTES);
     }
 
     #[test]

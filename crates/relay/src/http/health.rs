@@ -17,7 +17,7 @@ use super::{
     connections::{Door, Peer},
     error::ApiError,
 };
-use crate::{Trouble, TroubleKind};
+use crate::{Trouble, TroubleKind, moderation::host::LogCondition};
 
 /// Answer of `/healthz`.
 #[derive(Serialize, ToSchema)]
@@ -63,6 +63,29 @@ impl ReasonBody {
     }
 }
 
+/// A moderation log that does not go on. It does not make the relay unready: its last accepted lists stay in force, and the
+/// operator of a followed log must not be able to take other relays out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct NoticeBody {
+    /// The name of the refusal, such as `log_unavailable`, `log_rollback`, `log_fork`, `log_cosignatures`, `log_no_policy` or
+    /// `log_uncosigned`.
+    code: &'static str,
+    /// The origin of the log.
+    log: String,
+    /// The cause.
+    cause: String,
+    /// Unix second since which the notice holds.
+    #[schema(value_type = u64)]
+    since: UnixSeconds,
+}
+
+impl NoticeBody {
+    fn of(condition: LogCondition) -> Option<Self> {
+        let LogCondition { origin, refusal, .. } = condition;
+        refusal.map(|refusal| Self { code: refusal.name, log: origin, cause: refusal.reason, since: refusal.since })
+    }
+}
+
 /// Answer of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct ReadinessBody {
@@ -70,6 +93,10 @@ pub(super) struct ReadinessBody {
     pub(super) ready: bool,
     /// The reasons if it is not; empty where only the operator's own listener reports them.
     reasons: Vec<ReasonBody>,
+    /// What the operator should look at although the relay is ready; absent if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    notices: Vec<NoticeBody>,
 }
 
 impl ReadinessBody {
@@ -78,7 +105,7 @@ impl ReadinessBody {
     pub(super) fn of(service: &Service, peer: &Peer) -> Self {
         let readiness = Self::found(service, peer);
         let is_closed = peer.door == Door::Public && service.settings().admin_alone;
-        if is_closed { Self { reasons: Vec::new(), ..readiness } } else { readiness }
+        if is_closed { Self { ready: readiness.ready, reasons: Vec::new(), notices: Vec::new() } } else { readiness }
     }
 
     fn found(service: &Service, peer: &Peer) -> Self {
@@ -102,7 +129,9 @@ impl ReadinessBody {
         });
         let troubles = status.troubles().all().into_iter().map(|trouble| ReasonBody::of(trouble, now));
         let reasons: Vec<_> = stopping.into_iter().chain(roots).chain(lost).chain(troubles).collect();
-        Self { ready: reasons.is_empty(), reasons }
+        let logs = status.moderation_logs().all().into_iter();
+        let notices = logs.filter_map(|(_, condition)| NoticeBody::of(condition)).collect();
+        Self { ready: reasons.is_empty(), reasons, notices }
     }
 }
 

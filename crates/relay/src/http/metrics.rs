@@ -12,6 +12,7 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{
+        MetricType,
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::ConstGauge,
@@ -32,7 +33,7 @@ use super::{
     settings::contains,
     source::client,
 };
-use crate::{Clock, RelayStatus, TroubleKind, engine::EngineMetrics};
+use crate::{Clock, Engine, ListInForce, RelayStatus, TroubleKind, moderation::host::LogCondition};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabel {
@@ -75,6 +76,7 @@ impl Refusals {
 
 /// Values that other components count, read at each scrape.
 pub(super) struct Gauges {
+    pub(super) engine: Engine,
     pub(super) status: Arc<RelayStatus>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) connections: Connections,
@@ -150,7 +152,86 @@ impl Collector for Gauges {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        self.encode_logs(&mut encoder)?;
+        self.encode_records(encoder)
+    }
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct LogLabel {
+    log: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct RefusalLabel {
+    log: String,
+    code: &'static str,
+}
+
+impl Gauges {
+    /// Writes the states of the moderation logs that the relay hosts or follows. They are those of its configuration, so
+    /// clients cannot create any.
+    fn encode_logs(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let logs = self.status.moderation_logs().all();
+        let now = self.clock.now();
+        let mut of_logs = |name, help, value: &dyn Fn(&LogCondition) -> Option<u64>| -> fmt::Result {
+            let mut gauges = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (log, condition) in &logs {
+                let Some(value) = value(condition) else { continue };
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+                gauge.encode(gauges.encode_family(&LogLabel { log: log.to_string() })?)?;
+            }
+            Ok(())
+        };
+        let help = "Entries of a moderation log at its last accepted checkpoint";
+        of_logs("moderation_log_entries", help, &|condition| Some(condition.size))?;
+        let help = "Strikes in force in a moderation log";
+        of_logs("moderation_log_strikes", help, &|condition| Some(condition.listed))?;
+        let help = "Time since the last round of a moderation log without a refusal";
+        of_logs("moderation_log_silence_seconds", help, &|condition| condition.answered_at.map(|at| now.since(at)))?;
+        let help = "Whether a moderation log is refused, and why";
+        let mut refused = encoder.encode_descriptor("moderation_log_refused", help, None, MetricType::Gauge)?;
+        for (log, condition) in &logs {
+            let Some(refusal) = &condition.refusal else { continue };
+            let label = RefusalLabel { log: log.to_string(), code: refusal.name };
+            ConstGauge::new(1i64).encode(refused.encode_family(&label)?)?;
+        }
+        let help = "Rounds of a moderation log that ended with a refusal";
+        let mut refusals = encoder.encode_descriptor("moderation_log_refusals", help, None, MetricType::Counter)?;
+        for (log, condition) in &logs {
+            let counter = ConstCounter::new(condition.refusals);
+            counter.encode(refusals.encode_family(&LogLabel { log: log.to_string() })?)?;
+        }
         Ok(())
+    }
+
+    /// Writes the numbers of verified records, and the age of the version in force of each log. The logs are those of
+    /// policies, so clients cannot create any.
+    fn encode_records(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (valid, invalid) = self.engine.relay().record_counts();
+        let help = "Records of posts that were verified";
+        let mut records = encoder.encode_descriptor("records", help, None, MetricType::Counter)?;
+        for (result, count) in [("valid", valid), ("invalid", invalid)] {
+            ConstCounter::new(count).encode(records.encode_family(&ResultLabel { result })?)?;
+        }
+        let (now, lists) = (self.clock.now(), self.engine.relay().lists().in_force());
+        let mut of_lists = |name, help, value: &dyn Fn(&ListInForce) -> u64| -> fmt::Result {
+            let mut gauges = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for list in &lists {
+                let gauge = ConstGauge::new(i64::try_from(value(list)).unwrap_or(i64::MAX));
+                gauge.encode(gauges.encode_family(&LogLabel { log: list.log.to_string() })?)?;
+            }
+            Ok(())
+        };
+        let help = "Time since the version in force of a moderation log came into force here";
+        of_lists("list_age_seconds", help, &|list| now.since(list.since))?;
+        let help = "Entries of a moderation log in the version in force";
+        of_lists("list_log_entries", help, &|list| list.version.size)
     }
 }
 
@@ -158,14 +239,15 @@ impl Collector for Gauges {
 const REVISION: Option<&str> = option_env!("QUOTAPASS_REVISION");
 
 /// Creates the registry of all metrics of a relay.
-pub(super) fn registry(engine: &EngineMetrics, answers: &Answers, refusals: &Refusals, gauges: Gauges) -> Registry {
+pub(super) fn registry(engine: &Engine, answers: &Answers, refusals: &Refusals, gauges: Gauges) -> Registry {
     let mut all = Registry::default();
     all.register_collector(Box::new(Process));
     let own = all.sub_registry_with_prefix("quotapass");
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     let build: Vec<_> = version.into_iter().chain(REVISION.map(|revision| ("revision", revision))).collect();
     own.register("build", "The program", Info::new(build));
-    engine.register(own);
+    engine.metrics().register(own);
+    engine.relay().moderation().metrics().register(own);
     own.register("http_answers", "Answers by status", answers.0.clone());
     own.register("http_refused_requests", "Requests refused by a rule for their network", refusals.0.clone());
     own.register_collector(Box::new(gauges));

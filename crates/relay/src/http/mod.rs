@@ -8,10 +8,17 @@
 //! | `GET /v1/policy`, `/v1/roots`, `/v1/slashed` | the public state of the relay |
 //! | `GET /v1/members/...` | the member tree for light wallets ([`members_routes`]) |
 //! | `GET /v1/events` | roots, slashes and reloads as server-sent events |
+//! | `POST /v1/report`, `/v1/author` | a report of a post; the deletion of a post, or an appeal, by its author |
+//! | `GET /v1/moderation/events` | numbered events of moderation |
+//! | `GET /v1/moderation/.../appeals/...` | the state of an appeal |
+//! | `GET /v1/moderation`, `/v1/moderation/...` | the moderation logs that the relay hosts and follows |
+//! | `POST /v1/moderation/.../entries`, `.../cosignatures` | entries and cosignatures for the relay's own log |
+//! | `.../queue`, `.../decisions`, `.../answers` | for the moderators of this log, with signed requests |
 //! | `GET /v1/summary` | all data of the status page, with samples of the last fifteen minutes |
 //! | `GET /healthz`, `/readyz`, `/metrics` | for the operator, also on a [separate listener](AdminListener) |
 //! | `GET /openapi.json` | the OpenAPI document of all routes |
 //! | `GET /` | a status page |
+//! | `GET /moderation`, `/moderation/log` | the pages of moderation: for moderators, and receipts for the public |
 //!
 //! Every verdict has status 200. Only an invalid request, or one that the relay cannot serve, has another status, with
 //! an [`ErrorBody`]. Every resource has a limit ([`HttpSettings`]) and is shared among sources: a client that is slow
@@ -33,6 +40,8 @@ mod health;
 mod host;
 mod members;
 mod metrics;
+mod moderation;
+mod moderation_page;
 mod page;
 mod policy;
 mod posts;
@@ -65,7 +74,7 @@ use axum::{
 };
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
@@ -78,7 +87,10 @@ pub use members::members_routes;
 pub use rules::{Allowance, SourceRules};
 pub use settings::{ForwardedHeader, HttpSettings};
 
-use super::{Challenger, Engine, LatestTree};
+use super::{
+    Challenger, Engine, LatestTree,
+    moderation::host::{MODERATOR_HEADER, ModerationHost},
+};
 use members::members_api;
 use metrics::{Answers, Gauges, Refusals};
 use policy::PolicySigner;
@@ -99,10 +111,13 @@ struct Service {
     listeners: events::Listeners,
     body_memory: body::BodyMemory,
     pending: received::Pending,
+    author_turns: Arc<Semaphore>,
     challenger: Challenger,
     /// Cancelled when the service stops.
     stopping: CancellationToken,
     signer: OnceLock<PolicySigner>,
+    /// The moderation logs.
+    moderation: OnceLock<Arc<ModerationHost>>,
     /// The status page.
     page: OnceLock<Asset>,
     /// Whether the service is about to stop, which `/readyz` reports.
@@ -141,13 +156,14 @@ impl HttpService {
         let refusals = Refusals::new();
         let context = engine.context();
         let gauges = Gauges {
+            engine: engine.clone(),
             status: context.status.clone(),
             clock: context.clock.clone(),
             connections: connections.clone(),
             listeners: listeners.clone(),
             body_memory: body_memory.clone(),
         };
-        let registry = metrics::registry(engine.metrics(), &answers, &refusals, gauges);
+        let registry = metrics::registry(&engine, &answers, &refusals, gauges);
         let started = context.clock.now();
         let service = Arc::new(Service {
             engine,
@@ -160,9 +176,11 @@ impl HttpService {
             listeners,
             body_memory,
             pending: received::Pending::default(),
+            author_turns: moderation::author_turns(),
             challenger: Challenger::new(rand::random()),
             stopping: CancellationToken::new(),
             signer: OnceLock::new(),
+            moderation: OnceLock::new(),
             page: OnceLock::new(),
             draining: AtomicBool::new(false),
             started,
@@ -174,6 +192,12 @@ impl HttpService {
     /// Sets the key that signs the published policies. The first key stays: later calls change nothing.
     pub fn with_policy_key(self, key: NoteKey) -> Self {
         self.service.signer.get_or_init(|| PolicySigner::new(key));
+        self
+    }
+
+    /// Serves the moderation logs of a host. The first host stays: later calls change nothing.
+    pub fn with_moderation(self, host: Arc<ModerationHost>) -> Self {
+        self.service.moderation.get_or_init(|| host);
         self
     }
 
@@ -241,6 +265,7 @@ fn router(service: &Arc<Service>, members: LatestTree) -> Router {
                 header::CONTENT_TYPE,
                 header::IF_NONE_MATCH,
                 HeaderName::from_static("last-event-id"),
+                HeaderName::from_static(MODERATOR_HEADER),
             ])
             .expose_headers([header::ETAG, header::RETRY_AFTER])
             .max_age(CORS_MAX_AGE)
@@ -284,6 +309,7 @@ async fn finish(State(service): State<Arc<Service>>, mut response: Response) -> 
     ),
     tags(
         (name = "posts", description = "Posts and badges"),
+        (name = "moderation", description = "Reports, actions of authors, and their events"),
         (name = "relay", description = "Public state of the relay"),
         (name = "members", description = "The member tree, for wallets without a copy of it"),
         (name = "operation", description = "For the operator"),
@@ -307,6 +333,7 @@ fn public() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(views::slashed))
         .routes(routes!(events::events))
         .routes(routes!(summary::summary))
+        .merge(moderation::routes())
 }
 
 /// Returns the operator's routes.
@@ -317,13 +344,16 @@ fn operation() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(metrics::metrics))
 }
 
-/// Returns the routes of the relay's own page, and of its OpenAPI document.
+/// Returns the routes of the relay's own pages, and of its OpenAPI document.
 fn own_page() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(openapi))
         .routes(routes!(page::page))
         .routes(routes!(page::style))
         .routes(routes!(page::script))
+        .routes(routes!(moderation_page::moderators))
+        .routes(routes!(moderation_page::log))
+        .routes(routes!(moderation_page::file))
 }
 
 /// This document

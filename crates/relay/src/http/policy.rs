@@ -1,13 +1,14 @@
 //! `GET /v1/policy`: the relay's policies, signed.
 
+use core::num::NonZeroU16;
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use parking_lot::Mutex;
 use quotapass_circuits::{membership::Day, registry_id::RegistryId, signal::Scope};
 use quotapass_protocol::{
-    DatedPolicy, POLICY_CONTEXT, PoliciesStatement, Policy, PolicyHash, PolicyTable, ScopePolicy, UnixSeconds,
-    UnlistedVerdict,
+    DatedPolicy, ModerationPolicy, POLICY_CONTEXT, PoliciesStatement, Policy, PolicyHash, PolicyList, PolicyTable,
+    ScopePolicy, UnixSeconds, UnlistedVerdict,
     note::{NoteError, NoteKey},
 };
 use serde::Serialize;
@@ -82,6 +83,12 @@ struct ScopeBody {
     root_window: u32,
     /// Clock difference allowed around an epoch's edges, in seconds.
     max_clock_skew: u32,
+    /// Stake levels, ascending, of which a pass states one; absent if `min_stake` is the only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stake_levels: Vec<u32>,
+    /// How the scope is moderated; absent if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<ModerationBody>,
     /// The number of the current epoch.
     epoch: u64,
     /// The Unix second at which the current epoch ends.
@@ -91,10 +98,49 @@ struct ScopeBody {
     since_max: u16,
 }
 
+/// How a scope is moderated.
+#[derive(Serialize, ToSchema)]
+struct ModerationBody {
+    /// The lists that each post has records for, in this order.
+    lists: Vec<ListBody>,
+    /// Time in seconds for which a superseded version of a list is still accepted.
+    list_window: u32,
+    /// Days for which an accepted post can be reported; 0 if the scope takes no reports.
+    report_days: u16,
+    /// The number of reports at which a post is held until a moderator decides; absent if reports alone hold nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hide_at: Option<u16>,
+    /// The age recipients to whom the body of a report is encrypted. If there are none, a report has a reason alone.
+    report_recipients: Vec<String>,
+}
+
+/// A list that a scope enforces.
+#[derive(Serialize, ToSchema)]
+struct ListBody {
+    /// The log's identity, 64 hexadecimal digits.
+    log: String,
+    /// The most entries that are enforced.
+    limit: u16,
+}
+
+impl ModerationBody {
+    fn new(policy: &ModerationPolicy) -> Self {
+        let list = |list: &PolicyList| ListBody { log: list.log.to_string(), limit: list.limit };
+        Self {
+            lists: policy.lists.iter().map(list).collect(),
+            list_window: policy.list_window,
+            report_days: policy.report_days,
+            hide_at: policy.hide_at.map(NonZeroU16::get),
+            report_recipients: policy.report_recipients.clone(),
+        }
+    }
+}
+
 impl ScopeBody {
     fn new(registry: &RegistryId, entry: &ScopePolicy, now: UnixSeconds) -> Result<Self, NoteError> {
         let dated @ DatedPolicy { policy, version, from } = entry.history().current(now);
-        let Policy { name, epoch_seconds, limit_cap, min_stake, min_age_days, root_window, max_clock_skew } = policy;
+        let Policy { name, epoch_seconds, limit_cap, min_stake, min_age_days, root_window, .. } = policy;
+        let Policy { max_clock_skew, stake_levels, moderation, .. } = policy;
         let epoch = policy.epoch_at(now);
         let Day(since_max) = policy.requirement(epoch).since_max;
         Ok(Self {
@@ -110,6 +156,8 @@ impl ScopeBody {
             min_age_days: *min_age_days,
             root_window: *root_window,
             max_clock_skew: *max_clock_skew,
+            stake_levels: stake_levels.clone(),
+            moderation: moderation.as_ref().map(ModerationBody::new),
             epoch: epoch.number(),
             epoch_ends: epoch.ends(),
             since_max,

@@ -20,7 +20,7 @@ pub(super) struct PostBody {
     message: Option<String>,
     /// The message's bytes in hexadecimal, if the message is not text.
     message_hex: Option<String>,
-    /// The pass: 246 bytes in base64url without padding.
+    /// The pass in base64url without padding: 246 bytes, or with records at most 1,371.
     pass: String,
     /// The author's note about the keys, for people; the relay ignores it.
     #[allow(dead_code, reason = "is accepted and ignored")]

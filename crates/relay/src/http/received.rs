@@ -3,7 +3,7 @@
 use core::{net::IpAddr, pin::pin, time::Duration};
 
 use axum::{body::Bytes, extract::Request};
-use quotapass_protocol::{Overload, Verdict};
+use quotapass_protocol::{Overload, PolicyTable, Verdict};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -12,6 +12,7 @@ use super::{
     body::{Format, Share, receive},
     connections::Peer,
     error::ApiError,
+    settings::contains,
     shares::{Limits, Owner, Place, Shares, Tenure},
     source::{asker, client, owner, source},
 };
@@ -39,6 +40,9 @@ pub(super) struct Received {
     /// Its place among the requests that wait for verdicts.
     pub(super) place: Place,
     pub(super) client: IpAddr,
+    /// Whether it may name the scopes that a pattern stands for. A proxy that does not name its client may not: its client
+    /// may be anyone.
+    may_name_scopes: bool,
     pub(super) source: Source,
 }
 
@@ -49,14 +53,23 @@ impl Received {
         let peer = Peer::of(&parts.extensions)?;
         let source = source(&peer, &parts.headers, settings);
         let owner = owner(&peer, &parts.headers, settings);
-        let client = client(&peer, &parts.headers, settings).address;
+        let client = client(&peer, &parts.headers, settings);
+        let may_name_scopes = !client.is_proxy && contains(&settings.pattern_scopes_from, client.address);
+        let client = client.address;
         let asker = asker(&peer, &parts.headers, settings);
         let waiting = peer.wait();
         let (bytes, share) = receive(body, &parts.headers, owner, &service.body_memory, settings).await?;
         drop(waiting);
         let place = service.pending.enter(asker, settings)?;
         let answer = Format::of_answer(&parts.headers);
-        Ok(Self { bytes, share, format, answer, place, client, source })
+        Ok(Self { bytes, share, format, answer, place, client, may_name_scopes, source })
+    }
+
+    /// Empties the name of a scope that this client may not name, so that the scope is judged as one that is not listed.
+    pub(super) fn check_name(&self, scope: &mut String, policies: &PolicyTable) {
+        if !self.may_name_scopes && policies.get(scope).is_ok_and(|found| found.is_of_pattern()) {
+            scope.clear();
+        }
     }
 }
 

@@ -23,6 +23,11 @@ pub enum ForwardedHeader {
 use super::SourceRules;
 use crate::bounds::{seconds, size};
 
+/// Returns the addresses of this host.
+fn this_host() -> Vec<IpNet> {
+    vec![IpAddr::from(Ipv4Addr::LOCALHOST).into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()]
+}
+
 /// Settings of a relay's HTTP service. All of them can change while it runs; open connections keep the timeouts that
 /// they started with. The limits are read from the section `[limits]` of a relay's file, the others from other sections.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -100,6 +105,12 @@ pub struct HttpSettings {
     /// Networks that may read the metrics.
     #[serde(skip)]
     pub metrics_from: Vec<IpNet>,
+    /// Networks whose programs may name the scopes that a pattern stands for. For others these scopes are not listed.
+    ///
+    /// **Attack prevented**: a member who invents names of rooms has a new quota in each, and posts without limit. The
+    /// programs of these networks derive the names from rooms that exist.
+    #[serde(skip)]
+    pub pattern_scopes_from: Vec<IpNet>,
     /// Networks whose clients are refused, or whose posts are limited.
     #[serde(skip)]
     pub sources: SourceRules,
@@ -120,7 +131,7 @@ impl Default for HttpSettings {
     /// second, 256 posts. Timeouts: 10 s for the head and for the body, 30 s for an answer, 20 s for a stalled client,
     /// no drain delay, 30 s to stop, 5 minutes for the chain. Connections: 1,024, of which 64 per source. Listeners:
     /// 256, of which 64 per source, with a keep-alive of 15 s. Access: no trusted proxies, `X-Forwarded-For`, no host
-    /// names, metrics for this host, no rules for networks, pages of all sites, no challenge for badges.
+    /// names, metrics and scopes of patterns for this host, no rules for networks, pages of all sites, no challenge for badges.
     fn default() -> Self {
         Self {
             max_body: 1 << 20,
@@ -145,10 +156,8 @@ impl Default for HttpSettings {
             source_header: None,
             proxy_protocol: false,
             hosts: Vec::new(),
-            metrics_from: vec![
-                IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
-                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
-            ],
+            pattern_scopes_from: this_host(),
+            metrics_from: this_host(),
             admin_alone: false,
             sources: SourceRules::default(),
             cors: true,

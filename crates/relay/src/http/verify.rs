@@ -124,7 +124,8 @@ pub(super) enum VerifyAnswer {
 fn verify_description() -> String {
     let numbers = VerdictKind::ALL.map(|kind| format!("{} {}", kind.number(), kind.name())).join(", ");
     format!(
-        "In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. With \
+        "In JSON, or in binary as `scope length u8 | scope | message length u32 BE | message | pass` for each post. A pass \
+         has 246 bytes, or with records the bytes that the numbers of lists and proofs in it state. With \
          `Accept: application/octet-stream` the answer is one byte a post: {numbers}. The treatment of the forwarding \
          peer (`gossip`) also depends on the time, and is only in the JSON answer. A rejection has status 200, too."
     )
@@ -150,7 +151,7 @@ fn verify_description() -> String {
 pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
     let settings = service.settings();
     let received = Received::new(request, &service, &settings).await?;
-    let (posts, is_one) = match received.format {
+    let (mut posts, is_one) = match received.format {
         Format::Binary => (read_frames(&received.bytes, &settings)?, false),
         Format::Json => match parse(&as_text(&received.bytes))? {
             Posts::One(post) => {
@@ -164,8 +165,11 @@ pub(super) async fn verify(State(service): State<Arc<Service>>, request: Request
     admit(&service, received.client, posts.len())?;
     let shadows: Vec<bool> = {
         let policies = service.engine.relay().policies();
+        posts.iter_mut().for_each(|post| received.check_name(&mut post.scope, &policies));
         posts.iter().map(|post| policies.is_shadow(&post.scope)).collect()
     };
+    let passes = || posts.iter().filter_map(|post| post.pass.as_deref().ok());
+    service.engine.relay().lists().fetch_for(passes()).await;
     let answer = service.engine.submit(received.source.clone(), posts);
     let verdicts = in_time(&received, answer, &settings).await?;
     drop(received.share);

@@ -10,6 +10,7 @@ use std::{collections::HashSet, sync::Arc};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use quotapass_circuits::{
     identity::{IdentityCommitment, IdentitySecret},
+    moderation,
     share::{Nullifier, Pseudonym},
     signal::Scope,
 };
@@ -216,6 +217,27 @@ impl SlashedMembers {
         drop(self.refused(next));
     }
 
+    /// Returns the member that wrote a post, if its secret is known, whatever the epoch of the post. It takes one hash for
+    /// each known secret and keeps nothing: call it for posts that verified.
+    pub(super) fn author_of(&self, entry: &moderation::Entry) -> Option<Offender> {
+        let members = self.state.read().missing(0);
+        let (number, _) = members.iter().find(|(_, member)| entry.is_by(&member.secret))?;
+        let state = self.state.read();
+        Some(state.offender(*number))
+    }
+
+    /// Returns the member that a pseudonym belongs to, like [`pseudonym_offender`](Self::pseudonym_offender). It takes one hash
+    /// for each known secret and keeps nothing.
+    ///
+    /// **Attack prevented**: there are as many scopes of a pattern as strangers make rooms, and pseudonyms do not expire. Badges
+    /// that name one room after the other would fill the memory.
+    pub(super) fn owner_of(&self, scope: Scope, pseudonym: Pseudonym) -> Option<Offender> {
+        let members = self.state.read().missing(0);
+        let (number, _) = members.iter().find(|(_, member)| Pseudonym::new(&member.secret, scope) == pseudonym)?;
+        let state = self.state.read();
+        Some(state.offender(*number))
+    }
+
     /// Returns whether a pseudonym in a scope belongs to a member whose secret is known.
     pub fn has_pseudonym(&self, scope: Scope, pseudonym: Pseudonym) -> bool {
         self.pseudonym_offender(scope, pseudonym).is_some()
@@ -242,6 +264,13 @@ impl SlashedMembers {
         let state = self.state.read();
         let number = *state.pseudonyms.get(&scope)?.of.get(&pseudonym)?;
         Some(state.offender(number))
+    }
+
+    /// Returns the number of quotas and scopes whose nullifiers and pseudonyms are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let state = self.state.read();
+        state.nullifiers.len() + state.pseudonyms.len()
     }
 
     /// Drops the nullifiers of epochs that no policy accepts any more at `now`.

@@ -7,7 +7,7 @@ use quotapass_circuits::{
     membership::Day,
     requirement::Requirement,
     share::Pseudonym,
-    signal::ChatKeyHash,
+    signal::{ChatKeyHash, Scope},
 };
 use quotapass_protocol::{Policy, RequirementMismatch, RootHistory, UnixSeconds, UnlistedScope, Verdict};
 
@@ -22,6 +22,26 @@ fn requirement() -> Requirement {
 
 fn pseudonym(member: usize) -> Pseudonym {
     Pseudonym::new(&world().secrets[member], scope())
+}
+
+/// The attack: badges name one room of a pattern after the other, and the relay keeps the pseudonyms of all known secrets in
+/// each room for ever.
+#[test]
+fn in_the_rooms_of_a_pattern_no_pseudonyms_are_kept() {
+    let pattern = Policy { name: "rooms/*".into(), ..policy() };
+    let relay = relay_with(vec![pattern], RootHistory::starting_at(world().tree.root()));
+    let secret = &world().secrets[0];
+    assert!(relay.slash(secret.clone(), None, NOW));
+    let mut pass = badge_pass(0, KEY, requirement());
+    for room in ["rooms/a", "rooms/b", "rooms/c"] {
+        pass.pseudonym = Pseudonym::new(secret, Scope::new(&REGISTRY, room));
+        let answer = relay.verify_badge(BadgeRequest { scope: room, pass: &pass.to_bytes() }, NOW);
+        assert_eq!(answer.verdict, Verdict::SlashedMember { within_grace: true });
+        pass.pseudonym = pseudonym(1);
+        let answer = relay.verify_badge(BadgeRequest { scope: room, pass: &pass.to_bytes() }, NOW);
+        assert_eq!(answer.verdict, Verdict::InvalidProof);
+    }
+    assert_eq!(relay.slashed().kept(), 0);
 }
 
 #[test]

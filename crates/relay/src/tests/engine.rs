@@ -21,9 +21,9 @@ use quotapass_protocol::{LogError, Malformed, Overload, UnixSeconds, Verdict};
 
 use super::world::*;
 use crate::{
-    BadgeBook, Conviction, Engine, EngineSettings, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome,
-    OwnedBadge, OwnedPost, Recorded, RelayContext, RelayEvent, RelayStore, SettableClock, Settlement, SlashClaims,
-    Source, TroubleKind,
+    BadgeBook, Conviction, Engine, EngineSettings, Entry, LogEpoch, LogStatistics, MemoryLog, ModerationStore,
+    NullifierLog, Outcome, OwnedBadge, OwnedPost, Recorded, RelayContext, RelayEvent, RelayStore, SettableClock,
+    Settlement, SlashClaims, Source, TroubleKind,
 };
 
 fn settings() -> EngineSettings {
@@ -144,6 +144,10 @@ impl RelayStore for Gated {
     }
 
     fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
+    }
+
+    fn moderation(&self) -> &dyn ModerationStore {
         &self.inner
     }
 }
@@ -370,6 +374,10 @@ fn a_log_that_fails_is_seen_in_the_status() {
         fn badges(&self) -> &dyn BadgeBook {
             &self.0
         }
+
+        fn moderation(&self) -> &dyn ModerationStore {
+            &self.0
+        }
     }
 
     let (engine, _) = engine_of::<Full>(&settings());
@@ -386,4 +394,29 @@ fn a_log_that_fails_is_seen_in_the_status() {
     };
     assert_eq!(trouble.since, NOW);
     assert!(trouble.cause.contains("disk full"));
+}
+
+/// Attack: a struck member, whose posts have valid proofs and no valid record, sends through a front with many honest users.
+#[test]
+fn a_post_with_the_nullifier_of_a_failed_record_is_served_last() {
+    let log = Arc::new(Gated::default());
+    let context = RelayContext::new(Arc::new(SettableClock::at(NOW)));
+    let settings = EngineSettings { workers: NonZeroUsize::MIN, ..settings() };
+    let engine = Engine::start(Arc::new(relay_on(log.clone())), context, &settings).unwrap();
+    // The front is proven.
+    let posts = honest_posts();
+    assert_eq!(
+        wait(engine.submit(source("front"), posts[..3].iter().map(owned).collect())),
+        vec![Verdict::Accepted; 3]
+    );
+    let pass = |sent: &Sent| PostPass::from_bytes(&sent.pass).unwrap().nullifier;
+    engine.relay().failed_records.add(pass(&posts[3]));
+
+    let before = log.batches.lock().unwrap().len();
+    let all = [&posts[3], &posts[4], &Sent { message: b"x".into(), ..posts[4].clone() }, &posts[5]];
+    let mixed = engine.submit(source("front"), all.map(owned).into());
+    assert_eq!(names(&wait(mixed)), ["accepted", "accepted", "invalid_proof", "accepted"]);
+    let batches = log.batches.lock().unwrap()[before..].to_vec();
+    assert_eq!(batches, [vec![pass(&posts[4]), pass(&posts[4]), pass(&posts[5])], vec![pass(&posts[3])]]);
+    assert_eq!(log.inner.len(), 6);
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use quotapass_protocol::{UnixSeconds, Verdict};
 
-use super::world::*;
+use super::{lists::recorded_target, world::*};
 use crate::{PostRequest, Relay};
 
 /// One relay for all cases, so that the next case detects a change of its state.
@@ -53,6 +53,24 @@ proptest! {
         pass[position] ^= change;
         let answer = target().verify_badge(badge_request(&pass), NOW);
         prop_assert!(!answer.verdict.is_accepted() && answer.holder.is_none());
+    }
+
+    #[test]
+    fn mutated_records_are_refused(
+        position in any::<proptest::sample::Index>(),
+        change in 1..=u8::MAX,
+        cut in proptest::option::weighted(0.1, any::<proptest::sample::Index>()),
+    ) {
+        let (relay, sent) = recorded_target();
+        let mut sent = sent.clone();
+        let position = position.index(sent.pass.len());
+        sent.pass[position] ^= change;
+        if let Some(cut) = cut {
+            sent.pass.truncate(cut.index(sent.pass.len()));
+        }
+        let verdict = sent.to(relay, NOW);
+        prop_assert!(!matches!(verdict, Verdict::Accepted | Verdict::Replay | Verdict::QuotaExceeded(_)), "{}", verdict);
+        prop_assert_eq!(recorded(relay), 0);
     }
 
     #[test]

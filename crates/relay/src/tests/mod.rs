@@ -3,6 +3,8 @@
 mod badges;
 mod engine;
 mod inputs;
+mod lists;
+mod moderation;
 mod policies;
 mod posts;
 mod slashing;

@@ -20,8 +20,8 @@ use quotapass_protocol::{
 
 use super::world::*;
 use crate::{
-    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, NullifierLog, Outcome, PostRequest, Recorded,
-    RelayStore, SlashClaims, Verification,
+    BadgeBook, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, ModerationStore, NullifierLog, Outcome,
+    PostRequest, Recorded, RelayStore, SlashClaims, Verification,
 };
 
 fn mismatch(mismatch: RequirementMismatch) -> Verdict {
@@ -151,7 +151,7 @@ fn policies_that_cannot_be_change_nothing() {
     let relay = relay();
     let check = |policies: Vec<Policy>, error: PolicyError| {
         assert_eq!(PolicyTable::new(REGISTRY, policies.clone()).err(), Some(error.clone()));
-        assert_eq!(relay.change_policies(policies, NOW), Err(error));
+        assert_eq!(relay.change_policies(policies, NOW), Err(error.into()));
     };
     check(vec![Policy { name: String::new(), ..policy() }], PolicyError::NoName);
     check(vec![Policy { name: "x".repeat(256), ..policy() }], PolicyError::LongName(256));
@@ -339,6 +339,10 @@ impl RelayStore for Failing {
     fn badges(&self) -> &dyn BadgeBook {
         &self.inner
     }
+
+    fn moderation(&self) -> &dyn ModerationStore {
+        &self.inner
+    }
 }
 
 #[test]
@@ -400,6 +404,10 @@ fn a_log_that_answers_too_little_never_means_accepted() {
         }
 
         fn badges(&self) -> &dyn BadgeBook {
+            &self.0
+        }
+
+        fn moderation(&self) -> &dyn ModerationStore {
             &self.0
         }
     }
@@ -476,4 +484,20 @@ fn nothing_is_accepted_when_members_may_have_left_unseen() {
     let shorter = Policy { epoch_seconds: NonZeroU32::new(60).unwrap(), ..policy() };
     relay.change_policies([shorter], NOW).unwrap();
     assert_eq!(relay.policies().get(SCOPE).unwrap().history().exposure(NOW), exposure);
+}
+
+#[test]
+fn a_report_has_no_other_message_than_the_reported_nullifier() {
+    let moderated = Policy { moderation: Some(quotapass_protocol::ModerationPolicy::default()), ..policy() };
+    let relay = relay_with(vec![moderated.clone()], RootHistory::starting_at(world().tree.root()));
+    let nullifier = posting(0, 0, MESSAGE).pass().nullifier;
+    let policy = moderated.for_report(nullifier);
+    let base = posting_for(&policy, policy.epoch_at(NOW), 1, 0, &nullifier.to_be_bytes());
+    let report = Posting { requirement: policy.requirement_at(NOW), ..base }.prove();
+    let sent = |message| relay.verify_post(PostRequest { scope: &policy.name, message, pass: &report.pass }, NOW);
+    // A second message under the one message id of this scope would give away the reporter's secret.
+    assert_eq!(sent(MESSAGE).name(), "malformed");
+    // With the right message it is no post either: a report comes with its body, by another way.
+    assert_eq!(sent(&nullifier.to_be_bytes()).name(), "requirement_mismatch");
+    assert_eq!(recorded(&relay), 0);
 }

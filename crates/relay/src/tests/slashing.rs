@@ -22,8 +22,8 @@ use quotapass_protocol::{
 
 use super::world::*;
 use crate::{
-    BadgeBook, ConvictedMember, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, NullifierLog,
-    Outcome, Recorded, Relay, RelayStore, Settlement, SlashClaims, WorkerId,
+    BadgeBook, ConvictedMember, Conviction, Entry, LogEpoch, LogStatistics, MemoryLog, MessageLimits, ModerationStore,
+    NullifierLog, Outcome, Recorded, Relay, RelayStore, Settlement, SlashClaims, WorkerId,
 };
 
 const fn slashed(within_grace: bool) -> Verdict {
@@ -63,6 +63,32 @@ fn both_halves_in_one_batch() {
     let requests: Vec<_> = sent.iter().map(|sent| sent.request()).collect();
     let names: Vec<_> = relay.verify_posts(&requests, NOW).iter().map(Verdict::name).collect();
     assert_eq!(names, ["accepted", "quota_exceeded", "slashed_member", "accepted", "slashed_member"]);
+}
+
+/// The attack: forged passes name one room of a pattern after the other. The relay must not compute all nullifiers of the
+/// members whose secret is known, in each room, before it has seen a proof.
+#[test]
+fn in_the_rooms_of_a_pattern_known_secrets_are_tested_against_the_post() {
+    let pattern = Policy { name: "rooms/*".into(), ..policy() };
+    let begun = || relay_with(vec![pattern.clone()], RootHistory::starting_at(world().tree.root()));
+    let sent = |room: &str, member, id, message: &[u8]| {
+        Posting { scope: format!("rooms/{room}"), ..posting_for(&pattern, epoch(), member, id, message) }.prove()
+    };
+    let relay = begun();
+    assert!(relay.slash(world().secrets[0].clone(), None, NOW));
+    for room in ["a", "b", "c"] {
+        let forged = Sent { message: b"forged".into(), ..sent(room, 1, 0, MESSAGE) };
+        assert_eq!(forged.to(&relay, NOW), Verdict::InvalidProof);
+    }
+    assert_eq!(sent("a", 0, 0, MESSAGE).to(&relay, NOW), slashed(true));
+    assert_eq!(sent("a", 1, 0, MESSAGE).to(&relay, NOW), Verdict::Accepted);
+    assert_eq!((recorded(&relay), relay.slashed().kept()), (1, 0));
+    // A double post in one room is known in all others, also within the batch.
+    let (relay, batch) = (begun(), [("a", 0, MESSAGE), ("a", 0, SECOND_MESSAGE), ("b", 1, MESSAGE)]);
+    let batch = batch.map(|(room, id, message)| sent(room, 0, id, message));
+    let requests = batch.each_ref().map(Sent::request);
+    let names: Vec<_> = relay.verify_posts(&requests, NOW).iter().map(Verdict::name).collect();
+    assert_eq!(names, ["accepted", "quota_exceeded", "slashed_member"]);
 }
 
 #[test]
@@ -163,6 +189,10 @@ impl RelayStore for Lying {
     }
 
     fn badges(&self) -> &dyn BadgeBook {
+        &self.1
+    }
+
+    fn moderation(&self) -> &dyn ModerationStore {
         &self.1
     }
 }
@@ -330,6 +360,10 @@ impl RelayStore for Counting {
     }
 
     fn badges(&self) -> &dyn BadgeBook {
+        &self.inner
+    }
+
+    fn moderation(&self) -> &dyn ModerationStore {
         &self.inner
     }
 }

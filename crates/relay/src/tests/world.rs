@@ -50,7 +50,7 @@ pub trait Request {
 
 impl Request for Sent {
     fn request(&self) -> PostRequest<'_> {
-        PostRequest { scope: SCOPE, message: &self.message, pass: &self.pass }
+        PostRequest { scope: &self.scope, message: &self.message, pass: &self.pass }
     }
 }
 

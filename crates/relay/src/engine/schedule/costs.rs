@@ -5,7 +5,10 @@ use core::num::NonZeroUsize;
 use quotapass_circuits::verifier::VerifierCosts;
 use quotapass_protocol::{Malformed, Verdict};
 
-use crate::{BadgeAnswer, ChatKey, engine::submission::Answer};
+use crate::{
+    BadgeAnswer, ChatKey,
+    engine::submission::{Answer, OwnedPost},
+};
 
 /// The work of refusing a post before its proof is checked, in posts.
 const REFUSAL_COST: f64 = 1.0 / 16.0;
@@ -41,10 +44,14 @@ impl Costs {
 pub(super) struct Tally {
     /// Posts that no honest client sends: invalid proofs, and bytes that are not a pass.
     pub(super) forged: usize,
+    /// The work on them as posts with records, without the extra cost of a forgery, in posts.
+    pub(super) on_forged: f64,
     /// Wasted work, in posts.
     pub(super) wasted: f64,
     /// Accepted posts, which are now recorded. A badge can be sent any number of times, so it does not count as good.
     pub(super) good: usize,
+    /// The work on them with their records, in posts.
+    pub(super) on_good: f64,
     /// The work on accepted badges beyond that on as many posts, in posts. It is not wasted.
     pub(super) badges: f64,
     /// The work on accepted badges of pseudonyms that had a chat key before, in posts.
@@ -54,13 +61,15 @@ pub(super) struct Tally {
 impl Tally {
     /// Returns the work that is of no use, in posts: that on forgeries is counted whole, as posts and as their extra cost.
     pub(super) fn useless(&self) -> f64 {
-        self.wasted + self.forged as f64 + self.repeated
+        self.wasted + self.on_forged + self.repeated
     }
 
     pub(super) fn add(&mut self, other: Self) {
         self.forged += other.forged;
+        self.on_forged += other.on_forged;
         self.wasted += other.wasted;
         self.good += other.good;
+        self.on_good += other.on_good;
         self.badges += other.badges;
         self.repeated += other.repeated;
     }
@@ -79,25 +88,35 @@ impl Costs {
     /// **Defence.** An accepted badge counts for its real work, in turns and in the budget. One of a pseudonym that had a
     /// chat key before counts in the budget as wasted work; an honest client shows few of them, so its source has no
     /// disadvantage.
-    pub(super) fn tally(&self, answer: &Answer) -> Tally {
+    ///
+    /// **Attack.** A pass has up to eight records, and all of them may be forged.
+    ///
+    /// **Defence.** A forged pass counts for all proofs that it claims to have. `posts` are those of the answer; none for a
+    /// badge.
+    pub(super) fn tally(&self, answer: &Answer, posts: &[OwnedPost]) -> Tally {
         let mut tally = Tally::default();
-        for verdict in answer.verdicts() {
+        let places = posts.iter().map(|post| post.places() as f64).chain(core::iter::repeat(1.0));
+        for (verdict, places) in answer.verdicts().iter().zip(places) {
             match verdict {
                 Verdict::Malformed(Malformed::Possession(_)) => {}
                 Verdict::Malformed(Malformed::Unreadable(_)) => tally.wasted += REFUSAL_COST,
                 Verdict::InvalidProof | Verdict::Malformed(_) => {
                     tally.forged += 1;
-                    tally.wasted += self.forgery;
+                    tally.on_forged += places;
+                    tally.wasted += self.forgery * places;
                 }
                 Verdict::Accepted => match answer {
-                    Answer::Posts(_) => tally.good += 1,
+                    Answer::Posts(_) => {
+                        tally.good += 1;
+                        tally.on_good += places;
+                    }
                     Answer::Badge(BadgeAnswer { holder, .. }) => {
                         tally.badges += self.forgery - 1.0;
                         let is_first = holder.is_some_and(|holder| holder.chat_key == ChatKey::First);
                         tally.repeated += if is_first { 0.0 } else { self.forgery };
                     }
                 },
-                Verdict::QuotaExceeded(_) => tally.wasted += 1.0,
+                Verdict::QuotaExceeded(_) => tally.wasted += places,
                 Verdict::Overloaded(_) => {}
                 Verdict::Replay
                 | Verdict::SlashedMember { .. }
@@ -105,7 +124,8 @@ impl Costs {
                 | Verdict::StaleRoot { .. }
                 | Verdict::EpochOutOfRange { .. }
                 | Verdict::RequirementMismatch { .. }
-                | Verdict::Restricted { .. } => tally.wasted += REFUSAL_COST,
+                | Verdict::Restricted { .. }
+                | Verdict::ListMismatch(_) => tally.wasted += REFUSAL_COST,
             }
         }
         tally
@@ -114,22 +134,55 @@ impl Costs {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
+    use quotapass_circuits::formats::{
+        recorded::{LIST_BYTES, MAX_RECORDED_BYTES},
+        wire::POST_BYTES,
+    };
     use quotapass_protocol::PossessionError;
+
+    use super::{super::tests::COSTS, *};
 
     /// Attack: a forger takes more than its share of the work because the work on its posts as such counts as useful.
     #[test]
     fn all_work_on_a_forgery_is_useless() {
-        let useless = |answer| Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer).useless();
+        let useless = |answer| Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer, &[]).useless();
         assert_eq!(useless(Answer::Posts(vec![Verdict::Accepted, Verdict::InvalidProof, Verdict::InvalidProof])), 18.0);
         assert_eq!(useless(Answer::Badge(Verdict::InvalidProof.into())), 9.0);
+    }
+
+    /// Attack: a struck member sends posts with valid proofs, each with eight records that fail.
+    #[test]
+    fn a_forged_pass_costs_all_its_proofs() {
+        let post = |length: usize, kind: u8| {
+            let mut pass = vec![0; length];
+            pass[..2].copy_from_slice(&[1, kind]);
+            OwnedPost { scope: "room".into(), message: Bytes::new(), pass: Ok(pass.into()) }
+        };
+        let tally = |verdict: Verdict, post: OwnedPost| COSTS.tally(&Answer::Posts(vec![verdict]), &[post]);
+        for (post, places) in [
+            (post(POST_BYTES, 1), 1.0),
+            (post(POST_BYTES + 1 + LIST_BYTES, 3), 1.0),
+            (post(MAX_RECORDED_BYTES, 3), 9.0),
+            // More than a pass can have; it is refused before any proof is decoded.
+            (post(100_000, 3), 9.0),
+            (post(100_000, 1), 1.0),
+        ] {
+            assert_eq!(post.places() as f64, places);
+            let forged = tally(Verdict::InvalidProof, post.clone());
+            assert_eq!((forged.forged, forged.wasted, forged.useless()), (1, 8.0 * places, 9.0 * places));
+            let good = tally(Verdict::Accepted, post.clone());
+            assert_eq!((good.good, good.on_good, good.useless()), (1, places, 0.0));
+            let moved_on = tally(Verdict::ListMismatch(Box::default()), post);
+            assert_eq!((moved_on.forged, moved_on.wasted), (0, REFUSAL_COST));
+        }
     }
 
     /// Attack: a forger sends one badge again and again, and counts as a sender of good posts.
     #[test]
     fn a_badge_excuses_nothing_and_a_missing_answer_to_a_challenge_is_no_forgery() {
         let tally = |answer| {
-            let Tally { forged, wasted, good, .. } = Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer);
+            let Tally { forged, wasted, good, .. } = Costs { forgery: 8.0, each_from: 0.3 }.tally(&answer, &[]);
             (forged, wasted, good)
         };
         let badge = |verdict: Verdict| tally(Answer::Badge(verdict.into()));

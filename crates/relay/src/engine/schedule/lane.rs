@@ -111,8 +111,9 @@ impl Lane {
         }
     }
 
-    /// Takes out at most `room` posts, or a few more if the last one is a badge: first some of each flow in turn, and then more of the same flows, up to `most`
-    /// of each, if room remains. Returns the places that they take.
+    /// Takes out posts for at most `room` places, or a few more if the last one is a badge or has records: first some of
+    /// each flow in turn, and then more of the same flows, up to `most` of each, if room remains. Returns the places that
+    /// they take.
     pub(super) fn take(&mut self, room: usize, most: usize, portions: &mut Vec<Portion>) -> usize {
         let turn = room.div_ceil(4).min(most);
         let (mut left, mut all) = (room, 0);
@@ -142,8 +143,8 @@ impl Lane {
                 in_debt.push(name);
                 continue;
             }
-            // The first one counts in full if it is a badge.
-            let least = flow.waiting.front().filter(|first| first.is_badge()).map_or(0, Submission::places);
+            // The first verdict counts in full: a badge, or a post with its records.
+            let least = flow.waiting.front().map_or(0, |first| first.portion(0).1);
             let count = flow.open.min(turn).min(left).max(least);
             left = left.saturating_sub(count);
             shares.push((name, count));
@@ -184,10 +185,8 @@ impl Lane {
             if submission.is_abandoned() {
                 continue;
             }
-            // A badge is never divided, so it may exceed the count.
-            let places = if submission.is_badge() { open } else { open.min(count - taken) };
+            let (count, places) = submission.portion(count - taken);
             taken += places;
-            let count = places.min(submission.open());
             portions.push(Portion { submission, count, lane: self.name });
         }
         if flow.waiting.is_empty() {
@@ -202,7 +201,7 @@ impl Lane {
     pub(super) fn take_misplaced(
         &mut self,
         is_affected: impl Fn(&Source) -> bool,
-        place: impl Fn(&Source) -> Place,
+        place: impl Fn(&Submission) -> Place,
     ) -> Vec<(Place, Submission)> {
         let mut misplaced = Vec::new();
         for name in core::mem::take(&mut self.turns) {
@@ -212,7 +211,7 @@ impl Lane {
             }
             let Some(flow) = self.flows.get_mut(&name) else { continue };
             for submission in core::mem::take(&mut flow.waiting) {
-                let now = place(&submission.source);
+                let now = place(&submission);
                 if now.lane == self.name && now.flow == name {
                     flow.waiting.push_back(submission);
                     continue;

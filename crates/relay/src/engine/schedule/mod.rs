@@ -32,7 +32,7 @@ use self::{
 };
 use super::{
     EngineSettings, Source,
-    submission::{Answer, Submission},
+    submission::{Answer, OwnedPost, Submission},
 };
 
 /// The waiting posts, and the history of their sources.
@@ -60,7 +60,7 @@ impl Scheduler {
 
     /// Queues a submission, or returns it if its lane has no room for more posts of its source.
     pub(super) fn submit(&mut self, submission: Submission, now: Instant) -> Result<(), Box<Submission>> {
-        let place = self.sources.place(&submission.source, now);
+        let place = self.sources.place_of(&submission, now);
         self.queue.push(submission, place)
     }
 
@@ -75,17 +75,19 @@ impl Scheduler {
         let (mut done, mut rest) = (Vec::with_capacity(portions.len()), Vec::new());
         // Flows that sources have left, where more of their posts may wait.
         let mut left = HashSet::new();
-        let (mut all, mut unproven, mut became_suspicious, mut posts) = (Tally::default(), Tally::default(), false, 0);
+        let (mut all, mut unproven, mut became_suspicious, mut places) = (Tally::default(), Tally::default(), false, 0);
         for (Portion { mut submission, count, lane }, answer) in portions.into_iter().zip(answers) {
-            let tally = self.costs.tally(&answer);
-            posts += count;
+            let next = submission.next_posts(count);
+            let tally = self.costs.tally(&answer, next);
+            // A badge is one post here, and its tally has the rest of its work.
+            places += if next.is_empty() { count } else { next.iter().map(OwnedPost::places).sum() };
             all.add(tally);
             if lane == LaneName::Unproven {
                 unproven.add(tally);
             }
-            let before = self.sources.place(&submission.source, now);
+            let before = self.sources.place_of(&submission, now);
             became_suspicious |= self.sources.note(&submission.source, tally, now);
-            let place = self.sources.place(&submission.source, now);
+            let place = self.sources.place_of(&submission, now);
             if tally.wasted + tally.badges > 0.0 {
                 self.queue.charge(&place, tally.wasted + tally.badges);
             }
@@ -96,16 +98,16 @@ impl Scheduler {
             if submission.open() == 0 { &mut done } else { &mut rest }.push(submission);
         }
         for submission in rest.into_iter().rev() {
-            let place = self.sources.place(&submission.source, now);
+            let place = self.sources.place_of(&submission, now);
             self.queue.put_back(submission, place);
         }
         // A source that becomes suspicious can make others suspicious, which share a block with it.
         let is_affected = |flow: &Source| became_suspicious || left.contains(flow);
         if became_suspicious || !left.is_empty() {
-            self.queue.rearrange(is_affected, |source| self.sources.place(source, now));
+            self.queue.rearrange(is_affected, |submission| self.sources.place_of(submission, now));
         }
         self.queue.note_unproven(unproven.good, unproven.forged);
-        self.queue.finish(kind, posts as f64 + all.wasted + all.badges, all.useless());
+        self.queue.finish(kind, places as f64 + all.wasted + all.badges, all.useless());
         Finished { done, was_forging: all.forged > 0 }
     }
 

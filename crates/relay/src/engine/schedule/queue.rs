@@ -145,7 +145,7 @@ impl Queue {
     }
 
     /// Moves submissions of the affected flows whose place has changed, even if the new lane is full, because they were already accepted.
-    pub(super) fn rearrange(&mut self, is_affected: impl Fn(&Source) -> bool, place: impl Fn(&Source) -> Place) {
+    pub(super) fn rearrange(&mut self, is_affected: impl Fn(&Source) -> bool, place: impl Fn(&Submission) -> Place) {
         for name in [LaneName::Proven, LaneName::Unproven, LaneName::Suspicious] {
             for (place, submission) in self.lane(name).take_misplaced(&is_affected, &place) {
                 self.lane(place.lane).push_back(place.flow, submission);

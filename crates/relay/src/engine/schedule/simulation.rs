@@ -183,7 +183,7 @@ impl Simulation {
         let source = (client.source)(outcome.requests);
         outcome.requests += 1;
         let (pace, begun, requests) = (client.pace, self.begun, outcome.requests);
-        match self.schedule.submit(Submission { source, work, queued_at: self.now }, self.now) {
+        match self.schedule.submit(Submission { source, work, queued_at: self.now, is_last: false }, self.now) {
             Ok(()) => {}
             Err(refused) => {
                 self.outcomes[number].refused += refused.open();

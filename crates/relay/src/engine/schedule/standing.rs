@@ -23,7 +23,7 @@ use std::{
 use lru::LruCache;
 
 use super::{Tally, costs::Costs};
-use crate::engine::Source;
+use crate::engine::{Source, submission::Submission};
 
 /// The number of forgeries that are forgiven: libraries have bugs, and networks flip bits.
 const FORGIVEN: f64 = 3.0;
@@ -125,6 +125,14 @@ impl Sources {
         }
     }
 
+    /// Returns the place where a submission waits now.
+    pub(super) fn place_of(&self, submission: &Submission, now: Instant) -> Place {
+        if submission.is_last {
+            return Place { lane: LaneName::Suspicious, flow: submission.source.widest() };
+        }
+        self.place(&submission.source, now)
+    }
+
     /// Returns the widest suspicious block around a source, or the source itself, with the work that it is forgiven.
     fn widest_suspect(&self, source: &Source, now: Instant) -> Option<(Source, f64)> {
         let is_suspicious = |(level, forgiven): &(Source, f64)| self.record(level, now).is_suspicious(*forgiven);
@@ -133,7 +141,7 @@ impl Sources {
 
     /// Records the results of a source's posts. Returns whether the source, or a block around it, became suspicious.
     pub(super) fn note(&mut self, source: &Source, tally: Tally, now: Instant) -> bool {
-        let (mut wasted, good) = (tally.wasted, tally.good as f64);
+        let (mut wasted, good) = (tally.wasted, tally.on_good);
         // In a suspicious block, wasted work counts for the block, and its sources get no record.
         if wasted > 0.0
             && !self.record(source, now).is_proven()

@@ -4,7 +4,7 @@ use core::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quotapass_circuits::verifier::VerifierCosts;
+use quotapass_circuits::{formats::recorded::MAX_RECORDED_BYTES, verifier::VerifierCosts};
 use quotapass_protocol::Verdict;
 use tokio::sync::oneshot;
 
@@ -44,7 +44,7 @@ fn address(text: &str) -> Source {
 }
 
 fn tally(verdicts: impl Into<Vec<Verdict>>) -> Tally {
-    COSTS.tally(&Answer::Posts(verdicts.into()))
+    COSTS.tally(&Answer::Posts(verdicts.into()), &[])
 }
 
 fn forged(count: usize) -> Tally {
@@ -215,7 +215,7 @@ fn submission(source: Source, posts: usize, now: Instant) -> (Submission, onesho
     let (reply, answer) = oneshot::channel();
     let post = OwnedPost { scope: "room".into(), message: Bytes::new(), pass: Ok(Bytes::new()) };
     let work = Work::Posts { posts: vec![post; posts], verdicts: Vec::new(), reply };
-    (Submission { source, work, queued_at: now }, answer)
+    (Submission { source, work, queued_at: now, is_last: false }, answer)
 }
 
 /// A queue of proven, unproven and suspicious sources by name, and the receivers of the answers.
@@ -470,4 +470,57 @@ fn waiting_posts_of_a_source_follow_it_when_it_is_proven() {
     schedule.finish(batch, good, now);
     let expected = if portions.contains(&Source::name("other")) { 0 } else { 4 };
     assert_eq!(schedule.depth().unproven, expected);
+}
+
+/// Returns a submission of posts, each with eight records.
+fn with_records(source: Source, posts: usize, now: Instant) -> (Submission, oneshot::Receiver<Vec<Verdict>>) {
+    let (mut submission, answer) = submission(source, posts, now);
+    if let Work::Posts { posts, .. } = &mut submission.work {
+        let mut pass = vec![0; MAX_RECORDED_BYTES];
+        pass[..2].copy_from_slice(&[1, 3]);
+        posts.iter_mut().for_each(|post| post.pass = Ok(pass.clone().into()));
+    }
+    (submission, answer)
+}
+
+/// Attack: posts with many records make a batch many times as long as it seems.
+#[test]
+fn a_post_takes_a_place_for_each_record_and_is_not_divided() {
+    let mut waiting = Waiting::new(settings());
+    let (submission, answer) = with_records(Source::name("a"), 3, waiting.now);
+    assert_eq!((submission.open(), submission.places()), (3, 27));
+    assert_eq!(
+        [0, 9, 17, 18, 26, 100].map(|room| submission.portion(room)),
+        [(1, 9), (1, 9), (1, 9), (2, 18), (2, 18), (3, 27)]
+    );
+    waiting.answers.push(answer);
+    waiting.queue.push(submission, place(LaneName::Proven, "a")).unwrap();
+    assert_eq!(waiting.queue.depth().proven, 27);
+    let batch = waiting.take();
+    assert_eq!((batch.len(), waiting.queue.depth().proven), (1, 0));
+    // Fewer of them wait than posts without records: 64 places are free.
+    waiting.finish(&batch);
+    for (posts, is_taken) in [(3, true), (1, true), (1, false)] {
+        let (submission, answer) = with_records(Source::name("b"), posts, waiting.now);
+        waiting.answers.push(answer);
+        assert_eq!(waiting.queue.push(submission, place(LaneName::Proven, "b")).is_ok(), is_taken);
+    }
+}
+
+/// Attack: a struck member sends through a source with many good posts.
+#[test]
+fn a_submission_that_is_served_last_waits_with_the_suspicious() {
+    let (mut schedule, source, now) = (Scheduler::new(&settings(), COSTS), Source::name("front"), Instant::now());
+    schedule.sources.note(&source, good(50), now);
+    let mut answers = Vec::new();
+    for is_last in [false, true] {
+        let (submission, answer) = submission(source.clone(), 1, now);
+        answers.push(answer);
+        schedule.submit(Submission { is_last, ..submission }, now).unwrap();
+    }
+    assert_eq!(schedule.depth(), Depth { proven: 1, unproven: 0, suspicious: 1 });
+    match schedule.next(now) {
+        Next::Verify(batch) => assert_eq!((batch.portions.len(), batch.portions[0].lane), (1, LaneName::Proven)),
+        other => panic!("{other:?}"),
+    }
 }

@@ -36,6 +36,7 @@
 
 mod error;
 mod manifest;
+mod moderation;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -59,8 +60,9 @@ use self::{
     writer::{Shared, Writer},
 };
 use super::super::{
-    BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogStatistics, NullifierLog, Outcome, Persona, PersonaRecord,
-    Recorded, Restriction, Settlement, SlashClaims, WorkerId,
+    BadgeBook, BoundKey, Conviction, Entry, LogEpoch, LogStatistics, ModerationStore, NullifierLog, Outcome, Persona,
+    PersonaRecord, Recorded, Restriction, Settlement, SlashClaims, Swap, WorkerId,
+    moderation::{StoredRecord, store::check_scan},
 };
 use crate::log::{LogChoice, LogIdentity};
 use quotapass_protocol::{LogError, UnixSeconds};
@@ -293,6 +295,33 @@ impl BadgeBook for EmbeddedLog {
 
     fn lift(&self, persona: Persona) -> Result<bool, LogError> {
         self.writer.write(1, move |transaction| transaction.lift(persona))?
+    }
+}
+
+impl ModerationStore for EmbeddedLog {
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+        self.reading(|store| Ok(store.moderation().read(key)?.map(|kept| kept.value)))
+    }
+
+    fn swap(&self, swap: &Swap) -> Result<bool, LogError> {
+        let swap = swap.clone();
+        self.writer.write(1, move |transaction| transaction.swap(swap))?
+    }
+
+    fn swap_all(&self, swaps: &[Swap]) -> Vec<Result<bool, LogError>> {
+        if swaps.is_empty() {
+            return Vec::new();
+        }
+        let owned = swaps.to_vec();
+        let written = self
+            .writer
+            .write(swaps.len(), move |transaction| owned.into_iter().map(|swap| transaction.swap(swap)).collect());
+        written.unwrap_or_else(|error| vec![Err(error); swaps.len()])
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<StoredRecord>, LogError> {
+        check_scan(prefix)?;
+        self.reading(|store| store.moderation().scan(prefix, after, limit))
     }
 }
 

@@ -16,6 +16,9 @@
 //! | `k`, scope 32, pseudonym 32 | the [chat key](BoundKey) bound to it |
 //! | `r`, scope 32, pseudonym 32 | its [restriction](Restriction) |
 //! | `u`, end of a restriction u64, scope 32, pseudonym 32 | empty |
+//! | `o` | empty, once there was a record of moderation |
+//!
+//! Records of moderation are in the keyspace `moderation`.
 //!
 //! In a partition, the key of a nullifier's [record](Recorded) is the external nullifier (32) and the nullifier (32).
 //! Numbers are big-endian.
@@ -39,6 +42,7 @@ use super::{
     EmbeddedLogError, EmbeddedSettings,
     error::{damaged, failed},
     manifest,
+    moderation::ModerationTable,
     transaction::{Place, Transaction},
     witness::Witness,
 };
@@ -50,6 +54,7 @@ use crate::{
 const DATABASE: &str = "database";
 pub(super) const RECORDS: &str = "records";
 const PARTITION: &str = "nullifiers-";
+const MODERATION: &str = "moderation";
 
 /// Length of a partition in seconds. Epochs that may expire within it are dropped together, so that short epochs do not
 /// create many partitions.
@@ -63,6 +68,8 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 const TRIAL_BYTES: usize = 64 << 10;
 /// Maximum number of ended restrictions that one expiry drops; later ones drop the rest.
 const ENDED_AT_ONCE: usize = 4_096;
+/// The same limit for records of moderation: with an expiry every five seconds, more than 3,000 accepted posts a second.
+const ENDED_RECORDS_AT_ONCE: usize = 16_384;
 /// Threads that write tables in the background.
 const WORKERS: usize = 2;
 
@@ -93,6 +100,7 @@ pub(super) struct Store {
     identity: LogIdentity,
     database: Database,
     records: Keyspace,
+    moderation: ModerationTable,
     state: RwLock<Contents>,
     witness: Mutex<Witness>,
 }
@@ -169,13 +177,19 @@ impl Store {
             return Err(incomplete("the database's table of records"));
         }
         let records = guarded(|| database.keyspace(RECORDS, options)).map_err(unread)?;
+        let has_moderation = guarded(|| records.get("o")).map_err(unread)?.is_some();
+        if has_moderation && !database.keyspace_exists(MODERATION) {
+            return Err(incomplete("the database's table of moderation"));
+        }
+        let moderation = guarded(|| database.keyspace(MODERATION, options)).map_err(unread)?;
         let state = guarded(|| Contents::read(&database, &records)).map_err(unread)?;
         let state = state.map_err(|reason| damaged(folder, &reason))?;
         let (witness, commits) = witness(folder)?;
         if state.commits < commits {
             return Err(damaged(folder, &format_args!("it has only {} of {commits} commits", state.commits)));
         }
-        Ok(Self { identity, database, records, state: RwLock::new(state), witness: witness.into() })
+        let moderation = ModerationTable(moderation);
+        Ok(Self { identity, database, records, moderation, state: RwLock::new(state), witness: witness.into() })
     }
 
     pub(super) fn identity(&self) -> LogIdentity {
@@ -201,6 +215,10 @@ impl Store {
             }
         };
         found.map_err(LogError::from)
+    }
+
+    pub(super) fn moderation(&self) -> &ModerationTable {
+        &self.moderation
     }
 
     /// Returns the record of a nullifier.
@@ -290,8 +308,8 @@ impl Store {
 
     /// Writes a transaction, and returns once it is on disk. Only one thread may commit at a time.
     pub(super) fn commit(&self, transaction: Transaction<'_>) -> Result<(), (LogError, InDoubt)> {
-        let writes = transaction.into_writes();
-        if writes.is_empty() {
+        let (writes, moderation) = transaction.into_writes();
+        if writes.is_empty() && moderation.is_empty() {
             return Ok(());
         }
         let mut added: BTreeMap<UnixSeconds, u64> = BTreeMap::new();
@@ -308,6 +326,10 @@ impl Store {
         }
         let commit = self.state.read().commits + 1;
         let mut batch = self.batch(commit);
+        if !moderation.is_empty() {
+            batch.insert(&self.records, "o", "");
+        }
+        self.moderation.write(moderation, &mut batch);
         let counts: Vec<(UnixSeconds, u64)> = {
             let state = self.state.read();
             for (place, value) in writes {
@@ -344,9 +366,10 @@ impl Store {
     pub(super) fn expire(&self, now: UnixSeconds) -> Result<(), LogError> {
         // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
         let restrictions = self.ended_restrictions(now)?;
+        let moderation = self.moderation.ended(now, ENDED_RECORDS_AT_ONCE)?;
         let was = self.watermark();
         let now = now.max(was);
-        if now == was && restrictions.is_empty() {
+        if now == was && restrictions.is_empty() && moderation.is_empty() {
             return Ok(());
         }
         let (commit, ended, lost_until) = {
@@ -360,6 +383,9 @@ impl Store {
         batch.insert(&self.records, "l", lost_until.0.to_be_bytes());
         for key in restrictions {
             batch.remove(&self.records, key);
+        }
+        for key in moderation {
+            batch.remove(&self.moderation.0, key);
         }
         for end in &ended {
             batch.remove(&self.records, numbered(b'p', end.0));
@@ -516,7 +542,7 @@ pub(super) fn options() -> KeyspaceCreateOptions {
 
 /// Errors of the database.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error("{0}")]
     Engine(#[from] Error),
     #[error("the database cannot read it")]
@@ -538,7 +564,7 @@ impl From<Failure> for LogError {
 }
 
 /// Runs an operation of the database, which panics on some damage and on some disk failures.
-fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(Failure::Engine),
         Err(_) => Err(Failure::Panic),

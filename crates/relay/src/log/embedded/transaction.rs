@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use quotapass_circuits::{identity::IdentityCommitment, share::Nullifier};
 use quotapass_protocol::{LogError, UnixSeconds};
 
-use super::store::{Store, key_of, numbered, partition_of};
+use super::{
+    moderation::{Kept, ModerationWrites},
+    store::{Store, key_of, numbered, partition_of},
+};
 use crate::{
-    BoundKey, Case, Conviction, Entry, LogEpoch, Outcome, Persona, Recorded, Restriction, Settlement, WorkerId,
+    BoundKey, Case, Conviction, Entry, LogEpoch, Outcome, Persona, Recorded, Restriction, Settlement, Swap, WorkerId,
     log::{Record, RecordError},
 };
 
@@ -47,16 +50,17 @@ impl Place {
 pub(super) struct Transaction<'a> {
     store: &'a Store,
     writes: HashMap<Place, Vec<u8>>,
+    moderation: ModerationWrites,
     convictions: u64,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, writes: HashMap::new(), convictions: store.conviction_count() }
+        Self { store, writes: HashMap::new(), moderation: HashMap::new(), convictions: store.conviction_count() }
     }
 
-    pub(super) fn into_writes(self) -> HashMap<Place, Vec<u8>> {
-        self.writes
+    pub(super) fn into_writes(self) -> (HashMap<Place, Vec<u8>>, ModerationWrites) {
+        (self.writes, self.moderation)
     }
 
     fn get<T: Record>(&self, place: &Place) -> Result<Option<T>, LogError> {
@@ -148,6 +152,19 @@ impl<'a> Transaction<'a> {
             return Ok(false);
         }
         self.restrict(persona, &Restriction::new(Some(UnixSeconds(0)))).map(|_| true)
+    }
+
+    /// Replaces a record of moderation if it has the expected value. Returns whether it did.
+    pub(super) fn swap(&mut self, Swap { key, expected, new, keep_until }: Swap) -> Result<bool, LogError> {
+        let known = match self.moderation.get(&key) {
+            Some(written) => written.clone(),
+            None => self.store.moderation().read(&key)?,
+        };
+        let fits = known.map(|kept| kept.value) == expected;
+        if fits {
+            self.moderation.insert(key, new.map(|value| Kept { until: keep_until, value }));
+        }
+        Ok(fits)
     }
 
     pub(super) fn claim(

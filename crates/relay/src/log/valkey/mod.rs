@@ -68,6 +68,11 @@
 //! | `quotapass:{registry}:chat-keys` | a hash: scope and pseudonym (64 bytes) to the [chat key](crate::BoundKey) bound to it |
 //! | `quotapass:{registry}:restrictions` | a hash: the same to [restriction](crate::Restriction) |
 //! | `quotapass:{registry}:restriction-ends` | a sorted set: the same by the end of the restriction, if it has one |
+//! | `quotapass:{registry}:moderation` | a hash: key to token (16 bytes) and [record of moderation](crate::ModerationStore) |
+//! | `quotapass:{registry}:moderation-keys` | a sorted set: the same keys, in their order |
+//! | `quotapass:{registry}:moderation-ends` | a sorted set: the same by the time until which the record is kept |
+//! | `quotapass:p:{00}:registry` to `quotapass:p:{ff}:registry` | a hash: the records of moderation that are [spread](crate::SPREAD), by the last byte of their keys |
+//! | the same with `:ends` | a sorted set: the same by the time until which the record is kept |
 //!
 //! `registry` is the chain id and the address in hex. In a cluster, the braces keep these keys in one slot, and
 //! nullifiers in the slot of their mark, while nullifiers spread over all servers. External nullifiers already depend
@@ -79,6 +84,7 @@ mod check;
 mod error;
 mod files;
 mod marks;
+mod moderation;
 mod node;
 mod nullifiers;
 mod servers;
@@ -137,6 +143,9 @@ struct Keys {
     chat_keys: String,
     restrictions: String,
     restriction_ends: String,
+    moderation: String,
+    moderation_keys: String,
+    moderation_ends: String,
 }
 
 impl Keys {
@@ -152,6 +161,9 @@ impl Keys {
             chat_keys: key("chat-keys"),
             restrictions: key("restrictions"),
             restriction_ends: key("restriction-ends"),
+            moderation: key("moderation"),
+            moderation_keys: key("moderation-keys"),
+            moderation_ends: key("moderation-ends"),
             registry,
         }
     }

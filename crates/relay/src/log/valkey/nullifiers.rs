@@ -48,7 +48,7 @@ fn nullifier_key(epoch: &LogEpoch, nullifier: Nullifier) -> Vec<u8> {
 }
 
 impl Log {
-    fn next_token(&self) -> [u8; 16] {
+    pub(super) fn next_token(&self) -> [u8; 16] {
         let mut token = [0; 16];
         token[..8].copy_from_slice(&self.token.to_be_bytes());
         token[8..].copy_from_slice(&self.tokens.fetch_add(1, Ordering::Relaxed).to_be_bytes());
@@ -158,7 +158,8 @@ impl Log {
         raise.arg(now.min(LATEST).0);
         self.move_watermark(raise).await?;
         // By `now`, not by the watermark: a watermark that is ahead must not end restrictions that are in force.
-        self.end_restrictions(now).await
+        self.end_restrictions(now).await?;
+        self.end_moderation(now).await
     }
 
     async fn reopen(&self, now: UnixSeconds) -> Result<UnixSeconds, LogError> {
@@ -178,10 +179,13 @@ impl Log {
     async fn statistics(&self) -> Result<LogStatistics, LogError> {
         let Keys { store, expired, convictions, convicted, cases, chat_keys, restrictions, restriction_ends, .. } =
             &self.keys;
+        let Keys { moderation, moderation_keys, moderation_ends, .. } = &self.keys;
         let convicted_count = self.one(convictions, cmd("LLEN").arg(convictions).to_owned(), Kind::Read).await?;
-        let own = [store, expired, convictions, convicted, cases, chat_keys, restrictions, restriction_ends];
+        let badges = [chat_keys, restrictions, restriction_ends];
+        let moderated = [moderation, moderation_keys, moderation_ends];
+        let own = [&[store, expired, convictions, convicted, cases][..], &badges, &moderated].concat();
         let own = self.one(store, cmd("EXISTS").arg(&own[..]).to_owned(), Kind::Read).await?;
-        let marks = self.keys.shards().count() as u64;
+        let marks = self.keys.shards().count() as u64 + self.spread_keys().await?;
         // Some of these keys may be probes.
         let keys: u64 = self.servers.ask_all(&cmd("DBSIZE")).await?.iter().map(count_of).sum();
         let closed_until = bytes_of(self.one(expired, cmd("GET").arg(expired).to_owned(), Kind::Read).await?)?;
@@ -224,7 +228,7 @@ fn recorded_from(value: &[u8]) -> Result<(Recorded, &[u8; TOKEN_BYTES]), LogErro
     Ok((Recorded::from_bytes(recorded)?, token))
 }
 
-fn count_of(value: &Value) -> u64 {
+pub(super) fn count_of(value: &Value) -> u64 {
     match value {
         Value::Int(count) => count.unsigned_abs(),
         _ => 0,
