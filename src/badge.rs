@@ -48,10 +48,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let prover = prover::<Badge>(&context.keys()?)?;
     let requirement = policy.requirement_on(Day::at(now));
     let located = context.locate(&secret, arguments.index, &requirement)?;
-    located.crowd.warn(context.config(), &policy.name)?;
+    located.crowd.warn(context.config(), &arguments.scope)?;
     let (public, witness) = badge(
         Membership { secret: &secret, member: &located.member, path: &located.path },
-        Scope::new(&registry, &policy.name),
+        Scope::new(&registry, &arguments.scope),
         ChatKeyHash::new(&chat_key),
         requirement,
     )?;
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     context.output().result(
         written.as_ref().unwrap_or(&text),
         json!({
-            "scope": policy.name,
+            "scope": arguments.scope,
             "badge": text,
             "pseudonym": public.pseudonym,
             "file": arguments.out,

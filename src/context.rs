@@ -7,12 +7,14 @@ use alloy_primitives::Address;
 use anyhow::{Context as _, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use quotapass_circuits::{identity::IdentitySecret, membership::MemberIndex, registry_id::RegistryId};
+use quotapass_protocol::UnixSeconds;
 use quotapass_registry::{
     RegistryContract, RegistryReader,
     rpc::{AccountKey, JsonRpcNode, Outbox, RpcSettings},
 };
 use quotapass_text::{EndpointUrl, EvmAddress};
 use quotapass_wallet::{
+    BoundPolicy,
     identity::{Identity, IdentityStore},
     keys::KeyStore,
     ledger::{DeviceShare, History, Ledger, LedgerFiles, LedgerOwner, STATE_FOLDER_VARIABLE},
@@ -243,6 +245,12 @@ impl Context {
     pub(super) fn registry(&self) -> Result<RegistryContract<JsonRpcNode>> {
         let address = self.registry_address()?;
         Ok(RegistryContract::connect(self.node()?, address)?)
+    }
+
+    /// Returns the policy of a scope that is in force at `now`, bound to a registry. A scope may be one of a pattern that is
+    /// configured.
+    pub(super) fn bound(&self, registry: RegistryId, scope: &str, now: UnixSeconds) -> Result<BoundPolicy> {
+        Ok(BoundPolicy::new(registry, self.config.scope(scope, now)?.clone())?.for_scope(scope)?)
     }
 
     /// Connects to the registry with the wallet that pays.

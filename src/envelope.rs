@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use quotapass_circuits::{formats::wire::PostPass, prover::KeyOrigin};
+use quotapass_circuits::prover::KeyOrigin;
+use quotapass_wallet::MessagePass;
 use serde::{Deserialize, Serialize};
 
 /// One post in the form that a chat network carries.
@@ -27,7 +28,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    pub(super) fn new(scope: &str, message: &[u8], pass: &PostPass, origin: KeyOrigin) -> Self {
+    pub(super) fn new(scope: &str, message: &[u8], pass: &MessagePass, origin: KeyOrigin) -> Self {
         let (message, message_hex) = match std::str::from_utf8(message) {
             Ok(text) => (Some(text.into()), None),
             Err(_) => (None, Some(hex::encode(message))),

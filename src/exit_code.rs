@@ -15,11 +15,12 @@ pub(crate) enum ExitKind {
     NotAccepted,
     Declined,
     PolicyMismatch,
+    Struck,
 }
 
 impl ExitKind {
     /// All kinds, each at the index of its code.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Success,
         Self::Unlisted,
         Self::Arguments,
@@ -29,6 +30,7 @@ impl ExitKind {
         Self::NotAccepted,
         Self::Declined,
         Self::PolicyMismatch,
+        Self::Struck,
     ];
 
     /// Returns the exit code.
@@ -48,6 +50,7 @@ impl ExitKind {
             Self::NotAccepted => "not_accepted",
             Self::Declined => "declined",
             Self::PolicyMismatch => "policy_mismatch",
+            Self::Struck => "struck",
         }
     }
 
@@ -57,12 +60,13 @@ impl ExitKind {
             Self::Success => "success",
             Self::Unlisted => "failure for a reason not listed here",
             Self::Arguments => "an argument or a setting is missing or not valid",
-            Self::Refused => "the contract or the chain rejects the call, or would reject it",
+            Self::Refused => "the contract, the chain or a moderation log rejects the call, or would reject it",
             Self::Endpoint => "an endpoint, a relay or a log server does not answer, or answers incorrectly",
             Self::NotNow => "no message can be sent now: the quota is used up, or the ledger has to wait",
             Self::NotAccepted => "a verdict other than accepted",
             Self::Declined => "you declined the confirmation",
             Self::PolicyMismatch => "policies differ that should be equal",
+            Self::Struck => "a list of the scope has a post of yours, and nothing was sent",
         }
     }
 }

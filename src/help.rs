@@ -12,10 +12,10 @@ const GROUPS: [Group; 4] = [
     Group {
         title: "For members",
         usual: &["identity", "deposit", "status", "post", "badge", "exit", "withdraw"],
-        more: &["ledger"],
+        more: &["ledger", "author"],
     },
-    Group { title: "For readers", usual: &["verify", "policy", "watch"], more: &["slash", "sync"] },
-    Group { title: "For operators", usual: &["registry", "relay", "keys"], more: &["bench", "circuit"] },
+    Group { title: "For readers", usual: &["verify", "policy", "watch", "report"], more: &["slash", "sync"] },
+    Group { title: "For operators", usual: &["registry", "relay", "moderate", "keys"], more: &["bench", "circuit"] },
     Group { title: "For everybody", usual: &["demo", "dev", "config"], more: &["completions", "man"] },
 ];
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod amount;
+mod author;
 mod badge;
 mod bench;
 mod circuit;
@@ -22,7 +23,10 @@ mod identity;
 mod interrupt;
 mod keys;
 mod ledger;
+mod lists;
 mod members;
+mod moderate;
+mod named_post;
 mod outbox;
 mod output;
 mod policy;
@@ -31,6 +35,7 @@ mod progress;
 mod prompt;
 mod registry;
 mod relay;
+mod report;
 mod send;
 mod slash;
 mod status;
@@ -93,6 +98,11 @@ enum Verb {
     Post(post::Arguments),
     /// Prove that a chat key belongs to a member
     Badge(badge::Arguments),
+    /// Delete your own post, or appeal against its strike
+    #[command(subcommand)]
+    Author(author::Verb),
+    /// Report a post to the moderators of its scope
+    Report(report::Arguments),
     /// Verify posts or a badge, as a relay does
     Verify(verify::Arguments),
     /// Follow roots, members and slashes as they happen
@@ -104,6 +114,12 @@ enum Verb {
     /// Slash the deposit of a member who exceeded a quota
     Slash(slash::Arguments),
     Relay(relay::Arguments),
+    /// Moderate a scope, or verify the log of its moderators
+    ///
+    /// docs/moderation.md leads through it. There is no verb to subscribe to the log of another operator: a relay follows the
+    /// logs that its settings name under [[moderation.follow]], and a scope enforces those that its policy lists.
+    #[command(subcommand)]
+    Moderate(Box<moderate::Verb>),
     /// Measure the capacity of a relay, or the cost of posting on this device
     #[command(subcommand)]
     Bench(bench::Verb),
@@ -152,12 +168,15 @@ fn dispatch(Arguments { settings, json, verb }: Arguments) -> Result<()> {
         Verb::Policy(arguments) => policy::run(&arguments, &context()?),
         Verb::Post(arguments) => post::run(&arguments, &context()?),
         Verb::Badge(arguments) => badge::run(&arguments, &context()?),
+        Verb::Author(verb) => author::run(&verb, &context()?),
+        Verb::Report(arguments) => report::run(&arguments, &context()?),
         Verb::Verify(arguments) => verify::run(&arguments, &context()?),
         Verb::Watch(arguments) => watch::run(&arguments, &context()?),
         Verb::Exit(arguments) => exit::run(&arguments, &context()?),
         Verb::Withdraw(arguments) => withdraw::run(&arguments, &context()?),
         Verb::Slash(arguments) => slash::run(&arguments, &context()?),
         Verb::Relay(arguments) => relay::run(&arguments, &settings, Output::new(json)),
+        Verb::Moderate(verb) => moderate::run(&verb, &context()?),
         Verb::Bench(verb) => bench::run(&verb, &context()?),
         Verb::Config(verb) => config::verbs::run(&verb, &context()?),
         Verb::Keys(verb) => keys::run(&verb, &context()?),

@@ -4,15 +4,19 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use quotapass_circuits::{formats::wire::PostPass, membership::Membership, post::Post};
+use quotapass_circuits::{membership::Membership, post::Post};
 use quotapass_protocol::PolicyHash;
 use quotapass_text::EndpointUrl;
-use quotapass_wallet::{BoundPolicy, Poster, files::create_new, ledger::LedgerError};
+use quotapass_wallet::{
+    MessagePass, Poster,
+    files::{create_new, write_atomically},
+    ledger::LedgerError,
+};
 use rand::rngs::OsRng;
 use serde_json::json;
 
@@ -24,11 +28,15 @@ use super::{
     failure::{Failure, usage},
     keys::{prover, require_test_chain, warn_of},
     ledger::in_words,
+    lists::{Lists, record_provers, show},
     output::note,
     policy,
     send::{Delivery, Recipient},
     time::{duration, moment, now, parse_duration},
 };
+
+/// How often a message is proved if the lists of its scope move on.
+const LIST_ATTEMPTS: u32 = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -40,6 +48,11 @@ pub(super) struct Arguments {
     /// Scope to post in, by its name in the configuration
     #[arg(long)]
     scope: String,
+    /// Stake level of the scope to prove [default: the lowest]
+    ///
+    /// Readers may hide posts of low levels. A higher level is shared by fewer members, and the output says by how many.
+    #[arg(long, value_name = "STAKE")]
+    stake_level: Option<u32>,
     /// Index of the member, if this device does not know it: with --members-from, after a deposit on another device
     #[arg(long, hide_short_help = true)]
     index: Option<u32>,
@@ -72,63 +85,105 @@ enum Format {
     Envelope,
     /// The pass alone, base64url
     Text,
-    /// The pass alone, 246 bytes
+    /// The pass alone, in binary: 246 bytes, and more with records
     Binary,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let dated = context.config().scope(&arguments.scope, now()?)?;
-    let policy = &dated.policy;
     let options = context.relay_options()?;
     let recipient = arguments.to.as_ref().map(|relay| Recipient::new(relay, &options)).transpose()?;
     if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
         bail!("{} already exists; no message id was used", path.display());
     }
-    let message = message(arguments, context.config().require(Key::MaxMessageBytes)?)?;
+    // What is typed is composed after the wallet's test of the scope's lists.
+    let is_typed = arguments.message.is_none() && arguments.file.is_none() && io::stdin().is_terminal();
+    let read = || message(arguments, context.config().require(Key::MaxMessageBytes)?);
+    let message = if is_typed { None } else { Some(read()?) };
     let registry = context.registry_id()?;
     require_test_chain(context.config(), registry.chain_id)?;
     let identity = context.open_identity(&context.identity_name()?)?;
     let secret = identity.seed.secret(&registry, context.account()?)?;
-    let prover = prover::<Post>(&context.keys()?)?;
-    let requirement = policy.requirement(policy.epoch_at(now()?));
+    let bound = context.bound(registry, &arguments.scope, now()?)?;
+    let bound = match arguments.stake_level {
+        Some(level) => bound.at_level(level).with_context(|| usage("--stake-level"))?,
+        None => bound,
+    };
+    let policy = &bound.values().clone();
+    let requirement = bound.requirement_at(now()?);
+    let mut lists = Lists::open(context, &bound)?;
+    let mut current = lists.read(now()?)?;
+    lists.test(&secret)?;
+    let message = message.map_or_else(read, Ok)?;
+    let keys = context.keys()?;
+    let prover = prover::<Post>(&keys)?;
     let located = context.locate(&secret, arguments.index, &requirement)?;
     let membership = Membership { secret: &secret, member: &located.member, path: &located.path };
 
     // All steps that can fail come before a message id is used up.
     requirement.check(membership)?;
     if let Some(relay) = &arguments.to {
-        policy::require_same(context, &registry, relay, &policy.name)?;
+        policy::require_same(context, &registry, relay, &dated.policy.name)?;
     }
-    let bound = BoundPolicy::new(registry, dated.clone())?;
     let mut poster = Poster::new(&prover, bound, membership, now()?)?;
+    if !current.is_empty() {
+        poster.set_lists(&record_provers(&keys, &current)?, &current, show)?;
+    }
     located.crowd.warn(context.config(), &policy.name)?;
+    if let Some(level) = arguments.stake_level.filter(|level| *level > policy.min_stake) {
+        note(format!(
+            "{} the stake level {level}; the lowest level of `{}` is {}.",
+            located.crowd, policy.name, policy.min_stake
+        ));
+    }
     let mut ledger = context.ledger(&poster.owner(), identity.device)?;
     if arguments.trust_ledger {
         ledger.confirm_current()?;
     }
-    let reservation = ledger.reserve(now()?, &poster.quota()).map_err(not_now)?;
-
-    let (epoch, left_ids) = (reservation.epoch(), reservation.left());
-    let pass = poster.prove(reservation, &message, &mut OsRng)?;
-    let envelope = Envelope::new(&policy.name, &message, &pass, prover.origin());
+    let patience = Duration::from_secs(arguments.wait);
+    let (mut attempt, begun) = (1, Instant::now());
+    let (envelope, content, left_ids, is_again, epoch, sent) = loop {
+        poster.ready(now()?)?;
+        let reservation = ledger.reserve_message(now()?, &poster.quota(), &message).map_err(not_now)?;
+        let (epoch, left_ids, is_again) = (reservation.epoch(), reservation.left(), reservation.is_again());
+        let pass = poster.prove(reservation, &message, &mut OsRng)?;
+        let envelope = Envelope::new(&policy.name, &message, &pass, prover.origin());
+        let content = encode(arguments.format, &envelope, &pass)?;
+        if let Some(path) = &arguments.out {
+            write(path, &content, attempt > 1)?;
+        }
+        let left = patience.saturating_sub(begun.elapsed());
+        let sent = recipient.as_ref().map(|recipient| recipient.deliver(&envelope, left));
+        // The lists have moved on since they were read. The same message keeps its message id, so that this is no second
+        // post.
+        let is_behind = matches!(&sent, Some(Ok(delivery)) if delivery.answer["verdict"] == "list_mismatch");
+        if is_behind && attempt < LIST_ATTEMPTS {
+            let newest = lists.read(now()?)?;
+            if newest != current {
+                note("The lists of the scope have moved on; proving the same message again.");
+                lists.test(&secret)?;
+                poster.set_lists(&record_provers(&keys, &newest)?, &newest, show)?;
+                current = newest;
+                attempt += 1;
+                continue;
+            }
+        }
+        break (envelope, content, left_ids, is_again && attempt == 1, epoch, sent);
+    };
     let left = format!(
         "{} messages left in this epoch of `{}`, which ends at {} (in {}).",
         left_ids,
-        policy.name,
+        arguments.scope,
         moment(epoch.ends()),
         duration(epoch.ends().since(now()?)),
     );
-    let content = encode(arguments.format, &envelope, &pass)?;
-    if let Some(path) = &arguments.out {
-        write(path, &content)?;
-    }
-    let sent = recipient.map(|recipient| recipient.deliver(&envelope, Duration::from_secs(arguments.wait)));
     let answer = sent.as_ref().and_then(|sent| sent.as_ref().ok());
     if context.output().is_json() {
         context.output().json(&json!({
             "post": envelope,
             "file": arguments.out,
             "left": left_ids,
+            "is_again": is_again,
             "epoch_ends": epoch.ends(),
             "policy_hash": PolicyHash::of(&registry, dated)?.to_string(),
             "anonymity": located.crowd,
@@ -143,14 +198,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
             None => {}
         }
         warn_of(prover.origin());
+        if is_again {
+            note(
+                "This message has a pass of this epoch, and keeps its message id: a relay that has it answers replay.",
+            );
+        }
         note(left);
     }
     match sent {
         None | Some(Ok(Delivery { is_accepted: true, .. })) => Ok(()),
         Some(Ok(delivery)) => Err(Failure::new(ExitKind::NotAccepted, delivery.text()).into()),
         Some(Err(error)) => Err(error.context(
-            "the relay may not have the post, which is in the output: send it again as it is, to /v1/verify. Another \
-             `post` takes another message id",
+            "the relay may not have the post, which is in the output: send it again as it is, to /v1/verify, or run the \
+             same `post` again in this epoch: the same message keeps its message id",
         )),
     }
 }
@@ -161,16 +221,18 @@ fn not_now(error: LedgerError) -> anyhow::Error {
     Failure::new(ExitKind::NotNow, in_words(refusal)).into()
 }
 
-fn encode(format: Format, envelope: &Envelope, pass: &PostPass) -> Result<Vec<u8>> {
+fn encode(format: Format, envelope: &Envelope, pass: &MessagePass) -> Result<Vec<u8>> {
     Ok(match format {
         Format::Envelope => format!("{}\n", serde_json::to_string(envelope)?).into_bytes(),
         Format::Text => format!("{}\n", pass.to_text()).into_bytes(),
-        Format::Binary => pass.to_bytes().to_vec(),
+        Format::Binary => pass.to_bytes(),
     })
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<()> {
-    create_new(path, content).with_context(|| format!("cannot write {}", path.display()))
+/// Writes the post to a new file, or in the place of the one that this call has written.
+fn write(path: &Path, content: &[u8], is_written: bool) -> Result<()> {
+    let written = if is_written { write_atomically(path, content) } else { create_new(path, content) };
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads the message, which must not be empty, nor longer than this number of bytes.

@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result};
 use quotapass_text::EndpointUrl;
 use quotapass_wallet::members::ClientOptions;
 use reqwest::{
-    Client, Proxy, StatusCode,
+    Client, Proxy, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
     redirect::Policy,
 };
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -53,12 +54,12 @@ enum Attempt {
 
 impl Recipient {
     pub(super) fn new(relay: &EndpointUrl, options: &ClientOptions) -> Result<Self> {
-        let mut client = Client::builder().timeout(options.timeout).redirect(Policy::none()).referer(false);
-        if let Some(proxy) = &options.proxy {
-            client = client.proxy(Proxy::all(proxy.expose()).with_context(|| usage("`members_proxy` is not a proxy"))?);
-        }
-        let url = format!("{}/v1/verify", relay.expose().trim_end_matches('/'));
-        Ok(Self { name: relay.to_string(), url, client: client.build().context("cannot set up connections")? })
+        Self::of_route(relay, "/v1/verify", options)
+    }
+
+    fn of_route(relay: &EndpointUrl, route: &str, options: &ClientOptions) -> Result<Self> {
+        let url = format!("{}{route}", relay.expose().trim_end_matches('/'));
+        Ok(Self { name: relay.to_string(), url, client: http_client(options)? })
     }
 
     /// Sends a post, and sends the same post again while the relay may still accept it, for at most this time.
@@ -132,17 +133,62 @@ impl Recipient {
         let mut answer = request.send().await?;
         let seconds = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         let pause = Duration::from_secs(seconds.unwrap_or(0));
-        let mut content = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            content.extend_from_slice(&chunk);
-            if content.len() > MAX_ANSWER {
-                // No verdict is as long.
-                content.clear();
-                break;
-            }
-        }
+        // No verdict is longer.
+        let content = read_body(&mut answer, MAX_ANSWER).await?.unwrap_or_default();
         Ok((answer.status(), pause, content))
     }
+}
+
+/// Sends a deletion, an appeal or a report to a relay once, and returns its answer.
+///
+/// # Errors
+/// If the relay does not answer, or refuses. The same request can be sent again.
+pub(super) fn submit(
+    relay: &EndpointUrl,
+    route: &str,
+    request: &impl Serialize,
+    options: &ClientOptions,
+) -> Result<Value> {
+    let recipient = Recipient::of_route(relay, route, options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let endpoint = |reason: String| Failure::new(ExitKind::Endpoint, reason);
+    let (status, _, content) = runtime
+        .block_on(recipient.ask(serde_json::to_string(request)?))
+        .map_err(|error| endpoint(format!("{relay} does not answer ({})", innermost(&error))))?;
+    let answer: Value = serde_json::from_slice(&content).unwrap_or_default();
+    let text = |field: &str| answer[field].as_str().map(str::to_owned);
+    match (status, text("result"), text("error")) {
+        (StatusCode::OK, Some(_), _) => Ok(answer),
+        (_, _, Some(code)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            let message = text("message").map(|message| format!(": {message}")).unwrap_or_default();
+            Err(Failure::new(ExitKind::NotAccepted, format!("{code}{message}")).into())
+        }
+        (_, _, code) => {
+            let code = code.unwrap_or_else(|| "no reason".into());
+            Err(endpoint(format!("{relay} answers with status {} ({code}); is it a relay?", status.as_u16())).into())
+        }
+    }
+}
+
+/// Returns a client that follows no redirects, with the settings of requests to relays.
+pub(super) fn http_client(options: &ClientOptions) -> Result<Client> {
+    let mut client = Client::builder().timeout(options.timeout).redirect(Policy::none()).referer(false);
+    if let Some(proxy) = &options.proxy {
+        client = client.proxy(Proxy::all(proxy.expose()).with_context(|| usage("`members_proxy` is not a proxy"))?);
+    }
+    client.build().context("cannot set up connections")
+}
+
+/// Reads the body of an answer; `None` if it has more than this number of bytes.
+pub(super) async fn read_body(answer: &mut Response, limit: usize) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut content = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        content.extend_from_slice(&chunk);
+        if content.len() > limit {
+            return Ok(None);
+        }
+    }
+    Ok(Some(content))
 }
 
 impl Delivery {
@@ -159,7 +205,7 @@ impl Delivery {
 }
 
 /// Returns the innermost cause, which says more than the outer ones.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -1,6 +1,7 @@
 //! `quotapass verify`.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,14 +9,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use quotapass_circuits::{
-    badge::Badge,
-    formats::wire::{BadgePass, PostPass},
-    post::Post,
-    prover::KeyOrigin,
+    badge::Badge, formats::wire::BadgePass, moderation::record::Record, post::Post, prover::KeyOrigin,
 };
 use quotapass_protocol::{Malformed, PolicyTable, RootHistory, UnixSeconds, Verdict};
 use quotapass_registry::RegistryReader;
 use quotapass_relay::{BadgeRequest, MemoryLog, PostRequest, Relay};
+use quotapass_wallet::MessagePass;
 use serde_json::{Value, json};
 
 use super::{
@@ -25,6 +24,7 @@ use super::{
     exit_code::ExitKind,
     failure::Failure,
     keys::{prover, require_test_chain, warn_of},
+    lists::publish,
     output::note,
     time::now,
 };
@@ -40,6 +40,8 @@ pub(super) struct Arguments {
     ///
     /// All posts of one call share a nullifier log: a post that occurs twice is a replay, and two messages under one
     /// nullifier exceed a quota. The log is not kept for later calls.
+    ///
+    /// The records of posts are verified against the lists as they are now, from the logs in the configuration.
     #[arg(required_unless_present = "badge")]
     posts: Vec<PathBuf>,
     /// File with a badge to verify instead of posts
@@ -72,13 +74,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let (posts, badges) = (prover::<Post>(&keys)?, prover::<Badge>(&keys)?);
     let origin = if arguments.badge.is_some() { badges.origin() } else { posts.origin() };
     warn_of(origin);
-    let relay = Relay::new(
+    let mut relay = Relay::new(
         posts.verifier()?,
         badges.verifier()?,
         PolicyTable::new(registry.id(), context.config().scopes().iter().cloned())?,
         roots,
         Arc::new(MemoryLog::new()),
     );
+    let listed = listed_scopes(&envelopes, context, now);
+    if !listed.is_empty() {
+        let (small, large) = (prover::<Record<16>>(&keys)?, prover::<Record<128>>(&keys)?);
+        relay = relay.with_records(small.verifier()?, large.verifier()?);
+        publish(context, registry.id(), &relay, &listed, now)?;
+    }
     if let (Some(path), Some(scope)) = (&arguments.badge, &arguments.scope) {
         return badge(path, scope, &relay, now, context, origin);
     }
@@ -95,8 +103,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     if refused == 0 { Ok(()) } else { Err(not_accepted(refused)) }
 }
 
+/// Returns the scopes of posts that enforce lists.
+fn listed_scopes(posts: &[Envelope], context: &Context, now: UnixSeconds) -> BTreeSet<String> {
+    let has_lists = |name: &&str| context.config().scope(name, now).is_ok_and(|dated| !dated.policy.lists().is_empty());
+    posts.iter().map(|post| post.scope.as_str()).filter(has_lists).map(str::to_owned).collect()
+}
+
 fn judge(post: &Envelope, relay: &Relay, now: UnixSeconds) -> Result<Verdict> {
-    Ok(match PostPass::from_text(&post.pass) {
+    Ok(match MessagePass::from_text(&post.pass) {
         Err(error) => Verdict::Malformed(Malformed::Pass(error)),
         Ok(pass) => {
             let (message, pass) = (post.message()?, pass.to_bytes());

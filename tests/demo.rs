@@ -46,6 +46,12 @@ fn tells_the_whole_story_and_repeats_it() {
         "epoch_out_of_range",
         "accepted",
         "stale_root",
+        "report",
+        "strike",
+        "struck",
+        "invalid_proof",
+        "appeal",
+        "delete",
         "quota_exceeded",
         "slash",
         "slashed_member",
@@ -58,8 +64,13 @@ fn tells_the_whole_story_and_repeats_it() {
     assert_eq!(names, expected);
     let summary = first.last().unwrap();
     let figure = |name: &str| summary[name].as_u64().unwrap();
-    // Accepted posts: four at first, one on an older root, and five by the spammer within quota.
-    assert_eq!((figure("members"), figure("accepted"), figure("replay")), (5, 10, 1));
+    // Accepted posts: four at first, one on an older root, four in the room with moderation, and five by the spammer
+    // within quota.
+    assert_eq!((figure("members"), figure("accepted"), figure("replay")), (5, 14, 1));
+    let step = |name: &str| first.iter().find(|step| step["step"] == name).unwrap();
+    assert_eq!((&step("report")["state"], &step("delete")["state"]), (&"held".into(), &"deleted".into()));
+    assert_eq!(step("struck")["reason"], "harassment");
+    assert_eq!(step("strike")["strike"], step("appeal")["strike"]);
     assert_eq!((figure("quota_exceeded"), figure("slashed"), figure("withdrawn")), (1, 1, 1));
     assert_eq!(figure("reward_units"), 5);
     assert!(summary["prove_ms_median"].as_f64().unwrap() > 0.0);
@@ -78,7 +89,9 @@ fn prints_sentences_and_a_table() {
     let output = demo(&["--members", "4"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["INSECURE", "quota_exceeded (ignore)", "is paid back", "posts accepted", "proving, median"] {
+    for part in
+        ["INSECURE", "quota_exceeded (ignore)", "strike the post", "is paid back", "posts accepted", "proving, median"]
+    {
         assert!(text.contains(part), "{part} is missing from\n{text}");
     }
 }

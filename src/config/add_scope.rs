@@ -4,9 +4,12 @@ use std::{fs, io};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use quotapass_protocol::{DatedPolicy, UnixSeconds, note::NotePublicKey};
+use quotapass_protocol::{DatedPolicy, ModerationPolicy, PolicyList, UnixSeconds, note::NotePublicKey};
 use quotapass_text::EndpointUrl;
-use quotapass_wallet::files::write_atomically;
+use quotapass_wallet::{
+    files::write_atomically,
+    moderation::{LogSettings, StatedLog, enforced},
+};
 use serde_json::json;
 
 use super::{file, init::EXAMPLE, show::sentence};
@@ -46,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     };
     let before = file::parse(&text)?;
     let example = if text.contains(EXAMPLE) { file::parse(EXAMPLE)?.scopes } else { Vec::new() };
-    let mut scopes = before.scopes;
+    let mut scopes = before.scopes.clone();
     let (mut added, mut replaced, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
     for name in &names {
         let (own, new) = (of_scope(&scopes, name), of_scope(&offered, name));
@@ -75,10 +78,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         for dated in &new {
             text += &section(dated, relay, &key);
         }
+        // The settings of logs are the wallet's own, and stay with their scope.
+        let logs = before.logs.get(name).filter(|_| !own.is_empty());
+        text += &logs.into_iter().flatten().map(log_section).collect::<String>();
         scopes.extend(new);
     }
     let after = file::parse(&text).ok();
-    if after.is_none_or(|after| after.values != before.values || after.scopes != scopes) {
+    let is_same =
+        |after: &file::Content| (&after.values, &after.scopes, &after.logs) == (&before.values, &scopes, &before.logs);
+    if !after.as_ref().is_some_and(is_same) {
         bail!(
             "{} is not written in a way that this verb can change; write the sections yourself:\n{}",
             path.display(),
@@ -87,6 +95,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     }
     if !(added.is_empty() && replaced.is_empty()) {
         write_atomically(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    for dated in scopes.iter().filter(|dated| names.contains(&dated.policy.name)) {
+        if let Err(error) = enforced(&dated.policy, before.logs.get(&dated.policy.name).map_or(&[], Vec::as_slice)) {
+            note(format!("{error}. Write them as [[scopes.logs]] below the scope in {}.", path.display()));
+        }
     }
     if arguments.key.is_empty() {
         note(format!("{relay} signs with {key}. Compare this key with the one that its operator publishes."));
@@ -140,7 +153,7 @@ fn section(DatedPolicy { policy, version, from }: &DatedPolicy, relay: &Endpoint
     if *from != UnixSeconds(0) {
         text += &format!("from = {}\n", moment(*from).replace(' ', "T"));
     }
-    text + &format!(
+    text += &format!(
         "epoch_seconds = {}\nlimit_cap = {}\nmin_stake = {}\nmin_age_days = {}\nroot_window = {}\n\
          max_clock_skew = {}\n",
         policy.epoch_seconds,
@@ -149,14 +162,50 @@ fn section(DatedPolicy { policy, version, from }: &DatedPolicy, relay: &Endpoint
         policy.min_age_days,
         policy.root_window,
         policy.max_clock_skew
+    );
+    if !policy.stake_levels.is_empty() {
+        text += &format!("stake_levels = {:?}\n", policy.stake_levels);
+    }
+    if let Some(moderation) = &policy.moderation {
+        text += &moderation_section(moderation);
+    }
+    text
+}
+
+/// Writes how a scope is moderated.
+fn moderation_section(moderation: &ModerationPolicy) -> String {
+    let ModerationPolicy { lists, list_window, report_days, hide_at, report_recipients } = moderation;
+    let mut text = format!("[scopes.moderation]\nlist_window = {list_window}\nreport_days = {report_days}\n");
+    if let Some(reports) = hide_at {
+        text += &format!("hide_at = {reports}\n");
+    }
+    let recipients = toml::Value::from(report_recipients.clone());
+    text += &format!("report_recipients = {recipients}\n");
+    for PolicyList { log, limit } in lists {
+        text += &format!("[[scopes.moderation.lists]]\nlog = \"{log}\"\nlimit = {limit}\n");
+    }
+    text
+}
+
+/// Writes the settings of a scope's log.
+fn log_section(log: &LogSettings) -> String {
+    let StatedLog { origin, root_key, servers, witnesses, cosignatures } = log.into();
+    let text = |value: &str| toml::Value::from(value);
+    format!(
+        "[[scopes.logs]]\norigin = {}\nroot_key = {}\nservers = {}\nwitnesses = {}\ncosignatures = {cosignatures}\n",
+        text(&origin),
+        text(&root_key),
+        toml::Value::from(servers),
+        toml::Value::from(witnesses),
     )
 }
 
-/// Removes the sections of a scope.
+/// Removes the sections of a scope, with the sections below them.
 fn without(text: &str, scope: &str) -> String {
     let (mut kept, mut section) = (String::new(), String::new());
     for line in text.split_inclusive('\n') {
-        if line.trim_start().starts_with('[') {
+        let is_part = ["[scopes.", "[[scopes."].iter().any(|start| line.trim_start().starts_with(start));
+        if line.trim_start().starts_with('[') && !is_part {
             kept += rest(&section, scope);
             section.clear();
         }
@@ -184,7 +233,8 @@ fn rest<'a>(section: &'a str, scope: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use quotapass_protocol::note::NoteKey;
+    use quotapass_log::CosignerKey;
+    use quotapass_protocol::{LogIdentity, Policy, note::NoteKey};
     use rand::rngs::OsRng;
 
     use super::*;
@@ -194,6 +244,13 @@ mod tests {
         let key = NoteKey::generate("relay.example", &mut OsRng).unwrap().public();
         let mut first = file::parse(EXAMPLE).unwrap().scopes.remove(0);
         first.policy.name = r#"a "room" \[1]"#.into();
+        first.policy.stake_levels = vec![first.policy.min_stake, 50];
+        first.policy.moderation = Some(ModerationPolicy {
+            lists: [1, 2].map(|byte| PolicyList { log: LogIdentity([byte; 32]), limit: 32 }).to_vec(),
+            hide_at: core::num::NonZeroU16::new(3),
+            report_recipients: vec![format!("age1{}", "q".repeat(58))],
+            ..ModerationPolicy::default()
+        });
         let later = DatedPolicy { version: 2, from: UnixSeconds(1_796_083_200), ..first.clone() };
         let sections = [&first, &later].map(|dated| section(dated, &"https://relay.example".into(), &key)).concat();
         let settings = "rpc_url = \"http://x\"\ntrusted_keys = [\n  \"ab\",\n]\n";
@@ -205,5 +262,36 @@ mod tests {
         let kept = without(&text, "lobby");
         assert_eq!(file::parse(&kept).unwrap().scopes, content.scopes[..2]);
         assert!(kept.contains("# A scope is a room"), "{kept}");
+    }
+
+    #[test]
+    fn what_a_policy_says_about_moderation_is_read_back_and_its_logs_stay_with_it() {
+        let key = NoteKey::generate("relay.example", &mut OsRng).unwrap().public();
+        let log = LogSettings::try_from(&StatedLog {
+            origin: "relay.example/moderation".into(),
+            root_key: key.to_string(),
+            servers: vec!["https://relay.example".into(), "https://\"other\"".into()],
+            witnesses: vec![CosignerKey::from_seed("witness.example", &[7; 32]).unwrap().public().to_string()],
+            cosignatures: 1,
+        });
+        let log = log.unwrap();
+        let mut first = file::parse(EXAMPLE).unwrap().scopes.remove(0);
+        first.policy.name = "first".into();
+        first.policy.stake_levels = vec![first.policy.min_stake, first.policy.min_stake + 9];
+        first.policy.moderation = Some(ModerationPolicy {
+            lists: vec![PolicyList { log: log.identity(), limit: 16 }],
+            hide_at: core::num::NonZeroU16::new(3),
+            report_recipients: vec![format!("age1{}", "q".repeat(58))],
+            ..ModerationPolicy::default()
+        });
+        let second = DatedPolicy { policy: Policy { name: "second".into(), ..first.policy.clone() }, ..first.clone() };
+        let relay = "https://relay.example".into();
+        let of_first = section(&first, &relay, &key) + &log_section(&log);
+        let text = format!("chain_id = 1\n{of_first}{}", section(&second, &relay, &key));
+        let content = file::parse(&text).unwrap();
+        assert_eq!(content.scopes, [first, second.clone()]);
+        assert_eq!(content.logs["first"], [log]);
+        let kept = file::parse(&without(&text, "first")).unwrap();
+        assert_eq!((kept.scopes, kept.logs.len()), (vec![second], 0));
     }
 }

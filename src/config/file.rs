@@ -9,7 +9,7 @@ use toml::{Spanned, Value};
 
 use super::{
     Key,
-    scope::{ScopeSection, read_scopes},
+    scope::{Logs, ScopeSection, read_wallet_scopes},
     toml_error::say,
 };
 use crate::failure::usage;
@@ -19,6 +19,7 @@ use crate::failure::usage;
 pub(super) struct Content {
     pub(super) values: BTreeMap<Key, String>,
     pub(super) scopes: Vec<DatedPolicy>,
+    pub(super) logs: Logs,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +108,7 @@ pub(super) fn parse(text: &str) -> Result<Content> {
         };
         content.values.insert(key, value);
     }
-    content.scopes = read_scopes(document.scopes, text)?;
+    (content.scopes, content.logs) = read_wallet_scopes(document.scopes, text)?;
     Ok(content)
 }
 

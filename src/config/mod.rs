@@ -28,6 +28,8 @@ use crate::failure::usage;
 use quotapass_protocol::{DatedPolicy, UnixSeconds};
 use quotapass_registry::CodeHash;
 use quotapass_text::EndpointUrl;
+use quotapass_wallet::moderation::LogSettings;
+use scope::Logs;
 
 /// Environment variable that names the configuration file, instead of the platform's default.
 const FILE_VARIABLE: &str = "QUOTAPASS_CONFIG";
@@ -60,7 +62,7 @@ pub(super) struct Flags {
     /// Account of the identity
     ///
     /// One seed has many accounts, each with its own deposit.
-    #[arg(long, global = true, value_name = "NUMBER")]
+    #[arg(long, global = true, value_name = "NUMBER", hide_short_help = true)]
     account: Option<String>,
     /// File with the identity's passphrase; QUOTAPASS_PASSPHRASE holds the passphrase itself
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
@@ -314,6 +316,7 @@ impl fmt::Display for Origin {
 pub(super) struct Config {
     values: BTreeMap<Key, (String, Origin)>,
     scopes: Vec<DatedPolicy>,
+    logs: Logs,
     /// The path of the file, which may not exist.
     file: PathBuf,
 }
@@ -348,7 +351,7 @@ impl Config {
                 values.insert(key, value);
             }
         }
-        Ok(Self { values, scopes: content.scopes, file })
+        Ok(Self { values, scopes: content.scopes, logs: content.logs, file })
     }
 
     /// Returns a setting, or `None` if it is not set.
@@ -388,9 +391,10 @@ impl Config {
         })
     }
 
-    /// Returns the policy of a scope that is in force at `now`.
+    /// Returns the policy of a scope that is in force at `now`. Its name is a pattern if the scope is one of a pattern.
     pub(super) fn scope(&self, name: &str, now: UnixSeconds) -> Result<&DatedPolicy> {
-        if let Some(dated) = self.in_force(now).into_iter().find(|dated| dated.policy.name == name) {
+        let of_scope = self.in_force(now).into_iter().filter(|dated| dated.policy.closeness(name).is_some());
+        if let Some(dated) = of_scope.max_by_key(|dated| dated.policy.closeness(name)) {
             return Ok(dated);
         }
         let known: Vec<_> = self.in_force(now).into_iter().map(|dated| dated.policy.name.as_str()).collect();
@@ -407,6 +411,13 @@ impl Config {
     /// Returns all policies of all scopes.
     pub(super) fn scopes(&self) -> &[DatedPolicy] {
         &self.scopes
+    }
+
+    /// Returns the settings of the logs of a scope: the wallet's own, which no relay states.
+    pub(super) fn logs(&self, scope: &str) -> &[LogSettings] {
+        let closest = self.scopes.iter().map(|dated| &dated.policy).max_by_key(|policy| policy.closeness(scope));
+        let listed = closest.filter(|policy| policy.closeness(scope).is_some());
+        listed.and_then(|policy| self.logs.get(&policy.name)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the policy of each scope that is in force at `now`: the latest that has begun, or the first one if none

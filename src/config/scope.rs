@@ -1,10 +1,12 @@
-//! Sections `[[scopes]]`: the policies of scopes, in a wallet's configuration and in a relay's.
+//! Sections `[[scopes]]`: the policies of scopes, in a wallet's configuration and in a relay's. In a wallet's they have
+//! sections `[[scopes.logs]]`: the logs whose lists the scope enforces.
 
 use core::num::{NonZeroU16, NonZeroU32};
-use std::time::UNIX_EPOCH;
+use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
-use quotapass_protocol::{DatedPolicy, Policy, PolicyHistory, UnixSeconds};
+use anyhow::{Context as _, Result, bail};
+use quotapass_protocol::{DatedPolicy, ModerationPolicy, Policy, PolicyHistory, UnixSeconds};
+use quotapass_wallet::moderation::{LogSettings, StatedLog, check_named};
 use serde::Deserialize;
 use toml::{Spanned, value::Datetime};
 
@@ -19,10 +21,16 @@ pub(crate) struct ScopeSection {
     from: Option<Datetime>,
     epoch_seconds: NonZeroU32,
     limit_cap: NonZeroU16,
-    min_stake: u32,
+    /// May be left out if there are stake levels: it is then the lowest.
+    min_stake: Option<u32>,
     min_age_days: u16,
     root_window: u32,
     max_clock_skew: u32,
+    #[serde(default)]
+    stake_levels: Vec<u32>,
+    moderation: Option<ModerationPolicy>,
+    #[serde(default)]
+    logs: Vec<StatedLog>,
 }
 
 fn first_version() -> u32 {
@@ -46,6 +54,9 @@ impl ScopeSection {
                 UnixSeconds(whole.as_secs())
             }
         };
+        let min_stake = self.min_stake.or(self.stake_levels.first().copied()).with_context(|| {
+            format!("scope `{}`: missing field `min_stake`, or `stake_levels` in its place", self.name)
+        })?;
         Ok(DatedPolicy {
             version: self.version,
             from,
@@ -53,26 +64,52 @@ impl ScopeSection {
                 name: self.name,
                 epoch_seconds: self.epoch_seconds,
                 limit_cap: self.limit_cap,
-                min_stake: self.min_stake,
+                min_stake,
                 min_age_days: self.min_age_days,
                 root_window: self.root_window,
                 max_clock_skew: self.max_clock_skew,
+                stake_levels: self.stake_levels,
+                moderation: self.moderation,
             },
         })
     }
 }
 
-/// Reads the sections of a file, and checks that the policies of each scope are consistent. An error names the line.
+/// The settings of logs, by the name of their scope.
+pub(crate) type Logs = BTreeMap<String, Vec<LogSettings>>;
+
+/// Reads the sections of a relay's file. A relay follows logs for itself, in another section.
 pub(crate) fn read_scopes(sections: Vec<Spanned<ScopeSection>>, text: &str) -> Result<Vec<DatedPolicy>> {
+    if let Some(section) = sections.iter().find(|section| !section.as_ref().logs.is_empty()) {
+        let name = &section.as_ref().name;
+        bail!("scope `{name}`: [[scopes.logs]] is for wallets; a relay names the logs that it follows in [moderation]");
+    }
+    Ok(read_wallet_scopes(sections, text)?.0)
+}
+
+/// Reads the sections of a wallet's file, and checks that the policies of each scope are consistent, and that its logs are
+/// those whose lists it enforces. An error names the line.
+pub(crate) fn read_wallet_scopes(sections: Vec<Spanned<ScopeSection>>, text: &str) -> Result<(Vec<DatedPolicy>, Logs)> {
+    let mut logs: BTreeMap<String, (usize, Vec<LogSettings>)> = BTreeMap::new();
     let mut policies: Vec<DatedPolicy> = Vec::new();
     for section in sections {
         let line = text[..section.span().start].matches('\n').count() + 1;
         let place = || format!("line {line}");
-        policies.push(section.into_inner().read().with_context(place)?);
+        let mut section = section.into_inner();
+        let stated = core::mem::take(&mut section.logs);
+        if !stated.is_empty() {
+            let read = stated.iter().map(LogSettings::try_from).collect::<Result<Vec<_>, _>>().with_context(place)?;
+            logs.entry(section.name.clone()).or_insert((line, Vec::new())).1.extend(read);
+        }
+        policies.push(section.read().with_context(place)?);
         let of_scope = policies.iter().filter(|other| Some(&other.policy.name) == name_of_last(&policies));
         PolicyHistory::new(of_scope.cloned()).with_context(place)?;
     }
-    Ok(policies)
+    for (scope, (line, logs)) in &logs {
+        let of_scope = policies.iter().map(|dated| &dated.policy).filter(|policy| policy.name == *scope);
+        check_named(scope, of_scope, logs).with_context(|| format!("line {line}"))?;
+    }
+    Ok((policies, logs.into_iter().map(|(scope, (_, logs))| (scope, logs)).collect()))
 }
 
 fn name_of_last(policies: &[DatedPolicy]) -> Option<&String> {

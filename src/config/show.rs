@@ -1,8 +1,16 @@
 //! `quotapass config show`.
 
 use anyhow::Result;
-use quotapass_circuits::{badge::Badge, constraints::Circuit, post::Post, prover::ProvingKey, slash::Slash};
-use quotapass_protocol::{DatedPolicy, UnixSeconds};
+use quotapass_circuits::{
+    badge::Badge,
+    constraints::Circuit,
+    moderation::{author::Author, record::Record},
+    post::Post,
+    prover::ProvingKey,
+    slash::Slash,
+};
+use quotapass_protocol::{DatedPolicy, ModerationPolicy, UnixSeconds};
+use quotapass_wallet::moderation::{LogSettings, StatedLog};
 use serde_json::{Map, Value, json};
 
 use super::Key;
@@ -27,12 +35,18 @@ pub(super) fn run(context: &Context) -> Result<()> {
                 (name.to_owned(), effect.unwrap_or_else(|error| json!({ "error": format!("{error:#}") })))
             })
             .collect();
+        let logs: Map<_, _> = config
+            .logs
+            .iter()
+            .map(|(scope, logs)| (scope.clone(), logs.iter().map(log_json).collect::<Vec<_>>().into()))
+            .collect();
         let scopes = config.scopes.iter().map(scope_json).collect::<Result<Vec<_>>>()?;
         return output.json(&json!({
             "file": config.file,
             "settings": settings,
             "effective": effective,
             "scopes": scopes,
+            "logs": logs,
         }));
     }
     let presence = if config.file.exists() { "" } else { " (does not exist)" };
@@ -49,7 +63,31 @@ pub(super) fn run(context: &Context) -> Result<()> {
         };
         output.line(format!("{name:<22}{text}"))?;
     }
-    config.scopes.iter().try_for_each(|dated| output.line(sentence(dated)))
+    config.scopes.iter().try_for_each(|dated| output.line(sentence(dated)))?;
+    config.logs.iter().flat_map(|(scope, logs)| logs.iter().map(move |log| (scope, log))).try_for_each(
+        |(scope, log)| {
+            let StatedLog { origin, witnesses, cosignatures, .. } = log.into();
+            output.line(format!(
+                "log `{origin}` of `{scope}`: {}, cosigned by {cosignatures} of {} witnesses, from {}",
+                log.identity(),
+                witnesses.len(),
+                log.servers().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ))
+        },
+    )
+}
+
+/// Returns the settings of a log, with its identity, which the policy of the scope has.
+fn log_json(log: &LogSettings) -> Value {
+    let StatedLog { origin, root_key, witnesses, cosignatures, .. } = log.into();
+    json!({
+        "log": log.identity(),
+        "origin": origin,
+        "root_key": root_key,
+        "servers": log.servers().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "witnesses": witnesses,
+        "cosignatures": cosignatures,
+    })
 }
 
 /// Describes one policy of a scope.
@@ -58,8 +96,18 @@ pub(super) fn sentence(DatedPolicy { policy, version, from }: &DatedPolicy) -> S
         UnixSeconds(0) => String::new(),
         from => format!(", version {version} from {} on", moment(from)),
     };
+    let levels = match &policy.stake_levels[..] {
+        [] => String::new(),
+        levels => format!(" (levels {})", levels.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let moderated = match &policy.moderation {
+        None => String::new(),
+        Some(ModerationPolicy { lists, report_days, .. }) => {
+            format!(", {} moderation lists, reports within {report_days} days", lists.len())
+        }
+    };
     format!(
-        "scope `{}`{dated}: {} messages in {} s, stake {} or more, {} days old or more",
+        "scope `{}`{dated}: {} messages in {} s, stake {} or more{levels}, {} days old or more{moderated}",
         policy.name, policy.limit_cap, policy.epoch_seconds, policy.min_stake, policy.min_age_days
     )
 }
@@ -84,6 +132,9 @@ fn effects(context: &Context) -> Vec<(&'static str, Result<Value>)> {
         ("post_key", key::<Post>(context)),
         ("badge_key", key::<Badge>(context)),
         ("slash_key", key::<Slash>(context)),
+        ("author_key", key::<Author>(context)),
+        ("record16_key", key::<Record<16>>(context)),
+        ("record128_key", key::<Record<128>>(context)),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! `quotapass demo`: the whole system in one process. The registry's real bytecode runs on the embedded chain, and the
 //! proofs and the relay are real; only the clock is simulated.
 
+mod moderation;
 mod report;
+mod square;
 mod story;
 mod web;
 mod world;
@@ -44,6 +46,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     story.members_post()?;
     story.relay_refuses()?;
     story.wallet_that_did_not_sync()?;
+    story.square_is_moderated()?;
     story.spammer_is_caught()?;
     story.spammer_is_slashed()?;
     story.badge_is_shown()?;

@@ -7,7 +7,7 @@ use quotapass_circuits::{
     badge::badge,
     formats::wire::{BadgePass, PostPass},
     identity::IdentitySecret,
-    membership::{Day, MemberIndex, MemberPath, Membership},
+    membership::{Day, MemberIndex, MemberPath},
     requirement::Requirement,
     share::ShareValue,
     signal::{ChatKeyHash, Receiver},
@@ -24,9 +24,9 @@ use super::{
 };
 
 pub(super) struct Story {
-    world: World,
-    report: Report,
-    people: Vec<Person>,
+    pub(super) world: World,
+    pub(super) report: Report,
+    pub(super) people: Vec<Person>,
     members: u16,
     totals: Totals,
     /// The secret that the relay recovered from two shares.
@@ -337,7 +337,7 @@ impl Story {
     fn badge(&mut self, chat_key: &[u8]) -> Result<BadgePass> {
         let path = self.path(BADGE_HOLDER)?;
         let person = &self.people[BADGE_HOLDER];
-        let membership = Membership { secret: &person.secret, member: &person.member, path: &path };
+        let membership = person.membership(&path);
         let scope = self.world.scope();
         let today = Day::at(self.world.now()?);
         let requirement = self.world.policy.requirement_on(today);

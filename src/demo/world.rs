@@ -13,12 +13,12 @@ use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{Levels, Member, MemberIndex, MemberPath, MemberTree, Membership},
     post::{Post, post},
-    prover::Prover,
+    prover::{Prover, RecordProvers},
     requirement::Requirement,
     signal::{ExternalNullifier, Scope, SignalHash},
     slash::Slash,
 };
-use quotapass_protocol::{Policy, PolicyTable, RootHistory, UnixSeconds, Verdict};
+use quotapass_protocol::{Policy, PolicyTable, RootHistory, UnixSeconds, Verdict, note::NoteKey};
 use quotapass_registry::{
     Follower, FollowerSettings, RegistryReader, RegistryWriter, Tier, TierNumber,
     alloy_primitives::{Address, U256},
@@ -30,10 +30,15 @@ use quotapass_wallet::keys::KeyStore;
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::json;
 
-use super::report::Report;
+use super::{
+    report::Report,
+    square::{SquareKeys, SquareProvers},
+};
 use crate::keys::{development_prover, development_prover_with_tables};
 
 pub(super) const SCOPE: &str = "lobby";
+/// The room with moderation.
+pub(super) const SQUARE: &str = "square";
 /// The start of the demo's clock: a Friday in January 2027, on the hour.
 const BEGINNING: UnixSeconds = UnixSeconds(1_800_000_000);
 pub(super) const HOUR: u64 = 3_600;
@@ -51,16 +56,25 @@ pub(super) struct Person {
     pub(super) member: Member,
 }
 
+impl Person {
+    pub(super) fn membership<'a>(&'a self, path: &'a MemberPath) -> Membership<'a> {
+        Membership { secret: &self.secret, member: &self.member, path }
+    }
+}
+
 /// The demo's environment.
 pub(super) struct World {
     pub(super) chain: EmbeddedChain,
     pub(super) registry: EmbeddedRegistry,
     pub(super) follower: Follower,
-    pub(super) relay: Relay,
+    pub(super) relay: Arc<Relay>,
     pub(super) policy: Policy,
     pub(super) posts: Prover<Post>,
     pub(super) badges: Prover<Badge>,
     pub(super) slashes: Prover<Slash>,
+    pub(super) square: SquareProvers,
+    /// The keys of the room with moderation, until it opens.
+    pub(super) square_keys: Option<(SquareKeys, NoteKey)>,
     pub(super) rng: StdRng,
     token: Address,
     unit: U256,
@@ -82,6 +96,7 @@ impl World {
         let posts = development_prover_with_tables(store, Post::STANDARD)?;
         let badges = development_prover(store, Badge::STANDARD)?;
         let slashes = development_prover(store, Slash)?;
+        let square = SquareProvers::development(store)?;
         report.step(
             "keys",
             &format!("Keys are ready: {}. They are good for this demo and nothing else.", posts.origin()),
@@ -134,14 +149,35 @@ impl World {
             min_age_days: 1,
             root_window: HOUR as u32,
             max_clock_skew: 20,
+            stake_levels: Vec::new(),
+            moderation: None,
         };
-        let policies = PolicyTable::new(registry.id(), [policy.clone()])?;
-        let relay =
-            Relay::new(posts.verifier()?, badges.verifier()?, policies, RootHistory::new(), Arc::new(MemoryLog::new()));
-        let rng = StdRng::seed_from_u64(seed);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let square_keys = SquareKeys::generate(&mut rng)?;
+        let policies = PolicyTable::new(registry.id(), [policy.clone(), square_keys.0.policy(&policy)?])?;
+        let log = Arc::new(MemoryLog::new());
+        let relay = Relay::new(posts.verifier()?, badges.verifier()?, policies, RootHistory::new(), log);
+        let RecordProvers { small, large } = &square.records;
+        let large = large.as_ref().context("the key of large segments is missing")?;
+        let relay = relay.with_records(small.verifier()?, large.verifier()?).with_author(square.authors.verifier()?);
         let settings = FollowerSettings { history: Duration::MAX, ..FollowerSettings::default() };
         let follower = Follower::in_memory(registry.id(), settings)?;
-        Ok(Self { chain, registry, follower, relay, policy, posts, badges, slashes, rng, token, unit })
+        let (relay, square_keys) = (Arc::new(relay), Some(square_keys));
+        Ok(Self {
+            chain,
+            registry,
+            follower,
+            relay,
+            policy,
+            posts,
+            badges,
+            slashes,
+            square,
+            square_keys,
+            rng,
+            token,
+            unit,
+        })
     }
 
     /// Returns the time of the chain's clock, which all parts of the demo use.
@@ -150,7 +186,11 @@ impl World {
     }
 
     pub(super) fn scope(&self) -> Scope {
-        Scope::new(&self.registry.id(), SCOPE)
+        self.scope_of(SCOPE)
+    }
+
+    fn scope_of(&self, name: &str) -> Scope {
+        Scope::new(&self.registry.id(), name)
     }
 
     /// Returns the balance of an account in whole tokens.
@@ -188,6 +228,19 @@ impl World {
         self.pass_on(person, &path, message, id, self.requirement()?, report)
     }
 
+    /// Makes a pass for a message of the current epoch in another room, on the newest root.
+    pub(super) fn pass_in(
+        &mut self,
+        scope: &str,
+        person: &Person,
+        message: &[u8],
+        id: u16,
+        report: &mut Report,
+    ) -> Result<PostPass> {
+        let (path, scope) = (self.follower.path(person.index)?, self.scope_of(scope));
+        self.prove_in(scope, person, &path, message, id, self.requirement()?, report)
+    }
+
     /// Returns the policy's requirement for a post of the current epoch.
     pub(super) fn requirement(&self) -> Result<Requirement> {
         Ok(self.policy.requirement(self.policy.epoch_at(self.now()?)))
@@ -203,14 +256,26 @@ impl World {
         requirement: Requirement,
         report: &mut Report,
     ) -> Result<PostPass> {
-        let scope = self.scope();
+        self.prove_in(self.scope(), person, path, message, id, requirement, report)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one for each part of the statement")]
+    fn prove_in(
+        &mut self,
+        scope: Scope,
+        person: &Person,
+        path: &MemberPath,
+        message: &[u8],
+        id: u16,
+        requirement: Requirement,
+        report: &mut Report,
+    ) -> Result<PostPass> {
         let epoch = self.policy.epoch_at(self.now()?);
         let begun = Instant::now();
         let external = ExternalNullifier::new(scope, epoch);
         let x = SignalHash::new(scope, epoch, message)?;
         let cap = self.policy.limit_cap;
-        let membership = Membership { secret: &person.secret, member: &person.member, path };
-        let (public, witness) = post(membership, external, x, requirement, cap, id)?;
+        let (public, witness) = post(person.membership(path), external, x, requirement, cap, id)?;
         let proof = self.posts.prove(&public, &witness, &mut self.rng)?;
         report.proved(begun.elapsed());
         Ok(PostPass::new(epoch, &public, proof))

@@ -161,6 +161,8 @@ mod tests {
             min_age_days,
             root_window: 3_600,
             max_clock_skew: 60,
+            stake_levels: Vec::new(),
+            moderation: None,
         }
     }
 

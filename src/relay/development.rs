@@ -76,7 +76,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Opens the chain of a folder, or creates one.
-    pub(crate) fn set(folder: &Path, keys: &KeyStore, scope: TemplateScope) -> Result<Self> {
+    pub(crate) fn set(folder: &Path, keys: &KeyStore, scope: TemplateScope<'_>) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let (state, configuration) = (folder.join("chain.state"), folder.join("relay.toml"));
         if !state.exists() {

@@ -6,6 +6,7 @@ mod init;
 mod log;
 mod logging;
 mod manager;
+mod moderation;
 mod program;
 mod reload;
 mod settings;
@@ -39,7 +40,7 @@ pub(super) use development::{CHAIN_ID, DEPOSITOR, Stage, configure, terms};
 pub(super) use logging::{LogFormat, LogLevel, start as start_logging, writes_json as logs_json};
 pub(super) use program::{MakeRoutes, Program};
 pub(super) use surroundings::Folders;
-pub(super) use template::TemplateScope;
+pub(super) use template::{LIST_SECONDS, TemplateLog, TemplateScope};
 
 /// The configuration file that `init` writes without `--config`.
 const USUAL_FILE: &str = "relay.toml";

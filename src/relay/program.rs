@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use quotapass_circuits::{
     badge::Badge,
+    moderation::{author::Author, record::Record},
     post::Post,
     prover::{ProveError, development_setup},
     slash::Slash,
@@ -28,6 +29,7 @@ use quotapass_relay::{
     Clock as _, Engine, Relay, RelayContext, RelayStore, StopSignal, SystemClock, WorkerId,
     chain::{ChainError, ChainFollower, ChainParts, ChainSettings, RegistryLink},
     http::{AdminListener, HttpService},
+    moderation::host::ModerationHost,
     slasher::{SlashSender, Slasher, SlasherParts, SlasherSettings},
     upkeep::Upkeep,
 };
@@ -40,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    manager,
+    manager, moderation,
     reload::{Configuration, registry_check},
     settings::{FixedSettings, Settings},
     signals::{Signal, Signals},
@@ -65,6 +67,8 @@ pub(crate) struct Program {
     relay: Arc<Relay>,
     follower: ChainFollower,
     slasher: Slasher,
+    /// The moderation logs.
+    logs: Option<Arc<ModerationHost>>,
     policy_key: NoteKey,
     routes: Option<MakeRoutes>,
     /// The path of a chat's page.
@@ -126,13 +130,19 @@ impl Program {
             warn!("the keys are development keys, which are INSECURE: for tests only");
         }
         let policies = PolicyTable::new(chain.id, settings.live.scopes.iter().cloned())?;
-        let relay = Arc::new(Relay::new(
+        let mut relay = Relay::new(
             posts.verifier()?,
             prover::<Badge>(&keys)?.verifier()?,
             policies.with_unlisted(settings.live.unlisted).with_shadow(settings.live.shadow.iter().cloned()),
             RootHistory::new(),
             Arc::clone(&store),
-        ));
+        );
+        if needs_records(&settings) {
+            let (small, large) = (prover::<Record<16>>(&keys)?, prover::<Record<128>>(&keys)?);
+            relay = relay.with_records(small.verifier()?, large.verifier()?);
+            relay = relay.with_author(prover::<Author>(&keys)?.verifier()?);
+        }
+        let relay = Arc::new(relay);
         let parts = ChainParts {
             relay: Arc::clone(&relay),
             registry: Arc::clone(&chain.link),
@@ -143,8 +153,16 @@ impl Program {
         let chain_settings =
             ChainSettings { poll: fixed.chain.poll, is_own: chain.is_embedded, ..ChainSettings::default() };
         let follower = ChainFollower::new(parts, chain_settings, Some(&copy_path))?;
+        let logs = moderation::open(
+            &fixed.moderation,
+            folders,
+            &chain.id,
+            (&relay, &context),
+            posts.verifier()?,
+            follower.archive(),
+        )?;
         let slasher = slasher(&settings, folders, &chain, &context, store, worker)?;
-        Ok(Self { configuration, context, chain, relay, follower, slasher, policy_key, routes: None, chat: None })
+        Ok(Self { configuration, context, chain, relay, follower, slasher, logs, policy_key, routes: None, chat: None })
     }
 
     /// Returns the public key that the policies are signed with.
@@ -156,6 +174,11 @@ impl Program {
     pub(crate) fn synced(mut self) -> Result<Self> {
         self.follower.step()?;
         Ok(self)
+    }
+
+    /// Returns the moderation logs, if the settings name any.
+    pub(crate) fn moderation(&self) -> Option<Arc<ModerationHost>> {
+        self.logs.clone()
     }
 
     /// Adds routes.
@@ -189,12 +212,20 @@ impl Program {
             false => {
                 prover::<Post>(&keys)?;
                 prover::<Badge>(&keys)?;
+                if needs_records(settings) {
+                    prover::<Record<16>>(&keys)?;
+                    prover::<Record<128>>(&keys)?;
+                    prover::<Author>(&keys)?;
+                }
                 slash_key(&keys)?
             }
         };
         // Like the chain, a log on servers is contacted unless `offline` is set.
         if !offline || fixed.log.servers().is_none() {
             found.has_log = Some(folders.check_store(fixed, &chain.id)?);
+        }
+        for path in moderation::key_files(&folders.moderation(&chain.id)) {
+            moderation::read_seed(&path, "signs for the relay's moderation logs")?;
         }
         found.policy_key = folders.known_policy_key(&chain.id)?.map(|key| key.public());
         if offline {
@@ -250,12 +281,15 @@ impl Program {
             // An embedded chain answers at once, so the relay is ready when it reports that it listens.
             self.follower.step()?;
         }
-        let Self { configuration, context, chain, relay, follower, slasher, policy_key, routes, chat } = self;
+        let Self { configuration, context, chain, relay, follower, slasher, logs, policy_key, routes, chat } = self;
         let members = follower.members();
         let engine = Engine::start(Arc::clone(&relay), context.clone(), &settings.fixed.engine)?;
         let mut service = HttpService::new(engine.clone(), members, settings.live.http.clone());
         let key = policy_key.public();
         service = service.with_policy_key(policy_key);
+        if let Some(logs) = &logs {
+            service = service.with_moderation(Arc::clone(logs));
+        }
         let watched = engine.clone();
         if let Some(path) = chat {
             service = service.with_chat_link(path);
@@ -265,7 +299,7 @@ impl Program {
             service = service.with_routes(routes);
         }
         let upkeep = Upkeep::new(Arc::clone(&relay), context.clone(), settings.fixed.clock);
-        let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep)?;
+        let (mut threads, mut failed) = Threads::start(follower, slasher, upkeep, logs)?;
         // The admin listener keeps answering until the end.
         let (stop_admin, admin_stopped) = oneshot::channel::<()>();
         let admin = admin.map(|(address, listener)| {
@@ -352,6 +386,7 @@ impl Threads {
         follower: ChainFollower,
         slasher: Slasher,
         upkeep: Upkeep,
+        logs: Option<Arc<ModerationHost>>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let (tell, failed) = mpsc::unbounded_channel();
         let mut threads = Self { stop: StopSignal::new(), tell, running: Vec::new() };
@@ -364,6 +399,9 @@ impl Threads {
             upkeep.run(stop);
             Ok(())
         })?;
+        if let Some(logs) = logs {
+            threads.spawn("moderation", move |stop| logs.run(stop).map_err(|error| error.to_string()))?;
+        }
         Ok((threads, failed))
     }
 
@@ -391,9 +429,16 @@ impl Threads {
         let running = core::mem::take(&mut self.running);
         let joined = tokio::task::spawn_blocking(move || running.into_iter().for_each(|thread| drop(thread.join())));
         if timeout(STOP_TIMEOUT, joined).await.is_err() {
-            warn!("a thread still waits for the chain and is abandoned; the next start resumes its work");
+            warn!(
+                "a thread still waits for the chain or another relay and is abandoned; the next start resumes its work"
+            );
         }
     }
+}
+
+/// Returns whether the relay verifies records: the keys are large, and only scopes with moderation need them.
+fn needs_records(settings: &Settings) -> bool {
+    settings.live.scopes.iter().any(|dated| dated.policy.moderation.is_some())
 }
 
 fn slasher(

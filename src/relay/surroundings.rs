@@ -35,7 +35,8 @@ use zeroize::Zeroizing;
 
 use super::{
     logging,
-    settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection},
+    moderation::read_seed,
+    settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection, moderation_folder},
 };
 use crate::{
     exit_code::ExitKind,
@@ -100,6 +101,11 @@ impl Folders {
         Ok(folder.join("members.redb"))
     }
 
+    /// Returns the folder of the relay's moderation logs.
+    pub(super) fn moderation(&self, registry: &RegistryId) -> PathBuf {
+        moderation_folder(&self.of(registry))
+    }
+
     fn worker_file(&self, registry: &RegistryId) -> PathBuf {
         self.of(registry).join("worker")
     }
@@ -132,30 +138,8 @@ impl Folders {
     /// Returns the key that signs the relay's policies, if it has run before: the seed of an Ed25519 key in
     /// hexadecimal. A file with permissions for all users is refused.
     pub(super) fn known_policy_key(&self, registry: &RegistryId) -> Result<Option<NoteKey>> {
-        let path = self.policy_key_file(registry);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode =
-                fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
-            if mode & 0o007 != 0 {
-                bail!("all users can access {}, which signs the relay's policies: chmod 600 it", path.display());
-            }
-        }
-        let mut seed = Zeroizing::new([0; 32]);
-        if hex::decode_to_slice(text.trim_end(), &mut *seed).is_err() {
-            bail!(
-                "{} does not hold the 64 hexadecimal digits of a key: restore it, or delete it and announce the new \
-                 key to the members",
-                path.display()
-            );
-        }
-        Ok(Some(NoteKey::from_seed(POLICY_KEY_NAME, &seed)?))
+        let seed = read_seed(&self.policy_key_file(registry), "signs the relay's policies")?;
+        Ok(seed.map(|seed| NoteKey::from_seed(POLICY_KEY_NAME, &seed)).transpose()?)
     }
 
     /// Returns the key that signs the relay's policies. The first start generates it and stores it.

@@ -1,6 +1,9 @@
 //! The configuration that `relay init` writes, and the configuration of a relay for development.
 
+use core::num::NonZeroU32;
+
 use alloy_primitives::Address;
+use quotapass_log::{CosignerPublicKey, LogName};
 use quotapass_protocol::{HEAD_SECONDS, SLASH_SECONDS};
 
 /// The content of the section `[chain]`.
@@ -17,17 +20,30 @@ pub(super) enum ChainTemplate<'a> {
         wallet: bool,
     },
     /// An embedded chain in the file `chain.state` next to the configuration.
-    Embedded { registry: Address, scope: TemplateScope },
+    Embedded { registry: Address, scope: TemplateScope<'a> },
 }
 
 /// The scope of a relay on an embedded chain.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum TemplateScope {
+pub(crate) enum TemplateScope<'a> {
     /// Epochs of a day.
     Development,
-    /// Epochs of a minute.
-    Demo,
+    /// Epochs of a minute, and a moderation log of the relay.
+    Demo(&'a TemplateLog),
 }
+
+/// A moderation log that the relay hosts, and its witness.
+#[derive(Debug)]
+pub(crate) struct TemplateLog {
+    pub(crate) name: LogName,
+    pub(crate) witness: CosignerPublicKey,
+}
+
+/// Seconds between two checkpoints of a demo's log.
+pub(crate) const LIST_SECONDS: NonZeroU32 = match NonZeroU32::new(2) {
+    Some(seconds) => seconds,
+    None => NonZeroU32::MIN,
+};
 
 /// The keystore of the wallet that slashes, beside the configuration.
 pub(super) const WALLET_FILE: &str = "wallet.json";
@@ -66,6 +82,7 @@ impl ScopeTimes {
 
 /// Returns a whole configuration, with a comment for every setting.
 pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
+    let mut log = String::new();
     let (chain, scope, wallet) = match chain {
         ChainTemplate::Endpoint { rpc_url, chain_id, registry, exit_delay, times, wallet } => {
             let rpc_url = rpc_url.unwrap_or("http://127.0.0.1:8545");
@@ -90,19 +107,22 @@ pub(super) fn configuration(chain: &ChainTemplate<'_>) -> String {
                  # address of the registry\nregistry = \"{registry}\"\n{}",
                 match scope {
                     TemplateScope::Development => "",
-                    TemplateScope::Demo => "poll_seconds = 1\n",
+                    TemplateScope::Demo(_) => "poll_seconds = 1\n",
                 }
             ),
             match scope {
                 TemplateScope::Development => DEVELOPMENT_SCOPE.into(),
-                TemplateScope::Demo => DEMO_SCOPE.into(),
+                TemplateScope::Demo(hosted) => {
+                    log = own_log(hosted);
+                    format!("{DEMO_SCOPE}{}", enforced(hosted))
+                }
             },
             false,
         ),
     };
     let mark = if wallet { "" } else { "# " };
     let wallet = format!("{mark}keystore = \"{WALLET_FILE}\"\n{mark}password_file = \"{WALLET_PASSWORD_FILE}\"\n");
-    format!("{HEAD}{chain}{LOG}{wallet}{TAIL}{scope}")
+    format!("{HEAD}{chain}{LOG}{log}{LOGS}{wallet}{TAIL}{scope}")
 }
 
 /// Returns the configuration of a relay on a local development chain behind an endpoint. `confirmations` is 0: such a chain
@@ -154,6 +174,8 @@ address = "127.0.0.1:8480"
 #   proxy_protocol = true
 # networks that may read /metrics
 # metrics_from = ["127.0.0.1", "::1"]
+# networks whose programs may name the scopes that a pattern such as "room/*" stands for
+# pattern_scopes_from = ["127.0.0.1", "::1"]
 
 # A separate listener for the operator with /healthz, /readyz and /metrics, which answers even if the public listener is
 # overloaded: an address with a port, or a Unix socket for this user only. With it, the public listener serves neither
@@ -218,6 +240,26 @@ const LOG: &str = r#"# pause between two polls of the chain, and time limit for 
 #   replicas = 0
 #   durability = "checked"
 
+# Moderation: see docs/operators.md. The operator's own log has an origin and a root key, which is kept offline. The working
+# key that signs its checkpoints and the key that cosigns the logs of others are created at the first start.
+[moderation]
+"#;
+
+const LOGS: &str = r#"#   log = { origin = "relay.example/moderation", root_key = "root+a04c94d2+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c" }
+# keys of the witnesses whose cosignatures the own log takes, and which a followed log may have to have
+# witnesses = []
+# name under which this relay cosigns the logs that it follows
+#   witness_name = "relay.example/witness"
+# Logs of other operators: the relay that serves each, whether this relay cosigns it, and the number of `witnesses` that must
+# have cosigned a checkpoint before it is used. [moderation.follow.tls] with `authorities` names a PEM file of a private
+# authority.
+#   [[moderation.follow]]
+#   origin = "other.example/moderation"
+#   root_key = "root+739ec58b+AYE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
+#   url = "https://other.example"
+#   cosign = true
+#   cosignatures = 0
+
 # A member who exceeds a quota is slashed if there is a wallet to send with. Without a wallet the relay logs a warning,
 # and keeps the evidence for `quotapass relay evidence`.
 [slashing]
@@ -264,7 +306,22 @@ const TAIL: &str = r#"# account that receives the rewards, by default the wallet
 # To change a policy, keep its section, and add one with the same name, a higher `version` and the time `from` which it
 # holds; then relays with the same sections change together, and a restart in between loses nothing. The previous policy
 # is accepted for its own root_window after that time; then delete its section.
+# A name that ends in /* is a pattern: room/* is the policy of room/kitchen and of each other room. Only programs in
+# `pattern_scopes_from` may name such scopes.
 "#;
+
+/// Returns the settings of a log that the relay hosts.
+fn own_log(TemplateLog { name, witness }: &TemplateLog) -> String {
+    format!("log = {{ origin = \"{}\", root_key = \"{}\" }}\nwitnesses = [\"{witness}\"]\n", name.origin, name.root_key)
+}
+
+/// Returns the settings of a scope that enforces the list of a log. A member has this list within seconds.
+fn enforced(log: &TemplateLog) -> String {
+    format!(
+        "[scopes.moderation]\nlist_window = 30\nhide_at = 3\n[[scopes.moderation.lists]]\nlog = \"{}\"\n",
+        log.name.id()
+    )
+}
 
 /// Returns the section of a scope with these times, under a registry with this exit delay in seconds.
 fn scope(ScopeTimes { epoch_seconds, root_window, max_clock_skew }: ScopeTimes, exit_delay: Option<u32>) -> String {
@@ -288,6 +345,19 @@ min_age_days = 0
 root_window = {root_window}
 # seconds by which clocks may differ
 max_clock_skew = {max_clock_skew}
+# Stake levels, ascending, the first being min_stake: each post states one, and readers may hide low ones.
+#   stake_levels = [1, 10, 100]
+# Moderation. Seconds for which a superseded version of a list is accepted; days for which a post can be reported, 0 for
+# none; reports at which a post is held; age recipients to whom reports are encrypted. For each moderation log, its identity
+# and the most entries of it that are enforced.
+#   [scopes.moderation]
+#   list_window = 1800
+#   report_days = 30
+#   hide_at = 3
+#   report_recipients = []
+#   [[scopes.moderation.lists]]
+#   log = "0000000000000000000000000000000000000000000000000000000000000000"
+#   limit = 128
 "#
     )
 }
@@ -338,6 +408,8 @@ mod tests {
             min_age_days: 0,
             root_window: times.root_window,
             max_clock_skew: times.max_clock_skew,
+            stake_levels: Vec::new(),
+            moderation: None,
         };
         for delay in [4_290, 4_380, 4_500, 5_000, 6_000, 7_200, 10_800, 11_459, 11_460, 86_400, u32::MAX] {
             let times = ScopeTimes::within(delay).unwrap();

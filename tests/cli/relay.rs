@@ -1,6 +1,7 @@
 //! A relay as a sender meets it: its policies are copied, and posts are sent to it.
 
 use std::{
+    cell::Cell,
     fs,
     io::{BufReader, Write},
     net::{TcpListener, TcpStream},
@@ -136,8 +137,12 @@ fn a_post_is_sent_and_sent_again_only_as_it_is() {
     device.run(&["config", "add-scope", "--from", &relay.url]).succeeds();
     device.run(&["identity", "new"]).succeeds();
     device.run(&["deposit", "--tier", "1", "--yes"]).succeeds();
+    // The same message would keep its message id, and be a replay.
+    let count = Cell::new(0);
     let post = |to: &str, more: &[&str]| {
-        device.run(&[&["post", "--scope", "lobby", "--json", "hello", "--to", to][..], more].concat())
+        count.set(count.get() + 1);
+        let message = format!("hello {}", count.get());
+        device.run(&[&["post", "--scope", "lobby", "--json", &message, "--to", to][..], more].concat())
     };
 
     // No message id is used if the relay is away, is none, or has another policy.
@@ -150,6 +155,9 @@ fn a_post_is_sent_and_sent_again_only_as_it_is() {
     let text = device.run(&["post", "--scope", "lobby", "ho", "--to", &relay.url, "--out", "ho.json"]);
     assert_eq!(text.succeeds().out, "accepted\n");
     assert!(device.path("ho.json").exists());
+    let again = device.run(&["post", "--scope", "lobby", "ho", "--to", &relay.url, "--json"]);
+    assert_eq!(again.failure(6)["message"], "replay");
+    assert_eq!((&again.objects()[0]["is_again"], &again.objects()[0]["left"]), (&true.into(), &8.into()));
 
     // The same post again: after the relay learnt of its members, and after a lost answer.
     let late = bad_line(&relay, vec![Mishap::Answer(200, r#"{"verdict":"unknown_root"}"#), Mishap::Answer(503, "{}")]);

@@ -65,8 +65,8 @@ fn verbs_print_one_object_a_line() {
     for one in [&["identity", "list"][..], &["config", "show"], &["completions", "bash"], &["man"]] {
         assert_eq!(count(one), 1, "{one:?}");
     }
-    assert_eq!((count(&["circuit", "info"]), count(&["keys", "show"])), (3, 3));
-    assert_eq!(count(&["circuit", "export", "--out", "circuits"]), 15);
+    assert_eq!((count(&["circuit", "info"]), count(&["keys", "show"])), (6, 6));
+    assert_eq!(count(&["circuit", "export", "--out", "circuits"]), 30);
 }
 
 #[test]

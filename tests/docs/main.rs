@@ -56,7 +56,11 @@ fn every_block_of_commands_runs_or_says_why_not() {
     // Each name has a test below.
     for block in &all {
         if let Decision::Run { name, .. } = &block.decision {
-            assert!(["depositors", "quickstart"].contains(&&**name), "{}: no test runs `{name}`", block.place);
+            assert!(
+                ["depositors", "moderation", "quickstart"].contains(&&**name),
+                "{}: no test runs `{name}`",
+                block.place
+            );
         }
     }
 }
@@ -69,4 +73,9 @@ fn the_quickstart_ends_with_an_accepted_post() {
 #[test]
 fn the_depositors_page_deposits_posts_slashes_and_withdraws() {
     run("depositors");
+}
+
+#[test]
+fn the_moderation_page_makes_keys_and_policies() {
+    run("moderation");
 }

@@ -472,3 +472,32 @@ fn a_relay_that_is_cut_off_says_when_it_stops() {
     own.follower.step().unwrap();
     assert_eq!(own.relay.horizon().map(|horizon| horizon.head_time), Some(until + 1));
 }
+
+#[test]
+fn roots_of_the_whole_history_are_found_after_their_windows() {
+    let world = World::new();
+    join(&world.bench, 0, 0, SMALL);
+    let first = world.root();
+    world.advance(u64::from(WINDOW) + 100);
+    join(&world.bench, 0, 1, SMALL);
+    world.advance(u64::from(WINDOW) + 100);
+    let mut run = world.start();
+    run.follower.step().unwrap();
+    assert!(!matches!(run.status_of(&world, first), RootStatus::Current | RootStatus::Recent { .. }));
+    let archive = run.follower.archive();
+    let had = |run: &mut Run, root: Root| {
+        let archive = archive.clone();
+        let asked = std::thread::spawn(move || archive.had(root));
+        // The question comes at some moment of the loop.
+        while !asked.is_finished() {
+            run.follower.step().unwrap();
+        }
+        asked.join().unwrap()
+    };
+    assert_eq!(had(&mut run, first), Ok(true));
+    let elsewhere = EmbeddedBench::new();
+    join(&elsewhere, 0, 9, SMALL);
+    assert_eq!(had(&mut run, elsewhere.registry.root().unwrap()), Ok(false));
+    drop(run);
+    assert!(archive.had(first).is_err(), "a relay that has stopped answers nothing");
+}

@@ -1,6 +1,6 @@
 //! The chat network: messages with their verdicts, for all listeners; and the wallet that deposits.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use axum::{
@@ -22,17 +22,23 @@ use quotapass_registry::{RegistryError, RegistryWriter, TierNumber};
 use quotapass_relay::{Engine, OwnedPost, Source, chain::RegistryLink, http::ErrorBody};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::lines::Lines;
 use crate::{relay::DEPOSITOR, time::now};
 
+/// Number of events of moderation that are read at a time.
+const EVENTS: usize = 100;
+/// Time after which the events are read even if the relay does not tell of a new one.
+const LOOK: Duration = Duration::from_secs(5);
 /// Size limit of a request in bytes.
 const MAX_BODY: usize = 16 * 1_024;
 /// The tier of the page's wallet: 10 tokens, for 20 messages per epoch.
 const TIER: TierNumber = TierNumber(1);
 
-/// The chat room, which submits messages to its relay.
+/// The chat room, which submits messages to its relay, and shows of them what moderation leaves.
 pub(super) struct Chat {
     engine: Engine,
     registry: Arc<RegistryLink>,
@@ -67,6 +73,33 @@ impl Chat {
     pub(super) fn new(engine: Engine, registry: Arc<RegistryLink>, stopping: CancellationToken) -> Self {
         Self { engine, registry, stopping, lines: Lines::default() }
     }
+
+    /// Applies the relay's events of moderation to the lines, as each chat network does, until the service stops.
+    pub(super) async fn follow_moderation(self: Arc<Self>) {
+        let mut news = self.engine.relay().moderation().news();
+        let mut since = 0;
+        loop {
+            let chat = Arc::clone(&self);
+            let read = spawn_blocking(move || chat.engine.relay().moderation().events(since, EVENTS)).await;
+            match read {
+                Ok(Ok(events)) if !events.is_empty() => {
+                    for event in events {
+                        self.lines.moderate(event.nullifier, event.kind);
+                        since = event.number;
+                    }
+                    continue;
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => warn!(%error, "the chat cannot read the relay's events; it tries again"),
+                Err(_) => return,
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                // The relay, which tells of news, lives as long as this chat.
+                _ = timeout(LOOK, news.changed()) => {}
+            }
+        }
+    }
 }
 
 /// Returns the routes `/demo/messages`, `/demo/head` and `/demo/join`.
@@ -99,7 +132,8 @@ async fn say(
     Ok(Json(line).into_response())
 }
 
-/// Streams all messages that are kept, and then each new one, and the counts of refused messages.
+/// Streams all messages that are kept, and then each new one, what moderation makes of them, and the counts of refused
+/// messages.
 async fn listen(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
@@ -139,7 +173,7 @@ async fn on_chain<T: Send + 'static>(
     chat: Arc<Chat>,
     work: impl FnOnce(&dyn RegistryWriter) -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let worked = tokio::task::spawn_blocking(move || work(&*chat.registry.writer()?)).await;
+    let worked = spawn_blocking(move || work(&*chat.registry.writer()?)).await;
     let worked = worked.map_err(|error| failure(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     worked.map_err(|error| match error {
         RegistryError::Refused(_) => failure(StatusCode::CONFLICT, error),

@@ -22,6 +22,7 @@ use quotapass_protocol::{Policy, PolicyTable, RootHistory};
 use quotapass_relay::{
     Clock as _, Engine, EngineSettings, LatestTree, MemoryLog, Relay, RelayContext, SystemClock, http::HttpService,
 };
+use quotapass_testkit::{authors::author_verifier, records::record_verifiers};
 use tokio::{net::TcpListener, runtime::Runtime};
 use toml::{Table, Value};
 
@@ -132,7 +133,9 @@ impl Bench {
         let registry = RegistryId { chain_id: 31_337, address: [7; 20] };
         let policies = PolicyTable::new(registry, Vec::<Policy>::new()).unwrap();
         let (posts, badges) = (self.posts.clone(), self.badges.clone());
-        let relay = Arc::new(Relay::new(posts, badges, policies, RootHistory::new(), Arc::new(MemoryLog::new())));
+        let relay = Relay::new(posts, badges, policies, RootHistory::new(), Arc::new(MemoryLog::new()));
+        let (small, large) = record_verifiers();
+        let relay = Arc::new(relay.with_records(small, large).with_author(author_verifier()));
         let engine = Engine::start(Arc::clone(&relay), RelayContext::new(Arc::new(SystemClock)), settings).unwrap();
         engines.push(Started { settings: settings.clone(), relay: Arc::clone(&relay), engine: engine.clone() });
         // With extreme settings, each engine has hundreds of threads.

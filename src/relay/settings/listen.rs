@@ -23,12 +23,22 @@ pub(super) struct ListenSection {
     hosts: Vec<String>,
     #[serde(deserialize_with = "networks")]
     metrics_from: Vec<IpNet>,
+    #[serde(deserialize_with = "networks")]
+    pattern_scopes_from: Vec<IpNet>,
 }
 
 impl Default for ListenSection {
     fn default() -> Self {
         let HttpSettings {
-            cors, trusted_proxies, forwarded, source_header, proxy_protocol, hosts, metrics_from, ..
+            cors,
+            trusted_proxies,
+            forwarded,
+            source_header,
+            proxy_protocol,
+            hosts,
+            metrics_from,
+            pattern_scopes_from,
+            ..
         } = HttpSettings::default();
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8480)),
@@ -39,6 +49,7 @@ impl Default for ListenSection {
             proxy_protocol,
             hosts,
             metrics_from,
+            pattern_scopes_from,
         }
     }
 }
@@ -54,6 +65,7 @@ impl ListenSection {
             proxy_protocol: self.proxy_protocol,
             hosts: self.hosts,
             metrics_from: self.metrics_from,
+            pattern_scopes_from: self.pattern_scopes_from,
             ..limits
         }
     }

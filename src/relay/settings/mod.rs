@@ -9,6 +9,7 @@ mod hidden;
 mod limits;
 mod listen;
 mod log;
+mod moderation;
 mod path;
 mod slashing;
 mod sources;
@@ -42,6 +43,7 @@ pub(super) use self::{
     chain::{ChainSection, PASSWORD},
     hidden::Hidden,
     log::LogSection,
+    moderation::{ModerationSection, NamedLog, folder as moderation_folder},
     slashing::SlashingSection,
     tls::TlsSection,
 };
@@ -93,6 +95,7 @@ pub(super) struct FixedSettings {
     pub(super) admin: Option<AdminAddress>,
     pub(super) chain: ChainSection,
     pub(super) log: LogSection,
+    pub(super) moderation: ModerationSection,
     pub(super) slashing: SlashingSection,
     pub(super) clock: UpkeepSettings,
     pub(super) engine: EngineSettings,
@@ -124,6 +127,8 @@ struct Document {
     chain: Spanned<ChainSection>,
     #[serde(default)]
     log: Option<Spanned<LogSection>>,
+    #[serde(default)]
+    moderation: Option<Spanned<ModerationSection>>,
     #[serde(default)]
     slashing: Option<Spanned<SlashingSection>>,
     #[serde(default)]
@@ -211,6 +216,13 @@ impl Settings {
             log.validate().with_context(place)?;
             log = log.within(folder);
         }
+        let mut moderation = ModerationSection::default();
+        if let Some(section) = document.moderation {
+            let place = at(section.span().start);
+            moderation = section.into_inner();
+            moderation.validate().with_context(place)?;
+            moderation = moderation.within(folder);
+        }
         let mut slashing = SlashingSection::default();
         if let Some(section) = document.slashing {
             let place = at(section.span().start);
@@ -249,6 +261,7 @@ impl Settings {
                 admin: admin.address(folder),
                 chain,
                 log,
+                moderation,
                 slashing,
                 clock: document.clock,
                 engine: document.engine,
@@ -370,6 +383,7 @@ impl FixedSettings {
             (self.admin != other.admin, "`address` in [admin]"),
             (self.chain != other.chain, "[chain]"),
             (self.log != other.log, "[log]"),
+            (self.moderation != other.moderation, "[moderation]"),
             (self.slashing != other.slashing, "[slashing]"),
             (self.clock != other.clock, "[clock]"),
             (self.engine != other.engine, "[engine]"),

@@ -1,8 +1,10 @@
 use alloy_primitives::Address;
+use quotapass_log::{CosignerKey, LogName};
+use quotapass_protocol::{LogIdentity, note::NoteKey};
 use quotapass_relay::{EngineSettings, ValkeySettings};
 
 use super::*;
-use crate::relay::template::{ChainTemplate, ScopeTimes, TemplateScope, configuration};
+use crate::relay::template::{ChainTemplate, ScopeTimes, TemplateLog, TemplateScope, configuration};
 
 fn parse(text: &str) -> Result<Settings> {
     Settings::parse(text, Path::new("/etc/quotapass"))
@@ -65,9 +67,21 @@ fn what_is_written_is_valid_and_names_the_usual_values() {
     let first_block = |text: &str| parse(text).unwrap().fixed.chain.first_block();
     assert_eq!((first_block(&template()), first_block(&chosen("[chain]"))), (None, Some(19_000_000)));
     let registry = Address::repeat_byte(7);
-    let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, scope: TemplateScope::Demo })).unwrap();
+    let log = TemplateLog {
+        name: LogName {
+            origin: "demo.example/moderation".parse().unwrap(),
+            root_key: NoteKey::from_seed("root", &[6; 32]).unwrap().public(),
+        },
+        witness: CosignerKey::from_seed("witness.example", &[7; 32]).unwrap().public(),
+    };
+    let scope = TemplateScope::Demo(&log);
+    let embedded = parse(&configuration(&ChainTemplate::Embedded { registry, scope })).unwrap();
     assert_eq!(embedded.fixed.chain.state.as_deref(), Some(Path::new("/etc/quotapass/chain.state")));
     assert_eq!(embedded.fixed.chain.registry, registry);
+    assert_eq!(embedded.fixed.moderation.witnesses, std::slice::from_ref(&log.witness));
+    let lists = &embedded.live.scopes[0].policy.moderation.as_ref().unwrap().lists;
+    assert_eq!(lists[0].log, LogIdentity(*log.name.id().as_bytes()));
+    assert_eq!(embedded.fixed.moderation.log, Some(NamedLog(log.name)));
 }
 
 #[test]
@@ -268,5 +282,81 @@ fn an_error_shows_no_password() {
         assert!(text.contains(&url));
         let error = format!("{:#}", parse(&text.replace(&url, value)).unwrap_err());
         assert!(!error.contains("secret") && error.contains("line "), "{error}");
+    }
+}
+
+#[test]
+fn scopes_have_levels_patterns_and_moderation() {
+    let scope =
+        |text: &str| parse(&template().replace("min_stake = 1\n", text)).map(|read| read.live.scopes[0].policy.clone());
+    let levels = scope("stake_levels = [2, 10]\n").unwrap();
+    assert_eq!((levels.min_stake, &levels.stake_levels[..]), (2, &[2, 10][..]));
+    assert_eq!(scope("min_stake = 2\nstake_levels = [2, 10]\n").unwrap(), levels);
+    let error = |text: &str| format!("{:#}", scope(text).unwrap_err());
+    assert!(error("").contains("missing field `min_stake`, or `stake_levels`"), "{}", error(""));
+    let above = error("min_stake = 1\nstake_levels = [2, 10]\n");
+    assert!(above.contains("ascending order, the first being min_stake (1)") && above.contains("line "), "{above}");
+
+    let alternatives = template().replace("from = 2026-", "from = 2020-");
+    let begin = alternatives.find("[[scopes]]").unwrap();
+    let text = [&alternatives[..begin], &alternatives[begin..].replace("#   ", "")].concat();
+    let policy = parse(&text).unwrap().live.scopes[0].policy.clone();
+    assert_eq!(policy.stake_levels, [1, 10, 100]);
+    let moderation = policy.moderation.clone().unwrap();
+    assert_eq!((moderation.lists[0].limit, moderation.report_days, moderation.list_window), (128, 30, 1_800));
+    let moderated =
+        |from: &str, to: &str| format!("{:#}", parse(&text.replace(from, to)).map(|it| it.live).unwrap_err());
+    assert!(moderated("limit = 128\n", "limit = 0\n").contains("limit of 1 to 1024 entries, not 0"));
+    assert!(moderated("report_recipients = []", "report_recipients = [\"me\"]").contains("not a recipient of age"));
+    assert!(moderated("hide_at = 3", "hide = 3").contains("unknown field `hide`"));
+    let second = "limit = 128\n[[scopes.moderation.lists]]\nlog = \"LOG\"\n".replace("LOG", &"1".repeat(64));
+    assert!(moderated("limit = 128\n", &second).contains("12 records"));
+
+    let reserved = parse(&template().replace("\"lobby\"", "\"report/lobby\"")).map(|it| it.live).unwrap_err();
+    assert!(format!("{reserved:#}").contains("are for the reports of posts"));
+    let named =
+        parse(&template().replace("# pattern_scopes_from = [\"127.0.0.1\", \"::1\"]", "pattern_scopes_from = []"));
+    assert!(named.unwrap().live.http.pattern_scopes_from.is_empty());
+}
+
+/// A log's name with the root key of a seed.
+fn log_of(number: u8) -> String {
+    let key = quotapass_protocol::note::NoteKey::from_seed("root", &[number; 32]).unwrap().public();
+    format!("origin = \"operator{number}.example/log\"\nroot_key = \"{key}\"\n")
+}
+
+#[test]
+fn moderation_logs_are_named_once_and_by_their_keys() {
+    let witness = quotapass_log::CosignerKey::from_seed("witness", &[9; 32]).unwrap().public();
+    let with = |section: &str| match section {
+        "" => parse(&template()),
+        section => parse(&template().replace("\n[moderation]\n", &format!("\n{section}\n"))),
+    };
+    let follow = |number: u8, more: &str| {
+        format!("[[moderation.follow]]\n{}url = \"https://operator{number}.example\"\n{more}\n", log_of(number))
+    };
+    let own = format!("[moderation]\nwitnesses = [\"{witness}\"]\nwitness_name = \"w.example\"\n");
+    let log = format!("log = {{ {} }}\n", log_of(1).trim_end().replace('\n', ", "));
+    let whole = with(&format!("{own}{log}{}{}", follow(2, ""), follow(3, "cosign = false\ncosignatures = 1"))).unwrap();
+    let section = &whole.fixed.moderation;
+    assert!(section.is_used() && section.witness_name() == Some("w.example"));
+    let followed = section.followed().unwrap();
+    assert_eq!(followed.iter().map(|log| (log.is_cosigned, log.required)).collect::<Vec<_>>(), [(true, 0), (false, 1)]);
+    assert!(!with("").unwrap().fixed.moderation.is_used());
+    assert_eq!(whole.fixed.difference(&with("").unwrap().fixed), Some("[moderation]"));
+    for (section, reason) in [
+        (format!("[moderation]\n{}", follow(2, "")), "no `witness_name`"),
+        (format!("{own}{}{}", follow(2, ""), follow(2, "")), "twice"),
+        (format!("{own}{log}{}", follow(1, "")), "twice"),
+        (format!("{own}{}", follow(2, "cosignatures = 2")), "require 2 witnesses"),
+        (format!("{own}{}", follow(2, "colour = 1")), "colour"),
+        (format!("{own}{}", follow(2, "").replace("https://", "ftp://")), "the address of a relay"),
+        (format!("{own}{}", follow(2, "").replace("root+", "root-")), "root_key"),
+        (format!("{own}{}", follow(2, "").replace("operator2.example/log", "two words")), "not an origin"),
+        (own.replace("w.example", "w example"), "witness_name"),
+        (own.replace("witness+", "witness-"), "not the key of a witness"),
+    ] {
+        let error = format!("{:#}", with(&section).unwrap_err());
+        assert!(error.contains(reason), "{error} instead of {reason}");
     }
 }

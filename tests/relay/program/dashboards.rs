@@ -169,6 +169,10 @@ fn every_query_finds_what_a_relay_counts() {
     for cell in table.lines().skip(2).filter_map(|row| row.split('|').nth(1)) {
         for name in cell.split('`').skip(1).step_by(2) {
             let name = name.split('{').next().unwrap();
+            // This relay has no lists and no logs; tests/service reads these of relays that do.
+            if name.starts_with("list_") || name.starts_with("moderation_log_") {
+                continue;
+            }
             prometheus.find(&format!("{{__name__=~\"quotapass_{name}(_bucket)?\"}}"));
             count += 1;
         }

@@ -7,6 +7,7 @@ mod embedded;
 mod evidence;
 mod logs;
 mod manager;
+mod moderation;
 mod posts;
 mod process;
 mod redis;

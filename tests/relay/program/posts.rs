@@ -4,7 +4,8 @@ use std::{sync::OnceLock, time::Duration};
 
 use quotapass_circuits::{
     formats::wire::PostPass,
-    membership::{MemberIndex, Membership},
+    identity::IdentitySecret,
+    membership::{Member, MemberIndex, MemberPath, Membership},
     post::{Post, post},
     prover::Prover,
     signal::{ExternalNullifier, Scope, SignalHash},
@@ -70,6 +71,12 @@ impl Members {
         self.bench.registry.id().address.into()
     }
 
+    /// Returns what a member proves with.
+    pub fn membership(&self, n: u32) -> (IdentitySecret, Member, MemberPath) {
+        let index = MemberIndex(n);
+        (secret(u64::from(n)), self.copy.member(index).unwrap().unwrap(), self.copy.path(index).unwrap())
+    }
+
     /// Returns a member's post under a message id, in the form of `POST /v1/verify`.
     pub fn post(&self, n: u32, message_id: u16, message: &str) -> String {
         let (index, secret) = (MemberIndex(n), secret(u64::from(n)));
@@ -104,16 +111,22 @@ impl Members {
 
     /// Returns a configuration without `[log]`: this registry behind an endpoint, and one scope.
     pub fn configuration(&self, rpc_url: &str) -> String {
+        self.chain_section(rpc_url) + &toml_of(&daily())
+    }
+
+    /// Returns a configuration without `[log]` and scopes.
+    pub fn chain_section(&self, rpc_url: &str) -> String {
         format!(
             "[chain]\nrpc_url = \"{rpc_url}\"\nchain_id = 31337\nregistry = \"{}\"\npoll_seconds = 1\n\
-             timeout_seconds = 5\n[slashing]\nconfirmations = 0\n[limits]\nchain_timeout_seconds = 5\n{}",
-            self.address(),
-            toml_of(&daily())
+             timeout_seconds = 5\n[slashing]\nconfirmations = 0\n[limits]\nchain_timeout_seconds = 5\n",
+            self.address()
         )
     }
 }
 
 /// Returns a policy in the format of the configuration.
 pub fn toml_of(policy: &Policy) -> String {
-    format!("[[scopes]]\n{}", toml::to_string(policy).unwrap())
+    let text = toml::to_string(policy).unwrap();
+    let text = text.replace("[moderation]", "[scopes.moderation]").replace("[[moderation.", "[[scopes.moderation.");
+    format!("[[scopes]]\n{text}")
 }

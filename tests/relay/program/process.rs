@@ -69,7 +69,16 @@ impl Operator {
 
     /// Starts a relay on a free port, and waits until it listens.
     pub fn start(&self, arguments: &[&str]) -> RelayProcess {
-        let mut child = self.command(&["--listen", "127.0.0.1:0"]).args(arguments).spawn().unwrap();
+        self.start_at("127.0.0.1:0", arguments)
+    }
+
+    /// Starts a relay with the configuration on a port.
+    pub fn start_on(&self, port: u16) -> RelayProcess {
+        self.start_at(&format!("127.0.0.1:{port}"), &["--config", "relay.toml"])
+    }
+
+    fn start_at(&self, address: &str, arguments: &[&str]) -> RelayProcess {
+        let mut child = self.command(&["--listen", address]).args(arguments).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (error, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&lines));
         thread::spawn(move || error.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
