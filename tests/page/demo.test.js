@@ -121,6 +121,114 @@ test("it fits a phone, and axe finds no barrier", async () => {
   }
 });
 
+/** Reports a message for spam, and returns what the page says. */
+async function report(page, message) {
+  await lines(page, message).getByRole("button", { name: /^Report/ }).click();
+  await page.getByLabel("Reason").selectOption("spam");
+  assert.equal(await text(page, "report-what"), message);
+  assert.deepEqual(await barriers(page), []);
+  await page.getByRole("button", { name: "Send the report" }).click();
+  await page.locator("#answer", { hasText: "Reported." }).waitFor();
+}
+
+/** Opens the moderators' page with the key that the room's page shows. */
+async function moderate() {
+  if (!(await anna.page.locator("#moderator").evaluate((folded) => folded.open))) {
+    await anna.page.getByText("Be the moderator").click();
+  }
+  await anna.page.locator("#moderator-key", { hasText: /^[0-9a-f]{64}$/ }).waitFor();
+  const opened = await visit(browser, desktop, new URL("/moderation", url).href);
+  await opened.page.locator("html[data-ready]").waitFor({ state: "attached" });
+  await opened.page.locator("#import-name").fill(await text(anna.page, "moderator-name"));
+  await opened.page.getByLabel(/^Secret key/).fill(await text(anna.page, "moderator-key"));
+  await opened.page.getByRole("button", { name: "Import" }).click();
+  await opened.page.getByRole("heading", { name: "Waiting for a decision" }).waitFor();
+  return opened;
+}
+
+test("three reports hold a message, a strike silences its author, who appeals, writes again and deletes", async () => {
+  const offer = "Buy this coin now";
+  const author = await join(browser, smallPhone);
+  const clara = await join(browser, desktop);
+  assert.match(await say(author.page, offer), /^Accepted/);
+  const own = lines(author.page, offer);
+  assert.equal(await own.getByRole("button", { name: /^Report/ }).count(), 0, "one's own message has a button to report it");
+  const nullifier = await own.getAttribute("data-nullifier");
+  const mark = (page, said) => page.locator(`#lines > [data-nullifier="${nullifier}"] .mark`, { hasText: said }).waitFor();
+  // A report that is cancelled is none.
+  await lines(anna.page, offer).getByRole("button", { name: /^Report/ }).click();
+  await anna.page.getByRole("button", { name: "Cancel" }).click();
+  for (const { page } of [anna, boris]) await report(page, offer);
+  assert.ok(await lines(anna.page, offer).getByRole("button", { name: /^Reported/ }).isDisabled());
+  assert.ok(await lines(clara.page, offer).isVisible(), "two reports hold a message");
+  await report(clara.page, offer);
+  for (const { page } of [anna, boris, clara, author]) {
+    await mark(page, /^Held/);
+    assert.equal(await lines(page, offer).count(), 0, "a held text is shown");
+  }
+  // Someone who comes later does not get the text either.
+  const late = await visit(browser, desktop);
+  await mark(late.page, /^Held/);
+  assert.ok(!(await late.page.content()).includes(offer));
+  await late.page.context().close();
+
+  const moderator = await moderate();
+  const card = moderator.page.locator(`li[data-nullifier="${nullifier.slice(2)}"]`);
+  const submit = () => moderator.page.locator("dialog[open] button[type=submit]").click();
+  const done = (said) => moderator.page.locator("#message", { hasText: said }).waitFor();
+  await card.getByText("3 reports: Spam 3").click();
+  await card.getByText("Compare a message with the post").click();
+  await card.getByLabel(/letter by letter/).fill(offer);
+  await card.getByRole("button", { name: "Compare" }).click();
+  await card.getByText("The message is that of the post.").waitFor();
+  await card.getByRole("button", { name: "Strike…" }).click();
+  await moderator.page.getByLabel("The rule, or the law with its article").fill("rule 3");
+  await moderator.page.getByLabel("Statement of reasons, for the author").fill("No offers here.");
+  await submit();
+  await done("The strike is entry");
+
+  await state(author.page, "Struck");
+  await mark(clara.page, /Struck by a moderator/);
+  assert.match(await text(author.page, "struck-why"), /^Reason: spam, against the rules: rule 3\. It is in force until /);
+  assert.equal(await text(author.page, "struck-text"), "No offers here.");
+  assert.ok(await author.page.getByLabel("Your message").isDisabled(), "a struck author can compose");
+  assert.deepEqual(await barriers(author.page), []);
+  const tooWide = await author.page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  assert.ok(!tooWide, "the page scrolls sideways");
+  await screenshot(author.page, "demo-struck-phone.png");
+  // All others write as before, now with a record. Each page looks for a new list every five seconds.
+  await clara.page.waitForTimeout(7_000);
+  assert.match(await say(clara.page, "That was an offer"), /^Accepted/);
+  const line = lines(anna.page, "That was an offer");
+  await line.getByText("What the relay saw").click();
+  assert.match(await line.locator("table").textContent(), /records1/);
+  // A reload changes nothing.
+  await author.page.reload();
+  await state(author.page, "Struck");
+  await author.page.getByLabel("Your appeal").fill("It was a joke.");
+  await author.page.getByRole("button", { name: "Appeal" }).click();
+  await author.page.locator("#appeal-state", { hasText: "waits for a moderator" }).waitFor();
+
+  await moderator.page.getByRole("button", { name: "Load again" }).click();
+  await card.getByRole("button", { name: "Show the appeal" }).click();
+  await card.getByText("It was a joke.").waitFor();
+  await card.getByRole("button", { name: "Grant the appeal…" }).click();
+  await submit();
+  await done("The lift is entry");
+  await state(author.page, "Ready");
+  assert.ok(await author.page.locator("#struck").isHidden());
+  assert.match(await say(author.page, "Thank you"), /^Accepted/);
+
+  await author.page.locator(`#lines > [data-nullifier="${nullifier}"]`).getByRole("button", { name: /^Delete/ }).click();
+  await author.page.getByRole("button", { name: "Delete it" }).click();
+  await author.page.locator("#answer", { hasText: /^Deleted\./ }).waitFor();
+  for (const { page } of [anna, boris, clara, author]) await mark(page, /^Deleted by its author\.$/);
+  for (const { page, problems } of [author, clara, moderator]) {
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  }
+});
+
 test("cheating works at the first click and costs the deposit, and both see it", async () => {
   await boris.page.getByRole("button", { name: "Put back an old count" }).click();
   await state(boris.page, "Slashed");

@@ -1,6 +1,8 @@
-//! Pages in a real browser: the status page of a relay with fifteen minutes of history, and the demo's chat room.
+//! Pages in a real browser: the status page of a relay with fifteen minutes of history, the pages of moderation, and the
+//! demo's chat room.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod moderated;
 #[path = "../service/server.rs"]
 #[allow(dead_code)]
 mod server;
@@ -100,6 +102,23 @@ fn the_demo_in_a_real_browser() {
     demo.kill().unwrap();
     demo.wait().unwrap();
     tested.unwrap();
+}
+
+#[test]
+fn the_pages_of_moderation_in_a_real_browser() {
+    let server = Server::start();
+    let url = format!("http://{}", server.address);
+    node("scripts.test.js", &url, None);
+    node("moderation.test.js", &url, None);
+}
+
+#[test]
+fn moderators_and_a_relay_with_a_log() {
+    let moderated = moderated::Moderated::start();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    moderated.prepare(file.as_file());
+    let url = format!("http://{}", moderated.server.address);
+    moderated.run(|| node("moderated.test.js", &url, Some(file.path())));
 }
 
 #[test]

@@ -70,7 +70,9 @@ export function isOnFirstScreen(page, id) {
   });
 }
 
-export async function screenshot(page, name) {
+/** Keeps a picture of the whole page, or of its upper part with this height. */
+export async function screenshot(page, name, height) {
   const folder = process.env.QUOTAPASS_SCREENSHOTS;
-  if (folder) await page.screenshot({ path: path(folder, name), fullPage: true });
+  const clip = height && { x: 0, y: 0, width: page.viewportSize().width, height };
+  if (folder) await page.screenshot({ path: path(folder, name), fullPage: true, clip });
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The libraries, without the prefix of their names.
-const LIBRARIES: [&str; 8] = ["bn254", "circuits", "protocol", "registry", "relay", "setup", "text", "wallet"];
+const LIBRARIES: [&str; 9] = ["bn254", "circuits", "log", "protocol", "registry", "relay", "setup", "text", "wallet"];
 
 /// Writes the lists, or fails if `only_check` is true and a list differs.
 pub fn run(only_check: bool) -> Result<()> {

@@ -14,6 +14,7 @@ mod npm;
 mod poseidon;
 mod process;
 mod prose;
+mod reference;
 mod registry_abi;
 mod release;
 mod suites;
@@ -55,6 +56,9 @@ enum Task {
         /// Run only the tests of the circuits, on aarch64 under qemu; takes long
         #[arg(long)]
         aarch64: bool,
+        /// Run only the tests in which reference code of others, in Go, reads a log
+        #[arg(long, conflicts_with = "aarch64")]
+        reference: bool,
     },
     /// Measure beside the crate `rln`, and write docs/benchmarks.md and its plots
     Bench(bench::Arguments),
@@ -76,8 +80,9 @@ fn main() -> Result<()> {
         Task::Generate { check } => generate(check),
         Task::Api { check } => api::run(check),
         Task::Prose => prose::check(),
-        Task::Test { aarch64: true } => aarch64::test(),
-        Task::Test { aarch64: false } => suites::run(),
+        Task::Test { aarch64: true, .. } => aarch64::test(),
+        Task::Test { reference: true, .. } => reference::test(),
+        Task::Test { aarch64: false, reference: false } => suites::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Contracts(task) => contracts::run(&task),
         Task::Mobile(task) => mobile::run(&task),

@@ -25,10 +25,11 @@ use verdict_kind::{Gossip, VerdictKind};
 const TASK: &str = "cargo xtask generate";
 
 /// The rejections of the npm package's verifier, which knows neither earlier passes nor superseded roots.
-const REJECTIONS: [VerdictKind; 5] = [
+const REJECTIONS: [VerdictKind; 6] = [
     VerdictKind::UnknownRoot,
     VerdictKind::EpochOutOfRange,
     VerdictKind::RequirementMismatch,
+    VerdictKind::ListMismatch,
     VerdictKind::InvalidProof,
     VerdictKind::Malformed,
 ];

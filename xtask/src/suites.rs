@@ -48,7 +48,7 @@ fn run_all(clock: &mut Clock) -> Result<BTreeSet<String>> {
     clock.announce("other backends");
     let not_run = backends::test()?;
     clock.announce("benchmarks, once each");
-    for name in bench::NAMES.into_iter().chain([bench::PHONE]) {
+    for name in bench::NAMES.into_iter().chain([bench::RECORD, bench::PHONE]) {
         cargo(["test", "--workspace", "--bench", name, "--", "--short"])?;
     }
     cargo(["test", "--workspace", "--bench", "bn254", "--", "--short"])?;

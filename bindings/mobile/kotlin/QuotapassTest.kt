@@ -3,6 +3,7 @@
 import java.io.File
 import java.nio.file.Files
 import java.security.MessageDigest
+import java.util.Properties
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.ExecutionException
@@ -368,7 +369,7 @@ fun posts() {
             val status = again.quotaLeft(ROOM, membership, NOW)
             equal(Triple(status.used, status.left, status.nextBegins), Triple(1.s(), 2.s(), NOW + EPOCH))
             equal(again.gap(), null)
-            equal(prepared.post(message, again, NOW).left, 1.s())
+            equal(prepared.post(byteArrayOf(2, 2), again, NOW).left, 1.s())
             again.close()
             throws<QuotapassException.LedgerExists> { Ledger.create(account, folders, NOW, History.NONE) }
             throws<IllegalStateException> { prepared.post(message, again, NOW) }
@@ -416,7 +417,7 @@ fun posts() {
                 equal(steps.heard.last(), step)
                 equal(ledger.quotaLeft(ROOM, membership, NOW).used, used.s())
             }
-            equal(prepared.post(byteArrayOf(1), ledger, NOW).left, 1.s())
+            equal(prepared.post(byteArrayOf(2), ledger, NOW).left, 1.s())
         }
     }
     test("a new day is prepared for") {
@@ -621,6 +622,207 @@ fun recovery() {
     }
 }
 
+// A moderation log in some states, and the development keys of its rooms. `cargo xtask mobile test` makes them.
+val FIXTURE = File(System.getenv("FIXTURE"))
+val LOG = Properties().apply { File(FIXTURE, "moderation.properties").reader().use { load(it) } }
+val LATER = LOG.getProperty("now").toULong()
+val LOUNGE = Room.fromPolicyJson(File(FIXTURE, "fixture.json").readText(), "lounge")
+
+fun key(name: String) = File(FIXTURE, "$name.key").readBytes()
+
+fun statement(witness: String = LOG.getProperty("witness"), required: UInt = 1u) =
+    LogStatement(LOG.getProperty("origin"), LOG.getProperty("rootKey"), listOf(LOG.getProperty("server")), listOf(witness), required)
+
+/** The servers of a log in one state. */
+class States(var state: String? = "first") : LogServers {
+    override fun fetch(server: String, log: String, path: String): ByteArray {
+        val folder = state ?: throw SourceFailure.Unreachable("there is no network")
+        val file = File(FIXTURE, "log/$folder/$log/$path")
+        return if (file.isFile) file.readBytes() else throw SourceFailure.NotFound()
+    }
+}
+
+/** The app's own database, which can fail. */
+class Database : LogStore {
+    val texts = mutableMapOf<String, String>()
+    var fails = false
+
+    override fun load(log: String) = texts[log]
+
+    override fun save(log: String, text: String) {
+        if (fails) throw StoreFailure.Failed("the disk is full")
+        texts[log] = text
+    }
+}
+
+/** A relay that answers in turn, and what it was sent. */
+class Answers(vararg answers: String) : PostSender {
+    private val left = answers.toMutableList()
+    val sent = mutableListOf<PostPass>()
+
+    override fun send(post: PostPass): String {
+        sent += post
+        return left.removeAt(0)
+    }
+}
+
+/** The member whose post is struck in some states of the log. */
+class Struck(world: World) {
+    val account = Identity.fromMnemonic(WORDS).account(REGISTRY, 0u)
+    val membership = Membership(world.members.append(account.commitment(), 100u, 20.s(), (DAY - 10).s()), account.commitment())
+    val roots: Roots
+    val server = States()
+    val store = Database()
+    val lists = open()
+    val prover = Prover.load(KeyFiles(KEYS.post), listOf())
+
+    init {
+        membership.sync(world.members.head(), world.members)
+        roots = Roots(world.members.head().root, listOf())
+        prover.addKey(Circuit.AUTHOR, key("author"))
+        prover.addKey(Circuit.RECORD16, key("record16"))
+    }
+
+    fun open(store: LogStore = this.store, statement: LogStatement = statement()) =
+        Lists.open(LOUNGE, listOf(statement), server, store)
+
+    fun prepare(token: CancelToken? = null, stake: UInt? = null) =
+        prover.prepare(account, membership, LOUNGE, LATER, token, lists, stake)
+
+    fun ledger(world: World) = Ledger.create(account, world.folders, NOW, History.NONE)
+}
+
+fun struck(body: Struck.(World) -> Unit) = world { Struck(this).body(this) }
+
+fun moderation() {
+    test("a list is remembered before it is used") {
+        struck { _ ->
+            store.fails = true
+            throws<QuotapassException.LogMemory> { lists.sync(LATER) }
+            throws<QuotapassException.ListsMissing> { prepare() }
+            store.fails = false
+            val state = lists.sync(LATER).single()
+            holds(state.log == LOG.getProperty("log") && state.entries == 1u)
+            holds(store.texts.getValue(state.log).contains(LOG.getProperty("origin")))
+            throws<QuotapassException.ListsMissing> { prover.prepare(account, membership, LOUNGE, LATER) }
+            equal(LOUNGE.policy().stakeLevels, listOf(10u, 100u))
+        }
+    }
+    test("settings decide which logs are used") {
+        struck { _ ->
+            throws<QuotapassException.LogNotNamed> { Lists.open(LOUNGE, listOf(), server, store) }
+            throws<QuotapassException.BadInput> { open(statement = statement(required = 2u)) }
+            // Attack: a checkpoint for one reader alone.
+            val lonely = open(statement = statement(witness = LOG.getProperty("otherWitness")))
+            throws<QuotapassException.LogRefused> { lonely.sync(LATER) }
+            holds(store.texts.isEmpty())
+        }
+    }
+    test("two histories are proved and an older state is refused") {
+        struck { _ ->
+            lists.sync(LATER)
+            server.state = "forked"
+            val forked = throws<QuotapassException.LogForked> { lists.sync(LATER) }
+            holds(forked.seen != forked.shown && forked.message == forked.reason)
+            server.state = "lifted"
+            lists.sync(LATER)
+            server.state = "first"
+            for (reader in listOf(lists, open())) throws<QuotapassException.LogRefused> { reader.sync(LATER) }
+            server.state = null
+            throws<QuotapassException.Source> { lists.sync(LATER) }
+        }
+    }
+    test("a folder remembers a log") {
+        struck { _ ->
+            val folder = Files.createTempDirectory("quotapass-logs").toFile()
+            server.state = "own"
+            open(LogFolder("$folder/logs")).sync(LATER)
+            server.state = "first"
+            throws<QuotapassException.LogRefused> { open(LogFolder("$folder/logs")).sync(LATER) }
+            folder.deleteRecursively()
+        }
+    }
+    test("posts carry records, and keep the id of a message when a list moves on") {
+        struck { world ->
+            lists.sync(LATER)
+            val steps = Steps()
+            val prepared = prepare(steps.token, 100u)
+            equal(steps.heard.toList(), listOf(Step.PREPARE, Step.PREPARE_RECORDS))
+            val ledger = ledger(world)
+            val message = "hello".toByteArray()
+            val post = prepared.post(message, ledger, LATER)
+            equal(post.encoded.size, 246 + 1 + 25 + 128)
+            val verifier = prover.verifier()
+            val facts = verifier.verifyPost(LOUNGE, message, post.encoded, roots, LATER, lists)
+            holds(facts.nullifier == post.entry.nullifier && facts.minStake == 100u)
+            throws<Rejection.ListMismatch> { verifier.verifyPost(LOUNGE, message, post.encoded, roots, LATER) }
+            throws<Rejection.NoKey> { VERIFIER.verifyPost(LOUNGE, message, post.encoded, roots, LATER, lists) }
+            server.state = "lifted"
+            val relay = Answers("list_mismatch", "accepted")
+            equal(prepared.send(prover, account, message, ledger, relay, LATER), "accepted")
+            holds(relay.sent.size == 2 && relay.sent.all { it.entry == post.entry })
+            equal(ledger.quotaLeft(LOUNGE, membership, LATER).used, 1.s())
+            val stubborn = Answers("list_mismatch", "list_mismatch", "accepted")
+            equal(prepared.send(prover, account, byteArrayOf(1), ledger, stubborn, LATER), "list_mismatch")
+            equal(stubborn.sent.size, 2)
+            ledger.release()
+        }
+    }
+    test("a struck member learns it first") {
+        struck { world ->
+            lists.sync(LATER)
+            val prepared = prepare()
+            equal(lists.strikes(account), listOf())
+            server.state = "own"
+            val strike = throws<QuotapassException.Struck> { prepared.refresh(prover, account, LATER) }.strikes.single()
+            val facts = strike.details!!
+            holds(facts.id == LOG.getProperty("strike") && facts.reason == Reason.SPAM && facts.reference == "rule 3")
+            holds(facts.until == LOG.getProperty("until").toULong() && facts.text == LOG.getProperty("text"))
+            throws<QuotapassException.Struck> { prepare() }
+            val stranger = Identity.generate().account(REGISTRY, 0u)
+            equal(lists.strikes(stranger), listOf())
+            holds(prover.appeal(account, LOUNGE, facts.scope, strike.entry, "It was not.", LATER).contains("appeal"))
+            throws<QuotapassException.NotTheAuthor> {
+                prover.appeal(stranger, LOUNGE, facts.scope, strike.entry, "It was not.", LATER)
+            }
+            server.state = "lifted"
+            prepared.refresh(prover, account, LATER)
+            ledger(world).let { prepared.post(byteArrayOf(1), it, LATER); it.release() }
+        }
+    }
+    test("keys are asked for when they are needed") {
+        struck { _ ->
+            server.state = "long"
+            lists.sync(LATER)
+            holds(lists.needLargeKey())
+            equal(throws<QuotapassException.KeyNeeded> { prepare() }.circuit, Circuit.RECORD128)
+            throws<QuotapassException.Key> { prover.addKey(Circuit.RECORD128, key("record16")) }
+            prover.addKey(Circuit.RECORD128, key("record128"))
+            prepare()
+        }
+    }
+    test("authors delete their posts and report those of others") {
+        struck { world ->
+            lists.sync(LATER)
+            val ledger = ledger(world)
+            val post = prepare().post(byteArrayOf(1), ledger, LATER)
+            ledger.release()
+            holds(prover.deletion(account, LOUNGE, post.entry, LATER).contains(post.entry.nullifier.removePrefix("0x")))
+            throws<QuotapassException.KeyNeeded> { PROVER.deletion(account, LOUNGE, post.entry, LATER) }
+            val nullifier = "00" + "11".repeat(31)
+            fun report(report: Report, room: Room = LOUNGE) =
+                prover.report(account, membership, room, nullifier, report, LATER, lists)
+            holds(report(Report(Reason.SPAM)).contains(nullifier))
+            throws<QuotapassException.ReportRefused> { report(Report(Reason.SPAM, "look")) }
+            val recipients = listOf("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")
+            val moderation = LOUNGE.policy().moderation!!.copy(reportRecipients = recipients)
+            val sealed = Room(REGISTRY, LOUNGE.policy().copy(moderation = moderation))
+            holds(report(Report(Reason.SPAM, "look"), sealed).length > report(Report(Reason.SPAM)).length)
+            throws<QuotapassException.ReportRefused> { report(Report(Reason.CSAM, null, byteArrayOf(1)), sealed) }
+        }
+    }
+}
+
 /** Runs a coroutine, and waits for its result. */
 fun <T> blocking(coroutine: suspend () -> T): T {
     val result = CompletableFuture<T>()
@@ -683,6 +885,7 @@ fun main() {
     verdicts()
     badges()
     recovery()
+    moderation()
     background()
     texts()
     println("$passed passed, $failed failed")

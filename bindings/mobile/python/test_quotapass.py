@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import json
 import os
 import tempfile
 import threading
@@ -19,6 +20,10 @@ DAY = NOW // 86_400
 REGISTRY = q.Registry(chain_id=31_337, address="0x" + "11" * 20)
 # The test vector of BIP-39 with entropy of zeros.
 WORDS = "abandon " * 23 + "art"
+
+# A moderation log in some states, and the development keys of its rooms. `cargo xtask mobile test` makes them.
+FIXTURE = Path(os.environ["FIXTURE"])
+MODERATION = json.loads((FIXTURE / "fixture.json").read_text())["moderation"]
 
 KEYS = q.development_keys()
 PROVER = q.Prover.load(KEYS, [])
@@ -621,6 +626,290 @@ class Recovery(World):
         facts[1].y = "nonsense"
         with self.assertRaises(q.QuotapassError.BadInput):
             q.recover(*facts)
+
+
+class Log(q.LogServers):
+    """The servers of a log in one state, and what they are asked for."""
+
+    def __init__(self, state="first"):
+        self.state, self.asked = state, []
+
+    def fetch(self, server, log, path):
+        self.asked.append(path)
+        if self.state is None:
+            raise q.SourceFailure.Unreachable("there is no network")
+        file = FIXTURE / "log" / self.state / log / path
+        if not file.exists():
+            raise q.SourceFailure.NotFound()
+        return file.read_bytes()
+
+
+class Store(q.LogStore):
+    """The app's own database, which can fail."""
+
+    def __init__(self):
+        self.texts, self.fails = {}, False
+
+    def load(self, log):
+        return self.texts.get(log)
+
+    def save(self, log, text):
+        if self.fails:
+            raise q.StoreFailure.Failed("the disk is full")
+        self.texts[log] = text
+
+
+class Relay(q.PostSender):
+    """A relay that answers in turn, and what it was sent."""
+
+    def __init__(self, *answers):
+        self.answers, self.sent = list(answers), []
+
+    def send(self, post):
+        self.sent.append(post)
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise q.SourceFailure.Unreachable("it does not answer")
+        return answer
+
+
+def log(**changes):
+    settings = MODERATION["settings"]
+    values = dict(
+        origin=settings["origin"],
+        root_key=settings["rootKey"],
+        servers=settings["servers"],
+        witnesses=settings["witnesses"],
+    )
+    return q.LogStatement(**{**values, **changes})
+
+
+def key(circuit, name):
+    return circuit, (FIXTURE / f"{name}.key").read_bytes()
+
+
+AUTHOR, SMALL = key(q.Circuit.AUTHOR, "author"), key(q.Circuit.RECORD16, "record16")
+LARGE = key(q.Circuit.RECORD128, "record128")
+LOUNGE = q.Room.from_policy_json((FIXTURE / "fixture.json").read_text(), "lounge")
+LATER = MODERATION["now"]
+
+
+class Moderation(World):
+    """A room with a list, whose author is the account of the log's fixture."""
+
+    def setUp(self):
+        super().setUp()
+        self.account = q.Identity.from_mnemonic(WORDS).account(REGISTRY, 0)
+        index = self.members.append(self.account.commitment(), 100, 20, DAY - 10)
+        self.membership = q.Membership(index, self.account.commitment())
+        self.membership.sync(self.members.head(), self.members)
+        self.roots = q.Roots(self.members.head().root, [])
+        self.server, self.store = Log(), Store()
+        self.lists = self.open()
+        self.prover = q.Prover.load(q.KeyFiles(post=KEYS.post), [])
+        for added in (AUTHOR, SMALL):
+            self.prover.add_key(*added)
+
+    def open(self, room=LOUNGE, store=None, **changes):
+        return q.Lists.open(room, [log(**changes)], self.server, store or self.store)
+
+    def prepare(self, room=LOUNGE, **options):
+        return self.prover.prepare(self.account, self.membership, room, LATER, lists=self.lists, **options)
+
+    def test_a_policy_with_moderation_is_read(self):
+        policy = LOUNGE.policy()
+        self.assertEqual(policy.stake_levels, [10, 100])
+        self.assertEqual(policy.moderation.lists, [q.PolicyList(log=MODERATION["log"], limit=128)])
+        fixture = json.loads((FIXTURE / "fixture.json").read_text())
+        self.assertEqual(LOUNGE.policy_hash(), fixture["moderatedPolicyHash"])
+        again = q.Room(REGISTRY, policy)
+        self.assertEqual(again.policy(), policy)
+        again.require_same(LOUNGE)
+        bad = q.ModerationPolicy(lists=[q.PolicyList(log="ab", limit=1)], list_window=1, report_days=1, hide_at=None, report_recipients=[])
+        with self.assertRaises(q.QuotapassError.BadInput):
+            q.Room(REGISTRY, q.RoomPolicy(**{**vars(policy), "moderation": bad}))
+
+    def test_a_list_is_remembered_before_it_is_used(self):
+        self.store.fails = True
+        with self.assertRaises(q.QuotapassError.LogMemory) as caught:
+            self.lists.sync(LATER)
+        self.assertIn("the disk is full", caught.exception.reason)
+        for call in (self.prepare, self.lists.need_large_key, lambda: self.lists.strikes(self.account)):
+            with self.assertRaises(q.QuotapassError.ListsMissing):
+                call()
+        self.store.fails = False
+        [state] = self.lists.sync(LATER)
+        self.assertEqual((state.log, state.entries), (MODERATION["log"], 1))
+        self.assertIn(MODERATION["settings"]["origin"], self.store.texts[MODERATION["log"]])
+        with self.assertRaises(q.QuotapassError.ListsMissing):
+            self.prover.prepare(self.account, self.membership, LOUNGE, LATER)
+
+    def test_settings_decide_which_logs_are_used(self):
+        with self.assertRaises(q.QuotapassError.LogNotNamed):
+            q.Lists.open(LOUNGE, [], self.server, self.store)
+        for change in (dict(root_key="root"), dict(witnesses=[]), dict(servers=[]), dict(required=0), dict(required=2)):
+            with self.assertRaises(q.QuotapassError.BadInput):
+                self.open(**change)
+        # Attack: a checkpoint for one reader alone.
+        with self.assertRaises(q.QuotapassError.LogRefused):
+            self.open(witnesses=[MODERATION["otherWitness"]]).sync(LATER)
+        self.assertEqual(self.store.texts, {})
+
+    def test_two_histories_are_proved_and_an_older_state_is_refused(self):
+        self.lists.sync(LATER)
+        self.server.state = "forked"
+        with self.assertRaises(q.QuotapassError.LogForked) as caught:
+            self.lists.sync(LATER)
+        self.assertNotEqual(caught.exception.seen, caught.exception.shown)
+        self.server.state = "lifted"
+        self.lists.sync(LATER)
+        self.server.state = "first"
+        for lists in (self.lists, self.open()):
+            with self.assertRaises(q.QuotapassError.LogRefused):
+                lists.sync(LATER)
+        self.server.state = None
+        with self.assertRaises(q.QuotapassError.Source):
+            self.lists.sync(LATER)
+        self.store.texts[MODERATION["log"]] = "{}"
+        with self.assertRaises(q.QuotapassError.LogMemory):
+            self.open()
+
+    def test_a_folder_remembers_a_log(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.server.state = "own"
+            self.open(store=q.LogFolder(f"{folder}/logs")).sync(LATER)
+            self.server.state = "first"
+            with self.assertRaises(q.QuotapassError.LogRefused):
+                self.open(store=q.LogFolder(f"{folder}/logs")).sync(LATER)
+
+    def test_posts_carry_records(self):
+        self.lists.sync(LATER)
+        steps, ledger = Steps(), self.ledger()
+        prepared = self.prepare(token=steps.token, stake=100)
+        self.assertEqual(steps.heard, [q.Step.PREPARE, q.Step.PREPARE_RECORDS])
+        post = prepared.post(b"hello", ledger, LATER)
+        self.assertEqual(len(post.encoded), 246 + 1 + 25 + 128)
+        verifier = self.prover.verifier()
+        facts = verifier.verify_post(LOUNGE, b"hello", post.encoded, self.roots, LATER, self.lists)
+        self.assertEqual((facts.nullifier, facts.x, facts.min_stake), (post.entry.nullifier, post.entry.x, 100))
+        arguments = LOUNGE, b"hello", post.encoded, self.roots, LATER
+        self.rejected(q.Rejection.ListMismatch, "list_mismatch", verifier.verify_post, *arguments)
+        with self.assertRaises(q.Rejection.NoKey):
+            VERIFIER.verify_post(*arguments, self.lists)
+        with self.assertRaises(q.QuotapassError.BadInput):
+            self.prepare(stake=11)
+        self.assertEqual(self.membership.meeting(LOUNGE, LATER, 100), 4)
+        # Another room of the same log lists other posts.
+        elsewhere = q.Room(REGISTRY, q.RoomPolicy(**{**vars(LOUNGE.policy()), "name": "lobby"}))
+        with self.assertRaises(q.QuotapassError.Mismatch):
+            self.prepare(elsewhere)
+        with self.assertRaises(q.Rejection.NoKey):
+            verifier.verify_post(elsewhere, b"hello", post.encoded, self.roots, LATER, self.lists)
+
+    def test_a_list_that_moves_on_keeps_the_id_of_a_message(self):
+        self.lists.sync(LATER)
+        prepared, ledger = self.prepare(), self.ledger()
+        self.server.state = "lifted"
+        relay = Relay("list_mismatch", "accepted")
+        send = lambda message, relay: prepared.send(self.prover, self.account, message, ledger, relay, LATER)
+        self.assertEqual(send(b"hello", relay), "accepted")
+        first, second = relay.sent
+        self.assertEqual(first.entry, second.entry)
+        self.assertNotEqual(first.encoded, second.encoded)
+        self.assertEqual(ledger.quota_left(LOUNGE, self.membership, LATER).used, 1)
+        # It is sent once more, and no oftener.
+        relay = Relay("list_mismatch", "list_mismatch", "accepted")
+        self.assertEqual(send(b"again", relay), "list_mismatch")
+        self.assertEqual(len(relay.sent), 2)
+        with self.assertRaises(q.QuotapassError.NotSent):
+            send(b"lost", Relay(None))
+        used = ledger.quota_left(LOUNGE, self.membership, LATER).used
+        send(b"lost", Relay("accepted"))
+        self.assertEqual(ledger.quota_left(LOUNGE, self.membership, LATER).used, used)
+
+    def test_a_struck_member_learns_it_first(self):
+        self.lists.sync(LATER)
+        prepared = self.prepare()
+        self.assertEqual(self.lists.strikes(self.account), [])
+        self.server.state = "own"
+        with self.assertRaises(q.QuotapassError.Struck) as caught:
+            prepared.refresh(self.prover, self.account, LATER)
+        [strike] = caught.exception.strikes
+        self.assertEqual((strike.origin, strike.servers), (MODERATION["settings"]["origin"], MODERATION["settings"]["servers"]))
+        facts = strike.details
+        self.assertEqual((facts.id, facts.scope, facts.reason), (MODERATION["strike"], "lounge", q.Reason.SPAM))
+        self.assertEqual((facts.is_illegal, facts.reference), (False, "rule 3"))
+        self.assertEqual((facts.until, facts.text), (MODERATION["until"], MODERATION["text"]))
+        self.assertIn("appeal", caught.exception.reason)
+        with self.assertRaises(q.QuotapassError.Struck):
+            self.prepare()
+        stranger = q.Identity.generate().account(REGISTRY, 0)
+        self.assertEqual(self.lists.strikes(stranger), [])
+        self.server.state = None
+        self.assertIsNone(self.lists.strikes(self.account)[0].details)
+
+        appeal = json.loads(self.prover.appeal(self.account, LOUNGE, facts.scope, strike.entry, "It was not.", LATER))
+        self.assertEqual((appeal["kind"], appeal["text"], appeal["scope"]), ("appeal", "It was not.", "lounge"))
+        with self.assertRaises(q.QuotapassError.NotTheAuthor):
+            self.prover.appeal(stranger, LOUNGE, facts.scope, strike.entry, "It was not.", LATER)
+        for scope, text in (("lobby", "x"), ("lounge", "x" * 4_001)):
+            with self.assertRaises(q.QuotapassError.BadInput):
+                self.prover.appeal(self.account, LOUNGE, scope, strike.entry, text, LATER)
+        self.server.state = "lifted"
+        prepared.refresh(self.prover, self.account, LATER)
+        prepared.post(b"back", self.ledger(), LATER)
+
+    def test_keys_are_asked_for_when_they_are_needed(self):
+        self.server.state = "long"
+        self.lists.sync(LATER)
+        self.assertTrue(self.lists.need_large_key())
+        with self.assertRaises(q.QuotapassError.KeyNeeded) as caught:
+            self.prepare()
+        self.assertEqual(caught.exception.circuit, q.Circuit.RECORD128)
+        with self.assertRaises(q.QuotapassError.Key):
+            self.prover.add_key(q.Circuit.RECORD128, SMALL[1])
+        self.assertFalse(self.prover.has_key(q.Circuit.RECORD128))
+        self.prover.add_key(*LARGE)
+        post = self.prepare().post(b"among many", self.ledger(), LATER)
+        self.prover.verifier().verify_post(LOUNGE, b"among many", post.encoded, self.roots, LATER, self.lists)
+        self.assertEqual(q.development_key(q.Circuit.AUTHOR), AUTHOR[1])
+
+    def test_authors_delete_their_posts_and_report_those_of_others(self):
+        self.lists.sync(LATER)
+        post = self.prepare().post(b"oops", self.ledger(), LATER)
+        deletion = json.loads(self.prover.deletion(self.account, LOUNGE, post.entry, LATER))
+        self.assertEqual(deletion["entry"]["nullifier"], post.entry.nullifier.removeprefix("0x"))
+        self.assertEqual(set(deletion), {"scope", "entry", "time", "kind", "proof"})
+        with self.assertRaises(q.QuotapassError.KeyNeeded):
+            PROVER.deletion(self.account, LOUNGE, post.entry, LATER)
+
+        nullifier = "00" + "11" * 31
+        report = lambda body, room=LOUNGE: self.prover.report(
+            self.account, self.membership, room, nullifier, body, LATER, self.lists
+        )
+        made = json.loads(report(q.Report(reason=q.Reason.SPAM)))
+        self.assertEqual((made["scope"], made["nullifier"]), ("lounge", nullifier))
+        commented = q.Report(reason=q.Reason.SPAM, comment="look")
+        with self.assertRaises(q.QuotapassError.ReportRefused):
+            report(commented)
+        # The recipient of age's own documentation.
+        recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+        policy = LOUNGE.policy()
+        policy.moderation.report_recipients = [recipient]
+        sealed = json.loads(report(commented, q.Room(REGISTRY, policy)))
+        self.assertGreater(len(sealed["body"]), len(made["body"]))
+        csam = q.Report(reason=q.Reason.CSAM, message=b"x")
+        with self.assertRaises(q.QuotapassError.ReportRefused):
+            report(csam, q.Room(REGISTRY, policy))
+        policy.moderation.report_days = 0
+        with self.assertRaises(q.QuotapassError.ReportRefused):
+            report(q.Report(reason=q.Reason.SPAM), q.Room(REGISTRY, policy))
+
+    def test_a_sync_can_be_cancelled(self):
+        steps = Steps(cancel_at=q.Step.FETCH_LOG)
+        with self.assertRaises(q.QuotapassError.Cancelled):
+            self.lists.sync(LATER, steps.token)
+        self.assertEqual(self.server.asked, [])
 
 
 class Background(World):

@@ -1,6 +1,7 @@
 //! The error type of all operations except verification.
 
 use quotapass_circuits::{
+    moderation::record::RecordError,
     post::PostError,
     prover::{ProveError, TablesError},
     requirement::Ineligible,
@@ -11,6 +12,8 @@ use quotapass_wallet::{
     ledger::{LedgerError, LedgerRefusal},
     members::SyncError,
 };
+
+use crate::{Circuit, OwnedStrike};
 
 /// Error of an operation. `reason` says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
@@ -164,6 +167,75 @@ pub enum QuotapassError {
         /// The step that was not done.
         reason: String,
     },
+    /// A list of the room contains a post of this account, so that it cannot post there.
+    #[error("{reason}")]
+    Struck {
+        /// The strikes: which posts, why, until when, and where to appeal. Empty if the list changed while it was prepared;
+        /// ask `Lists.strikes` then.
+        strikes: Vec<OwnedStrike>,
+        /// The strikes as text.
+        reason: String,
+    },
+    /// The room has lists, and they were not read.
+    #[error("{reason}")]
+    ListsMissing {
+        /// What to do.
+        reason: String,
+    },
+    /// The room enforces a list of a log that the settings do not name.
+    #[error("{reason}")]
+    LogNotNamed {
+        /// The log.
+        reason: String,
+    },
+    /// What the servers show of a log is not used.
+    #[error("{reason}")]
+    LogRefused {
+        /// The fault.
+        reason: String,
+    },
+    /// The log has two histories. Do not post, and publish both checkpoints: they prove it.
+    #[error("{reason}")]
+    LogForked {
+        /// The checkpoint that was accepted before.
+        seen: String,
+        /// The checkpoint that was shown now.
+        shown: String,
+        /// The log.
+        reason: String,
+    },
+    /// What is to be remembered of a log cannot be read or written. No list was used.
+    #[error("{reason}")]
+    LogMemory {
+        /// The fault.
+        reason: String,
+    },
+    /// The account did not write the post.
+    #[error("{reason}")]
+    NotTheAuthor {
+        /// What to do.
+        reason: String,
+    },
+    /// The room does not take this report.
+    #[error("{reason}")]
+    ReportRefused {
+        /// The rule.
+        reason: String,
+    },
+    /// A key is needed. Fetch it, and pass it to `Prover.add_key`.
+    #[error("{reason}")]
+    KeyNeeded {
+        /// The circuit of the key.
+        circuit: Circuit,
+        /// What to do.
+        reason: String,
+    },
+    /// The relay did not answer to a post. It may have accepted it: post the same message again, which has the same id.
+    #[error("{reason}")]
+    NotSent {
+        /// The failure.
+        reason: String,
+    },
     /// The prover failed.
     #[error("{reason}")]
     Prove {
@@ -191,6 +263,16 @@ impl QuotapassError {
         Self::Mismatch { reason: reason.to_string() }
     }
 
+    pub(crate) fn lists_missing() -> Self {
+        Self::ListsMissing { reason: "the room has lists that were not read; sync them, and prepare with them".into() }
+    }
+
+    pub(crate) fn key_needed(circuit: Circuit) -> Self {
+        let reason =
+            format!("this needs the key of the circuit `{}`; fetch it, and add it to the prover", circuit.name());
+        Self::KeyNeeded { circuit, reason }
+    }
+
     pub(crate) fn closed(handle: &str) -> Self {
         Self::Closed { reason: format!("this {handle} was already wiped or released; create or open another one") }
     }
@@ -207,6 +289,8 @@ impl From<BoundPolicyError> for QuotapassError {
         let argument = match error {
             BoundPolicyError::Policy(_) => "policy",
             BoundPolicyError::NoSuchScope(_) => "name",
+            BoundPolicyError::NoSuchLevel { .. } => "stake",
+            BoundPolicyError::NoReports(_) => return Self::ReportRefused { reason: error.to_string() },
             BoundPolicyError::NotPinned { .. } | BoundPolicyError::Differs { .. } => {
                 return Self::Policy { reason: error.to_string() };
             }
@@ -246,6 +330,7 @@ impl From<LedgerError> for QuotapassError {
                 LedgerRefusal::QuotaUsed { next_begins, .. } => Self::QuotaUsed { next_begins: next_begins.0, reason },
                 LedgerRefusal::NothingForDevice { .. } => Self::NothingForDevice { reason },
                 LedgerRefusal::EpochLeft { next_begins, .. } => Self::EpochLeft { next_begins: next_begins.0, reason },
+                LedgerRefusal::Signal(_) => Self::bad_input("message", reason),
                 LedgerRefusal::MayBeStale { resumes_at } => Self::MayBeStale { resumes_at: resumes_at.0, reason },
                 _ => Self::Ledger { reason },
             },
@@ -267,6 +352,10 @@ impl From<ProveError> for QuotapassError {
     fn from(error: ProveError) -> Self {
         match error {
             ProveError::Post(PostError::Ineligible(error)) => error.into(),
+            ProveError::Record(error @ RecordError::Listed { .. }) => {
+                Self::Struck { strikes: Vec::new(), reason: error.to_string() }
+            }
+            ProveError::LargeKeyMissing => Self::key_needed(Circuit::Record128),
             ProveError::WrongCircuit { .. } | ProveError::WrongSize => Self::key(error),
             error => Self::Prove { reason: error.to_string() },
         }
@@ -285,6 +374,7 @@ impl From<PosterError> for QuotapassError {
             PosterError::Prove(error) => error.into(),
             PosterError::Signal(error) => Self::bad_input("message", error),
             PosterError::OtherMember => Self::mismatch(PosterError::OtherMember),
+            PosterError::ListsMissing(_) => Self::ListsMissing { reason: error.to_string() },
             error => Self::Prove { reason: error.to_string() },
         }
     }

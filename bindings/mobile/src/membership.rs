@@ -8,6 +8,7 @@ use quotapass_wallet::members::{self, BucketGroup, LightMembers, OwnMembership, 
 
 use crate::{
     CancelToken, ChainHead, MembersSource, QuotapassError, Room, lock,
+    prepared::at_level,
     progress::Progress,
     source::{FetchedSource, ForeignSource},
     text::field,
@@ -114,10 +115,16 @@ impl Membership {
         Ok(MemberTerms { stake: terms.stake, message_limit: terms.message_limit, since: terms.since.0 })
     }
 
-    /// Counts the known members who meet a room's requirement at `now`. A post may come from any member of the tree who
-    /// meets it, so the count is a lower bound. Warn before posting if it is low: the command line warns below 50.
-    pub fn meeting(&self, room: &Room, now: u64) -> u64 {
-        lock(&self.light).meeting(&room.bound_policy().requirement_at(UnixSeconds(now))) as u64
+    /// Counts the known members who meet a room's requirement at `now`, at a stake level or at the lowest one. A post may
+    /// come from any member of the tree who meets it, so the count is a lower bound. Warn before posting if it is low: the
+    /// command line warns below 50.
+    ///
+    /// # Errors
+    /// `BadInput` if the room has no such stake level.
+    #[uniffi::method(default(stake = None))]
+    pub fn meeting(&self, room: &Room, now: u64, stake: Option<u32>) -> Result<u64, QuotapassError> {
+        let requirement = at_level(room, stake)?.requirement_at(UnixSeconds(now));
+        Ok(lock(&self.light).meeting(&requirement) as u64)
     }
 
     /// Syncs to the chain's root. It requests nothing if the root is unchanged, the upper nodes if the root has

@@ -5,23 +5,30 @@ use std::sync::{Arc, Mutex};
 use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{self, Member, MemberPath},
+    moderation::Entry,
 };
 use quotapass_protocol::UnixSeconds;
-use quotapass_wallet::Poster;
+use quotapass_wallet::{BoundPolicy, Poster, PosterError};
 use rand::rngs::OsRng;
 
 use crate::{
-    Account, CancelToken, EpochTimes, Ledger, Membership, Prover, QuotapassError, Room, lock,
+    Account, CancelToken, EpochTimes, Ledger, Lists, Membership, PostEntry, Prover, QuotapassError, Room,
+    SourceFailure, lock,
     progress::{Progress, Step},
 };
+
+/// The verdict on a post that is about other versions of the lists than a relay accepts.
+const LIST_MISMATCH: &str = "list_mismatch";
 
 /// A message's pass, and the number of messages left after it.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct PostPass {
-    /// The pass in its wire format: 246 bytes.
+    /// The pass in its wire format: 246 bytes, and in a room with lists at most 1,371 bytes.
     pub encoded: Vec<u8>,
     /// The same as text: base64url without padding.
     pub text: String,
+    /// What others see of the post. Keep it to delete the post later.
+    pub entry: PostEntry,
     /// The epoch that the message counts in.
     pub epoch: EpochTimes,
     /// Number of messages that this device can still send in this epoch.
@@ -35,17 +42,32 @@ pub struct PostPass {
 #[derive(uniffi::Object)]
 pub struct PreparedProver {
     poster: Mutex<Option<Poster>>,
+    lists: Option<Arc<Lists>>,
+}
+
+/// Sends posts to a relay. Implement it with the app's HTTP client.
+#[uniffi::export(foreign)]
+pub trait PostSender: Send + Sync {
+    /// Sends a post, and returns the name of the relay's verdict: the field `verdict` of its answer to `POST /v1/verify`.
+    ///
+    /// # Errors
+    /// `SourceFailure` if the relay does not answer.
+    fn send(&self, post: PostPass) -> Result<String, SourceFailure>;
 }
 
 #[uniffi::export]
 impl Prover {
     /// Prepares for messages of an account in a room at `now` (Unix seconds), under the root of the membership's last
-    /// sync.
+    /// sync. In a room with lists, pass them after a sync: the proofs that the account wrote none of the listed posts are
+    /// prepared too. `stake` is the stake level to prove, one of the room's, the lowest if not given; a post at a higher
+    /// level hides its author among fewer members, which `Membership.meeting` counts.
     ///
     /// # Errors
-    /// `Ineligible` if the deposit does not meet the room's requirement, `Mismatch` if account, membership and room do
-    /// not match, `Closed` if the account was wiped, `Cancelled`; those of the membership.
-    #[uniffi::method(default(token = None))]
+    /// `Struck` if the account wrote a listed post: it says which, why, until when, and where to appeal. `Ineligible` if the
+    /// deposit does not meet the room's requirement, `Mismatch` if account, membership and room do not match,
+    /// `ListsMissing`, `KeyNeeded`, `Closed` if the account was wiped, `Cancelled`; those of the membership.
+    #[uniffi::method(default(token = None, lists = None, stake = None))]
+    #[allow(clippy::too_many_arguments, reason = "the parts of one preparation")]
     pub fn prepare(
         &self,
         account: &Account,
@@ -53,13 +75,42 @@ impl Prover {
         room: &Room,
         now: u64,
         token: Option<Arc<CancelToken>>,
+        lists: Option<Arc<Lists>>,
+        stake: Option<u32>,
     ) -> Result<PreparedProver, QuotapassError> {
         let progress = Progress::of(token);
         let (secret, member, path) = together(account, membership, room)?;
+        if lists.is_none() && !room.bound_policy().values().lists().is_empty() {
+            return Err(QuotapassError::lists_missing());
+        }
+        if let Some(lists) = &lists {
+            lists.require_for(room)?;
+            lists.check(account, &progress)?;
+        }
         progress.begin(Step::Prepare)?;
         let own = membership::Membership { secret: &secret, member: &member, path: &path };
-        let poster = Poster::new(&self.post(), room.bound_policy().clone(), own, UnixSeconds(now))?;
-        Ok(PreparedProver { poster: Mutex::new(Some(poster)) })
+        let policy = at_level(room, stake)?;
+        let mut poster = Poster::new(&self.post(), policy, own, UnixSeconds(now))?;
+        if let Some(lists) = &lists {
+            self.set_lists(&mut poster, lists, &progress)?;
+        }
+        Ok(PreparedProver { poster: Mutex::new(Some(poster)), lists })
+    }
+}
+
+impl Prover {
+    /// Prepares the records of a poster for the lists in use.
+    fn set_lists(&self, poster: &mut Poster, lists: &Lists, progress: &Progress) -> Result<(), QuotapassError> {
+        let current = lists.current()?;
+        let provers = self.records(&current)?;
+        let mut cancelled = Ok(());
+        poster.set_lists(&provers, &current, |step| {
+            // The preparation of one list is not interrupted. The last step is its end.
+            if cancelled.is_ok() && step.list < step.lists {
+                cancelled = progress.begin(Step::PrepareRecords);
+            }
+        })?;
+        cancelled
     }
 }
 
@@ -88,8 +139,62 @@ impl PreparedProver {
         })
     }
 
+    /// Reads the newest lists of the room at `now` (Unix seconds), and prepares the proofs for them: only what changed in a
+    /// list is computed again. Call it at fixed times, and if a relay answers `list_mismatch`. Nothing is done in a room
+    /// without lists.
+    ///
+    /// # Errors
+    /// Those of `Lists.sync`; `Struck`, `KeyNeeded`, `Closed` after `wipe`, `Cancelled`.
+    #[uniffi::method(default(token = None))]
+    pub fn refresh(
+        &self,
+        prover: &Prover,
+        account: &Account,
+        now: u64,
+        token: Option<Arc<CancelToken>>,
+    ) -> Result<(), QuotapassError> {
+        let Some(lists) = &self.lists else { return Ok(()) };
+        lists.sync(now, token.clone())?;
+        let progress = Progress::of(token);
+        lists.check(account, &progress)?;
+        self.with(|poster| prover.set_lists(poster, lists, &progress))
+    }
+
+    /// Posts a message at `now` (Unix seconds), and gives the post to `sender`. If the relay answers `list_mismatch`, this
+    /// reads the newest lists, proves again under the same message id, and sends once more. Returns the name of the verdict.
+    ///
+    /// # Errors
+    /// `NotSent` if the relay does not answer; those of `post` and `refresh`.
+    #[uniffi::method(default(token = None))]
+    #[allow(clippy::too_many_arguments, reason = "the parts of posting, and those of a refresh")]
+    pub fn send(
+        &self,
+        prover: &Prover,
+        account: &Account,
+        message: Vec<u8>,
+        ledger: &Ledger,
+        sender: Arc<dyn PostSender>,
+        now: u64,
+        token: Option<Arc<CancelToken>>,
+    ) -> Result<String, QuotapassError> {
+        let send = |post: PostPass| {
+            sender
+                .send(post)
+                .map_err(|error| QuotapassError::NotSent { reason: format!("the relay did not answer: {error}") })
+        };
+        let verdict = send(self.post(message.clone(), ledger, now, token.clone())?)?;
+        if verdict != LIST_MISMATCH || self.lists.is_none() {
+            return Ok(verdict);
+        }
+        self.refresh(prover, account, now, token.clone())?;
+        send(self.post(message, ledger, now, token)?)
+    }
+
     /// Reserves a message id of the epoch at `now` (Unix seconds), and proves the message with it. All steps that can
     /// fail run before the reservation where possible. A reserved id stays used, even if there is no proof.
+    ///
+    /// The same message has the same id when it is posted again in the same epoch, for example because the relay did not
+    /// answer, or with a newer list: the relay then takes it as a replay, and not as a second message.
     ///
     /// If the room's requirement differs from the prepared one, the prover is prepared again first. This happens at the
     /// start of a day if deposits must have a minimum age.
@@ -116,11 +221,13 @@ impl PreparedProver {
                 poster.ready(now)?;
             }
             progress.begin(Step::Reserve)?;
-            let reservation = ledger.with(|ledger| Ok(ledger.reserve(now, &poster.quota())?))?;
+            let reservation = ledger.with(|ledger| Ok(ledger.reserve_message(now, &poster.quota(), &message)?))?;
             let left = reservation.left();
             progress.begin(Step::Prove)?;
             let pass = poster.prove(reservation, &message, &mut OsRng)?;
-            Ok(PostPass { encoded: pass.to_bytes().to_vec(), text: pass.to_text(), epoch: pass.epoch.into(), left })
+            let public = pass.post().public(poster.policy().scope(), &message).map_err(PosterError::from)?;
+            let (encoded, text) = (pass.to_bytes(), pass.to_text());
+            Ok(PostPass { encoded, text, entry: Entry::of(&public).into(), epoch: pass.post().epoch.into(), left })
         })
     }
 
@@ -134,6 +241,15 @@ impl PreparedProver {
     fn with<T>(&self, use_poster: impl FnOnce(&mut Poster) -> Result<T, QuotapassError>) -> Result<T, QuotapassError> {
         let mut poster = lock(&self.poster);
         use_poster(poster.as_mut().ok_or_else(|| QuotapassError::closed("prepared prover"))?)
+    }
+}
+
+/// Returns the policy of a room for passes of a stake level; the lowest if none is given.
+pub(crate) fn at_level(room: &Room, stake: Option<u32>) -> Result<BoundPolicy, QuotapassError> {
+    let policy = room.bound_policy().clone();
+    match stake {
+        Some(level) => Ok(policy.at_level(level)?),
+        None => Ok(policy),
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Step {
     FetchUpperNodes,
     /// A bucket of members is fetched.
     FetchBucket,
+    /// A part of a moderation log is fetched.
+    FetchLog,
+    /// The records for one list are precomputed. The step is repeated for each list.
+    PrepareRecords,
     /// The values that are the same for all messages are precomputed.
     Prepare,
     /// A message id is reserved in the ledger.

@@ -4,19 +4,36 @@ use std::sync::{Arc, RwLock};
 
 use quotapass_circuits::{
     badge::Badge,
-    constraints::Circuit,
+    constraints,
     key_id::{KeyId, NotAKeyId},
+    moderation::{author::Author, record::Record},
     post::Post,
-    prover::{Tables, development_setup},
+    prover::{RecordProvers, Tables, development_setup},
     verifier,
 };
-use quotapass_wallet::trusted_key;
+use quotapass_wallet::{
+    moderation::{CurrentList, needs_large_key},
+    trusted_key,
+};
 
 use crate::{
     CancelToken, QuotapassError, Verifier,
     progress::{Progress, Step},
-    read, write,
+    read,
+    verifier::RecordKeys,
+    write,
 };
+
+/// The circuits of moderation. Their keys are added to a prover when it needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Circuit {
+    /// Deletions, appeals and reports.
+    Author,
+    /// Posts in a room with lists.
+    Record16,
+    /// Posts in a room with a list of more than 64 entries. Its key has 9 MB.
+    Record128,
+}
 
 /// The files of proving keys, which `quotapass keys export-app` writes from the result of a ceremony.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
@@ -35,19 +52,41 @@ pub struct KeyFiles {
 /// `Cancelled`.
 #[uniffi::export(default(token = None))]
 pub fn development_keys(token: Option<Arc<CancelToken>>) -> Result<KeyFiles, QuotapassError> {
-    fn make<C: Circuit>(progress: &Progress) -> Result<Vec<u8>, QuotapassError> {
-        progress.begin(Step::MakeKey)?;
-        Ok(development_setup(C::STANDARD).map_err(QuotapassError::key)?.to_bytes())
-    }
     let progress = Progress::of(token);
     Ok(KeyFiles { post: make::<Post>(&progress)?, badge: Some(make::<Badge>(&progress)?) })
 }
 
+/// Makes the development key of a circuit of moderation, **insecure** like those of `development_keys`. That of `Record128`
+/// takes several seconds.
+///
+/// # Errors
+/// `Cancelled`.
+#[uniffi::export(default(token = None))]
+pub fn development_key(circuit: Circuit, token: Option<Arc<CancelToken>>) -> Result<Vec<u8>, QuotapassError> {
+    let progress = Progress::of(token);
+    match circuit {
+        Circuit::Author => make::<Author>(&progress),
+        Circuit::Record16 => make::<Record<16>>(&progress),
+        Circuit::Record128 => make::<Record<128>>(&progress),
+    }
+}
+
+fn make<C: constraints::Circuit>(progress: &Progress) -> Result<Vec<u8>, QuotapassError> {
+    progress.begin(Step::MakeKey)?;
+    Ok(development_setup(C::STANDARD).map_err(QuotapassError::key)?.to_bytes())
+}
+
+type KeyedProver<C> = quotapass_circuits::prover::Prover<C>;
+
 /// Verified proving keys.
 #[derive(uniffi::Object)]
 pub struct Prover {
-    post: RwLock<quotapass_circuits::prover::Prover<Post>>,
-    badge: Option<quotapass_circuits::prover::Prover<Badge>>,
+    post: RwLock<KeyedProver<Post>>,
+    badge: Option<KeyedProver<Badge>>,
+    author: RwLock<Option<KeyedProver<Author>>>,
+    record16: RwLock<Option<KeyedProver<Record<16>>>>,
+    record128: RwLock<Option<KeyedProver<Record<128>>>>,
+    trusted: Vec<KeyId>,
     verifier: Arc<Verifier>,
 }
 
@@ -68,7 +107,49 @@ impl Prover {
         let badge = keys.badge.map(|file| load::<Badge>(&file, &trusted, &progress)).transpose()?;
         let (badge, badge_verifier) = badge.unzip();
         let verifier = Arc::new(Verifier::of(post_verifier, badge_verifier));
-        Ok(Self { post: RwLock::new(post), badge, verifier })
+        let (author, record16, record128) = Default::default();
+        Ok(Self { post: RwLock::new(post), badge, author, record16, record128, trusted, verifier })
+    }
+
+    /// Adds the key of a circuit of moderation, which is trusted as those of `load` are. Nothing happens if it was added
+    /// before.
+    ///
+    /// # Errors
+    /// `Key` if it is damaged, of another circuit, or not trusted; `Cancelled`.
+    #[uniffi::method(default(token = None))]
+    pub fn add_key(
+        &self,
+        circuit: Circuit,
+        file: Vec<u8>,
+        token: Option<Arc<CancelToken>>,
+    ) -> Result<(), QuotapassError> {
+        if self.has_key(circuit) {
+            return Ok(());
+        }
+        let progress = Progress::of(token);
+        match circuit {
+            Circuit::Author => *write(&self.author) = Some(load::<Author>(&file, &self.trusted, &progress)?.0),
+            Circuit::Record16 => {
+                let (prover, verifier) = load::<Record<16>>(&file, &self.trusted, &progress)?;
+                self.verifier.add_records(RecordKeys { small: Some(verifier), large: None });
+                *write(&self.record16) = Some(prover);
+            }
+            Circuit::Record128 => {
+                let (prover, verifier) = load::<Record<128>>(&file, &self.trusted, &progress)?;
+                self.verifier.add_records(RecordKeys { small: None, large: Some(verifier) });
+                *write(&self.record128) = Some(prover);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the key of a circuit of moderation was added.
+    pub fn has_key(&self, circuit: Circuit) -> bool {
+        match circuit {
+            Circuit::Author => read(&self.author).is_some(),
+            Circuit::Record16 => read(&self.record16).is_some(),
+            Circuit::Record128 => read(&self.record128).is_some(),
+        }
     }
 
     /// Whether the keys are development keys, with which anyone can forge proofs.
@@ -111,22 +192,41 @@ impl Prover {
 }
 
 impl Prover {
-    pub(crate) fn post(&self) -> quotapass_circuits::prover::Prover<Post> {
+    pub(crate) fn post(&self) -> KeyedProver<Post> {
         read(&self.post).clone()
     }
 
-    pub(crate) fn badge(&self) -> Result<&quotapass_circuits::prover::Prover<Badge>, QuotapassError> {
+    /// The prover of actions.
+    pub(crate) fn authors(&self) -> Result<KeyedProver<Author>, QuotapassError> {
+        read(&self.author).clone().ok_or_else(|| QuotapassError::key_needed(Circuit::Author))
+    }
+
+    /// The provers of the records of lists. The large key is needed only if one of the lists is long.
+    pub(crate) fn records(&self, lists: &[CurrentList]) -> Result<RecordProvers, QuotapassError> {
+        let (small, large) = (read(&self.record16).clone(), read(&self.record128).clone());
+        if large.is_none() && needs_large_key(lists) {
+            return Err(QuotapassError::key_needed(Circuit::Record128));
+        }
+        let small = small.ok_or_else(|| QuotapassError::key_needed(Circuit::Record16))?;
+        Ok(RecordProvers { small, large })
+    }
+
+    pub(crate) fn badge(&self) -> Result<&KeyedProver<Badge>, QuotapassError> {
         let missing = "the prover was loaded without a badge key; load it with one";
         self.badge.as_ref().ok_or_else(|| QuotapassError::key(missing))
     }
 }
 
-type Loaded<C> = (quotapass_circuits::prover::Prover<C>, verifier::Verifier<C>);
+type Loaded<C> = (KeyedProver<C>, verifier::Verifier<C>);
 
 /// Loads the prover of a trusted key, and its verifier.
-fn load<C: Circuit>(file: &[u8], trusted: &[KeyId], progress: &Progress) -> Result<Loaded<C>, QuotapassError> {
+fn load<C: constraints::Circuit>(
+    file: &[u8],
+    trusted: &[KeyId],
+    progress: &Progress,
+) -> Result<Loaded<C>, QuotapassError> {
     progress.begin(Step::LoadKey)?;
-    let prover = quotapass_circuits::prover::Prover::<C>::new(trusted_key::<C>(file, trusted)?)?;
+    let prover = KeyedProver::<C>::new(trusted_key::<C>(file, trusted)?)?;
     let verifier = prover.verifier().map_err(QuotapassError::key)?;
     Ok((prover, verifier))
 }

@@ -76,6 +76,16 @@ pub enum Rejection {
         /// The value's name: `epoch_seconds`, `min_stake`, `since_max` or `limit_cap`.
         field: String,
     },
+    /// `list_mismatch`: the post has no records for the room's lists, or for other versions of them than are accepted here.
+    #[error("{reason}")]
+    ListMismatch {
+        /// The stable name.
+        verdict: String,
+        /// How to treat the sender.
+        gossip: Gossip,
+        /// The fault.
+        reason: String,
+    },
     /// `invalid_proof`: the proof does not prove the statement.
     #[error("{reason}")]
     InvalidProof {
@@ -132,6 +142,7 @@ impl From<Verdict> for Rejection {
             Verdict::RequirementMismatch { mismatch, .. } => {
                 Self::RequirementMismatch { verdict: name, gossip, reason, field: mismatch.field().into() }
             }
+            Verdict::ListMismatch(_) => Self::ListMismatch { verdict: name, gossip, reason },
             Verdict::InvalidProof => Self::InvalidProof { verdict: name, gossip, reason },
             Verdict::Malformed(malformed) => {
                 let offset = match malformed {

@@ -31,6 +31,63 @@ pub struct RoomPolicy {
     /// The Unix second at which it takes effect; zero if none is stated.
     #[uniffi(default = 0)]
     pub holds_from: u64,
+    /// The stakes of which a post proves one, ascending from `min_stake`; only `min_stake` if not given.
+    #[uniffi(default = [])]
+    pub stake_levels: Vec<u32>,
+    /// Whose lists the room enforces, and how its posts are reported. Without it, there is no moderation.
+    #[uniffi(default = None)]
+    pub moderation: Option<ModerationPolicy>,
+}
+
+/// The moderation of a room.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ModerationPolicy {
+    /// The lists that each post answers to, in this order.
+    pub lists: Vec<PolicyList>,
+    /// Time for which a superseded version of a list is accepted, in seconds.
+    pub list_window: u32,
+    /// Days in which a post can be reported; 0 if none can.
+    pub report_days: u16,
+    /// Number of reports at which a post is held, if any.
+    pub hide_at: Option<u16>,
+    /// The recipients of age to which reports are encrypted.
+    pub report_recipients: Vec<String>,
+}
+
+/// A list that a room enforces: the strikes in force of a moderation log.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct PolicyList {
+    /// Identity of the log: 64 hexadecimal digits.
+    pub log: String,
+    /// The most entries, 1 to 1,024. The newest count.
+    pub limit: u16,
+}
+
+impl ModerationPolicy {
+    fn read(self) -> Result<quotapass_protocol::ModerationPolicy, QuotapassError> {
+        let list = |PolicyList { log, limit }: PolicyList| {
+            let log = log.parse().map_err(|error| QuotapassError::bad_input("policy.moderation.lists", error))?;
+            Ok(quotapass_protocol::PolicyList { log, limit })
+        };
+        Ok(quotapass_protocol::ModerationPolicy {
+            lists: self.lists.into_iter().map(list).collect::<Result<_, QuotapassError>>()?,
+            list_window: self.list_window,
+            report_days: self.report_days,
+            hide_at: self.hide_at.and_then(NonZeroU16::new),
+            report_recipients: self.report_recipients,
+        })
+    }
+
+    fn of(policy: &quotapass_protocol::ModerationPolicy) -> Self {
+        let list = |list: &quotapass_protocol::PolicyList| PolicyList { log: list.log.to_string(), limit: list.limit };
+        Self {
+            lists: policy.lists.iter().map(list).collect(),
+            list_window: policy.list_window,
+            report_days: policy.report_days,
+            hide_at: policy.hide_at.map(NonZeroU16::get),
+            report_recipients: policy.report_recipients.clone(),
+        }
+    }
 }
 
 /// The epoch at some time.
@@ -74,6 +131,8 @@ impl Room {
             min_age_days: policy.min_age_days,
             root_window: policy.root_window,
             max_clock_skew: policy.max_clock_skew,
+            stake_levels: policy.stake_levels,
+            moderation: policy.moderation.map(ModerationPolicy::read).transpose()?,
         };
         Ok(Self { bound: BoundPolicy::new(registry.id()?, DatedPolicy { policy, version, from })? })
     }
@@ -145,6 +204,8 @@ impl Room {
             max_clock_skew: policy.max_clock_skew,
             version: *version,
             holds_from: from.0,
+            stake_levels: policy.stake_levels.clone(),
+            moderation: policy.moderation.as_ref().map(ModerationPolicy::of),
         }
     }
 

@@ -1,10 +1,15 @@
 //! Verification of posts and badges.
 
-use quotapass_circuits::{badge::Badge, post::Post, verifier};
-use quotapass_protocol::UnixSeconds;
-use quotapass_wallet::VerifiedPost;
+use std::sync::{Arc, RwLock};
 
-use crate::{Rejection, Room, Roots};
+use quotapass_circuits::{badge::Badge, moderation::record::Record, post::Post, verifier};
+use quotapass_protocol::UnixSeconds;
+use quotapass_wallet::{
+    VerifiedPost,
+    moderation::{RecordVerifiers, VerifiedLists},
+};
+
+use crate::{Lists, QuotapassError, Rejection, Room, Roots, read, write};
 
 /// Facts of an accepted post.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
@@ -53,6 +58,14 @@ pub struct BadgeFacts {
 pub struct Verifier {
     posts: verifier::Verifier<Post>,
     badges: Option<verifier::Verifier<Badge>>,
+    records: RwLock<RecordKeys>,
+}
+
+/// The verifiers of records that were loaded.
+#[derive(Default)]
+pub(crate) struct RecordKeys {
+    pub(crate) small: Option<verifier::Verifier<Record<16>>>,
+    pub(crate) large: Option<verifier::Verifier<Record<128>>>,
 }
 
 #[uniffi::export]
@@ -63,10 +76,13 @@ impl Verifier {
     }
 
     /// Checks the pass of a message in a room at `now` (Unix seconds): in this order decoding, epoch, requirement,
-    /// root, and the proof last, which takes a few milliseconds.
+    /// root, and the proof last, which takes a few milliseconds. In a room with lists, pass them: the post must then have
+    /// records for them, or for those that they replaced within the room's window.
     ///
     /// # Errors
-    /// `Rejection`, with the verdict's name.
+    /// `Rejection`, with the verdict's name; `NoKey` if lists are given, and the keys of their records were not added, or
+    /// the lists were not synced or are those of another room.
+    #[uniffi::method(default(lists = None))]
     pub fn verify_post(
         &self,
         room: &Room,
@@ -74,9 +90,19 @@ impl Verifier {
         pass: Vec<u8>,
         roots: &Roots,
         now: u64,
+        lists: Option<Arc<Lists>>,
     ) -> Result<PostFacts, Rejection> {
-        let VerifiedPost { epoch, public } =
-            quotapass_wallet::verify_post(&self.posts, room.bound_policy(), &message, &pass, roots, UnixSeconds(now))?;
+        let (policy, now) = (room.bound_policy(), UnixSeconds(now));
+        let VerifiedPost { epoch, public } = match lists {
+            None => quotapass_wallet::verify_post(&self.posts, policy, &message, &pass, roots, now)?,
+            Some(lists) => {
+                let window = policy.values().moderation.as_ref().map_or(0, |moderation| moderation.list_window);
+                let no_key = |error: QuotapassError| Rejection::NoKey { reason: format!("no verdict: {error}") };
+                lists.require_for(room).map_err(no_key)?;
+                let lists = self.accepted(&lists, window, now).map_err(no_key)?;
+                quotapass_wallet::verify_message(&self.posts, &lists, policy, &message, &pass, roots, now)?
+            }
+        };
         Ok(PostFacts {
             scope: room.scope(),
             epoch_seconds: epoch.seconds().get(),
@@ -112,6 +138,24 @@ impl Verifier {
 
 impl Verifier {
     pub(crate) fn of(posts: verifier::Verifier<Post>, badges: Option<verifier::Verifier<Badge>>) -> Self {
-        Self { posts, badges }
+        Self { posts, badges, records: RwLock::default() }
+    }
+
+    /// Adds verifiers of records.
+    pub(crate) fn add_records(&self, RecordKeys { small, large }: RecordKeys) {
+        let mut records = write(&self.records);
+        records.small = small.or(records.small.take());
+        records.large = large.or(records.large.take());
+    }
+
+    /// The lists that are accepted, prepared for the verification.
+    fn accepted(&self, lists: &Lists, window: u32, now: UnixSeconds) -> Result<VerifiedLists, QuotapassError> {
+        let records = read(&self.records);
+        let small = records.small.clone().ok_or_else(|| QuotapassError::key_needed(crate::Circuit::Record16))?;
+        let mut verified = VerifiedLists::new(RecordVerifiers { small, large: records.large.clone() });
+        for list in lists.accepted(window, now)? {
+            verified.accept(&list)?;
+        }
+        Ok(verified)
     }
 }

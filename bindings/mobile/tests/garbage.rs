@@ -48,6 +48,8 @@ proptest! {
             max_clock_skew: 30,
             version: 1,
             holds_from: 0,
+            stake_levels: Vec::new(),
+            moderation: None,
         };
         let room = Room::new(registry, policy).unwrap();
         let scope = Scope::new(&RegistryId { chain_id, address }, "lobby").to_be_bytes();

@@ -4,6 +4,8 @@ export { QuotapassError } from "./errors.js";
 export { Account, Identity } from "./identity.js";
 export { Ledger } from "./ledger.js";
 export type { Change, LedgerStorage } from "./ledger-storage.js";
+export { Lists } from "./lists.js";
+export { relayLog } from "./log.js";
 export { MIN_ANONYMITY, Membership } from "./membership.js";
 export { PreparedProver, Prover } from "./prover.js";
 export { relayMembers } from "./relay.js";

@@ -1,15 +1,19 @@
 import type { CallArguments, CallName, CallResult, Id } from "./calls.js";
 import { QuotapassError, fromPlainError, toPlainError } from "./errors.js";
+import type { RecordProgress } from "./types.js";
 
 /** The module and the engine that holds its objects, in a worker or in this thread. Calls come one at a time. */
 export interface Host {
-  /** Runs a call. An error without a code is a trap. */
-  call<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>>;
+  /** Runs a call, and reports its progress. An error without a code is a trap. */
+  call<N extends CallName>(name: N, args: CallArguments<N>, onProgress?: OnProgress): Promise<CallResult<N>>;
   /** Number of threads that it proves on. */
   readonly threads: number;
   /** Ends the module, even during a call. */
   end(): void;
 }
+
+/** Receives the progress of a call. */
+export type OnProgress = (progress: RecordProgress) => void;
 
 /** Starts a module. The key encrypts seeds, so that the next module can use them. */
 export type StartHost = (sealingKey: CryptoKey) => Promise<Host>;
@@ -26,6 +30,8 @@ export interface Turn {
   readonly client: Client;
   /** The number of the running module. Each module that the client starts has another number. */
   readonly generation: number;
+  /** Receives the progress of the calls of this turn. */
+  onProgress: OnProgress | undefined;
   call<N extends CallName>(name: N, ...args: CallArguments<N>): Promise<CallResult<N>>;
   /**
    * The number of an object in the running module. The object is created again if the module was started after it. Fails
@@ -105,9 +111,10 @@ export class Client {
     const turn: Turn = {
       client: this,
       generation: this.#generation,
+      onProgress: undefined,
       call: async (name, ...args) => {
         try {
-          return await host.call(name, args);
+          return await host.call(name, args, turn.onProgress);
         } catch (error) {
           const plain = toPlainError(error);
           if (plain.code === "trapped" && host === this.#host) this.#end();

@@ -56,6 +56,20 @@ export type ErrorCode =
   | "storage_failed"
   /** The shares do not give a secret. */
   | "cannot_recover"
+  /** A list of the room contains a post of this account, so that it cannot post there; `strikes` says which, why and until when. */
+  | "struck"
+  /** The room has lists, and they were not read; sync them, and prepare with them. */
+  | "lists_missing"
+  /** The room enforces a list of a log that the settings do not name. */
+  | "log_not_named"
+  /** What a server shows of a log is not used; the message says why. If the log has two histories, `checkpoints` proves it. */
+  | "log_refused"
+  /** What was stored of a log cannot be read. */
+  | "log_memory_damaged"
+  /** The account did not write the post. */
+  | "not_the_author"
+  /** The room does not take this report; the message says why. */
+  | "report_refused"
   /** The proof failed. */
   | "prove_failed"
   /** The handle was closed. */
@@ -94,10 +108,12 @@ export type VerdictName =
   /** The bytes are not a pass for the message. The verdict carries the reason, and the offset if there is one. */
   | "malformed"
   /** Nothing was decided and nothing was recorded. */
-  | "overloaded";
+  | "overloaded"
+  /** A record for a list, size or root that is unknown or was superseded longer ago than the window, or a post without the records that the scope's lists ask for. The verdict carries the versions in force. */
+  | "list_mismatch";
 
 /** The verdicts that need no record of earlier passes (protocol, section 7). */
-export type RejectionName = "unknown_root" | "epoch_out_of_range" | "requirement_mismatch" | "invalid_proof" | "malformed";
+export type RejectionName = "unknown_root" | "epoch_out_of_range" | "requirement_mismatch" | "list_mismatch" | "invalid_proof" | "malformed";
 
 /** How a gossip node treats the sender. */
 export type Gossip = "accept" | "ignore" | "reject";

@@ -1,8 +1,18 @@
-import type { CallArguments, CallName, CallResult, Id, NewLedger, RoomArgument, SealedSeed } from "./calls.js";
+import type {
+  CallArguments,
+  CallName,
+  CallResult,
+  Id,
+  LaterCircuit,
+  LogArgument,
+  NewLedger,
+  RoomArgument,
+  SealedSeed,
+} from "./calls.js";
 import { QuotapassError } from "./errors.js";
 import { type Change, type LedgerStorage, STORAGE_SECONDS } from "./ledger-storage.js";
 import { answered, now as clock } from "./time.js";
-import type { Member } from "./types.js";
+import type { Member, RecordProgress } from "./types.js";
 import type * as Module from "../wasm/quotapass_web.js";
 
 /** The classes and functions of the module, with threads or without. */
@@ -20,7 +30,11 @@ export class Engine implements Implementation {
   readonly #ledgers: LedgerStorage | null;
   readonly #sealingKey: CryptoKey;
   readonly #objects = new Map<Id, { free(): void }>();
+  /** What readers of lists remembered of each log when they were opened. */
+  readonly #memories = new Map<Id, LogMemories>();
   #last: Id = 0;
+  /** Receives the progress of the call that runs. */
+  #onProgress: ((progress: RecordProgress) => void) | undefined;
 
   constructor(wasm: Wasm, ledgers: LedgerStorage | null, sealingKey: CryptoKey) {
     this.#wasm = wasm;
@@ -29,7 +43,12 @@ export class Engine implements Implementation {
   }
 
   /** Runs a call by its name. */
-  async run<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>> {
+  async run<N extends CallName>(
+    name: N,
+    args: CallArguments<N>,
+    onProgress?: (progress: RecordProgress) => void,
+  ): Promise<CallResult<N>> {
+    this.#onProgress = onProgress;
     const call = this[name] as (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>>;
     return call.apply(this, args);
   }
@@ -107,8 +126,8 @@ export class Engine implements Implementation {
     return this.#get(this.#wasm.Membership, membership).root() ?? null;
   }
 
-  membersMeeting(membership: Id, room: RoomArgument, now: number): number {
-    return this.#get(this.#wasm.Membership, membership).meeting(JSON.stringify(room), now);
+  membersMeeting(...[membership, room, stake, now]: CallArguments<"membersMeeting">): number {
+    return this.#get(this.#wasm.Membership, membership).meeting(JSON.stringify(room), stakeLevel(stake), now);
   }
 
   member(membership: Id): Member {
@@ -124,9 +143,91 @@ export class Engine implements Implementation {
     return { id: this.#keep(prover), origin: prover.origin(), isDevelopment: prover.isDevelopment() };
   }
 
-  prepare(...[prover, account, membership, room, now]: CallArguments<"prepare">): Id {
+  needsKey(prover: Id, circuit: LaterCircuit): boolean {
+    return !this.#get(this.#wasm.Prover, prover).hasKey(circuit);
+  }
+
+  addKey(prover: Id, circuit: LaterCircuit, key: Uint8Array): void {
+    this.#get(this.#wasm.Prover, prover).addKey(circuit, key);
+  }
+
+  logIdentity(settings: LogArgument): string {
+    return this.#wasm.logIdentity(JSON.stringify(settings));
+  }
+
+  async openLists(room: RoomArgument, settings: readonly LogArgument[]): Promise<Id> {
+    const logs = enforcedLogs(room);
+    const stored: LogMemories = { logs, texts: [] };
+    for (const log of logs) stored.texts.push(await this.#storeRecord(memoryName(log), (bytes) => ({ result: memoryText(bytes) })));
+    const id = this.#keep(this.#wasm.Lists.open(JSON.stringify(room), JSON.stringify(settings), JSON.stringify(stored.texts)));
+    this.#memories.set(id, stored);
+    return id;
+  }
+
+  async readLists(...[id, answers, restart, now]: CallArguments<"readLists">): Promise<CallResult<"readLists">> {
+    const lists = this.#get(this.#wasm.Lists, id);
+    for (const list of restart) lists.clear(list);
+    this.#put(lists, answers);
+    for (;;) {
+      const outcome: CallResult<"readLists"> | { memories: (string | null)[] } = JSON.parse(lists.refresh(now));
+      if (!("memories" in outcome)) return outcome;
+      if (await this.#remember(id, outcome.memories)) break;
+      // Another tab or process has read more of a log since. Both must have seen one history, so the lists are read again
+      // from there.
+      lists.reopen(JSON.stringify(this.#memories.get(id)?.texts ?? []));
+    }
+    // What is remembered is on the disk: the lists may be used.
+    lists.stored();
+    return { lists: JSON.parse(lists.state()) };
+  }
+
+  testLists(...[id, account, answers]: CallArguments<"testLists">): CallResult<"testLists"> {
+    const lists = this.#get(this.#wasm.Lists, id);
+    this.#put(lists, answers);
+    return JSON.parse(lists.test(this.#get(this.#wasm.Account, account)));
+  }
+
+  needLarge(lists: Id): boolean {
+    return this.#get(this.#wasm.Lists, lists).needLarge();
+  }
+
+  #put(lists: Module.Lists, answers: CallArguments<"testLists">[2]): void {
+    for (const { list, path, bytes, failure } of answers) lists.put(list, path, bytes ?? undefined, failure);
+  }
+
+  /**
+   * Stores what a reader of lists remembers of each log. False if a record is another one than the reader began with; it is
+   * then left as it is.
+   */
+  async #remember(id: Id, memories: readonly (string | null)[]): Promise<boolean> {
+    const known = this.#memories.get(id) ?? { logs: [], texts: [] };
+    let isOurs = true;
+    for (const [place, memory] of memories.entries()) {
+      const log = known.logs[place];
+      if (log === undefined || memory === null) continue;
+      const former = known.texts[place] ?? null;
+      const kept = await this.#storeRecord(memoryName(log), (bytes) => {
+        const found = memoryText(bytes);
+        // A record that was cleared does not take away what this reader knows.
+        if (found !== null && found !== former && found !== memory) return { result: found };
+        return found === memory ? { result: memory } : { bytes: new TextEncoder().encode(memory), result: memory };
+      });
+      known.texts[place] = kept;
+      isOurs &&= kept === memory;
+    }
+    return isOurs;
+  }
+
+  prepare(...[prover, account, membership, room, stake, now]: CallArguments<"prepare">): Id {
     const [of, member] = [this.#get(this.#wasm.Account, account), this.#get(this.#wasm.Membership, membership)];
-    return this.#keep(this.#get(this.#wasm.Prover, prover).prepare(of, member, JSON.stringify(room), now));
+    const key = this.#get(this.#wasm.Prover, prover);
+    return this.#keep(key.prepare(of, member, JSON.stringify(room), stakeLevel(stake), now));
+  }
+
+  prepareLists(prepared: Id, prover: Id, lists: Id): void {
+    const [key, read] = [this.#get(this.#wasm.Prover, prover), this.#get(this.#wasm.Lists, lists)];
+    const report = (list: number, lists: number, entries: number) => this.#onProgress?.({ list, lists, entries });
+    this.#get(this.#wasm.PreparedProver, prepared).setLists(key, read, report);
   }
 
   preparedRoot(prepared: Id): string {
@@ -143,10 +244,37 @@ export class Engine implements Implementation {
     prepared.ready(now ?? clock());
     const reservation = await this.#change(account, (ledger) => {
       // The clock is read when no other tab holds the ledger.
-      const reservation = ledger.reserve(prepared, now ?? clock());
+      const reservation = ledger.reserve(prepared, message, now ?? clock());
       return { bytes: ledger.toBytes(), result: reservation };
     });
     return withBytes(JSON.parse(prepared.prove(reservation, message)));
+  }
+
+  author(...[prover, account, room, scope, entry, text, now]: CallArguments<"author">): CallResult<"author"> {
+    const of = this.#get(this.#wasm.Account, account);
+    const key = this.#get(this.#wasm.Prover, prover);
+    return JSON.parse(key.author(of, JSON.stringify(room), scope, entry, text ?? undefined, now));
+  }
+
+  reportBody(room: object, body: string): { bytes: Uint8Array; encrypt: boolean } {
+    const form = this.#wasm.reportBody(JSON.stringify(room), body);
+    try {
+      return { bytes: form.bytes(), encrypt: form.encrypt() };
+    } finally {
+      form.free();
+    }
+  }
+
+  report(...[prover, account, membership, id, room, nullifier, body, isEncrypted, now]: CallArguments<"report">): CallResult<"report"> {
+    const [of, member] = [this.#get(this.#wasm.Account, account), this.#get(this.#wasm.Membership, membership)];
+    const [key, place] = [this.#get(this.#wasm.Prover, prover), JSON.stringify(room)];
+    // A room without lists has readers of none. In another room this fails, because the settings name no log.
+    const lists = id === null ? this.#wasm.Lists.open(place, "[]", "[]") : this.#get(this.#wasm.Lists, id);
+    try {
+      return JSON.parse(key.report(of, member, lists, place, nullifier, body, isEncrypted, now));
+    } finally {
+      if (id === null) lists.free();
+    }
   }
 
   badge(...[prover, account, membership, room, chatKey, now]: CallArguments<"badge">): CallResult<"badge"> {
@@ -159,9 +287,11 @@ export class Engine implements Implementation {
     return this.#wasm.badgeChallengeMessage(JSON.stringify(room), challenge);
   }
 
-  verifyPost(...[prover, room, message, pass, roots, now]: CallArguments<"verifyPost">): CallResult<"verifyPost"> {
+  verifyPost(...[prover, room, message, pass, roots, now, lists]: CallArguments<"verifyPost">): CallResult<"verifyPost"> {
     const [verifier, [bytes, text]] = [this.#get(this.#wasm.Prover, prover), forms(pass)];
-    return JSON.parse(verifier.verifyPost(JSON.stringify(room), message, bytes, text, [...roots], now));
+    if (lists === null) return JSON.parse(verifier.verifyPost(JSON.stringify(room), message, bytes, text, [...roots], now));
+    const read = this.#get(this.#wasm.Lists, lists);
+    return JSON.parse(read.verify(verifier, JSON.stringify(room), message, bytes, text, [...roots], now));
   }
 
   verifyBadge(...[prover, room, pass, roots, now]: CallArguments<"verifyBadge">): CallResult<"verifyBadge"> {
@@ -225,6 +355,7 @@ export class Engine implements Implementation {
   close(object: Id): void {
     this.#objects.get(object)?.free();
     this.#objects.delete(object);
+    this.#memories.delete(object);
   }
 
   /** Changes the ledger of an account, which must exist. */
@@ -246,8 +377,12 @@ export class Engine implements Implementation {
     });
   }
 
-  /** Changes the record of an owner. A storage that fails, or does not answer, ends this call and not the module. */
-  async #store<T>(owner: Module.Account, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
+  #store<T>(owner: Module.Account, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
+    return this.#storeRecord(owner.ledgerName(), change);
+  }
+
+  /** Changes the record of a name. A storage that fails, or does not answer, ends this call and not the module. */
+  async #storeRecord<T>(name: string, change: (bytes: Uint8Array | null) => Change<T>): Promise<T> {
     if (this.#ledgers === null) {
       throw new QuotapassError("storage_failed", "there is no storage for ledgers; start the client with one");
     }
@@ -263,7 +398,7 @@ export class Engine implements Implementation {
       }
     };
     try {
-      return await answered(this.#ledgers.change(owner.ledgerName(), changing), STORAGE_SECONDS);
+      return await answered(this.#ledgers.change(name, changing), STORAGE_SECONDS);
     } catch (error) {
       // An error of the change itself stays what it is: a refusal, or the end of the module.
       throw refusals.length > 0 ? refusals[0] : storageFailed(error);
@@ -273,8 +408,38 @@ export class Engine implements Implementation {
   }
 }
 
+/** The logs of a reader's lists, and what it remembers of each. */
+interface LogMemories {
+  readonly logs: readonly string[];
+  readonly texts: (string | null)[];
+}
+
+/** The logs of the lists that a room enforces. */
+function enforcedLogs({ policy }: RoomArgument): string[] {
+  const { lists = [] } = (policy.moderation ?? {}) as { readonly lists?: readonly { readonly log: string }[] };
+  return lists.map(({ log }) => String(log));
+}
+
+/** The name of the record of a log. Ledgers have other names. */
+function memoryName(log: string): string {
+  if (!/^[0-9a-f]{64}$/.test(log)) throw new QuotapassError("invalid_argument", `\`${log}\` is not the identity of a log`);
+  return `log-${log}`;
+}
+
+/** What is stored of a log. A record that is not text is damaged, and is refused by the reader. */
+function memoryText(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : new TextDecoder().decode(bytes);
+}
+
+/** A stake level as the module takes it: WebAssembly would cut another number off. */
+function stakeLevel(stake: number | null): number | undefined {
+  if (stake === null) return undefined;
+  if (Number.isInteger(stake) && stake >= 0 && stake < 2 ** 32) return stake;
+  throw new QuotapassError("invalid_argument", `the stake level ${stake} is not a whole number below 2^32`);
+}
+
 function storageFailed(reason: unknown): QuotapassError {
-  const what = `the storage of ledgers failed (${String(reason)}), and nothing was sent`;
+  const what = `the storage failed (${String(reason)}), and nothing was sent`;
   return new QuotapassError("storage_failed", `${what}; try again, and load the page again if it does not help`);
 }
 

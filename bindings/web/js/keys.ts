@@ -22,7 +22,8 @@ export async function readKeys(sources: KeySources, options: ReadOptions): Promi
   return { post, badge: readBadge };
 }
 
-async function readKey(
+/** @internal Returns a key file, as `readKeys` does. */
+export async function readKey(
   circuit: KeyProgress["circuit"],
   source: KeySource,
   { onProgress, signal }: ReadOptions,

@@ -11,7 +11,8 @@ export interface Change<T> {
 }
 
 /**
- * Storage of ledgers: one record of bytes for each owner.
+ * Storage of ledgers: one record of bytes for each owner. It also has one record for each moderation log that was read,
+ * named `log-` and its identity: what the reader must remember of the log.
  *
  * An implementation must guarantee: changes of one record exclude each other, from all tabs, threads and processes that
  * share the storage; a change that throws leaves the record unchanged; and `change` returns only when the new bytes

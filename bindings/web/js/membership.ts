@@ -2,7 +2,7 @@ import { type Client, Handle, type Place, type Turn, abortion } from "./client.j
 import { QuotapassError } from "./errors.js";
 import { type Room, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
-import type { ChainHead, Member, MembersSource, OwnMembership, SyncOptions, Synced, TimedOptions } from "./types.js";
+import type { ChainHead, MeetingOptions, Member, MembersSource, OwnMembership, SyncOptions, Synced } from "./types.js";
 
 /** If fewer members than this meet a room's requirement, a wallet should warn before it posts. */
 export const MIN_ANONYMITY = 50;
@@ -116,12 +116,12 @@ export class Membership extends Handle {
   }
 
   /**
-   * Counts the known members who meet a room's requirement. A post may come from any member of the tree who meets it,
+   * Counts the known members who meet a room's requirement, at a stake level or at the lowest one. A post may come from any member of the tree who meets it,
    * so the count is a lower bound. Warn before posting if it is below `MIN_ANONYMITY`.
    */
-  meeting(room: Room, { now, signal }: TimedOptions = {}): Promise<number> {
+  meeting(room: Room, { now, signal, stake }: MeetingOptions = {}): Promise<number> {
     return this.client.turn(signal, async (turn) =>
-      turn.call("membersMeeting", await turn.use(this), roomArgument(room), now ?? clock()),
+      turn.call("membersMeeting", await turn.use(this), roomArgument(room), stake ?? null, now ?? clock()),
     );
   }
 

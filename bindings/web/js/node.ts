@@ -18,7 +18,10 @@ export { FileLedgers } from "./file-ledgers.js";
 
 /** Options of a client in Node.js. */
 export interface NodeOptions {
-  /** Storage of ledgers: `new FileLedgers(folder)`, or your own. Without it, posting fails; everything else works. */
+  /**
+   * Storage of ledgers, and of what was read of logs: `new FileLedgers(folder)`, or your own. Without it, posting and lists
+   * fail; everything else works.
+   */
   readonly ledgers?: LedgerStorage;
   /**
    * The WebAssembly, `wasm/quotapass_web_bg.wasm`: its bytes, its path or its `file:` URL. It is needed if a bundler puts
@@ -34,7 +37,7 @@ export function start({ ledgers, wasm }: NodeOptions = {}): Promise<Client> {
     const module = instance();
     module.initSync({ module: (await read(wasm)) as Uint8Array<ArrayBuffer> });
     const engine = new Engine(module, ledgers ?? null, sealingKey);
-    return { call: (name, args) => engine.run(name, args), threads: 1, end: () => undefined };
+    return { call: (name, args, onProgress) => engine.run(name, args, onProgress), threads: 1, end: () => undefined };
   });
 }
 

@@ -1,26 +1,29 @@
-import type { RoomArgument } from "./calls.js";
+import type { LogArgument, RoomArgument } from "./calls.js";
 import { QuotapassError } from "./errors.js";
-import type { Policy, Registry } from "./types.js";
+import type { LogSettings, ModerationPolicy, Policy, Registry } from "./types.js";
 
 /** A room: a scope at a registry, and its policy. The values are checked when they are used. */
 export class Room {
   readonly registry: Registry;
   readonly policy: Policy;
-  /** @internal The scope that a relay states. If it does not match registry and name, every use fails. */
-  readonly stated: string | null;
+  /**
+   * @internal The name and the scope under which a relay lists the policy: the room's own, or those of a pattern. If they do
+   * not match the registry and each other, every use fails.
+   */
+  readonly listed: ListedScope | null;
 
   constructor(registry: Registry, policy: Policy);
   /** @internal */
-  constructor(registry: Registry, policy: Policy, stated: string);
-  constructor(registry: Registry, policy: Policy, stated: string | null = null) {
+  constructor(registry: Registry, policy: Policy, listed: ListedScope);
+  constructor(registry: Registry, policy: Policy, listed: ListedScope | null = null) {
     this.registry = { ...registry };
     this.policy = { ...policy };
-    this.stated = stated;
+    this.listed = listed;
   }
 
   /**
-   * Reads the room of this name from a relay's answer to `/v1/policy`, parsed or as text. Registry and policy are then
-   * what the relay states. An account of another registry is refused later, and so is a room whose scope differs from
+   * Reads the room of this name from a relay's answer to `/v1/policy`, parsed or as text: listed by its own name, or by a
+   * pattern such as `room/*`, of which the longest counts. Registry and policy are then what the relay states. An account of another registry is refused later, and so is a room whose scope differs from
    * the stated one.
    */
   static fromPolicy(document: unknown, name: string): Room {
@@ -37,7 +40,7 @@ export class Room {
     }
     const { registry, scopes } = (value ?? {}) as PolicyDocument;
     if (typeof registry?.address !== "string" || !Number.isSafeInteger(registry.chain_id)) return refuse("it names no registry");
-    const scope = Array.isArray(scopes) ? scopes.find((scope) => scope?.name === name) : refuse("it lists no scopes");
+    const scope = Array.isArray(scopes) ? listedFor(scopes, name) : refuse("it lists no scopes");
     if (scope === undefined) throw new QuotapassError("invalid_argument", `the relay has no scope \`${name}\``);
     if (typeof scope.scope !== "string") return refuse(`it states no scope of \`${name}\``);
     return new Room(
@@ -52,8 +55,10 @@ export class Room {
         maxClockSkew: scope.max_clock_skew,
         version: scope.version ?? 1,
         from: scope.from ?? 0,
+        ...(scope.stake_levels === undefined ? {} : { stakeLevels: scope.stake_levels }),
+        ...(scope.moderation == null ? {} : { moderation: readModeration(scope.moderation) }),
       },
-      scope.scope,
+      { name: scope.name, scope: scope.scope },
     );
   }
 
@@ -63,9 +68,10 @@ export class Room {
    * it.
    */
   async policyHash(): Promise<string> {
-    const { policy, stated } = this;
-    if (stated === null) throw new QuotapassError("invalid_argument", "only rooms from a relay's policy have a hash: use Room.fromPolicy");
-    // The members are in their canonical order, and JSON.stringify writes them as RFC 8785 requires.
+    const { policy, listed } = this;
+    if (listed === null) throw new QuotapassError("invalid_argument", "only rooms from a relay's policy have a hash: use Room.fromPolicy");
+    // The members are in their canonical order, and JSON.stringify writes them as RFC 8785 requires. It leaves out what is
+    // undefined.
     const canonical = JSON.stringify({
       epoch_seconds: policy.epochSeconds,
       from: moment(policy.from ?? 0),
@@ -73,9 +79,11 @@ export class Room {
       max_clock_skew: policy.maxClockSkew,
       min_age_days: policy.minAgeDays,
       min_stake: policy.minStake,
-      name: policy.name,
+      moderation: policy.moderation && moderationArgument(policy.moderation),
+      name: listed.name,
       root_window: policy.rootWindow,
-      scope: stated.replace(/^0x/, ""),
+      scope: listed.scope.replace(/^0x/, ""),
+      stake_levels: policy.stakeLevels?.length ? policy.stakeLevels : undefined,
       version: policy.version ?? 1,
     });
     const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonical));
@@ -115,15 +123,79 @@ function moment(unixSeconds: number): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
+/** The name and the scope under which a relay lists a policy. */
+interface ListedScope {
+  readonly name: string;
+  readonly scope: string;
+}
+
+/** The moderation of a scope as a relay states it. What it leaves out has the defaults of the protocol. */
+interface StatedModeration {
+  readonly lists?: readonly { readonly log: string; readonly limit?: number }[];
+  readonly list_window?: number;
+  readonly report_days?: number;
+  readonly hide_at?: number | null;
+  readonly report_recipients?: readonly string[];
+}
+
 /** The parts of a relay's answer to `/v1/policy` that concern a room. */
+type StatedScope = Omit<RoomArgument["policy"], "moderation"> & {
+  readonly scope: string;
+  readonly version?: number;
+  readonly from?: number;
+  readonly moderation?: StatedModeration | null;
+};
+
 interface PolicyDocument {
   registry?: { chain_id: number; address: string };
-  scopes?: (RoomArgument["policy"] & { scope: string; version?: number; from?: number })[];
+  scopes?: StatedScope[];
+}
+
+/** The scope with this name, or the pattern with the longest beginning that the name has. */
+function listedFor(scopes: readonly StatedScope[], name: string): StatedScope | undefined {
+  const exact = scopes.find((scope) => scope?.name === name);
+  if (exact !== undefined) return exact;
+  const isPattern = ({ name: pattern }: StatedScope): boolean =>
+    typeof pattern === "string" && pattern.endsWith("/*") && name.length >= pattern.length && name.startsWith(pattern.slice(0, -1));
+  const patterns = scopes.filter((scope) => scope != null && isPattern(scope));
+  return patterns.sort((one, other) => other.name.length - one.name.length)[0];
+}
+
+function readModeration(stated: StatedModeration): ModerationPolicy {
+  return {
+    lists: (stated.lists ?? []).map(({ log, limit = 1_024 }) => ({ log, limit })),
+    listWindow: stated.list_window ?? 1_800,
+    reportDays: stated.report_days ?? 30,
+    ...(stated.hide_at == null ? {} : { hideAt: stated.hide_at }),
+    reportRecipients: [...(stated.report_recipients ?? [])],
+  };
+}
+
+/** @internal The moderation of a policy in the form of the protocol, its members in their canonical order. */
+function moderationArgument({ lists, listWindow, reportDays, hideAt, reportRecipients }: ModerationPolicy) {
+  return {
+    ...(hideAt === undefined ? {} : { hide_at: hideAt }),
+    list_window: listWindow,
+    lists: lists.map(({ log, limit }) => ({ limit, log })),
+    report_days: reportDays,
+    report_recipients: reportRecipients,
+  };
 }
 
 /** @internal */
 export function registryArgument({ chainId, address }: Registry): RoomArgument["registry"] {
   return { chain_id: String(chainId), address: String(address) };
+}
+
+/** @internal */
+export function logArgument({ origin, rootKey, servers, witnesses, required = 1 }: LogSettings): LogArgument {
+  return {
+    origin,
+    root_key: rootKey,
+    servers: servers.map(String),
+    witnesses: [...witnesses],
+    cosignatures: required,
+  };
 }
 
 /** @internal Whether both are the same contract on the same chain. */
@@ -133,11 +205,15 @@ export function isSameRegistry(one: Registry, other: Registry): boolean {
 }
 
 /** @internal */
-export function roomArgument({ registry, policy, stated }: Room): RoomArgument {
+export function roomArgument({ registry, policy, listed }: Room): RoomArgument {
+  const { stakeLevels, moderation } = policy;
   return {
+    name: policy.name,
     registry: registryArgument(registry),
     policy: {
-      name: policy.name,
+      ...(stakeLevels === undefined ? {} : { stake_levels: stakeLevels }),
+      ...(moderation === undefined ? {} : { moderation: moderationArgument(moderation) }),
+      name: listed?.name ?? policy.name,
       epoch_seconds: policy.epochSeconds,
       limit_cap: policy.limitCap,
       min_stake: policy.minStake,
@@ -145,6 +221,6 @@ export function roomArgument({ registry, policy, stated }: Room): RoomArgument {
       root_window: policy.rootWindow,
       max_clock_skew: policy.maxClockSkew,
     },
-    scope: stated,
+    scope: listed?.scope ?? null,
   };
 }

@@ -2,7 +2,7 @@ import type { Client } from "./client.js";
 import { Prover } from "./prover.js";
 import { type Room, roomArgument } from "./room.js";
 import { now as clock } from "./time.js";
-import type { BadgeVerdict, KeySources, LoadOptions, PostFacts, PostVerdict, TimedOptions } from "./types.js";
+import type { BadgeVerdict, KeySources, LoadOptions, PostFacts, PostVerdict, TimedOptions, VerifyOptions } from "./types.js";
 
 /**
  * Verifier of the passes of others. It keeps no record: the caller must remember nullifiers and check whether one was
@@ -28,18 +28,23 @@ export class Verifier {
     return this.#prover.isDevelopment;
   }
 
-  /** Checks a single post: its pass as bytes or text, against the roots that are accepted now. */
-  verifyPost(
+  /**
+   * Checks a single post: its pass as bytes or text, against the roots that are accepted now, and in a room with lists
+   * against these lists and those that they have replaced within the room's window.
+   */
+  async verifyPost(
     room: Room,
     message: string | Uint8Array,
     pass: Uint8Array | string,
     acceptedRoots: readonly string[],
-    { signal, now }: TimedOptions = {},
+    { signal, now, lists }: VerifyOptions = {},
   ): Promise<PostVerdict> {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    lists?.requireFor(room);
+    if (lists !== undefined) await this.#prover.loadRecords(lists, (work) => this.#client.turn(signal, work), signal);
     return this.#client.turn(signal, async (turn) => {
-      const prover = await turn.use(this.#prover);
-      return turn.call("verifyPost", prover, roomArgument(room), bytes, pass, acceptedRoots, now ?? clock());
+      const [prover, read] = [await turn.use(this.#prover), lists === undefined ? null : await turn.use(lists)];
+      return turn.call("verifyPost", prover, roomArgument(room), bytes, pass, acceptedRoots, now ?? clock(), read);
     });
   }
 

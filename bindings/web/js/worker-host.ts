@@ -1,5 +1,5 @@
 import type { CallArguments, CallName, CallResult } from "./calls.js";
-import type { Host } from "./client.js";
+import type { Host, OnProgress } from "./client.js";
 import { QuotapassError, fromPlainError } from "./errors.js";
 import type { FromWorker, ToWorker } from "./worker.js";
 
@@ -22,6 +22,13 @@ export interface WorkerOptions {
 /** More threads do not make a proof faster. */
 const MOST_THREADS = 4;
 
+/** A call that was sent and is not answered. */
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onProgress: OnProgress | undefined;
+}
+
 /** The module in a separate worker, and its threads, if any, in additional workers. */
 export class WorkerHost implements Host {
   readonly #worker: Worker;
@@ -29,12 +36,13 @@ export class WorkerHost implements Host {
   #calls = 0;
   /** The reason why it no longer answers. */
   #failure: QuotapassError | undefined;
-  readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: unknown) => void }>();
+  readonly #waiting = new Map<number, Waiting>();
 
   private constructor(start: () => Worker) {
     this.#worker = this.#watch(start());
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
       const waiting = this.#waiting.get(data.call);
+      if ("progress" in data) return waiting?.onProgress?.(data.progress);
       this.#waiting.delete(data.call);
       if ("error" in data) waiting?.reject(fromPlainError(data.error));
       else waiting?.resolve(data.result);
@@ -104,17 +112,17 @@ export class WorkerHost implements Host {
     return worker;
   }
 
-  async call<N extends CallName>(name: N, args: CallArguments<N>): Promise<CallResult<N>> {
+  async call<N extends CallName>(name: N, args: CallArguments<N>, onProgress?: OnProgress): Promise<CallResult<N>> {
     this.#calls += 1;
-    return (await this.#send(this.#calls, { call: this.#calls, name, args })) as CallResult<N>;
+    return (await this.#send(this.#calls, { call: this.#calls, name, args }, [], onProgress)) as CallResult<N>;
   }
 
-  #send(call: number, message: ToWorker, transfer: Transferable[] = []): Promise<unknown> {
+  #send(call: number, message: ToWorker, transfer: Transferable[] = [], onProgress?: OnProgress): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
       // It throws if a value cannot be cloned; the promise is then rejected.
       this.#worker.postMessage(message, transfer);
-      this.#waiting.set(call, { resolve, reject });
+      this.#waiting.set(call, { resolve, reject, onProgress });
     });
   }
 

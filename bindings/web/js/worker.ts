@@ -8,6 +8,7 @@ import type { CallArguments, CallName } from "./calls.js";
 import { Engine, type Wasm } from "./engine.js";
 import { type PlainError, toPlainError } from "./errors.js";
 import { IndexedDbLedgers } from "./ledger-storage.js";
+import type { RecordProgress } from "./types.js";
 
 /** A compiled module and the memory that its threads share. The module's worker sends them to each thread's worker. */
 interface SharedModule {
@@ -25,8 +26,12 @@ export type ToWorker =
   | { readonly call: number; readonly name: CallName; readonly args: CallArguments<CallName> }
   | { readonly thread: MessagePort };
 
-/** `call` is 0 before the first call. */
-export type FromWorker = { readonly call: number } & ({ readonly result: unknown } | { readonly error: PlainError });
+/** `call` is 0 before the first call. Progress comes before the result. */
+export type FromWorker = { readonly call: number } & (
+  | { readonly progress: RecordProgress }
+  | { readonly result: unknown }
+  | { readonly error: PlainError }
+);
 
 const answer = (message: FromWorker): void => postMessage(message);
 let engine: Promise<Engine> | undefined;
@@ -49,7 +54,8 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
       answer({ call, result: null });
       threaded.runThread();
     } else {
-      answer({ call, result: await (await engine)?.run(data.name, data.args) });
+      const report = (progress: RecordProgress) => answer({ call, progress });
+      answer({ call, result: await (await engine)?.run(data.name, data.args, report) });
     }
   } catch (error) {
     answer({ call, error: toPlainError(error) });

@@ -13,8 +13,8 @@ import { OUTPUTS, files, folder, state } from "./built.js";
 const LICENCES = ["LICENSE-APACHE", "LICENSE-MIT"];
 /** Files without which the package does not work. */
 const NEEDED = [
-  ...["index", "node", "viem", "worker"].map((name) => `dist/${name}.js`),
-  ...["index", "node", "viem"].map((name) => `dist/${name}.d.ts`),
+  ...["age", "index", "node", "viem", "worker"].map((name) => `dist/${name}.js`),
+  ...["age", "index", "node", "viem"].map((name) => `dist/${name}.d.ts`),
   ...["instance.js", "quotapass_web.js", "quotapass_web_bg.wasm"].map((name) => `wasm/${name}`),
   ...["quotapass_web.js", "quotapass_web_bg.wasm"].map((name) => `wasm/threads/${name}`),
 ];

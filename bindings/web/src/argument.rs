@@ -28,9 +28,12 @@ struct RegistryArgument {
 #[derive(Deserialize)]
 struct PolicyArgument {
     registry: RegistryArgument,
+    /// The policy as it is listed: under the room's own name, or under a pattern.
     policy: Policy,
-    /// The scope that a relay states, if the policy comes from a relay.
+    /// The scope that a relay states for it, if the policy comes from a relay.
     scope: Option<String>,
+    /// The name of the room.
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -66,11 +69,22 @@ pub(crate) fn registry(text: &str) -> Result<RegistryId, Failure> {
 
 /// Parses a registry and a policy, and the scope that a relay states for them, if any.
 pub(crate) fn policy(room: &str) -> Result<BoundPolicy, Failure> {
-    let PolicyArgument { registry, policy, scope } = json("room", room)?;
+    let PolicyArgument { registry, policy, scope, name } = json("room", room)?;
+    let is_pattern = policy.name != name;
     let bound = BoundPolicy::new(registry.read()?, policy)?;
-    match scope {
-        Some(stated) => Ok(bound.stated_as(field("scope", &stated)?)?),
-        None => Ok(bound),
+    let bound = match scope {
+        Some(stated) => bound.stated_as(field("scope", &stated)?)?,
+        None => bound,
+    };
+    if is_pattern { Ok(bound.for_scope(&name)?) } else { Ok(bound) }
+}
+
+/// Parses a registry and a policy, for passes of a stake level; the lowest if none is given.
+pub(crate) fn policy_at(room: &str, stake: Option<u32>) -> Result<BoundPolicy, Failure> {
+    let policy = policy(room)?;
+    match stake {
+        Some(level) => Ok(policy.at_level(level)?),
+        None => Ok(policy),
     }
 }
 

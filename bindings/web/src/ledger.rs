@@ -66,18 +66,19 @@ impl Ledger {
         self.book.to_bytes()
     }
 
-    /// Reserves the next message id for a prover. Store the bytes before it is used.
+    /// Reserves a message id for a message of a prover: the next one, or the id that the same message has in this epoch
+    /// already. Store the bytes before it is used.
     ///
     /// # Errors
     /// The refusals: `quota_used`, `nothing_for_device`, `epoch_left`, `may_be_stale`; `ledger_of_another` for a prover
     /// of another account.
-    pub fn reserve(&mut self, prepared: &PreparedProver, now: f64) -> Result<Reserved, Failure> {
+    pub fn reserve(&mut self, prepared: &PreparedProver, message: &[u8], now: f64) -> Result<Reserved, Failure> {
         let owner = prepared.poster.owner();
         if *self.book.owner() != owner {
             return Err(Failure::OtherLedger);
         }
         let quota = prepared.poster.quota();
-        let reservation = self.book.reserve(argument::moment(now)?, &quota)?;
+        let reservation = self.book.reserve_message(argument::moment(now)?, &quota, message)?;
         Ok(Reserved { owner, scope: quota.scope, reservation })
     }
 
@@ -106,7 +107,7 @@ impl Ledger {
     }
 }
 
-/// A message id of an account in a scope. Only [`Ledger::reserve`] makes one, and a proof uses it up.
+/// A message id of an account in a scope, for one message. Only [`Ledger::reserve`] makes one, and a proof uses it up.
 #[wasm_bindgen]
 pub struct Reserved {
     pub(crate) owner: LedgerOwner,

@@ -6,9 +6,11 @@
 //! nothing to apps directly.
 
 mod argument;
+mod author;
 mod error;
 mod identity;
 mod ledger;
+mod lists;
 mod membership;
 mod prepared;
 mod prover;
@@ -16,8 +18,10 @@ mod prover;
 mod threads;
 mod verify;
 
+pub use author::{ReportForm, report_body};
 pub use identity::{Account, Identity};
 pub use ledger::{Ledger, Reserved};
+pub use lists::{Lists, log_identity};
 pub use membership::Membership;
 pub use prepared::PreparedProver;
 pub use prover::{Prover, badge_challenge_message};

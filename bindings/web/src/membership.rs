@@ -110,12 +110,13 @@ impl Membership {
         })))
     }
 
-    /// Counts the known members who meet a room's requirement at `now` (Unix seconds).
+    /// Counts the known members who meet a room's requirement at `now` (Unix seconds), at a stake level or at the lowest
+    /// one.
     ///
     /// # Errors
     /// `invalid_argument`.
-    pub fn meeting(&self, room: &str, now: f64) -> Result<usize, Failure> {
-        let requirement = argument::policy(room)?.requirement_at(argument::moment(now)?);
+    pub fn meeting(&self, room: &str, stake: Option<u32>, now: f64) -> Result<usize, Failure> {
+        let requirement = argument::policy_at(room, stake)?.requirement_at(argument::moment(now)?);
         Ok(self.members.meeting(&requirement))
     }
 

@@ -1,11 +1,14 @@
 //! Messages of one member in one room.
 
-use quotapass_wallet::Poster;
+use js_sys::Function;
+use quotapass_circuits::moderation::Entry;
+use quotapass_protocol::moderation::EntryBody;
+use quotapass_wallet::{Poster, PosterError, moderation::RecordProgress};
 use rand::rngs::OsRng;
 use serde_json::json;
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
-use crate::{Membership, Reserved, argument, error::Failure, to_json};
+use crate::{Lists, Membership, Prover, Reserved, argument, error::Failure, to_json};
 
 /// A prover that is prepared for the messages of one member in one room.
 #[wasm_bindgen]
@@ -29,10 +32,26 @@ impl PreparedProver {
         Ok(self.poster.update(&member, &path)?)
     }
 
+    /// Prepares the records for the lists of the room, as they were read last. `progress` is called with the number of the
+    /// list that is prepared next, the number of lists, and the number of its entries.
+    ///
+    /// # Errors
+    /// `struck` if the member wrote a listed post, `no_key`, `lists_missing`. There are no posts then.
+    #[wasm_bindgen(js_name = setLists)]
+    pub fn set_lists(&mut self, prover: &Prover, lists: &Lists, progress: &Function) -> Result<(), Failure> {
+        let provers = prover.records()?;
+        let report = |RecordProgress { list, lists, entries }| {
+            let [list, lists, entries] = [list, lists, entries].map(|number| JsValue::from_f64(number as f64));
+            // A page that fails to show progress does not stop the preparation.
+            let _shown = progress.call3(&JsValue::NULL, &list, &lists, &entries);
+        };
+        Ok(self.poster.set_lists(&provers, lists.lists()?, report)?)
+    }
+
     /// Prepares again if the day requires it.
     ///
     /// # Errors
-    /// `ineligible`.
+    /// `ineligible`, or `lists_missing`.
     pub fn ready(&mut self, now: f64) -> Result<(), Failure> {
         Ok(self.poster.ready(argument::moment(now)?)?)
     }
@@ -41,7 +60,7 @@ impl PreparedProver {
     /// text.
     ///
     /// # Errors
-    /// `ledger_of_another` if the id belongs to another account or room; `prove_failed`.
+    /// `ledger_of_another` if the id belongs to another account or room; `lists_missing`; `prove_failed`.
     pub fn prove(&mut self, reserved: Reserved, message: &[u8]) -> Result<String, Failure> {
         let Reserved { owner, scope, reservation } = reserved;
         if (owner, scope) != (self.poster.owner(), self.poster.policy().scope()) {
@@ -49,12 +68,15 @@ impl PreparedProver {
         }
         let left = reservation.left();
         let pass = self.poster.prove(reservation, message, &mut OsRng)?;
+        let post = pass.post();
+        let public = post.public(scope, message).map_err(PosterError::from)?;
         Ok(to_json(&json!({
             "text": pass.to_text(),
-            "nullifier": pass.nullifier,
-            "root": pass.root,
-            "epoch": pass.epoch.number(),
-            "epochSeconds": pass.epoch.seconds(),
+            "nullifier": post.nullifier,
+            "entry": EntryBody::from(Entry::of(&public)),
+            "root": post.root,
+            "epoch": post.epoch.number(),
+            "epochSeconds": post.epoch.seconds(),
             "left": left,
         })))
     }

@@ -37,20 +37,7 @@ impl Prover {
         let verdict = bytes(pass, text).and_then(|pass| {
             quotapass_wallet::verify_post(&self.posts.1, &policy, message, &pass, roots.as_slice(), now)
         });
-        Ok(to_json(&match verdict {
-            Err(verdict) => rejection(&verdict),
-            Ok(VerifiedPost { epoch, public }) => json!({
-                "verdict": Verdict::Accepted.name(),
-                "gossip": Verdict::Accepted.gossip(),
-                "nullifier": public.nullifier,
-                "share": public.share,
-                "root": public.root,
-                "epoch": epoch.number(),
-                "epochSeconds": epoch.seconds(),
-                "requirement": requirement(&public.requirement),
-                "limitCap": public.limit_cap,
-            }),
-        }))
+        Ok(to_json(&post_verdict(verdict)))
     }
 
     /// Checks a badge, whose pass is given as bytes or text. Returns the verdict as JSON, with the chat key in
@@ -67,7 +54,7 @@ impl Prover {
         roots: Vec<String>,
         now: f64,
     ) -> Result<String, Failure> {
-        let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoBadgeKey)?;
+        let (_, verifier) = self.badges.as_ref().ok_or(Failure::NoKey("badge"))?;
         let (policy, roots, now) = (argument::policy(room)?, argument::roots(&roots)?, argument::moment(now)?);
         let verdict = bytes(pass, text)
             .and_then(|pass| quotapass_wallet::verify_badge(verifier, &policy, &pass, roots.as_slice(), now));
@@ -85,8 +72,26 @@ impl Prover {
     }
 }
 
+/// Returns the verdict on a post.
+pub(crate) fn post_verdict(verdict: Result<VerifiedPost, Verdict>) -> Value {
+    match verdict {
+        Err(verdict) => rejection(&verdict),
+        Ok(VerifiedPost { epoch, public }) => json!({
+            "verdict": Verdict::Accepted.name(),
+            "gossip": Verdict::Accepted.gossip(),
+            "nullifier": public.nullifier,
+            "share": public.share,
+            "root": public.root,
+            "epoch": epoch.number(),
+            "epochSeconds": epoch.seconds(),
+            "requirement": requirement(&public.requirement),
+            "limitCap": public.limit_cap,
+        }),
+    }
+}
+
 /// Returns the bytes of a pass that is given as bytes or text.
-fn bytes(pass: Option<Box<[u8]>>, text: Option<String>) -> Result<Vec<u8>, Verdict> {
+pub(crate) fn bytes(pass: Option<Box<[u8]>>, text: Option<String>) -> Result<Vec<u8>, Verdict> {
     match text {
         Some(text) => Ok(decode_text(&text)?),
         None => Ok(pass.unwrap_or_default().into_vec()),

@@ -13,7 +13,7 @@ import { fixture, folder, read, verifyNatively } from "./fixture.js";
 import { serve } from "./server.js";
 
 const executablePath = process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium";
-const hashes = Object.fromEntries(["post", "badge"].map((name) => [
+const hashes = Object.fromEntries(["post", "badge", "author", "record16", "record128"].map((name) => [
   name,
   createHash("sha256").update(read(`${name}.key`)).digest("hex"),
 ]));
@@ -461,5 +461,87 @@ test("the number of threads is that of the cores, and one where there can be no 
   assert.equal(await threads(unshared, { threads: 2 }), 1, "the page is not isolated");
   const code = await page.evaluate(() => lab.code(lab.start({ threads: 0 })));
   assert.equal(code, "invalid_argument");
+  await context.close();
+});
+
+test("a room with lists in a worker: records, a list that moves on, a strike, and what is remembered by all tabs", async () => {
+  const { context, page, problems } = await open();
+  server.log.state = "first";
+  const { now, log, strike, text } = fixture.moderation;
+  await page.evaluate(async (now) => {
+    const { fixture, Room, Lists, Ledger } = lab;
+    const source = (name) => ({ url: `/fixture/${name}.key`, sha256: hashes[name] });
+    const keys = Object.fromEntries(["post", "author", "record16", "record128"].map((name) => [name, source(name)]));
+    const room = Room.fromPolicy(fixture, "lounge");
+    const settings = { ...fixture.moderation.settings, servers: [location.origin] };
+    const ready = await lab.ready({}, keys);
+    const lists = await Lists.open(ready.client, room, [settings]);
+    await lists.sync({ now });
+    const ledger = await Ledger.create(ready.client, ready.account, { history: "none" });
+    window.own = { ...ready, room, settings, lists, ledger };
+  }, now);
+  assert.equal(server.asked.get("/fixture/record16.key"), undefined, "a key is fetched when it is needed");
+  const first = await page.evaluate(async (now) => {
+    const { prover, account, membership, room, lists, ledger } = own;
+    const progress = [];
+    own.prepared = await prover.prepare(account, membership, room, { lists, now, onProgress: (step) => progress.push(step) });
+    const { text, nullifier } = await own.prepared.post("from a browser", ledger, { now });
+    return { text, nullifier, progress };
+  }, now);
+  assert.deepEqual(first.progress, [{ list: 0, lists: 1, entries: 1 }, { list: 1, lists: 1, entries: 0 }]);
+  assert.deepEqual([server.asked.get("/fixture/record16.key"), server.asked.get("/fixture/record128.key")], [1, undefined]);
+
+  // A call that is cancelled ends the worker. The next one reads the list again, and keeps the message's id.
+  server.log.state = "lifted";
+  const again = await page.evaluate(async (now) => {
+    const controller = new AbortController();
+    const cancelled = lab.code(own.prepared.post("cancelled", own.ledger, { now, signal: controller.signal }));
+    // It runs: a proof takes longer.
+    setTimeout(() => controller.abort(), 30);
+    const code = await cancelled;
+    const { text, nullifier } = await own.prepared.post("from a browser", own.ledger, { now });
+    return { code, text, nullifier };
+  }, now);
+  assert.deepEqual([again.code, again.nullifier], ["aborted", first.nullifier]);
+  const line = { message: "from a browser", root: fixture.root, now };
+  const lines = [{ ...line, pass: first.text, state: "first" }, { ...line, pass: again.text, state: "lifted" }];
+  assert.deepEqual(verifyNatively(lines), ["accepted", "accepted"]);
+
+  // Another tab of this origin remembers the newer state.
+  server.log.state = "own";
+  const { page: other } = await open(context);
+  const codes = await other.evaluate(async (now) => {
+    const room = lab.Room.fromPolicy(lab.fixture, "lounge");
+    const settings = { ...lab.fixture.moderation.settings, servers: [location.origin] };
+    const client = await lab.start();
+    const lists = await lab.Lists.open(client, room, [settings]);
+    const code = await lab.code(lists.sync({ now }));
+    client.close();
+    return code;
+  }, now);
+  assert.equal(codes, "log_refused");
+
+  // A profile that has not seen the log yet is told of the strike.
+  const { context: fresh, page: told } = await open();
+  const error = await told.evaluate(async (now) => {
+    const room = lab.Room.fromPolicy(lab.fixture, "lounge");
+    const settings = { ...lab.fixture.moderation.settings, servers: [location.origin] };
+    const { client, account, membership, prover } = await lab.ready();
+    const lists = await lab.Lists.open(client, room, [settings]);
+    await lists.sync({ now });
+    try {
+      await prover.prepare(account, membership, room, { lists, now });
+      return null;
+    } catch (error) {
+      return { code: error.code, strikes: error.strikes };
+    } finally {
+      client.close();
+    }
+  }, now);
+  assert.equal(error.code, "struck");
+  assert.deepEqual([error.strikes[0].log, error.strikes[0].details.id, error.strikes[0].details.text], [log, strike, text]);
+  assert.deepEqual(problems, []);
+  server.log.state = "first";
+  await fresh.close();
   await context.close();
 });

@@ -3,7 +3,7 @@
 // FIXTURE  the folder of the output NATIVE   the program, which verifies the proofs made here
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export const folder = process.env.FIXTURE;
@@ -29,4 +29,23 @@ export function source() {
 export function verifyNatively(posts) {
   const input = posts.map((post) => JSON.stringify(post)).join("\n");
   return execFileSync(process.env.NATIVE, ["verify", folder], { input, encoding: "utf8" }).trim().split("\n");
+}
+
+/** A server of the log in one state; it can be changed. Records what it is asked for. */
+export class LogFixture {
+  asked = [];
+
+  constructor(state) {
+    this.state = state;
+  }
+
+  /** `connect` of `Lists.open`. */
+  connect = () => ({
+    fetch: async (log, path) => {
+      this.asked.push(path);
+      if (this.state === null) throw new Error("there is no network");
+      const file = join(folder, "log", this.state, log, path);
+      return existsSync(file) ? new Uint8Array(readFileSync(file)) : null;
+    },
+  });
 }

@@ -285,7 +285,7 @@ test("badges are accepted here and from outside, and show one pseudonym", async 
 test("a challenge for a chat key names its room", async () => {
   const challenge = new Uint8Array(32).fill(9);
   const message = await prover.badgeChallengeMessage(room, challenge);
-  const scope = Buffer.from(room.stated.slice(2), "hex");
+  const scope = Buffer.from(room.listed.scope.slice(2), "hex");
   const expected = Buffer.concat([Buffer.from("quotapass.badge-challenge.v1\0"), scope, challenge]);
   assert.deepEqual(Buffer.from(message), expected);
   const elsewhere = new Room(registry, { ...room.policy, name: "elsewhere" });
@@ -404,8 +404,10 @@ test("devices share the message ids", async () => {
   for (const device of [0, 1]) {
     const ledger = await freshLedger({ history: "none", share: { device, devices: 2 } });
     const prepared = await prover.prepare(account, membership, room, { now });
-    for (let sent = 0; sent < 3 - device; sent++) nullifiers.add((await prepared.post("x", ledger, { now })).nullifier);
-    await assert.rejects(prepared.post("x", ledger, { now }), fails("quota_used"));
+    for (let sent = 0; sent < 3 - device; sent++) nullifiers.add((await prepared.post(`x ${sent}`, ledger, { now })).nullifier);
+    await assert.rejects(prepared.post("one more", ledger, { now }), fails("quota_used"));
+    // The same message has the same id, also when the quota is used.
+    assert.ok(nullifiers.has((await prepared.post("x 0", ledger, { now })).nullifier));
   }
   assert.equal(nullifiers.size, 5);
   await assert.rejects(freshLedger({ history: "none", share: { device: 2, devices: 2 } }), fails("invalid_argument"));

@@ -112,9 +112,9 @@ test("installed from its archive, it works in Node.js, with types for both ways 
   }
 });
 
-test("the helpers for viem take its clients of all kinds", () => {
+test("the helpers for viem take its clients of all kinds, and reports are encrypted by age or by an app", () => {
   const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext"];
-  const { status, stdout } = spawnSync(process.execPath, [TYPESCRIPT, "--ignoreConfig", ...options, "test/types/viem.ts"], {
+  const { status, stdout } = spawnSync(process.execPath, [TYPESCRIPT, "--ignoreConfig", ...options, "test/types/viem.ts", "test/types/age.ts"], {
     cwd: packageFolder,
     encoding: "utf8",
   });

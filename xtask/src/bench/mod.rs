@@ -24,7 +24,9 @@ use crate::{
 pub const NAMES: [&str; 6] = ["proof", "prepared", "verify", "tree", "key", "scaling"];
 /// Benchmark that counts the instructions for phones: on one thread, with its own table, and only with `--only phone`.
 pub const PHONE: &str = "phone";
-const ALL: [&str; 7] = ["proof", "prepared", "verify", "tree", "key", "scaling", PHONE];
+/// Benchmark of records, with its own table: it has no peer.
+pub const RECORD: &str = "record";
+const ALL: [&str; 8] = ["proof", "prepared", "verify", "tree", "key", "scaling", RECORD, PHONE];
 const THREADS: [usize; 2] = [1, 2];
 
 /// Arguments of `cargo xtask bench`.
@@ -33,7 +35,7 @@ pub struct Arguments {
     /// Run everything once, on minimal input, to check that it works; write neither page nor plots
     #[arg(long)]
     short: bool,
-    /// Run only one benchmark, and write neither page nor plots; `phone` writes its own table
+    /// Run only one benchmark, and write neither page nor plots; `record` and `phone` write their own tables
     #[arg(long, value_name = "NAME", value_parser = ALL)]
     only: Option<String>,
     /// Measure a second time with code for this machine's processor
@@ -48,6 +50,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.only.as_deref() == Some(PHONE) {
         return phone(arguments);
+    }
+    if arguments.only.as_deref() == Some(RECORD) {
+        return records(arguments);
     }
     let names: Vec<_> =
         NAMES.into_iter().filter(|name| arguments.only.as_deref().is_none_or(|only| only == *name)).collect();
@@ -64,6 +69,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 figures.add(variant, threads, &json)?;
             }
         }
+    }
+    if arguments.only.is_none() {
+        records(arguments)?;
     }
     if arguments.short || arguments.only.is_some() {
         println!("page and plots are not written: this was not a full run");
@@ -91,6 +99,16 @@ fn phone(arguments: &Arguments) -> Result<()> {
     let mut figures = Figures::default();
     figures.add(Variant::Default, 1, &measure(PHONE, Variant::Default, 1, arguments, &options)?)?;
     if arguments.short { Ok(()) } else { page::write_phone(&figures, &root().join("docs/benchmarks.md")) }
+}
+
+/// Measures records on one thread and on two, and writes their table.
+fn records(arguments: &Arguments) -> Result<()> {
+    let mut figures = Figures::default();
+    for threads in THREADS {
+        println!("{RECORD}, threads: {threads}");
+        figures.add(Variant::Default, threads, &measure(RECORD, Variant::Default, threads, arguments, &[])?)?;
+    }
+    if arguments.short { Ok(()) } else { page::write_records(&figures, &root().join("docs/benchmarks.md")) }
 }
 
 /// Runs one benchmark, and returns the path of its figures.
@@ -150,6 +168,13 @@ mod tests {
         for threads in THREADS {
             figures.add(Variant::Default, threads, &json).unwrap();
         }
+
+        let records = folder.join("records.md");
+        let task = "cargo xtask bench --only record";
+        fs::write(&records, format!("<!-- written by `{task}`: begin --><!-- written by `{task}`: end -->")).unwrap();
+        page::write_records(&figures, &records).unwrap();
+        let text = fs::read_to_string(&records).unwrap();
+        assert!(text.contains("\n| full proof | 50.0 ms | 50.0 ms |\n| key file | 1.05 MiB | 1.05 MiB |\n"), "{text}");
 
         let page = folder.join("page.md");
         let begin = "before <!-- written by `cargo xtask bench`: begin --> old";

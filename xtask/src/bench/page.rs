@@ -13,6 +13,7 @@ use crate::{marks, root};
 /// The tasks whose marks the page has.
 const TABLES: &str = "cargo xtask bench";
 const PHONE: &str = "cargo xtask bench --only phone";
+const RECORD: &str = "cargo xtask bench --only record";
 
 /// Writes the tables between the marks of the page.
 pub fn write(figures: &Figures, path: &Path) -> Result<()> {
@@ -28,6 +29,20 @@ pub fn write_phone(figures: &Figures, path: &Path) -> Result<()> {
         writeln!(text, "| {} | {} {} |", row.what, rounded(figure), row.unit)?;
     }
     replace(path, PHONE, &text)
+}
+
+/// Writes the table of the benchmark `record` between its own marks.
+pub fn write_records(figures: &Figures, path: &Path) -> Result<()> {
+    let mut text = circumstances()?;
+    text += "\n| | 1 thread | 2 threads |\n|---|--:|--:|\n";
+    for row in figures.rows.values().flatten() {
+        let cell = |threads| {
+            let figure = row.pairs.get(&threads).and_then(|pair| pair.ours);
+            figure.map_or_else(String::new, |figure| format!("{} {}", rounded(figure), row.unit))
+        };
+        writeln!(text, "| {} | {} | {} |", row.what, cell(1), cell(2))?;
+    }
+    replace(path, RECORD, &text)
 }
 
 fn replace(path: &Path, task: &str, text: &str) -> Result<()> {

@@ -52,12 +52,12 @@ impl Kotlin {
         check(&mut command, "kotlinc")
     }
 
-    /// Runs the program of a class in `libraries`.
-    pub fn run(&self, options: &[OsString], libraries: &[&Path], class: &str) -> Result<()> {
+    /// Runs the program of a class in `libraries`, with variables in its environment.
+    pub fn run(&self, options: &[OsString], libraries: &[&Path], class: &str, env: &[(&str, &Path)]) -> Result<()> {
         let standard = self.compiler.join("lib/kotlin-stdlib.jar");
         let path = std::env::join_paths([self.jna.as_path(), &standard].into_iter().chain(libraries.iter().copied()))?;
         let mut command = Command::new("java");
-        command.args(options).arg("-classpath").arg(path).arg(class);
+        command.args(options).arg("-classpath").arg(path).arg(class).envs(env.iter().copied());
         check(&mut command, &format!("the Kotlin program {class}"))
     }
 }

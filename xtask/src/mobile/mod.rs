@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use crate::{
     npm,
     process::{cargo, check, install, target},
-    root,
+    root, web,
 };
 use kotlin::Kotlin;
 
@@ -86,21 +86,24 @@ pub fn test() -> Result<()> {
     // The workspace's tests leave out a program that needs a feature.
     cargo(["test", "--package", "quotapass-mobile", "--features", "bindgen", "--bin", GENERATOR])?;
     let library = bindings(&out)?;
-    python(&out, &library)?;
-    kotlin(&out, &library)?;
+    // The log of the tests of rooms with moderation is that of the npm package.
+    let native = web::native()?;
+    python(&out, &library, native.fixture())?;
+    kotlin(&out, &library, native.fixture())?;
     swift(&out)
 }
 
-fn python(out: &Path, library: &Path) -> Result<()> {
+fn python(out: &Path, library: &Path, fixture: &Path) -> Result<()> {
     install("python3", &["--version"], "python3", "install Python 3.9 or newer (https://www.python.org)")?;
     let module = out.join("python");
     copy(library, &module)?;
     let mut command = Command::new("python3");
     command.arg(folder_of_sources().join("python/test_quotapass.py")).env("PYTHONPATH", &module);
+    command.env("FIXTURE", fixture);
     check(&mut command, "the Python tests")
 }
 
-fn kotlin(out: &Path, library: &Path) -> Result<()> {
+fn kotlin(out: &Path, library: &Path, fixture: &Path) -> Result<()> {
     let kotlin = Kotlin::find()?;
     let classes = out.join("tests.jar");
     let mut sources = kotlin_sources(out);
@@ -110,7 +113,7 @@ fn kotlin(out: &Path, library: &Path) -> Result<()> {
     copy(library, &native)?;
     let mut library_path = OsString::from("-Djna.library.path=");
     library_path.push(&native);
-    kotlin.run(&[library_path], &[&classes], "QuotapassTestKt")
+    kotlin.run(&[library_path], &[&classes], "QuotapassTestKt", &[("FIXTURE", fixture)])
 }
 
 /// The Kotlin sources in a folder that [`bindings`] has written.

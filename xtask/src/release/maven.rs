@@ -90,7 +90,7 @@ pub fn test(build: &Build, made: &Made, clean: &Path) -> Result<Vec<PathBuf>> {
     let kotlin = Kotlin::find()?;
     let (jar, program) = (artifact.place(&copied, ".jar")?, clean.join("use.jar"));
     kotlin.compile(&[&jar], &[consumers().join("kotlin/Use.kt")], &program)?;
-    kotlin.run(&[], &[&jar, &program], "UseKt")?;
+    kotlin.run(&[], &[&jar, &program], "UseKt", &[])?;
     let unpacked = clean.join("unpacked");
     let mut unzip = Command::new("python3");
     check(unzip.args(["-m", "zipfile", "--extract"]).arg(&jar).arg(&unpacked), "python3 -m zipfile")?;

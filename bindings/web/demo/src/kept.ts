@@ -1,3 +1,5 @@
+import type { PostEntry } from "../../js/index.js";
+
 /** What the tab keeps over a reload. It is in the session storage, so a second tab is another member. */
 
 /** A message with its pass that is not delivered. The same pass is sent again, because each pass uses a number. */
@@ -19,8 +21,10 @@ export interface Kept {
   empty?: number[];
   /** The bytes of the membership in base64, so that a reload fetches nothing while the tree is unchanged. */
   membership?: string;
-  /** The nullifiers of the member's own messages, oldest first. */
-  mine?: string[];
+  /** The entries of the member's own messages, oldest first. The member needs them to delete a message. */
+  mine?: PostEntry[];
+  /** The strike against which the member appealed last. */
+  appealed?: string;
   unsent?: Unsent;
   /** Whether the deposit is lost. */
   lost?: boolean;
@@ -38,6 +42,16 @@ export function read(): Kept | null {
   } catch {
     return null;
   }
+}
+
+/** Returns the entry of the member's own message with this nullifier. */
+export function ownEntry(kept: Kept | null | undefined, nullifier: unknown): PostEntry | undefined {
+  return kept?.mine?.find((entry) => bare(entry.nullifier) === bare(nullifier));
+}
+
+/** The digits of a field element, which is written with or without `0x`. */
+function bare(value: unknown): string {
+  return String(value).replace(/^0x/, "");
 }
 
 export function write(kept: Kept): void {

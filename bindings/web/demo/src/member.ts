@@ -11,19 +11,23 @@ import {
   type KeySources,
   Ledger,
   Membership,
+  type PostEntry,
   type PreparedProver,
   Prover,
   QuotapassError,
+  type Reason,
   type Registry,
   Room,
   relayMembers,
   start,
 } from "../../js/index.js";
 
-import { type Kept, type Unsent, fromBase64, read, toBase64, write } from "./kept.js";
+import { type Kept, type Unsent, fromBase64, ownEntry, read, toBase64, write } from "./kept.js";
+import { reported } from "./lines.js";
+import { Moderation } from "./moderation.js";
 import { type Line, Unanswered, ask } from "./server.js";
-import { element, enable, event, hide, show, state } from "./view.js";
-import { GONE, TRY_AGAIN, said, short } from "./words.js";
+import { asked, element, enable, event, hide, show, state } from "./view.js";
+import { GONE, TRY_AGAIN, UNREACHED, said, short } from "./words.js";
 
 /** The objects that a member needs to post. */
 interface Ready {
@@ -34,7 +38,7 @@ interface Ready {
 
 /** A pass with its message. */
 interface Proved extends Unsent {
-  readonly nullifier: string;
+  readonly entry: PostEntry;
 }
 
 const ROOM = "lobby";
@@ -63,15 +67,18 @@ export class Demo {
   readonly #prover: Prover;
   readonly #room: Room;
   readonly #account: Account;
+  readonly #moderation: Moderation;
   readonly #kept: Kept;
   #ready: Ready | undefined;
   #busy = false;
+  #isFollowing = false;
 
-  private constructor(client: Client, prover: Prover, room: Room, account: Account, kept: Kept) {
+  private constructor(client: Client, prover: Prover, room: Room, account: Account, moderation: Moderation, kept: Kept) {
     this.#client = client;
     this.#prover = prover;
     this.#room = room;
     this.#account = account;
+    this.#moderation = moderation;
     this.#kept = kept;
   }
 
@@ -83,9 +90,12 @@ export class Demo {
     const client = start({ worker, wasm, wasmThreads });
     // Their errors are reported where they are awaited, which may be after another one.
     for (const begun of [policy, client]) begun.catch(() => undefined);
+    // The keys of moderation are loaded later, while the state is another one.
+    let isOpening = true;
     const prover = await Prover.load(client, (await ask("/demo/keys")) as KeySources, {
-      onProgress: ({ circuit, step }) => state(`Key of ${circuit}s: ${step}`, "waiting"),
+      onProgress: ({ circuit, step }) => isOpening && state(`Key of ${circuit}s: ${step}`, "waiting"),
     });
+    isOpening = false;
     hide("development", !prover.isDevelopment);
     const room = Room.fromPolicy(await policy, ROOM);
     const before = read();
@@ -96,10 +106,11 @@ export class Demo {
     const account = await identity.account(registry);
     const kept = before ?? { words: await identity.mnemonic() };
     write(kept);
+    const moderation = await Moderation.open(started, prover, room, account, kept);
     show("room-name", `“${room.policy.name}”: ${room.policy.limitCap} messages in ${room.policy.epochSeconds} seconds`);
     show("identity", short(account.commitment()));
     show("words", kept.words);
-    return new Demo(started, prover, room, account, kept);
+    return new Demo(started, prover, room, account, moderation, kept);
   }
 
   /** Continues after a reload, or waits for the button. */
@@ -160,15 +171,18 @@ export class Demo {
       show("deposit", `${stake} tokens, ${messageLimit} messages`);
       show("hidden", `${hiddenAmong} members`);
       state("Preparing", "waiting");
-      const prepared = await this.#prover.prepare(this.#account, membership, this.#room);
+      await this.#moderation.look();
+      if (this.#moderation.isStruck) return this.#showStanding();
+      const { lists } = this.#moderation;
+      const prepared = await this.#prover.prepare(this.#account, membership, this.#room, { lists });
       this.#ready = { membership, prepared, ledger: await Ledger.open(this.#client, this.#account) };
     } catch (error) {
       if (error instanceof QuotapassError && error.code === GONE) return this.#lost();
+      if (this.#struck(error)) return;
       state("Not ready", "unready");
       throw error;
     }
-    state("Ready", "ready");
-    this.#enable();
+    this.#showStanding();
     this.#showUnsent("the page was loaded again before the answer");
     await this.tick();
   }
@@ -189,23 +203,86 @@ export class Demo {
 
   /** Follows the chain at fixed times, not when there is a message to post: that would link the two. */
   async follow(): Promise<void> {
+    const { index, lost } = this.#kept;
     const ready = this.#ready;
-    if (ready === undefined || this.#kept.lost || this.#busy) return;
+    const { isStruck } = this.#moderation;
+    // A member who was struck before the prover was prepared has none yet.
+    if (index === undefined || lost || this.#busy || this.#isFollowing || (ready === undefined && !isStruck)) return;
+    this.#isFollowing = true;
     try {
+      await this.#moderation.look();
+      if (ready === undefined) {
+        if (!this.#moderation.isStruck) await this.#enter(index);
+        return;
+      }
+      if (!this.#moderation.isStruck) await ready.prepared.refresh();
+      if (!this.#kept.lost) this.#showStanding();
       const before = await ready.membership.root();
       show("hidden", `${await this.#synced(ready.membership)} members`);
       if ((await ready.membership.root()) !== before) await ready.prepared.update(ready.membership);
     } catch (error) {
       // The page shows that there is no connection, and the next time comes soon.
-      if (error instanceof Unanswered) return;
+      if (error instanceof Unanswered || (error instanceof QuotapassError && error.code === UNREACHED)) return;
+      if (this.#struck(error)) return;
       if (!(error instanceof QuotapassError && error.code === GONE)) throw error;
       this.#lost();
+    } finally {
+      this.#isFollowing = false;
     }
   }
 
+  /** Shows the strikes if an error is about them. */
+  #struck(error: unknown): boolean {
+    if (!(error instanceof QuotapassError) || error.strikes === undefined) return false;
+    this.#moderation.show(error.strikes);
+    this.#showStanding();
+    return true;
+  }
+
+  /** Shows whether this member can write. */
+  #showStanding(): void {
+    if (this.#moderation.isStruck) state("Struck", "unready");
+    else state("Ready", "ready");
+    this.#enable();
+  }
+
+  async appeal(): Promise<void> {
+    enable("appeal-send", false);
+    try {
+      await this.#moderation.appeal();
+    } finally {
+      enable("appeal-send");
+    }
+  }
+
+  /** Reports a message of another member, for a reason that the reader chooses. */
+  async report({ number, message, seen }: Line): Promise<void> {
+    const ready = this.#ready;
+    if (ready === undefined || this.#kept.lost || this.#moderation.isStruck) {
+      show("answer", "Only members who can write here can report messages.");
+      return;
+    }
+    show("report-what", message);
+    const chosen = await asked("report");
+    if (chosen === undefined || number === undefined) return;
+    show("answer", "Proving the report.");
+    show("answer", await this.#moderation.report(ready.membership, String(seen?.["nullifier"]), chosen.get("reason") as Reason));
+    reported(number);
+  }
+
+  /** Deletes a message of this member. */
+  async remove({ message, seen }: Line): Promise<void> {
+    const entry = ownEntry(this.#kept, seen?.["nullifier"]);
+    if (entry === undefined) return;
+    show("delete-what", message);
+    if ((await asked("delete")) === undefined) return;
+    await this.#moderation.remove(entry);
+    show("answer", "Deleted. The proof said that its author deletes it, and not who that is.");
+  }
+
   /**
-   * Posts the text of the field. If the same text was not delivered before, its pass is sent again: another pass would
-   * use another number, and the first one may have arrived.
+   * Posts the text of the field. If the same text was not delivered before, its pass is sent again: the first one may have
+   * arrived.
    */
   async post(): Promise<void> {
     const field = element<HTMLInputElement>("say");
@@ -250,6 +327,8 @@ export class Demo {
     this.#enable();
     try {
       await work();
+    } catch (error) {
+      if (!this.#struck(error)) throw error;
     } finally {
       this.#busy = false;
       this.#enable();
@@ -268,17 +347,22 @@ export class Demo {
   async #pass(message: string, now: number): Promise<Proved> {
     const { prepared, ledger } = this.#ready as Ready;
     const begun = performance.now();
-    const { text, nullifier, left } = await prepared.post(message, ledger, { now });
+    const { text, entry, left } = await prepared.post(message, ledger, { now });
     show("took", `${Math.round(performance.now() - begun)} ms`);
     // The message may come back on the stream before the answer.
-    this.#kept.mine = [...(this.#kept.mine ?? []), nullifier];
+    this.#kept.mine = [...(this.#kept.mine ?? []), entry];
     write(this.#kept);
-    return { message, pass: text, left, nullifier };
+    return { message, pass: text, left, entry };
   }
 
-  async #deliver({ message, pass, left }: Unsent): Promise<void> {
+  /** Sends a pass. If the list of struck posts has changed since it was made, it is made once more, with the same number. */
+  async #deliver({ message, pass, left }: Unsent, isRenewed = false): Promise<void> {
     try {
       const { verdict } = (await ask("/demo/messages", { scope: ROOM, message, pass })) as Line;
+      if (verdict === "list_mismatch" && !isRenewed) {
+        await this.#ready?.prepared.refresh();
+        return await this.#deliver(await this.#prove(message), true);
+      }
       if (TRY_AGAIN.has(verdict)) throw new Unanswered(said(verdict));
       delete this.#kept.unsent;
       write(this.#kept);
@@ -355,7 +439,7 @@ export class Demo {
 
   /** Whether a message is this member's own. */
   isMine({ seen }: Line): boolean {
-    return this.#kept.mine?.includes(String(seen?.["nullifier"])) ?? false;
+    return ownEntry(this.#kept, seen?.["nullifier"]) !== undefined;
   }
 
   /** A member lost the deposit; it may be this one. */
@@ -372,16 +456,18 @@ export class Demo {
     show("deposit", "lost");
     show("left", "0");
     hide("unsent");
+    hide("struck");
     hide("lost", false);
     this.#enable();
   }
 
   /** Enables what can be done now. */
   #enable(): void {
-    const can = this.#ready !== undefined && !this.#kept.lost;
-    enable("say", !this.#kept.lost);
+    const { isStruck } = this.#moderation;
+    const can = this.#ready !== undefined && !this.#kept.lost && !isStruck;
+    enable("say", !this.#kept.lost && !isStruck);
     for (const id of ["send", "again", "cheat"]) enable(id, can && !this.#busy);
-    enable("badge", can);
+    enable("badge", this.#ready !== undefined && !this.#kept.lost);
   }
 }
 

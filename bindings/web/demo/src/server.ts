@@ -12,6 +12,14 @@ export interface Line {
   readonly seen?: Readonly<Record<string, unknown>>;
 }
 
+/** What moderation made of a message. The text is there if readers should see it. */
+export interface Moderated {
+  readonly number: number;
+  readonly state: "visible" | "held" | "hidden" | "deleted";
+  readonly is_struck: boolean;
+  readonly message?: string;
+}
+
 /** The refused messages, by verdict. */
 export interface Refused {
   readonly total: number;

@@ -1,10 +1,8 @@
 /** The parts of the page. All text from others is set as text, never as markup. */
 
-import type { Line, Refused } from "./server.js";
-import { clock, said } from "./words.js";
+import { clock } from "./words.js";
 
-/** Numbers of lines and events that the page shows; older ones are removed. */
-const LINES = 200;
+/** Number of events that the page shows; older ones are removed. */
 const EVENTS = 50;
 
 export function element<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -13,7 +11,7 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-function create(name: string, text = "", kind = ""): HTMLElement {
+export function create(name: string, text = "", kind = ""): HTMLElement {
   const made = document.createElement(name);
   made.textContent = text;
   if (kind !== "") made.className = kind;
@@ -28,6 +26,25 @@ export function show(id: string, text: string): void {
 
 export function hide(id: string, isHidden = true): void {
   element(id).hidden = isHidden;
+}
+
+/** Creates a button. Its name begins with its text, and says what it is about. */
+export function button(text: string, about: string, work: () => void): HTMLButtonElement {
+  const made = create("button", text, "small") as HTMLButtonElement;
+  made.type = "button";
+  made.setAttribute("aria-label", `${text}: ${about}`);
+  made.addEventListener("click", work);
+  return made;
+}
+
+/** Opens a dialog with a form. Returns the values of its fields, or nothing if it was cancelled. */
+export async function asked(id: string): Promise<FormData | undefined> {
+  const dialog = element<HTMLDialogElement>(id);
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  const form = dialog.querySelector("form");
+  return dialog.returnValue === "yes" && form !== null ? new FormData(form) : undefined;
 }
 
 export function enable(id: string, isEnabled = true): void {
@@ -92,14 +109,14 @@ export async function tried(work: () => Promise<void>): Promise<void> {
 }
 
 /** Appends to a list in a box that scrolls. The box follows the end only if the reader is there. */
-function append(box: HTMLElement, list: HTMLElement, item: HTMLElement, most: number): void {
+export function append(box: HTMLElement, list: HTMLElement, item: HTMLElement, most: number): void {
   const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   list.append(item);
   while (list.childElementCount > most) list.firstElementChild?.remove();
   if (isAtEnd) box.scrollTop = box.scrollHeight;
 }
 
-function time(unixSeconds: number): HTMLTimeElement {
+export function time(unixSeconds: number): HTMLTimeElement {
   const made = document.createElement("time");
   const moment = new Date(unixSeconds * 1_000);
   made.dateTime = moment.toISOString();
@@ -120,68 +137,4 @@ export function event(text: string, isTree = false): void {
     append(element("events-box"), element("events"), item, EVENTS);
   }
   lastTree = isTree ? item : undefined;
-}
-
-/** Fills a table with everything that the relay saw of a message. */
-function tell(table: HTMLTableElement, seen: NonNullable<Line["seen"]>): void {
-  table.replaceChildren();
-  for (const [name, value] of Object.entries(seen)) {
-    const row = table.insertRow();
-    const head = create("th", name.replaceAll("_", " ")) as HTMLTableCellElement;
-    head.scope = "row";
-    row.append(head);
-    row.insertCell().textContent = String(value);
-  }
-}
-
-/** What the relay saw of a message, folded. */
-function details(): { folded: HTMLDetailsElement; table: HTMLTableElement } {
-  const [folded, table] = [document.createElement("details"), document.createElement("table")];
-  const note = "No name, no wallet, no member. Each message has another nullifier, unless a number is used twice.";
-  folded.append(create("summary", "What the relay saw"), table, create("p", note, "quiet"));
-  return { folded, table };
-}
-
-/** Shows an accepted message. */
-export function line({ number, at, message, seen }: Line, isMine: boolean): void {
-  // After a lost connection the server may repeat a message.
-  const id = `line-${number}`;
-  if (document.getElementById(id) !== null) return;
-  const item = create("li", "", isMine ? "mine" : "");
-  item.id = id;
-  const about = create("span", "", "about");
-  if (isMine) about.append(create("b", "You"), " ");
-  about.append(time(at));
-  const row = create("div", "", "said");
-  row.append(create("span", message, "message"), about);
-  item.append(row);
-  if (seen !== undefined) {
-    const { folded, table } = details();
-    tell(table, seen);
-    item.append(folded);
-  }
-  hide("nothing");
-  append(element("log"), element("lines"), item, LINES);
-}
-
-const refusals = new Map<string, { head: HTMLElement; row: HTMLElement; folded: HTMLElement; table: HTMLTableElement }>();
-
-/** Shows the count of refused messages, and folded below it the latest message of each verdict. */
-export function refused({ total, verdicts }: Refused): void {
-  hide("refused", total === 0);
-  show("refused-count", total === 1 ? "1 message was refused" : `${total} messages were refused`);
-  for (const [verdict, { count, latest }] of Object.entries(verdicts)) {
-    let shown = refusals.get(verdict);
-    if (shown === undefined) {
-      const item = create("li");
-      shown = { head: create("p", "", "verdict"), row: create("p", "", "said"), ...details() };
-      item.append(shown.head, shown.row, shown.folded);
-      element("refusals").append(item);
-      refusals.set(verdict, shown);
-    }
-    shown.head.textContent = count === 1 ? said(verdict) : `${said(verdict)}, ${count} times`;
-    shown.row.replaceChildren(create("span", latest.message, "message"), time(latest.at));
-    shown.folded.hidden = latest.seen === undefined;
-    tell(shown.table, latest.seen ?? {});
-  }
 }
