@@ -54,6 +54,15 @@ impl Run {
         self.row(what, "ms", Some(ours), Some(theirs));
     }
 
+    /// Measures two works of our side in turns, in milliseconds for each of `parts` equal parts of each work.
+    pub fn beside(&mut self, parts: usize, [first, second]: [(&str, Work<'_>); 2]) {
+        let [(what, work), (other, beside)] = [first, second];
+        let [time, time_beside] = self.alternate([work, beside]).map(|time| time / parts as f64);
+        self.row(what, "ms", Some(time), None);
+        self.row(other, "ms", Some(time_beside), None);
+        println!("  ratio {:.2}", time / time_beside);
+    }
+
     /// Measures our side alone.
     pub fn alone(&mut self, what: &str, ours: Work<'_>) {
         let [ours] = self.alternate([ours]);
