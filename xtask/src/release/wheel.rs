@@ -31,8 +31,9 @@ pub fn make(build: &Build, out: &Path) -> Result<Made> {
         .args(["build", "--locked", "--zig", "--compatibility", COMPATIBILITY, "--out"])
         .arg(out)
         .current_dir(root().join(PROJECT))
-        // UniFFI's generator reads the symbols that the profile would remove.
-        .env("CARGO_PROFILE_MOBILE_STRIP", "debuginfo");
+        // UniFFI's generator reads the symbols that the profile would remove. zig's linker removes them also if it is asked
+        // to remove debugging information alone; the profile has none.
+        .env("CARGO_PROFILE_MOBILE_STRIP", "none");
     check(&mut maturin, "maturin build")?;
     Ok(Made::file(files::only(out, ".whl")?))
 }
