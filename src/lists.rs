@@ -24,6 +24,7 @@ use super::{
     failure::{Failure, usage},
     keys::prover,
     output::note,
+    text::plain,
 };
 
 /// The readers of a scope's lists, and the servers of their logs.
@@ -125,11 +126,42 @@ pub(super) fn show(progress: RecordProgress) {
 fn in_words(error: ListError) -> anyhow::Error {
     match error {
         ListError::Settings(error) => usage(format!("{error}. Write them as [[scopes.logs]]")).into(),
-        ListError::Refused { .. } => Failure::new(ExitKind::Endpoint, error.to_string()).into(),
+        ListError::Refused { .. } => Failure::new(ExitKind::Endpoint, plain(&error.to_string())).into(),
         ListError::Struck(struck) => {
-            let text = format!("{struck}. `quotapass author appeal` makes the proof");
+            let text = format!("{}. `quotapass author appeal` makes the proof", plain(&struck.to_string()));
             Failure::new(ExitKind::Struck, text).into()
         }
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quotapass_log::moderation::{Ground, GroundKind, Reason, Until};
+    use quotapass_wallet::moderation::{OwnStrike, StrikeDetails, Struck};
+
+    use super::*;
+
+    /// Attack: the operator of a log writes on the terminal of a struck member, with escape sequences in the statement of
+    /// reasons.
+    #[test]
+    fn a_statement_of_reasons_cannot_write_on_the_screen() {
+        let details = StrikeDetails {
+            index: 0,
+            id: "01970000-0000-7000-8000-000000000000".parse().unwrap(),
+            at: UnixSeconds(0),
+            scope: "room".into(),
+            reason: Reason::Spam,
+            ground: Ground { kind: GroundKind::Incompatible, reference: "rule\n3".into() },
+            until: Until::Never,
+            text: Some("\u{1b}[2J your deposit is free".into()),
+            automated_detection: false,
+            automated_decision: false,
+        };
+        let post = Entry::NEUTRAL;
+        let (origin, log) = ("relay.example".into(), LogIdentity([0; 32]));
+        let strike = OwnStrike { origin, log, servers: Vec::new(), post, details: Some(details) };
+        let said = in_words(Struck { strikes: vec![strike] }.into()).to_string();
+        assert!(said.contains("rule\\n3") && said.contains("\\u{1b}[2J") && !said.contains('\u{1b}'), "{said}");
     }
 }

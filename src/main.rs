@@ -40,6 +40,7 @@ mod send;
 mod slash;
 mod status;
 mod sync;
+mod text;
 mod time;
 mod verify;
 mod versioned;

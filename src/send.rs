@@ -21,6 +21,7 @@ use super::{
     exit_code::ExitKind,
     failure::{Failure, usage},
     output::note,
+    text::plain,
 };
 
 /// The pause before a post is sent again. It doubles, up to the longest pause.
@@ -118,10 +119,11 @@ impl Recipient {
             }
             (StatusCode::OK, _) => Ok(Attempt::Final(answer.unwrap_or_default())),
             (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => {
-                Ok(again(None, format!("{} is busy ({})", self.name, text("error")), pause, true))
+                Ok(again(None, format!("{} is busy ({})", self.name, plain(text("error"))), pause, true))
             }
             _ => {
-                let reason = format!("{} answers with status {} ({})", self.name, status.as_u16(), text("error"));
+                let reason =
+                    format!("{} answers with status {} ({})", self.name, status.as_u16(), plain(text("error")));
                 Err(Failure::new(ExitKind::Endpoint, reason).into())
             }
         }
@@ -155,19 +157,24 @@ pub(super) fn submit(
     let (status, _, content) = runtime
         .block_on(recipient.ask(serde_json::to_string(request)?))
         .map_err(|error| endpoint(format!("{relay} does not answer ({})", innermost(&error))))?;
-    let answer: Value = serde_json::from_slice(&content).unwrap_or_default();
-    let text = |field: &str| answer[field].as_str().map(str::to_owned);
-    match (status, text("result"), text("error")) {
-        (StatusCode::OK, Some(_), _) => Ok(answer),
-        (_, _, Some(code)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-            let message = text("message").map(|message| format!(": {message}")).unwrap_or_default();
-            Err(Failure::new(ExitKind::NotAccepted, format!("{code}{message}")).into())
+    let answer: Option<Value> = serde_json::from_slice(&content).ok();
+    match (status, answer.filter(|answer| answer["result"].is_string()), said(&content)) {
+        (StatusCode::OK, Some(answer), _) => Ok(answer),
+        (_, _, Some(said)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            Err(Failure::new(ExitKind::NotAccepted, said).into())
         }
-        (_, _, code) => {
-            let code = code.unwrap_or_else(|| "no reason".into());
-            Err(endpoint(format!("{relay} answers with status {} ({code}); is it a relay?", status.as_u16())).into())
+        (_, _, said) => {
+            let said = said.unwrap_or_else(|| "no reason".into());
+            Err(endpoint(format!("{relay} answers with status {} ({said}); is it a relay?", status.as_u16())).into())
         }
     }
+}
+
+/// Returns what a relay says in an error answer: what is wrong, and what to do. The text is a stranger's.
+pub(super) fn said(answer: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(answer).ok()?;
+    let parts: Vec<_> = ["error", "hint"].into_iter().filter_map(|field| body[field].as_str()).map(plain).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Returns a client that follows no redirects, with the settings of requests to relays.
@@ -194,7 +201,7 @@ pub(super) async fn read_body(answer: &mut Response, limit: usize) -> reqwest::R
 impl Delivery {
     /// Formats the answer for people.
     pub(super) fn text(&self) -> String {
-        let verdict = self.answer["verdict"].as_str().unwrap_or_default();
+        let verdict = plain(self.answer["verdict"].as_str().unwrap_or_default());
         let more = ["detail", "shadow"].map(|field| match self.answer.get(field) {
             Some(value) => format!(", {field} {value}"),
             None => String::new(),
@@ -223,6 +230,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_relay_says_what_to_do_and_cannot_write_on_the_screen() {
+        let answer = br#"{"error":"the post is unknown\u001b[2J","hint":"ask the relay that accepted it"}"#;
+        let expected = "the post is unknown\\u{1b}[2J; ask the relay that accepted it";
+        assert_eq!(said(answer).as_deref(), Some(expected));
+        assert_eq!((said(b"{}"), said(b"<html>")), (None, None));
+    }
 
     /// Answers each request with this header and an empty object. Returns the address.
     fn busy(header: &'static str) -> String {

@@ -16,11 +16,8 @@ use quotapass_wallet::files::{create_new, write_atomically};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    post::{PassHead, digits},
-    text::plain,
-};
-use crate::{failure::usage, time::moment};
+use super::post::{PassHead, digits};
+use crate::{failure::usage, text::plain, time::moment};
 
 /// The longest file, in bytes: an entry, a statement of reasons and a message.
 const MAX_FILE: usize = 1 << 20;

@@ -8,7 +8,6 @@ use quotapass_text::EndpointUrl;
 use quotapass_wallet::members::ClientOptions;
 use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -16,7 +15,7 @@ use crate::{
     endpoint,
     exit_code::ExitKind,
     failure::{Failure, usage},
-    send::{http_client, innermost, read_body},
+    send::{http_client, innermost, read_body, said},
     time::now,
 };
 
@@ -127,10 +126,7 @@ impl RelayClient {
 
 /// Returns the failure for an answer other than success: its code, and what the relay says to do.
 fn refusal(relay: &str, status: StatusCode, answer: &[u8]) -> Failure {
-    let body: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let parts = ["error", "message", "action", "hint"].map(|field| body[field].as_str());
-    let said: Vec<_> = parts.into_iter().flatten().map(super::text::plain).collect();
-    let said = if said.is_empty() { "no reason is given".to_owned() } else { said.join("; ") };
+    let said = said(answer).unwrap_or_else(|| "no reason is given".into());
     let kind = match status {
         StatusCode::BAD_REQUEST
         | StatusCode::UNAUTHORIZED
@@ -213,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_relay_says_without_its_control_characters() {
-        let answer = br#"{"error":"threshold","message":"1 of 2\u001b[2J","hint":"sign it"}"#;
+        let answer = br#"{"error":"threshold; 1 of 2\u001b[2J","hint":"sign it"}"#;
         let text = refusal("relay", StatusCode::CONFLICT, answer).to_string();
         assert_eq!(text, "relay refuses the request with status 409: threshold; 1 of 2\\u{1b}[2J; sign it");
         let text = refusal("relay", StatusCode::BAD_GATEWAY, b"<html>").to_string();

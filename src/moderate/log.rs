@@ -15,11 +15,11 @@ use super::{
     follow::{Followed, follow},
     place::Place,
     post::digits,
-    text::plain,
 };
 use crate::{
     context::Context,
     failure::{refused, usage},
+    text::plain,
 };
 
 #[derive(Debug, Subcommand)]

@@ -21,7 +21,6 @@ mod sign;
 mod signing;
 mod statement;
 mod strike;
-mod text;
 
 use anyhow::Result;
 use clap::Subcommand;

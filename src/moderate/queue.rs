@@ -18,9 +18,8 @@ use super::{
     place::Place,
     post::{Post, digits, nullifier},
     report::{Opened, Openers},
-    text::plain,
 };
-use crate::{context::Context, failure::refused, output::note, time::moment};
+use crate::{context::Context, failure::refused, output::note, text::plain, time::moment};
 
 /// Which posts are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,7 +116,7 @@ pub(super) fn each(client: &RelayClient, key: &NoteKey, show: &mut impl FnMut(Qu
     loop {
         let QueueAnswer { items, next } = client.read(&route, key)?;
         items.into_iter().try_for_each(&mut *show)?;
-        // A relay that names the same page again would keep the program for ever.
+        // A relay that names the same page again would keep the program running without end.
         let Some(next) = next.filter(|next| former.as_ref() != Some(next)) else { return Ok(()) };
         let after = percent_encoding::utf8_percent_encode(&next, percent_encoding::NON_ALPHANUMERIC);
         route = format!("queue?after={after}");

@@ -12,7 +12,7 @@ use super::schema::{
     AutomatedDecision, Category, ContentType, DecisionGround, MAX_EXPLANATION, MAX_FACTS, MAX_GROUND, Provision,
     Source, Visibility, YesNo,
 };
-use crate::moderate::{post::digits, text::shortened};
+use crate::{moderate::post::digits, text::shortened};
 
 /// What the operator states for all decisions.
 pub(super) struct Settings {
