@@ -43,6 +43,13 @@ impl ApiError {
         Self { status, body: ErrorBody { error: error.into(), hint: hint.into() }, retry_after: 1, verdict: None }
     }
 
+    /// Creates the answer for an error, whose text says first what failed and then, after a semicolon, what to do.
+    pub(super) fn of(status: StatusCode, error: &impl core::fmt::Display) -> Self {
+        let text = error.to_string();
+        let (what, hint) = text.split_once("; ").unwrap_or((&text, "see /openapi.json"));
+        Self::new(status, what, hint)
+    }
+
     /// Sets the seconds for `Retry-After`.
     pub(super) fn after(self, seconds: u64) -> Self {
         Self { retry_after: seconds, ..self }

@@ -111,11 +111,7 @@ pub(in crate::http) async fn cosignatures(
 
 impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
-        let status = status_of(&error);
-        let text = error.to_string();
-        // Errors say first what failed, then what to do.
-        let (what, hint) = text.split_once("; ").unwrap_or((&text, "see /openapi.json"));
-        Self::new(status, what, hint)
+        Self::of(status_of(&error), &error)
     }
 }
 

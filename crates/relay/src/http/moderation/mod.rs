@@ -80,10 +80,7 @@ impl From<ModerationError> for ApiError {
             | Refusal::AuthorRequest(_)
             | Refusal::Answer(_) => StatusCode::BAD_REQUEST,
         };
-        let text = error.to_string();
-        // Errors say first what failed, then what to do.
-        let (what, hint) = text.split_once("; ").unwrap_or((&text, "see /openapi.json"));
-        let answer = Self::new(status, what, hint);
+        let answer = Self::of(status, &error);
         match error {
             Refusal::Refused(verdict) => answer.with_verdict(*verdict),
             _ => answer,

@@ -83,9 +83,7 @@ impl From<ModeratorError> for ApiError {
                 StatusCode::UNAUTHORIZED
             }
         };
-        let text = error.to_string();
-        let (what, hint) = text.split_once("; ").unwrap_or((&text, "see /openapi.json"));
-        Self::new(status, what, hint)
+        Self::of(status, &error)
     }
 }
 
@@ -211,7 +209,7 @@ pub(in crate::http) async fn decisions(
         (status = 400, body = ErrorBody, description = "invalid request"),
         (status = 401, body = ErrorBody, description = "the request is not signed, or not now"),
         (status = 403, body = ErrorBody, description = "the key is not a moderator's"),
-        (status = 404, body = ErrorBody, description = "the relay does not write this log, or nobody appealed"),
+        (status = 404, body = ErrorBody, description = "the relay does not write this log, or there is no appeal"),
         (status = 409, body = ErrorBody, description = "this signed request came before"),
         (status = 503, body = ErrorBody, description = "the log has no policy, or the store fails"),
     )
