@@ -10,9 +10,9 @@
 //! 4. `t x = y - a0`.
 //! 5. `H1(t) = nullifier`.
 //!
-//! One secret takes part in all clauses. So whoever wrote the post wrote none of the listed ones: x_j is not zero, so
-//! clause 1 determines t_j, and if the secret had written the listed post, then `H1(t_j)` would be its nullifier. There
-//! is no tree, no period and no state.
+//! One secret takes part in all clauses, so the author of the post wrote none of the listed ones: x_j is not zero, so clause 1
+//! determines t_j, and if the secret had written the listed post, then `H1(t_j)` would be its nullifier. There is no tree, no
+//! period and no state.
 //!
 //! The constraints of the listed posts come first, so that the prover can prepare them for a secret and a version of the
 //! list. Their public inputs come last. A verifier sums their part of the combination of public inputs once for each

@@ -54,7 +54,7 @@ fn each_clause_of_author_is_needed() {
     bench.only(author::clause::NULLIFIER, &bench.forge(&public(theirs), &witness(AUTHOR, through)));
     let invented = Entry { nullifier: Nullifier::from_field(Fr::from(5)), ..own };
     bench.only(author::clause::NULLIFIER, &bench.forge(&public(invented), &witness(AUTHOR, slope(AUTHOR, 0))));
-    // The neutral entry is nobody's post.
+    // No member wrote the neutral entry.
     let through = slope_through(Entry::NEUTRAL, AUTHOR);
     bench.only(author::clause::NULLIFIER, &bench.forge(&public(Entry::NEUTRAL), &witness(AUTHOR, through)));
 

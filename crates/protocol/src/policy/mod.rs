@@ -258,8 +258,8 @@ impl Policy {
     /// Attack: a member requests its exit, posts twice under one message id at the last moment at which its root is
     /// accepted, and withdraws the deposit before the slash is included.
     ///
-    /// In a scope of reports the message of a post is given, so that nobody can post twice under one message id. There it
-    /// is the root window and the clock difference.
+    /// A scope of reports fixes the message of a post, so a member cannot send two messages under one id. There it is the
+    /// root window and the clock difference.
     pub fn exposure(&self) -> u64 {
         if self.is_for_reports() {
             return u64::from(self.root_window) + u64::from(self.max_clock_skew);

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::moderation::host::{HostedLog, ModerationHost};
 
-/// The answer of a server that may be kept for ever: it is named by its hash, or is a tile, which never changes.
+/// The answer of a server that never changes: it is named by its hash, or is a tile.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Returns the host of the relay's logs.

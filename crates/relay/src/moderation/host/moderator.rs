@@ -66,7 +66,7 @@ pub enum ModeratorError {
 /// A request that is sent again within [`SEAL_SECONDS`] does no harm. One that reads shows what is there to who could read it
 /// before. One that changes something states the whole decision, so that a second time changes nothing, unless another
 /// decision came in between; therefore the relay also takes each signature once. Relays that share a store do not share this
-/// memory. They are reached over TLS, where nobody sees a request to repeat it.
+/// memory. They are reached over TLS, so a request cannot be seen and repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct ModeratorRequest<'a> {
     /// The value of the header.

@@ -76,7 +76,7 @@ impl From<NotASaltedText> for AppendError {
 /// Whether the log may grow.
 ///
 /// **Attack.** A log that was restored from an old backup goes on from there, and its readers see a fork: they refuse the log
-/// for ever, and rightly.
+/// from then on.
 ///
 /// **Defence.** Before the first entry after a start, the relays that this relay knows are asked for the last checkpoint they
 /// saw. If one is later, or other, the log takes no entries and publishes nothing until its operator has decided.

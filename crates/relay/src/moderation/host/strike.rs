@@ -1,6 +1,6 @@
 //! What a relay checks before it appends a strike to its own log (moderation, section 3).
 //!
-//! **Attack.** A moderator strikes an entry that nobody posted, so that the list grows without effect; an entry of another
+//! **Attack.** A moderator strikes an entry without a post, so that the list grows without effect; an entry of another
 //! registry; or a post with another message than the one that was shown, so that a member is silenced for what somebody
 //! else wrote.
 //!
@@ -73,7 +73,7 @@ pub enum StrikeError {
     #[error("the pass is for a root that the registry's tree never had, and this relay did not accept it before")]
     Root,
     /// The proof of the pass does not verify.
-    #[error("the proof of the pass does not verify, so nobody is known to have written this post")]
+    #[error("the proof of the pass does not verify, so it does not show that a member wrote this post")]
     Proof,
     /// Something that is needed for a check does not answer.
     #[error("the strike cannot be checked now ({0}); send it again")]
