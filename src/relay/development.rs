@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use quotapass_circuits::{
     identity::IdentitySecret,
     membership::{MemberIndex, Membership},
@@ -50,7 +50,7 @@ pub(crate) const DEPOSITOR: Address = Address::repeat_byte(0xd0);
 pub(super) struct Development {
     /// The configuration file.
     pub(super) configuration: PathBuf,
-    /// The sample posts in order, each with the relay's expected answer.
+    /// The sample posts in order, each with the relay's expected answer; none if no scope takes a post without records.
     pub(super) posts: Vec<(PathBuf, &'static str)>,
 }
 
@@ -61,8 +61,15 @@ pub(super) fn prepare(folder: &Path, keys: &KeyStore, members: u32) -> Result<De
     let count = stage.member_count()?.max(members) + 1;
     stage.fill(count)?;
     let Stage { configuration, settings, registry, .. } = &stage;
-    let listed = settings.live.scopes.first().context("the configuration lists no scope")?;
-    let posts = Author::new(registry, keys, &listed.policy)?.write(&folder.join("posts"), count - 1)?;
+    let scopes = &settings.live.scopes;
+    ensure!(!scopes.is_empty(), "the configuration lists no scope");
+    // A pattern is the scope of no post, and the author of a post with records needs a witness of the log that is not its
+    // operator.
+    let plain = scopes.iter().find(|dated| !dated.policy.is_pattern() && dated.policy.lists().is_empty());
+    let posts = match plain {
+        Some(dated) => Author::new(registry, keys, &dated.policy)?.write(&folder.join("posts"), count - 1)?,
+        None => Vec::new(),
+    };
     Ok(Development { configuration: configuration.clone(), posts })
 }
 

@@ -44,6 +44,8 @@ pub(super) use template::{LIST_SECONDS, TemplateLog, TemplateScope};
 
 /// The configuration file that `init` writes without `--config`.
 const USUAL_FILE: &str = "relay.toml";
+/// What is said of a relay on its own chain.
+const FOR_DEVELOPMENT: &str = "\nFor development only: its keys and the secrets of its members are public.";
 
 /// Run a relay
 ///
@@ -159,6 +161,7 @@ fn usual(given: Option<&Path>, flags: &Flags) -> Result<PathBuf> {
 
 fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
     start_logging(arguments.log_format, arguments.log_level.unwrap_or_default());
+    let is_development = flags.file().is_none();
     let (configuration, posts) = match flags.file() {
         Some(path) => (path.to_path_buf(), Vec::new()),
         None => {
@@ -179,10 +182,10 @@ fn serve(arguments: &Arguments, flags: &Flags, output: Output) -> Result<()> {
             .iter()
             .map(|(path, answer)| format!("\n  curl --json @{path} {url}/v1/verify\n    {answer}"))
             .collect();
-        let hint = if posts.is_empty() {
-            String::new()
-        } else {
-            format!("\nFor development only: its keys and the secrets of its members are public. Try it:{tries}")
+        let hint = match (is_development, posts.is_empty()) {
+            (false, _) => String::new(),
+            (true, false) => format!("{FOR_DEVELOPMENT} Try it:{tries}"),
+            (true, true) => format!("{FOR_DEVELOPMENT} No scope takes posts without records, so there is none to try."),
         };
         output.result(
             &format!("The relay of registry {registry} answers at {url}/ until Ctrl-C, and signs its policies with {key}.{hint}"),

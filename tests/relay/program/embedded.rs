@@ -47,6 +47,25 @@ fn one_command_posts_a_kill_and_a_slash() {
     assert_eq!((&listed["commitment"], &listed["settlement"]), (&commitment.into(), &settlement));
 }
 
+/// The posts to try have no records, so that a relay whose room takes a list has none, and starts nevertheless.
+#[test]
+fn a_room_with_a_list_has_no_posts_to_try() {
+    stay_within_a_day();
+    let operator = Operator::new();
+    let relay = operator.start(&["--members", "2"]);
+    let files: Vec<String> = serde_json::from_value(relay.start["posts"].clone()).unwrap();
+    let hello = fs::read_to_string(&files[0]).unwrap();
+    assert_eq!(relay.stop(), Some(0));
+    let configuration = operator.path("data/relay/relay.toml");
+    let mut text = fs::read_to_string(&configuration).unwrap();
+    text += &format!("\n[scopes.moderation]\nlists = [{{ log = \"{}\", limit = 16 }}]\n", "1".repeat(64));
+    fs::write(&configuration, text).unwrap();
+    let relay = operator.start(&["--members", "2"]);
+    assert_eq!(relay.start["posts"], serde_json::json!([]));
+    assert_eq!(relay.verdict(&hello), "list_mismatch");
+    assert_eq!(relay.stop(), Some(0));
+}
+
 /// A member's wallet compares the relay's policy with its own configuration, with pins, and with the relay's key.
 fn compare_policies(operator: &Operator, relay: &RelayProcess) {
     let (start, configuration) = (&relay.start, operator.path("wallet.toml"));
