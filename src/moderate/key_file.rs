@@ -33,7 +33,7 @@ pub(super) fn line(key: &NoteKey) -> Zeroizing<String> {
 }
 
 /// Returns the digits of a relay's own key.
-pub(super) fn digits(seed: &[u8; 32]) -> Zeroizing<String> {
+pub(crate) fn digits(seed: &[u8; 32]) -> Zeroizing<String> {
     let digits = Zeroizing::new(hex::encode(seed));
     Zeroizing::new([&digits, "\n"].concat())
 }

@@ -7,7 +7,7 @@ mod client;
 mod decide;
 mod export;
 mod follow;
-mod key_file;
+pub(crate) mod key_file;
 mod keygen;
 mod lift;
 mod log;

@@ -24,6 +24,7 @@ use super::{
     settings::{ModerationSection, NamedLog},
     surroundings::Folders,
 };
+use crate::moderate::key_file::digits;
 
 /// The store of the own log.
 const OWN: &str = "own";
@@ -98,14 +99,13 @@ fn witness_key(folder: &Path, name: &str) -> Result<CosignerKey> {
 }
 
 /// Returns the seed in a file, and whether it was created now. The file is private to its user.
-fn seed(path: &Path, purpose: &str) -> Result<(Zeroizing<[u8; 32]>, bool)> {
+pub(super) fn seed(path: &Path, purpose: &str) -> Result<(Zeroizing<[u8; 32]>, bool)> {
     if let Some(known) = read_seed(path, purpose)? {
         return Ok((known, false));
     }
     let mut seed = Zeroizing::new([0; 32]);
     OsRng.fill_bytes(&mut *seed);
-    let text = Zeroizing::new(hex::encode(*seed) + "\n");
-    create_new(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    create_new(path, digits(&seed).as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     Ok((seed, true))
 }
 

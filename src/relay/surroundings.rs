@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 
 use super::{
     logging,
-    moderation::read_seed,
+    moderation::{read_seed, seed},
     settings::{ChainSection, FixedSettings, Hidden, PASSWORD, SlashingSection, TlsSection, moderation_folder},
 };
 use crate::{
@@ -43,6 +43,8 @@ use crate::{
     failure::{Failure, usage},
 };
 
+/// What the key in `policy.key` does.
+const POLICY_KEY_PURPOSE: &str = "signs the relay's policies";
 /// Environment variable with the private key of the wallet that slashes.
 pub(super) const WALLET_KEY_VARIABLE: &str = "QUOTAPASS_WALLET_KEY";
 /// Environment variable with the password of its keystore.
@@ -138,20 +140,14 @@ impl Folders {
     /// Returns the key that signs the relay's policies, if it has run before: the seed of an Ed25519 key in
     /// hexadecimal. A file with permissions for all users is refused.
     pub(super) fn known_policy_key(&self, registry: &RegistryId) -> Result<Option<NoteKey>> {
-        let seed = read_seed(&self.policy_key_file(registry), "signs the relay's policies")?;
+        let seed = read_seed(&self.policy_key_file(registry), POLICY_KEY_PURPOSE)?;
         Ok(seed.map(|seed| NoteKey::from_seed(POLICY_KEY_NAME, &seed)).transpose()?)
     }
 
     /// Returns the key that signs the relay's policies. The first start generates it and stores it.
     pub(super) fn policy_key(&self, registry: &RegistryId) -> Result<NoteKey> {
-        if let Some(known) = self.known_policy_key(registry)? {
-            return Ok(known);
-        }
-        let key = NoteKey::generate(POLICY_KEY_NAME, &mut OsRng)?;
-        let text = Zeroizing::new(hex::encode(*key.seed()) + "\n");
-        let path = self.policy_key_file(registry);
-        create_new(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(key)
+        let (seed, _) = seed(&self.policy_key_file(registry), POLICY_KEY_PURPOSE)?;
+        Ok(NoteKey::from_seed(POLICY_KEY_NAME, &seed)?)
     }
 
     fn log_identity_file(&self, registry: &RegistryId) -> PathBuf {
