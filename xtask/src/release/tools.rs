@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// Packages from PyPI: maturin packs the wheel, and cargo-zigbuild and maturin link with ziglang, which has the symbols of
-/// old versions of glibc.
-const PYTHON: [&str; 3] = ["cargo-zigbuild==0.24.0", "maturin==1.16.0", "ziglang==0.17.1"];
+/// old versions of glibc. wheel unpacks and packs a wheel.
+const PYTHON: [&str; 4] = ["cargo-zigbuild==0.24.0", "maturin==1.16.0", "wheel==0.48.0", "ziglang==0.17.1"];
 /// Program from crates.io that lists dependencies, and its version.
 const CYCLONEDX: (&str, &str) = ("cargo-cyclonedx", "0.5.9");
 

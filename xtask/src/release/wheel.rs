@@ -32,10 +32,31 @@ pub fn make(build: &Build, out: &Path) -> Result<Made> {
         .arg(out)
         .current_dir(root().join(PROJECT))
         // UniFFI's generator reads the symbols that the profile would remove. zig's linker removes them also if it is asked
-        // to remove debugging information alone; the profile has none.
+        // to remove debugging information alone.
         .env("CARGO_PROFILE_MOBILE_STRIP", "none");
     check(&mut maturin, "maturin build")?;
+    strip(build, &files::only(out, ".whl")?, out)?;
     Ok(Made::file(files::only(out, ".whl")?))
+}
+
+/// Removes the symbols and the debugging information from the library in a wheel. zig adds its own code with debugging
+/// information, which has folders of this machine.
+fn strip(build: &Build, wheel: &Path, out: &Path) -> Result<()> {
+    let work = build.work("wheel-stripped")?;
+    let tool = |arguments: &[&str], paths: &[&Path], name: &str| {
+        let mut python = Command::new("python");
+        tools::python(&mut python, None)?;
+        build.prepare(&mut python);
+        check(python.args(["-m", "wheel"]).args(arguments).args(paths), name)
+    };
+    tool(&["unpack", "--dest"], &[&work, wheel], "wheel unpack")?;
+    let mut strip = Command::new("strip");
+    check(strip.arg("--strip-unneeded").arg(files::only(&work, "libquotapass_mobile.so")?), "strip")?;
+    // The folder that was unpacked has the name and the version of the package.
+    let mut unpacked = fs::read_dir(&work).with_context(|| format!("cannot read {}", work.display()))?;
+    let folder = unpacked.next().context("the wheel is empty")??.path();
+    // The file list in the wheel is written anew, and the wheel replaced.
+    tool(&["pack", "--dest-dir"], &[out, &folder], "wheel pack")
 }
 
 /// Installs the wheel into a new virtual environment, and runs a program that imports it.
