@@ -1,7 +1,5 @@
 import type { LogAnswer } from "./calls.js";
-import { abortion } from "./client.js";
-import { QuotapassError } from "./errors.js";
-import { chunks, concat, shown } from "./relay.js";
+import { fetchBytes } from "./relay.js";
 import type { LogServer } from "./types.js";
 
 /** Maximum length of an answer of a log's server, in bytes: a full bundle of the largest entries. */
@@ -17,38 +15,8 @@ const AT_ONCE = 8;
 export function relayLog(address: string | URL): LogServer {
   const base = String(address).replace(/\/+$/, "");
   return {
-    async fetch(log, path, signal) {
-      const url = `${base}/v1/moderation/${log}/${path}`;
-      const fail = (what: string): never => {
-        throw new QuotapassError("source_failed", `${shown(url)} ${what.replaceAll(url, () => shown(url))}; try again later, or another server`);
-      };
-      let answer: Response;
-      try {
-        answer = await fetch(url, {
-          signal: signal ?? null,
-          credentials: "omit",
-          referrerPolicy: "no-referrer",
-          cache: "no-store",
-          redirect: "error",
-        });
-      } catch (error) {
-        if (signal?.aborted) throw abortion();
-        return fail(`cannot be reached (${String(error)})`);
-      }
-      if (answer.status === 404) {
-        await answer.body?.cancel();
-        return null;
-      }
-      if (!answer.ok) fail(`answered with status ${answer.status}`);
-      const parts: Uint8Array[] = [];
-      let length = 0;
-      for await (const part of chunks(answer, signal)) {
-        length += part.length;
-        if (length > LONGEST_RESOURCE) fail(`sends more than the ${LONGEST_RESOURCE} bytes that this answer can have`);
-        parts.push(part);
-      }
-      return concat(parts, length);
-    },
+    fetch: (log, path, signal) =>
+      fetchBytes(`${base}/v1/moderation/${log}/${path}`, LONGEST_RESOURCE, "another server", signal),
   };
 }
 

@@ -14,36 +14,57 @@ export function relayMembers(address: string | URL): MembersSource {
   const base = String(address).replace(/\/+$/, "");
   const get = async (path: string, longest: number, signal?: AbortSignal): Promise<Uint8Array> => {
     const url = `${base}/v1/members/${path}`;
-    const fail = (what: string): never => {
-      throw new QuotapassError("source_failed", `${shown(url)} ${what.replaceAll(url, () => shown(url))}; try again later, or another relay`);
-    };
-    let answer: Response;
-    try {
-      answer = await fetch(url, {
-        signal: signal ?? null,
-        credentials: "omit",
-        referrerPolicy: "no-referrer",
-        cache: "no-store",
-        redirect: "error",
-      });
-    } catch (error) {
-      if (signal?.aborted) throw abortion();
-      return fail(`cannot be reached (${String(error)})`);
-    }
-    if (!answer.ok) fail(`answered with status ${answer.status}`);
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of chunks(answer, signal)) {
-      length += part.length;
-      if (length > longest) fail(`sends more than the ${longest} bytes that this answer can have`);
-      parts.push(part);
-    }
-    return concat(parts, length);
+    const bytes = await fetchBytes(url, longest, "another relay", signal);
+    if (bytes === null) throw failure(url, "answered with status 404", "another relay");
+    return bytes;
   };
   return {
     upperNodes: (signal) => get("upper", LONGEST_UPPER, signal),
     bucket: (number, signal) => get(`buckets/${number}`, LONGEST_BUCKET, signal),
   };
+}
+
+/**
+ * @internal Fetches at most `longest` bytes, without cookies, referrer and conditional headers. Returns null for status 404.
+ * `instead` is what a person may try when the server fails.
+ */
+export async function fetchBytes(
+  url: string,
+  longest: number,
+  instead: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  let answer: Response;
+  try {
+    answer = await fetch(url, {
+      signal: signal ?? null,
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+      cache: "no-store",
+      redirect: "error",
+    });
+  } catch (error) {
+    if (signal?.aborted) throw abortion();
+    throw failure(url, `cannot be reached (${String(error)})`, instead);
+  }
+  if (answer.status === 404) {
+    await answer.body?.cancel();
+    return null;
+  }
+  if (!answer.ok) throw failure(url, `answered with status ${answer.status}`, instead);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of chunks(answer, signal)) {
+    length += part.length;
+    if (length > longest) throw failure(url, `sends more than the ${longest} bytes that this answer can have`, instead);
+    parts.push(part);
+  }
+  return concat(parts, length);
+}
+
+function failure(url: string, what: string, instead: string): QuotapassError {
+  const message = `${shown(url)} ${what.replaceAll(url, () => shown(url))}; try again later, or ${instead}`;
+  return new QuotapassError("source_failed", message);
 }
 
 /** @internal Returns a URL for messages, without user, password and query. */

@@ -93,7 +93,7 @@ mod trust;
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 pub use cosignature::{CosignerKey, CosignerKeyError, CosignerPublicKey};
 #[cfg(feature = "embedded")]
-pub use embedded::{EmbeddedError, EmbeddedStore};
+pub use embedded::{EmbeddedError, EmbeddedStore, Witness};
 pub use follower::{Follower, Memory, MemoryError};
 pub use hash::{NotATreeHash, TreeHash};
 pub use leaf::{LeafError, MAX_LEAF, SignedLeaf};

@@ -23,7 +23,8 @@ use parking_lot::Mutex;
 
 use super::{
     error::{EmbeddedError, damaged, failed},
-    files::{self, Witness},
+    files,
+    witness::Witness,
 };
 use crate::{Change, Origin, StoreError, TreeHash, store::missing};
 

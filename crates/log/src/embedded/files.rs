@@ -1,19 +1,21 @@
 //! The files beside the database.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    fs::{self, File},
+    io::{self, ErrorKind, Write},
     path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::error::{EmbeddedError, damaged, failed};
+use super::{
+    error::{EmbeddedError, damaged, failed},
+    witness::Witness,
+};
 use crate::Origin;
 
 const MANIFEST: &str = "log.json";
-const WITNESS: &str = "witness";
 const VERSION: u32 = 1;
 
 /// Returns the folder that contains a path.
@@ -30,7 +32,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Writes a new file that is there as a whole or not at all.
-fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
@@ -56,10 +58,8 @@ struct Version {
 pub(super) fn create(folder: &Path, origin: &Origin) -> Result<(), EmbeddedError> {
     let manifest = Manifest { version: VERSION, origin: origin.to_string() };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| failed("create", folder, &error))?;
-    for (name, content) in [(WITNESS, &encode(0)[..]), (MANIFEST, &manifest[..])] {
-        create_new(&folder.join(name), content).map_err(|error| failed("create", folder, &error))?;
-    }
-    Ok(())
+    let create = || Witness::create(folder).and_then(|()| create_new(&folder.join(MANIFEST), &manifest));
+    create().map_err(|error| failed("create", folder, &error))
 }
 
 /// Checks that the folder is the store of this log.
@@ -82,34 +82,4 @@ pub(super) fn check(folder: &Path, origin: &Origin) -> Result<(), EmbeddedError>
         return Ok(());
     }
     Err(EmbeddedError::WrongLog { path: folder.into(), found, expected: origin.to_string() })
-}
-
-/// The number of the last change, beside the database: the number, and its complement, 8 bytes big-endian each.
-///
-/// It is written after the database has the change on disk, and needs no flush: if the process is killed, the system still
-/// has it; after a power failure it may be older than the database, never newer.
-pub(super) struct Witness(File);
-
-impl Witness {
-    /// Opens the file. The number is `None` if the content is invalid.
-    pub(super) fn open(folder: &Path) -> io::Result<(Self, Option<u64>)> {
-        let mut file = OpenOptions::new().read(true).write(true).open(folder.join(WITNESS))?;
-        let mut content = Vec::new();
-        file.read_to_end(&mut content)?;
-        let number = content.first_chunk().map(|number| u64::from_be_bytes(*number));
-        Ok((Self(file), number.filter(|number| encode(*number)[..] == content)))
-    }
-
-    /// Writes the number of a change that the database has on disk.
-    pub(super) fn write(&mut self, number: u64) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(0))?;
-        self.0.write_all(&encode(number))
-    }
-}
-
-fn encode(number: u64) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    bytes[8..].copy_from_slice(&(!number).to_be_bytes());
-    bytes
 }

@@ -16,6 +16,7 @@ mod error;
 mod files;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use core::ops::Range;
 use std::{
@@ -26,8 +27,8 @@ use std::{
 
 use parking_lot::RwLock;
 
-pub use self::error::EmbeddedError;
 use self::{database::Database, error::failed};
+pub use self::{error::EmbeddedError, witness::Witness};
 use crate::{Change, LogStore, Origin, StoreError, TreeHash};
 
 /// The time between two attempts to open a database whose disk failed.

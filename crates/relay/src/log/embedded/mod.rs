@@ -41,7 +41,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod witness;
 mod writer;
 
 use std::{

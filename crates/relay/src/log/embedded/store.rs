@@ -36,6 +36,7 @@ use std::{
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, PersistMode};
 use parking_lot::{Mutex, RwLock};
 use quotapass_circuits::{identity::IdentityCommitment, registry_id::RegistryId, share::Nullifier};
+use quotapass_log::Witness;
 use quotapass_protocol::{LogError, UnixSeconds};
 
 use super::{
@@ -44,7 +45,6 @@ use super::{
     manifest,
     moderation::ModerationTable,
     transaction::{Place, Transaction},
-    witness::Witness,
 };
 use crate::{
     BoundKey, Case, Conviction, LogEpoch, LogStatistics, Persona, PersonaRecord, Recorded, Restriction, Settlement,
