@@ -1,5 +1,10 @@
 //! Followed logs: shared lists, and logs that shrink, fork or are forged.
 
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use super::*;
 
 #[test]
@@ -172,4 +177,45 @@ fn a_log_from_an_old_backup_stops() {
         assert!(answer.status == 503 && answer.text().contains("old backup"), "{}", answer.text());
         assert_eq!(restored.in_force(&restored.keys), None);
     }
+}
+
+/// Passes connections on to a server once it is open; before, it closes them.
+struct Door {
+    address: SocketAddr,
+    is_open: Arc<AtomicBool>,
+}
+
+impl Door {
+    fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, is_open) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let opened = Arc::clone(&is_open);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten().filter(|_| opened.load(Ordering::Relaxed)) {
+                let server = TcpStream::connect(target).unwrap();
+                for (mut from, mut to) in [(&client, &server), (&server, &client)]
+                    .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    thread::spawn(move || drop(io::copy(&mut from, &mut to)));
+                }
+            }
+        });
+        Self { address, is_open }
+    }
+}
+
+#[test]
+fn a_relay_that_did_not_answer_at_the_start_is_asked_again() {
+    let first = Operator::begun();
+    let second = Operator::start(2, &[(&first.keys, &first.server)], stores(1), &[]);
+    second.begin();
+    first.strike();
+    Operator::advance(&[&first, &second]);
+    let door = Door::to(second.server.address);
+    let restored = Operator::start_at(1, &[(&second.keys, door.address)], stores(1), &[]);
+    restored.begin();
+    assert_ne!(restored.refusal(&restored.keys), Some("log_stopped"), "a relay that is away stops nothing");
+    door.is_open.store(true, Ordering::Relaxed);
+    Operator::advance(&[&restored]);
+    assert_eq!(restored.refusal(&restored.keys), Some("log_stopped"));
 }

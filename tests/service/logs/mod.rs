@@ -104,10 +104,16 @@ fn stores(followed: usize) -> Stores {
 
 impl Operator {
     /// Starts the relay of an operator, which follows logs at other relays, on these stores.
-    fn start(number: u8, followed: &[(&Keys, &Server)], (own, copies): Stores, witnesses: &[&Keys]) -> Self {
+    fn start(number: u8, followed: &[(&Keys, &Server)], stores: Stores, witnesses: &[&Keys]) -> Self {
+        let followed: Vec<_> = followed.iter().map(|(of, at)| (*of, at.address)).collect();
+        Self::start_at(number, &followed, stores, witnesses)
+    }
+
+    /// Does the same with relays at other addresses than their own.
+    fn start_at(number: u8, followed: &[(&Keys, SocketAddr)], (own, copies): Stores, witnesses: &[&Keys]) -> Self {
         let (keys, server) = (Keys::new(number), Server::start());
         let follow = followed.iter().zip(copies).map(|((of, at), store)| {
-            let server = LogServer::new(&format!("http://{}", at.address), None).unwrap();
+            let server = LogServer::new(&format!("http://{at}"), None).unwrap();
             let settings =
                 FollowSettings { name: of.name(), server, is_cosigned: true, witnesses: Vec::new(), required: 0 };
             (settings, store)

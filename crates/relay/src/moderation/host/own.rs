@@ -13,7 +13,7 @@ use quotapass_protocol::{
     note::{NoteKey, NotePublicKey},
 };
 use rand::rngs::OsRng;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     Context, LogServer,
@@ -22,6 +22,9 @@ use super::{
     strike::{ShownPost, StrikeCheck, StrikeError},
     struck::Strikes,
 };
+
+/// Seconds between two questions to other relays that have not answered since the start.
+const ASK_AGAIN: u64 = 60;
 
 /// An entry that somebody sends to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +82,19 @@ impl From<NotASaltedText> for AppendError {
 /// from then on.
 ///
 /// **Defence.** Before the first entry after a start, the relays that this relay knows are asked for the last checkpoint they
-/// saw. If one is later, or other, the log takes no entries and publishes nothing until its operator has decided.
+/// saw. If one is later, or other, the log takes no entries and publishes nothing until its operator has decided. A relay that
+/// does not answer then is asked again each [minute](ASK_AGAIN) until it has answered.
 #[derive(Clone, Debug)]
 enum Standing {
     Starting,
     Current,
     Stopped(LogError),
+}
+
+/// The other relays that have not yet said what they saw of the log.
+struct Unheard {
+    peers: Vec<LogServer>,
+    asked_at: UnixSeconds,
 }
 
 /// The own log.
@@ -93,7 +103,7 @@ pub(super) struct OwnLog {
     pub(super) journal: Journal<Arc<dyn LogStore>>,
     key: NoteKey,
     pub(super) witnesses: Vec<CosignerPublicKey>,
-    peers: Vec<LogServer>,
+    unheard: Mutex<Unheard>,
     standing: Mutex<Standing>,
     pub(super) strikes: Strikes,
     pub(super) bell: Bell,
@@ -111,7 +121,7 @@ impl OwnLog {
             journal,
             key,
             witnesses,
-            peers,
+            unheard: Mutex::new(Unheard { peers, asked_at: UnixSeconds(0) }),
             standing: Mutex::new(Standing::Starting),
             strikes: Strikes::default(),
             bell: Bell::new(),
@@ -142,7 +152,7 @@ impl OwnLog {
     }
 
     fn try_round(&self, context: &Context, now: UnixSeconds) -> Result<(), (&'static str, String)> {
-        self.check_peers();
+        self.check_peers(now);
         if let Standing::Stopped(error) = &*self.standing.lock() {
             return Err(("log_stopped", error.to_string()));
         }
@@ -188,23 +198,42 @@ impl OwnLog {
         ))
     }
 
-    /// Asks the other relays, once after a start, whether they saw more of this log than the store has.
-    fn check_peers(&self) {
-        if !matches!(*self.standing.lock(), Standing::Starting) {
+    /// Asks the other relays, each once after a start, whether they saw more of this log than the store has.
+    fn check_peers(&self, now: UnixSeconds) {
+        let Unheard { peers, asked_at } = &mut *self.unheard.lock();
+        let is_start = matches!(*self.standing.lock(), Standing::Starting);
+        if !is_start && (peers.is_empty() || now.since(*asked_at) < ASK_AGAIN) {
             return;
         }
-        let mut standing = Standing::Current;
-        for peer in &self.peers {
-            let Ok(bytes) = peer.open(self.id).and_then(|log| log.fetch(CHECKPOINT_PATH)) else { continue };
-            // What is not a checkpoint proves nothing.
-            let Ok(seen) = SignedCheckpoint::read(&bytes) else { continue };
-            if let Err(JournalError::Log(error @ (LogError::Behind { .. } | LogError::Forked))) =
-                self.journal.check_not_behind(&seen, &self.key.public())
-            {
-                standing = Standing::Stopped(error);
+        *asked_at = now;
+        let mut objection = None;
+        peers.retain(|peer| match peer.open(self.id).and_then(|log| log.fetch(CHECKPOINT_PATH)) {
+            Ok(bytes) => {
+                objection = self.objection(&bytes).or_else(|| objection.take());
+                false
             }
+            Err(SourceError::NotFound(_)) => false,
+            Err(error) => {
+                warn!(%error, "a relay does not say what it saw of the moderation log; it is asked again");
+                true
+            }
+        });
+        let mut standing = self.standing.lock();
+        match objection {
+            Some(error) => *standing = Standing::Stopped(error),
+            None if is_start => *standing = Standing::Current,
+            None => {}
         }
-        *self.standing.lock() = standing;
+    }
+
+    /// Returns what a checkpoint that another relay saw says against the store.
+    fn objection(&self, bytes: &[u8]) -> Option<LogError> {
+        // What is not a checkpoint proves nothing.
+        let seen = SignedCheckpoint::read(bytes).ok()?;
+        match self.journal.check_not_behind(&seen, &self.key.public()) {
+            Err(JournalError::Log(error @ (LogError::Behind { .. } | LogError::Forked))) => Some(error),
+            _ => None,
+        }
     }
 
     /// Checks an entry and appends it. Returns its place.
