@@ -1,4 +1,4 @@
-//! Text of strangers on a terminal.
+//! Text on a terminal: text of strangers, and numbers of things.
 
 use core::fmt::Write as _;
 
@@ -30,6 +30,14 @@ fn is_mark(letter: char) -> bool {
         letter,
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )
+}
+
+/// Returns a number of things whose plural ends with s: `1 post`, `2 posts`.
+pub(super) fn counted(count: impl Into<u64>, thing: &str) -> String {
+    match count.into() {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
 }
 
 /// Returns the first characters of a text, with `…` in place of the rest, at most this number of characters in all.

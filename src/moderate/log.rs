@@ -19,7 +19,7 @@ use super::{
 use crate::{
     context::Context,
     failure::{refused, usage},
-    text::plain,
+    text::{counted, plain},
 };
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +116,7 @@ fn text(followed: &Followed, InForce { strikes, blocked }: &InForce) -> String {
         lines.extend(policy.working_keys.iter().map(|key| format!("  working key {key}")));
     }
     for list in state.index() {
-        lines.push(format!("list of `{}`: {} posts", plain(&list.scope), list.count));
+        lines.push(format!("list of `{}`: {}", plain(&list.scope), counted(list.count, "post")));
     }
     for (id, (index, _, strike)) in strikes {
         lines.push(format!(

@@ -28,7 +28,7 @@ use self::{
     statement::{Hidden, HiddenTime, Settings, Statement, Struck},
 };
 use super::{client::RelayClient, follow::follow, key_file, place::Place, post::digits, queue};
-use crate::{context::Context, failure::usage, output::note};
+use crate::{context::Context, failure::usage, output::note, text::counted};
 
 /// Statements in one request of the database's API.
 const AT_ONCE: usize = 100;
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         None => BTreeMap::new(),
     };
     if !hidden.is_empty() && arguments.rule.is_none() {
-        bail!(usage(format!("{} posts were hidden; state with --rule against which rule they were", hidden.len())));
+        bail!(usage(format!("posts were hidden ({}); state with --rule against which rule they were", hidden.len())));
     }
     let settings = Settings {
         territory: arguments.territory.0.clone(),
@@ -135,8 +135,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         }
     };
     note(format!(
-        "{} statements. The database takes no personal data: read the texts before you send them.",
-        statements.len()
+        "{}. The database takes no personal data: read the texts before you send them.",
+        counted(statements.len() as u64, "statement")
     ));
     let Some(path) = &arguments.out else {
         return context.output().line(text.trim_end_matches('\n'));
