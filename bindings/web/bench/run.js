@@ -25,17 +25,23 @@ const hash = async (name) => createHash("sha256").update(await readFile(join(fol
 
 await makeZkey(folder);
 const MODES = [["one", 1], ["all", undefined]];
-const hashes = { post: await hash("post.key"), badge: await hash("badge.key") };
+const hashes = {};
+for (const name of ["post", "badge", "record16", "record128"]) hashes[name] = await hash(`${name}.key`);
 const server = await serve(folder, { isolated: true });
 const browser = await chromium.launch({
   executablePath: process.env.QUOTAPASS_CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
 });
-const page = await browser.newPage();
-page.setDefaultTimeout(0);
-await page.addInitScript((hashes) => (window.hashes = hashes), hashes);
-await page.goto(`${server.url}/bench/page.html`);
-await page.waitForFunction(() => document.title === "ready");
+/** Opens the page in a new profile, which knows no log. */
+async function open() {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(0);
+  await page.addInitScript((hashes) => (window.hashes = hashes), hashes);
+  await page.goto(`${server.url}/bench/page.html`);
+  await page.waitForFunction(() => document.title === "ready");
+  return page;
+}
+const page = await open();
 
 const OURS = ["ready", "prepare", "post", "first", "badge", "verify"];
 const times = Object.fromEntries(MODES.map(([mode]) => [mode, Object.fromEntries([...OURS, "snarkjs"].map((name) => [name, []]))]));
@@ -50,6 +56,18 @@ for (let round = 0; round < rounds; round++) {
     for (const [name, measured] of Object.entries(ours)) of[name].push(...measured);
     of.snarkjs.push(...(await page.evaluate((single) => window.theirs(1, single), threads === 1)));
   }
+}
+// A profile for each list: it would refuse to go back to a shorter one.
+const lists = JSON.parse(await readFile(join(folder, "lists.json"))).times;
+const records = {};
+for (const size of Object.keys(lists)) {
+  server.log.state = `list-${size}`;
+  const page = await open();
+  records[size] = {};
+  for (const [mode, threads] of MODES) {
+    records[size][mode] = await page.evaluate(([rounds, threads, size]) => window.records(rounds, threads, size), [rounds, threads, size]);
+  }
+  await page.context().close();
 }
 const [version, threads] = [browser.version(), await page.evaluate(() => window.threads)];
 await browser.close();
@@ -75,10 +93,19 @@ const report = {
     wasmThreads: wasm("threads/quotapass_web_bg.wasm"),
     postKey: bytes(join(folder, "post.key")),
     postZkey: bytes(join(folder, "post.zkey")),
+    record16Key: bytes(join(folder, "record16.key")),
+    record128Key: bytes(join(folder, "record128.key")),
   },
   milliseconds: Object.fromEntries(MODES.map(([mode]) => [
     mode,
     Object.fromEntries(rows.map(([name]) => [name, { median: median(times[mode][name]), best: best(times[mode][name]) }])),
+  ])),
+  records: Object.fromEntries(Object.entries(records).map(([size, measured]) => [
+    size,
+    Object.fromEntries(MODES.map(([mode]) => {
+      const { prepare, post, bytes } = measured[mode];
+      return [mode, { prepare: median(prepare), post: median(post), bytes }];
+    })),
   ])),
 };
 const milliseconds = (mode, name) => `${median(times[mode][name]).toFixed(0)} | ${best(times[mode][name]).toFixed(0)}`;
@@ -89,5 +116,14 @@ console.log("| | median | best | snarkjs / median | median | best | snarkjs / me
 for (const [name, what] of rows) {
   const columns = MODES.map(([mode]) => `${milliseconds(mode, name)} | ${ratio(mode, name)}`);
   console.log(`| ${what} | ${columns.join(" | ")} |`);
+}
+console.log("\n| list | bytes of a pass | prepare | post, prepared | of a post without records | prepare | post, prepared | of a post without records |");
+console.log("|--:|--:|--:|--:|--:|--:|--:|--:|");
+for (const [size, measured] of Object.entries(report.records)) {
+  const columns = MODES.map(([mode]) => {
+    const { prepare, post } = measured[mode];
+    return `${prepare.toFixed(0)} | ${post.toFixed(0)} | ${(post / median(times[mode].post)).toFixed(2)}`;
+  });
+  console.log(`| ${size} | ${measured.one.bytes} | ${columns.join(" | ")} |`);
 }
 console.log(`\n${JSON.stringify(report)}`);

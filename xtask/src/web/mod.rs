@@ -138,7 +138,8 @@ pub fn first_proof() -> Result<()> {
 /// Measures proofs of the package and of snarkjs in one page.
 fn bench() -> Result<()> {
     build(true)?;
-    let Native { fixture, .. } = native()?;
+    let Native { program, fixture } = native()?;
+    check(Command::new(program).arg("lists").arg(&fixture), "native lists")?;
     check(
         Command::new("node").arg("bench/run.js").current_dir(package()).env("FIXTURE", fixture),
         "node bench/run.js in bindings/web",

@@ -214,3 +214,19 @@ pub fn make(folder: &Path, policy: &BoundPolicy, own: &IdentitySecret) -> Value 
         "until": NOW + 180 * 86_400,
     })
 }
+
+/// Writes a state of another log for each number of strikes, and returns the time of each.
+pub fn make_lists(folder: &Path, policy: &BoundPolicy, own: &IdentitySecret, sizes: &[u64]) -> Value {
+    let mut operator = Operator::new(2);
+    let (mut written, mut times) = (0, serde_json::Map::new());
+    for size in sizes {
+        for number in written..*size {
+            let secret = IdentitySecret::from_seed(&number.to_be_bytes(), &REGISTRY, 0).unwrap();
+            operator.strike(policy, post_of(policy, &secret, number));
+        }
+        written = *size;
+        operator.publish(&folder.join(format!("list-{size}")), policy, own);
+        times.insert(size.to_string(), json!(operator.now));
+    }
+    Value::Object(times)
+}

@@ -1,8 +1,8 @@
 //! The native counterpart of the package's tests: the module verifies proofs that are made here, and the reverse.
 //!
 //! `native make FOLDER` writes development keys, members in a relay's format, `fixture.json` with posts and a badge,
-//! and, for the benchmark, the circuit of posts and a witness in iden3's formats. `native verify FOLDER` reads posts
-//! from standard input, one JSON object per line with message, pass, root and now, and writes the name of the verdict
+//! and, for the benchmark, the circuit of posts and a witness in iden3's formats. `native lists FOLDER` writes logs with long
+//! lists beside them, for the benchmark. `native verify FOLDER` reads posts from standard input, one JSON object per line with message, pass, root and now, and writes the name of the verdict
 //! for each. A post in the room with lists also names the state of the log that it is verified with; the object of a
 //! request of an author, or of a report, has the request.
 //!
@@ -55,13 +55,16 @@ const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 const MEMBERS: u32 = 2_100;
 const OWN: MemberIndex = MemberIndex(2_077);
 const CHAT_KEY: [u8; 32] = [7; 32];
+/// The lengths of lists that the benchmark measures.
+const LISTS: [u64; 4] = [16, 64, 128, 1_024];
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", folder] => make(Path::new(folder)),
+        ["lists", folder] => make_lists(Path::new(folder)),
         ["verify", folder] => verify(Path::new(folder)),
-        _ => panic!("usage: native make FOLDER | native verify FOLDER"),
+        _ => panic!("usage: native make FOLDER | native lists FOLDER | native verify FOLDER"),
     }
 }
 
@@ -90,6 +93,26 @@ fn moderated_policy() -> BoundPolicy {
         ..bound_policy().values().clone()
     };
     BoundPolicy::new(REGISTRY, values).unwrap()
+}
+
+/// A room whose list may be as long as any.
+fn crowded_policy() -> BoundPolicy {
+    let lists = vec![PolicyList { log: log::settings().identity(), limit: 1_024 }];
+    let values = Policy {
+        name: "hall".into(),
+        moderation: Some(ModerationPolicy { lists, ..ModerationPolicy::default() }),
+        ..bound_policy().values().clone()
+    };
+    BoundPolicy::new(REGISTRY, values).unwrap()
+}
+
+/// Writes logs with long lists beside the files of `make`, for the benchmark.
+fn make_lists(folder: &Path) {
+    let secret = Seed::from_words(WORDS).unwrap().secret(&REGISTRY, 0).unwrap();
+    let times = log::make_lists(&folder.join("log"), &crowded_policy(), &secret, &LISTS);
+    let mut scope = json!(crowded_policy().values());
+    scope["scope"] = json!(crowded_policy().scope());
+    fs::write(folder.join("lists.json"), json!({ "scope": scope, "times": times }).to_string()).unwrap();
 }
 
 /// Returns the prover of a circuit, and makes its key file if it does not exist.
