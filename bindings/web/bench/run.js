@@ -57,17 +57,17 @@ for (let round = 0; round < rounds; round++) {
     of.snarkjs.push(...(await page.evaluate((single) => window.theirs(1, single), threads === 1)));
   }
 }
-// A profile for each list: it would refuse to go back to a shorter one.
+// A profile for each measurement: it would refuse to go back to a shorter list.
 const lists = JSON.parse(await readFile(join(folder, "lists.json"))).times;
 const records = {};
 for (const size of Object.keys(lists)) {
   server.log.state = `list-${size}`;
-  const page = await open();
   records[size] = {};
   for (const [mode, threads] of MODES) {
+    const page = await open();
     records[size][mode] = await page.evaluate(([rounds, threads, size]) => window.records(rounds, threads, size), [rounds, threads, size]);
+    await page.context().close();
   }
-  await page.context().close();
 }
 const [version, threads] = [browser.version(), await page.evaluate(() => window.threads)];
 await browser.close();

@@ -215,7 +215,8 @@ pub fn make(folder: &Path, policy: &BoundPolicy, own: &IdentitySecret) -> Value 
     })
 }
 
-/// Writes a state of another log for each number of strikes, and returns the time of each.
+/// Writes a state for each number of strikes, the numbers ascending, and returns the time of each. The log has the identity of
+/// the one that [`make`] writes and another history.
 pub fn make_lists(folder: &Path, policy: &BoundPolicy, own: &IdentitySecret, sizes: &[u64]) -> Value {
     let mut operator = Operator::new(2);
     let (mut written, mut times) = (0, serde_json::Map::new());

@@ -1,10 +1,11 @@
 //! The native counterpart of the package's tests: the module verifies proofs that are made here, and the reverse.
 //!
 //! `native make FOLDER` writes development keys, members in a relay's format, `fixture.json` with posts and a badge,
-//! and, for the benchmark, the circuit of posts and a witness in iden3's formats. `native lists FOLDER` writes logs with long
-//! lists beside them, for the benchmark. `native verify FOLDER` reads posts from standard input, one JSON object per line with message, pass, root and now, and writes the name of the verdict
-//! for each. A post in the room with lists also names the state of the log that it is verified with; the object of a
-//! request of an author, or of a report, has the request.
+//! and, for the benchmark, the circuit of posts and a witness in iden3's formats. `native lists FOLDER` writes logs with
+//! long lists beside them, for the benchmark. `native verify FOLDER` reads posts from standard input, one JSON object per
+//! line with message, pass, root and now, and writes the name of the verdict for each. A post in the room with lists also
+//! names the state of the log that it is verified with; the object of a request of an author, or of a report, has the
+//! request.
 //!
 //! The folder `log` has the states of a moderation log, as a relay would serve them.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -95,11 +96,12 @@ fn moderated_policy() -> BoundPolicy {
     BoundPolicy::new(REGISTRY, values).unwrap()
 }
 
-/// A room whose list may be as long as any.
+/// A room whose list may be as long as any, and whose members may post as often as they may anywhere.
 fn crowded_policy() -> BoundPolicy {
     let lists = vec![PolicyList { log: log::settings().identity(), limit: 1_024 }];
     let values = Policy {
         name: "hall".into(),
+        limit_cap: 20.try_into().unwrap(),
         moderation: Some(ModerationPolicy { lists, ..ModerationPolicy::default() }),
         ..bound_policy().values().clone()
     };
