@@ -208,10 +208,16 @@ impl OwnLog {
         *asked_at = now;
         let mut objection = None;
         peers.retain(|peer| match peer.open(self.id).and_then(|log| log.fetch(CHECKPOINT_PATH)) {
-            Ok(bytes) => {
-                objection = self.objection(&bytes).or_else(|| objection.take());
-                false
-            }
+            Ok(bytes) => match self.objection(&bytes) {
+                Ok(found) => {
+                    objection = found.or_else(|| objection.take());
+                    false
+                }
+                Err(error) => {
+                    warn!(%error, "what a relay saw of the moderation log cannot be compared; it is asked again");
+                    true
+                }
+            },
             Err(SourceError::NotFound(_)) => false,
             Err(error) => {
                 warn!(%error, "a relay does not say what it saw of the moderation log; it is asked again");
@@ -227,12 +233,13 @@ impl OwnLog {
     }
 
     /// Returns what a checkpoint that another relay saw says against the store.
-    fn objection(&self, bytes: &[u8]) -> Option<LogError> {
+    fn objection(&self, bytes: &[u8]) -> Result<Option<LogError>, JournalError> {
         // What is not a checkpoint proves nothing.
-        let seen = SignedCheckpoint::read(bytes).ok()?;
+        let Ok(seen) = SignedCheckpoint::read(bytes) else { return Ok(None) };
         match self.journal.check_not_behind(&seen, &self.key.public()) {
-            Err(JournalError::Log(error @ (LogError::Behind { .. } | LogError::Forked))) => Some(error),
-            _ => None,
+            Ok(()) => Ok(None),
+            Err(JournalError::Log(error @ (LogError::Behind { .. } | LogError::Forked))) => Ok(Some(error)),
+            Err(error) => Err(error),
         }
     }
 
