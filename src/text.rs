@@ -33,8 +33,8 @@ fn is_mark(letter: char) -> bool {
 }
 
 /// Returns a number of things whose plural ends with s: `1 post`, `2 posts`.
-pub(super) fn counted(count: impl Into<u64>, thing: &str) -> String {
-    match count.into() {
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    match count {
         1 => format!("1 {thing}"),
         count => format!("{count} {thing}s"),
     }
@@ -61,6 +61,11 @@ mod tests {
             let letter = char::from_u32(code).unwrap();
             assert!(plain(&letter.to_string()).chars().all(|shown| !shown.is_control()), "{code:x}");
         }
+    }
+
+    #[test]
+    fn one_thing_is_not_many() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "post")), ["0 posts", "1 post", "2 posts"]);
     }
 
     #[test]

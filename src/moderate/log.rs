@@ -116,7 +116,7 @@ fn text(followed: &Followed, InForce { strikes, blocked }: &InForce) -> String {
         lines.extend(policy.working_keys.iter().map(|key| format!("  working key {key}")));
     }
     for list in state.index() {
-        lines.push(format!("list of `{}`: {}", plain(&list.scope), counted(list.count, "post")));
+        lines.push(format!("list of `{}`: {}", plain(&list.scope), counted(list.count.into(), "post")));
     }
     for (id, (index, _, strike)) in strikes {
         lines.push(format!(

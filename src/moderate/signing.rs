@@ -12,7 +12,7 @@ use quotapass_protocol::{moderation::EntryAnswer, note::NoteKey};
 use serde_json::json;
 
 use super::{action::Action, client::RelayClient, follow, key_file, place::Place};
-use crate::{context::Context, failure::usage, output::note, prompt::confirm};
+use crate::{context::Context, failure::usage, output::note, prompt::confirm, text::counted};
 
 /// Who signs, and where the entry goes.
 #[derive(Debug, Args)]
@@ -118,7 +118,6 @@ pub(super) fn deliver(action: &Action, client: &RelayClient, context: &Context) 
 pub(super) fn count(signatures: usize) -> String {
     match signatures {
         0 => "no signature yet".into(),
-        1 => "1 signature".into(),
-        more => format!("{more} signatures"),
+        some => counted(some as u64, "signature"),
     }
 }
